@@ -1,0 +1,1 @@
+"""siluan: suspected cases of the four chaos (四乱) from imagery, for river-chief offices."""

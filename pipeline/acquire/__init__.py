@@ -1,0 +1,1 @@
+"""Scenes from catalogues and folders, checked before any pixel is read."""

@@ -1,0 +1,1 @@
+"""From sightings to evidence: tracks, folds over looks, rules, attribution; pure functions."""

@@ -1,0 +1,46 @@
+"""What is done with a grid: tiles with a halo, sparse pixels to masks.
+
+A corridor has one grid, in the imagery's own UTM zone, anchored on the imagery's own pixel lattice.
+Windows are half-open index ranges into it; nothing here knows of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.model import Grid, Tile, Window
+
+
+def tiles_over(grid: Grid, size: int, halo: int) -> Iterator[Tile]:
+    """Cut a grid into tiles in row-major order.
+
+    Parameters
+    ----------
+    size : int
+        Side of a core [px].
+    halo : int
+        Margin around the core [px], clipped to the grid.
+    """
+    whole = grid.window
+    for row in range(0, grid.shape[0], size):
+        for col in range(0, grid.shape[1], size):
+            core = Window(row, row + size, col, col + size).intersect(whole)
+            if core is None:
+                continue
+            reach = core.pad(halo).intersect(whole)
+            if reach is not None:
+                yield Tile(core, reach)
+
+
+def pixels_to_mask(
+    rows: NDArray[np.int32], cols: NDArray[np.int32], window: Window
+) -> NDArray[np.bool_]:
+    """Sparse grid pixels as a mask over ``window``; pixels outside it are dropped."""
+    mask = np.zeros(window.shape, dtype=bool)
+    r, c = rows - window.row0, cols - window.col0
+    inside = (r >= 0) & (r < mask.shape[0]) & (c >= 0) & (c < mask.shape[1])
+    mask[r[inside], c[inside]] = True
+    return mask

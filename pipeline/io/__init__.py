@@ -1,0 +1,1 @@
+"""Files in and out: rasters, vectors, the corridor store, atomic writes."""

@@ -1,0 +1,384 @@
+"""The frozen types that pass between stages.
+
+Conventions, everywhere: times are timezone-aware UTC; reflectance is a float32 ratio (it may leave
+0..1); arrays are indexed ``[time, row, column]``; row 0 is the northern edge; a mask is true where
+it says yes (``clear`` is true where the ground was seen); areas are in m², distances in m.
+Geometry in WGS 84 (EPSG:4326, lon/lat) is called ``*_wgs84``; all other geometry is in the CRS of
+the grid it travels with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """Half-open pixel ranges ``[row0, row1) x [col0, col1)``; may reach outside the grid."""
+
+    row0: int
+    row1: int
+    col0: int
+    col1: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.row1 - self.row0, self.col1 - self.col0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """For indexing an array that covers the whole grid."""
+        return slice(self.row0, self.row1), slice(self.col0, self.col1)
+
+    def pad(self, pixels: int) -> Window:
+        """Grown by ``pixels`` on each side."""
+        return Window(
+            self.row0 - pixels, self.row1 + pixels, self.col0 - pixels, self.col1 + pixels
+        )
+
+    def intersect(self, other: Window) -> Window | None:
+        """Give the common part, or None."""
+        r0, r1 = max(self.row0, other.row0), min(self.row1, other.row1)
+        c0, c1 = max(self.col0, other.col0), min(self.col1, other.col1)
+        return Window(r0, r1, c0, c1) if r0 < r1 and c0 < c1 else None
+
+    def within(self, outer: Window) -> tuple[slice, slice]:
+        """Slices of this window inside an array that covers ``outer``."""
+        return (
+            slice(self.row0 - outer.row0, self.row1 - outer.row0),
+            slice(self.col0 - outer.col0, self.col1 - outer.col0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A north-up raster geometry.
+
+    ``crs`` is an authority string ("EPSG:32649"); ``transform`` maps (col, row) of a pixel corner
+    to (x, y); ``shape`` is (rows, columns).
+    """
+
+    crs: str
+    transform: Affine
+    shape: tuple[int, int]
+
+    @property
+    def res_m(self) -> float:
+        """Pixel size [m] (CRS units)."""
+        return float(self.transform.a)
+
+    @property
+    def pixel_area_m2(self) -> float:
+        """Area of a pixel [m²]."""
+        return abs(self.transform.a * self.transform.e)
+
+    @property
+    def window(self) -> Window:
+        """All of it."""
+        return Window(0, self.shape[0], 0, self.shape[1])
+
+    def sub(self, window: Window) -> Grid:
+        """Give the grid of a window of this grid."""
+        return Grid(
+            self.crs, self.transform * Affine.translation(window.col0, window.row0), window.shape
+        )
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(left, bottom, right, top) in CRS units."""
+        left, top = self.transform * (0, 0)
+        right, bottom = self.transform * (self.shape[1], self.shape[0])
+        return left, bottom, right, top
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A window that a worker owns (``core``) and what it may look at (``halo``, core included)."""
+
+    core: Window
+    halo: Window
+
+
+class Kind(StrEnum):
+    """The four chaos (四乱)."""
+
+    ZHAN = "zhan"
+    CAI = "cai"
+    DUI = "dui"
+    JIAN = "jian"
+
+    @property
+    def zh(self) -> str:
+        """The Chinese word."""
+        return {"zhan": "乱占", "cai": "乱采", "dui": "乱堆", "jian": "乱建"}[self.value]
+
+
+class EvidenceState(StrEnum):
+    """Moved by imagery alone (contracts.md, *Two states, never mixed*)."""
+
+    FIRST = "first"
+    PROVISIONAL = "provisional"
+    SUSPECTED = "suspected"
+    EXPIRED = "expired"
+    RELAPSED = "relapsed"
+
+
+class Status(StrEnum):
+    """Moved by people; imagery only opens a case as ``watch`` or ``suspected``."""
+
+    WATCH = "watch"
+    SUSPECTED = "suspected"
+    ISSUED = "issued"
+    VERIFIED = "verified"
+    REJECTED = "rejected"
+    PERMITTED = "permitted"
+    RECTIFYING = "rectifying"
+    CLOSED = "closed"
+    RELAPSED = "relapsed"
+    WITHDRAWN = "withdrawn"
+
+
+class Seen(StrEnum):
+    """What one look says of one object."""
+
+    HIT = "hit"
+    MISS = "miss"
+    UNKNOWN = "unknown"
+
+
+class Ground(IntEnum):
+    """What one look says of one pixel (uint8 code)."""
+
+    UNKNOWN = 0  # not clear, no data, or too close to the threshold to say
+    WET = 1
+    DRY = 2  # bare, built, or sparsely vegetated
+    GREEN = 3  # vegetation dense enough to be afloat or to hide what is below
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One band of one scene as a file.
+
+    ``reflectance = DN * scale + offset`` where DN is not ``nodata``; categorical bands (``scl``)
+    have scale 1 and offset 0.
+    """
+
+    band: str  # common name: blue green red nir rededge1..3 nir08 swir16 swir22 scl
+    href: str  # http(s) URL or absolute path
+    band_index: int  # 1-based band inside the file
+    scale: float
+    offset: float
+    nodata: float | None  # DN
+    gsd_m: float  # ground sample distance [m]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One item of a catalogue, checked, before any pixel is read."""
+
+    id: str
+    sensor: str  # key of config/sensors, e.g. "sentinel-2-l2a"
+    platform: str  # e.g. "sentinel-2a"; "" if unknown
+    acquired: datetime  # UTC
+    footprint_wgs84: BaseGeometry
+    assets: Mapping[str, Asset]  # by band
+    tile: str  # MGRS square or path/row; "" if the source has none
+    datatake: str  # id of the datatake; "" if the source has none
+    baseline: str  # processing baseline, "05.09"; "" if unknown
+    sun_azimuth_deg: float | None  # clockwise from north
+    sun_elevation_deg: float | None
+    cloud_share: float | None  # 0..1, as the producer says
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Scenes of one overflight of one sensor, mosaicked when read; first valid scene wins."""
+
+    id: str  # "20240105T030112_sentinel-2a" : sorts by time
+    sensor: str
+    acquired: datetime  # UTC, of the earliest scene
+    scenes: tuple[Scene, ...]  # sorted by id
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SetAside:
+    """An input that was not used, by name, with the reason and the remedy."""
+
+    what: str  # id of the scene, pass or file
+    stage: str  # acquire | gather | prepare | detect
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A stretch of corridor that shares one water level on one date."""
+
+    index: int  # 1-based; 0 in a reach raster means outside
+    id: str
+    polygon: BaseGeometry  # grid CRS
+
+
+@dataclass(frozen=True, slots=True)
+class Corridor:
+    """A river or reservoir as the office configures it; a working geometry, never a legal one."""
+
+    id: str
+    name_zh: str
+    water: str  # "river" | "reservoir"
+    polygon_wgs84: BaseGeometry  # where cases may lie
+    centreline_wgs84: BaseGeometry | None
+    accuracy_m: float  # of the geometry
+    provenance: str
+    reach_length_m: float = 5000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Water level of one reach on one date, as a rank and not in metres.
+
+    ``rank`` 0..1: share of the ever-wet pixels of the reach expected to be wet; ``saturated`` when
+    the water was lower than the history has ever seen it (then the rank says only "below").
+    """
+
+    rank: float
+    saturated: bool
+    misfit: float  # 0..1, share of pixels that contradict the fitted rank
+    pixels: int  # clear pixels that voted
+
+
+@dataclass(frozen=True, slots=True)
+class DateQuality:
+    """What the reach-wide reduction says of one pass."""
+
+    pass_id: str
+    shift_px: tuple[float, float]  # (row, col) to add to grid coordinates to find the pixel
+    residual_m: float  # registration residual rho after the shift, 1 sigma
+    reflectance_offset: float  # added to all bands by the dark-target check; 0.0 normally
+    clear_share: float  # 0..1 of the corridor
+    changed_stable_share: float  # 0..1 of stable ground that looks changed
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Looks at one window, in time order.
+
+    ``bands`` maps the common name to float32 reflectance ``(time, row, col)``, NaN without data;
+    ``clear`` is bool of the same shape.
+    """
+
+    grid: Grid
+    pass_ids: tuple[str, ...]
+    times: tuple[datetime, ...]
+    bands: Mapping[str, NDArray[np.float32]]
+    clear: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        shape = (len(self.times), *self.grid.shape)
+        wrong = [n for n, a in self.bands.items() if a.shape != shape or a.dtype != np.float32]
+        if self.clear.shape != shape or self.clear.dtype != np.bool_:
+            wrong.append("clear")
+        if wrong or len(self.pass_ids) != len(self.times):
+            raise ValueError(f"cube layers with a wrong shape or dtype (want {shape}): {wrong}")
+        if any(t.tzinfo is None for t in self.times) or list(self.times) != sorted(self.times):
+            raise ValueError("cube times must be aware and ascending")
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One object on one date: a 图斑, not yet a case.
+
+    Pixels are indices into the corridor's grid, sorted by row then column, so that two sightings
+    compare without rasterising.
+    """
+
+    kind: Kind
+    pass_id: str
+    on: datetime  # UTC
+    rows: NDArray[np.int32]
+    cols: NDArray[np.int32]
+    score: float  # 0..1 strength on this date alone
+    measures: Mapping[str, float]
+    certain: bool  # false: cannot be told from a mere change of level; stays on watch as 待核
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one pass says of one tracked object; a clear miss is an observation too."""
+
+    on: datetime  # UTC
+    pass_id: str
+    sensor: str
+    clear_share: float  # 0..1 of the object's pixels
+    seen: Seen
+    certain: bool = True
+    level_rank: float | None = None
+    residual_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The fold over looks."""
+
+    state: EvidenceState
+    hits: int
+    misses: int
+    clear_looks: int
+    first_seen: datetime | None
+    last_seen: datetime | None
+    appeared_after: datetime | None  # last clear look without it before the first hit
+    frozen: bool  # nobody could look since the last verdict of the fold
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A tracked object with all its looks, ready for adjudication and the ledger."""
+
+    kind: Kind
+    corridor_id: str
+    polygon: BaseGeometry  # grid CRS, m; valid Polygon or MultiPolygon
+    crs: str  # of polygon, e.g. "EPSG:32649"
+    area_m2: float
+    looks: tuple[Look, ...]  # time order
+    evidence: Evidence
+    score: float  # 0..1, not yet calibrated
+    measures: Mapping[str, float]
+    scene_ids: tuple[str, ...]
+    detector: str  # "zhan/1"
+
+
+@dataclass(frozen=True, slots=True)
+class NotObserved:
+    """A reach that nobody could look at, and for how long."""
+
+    corridor_id: str
+    reach_id: str
+    polygon_wgs84: BaseGeometry
+    last_clear: date | None  # UTC date of the newest look with enough clear sky
+    days: int  # up to the end of the period
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run did, for run.json."""
+
+    run_id: str
+    workflow: str
+    period: tuple[datetime, datetime]
+    inputs: tuple[Mapping[str, Any], ...]  # per scene: id, href(s), fingerprint
+    config_hash: str
+    code_version: str
+    counts: Mapping[str, Any]
+    seconds: Mapping[str, float]
+    set_aside: tuple[SetAside, ...]

@@ -1,0 +1,1 @@
+"""What makes looks comparable: radiometry, clear sky, registration, quarantine of a date."""

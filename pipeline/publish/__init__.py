@@ -1,0 +1,1 @@
+"""What leaves the run: GeoJSON with its schema, the run record."""
