@@ -7,9 +7,13 @@ Windows are half-open index ranges into it; nothing here knows of files.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from pyproj import Geod, Transformer
+from shapely.geometry.base import BaseGeometry
 
 from pipeline.model import Grid, Tile, Window
 
@@ -44,3 +48,29 @@ def pixels_to_mask(
     inside = (r >= 0) & (r < mask.shape[0]) & (c >= 0) & (c < mask.shape[1])
     mask[r[inside], c[inside]] = True
     return mask
+
+
+def reproject(geometry: BaseGeometry, source: str, target: str) -> BaseGeometry:
+    """Move a geometry from one CRS to another (authority strings), x/y or lon/lat order."""
+    if source == target:
+        return geometry
+    transformer = _transformer(source, target)
+
+    def move(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
+
+    return shapely.transform(geometry, move)
+
+
+def geodesic_area_m2(geometry: BaseGeometry, crs: str) -> float:
+    """Area on the WGS 84 ellipsoid [m²] of a polygon in ``crs`` (Karney 2013).
+
+    doi:10.1007/s00190-012-0578-z. Unlike an area in a UTM grid it carries no scale error.
+    """
+    lonlat = shapely.orient_polygons(reproject(geometry, crs, "EPSG:4326"))
+    return abs(Geod(ellps="WGS84").geometry_area_perimeter(lonlat)[0])
+
+
+@cache
+def _transformer(source: str, target: str) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)

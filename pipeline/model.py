@@ -358,6 +358,44 @@ class Candidate:
     detector: str  # "zhan/1"
 
 
+@dataclass(frozen=True)
+class Case:
+    """A tracked problem (问题) of the ledger; its id was minted once and never changes.
+
+    What is said of it (kind, outline, evidence, status) may change; each change that a reader can
+    see counts ``revision`` up, wall time never does.
+    """
+
+    case_id: str  # e.g. "ZZ-2025-zhan-3f9a1c07"
+    kind: Kind
+    corridor_id: str
+    polygon: BaseGeometry  # in ``crs``, m; valid Polygon or MultiPolygon
+    crs: str  # of polygon, e.g. "EPSG:32649"
+    area_m2: float
+    status: Status  # moved by people; imagery only between watch and suspected
+    evidence: Evidence
+    looks: tuple[Look, ...]  # of all runs, time order, one per pass
+    score: float  # 0..1, not yet calibrated
+    measures: Mapping[str, float]
+    scene_ids: tuple[str, ...]  # of all runs, sorted
+    detector: str  # "zhan/1", of the last candidate
+    revision: int  # 1, 2, ...
+    run_id: str  # of the run that made this revision
+    code_version: str  # of that run
+    config_hash: str  # of that run
+    parent: str | None = None  # case it split from
+    merged_from: tuple[str, ...] = ()  # younger cases that turned out to be this one, sorted
+    merged_into: str | None = None  # the case that took this one over; then it is no longer open
+    produced: bool = True  # false: a run over its own dates no longer produced it
+    proposal: str | None = None  # what imagery proposes for an issued case: 已恢复 | 未恢复 | 回弹
+    external_id: str | None = None  # id in the receiving case system
+
+    @property
+    def issued(self) -> bool:
+        """True once people hold it: imagery then adds evidence and never moves the status."""
+        return self.status not in (Status.WATCH, Status.SUSPECTED)
+
+
 @dataclass(frozen=True, slots=True)
 class NotObserved:
     """A reach that nobody could look at, and for how long."""

@@ -1,0 +1,46 @@
+# Two commands: `make sample` and `make test`. Everything they need is set up on the way.
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The first interpreter that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+STAMP := $(VENV)/.ready
+WORKERS ?= 2
+
+.PHONY: sample test check real lock clean
+.DEFAULT_GOAL := sample
+
+$(STAMP): pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { echo "siluan needs Python 3.11 or newer; none was found."; exit 2; }
+	@echo "Setting up $(VENV) (once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python cannot make a virtual environment: install its venv module."; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $(STAMP)
+
+sample_scenes/data/truth.geojson: $(STAMP) $(wildcard sample_scenes/*.py)
+	@echo "Making the sample scenes (once) ..."
+	@$(BIN)/python -m sample_scenes.make --out sample_scenes/data --seed 7
+
+sample: $(STAMP) sample_scenes/data/truth.geojson
+	@$(BIN)/siluan run workflows/sample.yaml || test $$? -eq 10
+	@$(BIN)/python -m sample_scenes.score --out out/sample/latest
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -n $(WORKERS) -q
+
+check: $(STAMP)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+real: $(STAMP)
+	@$(BIN)/python -m pytest -n $(WORKERS) -q -m real
+
+lock:
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-emit-index-url pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) out state sample_scenes/data

@@ -1,0 +1,89 @@
+"""Band tables: what a source calls its bands, and how its numbers become reflectance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.errors import ConfigurationError
+from pipeline.io.settings import load_model
+from pipeline.model import Asset
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class Band(BaseModel):
+    """One band of a sensor."""
+
+    model_config = _STRICT
+
+    keys: tuple[str, ...] = Field(default=(), description="asset keys that may carry it")
+    index: int = Field(default=1, ge=1, description="1-based band inside a stacked file")
+    gsd_m: float = Field(gt=0, description="ground sample distance [m]")
+    scale: float | None = Field(default=None, description="default: the sensor's")
+    offset: float | None = Field(default=None, description="default: the sensor's")
+
+
+class SinceBaseline(BaseModel):
+    """An offset that a processing baseline introduced."""
+
+    model_config = _STRICT
+
+    baseline: str = Field(pattern=r"^\d\d\.\d\d$", description="first baseline with the offset")
+    offset: float = Field(description="added after scaling [reflectance]")
+
+
+class SensorTable(BaseModel):
+    """A band table of ``config/sensors``."""
+
+    model_config = _STRICT
+
+    name: str
+    title: str
+    source: str = Field(description="where the numbers come from")
+    scale: float = Field(gt=0, description="reflectance per digital number")
+    offset: float = Field(default=0.0, description="added after scaling [reflectance]")
+    since: SinceBaseline | None = None
+    nodata: float | None = Field(default=None, description="digital number without data")
+    bands: dict[str, Band]
+
+    def default_offset(self, baseline: str) -> float:
+        """Give the offset for a processing baseline ("05.09"; "" if unknown)."""
+        if self.since is not None and baseline and baseline >= self.since.baseline:
+            return self.since.offset
+        return self.offset
+
+    def find(self, assets: dict[str, Any], band: str) -> str | None:
+        """Give the key under which an item carries a band."""
+        return next((k for k in (band, *self.bands[band].keys) if k in assets), None)
+
+    def asset(self, band: str, href: str, scale: float, offset: float) -> Asset:
+        """Make an asset of a band; classes (``scl``) keep their codes."""
+        entry = self.bands[band]
+        classes = band == "scl"
+        return Asset(
+            band=band,
+            href=href,
+            band_index=entry.index,
+            scale=1.0 if classes else scale,
+            offset=0.0 if classes else offset,
+            nodata=self.nodata,
+            gsd_m=entry.gsd_m,
+        )
+
+
+def load_sensor_table(folder: Path, name: str) -> SensorTable:
+    """Read ``folder/name.yaml``.
+
+    Raises
+    ------
+    ConfigurationError
+        No such table (those there are named), or it does not fit.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none"
+        raise ConfigurationError(f"{folder} holds no band table '{name}'", f"Tables there: {known}")
+    return load_model(path, SensorTable)

@@ -1,0 +1,182 @@
+"""A folder of GeoTIFFs, stacked or one band a file, as scenes.
+
+The folder is catalogued into static STAC items first, so that what follows is the path of any other
+catalogue. The date comes from the file's name by a pattern; its time of day and zone are stated in
+the workflow, because a date without a zone is not a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pyproj import Transformer
+from shapely.geometry import box, mapping
+from shapely.ops import transform
+
+from pipeline.acquire.bands import SensorTable
+from pipeline.acquire.stac import Found, StacSource, Wanted, search_stac
+from pipeline.errors import ConfigurationError, SceneUnusableError
+from pipeline.io.atomic import write_json
+from pipeline.io.raster import Profile, raster_profile
+from pipeline.model import SetAside
+
+
+class FolderSource(BaseModel):
+    """A folder of files that somebody exported."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["folder"] = "folder"
+    path: str = Field(description="the folder, relative to the workflow")
+    sensor: str = Field(description="band table in config/sensors")
+    pattern: str = Field(
+        default=r".*(?P<date>\d{4}-?\d{2}-?\d{2}).*\.tiff?$",
+        description="regular expression over the file name; groups: date, optional band and tile",
+    )
+    time_of_day: time = Field(description="of the overflight, for example 03:00")
+    zone: str = Field(description="IANA time zone of date and time_of_day, for example UTC")
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            found = re.compile(value)
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from error
+        if "date" not in found.groupindex:
+            raise ValueError("the pattern needs a group (?P<date>...)")
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone is called '{value}'") from error
+        return value
+
+    def anchored(self, base: Path) -> FolderSource:
+        """Give the source with a relative path made absolute."""
+        return self.model_copy(update={"path": str((base / self.path).resolve())})
+
+
+def search_folder(source: FolderSource, table: SensorTable, wanted: Wanted, cache: Path) -> Found:
+    """Catalogue a folder into ``cache`` and search it.
+
+    Raises
+    ------
+    ConfigurationError
+        No such folder, or no file fits the pattern.
+    """
+    catalogue, aside = catalogue_folder(source, table, cache)
+    found = search_stac(StacSource(url=str(catalogue), sensor=source.sensor), table, wanted)
+    return Found(found.scenes, tuple(sorted({*found.set_aside, *aside})))
+
+
+def catalogue_folder(
+    source: FolderSource, table: SensorTable, cache: Path
+) -> tuple[Path, list[SetAside]]:
+    """Write static STAC items for a folder; give the catalogue's path and what was set aside."""
+    folder = Path(source.path)
+    if not folder.is_dir():
+        raise ConfigurationError(f"the folder {folder} does not exist", "Check the source's path")
+    groups: dict[tuple[str, str], dict[str, Path]] = {}
+    for path in sorted(folder.iterdir()):
+        match = re.fullmatch(source.pattern, path.name) if path.is_file() else None
+        if match is None:
+            continue
+        parts = match.groupdict()
+        key = (str(parts["date"]), str(parts.get("tile") or ""))
+        groups.setdefault(key, {})[str(parts.get("band") or "")] = path
+    if not groups:
+        raise ConfigurationError(
+            f"no file of {folder} fits the pattern {source.pattern}",
+            "Correct the pattern of the source",
+        )
+    aside: list[SetAside] = []
+    items: list[dict[str, Any]] = []
+    for (day, tile), files in groups.items():
+        try:
+            items.append(_item(source, table, (day, tile), files))
+        except SceneUnusableError as error:
+            name = ", ".join(p.name for p in files.values())
+            aside.append(SetAside(name, "acquire", error.what, error.remedy))
+    mark = hashlib.sha256(source.path.encode()).hexdigest()[:12]
+    return _write_catalogue(cache / f"folder-{mark}", items), aside
+
+
+def _write_catalogue(root: Path, items: Iterable[dict[str, Any]]) -> Path:
+    links: list[dict[str, str]] = []
+    for item in items:
+        write_json(root / "items" / f"{item['id']}.json", item)
+        links.append({"rel": "item", "href": f"./items/{item['id']}.json"})
+    catalogue: dict[str, Any] = {
+        "type": "Catalog",
+        "id": root.name,
+        "stac_version": "1.0.0",
+        "description": "A folder of files, catalogued",
+        "links": links,
+    }
+    write_json(root / "catalog.json", catalogue)
+    return root / "catalog.json"
+
+
+def _item(
+    source: FolderSource, table: SensorTable, key: tuple[str, str], files: dict[str, Path]
+) -> dict[str, Any]:
+    day, tile = key
+    acquired = _acquired(source, day)
+    profiles = {band: raster_profile(str(path)) for band, path in files.items()}
+    by_key = {k: name for name, b in table.bands.items() for k in (name, *b.keys)}
+    assets: dict[str, Any] = {}
+    for band, path in files.items():
+        names = table.bands if band == "" else {by_key.get(band, band): None}
+        for name in names:
+            if name in table.bands:
+                assets[name] = {"href": str(path), "roles": ["data"]}
+    stem = next(iter(files.values())).stem if "" in files else f"{source.sensor}_{tile}_{day}"
+    properties: dict[str, Any] = {
+        "datetime": acquired.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "platform": table.name,
+    }
+    if tile:
+        properties["grid:code"] = tile
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": re.sub(r"[^A-Za-z0-9._-]", "_", stem),
+        "geometry": mapping(_footprint(list(profiles.values()))),
+        "bbox": list(_footprint(list(profiles.values())).bounds),
+        "properties": properties,
+        "assets": assets,
+        "links": [],
+    }
+
+
+def _acquired(source: FolderSource, day: str) -> datetime:
+    digits = re.sub(r"\D", "", day)
+    try:
+        date = datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007 - the zone follows
+    except ValueError as error:
+        raise SceneUnusableError(
+            f"'{day}' in the file name is no date", "Rename the file or correct the pattern"
+        ) from error
+    when = datetime.combine(date, source.time_of_day, ZoneInfo(source.zone))
+    return when.astimezone(UTC)
+
+
+def _footprint(profiles: list[Profile]) -> Any:
+    first = profiles[0]
+    left, top = first.transform * (0, 0)
+    right, bottom = first.transform * (first.shape[1], first.shape[0])
+    frame = box(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
+    mover = Transformer.from_crs(first.crs, "EPSG:4326", always_xy=True)
+    return transform(mover.transform, frame.segmentize(max(frame.length / 40, 1e-9)))

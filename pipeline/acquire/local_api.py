@@ -1,0 +1,251 @@
+"""A small STAC API over a static catalogue, on this machine only.
+
+It exists so that the sample and the tests take the same path as a remote catalogue: conformance,
+POST and GET search, paging, CQL2 filters, assets by byte range.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cql2
+import uvicorn
+from shapely.geometry import box, shape
+from shapely.geometry.base import BaseGeometry
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+CONFORMS_TO = [
+    "https://api.stacspec.org/v1.0.0/core",
+    "https://api.stacspec.org/v1.0.0/collections",
+    "https://api.stacspec.org/v1.0.0/item-search",
+    "https://api.stacspec.org/v1.0.0/item-search#filter",
+    "http://www.opengis.net/spec/cql2/1.0/conf/cql2-json",
+    "http://www.opengis.net/spec/cql2/1.0/conf/cql2-text",
+]
+Fault = Callable[[Request], Response | None]
+"""Asked before every answer; what it returns is sent instead (for tests)."""
+
+
+class LocalCatalogue:
+    """Items of a static catalogue, with links that lead to the API."""
+
+    def __init__(self, path: Path) -> None:
+        self.root = path.resolve().parent
+        self.collections: dict[str, dict[str, Any]] = {}
+        self.items: list[dict[str, Any]] = []
+        self._walk(path.resolve())
+        self.items.sort(key=lambda i: (str(i["properties"].get("datetime")), str(i["id"])))
+
+    def _walk(self, path: Path) -> None:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document.get("type") == "Collection":
+            self.collections[str(document["id"])] = document
+        for link in document.get("links", []):
+            target = (path.parent / str(link["href"])).resolve()
+            if link.get("rel") == "child":
+                self._walk(target)
+            elif link.get("rel") == "item":
+                item = json.loads(target.read_text(encoding="utf-8"))
+                item["_folder"] = target.parent.relative_to(self.root).as_posix()
+                self.items.append(item)
+
+    def served(self, item: dict[str, Any], base: str) -> dict[str, Any]:
+        """Give an item as the API shows it: absolute hrefs, its own links."""
+        out = {k: v for k, v in item.items() if k != "_folder"}
+        out["assets"] = {
+            key: {**asset, "href": _absolute(str(asset["href"]), f"{base}/data/{item['_folder']}")}
+            for key, asset in item.get("assets", {}).items()
+        }
+        home = f"{base}/collections/{item.get('collection')}/items/{item['id']}"
+        out["links"] = [{"rel": "self", "href": home, "type": "application/geo+json"}]
+        return out
+
+
+def _absolute(href: str, folder: str) -> str:
+    if "://" in href:
+        return href
+    return f"{folder}/{href.removeprefix('./')}"
+
+
+def application(catalogue: LocalCatalogue, fault: Fault | None = None) -> Starlette:
+    """Make the API."""
+
+    def guarded(handler: Callable[[Request, dict[str, Any]], Response]) -> Any:
+        async def endpoint(request: Request) -> Response:
+            broken = fault(request) if fault else None
+            if broken is not None:
+                return broken
+            body = json.loads(await request.body()) if request.method == "POST" else {}
+            return handler(request, body)
+
+        return endpoint
+
+    def landing(request: Request, body: dict[str, Any]) -> Response:
+        del body
+        base = _base(request)
+        links = [
+            {"rel": "self", "href": base, "type": "application/json"},
+            {"rel": "root", "href": base, "type": "application/json"},
+            {"rel": "data", "href": f"{base}/collections", "type": "application/json"},
+            *(
+                {
+                    "rel": "search",
+                    "href": f"{base}/search",
+                    "type": "application/geo+json",
+                    "method": method,
+                }
+                for method in ("GET", "POST")
+            ),
+        ]
+        return JSONResponse(
+            {
+                "type": "Catalog",
+                "id": "siluan-local",
+                "stac_version": "1.0.0",
+                "description": "A static catalogue served on this machine",
+                "conformsTo": CONFORMS_TO,
+                "links": links,
+            }
+        )
+
+    def collections(request: Request, body: dict[str, Any]) -> Response:
+        del request, body
+        found = [{**c, "links": []} for c in catalogue.collections.values()]
+        return JSONResponse({"collections": found, "links": []})
+
+    def collection(request: Request, body: dict[str, Any]) -> Response:
+        del body
+        found = catalogue.collections.get(request.path_params["name"])
+        return JSONResponse({**found, "links": []}) if found else Response(status_code=404)
+
+    def search(request: Request, body: dict[str, Any]) -> Response:
+        return _search(catalogue, request, body)
+
+    class _Files(StaticFiles):
+        async def get_response(self, path: str, scope: Any) -> Response:
+            broken = fault(Request(scope)) if fault else None
+            return broken if broken is not None else await super().get_response(path, scope)
+
+    return Starlette(
+        routes=[
+            Route("/", guarded(landing)),
+            Route("/collections", guarded(collections)),
+            Route("/collections/{name}", guarded(collection)),
+            Route("/search", guarded(search), methods=["GET", "POST"]),
+            Mount("/data", app=_Files(directory=catalogue.root)),
+        ]
+    )
+
+
+def _base(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
+
+
+def _search(catalogue: LocalCatalogue, request: Request, body: dict[str, Any]) -> Response:
+    asked = body if request.method == "POST" else _from_query(request)
+    try:
+        found = [i for i in catalogue.items if _matches(i, asked)]
+    except (ValueError, KeyError, TypeError, cql2.ParseError, cql2.ValidationError) as error:
+        return JSONResponse({"code": "BadRequest", "description": str(error)}, status_code=400)
+    limit = int(asked.get("limit") or 10)
+    start = int(asked.get("token") or 0)
+    page = found[start : start + limit]
+    base = _base(request)
+    links: list[dict[str, Any]] = [{"rel": "root", "href": base, "type": "application/json"}]
+    if start + limit < len(found):
+        more = {**asked, "token": str(start + limit)}
+        link: dict[str, Any] = {"rel": "next", "href": f"{base}/search", "method": "POST"}
+        links.append({**link, "body": more, "type": "application/geo+json"})
+    return JSONResponse(
+        {
+            "type": "FeatureCollection",
+            "features": [catalogue.served(i, base) for i in page],
+            "links": links,
+            "numberMatched": len(found),
+            "numberReturned": len(page),
+        },
+        media_type="application/geo+json",
+    )
+
+
+def _from_query(request: Request) -> dict[str, Any]:
+    asked: dict[str, Any] = dict(request.query_params)
+    for key in ("collections", "ids"):
+        if key in asked:
+            asked[key] = asked[key].split(",")
+    if "bbox" in asked:
+        asked["bbox"] = [float(v) for v in asked["bbox"].split(",")]
+    if "intersects" in asked:
+        asked["intersects"] = json.loads(asked["intersects"])
+    return asked
+
+
+def _matches(item: dict[str, Any], asked: dict[str, Any]) -> bool:
+    if asked.get("collections") and item.get("collection") not in asked["collections"]:
+        return False
+    if asked.get("ids") and item["id"] not in asked["ids"]:
+        return False
+    area = _area(asked)
+    geometry = item.get("geometry")
+    if area is not None and (geometry is None or not shape(geometry).intersects(area)):
+        return False
+    if asked.get("datetime") and not _in_time(item, str(asked["datetime"])):
+        return False
+    return not asked.get("filter") or bool(cql2.Expr(asked["filter"]).matches(_plain(item)))
+
+
+def _plain(item: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in item.items() if k != "_folder"}
+
+
+def _area(asked: dict[str, Any]) -> BaseGeometry | None:
+    if asked.get("intersects"):
+        return shape(asked["intersects"])
+    return box(*asked["bbox"]) if asked.get("bbox") else None
+
+
+def _in_time(item: dict[str, Any], interval: str) -> bool:
+    value = item["properties"].get("datetime")
+    if not value:
+        return True  # as real servers do: an item without time is for the client to refuse
+    when = datetime.fromisoformat(value)
+    start, _, end = interval.partition("/")
+    last = end or start
+    after = start in ("", "..") or datetime.fromisoformat(start) <= when
+    return after and (last in ("", "..") or when <= datetime.fromisoformat(last))
+
+
+@contextmanager
+def serve(path: Path, fault: Fault | None = None) -> Iterator[str]:
+    """Serve a static catalogue on a free port of this machine; give the API's URL."""
+    app = application(LocalCatalogue(path), fault)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    config = uvicorn.Config(app, log_level="error", lifespan="off", access_log=False, ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="local-stac-api", daemon=True
+    )
+    thread.start()
+    began = datetime.now(UTC)
+    while not server.started and (datetime.now(UTC) - began).total_seconds() < 10:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listener.close()

@@ -1,0 +1,68 @@
+"""From scenes to passes: one per overflight, duplicates dropped by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import groupby
+
+from pipeline.model import Pass, Scene, SetAside
+
+_SAME_PASS = timedelta(minutes=10)  # scenes of one platform nearer in time are one overflight
+
+
+def drop_duplicates(scenes: Sequence[Scene]) -> tuple[list[Scene], list[SetAside]]:
+    """Keep one scene per sensor, tile and overflight: the newest baseline, then the newest file.
+
+    Scenes without a tile are only compared by id.
+    """
+    best: dict[tuple[str, ...], Scene] = {}
+    dropped: list[tuple[Scene, Scene]] = []
+    for scene in sorted(scenes, key=lambda s: s.id):
+        key = _duplicate_key(scene)
+        other = best.get(key)
+        if other is None:
+            best[key] = scene
+        elif _age(scene) > _age(other):
+            best[key] = scene
+            dropped.append((other, scene))
+        else:
+            dropped.append((scene, other))
+    aside = [
+        SetAside(d.id, "acquire", f"duplicate of {w.id}, whose processing is newer or the same")
+        for d, w in dropped
+        if d.id != w.id
+    ]
+    return sorted(best.values(), key=lambda s: (s.acquired, s.id)), sorted(aside)
+
+
+def _duplicate_key(scene: Scene) -> tuple[str, ...]:
+    if not scene.tile:
+        return (scene.sensor, scene.id)
+    return (scene.sensor, scene.platform, scene.tile, f"{scene.acquired:%Y%m%dT%H%M}")
+
+
+def _age(scene: Scene) -> tuple[str, str, str]:
+    made = scene.properties.get("s2:generation_time") or scene.properties.get("updated") or ""
+    return scene.baseline, str(made), scene.id
+
+
+def merge_passes(scenes: Sequence[Scene]) -> tuple[Pass, ...]:
+    """Group scenes of one overflight of one sensor; they are mosaicked when read."""
+    passes: list[Pass] = []
+    ordered = sorted(scenes, key=lambda s: (s.sensor, s.platform, s.acquired, s.id))
+    for (sensor, platform), group in groupby(ordered, key=lambda s: (s.sensor, s.platform)):
+        bunch: list[Scene] = []
+        for scene in group:
+            if bunch and scene.acquired - bunch[0].acquired > _SAME_PASS:
+                passes.append(_pass(sensor, platform, bunch))
+                bunch = []
+            bunch.append(scene)
+        passes.append(_pass(sensor, platform, bunch))
+    return tuple(sorted(passes, key=lambda p: (p.acquired, p.id)))
+
+
+def _pass(sensor: str, platform: str, scenes: Sequence[Scene]) -> Pass:
+    acquired = min(s.acquired for s in scenes)
+    name = f"{acquired:%Y%m%dT%H%M%S}_{platform or sensor}"
+    return Pass(name, sensor, acquired, tuple(sorted(scenes, key=lambda s: s.id)))

@@ -1,0 +1,171 @@
+"""Memory over looks: what many dates say of one object.
+
+A look is clear or not, and if clear it sees the object (hit) or the ground without it (miss). The
+fold follows the idea of DIST-ALERT's confirmation and of OPERA DIST-S1 (Hansen et al. 2016,
+doi:10.1088/1748-9326/11/3/034008): few hits open, repeated hits confirm, repeated clear misses
+expire, and a look that could not see is no observation at all. Three of the last four and four in a
+row are starting values without a source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import reduce
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.model import Evidence, EvidenceState, Look, Seen
+
+
+class FoldOptions(BaseModel):
+    """When looks open, confirm, expire and freeze an object."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provisional_hits: int = Field(
+        default=2, ge=1, le=10, description="hits that make it provisional"
+    )
+    confirm_hits: int = Field(default=3, ge=1, le=20, description="certain hits that confirm ...")
+    confirm_window: int = Field(
+        default=4, ge=1, le=20, description="... among this many last clear looks"
+    )
+    expire_misses: int = Field(
+        default=4, ge=1, le=20, description="clear misses in a row that expire it"
+    )
+    freeze_days: int = Field(
+        default=60, ge=1, le=730, description="days without a clear look after which it is frozen"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the fold carries from look to look; the episode is the time since (re)appearance."""
+
+    state: EvidenceState | None = None  # None: never seen
+    confirmed: bool = False  # was suspected once
+    recent: tuple[bool, ...] = ()  # newest last: was the clear look a certain hit?
+    missed: int = 0  # clear misses in a row
+    hits: int = 0  # of this episode
+    misses: int = 0  # of this episode
+    first_seen: datetime | None = None  # of this episode
+    last_seen: datetime | None = None
+    appeared_after: datetime | None = None  # last clear miss before first_seen
+    last_miss: datetime | None = None
+    last_clear: datetime | None = None
+
+
+def fold(
+    looks: Iterable[Look], options: FoldOptions | None = None, until: datetime | None = None
+) -> Evidence:
+    """Fold looks, in any order, into evidence.
+
+    Parameters
+    ----------
+    looks : iterable of Look
+        Of one object. Two looks of one pass count once (a hit outweighs a miss, a miss an unknown).
+    until : datetime, optional
+        UTC end of the period, for ``frozen``; the newest look of any kind if not given.
+
+    Returns
+    -------
+    Evidence
+        Hits, misses and clear looks are counted since the object (re)appeared. An object that was
+        never seen is ``expired`` with no hits.
+    """
+    options = options or FoldOptions()
+    ordered = one_per_pass(looks)
+    memory = reduce(lambda m, look: step(m, look, options), ordered, Memory())
+    return conclude(memory, options, until or (ordered[-1].on if ordered else None))
+
+
+def one_per_pass(looks: Iterable[Look]) -> tuple[Look, ...]:
+    """Sort looks by time and keep one per pass: the one that says most."""
+    best: dict[str, Look] = {}
+    for look in looks:
+        if look.pass_id not in best or _weight(look) > _weight(best[look.pass_id]):
+            best[look.pass_id] = look
+    return tuple(sorted(best.values(), key=lambda look: (look.on, look.pass_id)))
+
+
+def step(memory: Memory, look: Look, options: FoldOptions) -> Memory:
+    """Add one look, newer than all before it; an unknown look changes nothing."""
+    if look.seen is Seen.UNKNOWN:
+        return memory
+    hit = look.seen is Seen.HIT
+    recent = (*memory.recent, hit and look.certain)[-options.confirm_window :]
+    memory = replace(memory, recent=recent, last_clear=look.on)
+    return _hit(memory, look, options) if hit else _miss(memory, look, options)
+
+
+def conclude(memory: Memory, options: FoldOptions, until: datetime | None) -> Evidence:
+    """Say what the memory amounts to at ``until`` (UTC)."""
+    clear, patience = memory.last_clear, timedelta(days=options.freeze_days)
+    idle = clear is not None and until is not None and until - clear > patience
+    return Evidence(
+        state=memory.state or EvidenceState.EXPIRED,
+        hits=memory.hits,
+        misses=memory.misses,
+        clear_looks=memory.hits + memory.misses,
+        first_seen=memory.first_seen,
+        last_seen=memory.last_seen,
+        appeared_after=memory.appeared_after,
+        frozen=idle and memory.hits > 0,
+    )
+
+
+def describe_transitions(options: FoldOptions | None = None) -> str:
+    """Give the table of transitions, for the documentation and for a puzzled reader."""
+    o = options or FoldOptions()
+    confirm = f"{o.confirm_hits} certain hits among the last {o.confirm_window} clear looks"
+    expire = f"{o.expire_misses} clear misses in a row"
+    rows = [
+        ("(never seen)", "a hit", "first"),
+        ("first", f"{o.provisional_hits} hits since it appeared", "provisional"),
+        ("first, provisional", confirm, "suspected"),
+        ("first, provisional, suspected, relapsed", expire, "expired"),
+        ("expired, never suspected", "a hit (counting starts anew)", "first"),
+        ("expired, once suspected", confirm, "relapsed"),
+        ("any", "a look that is not clear", "unchanged"),
+        ("any", f"more than {o.freeze_days} days without a clear look", "unchanged, frozen"),
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    return "\n".join(f"{a:<{widths[0]}} | {b:<{widths[1]}} | {c}" for a, b, c in rows)
+
+
+def _weight(look: Look) -> tuple[int, bool, float, str]:
+    """Order looks of one pass; total, so that the order of arrival cannot matter."""
+    rank = {Seen.UNKNOWN: 0, Seen.MISS: 1, Seen.HIT: 2}[look.seen]
+    return rank, look.certain, look.clear_share, repr(look)
+
+
+def _hit(memory: Memory, look: Look, options: FoldOptions) -> Memory:
+    anew = memory.state is None or (memory.state is EvidenceState.EXPIRED and not memory.confirmed)
+    if anew:
+        memory = replace(
+            memory,
+            state=EvidenceState.FIRST,
+            hits=0,
+            misses=0,
+            first_seen=look.on,
+            appeared_after=memory.last_miss,
+        )
+    memory = replace(memory, hits=memory.hits + 1, missed=0, last_seen=look.on)
+    if sum(memory.recent) >= options.confirm_hits:
+        back = memory.state in (EvidenceState.EXPIRED, EvidenceState.RELAPSED)
+        state = EvidenceState.RELAPSED if back else EvidenceState.SUSPECTED
+        return replace(memory, state=state, confirmed=True)
+    if memory.state is EvidenceState.FIRST and memory.hits >= options.provisional_hits:
+        return replace(memory, state=EvidenceState.PROVISIONAL)
+    return memory
+
+
+def _miss(memory: Memory, look: Look, options: FoldOptions) -> Memory:
+    memory = replace(memory, last_miss=look.on)
+    if memory.state is None:
+        return memory
+    memory = replace(memory, misses=memory.misses + 1, missed=memory.missed + 1)
+    if memory.missed >= options.expire_misses:
+        return replace(memory, state=EvidenceState.EXPIRED)
+    return memory

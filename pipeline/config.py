@@ -1,0 +1,193 @@
+"""Workflows and corridors: YAML and GeoJSON in, frozen checked objects out.
+
+Configuration is inert: nothing here creates a folder, opens an image or asks a server. Each stage
+keeps its options beside its functions; this module only composes them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from pipeline.acquire.folder import FolderSource
+from pipeline.acquire.stac import StacSource
+from pipeline.adjudicate.evidence import EvidenceOptions
+from pipeline.adjudicate.tracks import LinkOptions
+from pipeline.detect.options import DetectOptions
+from pipeline.errors import ConfigurationError
+from pipeline.io.corridors import load_corridors
+from pipeline.io.settings import load_model
+from pipeline.model import Corridor
+from pipeline.prepare.options import PrepareOptions
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Period(BaseModel):
+    """Which looks a run judges; days are whole days in ``zone``."""
+
+    model_config = _STRICT
+
+    start: date = Field(alias="from", description="first day of the history that is read")
+    patrol_from: date | None = Field(
+        default=None, description="first day whose looks may open a case; default: from"
+    )
+    end: date = Field(alias="to", description="last day, included")
+    zone: str = Field(default="Asia/Shanghai", description="IANA time zone of the three days")
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone is called '{value}' (try Asia/Shanghai)") from error
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Period:
+        if self.end < self.start:
+            raise ValueError(f"the period ends ({self.end}) before it begins ({self.start})")
+        if self.patrol_from is not None and not self.start <= self.patrol_from <= self.end:
+            raise ValueError("patrol_from lies outside the period")
+        return self
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), ZoneInfo(self.zone)).astimezone(UTC)
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """First instant and last second, UTC."""
+        last = self._midnight(self.end + timedelta(days=1)) - timedelta(seconds=1)
+        return self._midnight(self.start), last
+
+    @property
+    def patrol_start(self) -> datetime:
+        """First instant whose looks may open a case, UTC."""
+        return self._midnight(self.patrol_from or self.start)
+
+
+class CorridorChoice(BaseModel):
+    """Which corridors a workflow runs over."""
+
+    model_config = _STRICT
+
+    file: Path = Field(description="GeoJSON of corridors, relative to the workflow")
+    ids: tuple[str, ...] | None = Field(default=None, description="default: all of the file")
+
+
+class StoreOptions(BaseModel):
+    """How looks are kept on disk."""
+
+    model_config = _STRICT
+
+    tile_px: int = Field(default=512, ge=64, le=4096, multiple_of=64, description="tile side [px]")
+    context_m: float = Field(
+        default=300.0, ge=0, le=5000, description="ground kept around a corridor [m]"
+    )
+    workers: int = Field(default=2, ge=1, le=64, description="threads; 1 is a plain loop")
+
+
+class AdjudicateOptions(BaseModel):
+    """Evidence over looks."""
+
+    model_config = _STRICT
+
+    link: LinkOptions = LinkOptions()
+    evidence: EvidenceOptions = EvidenceOptions()
+    unseen_days: int = Field(
+        default=30, ge=1, description="a reach without a clear look for so long is reported [d]"
+    )
+
+
+class Options(BaseModel):
+    """Everything that can be tuned, by stage."""
+
+    model_config = _STRICT
+
+    store: StoreOptions = StoreOptions()
+    prepare: PrepareOptions = PrepareOptions()
+    detect: DetectOptions = DetectOptions()
+    adjudicate: AdjudicateOptions = AdjudicateOptions()
+
+
+Source = Annotated[StacSource | FolderSource, Field(discriminator="type")]
+
+
+class Workflow(BaseModel):
+    """One file in ``workflows/``: what runs, where, from which sources, when."""
+
+    model_config = _STRICT
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="names the outputs")
+    kind: Literal["patrol"] = "patrol"
+    corridors: CorridorChoice
+    sources: tuple[Source, ...] = Field(min_length=1)
+    period: Period
+    state: Path = Field(description="ledger, store and caches, relative to the workflow")
+    out: Path = Field(description="output folder, relative to the workflow")
+    sensors: Path = Field(
+        default=Path("../config/sensors"), description="folder of band tables, relative"
+    )
+    options: Options = Options()
+
+    def config_hash(self) -> str:
+        """SHA-256 of all that can change a result; where things lie and threads are left out."""
+        content = self.model_dump(mode="json", by_alias=True, exclude={"state", "out", "sensors"})
+        content["options"]["store"].pop("workers")
+        content["options"]["store"].pop("tile_px")
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def load_workflow(path: Path) -> Workflow:
+    """Read and check a workflow; its relative paths become absolute.
+
+    Raises
+    ------
+    ConfigurationError
+        Every offender named.
+    """
+    workflow = load_model(path, Workflow)
+    base = path.resolve().parent
+    update: dict[str, Any] = {
+        "state": (base / workflow.state).resolve(),
+        "out": (base / workflow.out).resolve(),
+        "sensors": (base / workflow.sensors).resolve(),
+        "corridors": workflow.corridors.model_copy(
+            update={"file": (base / workflow.corridors.file).resolve()}
+        ),
+        "sources": tuple(source.anchored(base) for source in workflow.sources),
+    }
+    return workflow.model_copy(update=update)
+
+
+def choose_corridors(workflow: Workflow, only: tuple[str, ...] = ()) -> tuple[Corridor, ...]:
+    """Load the workflow's corridors, or those of ``only``.
+
+    Raises
+    ------
+    ConfigurationError
+        An id that the file does not hold (all such ids named, with the nearest right one).
+    """
+    known = {c.id: c for c in load_corridors(workflow.corridors.file)}
+    wanted = only or workflow.corridors.ids or tuple(known)
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        hints = [_hint(name, list(known)) for name in unknown]
+        raise ConfigurationError(
+            f"{workflow.corridors.file} holds no corridor {'; '.join(hints)}",
+            f"Known ids: {', '.join(known)}",
+        )
+    return tuple(known[name] for name in dict.fromkeys(wanted))
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"'{name}' (did you mean '{near[0]}'?)" if near else f"'{name}'"

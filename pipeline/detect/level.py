@@ -1,0 +1,302 @@
+"""Water level as a rank, without a gauge.
+
+How often a pixel was water orders pixels by height. On a date the reach is wet down to some place in
+that order; the place is the level. Everything that crosses tiles here is an integer histogram, so
+the level of a reach does not depend on how it was cut.
+
+Two questions are kept apart. *Which level was it?* is asked of the whole reach against the water
+frequency w, where single errors drown. *Was this pixel under water at such a level?* is asked of the
+pixel's own history, look by look (:class:`LevelHistory`): w of a pixel seen mostly in one season is
+biased, "wet in 14 of 14 looks at this level or a lower one" is not, and it is also the sentence an
+official can check. On sparse histories the second also says honestly that nobody ever looked at so
+low a level, where w merely says 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.model import Ground, Level
+
+N_BINS = 32
+"""Bins of water frequency; the last one, w >= 31/32, is "always wet"."""
+
+UNSEEN = 255
+"""Bin code of a pixel that history never saw clearly."""
+
+_WET, _DRY, _GREEN = int(Ground.WET), int(Ground.DRY), int(Ground.GREEN)
+
+
+class LevelOptions(BaseModel):
+    """How the level of a reach is fitted and when it is believed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_pixels: int = Field(
+        default=200, ge=1, description="clear ever-wet pixels a reach needs before it has a level"
+    )
+    saturated_share: float = Field(
+        default=0.02,
+        gt=0,
+        lt=0.5,
+        description="dry share of the always-wet bin from which the level may be unheard of",
+    )
+    max_misfit: float = Field(
+        default=0.12,
+        gt=0,
+        le=0.5,
+        description="dates that contradict their own level more are not used",
+    )
+
+
+def tally_history(
+    states: NDArray[np.uint8],
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """Count per pixel how often history saw water, and how often it saw anything.
+
+    Parameters
+    ----------
+    states : uint8 (T, H, W)
+        Ground codes; the order of dates is irrelevant.
+
+    Returns
+    -------
+    n_wet, n_clear : uint16 (H, W)
+        GREEN counts as not wet: plants on the drawdown zone stand on dry ground, and a mat of
+        hyacinth only makes w smaller, hence the detector more careful. Counts of disjoint dates
+        (or of another sensor, or an occurrence raster) may be added.
+    """
+    n_wet = np.count_nonzero(states == Ground.WET, axis=0).astype(np.uint16)
+    n_clear = np.count_nonzero(states != Ground.UNKNOWN, axis=0).astype(np.uint16)
+    return n_wet, n_clear
+
+
+def frequency_bins(
+    n_wet: NDArray[np.uint16], n_clear: NDArray[np.uint16], n_bins: int = N_BINS
+) -> NDArray[np.uint8]:
+    """Quantise water frequency w = n_wet / n_clear to ``n_bins`` codes, in integers.
+
+    Returns
+    -------
+    uint8 (H, W)
+        0 never (w < 1/n_bins) … n_bins - 1 always; :data:`UNSEEN` where n_clear is 0.
+    """
+    clear = n_clear.astype(np.int64)
+    code = np.minimum(n_wet.astype(np.int64) * n_bins // np.maximum(clear, 1), n_bins - 1)
+    return np.where(clear == 0, UNSEEN, code).astype(np.uint8)
+
+
+def tally_level(
+    state: NDArray[np.uint8],
+    bins: NDArray[np.uint8],
+    reach: NDArray[np.uint16],
+    n_reach: int,
+    n_bins: int = N_BINS,
+) -> NDArray[np.int64]:
+    """Count wet and not-wet pixels per reach and frequency bin on one date.
+
+    Parameters
+    ----------
+    state, bins, reach : (H, W)
+        Ground codes of the date, :func:`frequency_bins`, 1-based reach index (0 outside). Pass a
+        tile's core only: histograms of disjoint cores add up.
+
+    Returns
+    -------
+    int64 (n_reach + 1, n_bins, 2)
+        ``[..., 0]`` not wet, ``[..., 1]`` wet. Mergeable by ``+``; the neighbourhood of an object
+        is left out by subtracting the histogram of its window.
+    """
+    use = (state != Ground.UNKNOWN) & (bins != UNSEEN) & (reach > 0)
+    wet = (state[use] == Ground.WET).astype(np.int64)
+    key = (reach[use].astype(np.int64) * n_bins + bins[use]) * 2 + wet
+    size = (n_reach + 1) * n_bins * 2
+    return np.bincount(key, minlength=size)[:size].reshape(n_reach + 1, n_bins, 2).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where the water of one date ends in the order of water frequency.
+
+    Bins above ``partial`` are wet, bins below it are not, ``share`` of its own pixels are wet.
+    """
+
+    partial: int
+    share: float
+    contradict: int  # pixels above that are not wet, and below that are
+    voters: int  # clear ever-wet pixels
+
+
+def fit_cut(hist: NDArray[np.int64]) -> Cut:
+    """Find the partial bin k that minimises (not wet in bins > k) + (wet in bins < k).
+
+    The partial bin itself cannot contradict: its pixels were wet equally often, so history does not
+    order them, and a level between two known ones wets some of them.
+
+    Parameters
+    ----------
+    hist : int64 (n_bins, 2)
+        One reach of :func:`tally_level`.
+    """
+    dry, wet = hist[:, 0], hist[:, 1]
+    n_bins = hist.shape[0]
+    above = np.concatenate([np.cumsum(dry[::-1])[::-1][1:], [0]])
+    below = np.concatenate([[0], np.cumsum(wet)[:-1]])
+    cost = np.where(dry + wet > 0, above + below, np.iinfo(np.int64).max)
+    voters = int((dry + wet)[1:].sum())
+    if voters == 0:
+        return Cut(n_bins - 1, 0.0, 0, 0)
+    partial = int(np.flatnonzero(cost == cost.min())[-1])  # of equals the lowest level
+    share = float(wet[partial] / (dry[partial] + wet[partial]))
+    return Cut(partial, share, int(cost[partial]), voters)
+
+
+def fit_level(hist: NDArray[np.int64], options: LevelOptions | None = None) -> Level:
+    """Find the rank whose expected water agrees best with the water seen.
+
+    Between two known levels the rank follows the wet share of the partial bin, from the level that
+    leaves it dry to the one that fills it; so it moves continuously, a bin that no pixel occupies
+    makes no gap, and it goes on falling inside the always-wet bin when the level is lower than
+    history ever saw.
+
+    Parameters
+    ----------
+    hist : int64 (n_bins, 2)
+        One reach of :func:`tally_level`.
+
+    Returns
+    -------
+    Level
+        ``rank`` 0..1 on the axis of w: the water expected is {w >= 1 - rank}. Too few voters give
+        rank NaN and misfit 1. Ranks compare only if fitted against the same history.
+    """
+    o = options or LevelOptions()
+    cut, n_bins = fit_cut(hist), hist.shape[0]
+    if cut.voters < o.min_pixels:
+        return Level(float("nan"), False, 1.0, cut.voters)
+    occupied = np.flatnonzero(hist.sum(axis=1)[cut.partial + 1 :])
+    higher = cut.partial + 1 + int(occupied[0]) if occupied.size else n_bins
+    low, high = n_bins - higher, n_bins - cut.partial
+    rank = (low + cut.share * (high - low)) / n_bins
+    lowest = cut.partial == n_bins - 1 and 1 - cut.share > o.saturated_share
+    return Level(rank, lowest, cut.contradict / cut.voters, cut.voters)
+
+
+def leave_out(total: NDArray[np.int64], local: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Subtract the neighbourhood of an object, so that a fill does not lower its own level."""
+    return np.maximum(total - local, 0)
+
+
+@dataclass(frozen=True)
+class LevelHistory:
+    """Per pixel, how often it was wet and not wet at each known level.
+
+    ``ranks`` float32 (L,), ascending, the middle of each class of ranks; ``wet``, ``dry`` uint16
+    (L, H, W).
+    """
+
+    ranks: NDArray[np.float32]
+    wet: NDArray[np.uint16]
+    dry: NDArray[np.uint16]
+
+
+def tally_by_level(
+    states: NDArray[np.uint8], ranks: NDArray[np.float32], n_levels: int = N_BINS
+) -> LevelHistory:
+    """Count looks per pixel and level of its reach on that look.
+
+    Parameters
+    ----------
+    states : uint8 (T, H, W)
+        Ground codes of the history.
+    ranks : float32 (T,) or (T, H, W)
+        Rank of each date (of the pixel's reach); NaN leaves the look out.
+    n_levels : int
+        Ranks are grouped into this many equal classes of 0..1.
+
+    Returns
+    -------
+    LevelHistory
+        Independent of the order of dates; counts of disjoint dates add up.
+    """
+    t, h, w = states.shape
+    full = np.broadcast_to(ranks if ranks.ndim == 3 else ranks[:, None, None], (t, h, w))
+    wet = np.zeros((n_levels, h, w), np.uint16)
+    dry = np.zeros((n_levels, h, w), np.uint16)
+    _by_level(states, full, wet, dry)
+    edges = ((np.arange(n_levels) + 0.5) / n_levels).astype(np.float32)
+    return LevelHistory(edges, wet, dry)
+
+
+@njit(cache=True, nogil=True)
+def _by_level(states, ranks, wet, dry):  # type: ignore[no-untyped-def]  # pragma: no cover
+    n_levels = wet.shape[0]
+    for t in range(states.shape[0]):
+        for i in range(states.shape[1]):
+            for j in range(states.shape[2]):
+                s, q = states[t, i, j], ranks[t, i, j]
+                if s == 0 or np.isnan(q):
+                    continue
+                level = min(max(int(q * n_levels), 0), n_levels - 1)
+                if s == 1:
+                    wet[level, i, j] += 1
+                else:
+                    dry[level, i, j] += 1
+
+
+def known_wet(
+    history: LevelHistory,
+    rank: NDArray[np.float32] | float,
+    margin: float,
+    tolerance: float = 0.1,
+) -> NDArray[np.uint16]:
+    """Count the looks at a clearly lower level in which a pixel was wet, if it never contradicts.
+
+    Parameters
+    ----------
+    rank : float or float32 (H, W)
+        Level on the date asked for (of the pixel's reach).
+    margin : float
+        Uncertainty of a rank; only looks at ``rank - margin`` or lower speak for water, while looks
+        at ``rank - margin`` or higher in which the pixel was not wet speak against it.
+    tolerance : float
+        Share of the looks that may be dry at such a level or a higher one (errors of the mask).
+
+    Returns
+    -------
+    uint16 (H, W)
+        0 where nothing is known or history contradicts: more than ``tolerance`` of the looks, or
+        more than half as many as the looks that speak for water. Non-decreasing in ``rank``.
+    """
+    at = np.broadcast_to(np.asarray(rank, np.float32), history.wet.shape[1:])
+    return _known_wet(history.ranks, history.wet, history.dry, at - np.float32(margin), tolerance)
+
+
+@njit(cache=True, nogil=True)
+def _known_wet(ranks, wet, dry, limit, tolerance):  # type: ignore[no-untyped-def]  # pragma: no cover
+    n, h, w = wet.shape
+    out = np.zeros((h, w), np.uint16)
+    below = np.zeros(w, np.int64)
+    against = np.zeros(w, np.int64)
+    every = np.zeros(w, np.int64)
+    for i in range(h):
+        below[:] = 0
+        against[:] = 0
+        every[:] = 0
+        for k in range(n):  # levels outside, columns inside: memory is read in order
+            for j in range(w):
+                every[j] += wet[k, i, j]
+                if ranks[k] <= limit[i, j]:
+                    below[j] += wet[k, i, j]
+                else:
+                    against[j] += dry[k, i, j]
+        for j in range(w):
+            few = against[j] <= tolerance * (against[j] + every[j])
+            if few and 2 * against[j] <= below[j]:
+                out[i, j] = below[j]
+    return out

@@ -1,0 +1,125 @@
+"""Sparse pixels become objects, whatever the tiling was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+from scipy.sparse import csgraph
+
+Int = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Measures of an object: axes are those of the ellipse with its second moments."""
+
+    pixels: int
+    length_px: float
+    width_px: float
+    axis: tuple[float, float]  # unit vector (row, col) along the object
+    compactness: float  # 4 pi area / perimeter², 1 for a disc
+
+    @property
+    def elongation(self) -> float:
+        """Length over width, >= 1."""
+        return self.length_px / max(self.width_px, 1.0)
+
+
+def join(rows: Int, cols: Int) -> Int:
+    """Label sparse pixels by 8-connectivity.
+
+    Parameters
+    ----------
+    rows, cols : int32 (N,)
+        Distinct pixels of the whole grid, of one date, in any order.
+
+    Returns
+    -------
+    int32 (N,)
+        0-based labels in the order of each object's first pixel (by row, then column): the same
+        objects with the same labels however the grid was tiled.
+    """
+    n = rows.size
+    if n == 0:
+        return np.zeros(0, np.int32)
+    stride = int(cols.max()) - int(cols.min()) + 3
+    key = rows.astype(np.int64) * stride + (cols.astype(np.int64) - int(cols.min()) + 1)
+    order = np.argsort(key, kind="stable")
+    ordered = key[order]
+    starts: list[NDArray[np.int64]] = []
+    ends: list[NDArray[np.int64]] = []
+    for step in (1, stride - 1, stride, stride + 1):
+        found = np.searchsorted(ordered, ordered + step)
+        hit = np.flatnonzero((found < n) & (ordered[np.minimum(found, n - 1)] == ordered + step))
+        starts.append(hit)
+        ends.append(found[hit])
+    i, j = np.concatenate(starts), np.concatenate(ends)
+    graph = sparse.coo_matrix((np.ones(i.size, np.uint8), (i, j)), shape=(n, n))
+    _, raw = csgraph.connected_components(graph, directed=False)
+    _, first, inverse = np.unique(raw, return_index=True, return_inverse=True)
+    rename = np.empty(first.size, np.int32)
+    rename[np.argsort(first, kind="stable")] = np.arange(first.size, dtype=np.int32)
+    labels = np.empty(n, np.int32)
+    labels[order] = rename[inverse]
+    return labels
+
+
+def label(mask: NDArray[np.bool_]) -> Int:
+    """Label a mask (H, W) by 8-connectivity, 0 outside."""
+    out = np.zeros(mask.shape, np.int32)
+    ndimage.label(mask, np.ones((3, 3)), output=out)
+    return out
+
+
+def measure(mask: NDArray[np.bool_]) -> Shape:
+    """Measure the object that a mask (H, W) shows."""
+    rows, cols = np.nonzero(mask)
+    centred = np.stack([rows - rows.mean(), cols - cols.mean()])
+    # A pixel is a square, not a point: 1/12 is its own second moment.
+    moments = centred @ centred.T / rows.size + np.eye(2) / 12
+    values, vectors = np.linalg.eigh(moments)
+    along = vectors[:, 1]
+    padded = np.pad(mask, 1)
+    # Crofton: crossings along rows and columns and both diagonals.
+    straight = sum(int(np.count_nonzero(np.diff(padded, axis=a))) for a in (0, 1))
+    slant = int(np.count_nonzero(padded[1:, 1:] != padded[:-1, :-1]))
+    slant += int(np.count_nonzero(padded[1:, :-1] != padded[:-1, 1:]))
+    perimeter = np.pi / 8 * (straight + slant / np.sqrt(2))
+    return Shape(
+        pixels=int(rows.size),
+        length_px=float(4 * np.sqrt(values[1])),
+        width_px=float(4 * np.sqrt(values[0])),
+        axis=(float(along[0]), float(along[1])),
+        compactness=float(min(1.0, 4 * np.pi * rows.size / perimeter**2)),
+    )
+
+
+def ring(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """Pixels outside ``mask`` within ``radius`` (chessboard) of it."""
+    grown = np.asarray(ndimage.maximum_filter(mask, 2 * radius + 1, mode="constant"), bool)
+    return grown & ~mask
+
+
+def spans(mask: NDArray[np.bool_], land: NDArray[np.bool_], shape: Shape) -> bool:
+    """Tell whether an object reaches from land to land like a bridge, open along its middle.
+
+    Parameters
+    ----------
+    mask, land : bool (H, W)
+        The object, and ground that stands without it.
+    """
+    contact = ring(mask, 2) & land
+    if not contact.any():
+        return False
+    rows, cols = np.nonzero(mask)
+    centre = np.array([rows.mean(), cols.mean()])
+    axis = np.asarray(shape.axis)
+    along = (np.stack([rows, cols], axis=1) - centre) @ axis
+    low, high = float(along.min()), float(along.max())
+    touch = (np.stack(np.nonzero(contact), axis=1) - centre) @ axis
+    place = (touch - low) / max(high - low, 1.0)
+    middle = np.count_nonzero((place > 0.25) & (place < 0.75)) / place.size
+    return bool((place < 0.15).any() and (place > 0.85).any() and middle < 0.2)

@@ -1,0 +1,185 @@
+"""What a level between two known ones, or below all of them, uncovers without a fill.
+
+History orders pixels by height only as finely as it saw levels. Inside the area that is water at the
+next known level above today's, geometry has to help: a lower level uncovers a rim along the whole
+shore, whose width follows the slope of the bank. The rest of the reach on the same date tells how
+wide that rim is, bank by bank: banks whose known levels lie far apart are gentle and uncover more.
+Below everything history saw, the next known level is the lowest one, and this is all there is. All
+statistics are integer histograms with clipped distances, so tiles with a halo give the whole's
+result exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+
+from pipeline.detect.level import N_BINS, UNSEEN
+from pipeline.model import Ground
+
+CLIP_PX = 48
+"""Distances are clipped here; a shore that receded further is as far as can be told."""
+
+GENTLE_PX = 12
+"""Radius in which the gentlest bank counts (a square, so the result has no ties)."""
+
+HALO_PX = CLIP_PX + GENTLE_PX + 4
+"""Halo that makes everything of this package exact at a tile's edge [px]."""
+
+WIDTH_EDGES = (1.5, 3.0, 6.0, 12.0, 24.0)
+"""Edges between the classes of bank gentleness: width of the band of known levels [px]."""
+
+N_WIDTHS = len(WIDTH_EDGES) + 1
+
+
+class RecessionOptions(BaseModel):
+    """How far the shore of a reach may be taken to have receded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    percentile: float = Field(
+        default=75.0, ge=50, le=99, description="percentile of the recession of comparable shore"
+    )
+    min_shore_px: int = Field(
+        default=40, ge=5, description="shore pixels a class of gentleness needs to speak for itself"
+    )
+    min_looks: int = Field(
+        default=2,
+        ge=1,
+        description="clear looks before a pixel can belong to the water of a known level",
+    )
+
+
+@dataclass(frozen=True)
+class Shore:
+    """The area that is water at the next known level above that of a date.
+
+    ``inside`` bool; ``depth`` float32, distance inside it to its edge [px], 0 outside; ``width``
+    uint8, class of gentleness of the banks nearby (index into the bins of :data:`WIDTH_EDGES`).
+    """
+
+    inside: NDArray[np.bool_]
+    depth: NDArray[np.float32]
+    width: NDArray[np.uint8]
+
+
+def band_width(bins: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Measure the band of known levels around each pixel [px]: wide bands are gentle banks.
+
+    Distance to ground that was never wet plus distance to the always-wet area, float32 (H, W).
+    """
+    ever = (bins >= 1) & (bins != UNSEEN)
+    outward = np.maximum(distance_to(~ever) - 1, 0)
+    return (outward + distance_to(bins == N_BINS - 1)).astype(np.float32)
+
+
+def find_shore(
+    bins: NDArray[np.uint8],
+    n_clear: NDArray[np.uint16],
+    partial: NDArray[np.uint8],
+    band: NDArray[np.float32],
+    options: RecessionOptions | None = None,
+) -> Shore:
+    """Measure the area wet at the next known level, and the gentleness of its banks.
+
+    Parameters
+    ----------
+    bins : uint8 (H, W)
+        Codes of :func:`pipeline.detect.level.frequency_bins`.
+    n_clear : uint16 (H, W)
+        Clear looks behind them.
+    partial : uint8 (H, W)
+        Partial bin of the date (:class:`pipeline.detect.level.Cut`) of the pixel's reach.
+    band : float32 (H, W)
+        :func:`band_width`.
+    """
+    o = options or RecessionOptions()
+    wet = (bins >= np.maximum(partial, 1)) & (bins != UNSEEN) & (n_clear >= o.min_looks)
+    # A majority of 3x3 heals single errors of the mask; each would be a shore of its own.
+    votes = ndimage.convolve(wet.astype(np.uint8), np.ones((3, 3), np.uint8), mode="nearest")
+    inside = votes >= 5
+    depth = np.where(inside, distance_to(~inside), np.float32(0))
+    edge = np.where(inside & (depth < 1.5), band, np.float32(0))
+    gentlest = ndimage.maximum_filter(edge, size=2 * GENTLE_PX + 1, mode="constant")
+    return Shore(inside, depth, np.digitize(gentlest, WIDTH_EDGES).astype(np.uint8))
+
+
+def tally_recession(
+    state: NDArray[np.uint8],
+    shore: Shore,
+    reach: NDArray[np.uint16],
+    n_reach: int,
+    part: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """Histogram how far the water of one date lies from the shore of the next known level.
+
+    Parameters
+    ----------
+    state, reach : (H, W)
+        Ground codes and 1-based reach index of a window with its halo.
+    part : bool (H, W), optional
+        Where shore pixels are counted (a tile's core); everywhere by default.
+
+    Returns
+    -------
+    int64 (n_reach + 1, N_WIDTHS, CLIP_PX + 1)
+        Shore pixels by whole pixels of distance to the nearest water; mergeable by ``+``. Shore
+        whose nearest water may hide under a cloud is not counted.
+    """
+    unknown = state == Ground.UNKNOWN
+    edge = shore.inside & (shore.depth < 1.5) & (reach > 0) & ~unknown
+    if part is not None:
+        edge &= part
+    distance = distance_to(state == Ground.WET)
+    # UNKNOWN is also the thin band at every waterline; only what survives an erosion is cloud.
+    cloud = np.asarray(ndimage.minimum_filter(unknown, 5, mode="constant"), bool)
+    edge &= distance_to(cloud) > np.minimum(distance + 3, CLIP_PX - 1)
+    steps = distance[edge].astype(np.int64)
+    key = (reach[edge].astype(np.int64) * N_WIDTHS + shore.width[edge]) * (CLIP_PX + 1) + steps
+    shape = (n_reach + 1, N_WIDTHS, CLIP_PX + 1)
+    size = shape[0] * shape[1] * shape[2]
+    return np.bincount(key, minlength=size)[:size].reshape(shape).astype(np.int64)
+
+
+def expected_recession(
+    hist: NDArray[np.int64], options: RecessionOptions | None = None
+) -> NDArray[np.float32]:
+    """Give the recession [px] that a bank of each gentleness may show without a fill.
+
+    Parameters
+    ----------
+    hist : int64 (N_WIDTHS, CLIP_PX + 1)
+        One reach of :func:`tally_recession`, the object's neighbourhood left out.
+
+    Returns
+    -------
+    float32 (N_WIDTHS,)
+        Percentile of the class, or of all shore where the class is too small; gentler banks never
+        expect less than steeper ones. :data:`CLIP_PX` (nothing can be told) without enough shore.
+    """
+    o = options or RecessionOptions()
+    everything = percentile_of(hist.sum(axis=0), o.percentile, o.min_shore_px)
+    each = [percentile_of(row, o.percentile, o.min_shore_px) for row in hist]
+    filled = [everything if e is None else e for e in each]
+    known = [float(CLIP_PX) if f is None else f for f in filled]
+    return np.maximum.accumulate(np.asarray(known, np.float32))
+
+
+def percentile_of(counts: NDArray[np.int64], percent: float, at_least: int) -> float | None:
+    """Percentile of an integer histogram [px], or None with fewer than ``at_least`` entries."""
+    total = int(counts.sum())
+    if total < at_least:
+        return None
+    return float(np.searchsorted(np.cumsum(counts), percent / 100 * total))
+
+
+def distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Distance to the nearest true pixel [px], clipped to CLIP_PX."""
+    if not mask.any():
+        return np.full(mask.shape, CLIP_PX, np.float32)
+    distance = ndimage.distance_transform_edt(~mask)
+    return np.minimum(distance, CLIP_PX).astype(np.float32)  # type: ignore[arg-type]

@@ -1,0 +1,134 @@
+"""The waterline and outlines, finer than a pixel.
+
+A waterline is the zero contour of a signed field by marching squares (Bishop-Taylor 2019,
+doi:10.3390/rs11242984). A normalised index is not linear in the share of water in a mixed pixel, so
+its zero contour lies off the half-way line by an amount that depends on both covers. A single band
+is linear: its value half-way between the *local* water and the *local* land is the waterline.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy import ndimage
+from shapely.geometry import MultiPolygon, Polygon
+from skimage.measure import find_contours
+
+from pipeline.model import Grid, Ground
+
+Float = NDArray[np.float32]
+
+
+def water_fraction(
+    band: Float, state: NDArray[np.uint8], radius_px: int = 6, min_pixels: int = 6
+) -> Float:
+    """Share of water in each pixel minus one half, from local endmembers.
+
+    Parameters
+    ----------
+    band : float32 (H, W)
+        A reflectance in which water is dark: SWIR, or NIR.
+    state : uint8 (H, W)
+        Ground codes; WET and DRY or GREEN pixels that touch no other class are endmembers.
+    radius_px : int
+        Half side of the square over which endmembers are averaged [px].
+
+    Returns
+    -------
+    float32 (H, W)
+        In -0.5..0.5, positive in water; NaN where one endmember is missing nearby.
+    """
+    finite = np.isfinite(band)
+    # A pixel away from any other class: the sensor blurs its neighbours into each pixel.
+    water = _pure((state == Ground.WET) & finite)
+    ground = (state == Ground.DRY) | (state == Ground.GREEN)
+    land = _pure(ground & finite)
+    wet, dry = (_local_mean(band, m, radius_px, min_pixels) for m in (water, land))
+    contrast = dry - wet
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (dry - band) / contrast
+    share[~(contrast > 0.01)] = np.nan
+    return (np.clip(share, 0, 1) - 0.5).astype(np.float32)
+
+
+def _pure(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(ndimage.binary_erosion(mask, np.ones((3, 3))), bool)
+
+
+def _local_mean(band: Float, mask: NDArray[np.bool_], radius: int, at_least: int) -> Float:
+    size = 2 * radius + 1
+    weight = ndimage.uniform_filter(mask.astype(np.float64), size, mode="constant")
+    total = ndimage.uniform_filter(
+        np.where(mask, band, 0).astype(np.float64), size, mode="constant"
+    )
+    few = weight * size * size < at_least - 0.5
+    return np.where(few, np.nan, total / np.maximum(weight, 1e-9)).astype(np.float32)
+
+
+def waterline(field: Float, grid: Grid, level: float = 0.0) -> list[NDArray[np.float64]]:
+    """Trace a contour of a signed field through pixel centres.
+
+    Parameters
+    ----------
+    field : float32 (H, W)
+        :func:`water_fraction`, or a water score; NaN breaks the line.
+
+    Returns
+    -------
+    list of float64 (N, 2)
+        x, y in the grid's CRS.
+    """
+    return [_to_xy(line, grid, 0) for line in find_contours(field, level)]
+
+
+def outline(
+    before: Float, after: Float, footprint: NDArray[np.bool_], grid: Grid
+) -> Polygon | MultiPolygon:
+    """Outline ground that was water before and is not after, finer than a pixel.
+
+    Parameters
+    ----------
+    before, after : float32 (H, W)
+        Signed water fields (positive is water), e.g. medians of looks before and after.
+    footprint : bool (H, W)
+        The object's pixels; the outline may leave them by one pixel.
+
+    Returns
+    -------
+    shapely Polygon or MultiPolygon
+        In the grid's CRS, valid, holes kept; the pixels themselves where the fields say nothing.
+    """
+    # In open water there is no land to compare with before, and nothing to say against the after.
+    field = np.fmin(before, -after).astype(np.float64)
+    field[np.isnan(after)] = np.nan
+    near = np.asarray(ndimage.binary_dilation(footprint, np.ones((3, 3))), bool)
+    known = np.isfinite(field) & near
+    scale = float(np.median(np.abs(field[known]))) if known.any() else 0.5
+    scale = max(scale, 1e-3)
+    field = np.clip(field, -scale, scale)
+    # Where nothing is known the footprint decides; outside of it nothing is filled.
+    field = np.where(np.isfinite(field), field, np.where(footprint, scale, -scale))
+    field[~near] = -scale
+    polygon = _fill(field, grid)
+    if polygon.is_empty:
+        polygon = _fill(np.where(footprint, 1.0, -1.0), grid)
+    return polygon
+
+
+def _fill(field: NDArray[np.float64], grid: Grid) -> Polygon | MultiPolygon:
+    padded = np.pad(field, 1, constant_values=-float(np.abs(field).max(initial=1e-3)))
+    rings = [_to_xy(line, grid, 1) for line in find_contours(padded, 0.0)]
+    lines = [shapely.LineString(r) for r in rings if len(r) >= 4]
+    if not lines:
+        return Polygon()
+    area = shapely.make_valid(shapely.build_area(shapely.MultiLineString(lines)))
+    parts = [p for p in shapely.get_parts(area) if isinstance(p, Polygon)]
+    whole = shapely.union_all(parts)
+    return whole if isinstance(whole, Polygon | MultiPolygon) else Polygon()
+
+
+def _to_xy(line: NDArray[np.float64], grid: Grid, pad: int) -> NDArray[np.float64]:
+    col, row = line[:, 1] - pad + 0.5, line[:, 0] - pad + 0.5
+    t = grid.transform
+    return np.stack([t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f], axis=1)

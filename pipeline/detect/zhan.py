@@ -1,0 +1,286 @@
+"""乱占: ground that appears where water belongs at this level.
+
+Seeds are bare pixels where water is expected even if the date were shifted by its registration
+residual; objects grow from them over bare pixels where water is expected at all. An object that a
+level, a plant, a vessel or a bridge explains is rejected with that reason, and an object that
+cannot be told apart from a receding shore is *unknown*: an area to count, not a sighting. What only
+geometry, and not the pixels' own history at lower levels, calls water never makes a certain one.
+
+Bare ground in open water, touching no shore, is most often a vessel, a raft or a shoal: small ones
+are rejected, large ones (land reclaimed as an island) are kept but never certain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+
+from pipeline.detect.expect import (
+    Expected,
+    ExpectOptions,
+    Totals,
+    View,
+    expect,
+    is_land,
+    leave_box_out,
+    never_wet,
+)
+from pipeline.detect.objects import Int, Shape, label, measure, ring, spans
+from pipeline.detect.recession import CLIP_PX, HALO_PX, percentile_of, tally_recession
+from pipeline.grid import pixels_to_mask
+from pipeline.model import Ground, Kind, Sighting, Window
+
+__all__ = [
+    "HALO_PX",
+    "WINDOW_MARGIN_PX",
+    "Pixels",
+    "Rejection",
+    "ZhanOptions",
+    "candidates",
+    "examine",
+]
+
+WINDOW_MARGIN_PX = HALO_PX + 40
+"""Margin around an object's box that :func:`examine` needs in its view [px]."""
+
+_LOCAL_PX = 40  # shore this near to an object is its own comparison
+
+
+class ZhanOptions(BaseModel):
+    """What makes an object a sighting; pixels are 10 m."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expect: ExpectOptions = ExpectOptions()
+    min_pixels: int = Field(default=4, ge=1, description="smallest object [px]")
+    sparse_below: int = Field(
+        default=8,
+        ge=1,
+        description="with fewer clear looks of history a sighting is not certain (待核)",
+    )
+    certain_looks: int = Field(
+        default=2,
+        ge=1,
+        description="looks at a lower level that make a pixel of a certain sighting",
+    )
+    known_share: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="share of an object that history must know as wet at a lower level; the rest, "
+        "up to the shore, comes from geometry; half of it must be certain",
+    )
+    afloat_max_px: int = Field(
+        default=60, ge=4, description="objects in open water up to this are rejected"
+    )
+    green_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=3,
+        description="vegetation beside an object, over its area, that explains it",
+    )
+    elongation_min: float = Field(default=3.0, ge=1.5, description="length over width of a bridge")
+    span_width_max_px: float = Field(default=8.0, ge=1, description="a bridge is not wider [px]")
+    leave_px: int = Field(
+        default=15, ge=0, le=40, description="neighbourhood that may not vote [px]"
+    )
+    beside_wet: float = Field(
+        default=0.6,
+        ge=0,
+        le=1,
+        description="share of water beside a deep object at its own depth that tells it from shore",
+    )
+    deep_elongation_max: float = Field(
+        default=2.5, ge=1, le=10, description="a longer deep object is a rim of shore, not a fill"
+    )
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Sparse candidate pixels of one date, in grid indices, by row then column."""
+
+    rows: Int
+    cols: Int
+    seed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why an object is no sighting; ``unknown``: nor is it known to be harmless."""
+
+    reason: str
+    unknown: bool
+    pixels: int
+
+
+def candidates(
+    view: View, core: Window, totals: Totals, options: ZhanOptions | None = None
+) -> Pixels:
+    """Find candidate pixels in a tile's core; exact with a halo of :data:`HALO_PX`."""
+    o = options or ZhanOptions()
+    found = expect(view, totals, o.expect)
+    dry = view.state == Ground.DRY
+    own = core.within(view.window)
+    seed = (dry & (_shifted(found.ordinary, view.radius_px) | found.deep))[own]
+    grow = (dry & (found.ordinary | found.beyond))[own] | seed
+    rows, cols = np.nonzero(grow)
+    return Pixels(
+        (rows + core.row0).astype(np.int32), (cols + core.col0).astype(np.int32), seed[rows, cols]
+    )
+
+
+def examine(
+    pixels: Pixels,
+    view: View,
+    totals: Totals,
+    stamp: tuple[str, datetime],
+    options: ZhanOptions | None = None,
+) -> Sighting | Rejection:
+    """Judge one joined object on one date.
+
+    Parameters
+    ----------
+    pixels : Pixels
+        The object (:func:`pipeline.detect.objects.join`), of the whole grid.
+    view : View
+        Its box with :data:`WINDOW_MARGIN_PX` around it, clipped to the grid.
+    totals : Totals
+        Of the date, all tiles merged.
+    stamp : (str, datetime)
+        Pass id and time (UTC).
+    """
+    o = options or ZhanOptions()
+    n = pixels.rows.size
+    if n < o.min_pixels or not pixels.seed.any():
+        return Rejection("smaller than the smallest object", False, n)
+    mask = pixels_to_mask(pixels.rows, pixels.cols, view.window)
+    rest = leave_box_out(totals, view, _box(pixels).pad(o.leave_px), o.expect)
+    found = expect(view, rest, o.expect)
+    deep = np.count_nonzero(mask & found.ordinary) < max(o.min_pixels, o.known_share * n)
+    if _survivors(mask, found, view.radius_px) < max(o.min_pixels, n / 4):
+        return Rejection("explained by the level or a shift of the image", True, n)
+    shape = measure(mask)
+    rejection = _harmless(mask, shape, view, found, o)
+    if rejection is not None:
+        return rejection
+    numbers = _numbers(mask, shape, view, found)
+    if deep:
+        numbers |= _compare(mask, view, found)
+        if not _stands_out(numbers, o):
+            return Rejection("cannot be told from the shore that this level uncovers", True, n)
+    grounded = _grounded(mask, view)
+    looks = float(np.median(view.base.n_clear[mask]))
+    sure = mask & _shifted(found.known >= o.certain_looks, view.radius_px)
+    enough = np.count_nonzero(sure) >= max(o.min_pixels, o.known_share * n / 2)
+    certain = bool(enough) and grounded and not deep and looks >= o.sparse_below
+    reach = int(np.bincount(view.reach[mask]).argmax())
+    numbers |= {"level_rank": rest.days[reach].level.rank, "deep": float(deep), "looks": looks}
+    return Sighting(
+        Kind.ZHAN,
+        stamp[0],
+        stamp[1],
+        pixels.rows,
+        pixels.cols,
+        _score(numbers, deep=bool(deep)),
+        numbers,
+        certain,
+    )
+
+
+def _box(pixels: Pixels) -> Window:
+    r, c = pixels.rows, pixels.cols
+    return Window(int(r.min()), int(r.max()) + 1, int(c.min()), int(c.max()) + 1)
+
+
+def _shifted(expected: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """Where water is expected under every shift up to ``radius``."""
+    return np.asarray(ndimage.minimum_filter(expected, 2 * radius + 1, mode="nearest"), bool)
+
+
+def _survivors(mask: NDArray[np.bool_], found: Expected, radius: int) -> int:
+    """Pixels of the object that the worst small shift leaves unexplained."""
+    expected = np.pad(found.ordinary | found.beyond, radius, mode="edge")
+    h, w = mask.shape
+    counts = [
+        int(np.count_nonzero(mask & expected[dr : dr + h, dc : dc + w]))
+        for dr in range(2 * radius + 1)
+        for dc in range(2 * radius + 1)
+    ]
+    return min(counts)
+
+
+def _harmless(
+    mask: NDArray[np.bool_], shape: Shape, view: View, found: Expected, o: ZhanOptions
+) -> Rejection | None:
+    n = shape.pixels
+    green = ring(mask, 2) & (view.state == Ground.GREEN) & found.wet
+    if np.count_nonzero(green) >= o.green_share * n:
+        return Rejection("vegetation afloat", False, n)
+    if not _grounded(mask, view) and n <= o.afloat_max_px:
+        return Rejection("stands in open water: a vessel, a raft or a shoal", False, n)
+    land = is_land(view.state) & ~mask & ~found.wet
+    slim = shape.elongation >= o.elongation_min and shape.width_px <= o.span_width_max_px
+    if slim and spans(mask, land, shape):
+        return Rejection("spans the channel: a bridge, a weir or a pontoon", False, n)
+    return None
+
+
+def _grounded(mask: NDArray[np.bool_], view: View) -> bool:
+    """Tell whether the object hangs together with ground that history never saw wet."""
+    land = is_land(view.state)
+    bridge = ring(mask, 1) & (view.state == Ground.UNKNOWN)
+    labels = label(mask | bridge | land)
+    own = np.unique(labels[mask])
+    shore = labels[land & never_wet(view.base.bins)]
+    return int(np.count_nonzero(np.isin(shore, own))) >= 4
+
+
+def _numbers(
+    mask: NDArray[np.bool_], shape: Shape, view: View, found: Expected
+) -> dict[str, float]:
+    known = found.known[mask & found.ordinary]
+    return {
+        "area_m2": shape.pixels * view.res_m**2,
+        "elongation": shape.elongation,
+        "compactness": shape.compactness,
+        "known_looks": float(np.median(known)) if known.size else 0.0,
+    }
+
+
+def _compare(mask: NDArray[np.bool_], view: View, found: Expected) -> dict[str, float]:
+    """Compare a deep object with the shore beside it and with the water beside it."""
+    shore = found.shore
+    depth = float(np.percentile(shore.depth[mask], 90))
+    far = ring(mask, _LOCAL_PX) & ~ring(mask, 3)
+    hist = tally_recession(view.state, shore, view.reach, int(view.reach.max()), far)
+    beside = percentile_of(hist.sum(axis=(0, 1)), 75, 20)
+    allowance = float(np.median(found.allowance_px[mask]))
+    recession = max(allowance, beside if beside is not None else allowance)
+    about = ring(mask, int(min(max(6, depth), CLIP_PX))) & shore.inside
+    about &= (shore.depth > recession + 1) & (shore.depth <= depth + 1)
+    about &= view.state != Ground.UNKNOWN
+    water = int(np.count_nonzero(view.state[about] == Ground.WET))
+    return {
+        "depth_px": depth,
+        "recession_px": recession,
+        "beside_wet": water / max(int(np.count_nonzero(about)), 1),
+    }
+
+
+def _stands_out(numbers: dict[str, float], o: ZhanOptions) -> bool:
+    limit = o.expect.deep_factor * numbers["recession_px"] + o.expect.deep_margin_px
+    compact = numbers["elongation"] <= o.deep_elongation_max
+    return compact and numbers["depth_px"] > limit and numbers["beside_wet"] >= o.beside_wet
+
+
+def _score(numbers: dict[str, float], *, deep: bool) -> float:
+    size = 1 - float(np.exp(-numbers["area_m2"] / 1500))
+    if deep:
+        excess = numbers["depth_px"] / (numbers["recession_px"] + 1.5) / 4
+        return round(0.5 * size * min(1.0, excess) * numbers["beside_wet"], 4)
+    return round(size * min(1.0, numbers["known_looks"] / 8), 4)

@@ -1,0 +1,180 @@
+"""Files and folders that appear whole or not at all.
+
+Everything is written beside its target under a dotted name, flushed to the disk and renamed. A
+rename within a folder is atomic, so a reader sees the old content or the new one; a run killed at
+any instant leaves at most a dotted leftover, which the next run removes.
+"""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import json
+import os
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DiskFullError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def disk_full_named(path: Path) -> Generator[None]:
+    """Turn "no space left" into ``DiskFullError`` that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFullError(
+            f"no space is left on the disk while writing {path}",
+            "Free some space or choose another folder, then run again: nothing was half-written",
+        ) from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk is full; the old content stays and no leftover remains.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    with disk_full_named(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with the line ends it has, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, indented, keys in the order given, NaN refused, whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def write_if_changed(path: Path, data: bytes) -> bool:
+    """Write only where the content differs; otherwise bytes and mtime stay. True if written."""
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    write_bytes(path, data)
+    return True
+
+
+def replace_dir(
+    target: Path, build: Callable[[Path], None], volatile: frozenset[str] = frozenset()
+) -> bool:
+    """Let a whole folder appear at once.
+
+    Parameters
+    ----------
+    target : Path
+        The folder that appears, or is replaced.
+    build : callable
+        Fills the empty folder that it is given.
+    volatile : frozenset of str
+        Names of top-level files that may differ between runs over the same input; if only these
+        differ they are replaced one by one and all else keeps its bytes and mtime.
+
+    Returns
+    -------
+    bool
+        True if anything but volatile files is new.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk is full; the old folder stays and no leftover remains.
+    """
+    partial, old = (target.with_name(f".{target.name}.{end}") for end in ("partial", "old"))
+    with disk_full_named(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if old.exists() and not target.exists():
+            old.rename(target)  # an earlier run died between the two renames below
+        for leftover in (partial, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        try:
+            partial.mkdir()
+            build(partial)
+            _sync_tree(partial)
+            changed = _settle(partial, target, old, volatile)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        _sync_folder(target.parent)
+    return changed
+
+
+def point_latest(target: Path, name: str = "latest") -> Path:
+    """Let the relative link ``latest`` beside ``target`` point to it, atomically.
+
+    Where links cannot be made, ``latest.txt`` says the folder's name. Returns what was written.
+    """
+    link = target.with_name(name)
+    partial = target.with_name(f".{name}.partial")
+    if link.is_symlink() and os.readlink(link) == target.name:  # noqa: PTH115 (raw text wanted)
+        return link
+    with disk_full_named(link):
+        partial.unlink(missing_ok=True)
+        try:
+            partial.symlink_to(target.name, target_is_directory=True)
+            partial.replace(link)
+        except (NotImplementedError, PermissionError, IsADirectoryError):
+            partial.unlink(missing_ok=True)
+            link = target.with_name(f"{name}.txt")
+            write_if_changed(link, f"{target.name}\n".encode())
+        return link
+
+
+def _settle(partial: Path, target: Path, old: Path, volatile: frozenset[str]) -> bool:
+    """Move what was built to where it belongs; true if more than volatile files changed."""
+    if not target.exists():
+        partial.rename(target)
+        return True
+    ours, theirs = _files(partial), _files(target)
+    same = {n for n in ours & theirs if filecmp.cmp(partial / n, target / n, shallow=False)}
+    if all(name in volatile for name in (ours | theirs) - same):
+        for name in sorted(ours - same):
+            (partial / name).replace(target / name)
+        return False
+    for name in sorted(same):
+        shutil.copystat(target / name, partial / name)
+    target.rename(old)
+    partial.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+    return True
+
+
+def _files(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            _sync_folder(path)
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

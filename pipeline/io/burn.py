@@ -1,0 +1,30 @@
+"""Geometry onto a grid."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.features import rasterize
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.model import Grid
+
+
+def burn(geometry: BaseGeometry, grid: Grid) -> NDArray[np.bool_]:
+    """Mask of the pixels whose centre lies in ``geometry`` (CRS of the grid)."""
+    if geometry.is_empty:
+        return np.zeros(grid.shape, dtype=bool)
+    burnt = rasterize(
+        [(geometry, 1)], out_shape=grid.shape, transform=grid.transform, fill=0, dtype="uint8"
+    )
+    return np.asarray(burnt, dtype=bool)
+
+
+def burn_indices(shapes: list[tuple[BaseGeometry, int]], grid: Grid) -> NDArray[np.uint16]:
+    """Number the pixels by the geometry that holds their centre; 0 outside, later ones win."""
+    if not shapes:
+        return np.zeros(grid.shape, dtype=np.uint16)
+    burnt = rasterize(
+        shapes, out_shape=grid.shape, transform=grid.transform, fill=0, dtype="uint16"
+    )
+    return np.asarray(burnt, dtype=np.uint16)

@@ -1,0 +1,168 @@
+"""Corridors from GeoJSON, and their reaches.
+
+A feature is a polygon, or a line with ``half_width_m``, or a point with ``radius_m``; all working
+geometry, never a legal boundary. A line feature with ``of: ID`` is the centreline of a polygon.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pyproj import CRS, Transformer
+from shapely.geometry import MultiPoint, shape
+from shapely.geometry.base import BaseGeometry
+from shapely.ops import transform
+
+from pipeline.errors import ConfigurationError
+from pipeline.io.settings import explain
+from pipeline.model import Corridor, Reach
+
+
+class CorridorProperties(BaseModel):
+    """What a corridor feature says of itself."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    name_zh: str
+    water: str = Field(pattern="^(river|reservoir)$", description="river or reservoir")
+    accuracy_m: float = Field(gt=0, description="of the geometry [m]")
+    provenance: str = Field(min_length=1)
+    half_width_m: float | None = Field(default=None, gt=0, description="for a line [m]")
+    radius_m: float | None = Field(default=None, gt=0, description="for a point [m]")
+    reach_length_m: float = Field(default=5000.0, ge=500, description="of one water level [m]")
+
+
+def load_corridors(path: Path) -> tuple[Corridor, ...]:
+    """Read all corridors of a file, in file order.
+
+    Raises
+    ------
+    ConfigurationError
+        No file, no GeoJSON, or features that do not fit (every one named).
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"{path} does not exist",
+            "Check corridors.file of the workflow; the sample's is made by 'make sample'",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} is not readable GeoJSON: {error}") from error
+    features: list[dict[str, Any]] = content.get("features", [])
+    if not features:
+        raise ConfigurationError(f"{path} holds no features")
+    lines = {
+        str(f["properties"]["of"]): shape(f["geometry"])
+        for f in features
+        if (f.get("properties") or {}).get("of")
+    }
+    corridors: list[Corridor] = []
+    problems: list[str] = []
+    for number, feature in enumerate(features, 1):
+        properties = feature.get("properties") or {}
+        if properties.get("of"):
+            continue
+        try:
+            checked = CorridorProperties.model_validate(properties)
+            corridors.append(_corridor(checked, feature, lines.get(checked.id)))
+        except ValidationError as error:
+            problems.append(f"feature {number}: {explain(error, CorridorProperties)}")
+        except ValueError as error:
+            problems.append(f"feature {number}: {error}")
+    ids = [c.id for c in corridors]
+    problems += [
+        f"the id '{i}' stands more than once" for i in sorted({i for i in ids if ids.count(i) > 1})
+    ]
+    if problems:
+        raise ConfigurationError(f"{path}: {'; '.join(problems)}")
+    return tuple(corridors)
+
+
+def _corridor(
+    properties: CorridorProperties, feature: dict[str, Any], line: BaseGeometry | None
+) -> Corridor:
+    geometry = shape(feature["geometry"])
+    centreline = line
+    if geometry.geom_type in ("LineString", "MultiLineString"):
+        if properties.half_width_m is None:
+            raise ValueError("a line needs half_width_m")
+        centreline = geometry
+        geometry = _buffered(geometry, properties.half_width_m)
+    elif geometry.geom_type == "Point":
+        if properties.radius_m is None:
+            raise ValueError("a point needs radius_m")
+        geometry = _buffered(geometry, properties.radius_m)
+    elif geometry.geom_type not in ("Polygon", "MultiPolygon"):
+        raise ValueError(f"a {geometry.geom_type} is no corridor")
+    left, bottom, right, top = geometry.bounds
+    if not (-180 <= left <= right <= 180 and -90 <= bottom <= top <= 90):
+        raise ValueError("coordinates are not WGS 84 longitude and latitude")
+    if not geometry.is_valid:
+        raise ValueError(f"the polygon is invalid: {shapely.is_valid_reason(geometry)}")
+    return Corridor(
+        id=properties.id,
+        name_zh=properties.name_zh,
+        water=properties.water,
+        polygon_wgs84=geometry,
+        centreline_wgs84=centreline,
+        accuracy_m=properties.accuracy_m,
+        provenance=properties.provenance,
+        reach_length_m=properties.reach_length_m,
+    )
+
+
+def utm_crs(geometry_wgs84: BaseGeometry) -> str:
+    """Give the UTM zone (WGS 84) of a geometry's centroid as an authority string."""
+    point = geometry_wgs84.centroid
+    zone = int((point.x + 180) // 6) + 1
+    return f"EPSG:{(32600 if point.y >= 0 else 32700) + zone}"
+
+
+def project(geometry: BaseGeometry, source: str, target: str) -> BaseGeometry:
+    """Transform a geometry between two CRSs, x before y."""
+    if CRS.from_user_input(source) == CRS.from_user_input(target):
+        return geometry
+    mover = Transformer.from_crs(source, target, always_xy=True)
+    return transform(mover.transform, geometry)
+
+
+def _buffered(geometry: BaseGeometry, metres: float) -> BaseGeometry:
+    crs = utm_crs(geometry)
+    return project(project(geometry, "EPSG:4326", crs).buffer(metres), crs, "EPSG:4326")
+
+
+def reaches_of(corridor: Corridor, crs: str) -> tuple[Reach, ...]:
+    """Cut a corridor into stretches that share a water level.
+
+    A river with a centreline is cut every ``reach_length_m`` along it, each place belonging to
+    the nearest stretch; anything else is one reach.
+    """
+    polygon = project(corridor.polygon_wgs84, "EPSG:4326", crs)
+    if corridor.water != "river" or corridor.centreline_wgs84 is None:
+        return (Reach(1, f"{corridor.id}-1", polygon),)
+    line = project(corridor.centreline_wgs84, "EPSG:4326", crs)
+    count = max(1, round(line.length / corridor.reach_length_m))
+    if count == 1:
+        return (Reach(1, f"{corridor.id}-1", polygon),)
+    steps = max(count * 20, int(line.length // 100))
+    along = (np.arange(steps) + 0.5) / steps
+    points = shapely.line_interpolate_point(line, along * line.length)
+    index = np.minimum((along * count).astype(int), count - 1)
+    cells = shapely.get_parts(
+        shapely.voronoi_polygons(MultiPoint(points), extend_to=polygon, ordered=True)
+    )
+    return tuple(
+        Reach(
+            i + 1,
+            f"{corridor.id}-{i + 1}",
+            shapely.union_all(cells[index == i]).intersection(polygon),
+        )
+        for i in range(count)
+    )

@@ -1,0 +1,101 @@
+"""Reading the store as physical quantities: reflectance on the corridor's grid, registered.
+
+Everything here gives the same values for a pixel whichever window asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.io.resample import resample_shift
+from pipeline.io.store import NODATA, SCALE, CorridorStore
+from pipeline.model import DateQuality, Window
+
+_STILL_PX = 0.05  # a shift below this is noise of the estimate: leave the pixels as they are
+
+
+@dataclass(frozen=True)
+class LookReader:
+    """Windows of looks from a store, with each date's shift and offset applied.
+
+    ``quality`` maps a pass id to what the reduction found; passes without an entry come as they
+    are (which is how the reduction itself reads them).
+    """
+
+    store: CorridorStore
+    quality: Mapping[str, DateQuality] = field(default_factory=dict[str, DateQuality])
+    mask_key: str = ""
+
+    def band(self, pass_id: str, band: str, window: Window) -> NDArray[np.float32]:
+        """Reflectance over ``window``, float32, NaN without data."""
+        quality = self.quality.get(pass_id)
+        dy, dx = quality.shift_px if quality else (0.0, 0.0)
+        offset = np.float32(quality.reflectance_offset if quality else 0.0)
+        if math.hypot(dy, dx) < _STILL_PX:
+            return self._raw(pass_id, band, window) + offset
+        margin = 3 + math.ceil(max(abs(dy), abs(dx)))
+        block = self._raw(pass_id, band, window.pad(margin))
+        return resample_shift(block, dy, dx, margin) + offset
+
+    def codes(self, folder: str, band: str, window: Window) -> NDArray[np.uint8]:
+        """Class codes (``scl``, mask) over ``window``, uint8, 0 without data; nearest pixel."""
+        pass_id = folder.rsplit("/", 1)[-1]
+        quality = self.quality.get(pass_id)
+        shift = quality.shift_px if quality else (0.0, 0.0)
+        dy, dx = (round(s) for s in shift)
+        moved = Window(window.row0 + dy, window.row1 + dy, window.col0 + dx, window.col1 + dx)
+        dense, factor = self.store.dense(folder, band, moved)
+        fine = np.repeat(np.repeat(dense, factor, axis=0), factor, axis=1) if factor > 1 else dense
+        r0, c0 = moved.row0 % factor, moved.col0 % factor
+        fine = fine[r0 : r0 + window.shape[0], c0 : c0 + window.shape[1]]
+        return np.where(fine == NODATA, 0, fine).astype(np.uint8)
+
+    def mask(self, pass_id: str, window: Window) -> NDArray[np.uint8]:
+        """Clear-sky codes of prepare over ``window``."""
+        return self.codes(f"mask/{self.mask_key}/{pass_id}", "mask", window)
+
+    def stack(
+        self, pass_ids: Sequence[str], bands: Sequence[str], window: Window
+    ) -> dict[str, NDArray[np.float32]]:
+        """Looks of several dates: band → float32 ``(time, row, col)``."""
+        return {b: np.stack([self.band(p, b, window) for p in pass_ids]) for b in bands}
+
+    def _raw(self, pass_id: str, band: str, window: Window) -> NDArray[np.float32]:
+        # One coarse pixel of margin, so that interpolation never depends on the window.
+        padded = window.pad(4)
+        dense, factor = self.store.dense(pass_id, band, padded)
+        values = dense.astype(np.float32) / np.float32(SCALE)
+        values[dense == NODATA] = np.nan
+        if factor == 1:
+            return values[4:-4, 4:-4].copy()
+        first = (padded.row0 // factor, padded.col0 // factor)
+        return _bilinear(values, first, factor, window)
+
+
+def _bilinear(
+    coarse: NDArray[np.float32], first: tuple[int, int], factor: int, window: Window
+) -> NDArray[np.float32]:
+    """Interpolate a coarse band to the grid; the nearest pixel where a neighbour has no data."""
+    rows, rw = _weights(window.row0, window.row1, first[0], factor)
+    cols, cw = _weights(window.col0, window.col1, first[1], factor)
+    rw2 = rw[:, None]
+    upper, lower = coarse[rows], coarse[rows + 1]
+    along = upper * (1 - rw2) + lower * rw2
+    out = along[:, cols] * (1 - cw) + along[:, cols + 1] * cw
+    near_r = rows + (rw >= 0.5)
+    near_c = cols + (cw >= 0.5)
+    nearest = coarse[np.ix_(near_r, near_c)]
+    return np.where(np.isnan(out), nearest, out).astype(np.float32)
+
+
+def _weights(
+    start: int, stop: int, first: int, factor: int
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    position = (np.arange(start, stop, dtype=np.float64) + 0.5) / factor - 0.5
+    below = np.floor(position).astype(np.intp)
+    return below - first, (position - below).astype(np.float32)

@@ -1,0 +1,283 @@
+"""Rasters, local and remote, read in windows of a corridor's grid.
+
+A band whose pixels lie on the grid, or on one coarser by a whole factor, is read as it is. Anything
+else (another CRS, another lattice) is warped once, and ``warped`` says so.
+"""
+
+from __future__ import annotations
+
+import os
+
+for _name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA"):
+    # Left behind by QGIS or PostGIS they point rasterio's own GDAL to foreign tables.
+    os.environ.pop(_name, None)
+
+import math  # noqa: E402
+from collections.abc import Iterator, Mapping  # noqa: E402
+from contextlib import contextmanager  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
+from types import TracebackType  # noqa: E402
+from typing import Any, cast  # noqa: E402
+
+import httpx  # noqa: E402
+import numpy as np  # noqa: E402
+import rasterio  # noqa: E402
+from affine import Affine  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+from rasterio.enums import Resampling  # noqa: E402
+from rasterio.errors import RasterioError  # noqa: E402
+from rasterio.vrt import WarpedVRT  # noqa: E402
+from rasterio.windows import Window as RasterWindow  # noqa: E402
+
+from pipeline.errors import SceneUnusableError, SourceUnreachableError  # noqa: E402
+from pipeline.model import Asset, Grid, Window  # noqa: E402
+
+_REMOTE: Mapping[str, Any] = {
+    # For remote reads only: beside local files GDAL must go on seeing .tfw, .aux.xml and .ovr.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_HTTP_MULTIPLEX": "YES",
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
+    "GDAL_HTTP_MAX_RETRY": "4",
+    "GDAL_HTTP_RETRY_DELAY": "0.2",
+    "GDAL_HTTP_RETRY_CODES": "429,500,502,503,504",
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",
+    "GDAL_HTTP_TIMEOUT": "60",
+    "CPL_VSIL_CURL_CACHE_SIZE": "16777216",
+}
+_ALLOWED_DRIVERS = ("GTiff", "COG", "JP2OpenJPEG")
+_TOLERANCE = 1e-3  # of a pixel, for two lattices to be the same
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a raster file says of itself."""
+
+    crs: str  # authority string or WKT
+    transform: Affine
+    shape: tuple[int, int]
+    block: tuple[int, int]  # rows, columns of a block
+    count: int
+    dtype: str
+    nodata: float | None
+
+
+def is_remote(href: str) -> bool:
+    """Tell URLs from paths."""
+    return href.startswith(("http://", "https://"))
+
+
+@contextmanager
+def open_raster(href: str) -> Iterator[Any]:
+    """Open a GeoTIFF, COG or JPEG 2000 for reading.
+
+    Raises
+    ------
+    SceneUnusableError
+        No such file, truncated, not a raster, or no georeference.
+    SourceUnreachableError
+        The server does not answer, or keeps answering with an error of its own.
+    """
+    options = dict(_REMOTE) if is_remote(href) else {}
+    path = f"/vsicurl/{href}" if is_remote(href) else href
+    with rasterio.Env(**options):
+        try:
+            source = rasterio.open(path, driver=list(_ALLOWED_DRIVERS))
+        except RasterioError as error:
+            raise _explained(href, error) from error
+        with source:
+            if source.crs is None:
+                raise SceneUnusableError(
+                    f"{href} carries no coordinate reference system",
+                    "Export it again with its CRS; it is never guessed",
+                )
+            yield source
+
+
+def raster_profile(href: str) -> Profile:
+    """Read the header of a raster; raises as :func:`open_raster`."""
+    with open_raster(href) as source:
+        rows, cols = source.block_shapes[0]
+        return Profile(
+            crs=crs_text(source.crs),
+            transform=source.transform,
+            shape=(int(source.height), int(source.width)),
+            block=(int(rows), int(cols)),
+            count=int(source.count),
+            dtype=str(source.dtypes[0]),
+            nodata=None if source.nodata is None else float(source.nodata),
+        )
+
+
+def crs_text(crs: Any) -> str:
+    """Give a CRS as authority string where it has one, else as WKT."""
+    code = crs.to_authority()
+    return f"{code[0]}:{code[1]}" if code else str(crs.to_wkt())
+
+
+def _explained(href: str, error: Exception) -> SceneUnusableError | SourceUnreachableError:
+    """Tell a bad file from a bad server: GDAL reports both as "not recognized"."""
+    detail = " ".join(str(error).split())
+    if is_remote(href):
+        remedy = "Run again later"
+        try:
+            answer = httpx.get(href, headers={"Range": "bytes=0-15"}, timeout=10, trust_env=True)
+        except httpx.HTTPError as failure:
+            reason = f"{href} cannot be fetched ({type(failure).__name__})"
+            return SourceUnreachableError(reason, remedy)
+        status = answer.status_code
+        if status == 429 or status >= 500:
+            return SourceUnreachableError(f"{href} answers {status}", remedy)
+        if status >= 400:
+            return SceneUnusableError(
+                f"{href} answers {status}", "The catalogue cites a file that is not there"
+            )
+    return SceneUnusableError(
+        f"{href} cannot be read as a raster ({detail})", "Fetch or export the file again"
+    )
+
+
+class AssetReader:
+    """One band of one scene, opened for windows of a corridor's grid; a context manager.
+
+    Parameters
+    ----------
+    asset
+        What to read; its ``nodata`` wins over the file's.
+    grid
+        The corridor's grid.
+
+    Attributes
+    ----------
+    factor : int
+        Pixels of the grid per pixel read, along a side: windows come back at this resolution, and
+        must then be multiples of it.
+    warped : bool
+        True if the band did not lie on the grid's lattice.
+
+    Raises
+    ------
+    SceneUnusableError, SourceUnreachableError
+        As :func:`open_raster`; a band index that the file does not have.
+    """
+
+    def __init__(self, asset: Asset, grid: Grid) -> None:
+        self.asset = asset
+        self._grid = grid
+        self._context = open_raster(asset.href)
+        self._source: Any = None
+        self._vrt: Any = None
+        self.factor = 1
+        self.warped = False
+        self._origin = (0, 0)
+
+    def __enter__(self) -> AssetReader:
+        self._source = self._context.__enter__()
+        try:
+            self._prepare()
+        except BaseException:
+            self._context.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._vrt is not None:
+            self._vrt.close()
+        self._context.__exit__(None, None, None)
+
+    def _prepare(self) -> None:
+        if not 1 <= self.asset.band_index <= self._source.count:
+            raise SceneUnusableError(
+                f"{self.asset.href} has {self._source.count} band(s) and no band "
+                f"{self.asset.band_index} ({self.asset.band})",
+                "Check the band table in config/sensors",
+            )
+        placed = _on_lattice(self._source, self._grid)
+        if placed is None:
+            self.warped = True
+            self._vrt = WarpedVRT(
+                self._source,
+                crs=self._grid.crs,
+                transform=self._grid.transform,
+                height=self._grid.shape[0],
+                width=self._grid.shape[1],
+                resampling=Resampling.nearest if self.asset.band == "scl" else Resampling.bilinear,
+                src_nodata=self._nodata(),
+                nodata=self._nodata(),
+            )
+            return
+        self.factor, self._origin = placed
+
+    def _nodata(self) -> float | None:
+        return self._source.nodata if self.asset.nodata is None else self.asset.nodata
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read a window of the grid.
+
+        Returns
+        -------
+        values : (rows / factor, cols / factor)
+            Digital numbers as stored; zeros outside the file.
+        valid : bool, same shape
+            False outside the file and where it has no data.
+        """
+        f = self.factor
+        row, col = window.row0 // f, window.col0 // f
+        shape = (-(-window.row1 // f) - row, -(-window.col1 // f) - col)
+        source = self._source if self._vrt is None else self._vrt
+        row, col = row + self._origin[0], col + self._origin[1]
+        r0, r1 = max(row, 0), min(row + shape[0], source.height)
+        c0, c1 = max(col, 0), min(col + shape[1], source.width)
+        values = np.zeros(shape, dtype=source.dtypes[self.asset.band_index - 1])
+        valid = np.zeros(shape, dtype=bool)
+        if r0 >= r1 or c0 >= c1:
+            return values, valid
+        try:
+            block = cast(
+                "NDArray[np.generic]",
+                source.read(self.asset.band_index, window=RasterWindow(c0, r0, c1 - c0, r1 - r0)),
+            )
+        except RasterioError as error:
+            raise _explained_read(self.asset.href, error) from error
+        part = (slice(r0 - row, r1 - row), slice(c0 - col, c1 - col))
+        values[part] = block
+        nodata = self._nodata()
+        if nodata is None:
+            inside = np.ones(block.shape, dtype=bool)
+            if self._vrt is not None:
+                mask = source.dataset_mask(window=RasterWindow(c0, r0, c1 - c0, r1 - r0))
+                inside = np.asarray(mask) > 0
+        else:
+            inside = np.isfinite(block) if math.isnan(nodata) else block != nodata
+        valid[part] = inside
+        return values, valid
+
+
+def _explained_read(href: str, error: Exception) -> SceneUnusableError | SourceUnreachableError:
+    found = _explained(href, error)
+    if isinstance(found, SourceUnreachableError):
+        return found
+    return SceneUnusableError(
+        f"{href} is damaged or truncated ({' '.join(str(error).split())})", "Fetch the file again"
+    )
+
+
+def _on_lattice(source: Any, grid: Grid) -> tuple[int, tuple[int, int]] | None:
+    """Whole factor and offset (row, col, in source pixels) of the grid in a source, or None."""
+    if crs_text(source.crs) != grid.crs:
+        return None
+    t, g = source.transform, grid.transform
+    if t.b or t.d or t.e >= 0:
+        return None
+    factor = round(t.a / g.a)
+    if factor < 1 or abs(t.a - factor * g.a) > 1e-6 or abs(t.e - factor * g.e) > 1e-6:
+        return None
+    col, row = (g.c - t.c) / t.a, (g.f - t.f) / t.e
+    if abs(col - round(col)) > _TOLERANCE or abs(row - round(row)) > _TOLERANCE:
+        return None
+    return factor, (round(row), round(col))

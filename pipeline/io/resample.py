@@ -1,0 +1,108 @@
+"""Sub-pixel shifting of a block of reflectance, the same bits whatever the tiling.
+
+A registration shift is constant over a pass, so one set of four Catmull-Rom weights per axis serves
+every pixel, and an output pixel depends on nothing but its sixteen neighbours.
+
+Source: Catmull & Rom (1974), DOI 10.1016/B978-0-12-079050-0.50020-5; with tension 1/2 it is the
+cubic convolution of Keys (1981), DOI 10.1109/TASSP.1981.1163711.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+TAPS_PX = 2  # how far the four taps reach beyond the integer part of a shift
+
+
+def margin_px(dy: float, dx: float) -> int:
+    """Give the margin [px] that ``resample_shift`` needs around the wanted block."""
+    return 0 if dy == 0 and dx == 0 else ceil(max(abs(dy), abs(dx))) + TAPS_PX
+
+
+def resample_shift(block: NDArray[np.float32], dy: float, dx: float, m: int) -> NDArray[np.float32]:
+    """Resample a block at ``(row + dy, col + dx)``.
+
+    Parameters
+    ----------
+    block : float32 (H + 2m, W + 2m)
+        Values, NaN without data.
+    dy, dx : float
+        Shift [px] to add to output coordinates to find the value in ``block``.
+    m : int
+        Margin [px] of ``block`` around the output; at least ``margin_px(dy, dx)``.
+
+    Returns
+    -------
+    float32 (H, W)
+        Interpolated values. Where a needed tap has no data the nearest pixel is taken instead, NaN
+        if that has none, so that edges of data neither grow nor erode by the kernel.
+
+    Raises
+    ------
+    ValueError
+        If the margin is too small.
+    """
+    need = margin_px(dy, dx)
+    if m < need:
+        raise ValueError(f"a shift of ({dy}, {dx}) px needs a margin of {need} px, got {m}")
+    height, width = block.shape[0] - 2 * m, block.shape[1] - 2 * m
+    if dy == 0 and dx == 0:
+        return block[m : m + height, m : m + width].astype(np.float32, copy=True)
+    row, col = floor(dy), floor(dx)
+    # Weights are floats of float32 precision so that the kernel has one arithmetic only.
+    weights_y = catmull_rom_weights(dy - row)
+    weights_x = catmull_rom_weights(dx - col)
+    near = (round_half_up(dy), round_half_up(dx))
+    out = np.empty((height, width), dtype=np.float32)
+    origin = (m + row - 1, m + col - 1)
+    _convolve(block, weights_y, weights_x, origin, (m + near[0], m + near[1]), out)
+    return out
+
+
+def catmull_rom_weights(fraction: float) -> NDArray[np.float32]:
+    """Weights of the taps at -1, 0, 1, 2 for a point at ``fraction`` (0..1) past tap 0; sum 1."""
+    f = fraction
+    return np.array(
+        [
+            ((-0.5 * f + 1.0) * f - 0.5) * f,
+            (1.5 * f - 2.5) * f * f + 1.0,
+            ((-1.5 * f + 2.0) * f + 0.5) * f,
+            (0.5 * f - 0.5) * f * f,
+        ],
+        dtype=np.float32,
+    )
+
+
+def round_half_up(value: float) -> int:
+    """Round to the nearest integer, halves upwards (Python's own rounds them to even)."""
+    return floor(value + 0.5)
+
+
+@njit(cache=True, nogil=True)
+def _convolve(  # pragma: no cover - compiled
+    block: NDArray[np.float32],
+    weights_y: NDArray[np.float32],
+    weights_x: NDArray[np.float32],
+    origin: tuple[int, int],
+    nearest: tuple[int, int],
+    out: NDArray[np.float32],
+) -> None:
+    height, width = out.shape
+    for r in range(height):
+        for c in range(width):
+            total = np.float32(0.0)
+            for i in range(4):
+                if weights_y[i] == 0:
+                    continue
+                part = np.float32(0.0)
+                for j in range(4):
+                    if weights_x[j] != 0:
+                        part += weights_x[j] * block[r + origin[0] + i, c + origin[1] + j]
+                total += weights_y[i] * part
+            if np.isnan(total):
+                total = block[r + nearest[0], c + nearest[1]]
+            out[r, c] = total

@@ -1,0 +1,93 @@
+"""YAML files checked against a frozen pydantic model; every offender named, with the nearest key."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import ConfigurationError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load_model(path: Path, model: type[M], context: dict[str, Any] | None = None) -> M:
+    """Read a YAML file into ``model``.
+
+    Raises
+    ------
+    ConfigurationError
+        The file is missing, is no YAML mapping, or does not fit; the sentence names every offender
+        with its place and, for a misspelt key, the nearest right one.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} does not exist", "Check the path") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not valid YAML: {_one_line(error)}") from error
+    if not isinstance(raw, dict):
+        raise ConfigurationError(f"{path} must hold keys and values", "See workflows/sample.yaml")
+    try:
+        return model.model_validate(raw, context=context)
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {explain(error, model)}") from error
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """Give all problems of a validation error as one clause, places included."""
+    return "; ".join(_explain_one(dict(item), model) for item in error.errors())
+
+
+def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
+    loc = [part for part in item["loc"] if not isinstance(part, str) or not part.startswith("func")]
+    place = ".".join(str(part) for part in loc)
+    if item["type"] == "extra_forbidden":
+        names = _field_names(model, loc[:-1])
+        near = difflib.get_close_matches(str(loc[-1]), names, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(sorted(names))}"
+        return f"unknown key '{place}' ({hint})"
+    if item["type"] == "missing":
+        return f"missing key '{place}'"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"'{place}': {message}" if place else message
+
+
+def _field_names(model: type[BaseModel], loc: list[Any]) -> list[str]:
+    """Names a mapping at ``loc`` may use: follows fields, lists and unions of models."""
+    candidates: list[Any] = [model]
+    for part in loc:
+        step: list[Any] = []
+        for owner in candidates:
+            field = owner.model_fields.get(str(part)) or _by_alias(owner, str(part))
+            if field is not None:
+                step.extend(_models_in(field.annotation))
+        # An index, a union tag or a mapping key: the owner stays.
+        candidates = step or candidates
+    names: list[str] = []
+    for owner in candidates:
+        names.extend(f.alias or n for n, f in owner.model_fields.items())
+    return names
+
+
+def _by_alias(owner: type[BaseModel], name: str) -> Any:
+    return next((f for f in owner.model_fields.values() if f.alias == name), None)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:
+        return [m for a in typing.get_args(annotation) for m in _models_in(a)]
+    return []
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

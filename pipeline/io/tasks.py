@@ -1,0 +1,79 @@
+"""The one place where work is spread: a loop, threads, and later a cluster.
+
+Workers are plain functions of one picklable item; results come back in the order of the items, so
+the way of running cannot change the outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what, done, total)."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def map_tiles(
+    work: Callable[[T], R],
+    items: Iterable[T],
+    workers: int = 1,
+    progress: Progress | None = None,
+    what: str = "",
+) -> list[R]:
+    """Apply ``work`` to every item.
+
+    Parameters
+    ----------
+    work
+        Reads what it needs, writes whole files or returns little; safe to repeat.
+    items
+        One per tile (or per tile and pass).
+    workers
+        1 runs in a loop in this thread; more runs on threads.
+    progress
+        Called with (``what``, done, total) after each item, from the calling thread.
+
+    Returns
+    -------
+    list
+        In the order of ``items``.
+
+    Raises
+    ------
+    BaseException
+        The first failure in the order of the items; what has not started is cancelled.
+    """
+    todo = list(items)
+    if workers <= 1 or len(todo) <= 1:
+        results: list[R] = []
+        for done, item in enumerate(todo, 1):
+            results.append(work(item))
+            if progress:
+                progress(what, done, len(todo))
+        return results
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="tile") as pool:
+        futures = [pool.submit(work, item) for item in todo]
+        try:
+            _watch(futures, progress, what)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+        return [future.result() for future in futures]
+
+
+def _watch(futures: list[Future[R]], progress: Progress | None, what: str) -> None:
+    pending = set(futures)
+    while pending:
+        # The time-out lets Ctrl-C through on platforms where a lock wait blocks signals.
+        done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
+        failed = [f for f in futures if f.done() and not f.cancelled() and f.exception()]
+        if failed:
+            for future in pending:
+                future.cancel()
+            failed[0].result()
+        if progress:
+            progress(what, len(futures) - len(pending), len(futures))

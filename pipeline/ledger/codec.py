@@ -1,0 +1,45 @@
+"""A case as JSON and back, without loss; the outline travels apart, as WKB."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime
+from typing import Any
+
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.model import Case, Evidence, EvidenceState, Kind, Look, Seen, Status
+
+
+def dump_case(case: Case) -> str:
+    """Write all of a case but its outline as JSON with sorted keys."""
+    body = {f.name: getattr(case, f.name) for f in dataclasses.fields(case) if f.name != "polygon"}
+    body["evidence"] = dataclasses.asdict(case.evidence)
+    body["looks"] = [dataclasses.asdict(look) for look in case.looks]
+    return json.dumps(body, default=_plain, ensure_ascii=False, sort_keys=True, allow_nan=False)
+
+
+def load_case(text: str, polygon: BaseGeometry) -> Case:
+    """Read what ``dump_case`` wrote."""
+    body: dict[str, Any] = json.loads(text)
+    evidence: dict[str, Any] = body.pop("evidence")
+    for name in ("first_seen", "last_seen", "appeared_after"):
+        evidence[name] = datetime.fromisoformat(evidence[name]) if evidence[name] else None
+    evidence["state"] = EvidenceState(evidence["state"])
+    body["kind"], body["status"] = Kind(body["kind"]), Status(body["status"])
+    for name in ("scene_ids", "merged_from"):
+        body[name] = tuple(body[name])
+    looks = tuple(_look(look) for look in body.pop("looks"))
+    return Case(polygon=polygon, evidence=Evidence(**evidence), looks=looks, **body)
+
+
+def _look(look: dict[str, Any]) -> Look:
+    look["on"], look["seen"] = datetime.fromisoformat(look["on"]), Seen(look["seen"])
+    return Look(**look)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return dict(value)  # a Mapping that is not a dict

@@ -1,0 +1,44 @@
+"""The edge between the ledger's rules and whatever keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from pipeline.ledger.lifecycle import Event
+from pipeline.model import Case
+
+
+class LedgerTransaction(Protocol):
+    """One run's reading and writing; all of it becomes visible, or nothing."""
+
+    def cases(self) -> tuple[Case, ...]:
+        """Give the whole projection, by case id."""
+        ...
+
+    def write(self, changed: Sequence[Case], events: Sequence[Event]) -> None:
+        """Keep changed cases, their new revisions, and append events."""
+        ...
+
+
+class LedgerStore(Protocol):
+    """A ledger that was opened; opening for writing holds it against other runs."""
+
+    def transaction(
+        self, before_commit: Callable[[], None]
+    ) -> AbstractContextManager[LedgerTransaction]:
+        """Open the transaction of a run; it commits when left without an error."""
+        ...
+
+    def cases(self) -> tuple[Case, ...]:
+        """Give the whole projection, by case id."""
+        ...
+
+    def events(self) -> tuple[Event, ...]:
+        """Give all events, oldest first."""
+        ...
+
+    def revisions(self, case_id: str) -> tuple[Case, ...]:
+        """Give all revisions of a case as they were delivered, oldest first."""
+        ...

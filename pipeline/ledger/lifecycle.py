@@ -1,0 +1,230 @@
+"""What a run may do to a case.
+
+Imagery moves the evidence state, and the status only between watch and suspected; from *issued* on
+the status belongs to people, and imagery adds evidence and proposes. A revision counts up when
+something that a reader can see changes; looks that could not see are kept without one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import shapely
+
+from pipeline.model import Candidate, Case, Evidence, EvidenceState, Look, Seen, Status
+
+Fold = Callable[[tuple[Look, ...]], Evidence]
+
+CONFIRMED = (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
+
+
+@dataclass(frozen=True)
+class LedgerContext:
+    """What a run brings to the ledger."""
+
+    run_id: str
+    code_version: str
+    config_hash: str
+    corridors: tuple[str, ...]  # that this run looked at
+    period: tuple[datetime, datetime]  # UTC, of the passes that this run looked at
+    fold: Fold  # adjudicate's, with its options and the end of the period bound
+    office: str = "ZZ"  # first part of every case id
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a case's history; never altered."""
+
+    case_id: str
+    revision: int  # of the case after it
+    run_id: str
+    as_of: datetime  # UTC end of the run's period; never the wall clock
+    what: str  # opened kind evidence status merged absorbed lost found proposed revised
+    old: str | None = None
+    new: str | None = None
+    detail: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def mint_id(candidate: Candidate, evidence: Evidence, office: str, taken: Collection[str]) -> str:
+    """Make the id of a new case: readable, from content alone, unlike all ids in ``taken``."""
+    first = evidence.first_seen
+    centre = candidate.polygon.centroid
+    place = f"{round(centre.x, -1):.0f} {round(centre.y, -1):.0f}"
+    content = [candidate.corridor_id, candidate.kind.value, str(first), candidate.crs, place]
+    digest = hashlib.sha256("|".join(content).encode()).hexdigest()[:8]
+    year = first.year if first else 0
+    base = f"{office}-{year:04d}-{candidate.kind.value}-{digest}"
+    name, n = base, 1
+    while name in taken:
+        n += 1
+        name = f"{base}-{n}"
+    return name
+
+
+def open_case(
+    candidate: Candidate, context: LedgerContext, taken: Collection[str], parent: str | None
+) -> Case | None:
+    """Open a case for a candidate that matches none; None if nothing was ever seen of it."""
+    looks = merge_looks((candidate.looks,))
+    evidence = context.fold(looks)
+    if evidence.hits == 0:
+        return None
+    return Case(
+        case_id=mint_id(candidate, evidence, context.office, taken),
+        kind=candidate.kind,
+        corridor_id=candidate.corridor_id,
+        polygon=candidate.polygon,
+        crs=candidate.crs,
+        area_m2=candidate.area_m2,
+        status=status_for(Status.WATCH, evidence.state),
+        evidence=evidence,
+        looks=looks,
+        score=candidate.score,
+        measures=dict(candidate.measures),
+        scene_ids=tuple(sorted(set(candidate.scene_ids))),
+        detector=candidate.detector,
+        revision=1,
+        run_id=context.run_id,
+        code_version=context.code_version,
+        config_hash=context.config_hash,
+        parent=parent,
+    )
+
+
+def update_case(
+    case: Case, candidate: Candidate, context: LedgerContext, absorbed: tuple[Case, ...] = ()
+) -> Case:
+    """Give the case after a candidate that is it, and after cases that turned out to be it."""
+    looks = merge_looks([*(a.looks for a in absorbed), case.looks, candidate.looks])
+    ids = {*candidate.scene_ids, *case.scene_ids, *(s for a in absorbed for s in a.scene_ids)}
+    merged = {*case.merged_from, *(a.case_id for a in absorbed)}
+    merged |= {m for a in absorbed for m in a.merged_from}
+    after = replace(
+        case,
+        kind=candidate.kind,
+        polygon=candidate.polygon,
+        crs=candidate.crs,
+        area_m2=candidate.area_m2,
+        score=candidate.score,
+        measures=dict(candidate.measures),
+        scene_ids=tuple(sorted(ids)),
+        detector=candidate.detector,
+        merged_from=tuple(sorted(merged)),
+        produced=True,
+    )
+    return settle(case, weigh(after, looks, context), context)
+
+
+def look_again(
+    case: Case, looks: Iterable[Look], context: LedgerContext, *, produced: bool
+) -> Case:
+    """Give the case after looks at its place that came without a candidate.
+
+    ``produced`` is false once a run over the case's own dates no longer produced it: it is kept.
+    """
+    after = weigh(case, merge_looks((case.looks, looks)), context)
+    return settle(case, replace(after, produced=produced), context)
+
+
+def absorb(case: Case, survivor: str, context: LedgerContext) -> Case:
+    """Give the case after it turned out to be another, older one."""
+    return settle(case, replace(case, merged_into=survivor), context)
+
+
+def seen_within(case: Case, context: LedgerContext) -> bool:
+    """Tell whether this run looked at a date on which the case had been seen."""
+    start, end = context.period
+    return any(look.seen is Seen.HIT and start <= look.on <= end for look in case.looks)
+
+
+def merge_looks(parts: Iterable[Iterable[Look]]) -> tuple[Look, ...]:
+    """Join looks, one per pass; a later part replaces what an earlier one said of a pass."""
+    looks = {look.pass_id: look for part in parts for look in part}
+    return tuple(sorted(looks.values(), key=lambda look: (look.on, look.pass_id)))
+
+
+def weigh(case: Case, looks: tuple[Look, ...], context: LedgerContext) -> Case:
+    """Fold the looks of a case anew and let evidence, status and proposal follow."""
+    evidence = context.fold(looks)
+    proposal = propose(case.status, evidence.state)
+    if case.issued and evidence.state is EvidenceState.EXPIRED:
+        # Only people end what they issued: imagery proposes it.
+        evidence = replace(evidence, state=case.evidence.state)
+    status = status_for(case.status, evidence.state)
+    return replace(case, looks=looks, evidence=evidence, status=status, proposal=proposal)
+
+
+def status_for(status: Status, state: EvidenceState) -> Status:
+    """Give the status that imagery may set; issued and later ones stay."""
+    if status not in (Status.WATCH, Status.SUSPECTED):
+        return status
+    return Status.SUSPECTED if state in CONFIRMED else Status.WATCH
+
+
+def propose(status: Status, state: EvidenceState) -> str | None:
+    """Say what imagery proposes to the people who hold an issued case."""
+    if status in (Status.WATCH, Status.SUSPECTED):
+        return None
+    if state is EvidenceState.EXPIRED:
+        return "已恢复"
+    if state is EvidenceState.RELAPSED:
+        return "回弹"
+    return "未恢复" if status is Status.RECTIFYING and state in CONFIRMED else None
+
+
+def settle(before: Case, after: Case, context: LedgerContext) -> Case:
+    """Count the revision up if a reader can see the change; otherwise keep all but the looks."""
+    if content(before) == content(after):
+        return replace(before, looks=after.looks)
+    return replace(
+        after,
+        revision=before.revision + 1,
+        run_id=context.run_id,
+        code_version=context.code_version,
+        config_hash=context.config_hash,
+    )
+
+
+def content(case: Case) -> tuple[object, ...]:
+    """Give what makes a revision: all that is published, without provenance."""
+    return (
+        case.kind,
+        shapely.to_wkb(shapely.normalize(case.polygon), byte_order=1),
+        case.crs,
+        case.area_m2,
+        case.status,
+        case.evidence,
+        tuple(look for look in case.looks if look.seen is not Seen.UNKNOWN),
+        case.score,
+        tuple(sorted(case.measures.items())),
+        (case.detector, case.parent, case.merged_from, case.merged_into),
+        (case.produced, case.proposal, case.external_id),
+    )
+
+
+def events_between(before: Case | None, after: Case, context: LedgerContext) -> list[Event]:
+    """Name what changed from one revision to the next; empty if the revision is the same."""
+    if before is None:
+        return [_event(after, context, "opened", None, after.evidence.state.value)]
+    if before.revision == after.revision:
+        return []
+    named = [
+        ("kind", before.kind.value, after.kind.value),
+        ("evidence", before.evidence.state.value, after.evidence.state.value),
+        ("status", before.status.value, after.status.value),
+        ("merged", ",".join(before.merged_from), ",".join(after.merged_from)),
+        ("absorbed", before.merged_into, after.merged_into),
+        ("proposed", before.proposal, after.proposal),
+        ("lost" if before.produced else "found", str(before.produced), str(after.produced)),
+    ]
+    events = [_event(after, context, what, old, new) for what, old, new in named if old != new]
+    return events or [_event(after, context, "revised", None, None)]
+
+
+def _event(
+    case: Case, context: LedgerContext, what: str, old: str | None, new: str | None
+) -> Event:
+    return Event(case.case_id, case.revision, context.run_id, context.period[1], what, old, new)

@@ -1,0 +1,162 @@
+"""Which candidate is which known case.
+
+Pairs overlap (intersection over union, or one mostly inside the other), or lie within the tolerance
+of registration of each other with a similar size. One candidate gets one case, best pair first; the
+ties are broken by content, so that the order of the input never matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from pydantic import BaseModel, ConfigDict, Field
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.grid import reproject
+from pipeline.model import Candidate, Case
+
+
+class MatchOptions(BaseModel):
+    """When a candidate is a known case."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_iou: float = Field(default=0.2, gt=0, le=1, description="intersection over union")
+    min_containment: float = Field(
+        default=0.5, gt=0, le=1, description="intersection over the smaller of the two"
+    )
+    tolerance_m: float = Field(
+        default=20.0, ge=0, le=500, description="shift of the centroid still put to registration"
+    )
+    min_size_ratio: float = Field(
+        default=0.5, gt=0, le=1, description="smaller over larger area needed for a mere shift"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A candidate and a case that may be the same, by index."""
+
+    candidate: int
+    case: int
+    iou: float  # 0..1
+    containment: float  # 0..1, intersection over the smaller
+    inside: float  # 0..1, share of the case inside the candidate
+    distance_m: float  # between centroids
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The outcome, by index into the sequences that were given."""
+
+    case_of: dict[int, int]  # candidate -> case, one to one
+    absorbed: dict[int, tuple[int, ...]]  # candidate -> further cases that it swallows
+    parent_of: dict[int, int]  # candidate without a case -> case that it split from
+
+
+def match(
+    candidates: Sequence[Candidate],
+    cases: Sequence[Case],
+    options: MatchOptions | None = None,
+) -> Matching:
+    """Match candidates with known cases of the same corridor, one to one.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        Of one run.
+    cases : sequence of Case
+        Known, not merged into others. A case in another CRS is moved into the candidate's.
+
+    Returns
+    -------
+    Matching
+        Independent of the order of either sequence, up to the indices.
+    """
+    options = options or MatchOptions()
+    pairs = sorted(pairs_of(candidates, cases, options), key=lambda p: _rank(p, candidates, cases))
+    case_of: dict[int, int] = {}
+    taken: set[int] = set()
+    for pair in pairs:
+        if pair.candidate not in case_of and pair.case not in taken:
+            case_of[pair.candidate] = pair.case
+            taken.add(pair.case)
+    absorbed: dict[int, list[int]] = {}
+    parent_of: dict[int, int] = {}
+    swallowed: set[int] = set()
+    for pair in pairs:
+        if pair.candidate not in case_of:
+            parent_of.setdefault(pair.candidate, pair.case)
+        elif (
+            pair.case not in taken
+            and pair.case not in swallowed
+            and pair.inside >= options.min_containment
+        ):
+            absorbed.setdefault(pair.candidate, []).append(pair.case)
+            swallowed.add(pair.case)
+    return Matching(case_of, {c: tuple(v) for c, v in absorbed.items()}, parent_of)
+
+
+def pairs_of(
+    candidates: Sequence[Candidate], cases: Sequence[Case], options: MatchOptions
+) -> list[Pair]:
+    """Give all admissible pairs, unsorted, found through a spatial index."""
+    pairs: list[Pair] = []
+    for crs, corridor in sorted({(c.crs, c.corridor_id) for c in candidates}):
+        mine = [i for i, c in enumerate(candidates) if (c.crs, c.corridor_id) == (crs, corridor)]
+        known = [j for j, k in enumerate(cases) if k.corridor_id == corridor]
+        if not known:
+            continue
+        shapes = [reproject(cases[j].polygon, cases[j].crs, crs) for j in known]
+        tree = shapely.STRtree(shapes)
+        polygons = np.array([candidates[i].polygon for i in mine], dtype=object)
+        # Centroids lie inside the hulls, so hulls further apart than the tolerance cannot match.
+        hits = tree.query(polygons, predicate="dwithin", distance=max(options.tolerance_m, 1e-9))
+        for a, b in hits.T:
+            pair = _pair(mine[int(a)], known[int(b)], polygons[int(a)], shapes[int(b)])
+            if _admissible(pair, polygons[int(a)], shapes[int(b)], options):
+                pairs.append(pair)
+    return pairs
+
+
+def _pair(candidate: int, case: int, one: BaseGeometry, other: BaseGeometry) -> Pair:
+    common = float(one.intersection(other).area)
+    union = one.area + other.area - common
+    smaller = min(one.area, other.area)
+    return Pair(
+        candidate,
+        case,
+        iou=common / union if union else 0.0,
+        containment=common / smaller if smaller else 0.0,
+        inside=common / other.area if other.area else 0.0,
+        distance_m=float(one.centroid.distance(other.centroid)),
+    )
+
+
+def _admissible(pair: Pair, one: BaseGeometry, other: BaseGeometry, options: MatchOptions) -> bool:
+    if pair.iou >= options.min_iou or pair.containment >= options.min_containment:
+        return True
+    small, large = sorted((one.area, other.area))
+    return pair.distance_m <= options.tolerance_m and small >= options.min_size_ratio * large
+
+
+def _rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) -> tuple[object, ...]:
+    """Best first; the same kind before another, overlap before nearness, content for ties."""
+    candidate, case = candidates[pair.candidate], cases[pair.case]
+    return (
+        candidate.kind is not case.kind,
+        -round(pair.iou, 9),
+        -round(pair.containment, 9),
+        round(pair.distance_m, 3),
+        case.case_id,
+        candidate_key(candidate),
+    )
+
+
+def candidate_key(candidate: Candidate) -> tuple[str, str, bytes, str]:
+    """Order candidates by content."""
+    outline = shapely.to_wkb(shapely.normalize(candidate.polygon), byte_order=1)
+    return candidate.corridor_id, candidate.kind.value, outline, repr(candidate.looks)

@@ -1,0 +1,139 @@
+"""What a run changes in the ledger, worked out before anything is written.
+
+Pure: known cases and candidates in, new revisions and events out. The same candidates again give an
+empty plan; the order of either input does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.ledger.lifecycle import (
+    Event,
+    LedgerContext,
+    absorb,
+    events_between,
+    look_again,
+    open_case,
+    seen_within,
+    update_case,
+)
+from pipeline.ledger.match import Matching, MatchOptions, candidate_key, match
+from pipeline.model import Candidate, Case, Look
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to write, and the projection after it."""
+
+    cases: tuple[Case, ...]  # all, by id
+    changed: tuple[Case, ...]  # rows to write, new revisions or only new looks, by id
+    events: tuple[Event, ...]
+    counts: Mapping[str, int]
+
+
+def plan(
+    known: Iterable[Case],
+    candidates: Iterable[Candidate],
+    context: LedgerContext,
+    relooks: Mapping[str, Sequence[Look]] | None = None,
+    options: MatchOptions | None = None,
+) -> Plan:
+    """Work out what a run changes.
+
+    Parameters
+    ----------
+    known : iterable of Case
+        The whole ledger.
+    candidates : iterable of Candidate
+        Of this run, of the corridors in ``context``.
+    relooks : mapping of case id to looks, optional
+        What the passes of this run say at the place of known cases; used where no candidate is the
+        case, so that misses reach it.
+    """
+    before = {case.case_id: case for case in known}
+    ordered = sorted(candidates, key=candidate_key)
+    live = [c for _, c in sorted(before.items()) if _live(c, context)]
+    matching = match(ordered, live, options)
+    after = dict(before)
+    for i, candidate in enumerate(ordered):
+        for case in _outcome(i, candidate, live, matching, after, context):
+            after[case.case_id] = case
+    held = {live[j].case_id for j in matching.case_of.values()}
+    held |= {live[j].case_id for js in matching.absorbed.values() for j in js}
+    for case in live:
+        if case.case_id not in held:
+            after[case.case_id] = _missed(case, context, (relooks or {}).get(case.case_id, ()))
+    changed = tuple(c for i, c in sorted(after.items()) if before.get(i) != c)
+    events = [e for c in changed for e in events_between(before.get(c.case_id), c, context)]
+    return Plan(
+        cases=tuple(c for _, c in sorted(after.items())),
+        changed=changed,
+        events=tuple(events),
+        counts=_counts(before, changed, len(ordered)),
+    )
+
+
+def unmatched(
+    known: Iterable[Case],
+    candidates: Iterable[Candidate],
+    context: LedgerContext,
+    options: MatchOptions | None = None,
+) -> tuple[Case, ...]:
+    """Give the cases that no candidate is: whoever wants to know must look at their places."""
+    live = [c for c in sorted(known, key=lambda c: c.case_id) if _live(c, context)]
+    matching = match(sorted(candidates, key=candidate_key), live, options)
+    held = set(matching.case_of.values()) | {j for js in matching.absorbed.values() for j in js}
+    return tuple(case for j, case in enumerate(live) if j not in held)
+
+
+def _live(case: Case, context: LedgerContext) -> bool:
+    return case.merged_into is None and case.corridor_id in context.corridors
+
+
+def _outcome(
+    i: int,
+    candidate: Candidate,
+    live: Sequence[Case],
+    matching: Matching,
+    after: Mapping[str, Case],
+    context: LedgerContext,
+) -> list[Case]:
+    """Give the cases that one candidate creates or changes."""
+    if i not in matching.case_of:
+        parent = live[matching.parent_of[i]].case_id if i in matching.parent_of else None
+        fresh = open_case(candidate, context, after.keys(), parent)
+        return [fresh] if fresh else []
+    best = live[matching.case_of[i]]
+    others = [live[j] for j in matching.absorbed.get(i, ())]
+    # The oldest survives; what people hold survives before all, and is never taken over.
+    survivor, *rest = sorted([best, *others], key=_seniority)
+    gone = tuple(case for case in rest if not case.issued)
+    changed = [update_case(survivor, candidate, context, gone)]
+    changed += [absorb(case, survivor.case_id, context) for case in gone]
+    return changed
+
+
+def _seniority(case: Case) -> tuple[bool, str, str]:
+    first = case.evidence.first_seen
+    return not case.issued, first.isoformat() if first else "9999", case.case_id
+
+
+def _missed(case: Case, context: LedgerContext, looks: Sequence[Look]) -> Case:
+    """Give a case that no candidate is, after this run."""
+    gone = case.produced and seen_within(case, context)
+    return look_again(case, looks, context, produced=case.produced and not gone)
+
+
+def _counts(before: Mapping[str, Case], changed: Sequence[Case], candidates: int) -> dict[str, int]:
+    fresh = [c for c in changed if c.case_id not in before]
+    old = [(before[c.case_id], c) for c in changed if c.case_id in before]
+    return {
+        "candidates": candidates,
+        "opened": len(fresh),
+        "revised": sum(a.revision != b.revision for a, b in old),
+        "merged": sum(a.merged_into != b.merged_into for a, b in old),
+        "lost": sum(a.produced and not b.produced for a, b in old),
+        "cases": len(before) + len(fresh),
+    }

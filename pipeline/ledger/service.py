@@ -1,0 +1,67 @@
+"""The one door through which a run reaches the ledger."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.io.failpoints import failpoint
+from pipeline.ledger.interface import LedgerStore
+from pipeline.ledger.lifecycle import Event, LedgerContext
+from pipeline.ledger.match import MatchOptions
+from pipeline.ledger.plan import Plan, plan
+from pipeline.model import Candidate, Case, Look
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LedgerResult:
+    """The projection after a run, and what the run changed."""
+
+    cases: tuple[Case, ...]  # the whole ledger, by id
+    events: tuple[Event, ...]  # of this run
+    counts: Mapping[str, int]
+
+
+def apply(
+    store: LedgerStore,
+    candidates: Iterable[Candidate],
+    context: LedgerContext,
+    *,
+    relooks: Mapping[str, Sequence[Look]] | None = None,
+    options: MatchOptions | None = None,
+    shadow: bool = False,
+) -> LedgerResult:
+    """Bring a run's candidates into the ledger, in one transaction.
+
+    Parameters
+    ----------
+    relooks : mapping of case id to looks, optional
+        What this run's passes say at the place of known cases; see ``plan.unmatched``.
+    shadow : bool
+        Work out and return what would change, and change nothing.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk is full; the ledger is as it was before.
+    """
+    ready = tuple(candidates)
+    if shadow:
+        return _result(plan(store.cases(), ready, context, relooks, options))
+    with store.transaction(_before_commit) as transaction:
+        done = plan(transaction.cases(), ready, context, relooks, options)
+        transaction.write(done.changed, done.events)
+    failpoint("ledger.after_commit")
+    log.info("ledger: %s", ", ".join(f"{k} {v}" for k, v in done.counts.items()))
+    return _result(done)
+
+
+def _before_commit() -> None:
+    failpoint("ledger.before_commit")
+
+
+def _result(done: Plan) -> LedgerResult:
+    return LedgerResult(done.cases, done.events, done.counts)

@@ -1,0 +1,254 @@
+"""Sweep 4: for every tracked object, what each look says of it; then its outline and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.adjudicate.candidates import AdjudicateOptions, assemble
+from pipeline.adjudicate.tracks import Track
+from pipeline.detect.expect import (
+    Baseline,
+    Totals,
+    View,
+    expect,
+    judge_levels,
+    tally_levels,
+    tally_shore,
+)
+from pipeline.detect.observe import ObserveOptions, observe
+from pipeline.detect.water import WaterOptions, water_score
+from pipeline.detect.waterline import outline
+from pipeline.detect.zhan import HALO_PX, ZhanOptions
+from pipeline.grid import geodesic_area_m2, pixels_to_mask
+from pipeline.io.tasks import map_tiles
+from pipeline.model import Candidate, Look, Pass, Seen, Tile, Window
+from pipeline.passes.ground import Looks, Site, States
+from pipeline.passes.reduce import CLEAR_CODES
+from pipeline.passes.states import state_bands
+from pipeline.passes.watch import Epoch, Watched
+
+DETECTOR = "zhan/1"
+_OUTLINE_MARGIN_PX = 12
+_OUTLINE_LOOKS = 8  # looks before and after that make the medians of an outline
+
+
+@dataclass(frozen=True)
+class FollowOptions:
+    """Options of the stages that this sweep calls."""
+
+    zhan: ZhanOptions
+    observe: ObserveOptions
+    water: WaterOptions
+    adjudicate: AdjudicateOptions
+
+
+def follow(
+    site: Site,
+    looks: Looks,
+    watched: Watched,
+    tracks: Sequence[Track],
+    how: tuple[FollowOptions, datetime],
+) -> list[Candidate]:
+    """Turn tracks into candidates, in the order of the tracks.
+
+    Parameters
+    ----------
+    how : (FollowOptions, datetime)
+        Options, and the UTC end of the period.
+    """
+    options, until = how
+    states = States(site, looks, watched.flagged)
+    benches = _Benches(site, looks, watched, states, options.zhan)
+
+    def one(track: Track) -> Candidate:
+        return _candidate(site, looks, track, (benches, states), (options, until))
+
+    return map_tiles(one, tracks, site.workers, site.progress, "evidence")
+
+
+class _Benches:
+    """Levels of all dates, history and patrol, against the history of one quarter."""
+
+    def __init__(
+        self, site: Site, looks: Looks, watched: Watched, states: States, zhan: ZhanOptions
+    ) -> None:
+        self._site, self._looks, self._states, self._zhan = site, looks, states, zhan
+        self._epochs = watched.epochs
+        self._totals: dict[datetime, tuple[Totals, ...]] = {}
+        # Benches are made before the tracks are spread over threads.
+        for epoch, _ in self._epochs:
+            self._totals[epoch.start] = self._measure(epoch)
+
+    def of(self, when: datetime) -> tuple[Epoch, NDArray[np.float32], tuple[Totals, ...]]:
+        """Give the quarter in which a track began, its ranks, and all dates against it."""
+        epoch, ranks = next(e for e in reversed(self._epochs) if e[0].start <= when)
+        return epoch, ranks, self._totals[epoch.start]
+
+    def _measure(self, epoch: Epoch) -> tuple[Totals, ...]:
+        site, passes = self._site, self._looks.passes
+        ids = [p.id for p in epoch.history]
+        blank = np.full((len(ids), site.n_reach + 1), np.nan, np.float32)
+        grid = site.store.grid.window
+
+        def base(window: Window) -> Baseline:
+            return Baseline.build(self._states.history(ids, window), blank, site.reach(window))
+
+        def level(tile: Tile) -> NDArray[np.int64]:
+            own = base(tile.core)
+            views = (self.view(p, tile.core, own) for p in passes)
+            return np.stack([tally_levels(v, site.n_reach) for v in views])
+
+        sums = np.sum(map_tiles(level, site.store.tiles, site.workers), axis=0)
+        days = [judge_levels(s, self._zhan.expect) for s in sums]
+
+        def shore(tile: Tile) -> NDArray[np.int64]:
+            window = tile.core.pad(HALO_PX).intersect(grid)
+            assert window is not None
+            own = base(window)
+            pairs = zip(passes, days, strict=True)
+            return np.stack(
+                [tally_shore(self.view(p, window, own), d, tile.core) for p, d in pairs]
+            )
+
+        shores = np.sum(map_tiles(shore, site.store.tiles, site.workers), axis=0)
+        return tuple(Totals(sums[i], shores[i], days[i]) for i in range(len(passes)))
+
+    def view(self, p: Pass, window: Window, base: Baseline) -> View:
+        """Give one look over a window."""
+        res = self._site.store.grid.res_m
+        residual = self._looks.quality[p.id].residual_m / res
+        state = self._states.of(p.id, window)
+        return View(window, state, self._site.reach(window), base, residual, res)
+
+
+def _candidate(
+    site: Site,
+    looks: Looks,
+    track: Track,
+    data: tuple[_Benches, States],
+    how: tuple[FollowOptions, datetime],
+) -> Candidate:
+    benches, states = data
+    options, until = how
+    epoch, ranks, totals = benches.of(track.first_on)
+    grid = site.store.grid
+    window = _box(track).pad(HALO_PX + 2).intersect(grid.window)
+    assert window is not None
+    ids = [p.id for p in epoch.history]
+    base = Baseline.build(states.history(ids, window), ranks, site.reach(window))
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    reach = int(np.bincount(site.reach(window)[footprint]).argmax())
+    found = _observe(looks, benches, (window, base, footprint, reach), totals, options)
+    scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
+    candidate = assemble(
+        track,
+        found,
+        grid,
+        corridor_id=site.corridor.id,
+        scene_ids=scene_ids,
+        detector=DETECTOR,
+        until=until,
+        options=options.adjudicate,
+    )
+    shape = _outline(site, looks, track, found, options.water)
+    return replace(candidate, polygon=shape, area_m2=round(geodesic_area_m2(shape, grid.crs), 2))
+
+
+def _observe(
+    looks: Looks,
+    benches: _Benches,
+    where: tuple[Window, Baseline, NDArray[np.bool_], int],
+    totals: Sequence[Totals],
+    options: FollowOptions,
+) -> list[Look]:
+    window, base, footprint, reach = where
+    known: list[NDArray[np.bool_]] = []
+    deep: list[NDArray[np.bool_]] = []
+    views = [benches.view(p, window, base) for p in looks.passes]
+    levels: list[float] = []
+    for view, total in zip(views, totals, strict=True):
+        expected = expect(view, total, options.zhan.expect)
+        known.append(expected.ordinary)
+        deep.append(expected.deep)
+        day = total.days[reach]
+        levels.append(float("nan") if day.unusable else day.level.rank)
+    seen = observe(
+        footprint,
+        np.stack([v.state for v in views]),
+        np.stack(known),
+        np.stack(deep),
+        np.array(levels, np.float32),
+        options.observe,
+    )
+    out: list[Look] = []
+    for p, verdict, level in zip(looks.passes, seen, levels, strict=True):
+        out.append(
+            Look(
+                on=p.acquired,
+                pass_id=p.id,
+                sensor=p.sensor,
+                clear_share=round(verdict.clear_share, 4),
+                seen=verdict.seen,
+                certain=verdict.certain,
+                level_rank=None if np.isnan(level) else round(level, 4),
+                residual_m=round(looks.quality[p.id].residual_m, 2),
+            )
+        )
+    return out
+
+
+def merge_certainty(looks: Sequence[Look], certain: Mapping[str, bool]) -> list[Look]:
+    """Let a look be certain only if the sighting of its date was, where there was one."""
+    return [
+        replace(k, certain=k.certain and certain.get(k.pass_id, True)) if k.seen is Seen.HIT else k
+        for k in looks
+    ]
+
+
+def _outline(
+    site: Site, looks: Looks, track: Track, found: Sequence[Look], options: WaterOptions
+) -> object:
+    grid = site.store.grid
+    window = _box(track).pad(_OUTLINE_MARGIN_PX).intersect(grid.window)
+    assert window is not None
+    by_id = {p.id: p for p in looks.passes}
+    hits = [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]
+    ranks = [k.level_rank for k in hits if k.level_rank is not None]
+    # Before: looks at a level like that of the hits, so that the old shore is the right one.
+    highest = max(ranks, default=1.0) + 0.1
+    early = [
+        k
+        for k in found
+        if k.on < track.first_on and k.level_rank is not None and k.level_rank <= highest
+    ][-_OUTLINE_LOOKS:]
+    reader = looks.reader(site.store)
+
+    def middle(chosen: Sequence[Look]) -> NDArray[np.float32]:
+        scores: list[NDArray[np.float32]] = []
+        for look in chosen:
+            p = by_id[look.pass_id]
+            bands = {b: reader.band(p.id, b, window) for b in state_bands(site, p)}
+            score = water_score(bands, options)
+            clear = np.isin(reader.mask(p.id, window), CLEAR_CODES)
+            scores.append(np.where(clear, score, np.nan).astype(np.float32))
+        if not scores:
+            return np.full(window.shape, np.nan, np.float32)
+        stack = np.ma.masked_invalid(np.stack(scores))
+        return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
+
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    return outline(middle(early), middle(hits), footprint, grid.sub(window))
+
+
+def _box(track: Track) -> Window:
+    return Window(
+        int(track.rows.min()),
+        int(track.rows.max()) + 1,
+        int(track.cols.min()),
+        int(track.cols.max()) + 1,
+    )

@@ -1,0 +1,220 @@
+"""Sweep 1: decode each touched block once and keep the corridor's pixels.
+
+Classes (``scl``) are read first; a pass that is all cloud over the corridor is not read further.
+A scene that cannot be read is set aside by name, and its pass goes on with what is left of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import SceneUnusableError
+from pipeline.io.failpoints import failpoint
+from pipeline.io.raster import AssetReader
+from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
+from pipeline.io.tasks import map_tiles
+from pipeline.model import Asset, Pass, Scene, SetAside, Tile
+from pipeline.passes.ground import Site
+
+REQUIRED = ("blue", "green", "red", "nir")
+"""Bands without which a scene says nothing."""
+
+OPTIONAL = ("nir08", "swir16", "swir22", "scl")
+
+_CLOUD_CLASSES = (0, 1, 8, 9, 10)  # no data, saturated, clouds, cirrus of Sentinel-2's SCL
+_OVERCAST = 0.995  # share of such pixels from which a pass is not read further
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What became of one pass; ``usable`` if its pixels are in the store."""
+
+    pass_id: str
+    usable: bool
+    fresh: bool  # read now and not found in the store
+    set_aside: tuple[SetAside, ...]
+
+
+def fingerprint(p: Pass) -> str:
+    """Name what a pass is read from: files by size and time, URLs by the item that cites them."""
+    parts: list[object] = []
+    for scene in p.scenes:
+        for band in (*REQUIRED, *OPTIONAL):
+            asset = scene.assets.get(band)
+            if asset is None:
+                continue
+            parts.append(
+                [scene.id, band, asset.href, asset.band_index, asset.scale, asset.offset]
+                + _file_state(asset.href)
+            )
+        parts.append([scene.id, str(scene.properties.get("updated", "")), scene.baseline])
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _file_state(href: str) -> list[int]:
+    if "://" in href:
+        return []
+    path = Path(href)
+    if not path.exists():
+        return [-1]
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def plan(store: CorridorStore, passes: Sequence[Pass]) -> dict[str, str]:
+    """Say per pass what gathering would do: ``new``, ``skip`` or ``recompute``."""
+    known = {p.id: store.fingerprint(p.id) for p in passes}
+    return {
+        p.id: "new"
+        if known[p.id] is None
+        else "skip"
+        if known[p.id] == fingerprint(p)
+        else "recompute"
+        for p in passes
+    }
+
+
+def gather(site: Site, passes: Sequence[Pass]) -> list[Gathered]:
+    """Bring all passes into the store; those already there, unchanged, are skipped."""
+    return map_tiles(
+        lambda p: _gather_pass(site, p), passes, site.workers, site.progress, "reading scenes"
+    )
+
+
+def _gather_pass(site: Site, p: Pass) -> Gathered:
+    store, mark = site.store, fingerprint(p)
+    if store.fingerprint(p.id) == mark:
+        note = store.note(p.id)
+        aside = tuple(SetAside(**item) for item in note["set_aside"])
+        return Gathered(p.id, bool(note["usable"]), False, aside)
+    aside: list[SetAside] = []
+    scenes = list(p.scenes)
+    usable, bands = False, ()
+    while scenes:
+        try:
+            usable, bands, why = _read_pass(store, p.id, scenes)
+        except _BadSceneError as error:
+            aside.append(SetAside(error.scene_id, "gather", error.what, error.remedy))
+            scenes = [s for s in scenes if s.id != error.scene_id]
+            continue
+        if why:
+            aside.append(SetAside(p.id, "gather", why))
+        break
+    store.finish(
+        p.id,
+        mark,
+        {
+            "bands": sorted(bands),
+            "usable": usable,
+            "set_aside": [
+                {"what": a.what, "stage": a.stage, "reason": a.reason, "remedy": a.remedy}
+                for a in aside
+            ],
+        },
+    )
+    failpoint("gather.pass_done")
+    return Gathered(p.id, usable, True, tuple(aside))
+
+
+class _BadSceneError(Exception):
+    def __init__(self, scene_id: str, cause: SceneUnusableError) -> None:
+        super().__init__(scene_id)
+        self.scene_id, self.what, self.remedy = scene_id, cause.what, cause.remedy
+
+
+def _read_pass(
+    store: CorridorStore, pass_id: str, scenes: Sequence[Scene]
+) -> tuple[bool, Sequence[str], str]:
+    """Read the scenes of a pass, mosaicked; (usable, bands, reason why not)."""
+    with ExitStack() as stack:
+        readers: dict[str, list[tuple[Scene, AssetReader]]] = {}
+        for scene in scenes:
+            for band, asset in _wanted(scene).items():
+                reader = _open(stack, scene, asset, store)
+                readers.setdefault(band, []).append((scene, reader))
+        classes: dict[str, Layer] = {}
+        if "scl" in readers and len(readers["scl"]) == len(readers["green"]):
+            classes = {
+                store.tile_name(t): _read_tile(store, "scl", readers["scl"], t) for t in store.tiles
+            }
+            if _overcast(classes):
+                return False, (), "all cloud over the corridor, by the producer's classes"
+        else:
+            readers.pop("scl", None)
+        seen = 0
+        for tile in store.tiles:
+            layers = {
+                band: _read_tile(store, band, found, tile)
+                for band, found in sorted(readers.items())
+                if band != "scl"
+            }
+            if classes:
+                layers["scl"] = classes[store.tile_name(tile)]
+            seen += int(np.count_nonzero(layers["green"].values != NODATA))
+            store.write(pass_id, tile, layers)
+            failpoint("gather.block")
+    if seen == 0:
+        return False, (), "holds no data over the corridor"
+    return True, sorted(readers), ""
+
+
+def _wanted(scene: Scene) -> Mapping[str, Asset]:
+    missing = [band for band in REQUIRED if band not in scene.assets]
+    if missing:
+        cause = SceneUnusableError(
+            f"{scene.id} lacks the band(s) {', '.join(missing)}",
+            "Check the band table of its sensor in config/sensors",
+        )
+        raise _BadSceneError(scene.id, cause)
+    return {b: scene.assets[b] for b in (*REQUIRED, *OPTIONAL) if b in scene.assets}
+
+
+def _open(stack: ExitStack, scene: Scene, asset: Asset, store: CorridorStore) -> AssetReader:
+    try:
+        return stack.enter_context(AssetReader(asset, store.grid))
+    except SceneUnusableError as error:
+        raise _BadSceneError(scene.id, error) from error
+
+
+def _read_tile(
+    store: CorridorStore, band: str, readers: Sequence[tuple[Scene, AssetReader]], tile: Tile
+) -> Layer:
+    """One band of one tile as packed int16; the first scene with data wins."""
+    out: NDArray[np.int16] | None = None
+    factor = 1
+    for scene, reader in readers:
+        try:
+            values, valid = reader.read(tile.core)
+        except SceneUnusableError as error:
+            raise _BadSceneError(scene.id, error) from error
+        packed = _packed(values, valid, reader.asset, band)
+        if out is None:
+            out, factor = packed, reader.factor
+        elif packed.shape == out.shape:
+            out = np.where(out == NODATA, packed, out)
+    assert out is not None
+    return store.pack(out, tile, factor)
+
+
+def _packed(
+    values: NDArray[np.generic], valid: NDArray[np.bool_], asset: Asset, band: str
+) -> NDArray[np.int16]:
+    if band == "scl":
+        return np.where(valid, values, NODATA).astype(np.int16)
+    reflectance = values.astype(np.float64) * asset.scale + asset.offset
+    whole = np.rint(np.clip(reflectance * SCALE, -32767, 32767))
+    return np.where(valid & np.isfinite(reflectance), whole, NODATA).astype(np.int16)
+
+
+def _overcast(classes: Mapping[str, Layer]) -> bool:
+    values = np.concatenate([layer.values for layer in classes.values()])
+    seen = values[values != NODATA]
+    return seen.size == 0 or bool(np.isin(seen, _CLOUD_CLASSES).mean() >= _OVERCAST)

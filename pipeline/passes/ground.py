@@ -1,0 +1,93 @@
+"""A corridor on its grid: store, reaches, the looks that count, and their ground states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.io.burn import burn, burn_indices
+from pipeline.io.looks import LookReader
+from pipeline.io.store import CorridorStore
+from pipeline.io.tasks import Progress
+from pipeline.model import Corridor, DateQuality, Ground, Pass, Reach, Window
+
+Sparse = tuple[NDArray[np.int32], NDArray[np.int32]]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A corridor with its store: what every sweep works on."""
+
+    corridor: Corridor
+    store: CorridorStore
+    reaches: tuple[Reach, ...]
+    workers: int = 1
+    progress: Progress | None = None
+
+    @property
+    def n_reach(self) -> int:
+        """Number of reaches; their indices are 1..n_reach."""
+        return len(self.reaches)
+
+    def reach(self, window: Window) -> NDArray[np.uint16]:
+        """1-based reach index over ``window``, 0 outside the corridor; uint16."""
+        shapes = [(r.polygon, r.index) for r in self.reaches]
+        return burn_indices(shapes, self.store.grid.sub(window))
+
+    def inside(self, window: Window) -> NDArray[np.bool_]:
+        """Mask of the pixels in which a case may lie."""
+        return self.reach(window) > 0
+
+    def stored(self, window: Window) -> NDArray[np.bool_]:
+        """Mask of the pixels the store keeps: the corridor and its context."""
+        return burn(self.store.stored, self.store.grid.sub(window))
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The usable looks of a site in time order, with what the reduction found of each.
+
+    ``state_key`` names the layer of ground states in the store.
+    """
+
+    passes: tuple[Pass, ...]
+    quality: Mapping[str, DateQuality]
+    mask_key: str
+    state_key: str
+
+    def reader(self, store: CorridorStore) -> LookReader:
+        """Give a reader that applies shifts, offsets and the clear-sky mask."""
+        return LookReader(store, self.quality, self.mask_key)
+
+
+@dataclass(frozen=True)
+class States:
+    """Ground states from the store, with pixel-looks of known sightings blanked on request."""
+
+    site: Site
+    looks: Looks
+    flagged: Mapping[str, Sequence[Sparse]] = field(default_factory=dict[str, list[Sparse]])
+
+    @cached_property
+    def _reader(self) -> LookReader:
+        return LookReader(self.site.store)
+
+    def of(self, pass_id: str, window: Window) -> NDArray[np.uint8]:
+        """Ground codes of one pass over ``window``, uint8."""
+        return self._reader.codes(f"state/{self.looks.state_key}/{pass_id}", "state", window)
+
+    def history(self, pass_ids: Sequence[str], window: Window) -> NDArray[np.uint8]:
+        """Ground codes ``(T, H, W)`` with flagged pixels UNKNOWN, so that no fill becomes normal."""
+        if not pass_ids:
+            return np.zeros((0, *window.shape), np.uint8)
+        stack = np.stack([self.of(p, window) for p in pass_ids])
+        for t, pass_id in enumerate(pass_ids):
+            for rows, cols in self.flagged.get(pass_id, ()):
+                r, c = rows - window.row0, cols - window.col0
+                ok = (r >= 0) & (r < window.shape[0]) & (c >= 0) & (c < window.shape[1])
+                stack[t, r[ok], c[ok]] = Ground.UNKNOWN
+        return stack

@@ -1,0 +1,50 @@
+"""Sweep 2b: what every look says of every pixel, kept as a layer of the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.detect.water import WaterOptions, ground_state
+from pipeline.io.looks import LookReader
+from pipeline.io.store import Layer
+from pipeline.io.tasks import map_tiles
+from pipeline.model import Pass, Tile
+from pipeline.passes.gather import OPTIONAL, REQUIRED
+from pipeline.passes.ground import Site
+from pipeline.passes.reduce import CLEAR_CODES, Reduced
+
+
+def state_bands(site: Site, p: Pass) -> tuple[str, ...]:
+    """Bands of a pass that the store holds, without classes."""
+    held = set(site.store.note(p.id)["bands"])
+    return tuple(b for b in (*REQUIRED, *OPTIONAL) if b in held and b != "scl")
+
+
+def write_states(
+    site: Site, passes: Sequence[Pass], reduced: Reduced, options: WaterOptions
+) -> str:
+    """Write the ground states of all passes that are not there yet; give the layer's key."""
+    content = [
+        reduced.mask_key,
+        options.model_dump(),
+        sorted([q.pass_id, *q.shift_px, q.reflectance_offset] for q in reduced.quality.values()),
+    ]
+    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    reader = LookReader(site.store, reduced.quality, reduced.mask_key)
+    work = [(p, t) for p in passes for t in site.store.tiles]
+    todo = [(p, t) for p, t in work if not site.store.block_path(f"state/{key}/{p.id}", t).exists()]
+
+    def one(item: tuple[Pass, Tile]) -> None:
+        p, tile = item
+        bands = {b: reader.band(p.id, b, tile.core) for b in state_bands(site, p)}
+        clear = np.isin(reader.mask(p.id, tile.core), CLEAR_CODES)
+        state = ground_state(bands, clear, options).astype(np.int16)
+        layer: Layer = site.store.pack(state, tile, 1)
+        site.store.write(f"state/{key}/{p.id}", tile, {"state": layer})
+
+    map_tiles(one, todo, site.workers, site.progress, "water and ground")
+    return key

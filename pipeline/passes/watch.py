@@ -1,0 +1,302 @@
+"""Sweep 3: judge every look of the patrol against the history before its quarter.
+
+Quarters are taken in order, because pixel-looks flagged in one stay out of the history of the next.
+Within a quarter: levels of all dates (tiles added up), recession of the patrol's dates (added up),
+candidate pixels (joined over tiles), objects examined in their own window.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.detect.expect import (
+    Baseline,
+    Days,
+    Totals,
+    View,
+    judge_levels,
+    tally_levels,
+    tally_shore,
+)
+from pipeline.detect.objects import join
+from pipeline.detect.zhan import (
+    HALO_PX,
+    WINDOW_MARGIN_PX,
+    Pixels,
+    Rejection,
+    ZhanOptions,
+    candidates,
+    examine,
+)
+from pipeline.io.tasks import map_tiles
+from pipeline.model import Level, Pass, Sighting, Tile, Window
+from pipeline.passes.ground import Looks, Site, Sparse, States
+
+_ROUND_PX = 64  # windows of objects are widened to this lattice so that dates share a baseline
+
+
+class EpochOptions(BaseModel):
+    """Which looks are the history of a look."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    history_years: float = Field(3.0, gt=0, le=20, description="length of the history [years]")
+    min_history: int = Field(2, ge=2, le=50, description="looks without which nothing is judged")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A calendar quarter (UTC): its history and the looks it judges."""
+
+    start: datetime
+    history: tuple[Pass, ...]
+    judged: tuple[Pass, ...]
+
+
+@dataclass
+class Watched:
+    """What the sweep found."""
+
+    sightings: list[Sighting] = field(default_factory=list[Sighting])
+    levels: dict[str, tuple[Level, ...]] = field(default_factory=dict[str, tuple[Level, ...]])
+    unjudged: dict[str, str] = field(default_factory=dict[str, str])
+    rejected: Counter[str] = field(default_factory=Counter[str])
+    unknown_px: dict[str, int] = field(default_factory=dict[str, int])
+    epochs: list[tuple[Epoch, NDArray[np.float32]]] = field(
+        default_factory=list[tuple[Epoch, NDArray[np.float32]]]
+    )
+    flagged: dict[str, list[Sparse]] = field(default_factory=dict[str, list[Sparse]])
+
+
+def quarter_start(when: datetime) -> datetime:
+    """Give the first instant of the calendar quarter (UTC) of a time."""
+    return datetime(when.year, (when.month - 1) // 3 * 3 + 1, 1, tzinfo=UTC)
+
+
+def epochs_of(passes: Sequence[Pass], patrol_start: datetime, options: EpochOptions) -> list[Epoch]:
+    """Group the looks from ``patrol_start`` on by quarter, each with its history."""
+    starts = sorted({quarter_start(p.acquired) for p in passes if p.acquired >= patrol_start})
+    out: list[Epoch] = []
+    for start in starts:
+        since = start - timedelta(days=365.25 * options.history_years)
+        out.append(
+            Epoch(
+                start,
+                tuple(p for p in passes if since <= p.acquired < start),
+                tuple(
+                    p
+                    for p in passes
+                    if p.acquired >= patrol_start and quarter_start(p.acquired) == start
+                ),
+            )
+        )
+    return out
+
+
+def watch(
+    site: Site,
+    looks: Looks,
+    patrol_start: datetime,
+    options: ZhanOptions,
+    epoch_options: EpochOptions,
+) -> Watched:
+    """Find all sightings of 乱占 from ``patrol_start`` on."""
+    found = Watched()
+    for epoch in epochs_of(looks.passes, patrol_start, epoch_options):
+        if len(epoch.history) < epoch_options.min_history:
+            for p in epoch.judged:
+                found.unjudged[p.id] = "no history before its quarter yet"
+            continue
+        sweep = _EpochSweep(site, looks, epoch, options, found.flagged)
+        found.epochs.append((epoch, sweep.ranks))
+        for p, days in zip(epoch.judged, sweep.days, strict=True):
+            found.levels[p.id] = tuple(d.level for d in days)
+        sweep.judge(found)
+    found.sightings.sort(key=lambda s: (s.on, s.pass_id, int(s.rows[0]), int(s.cols[0])))
+    return found
+
+
+class BaselineCache:
+    """Baselines of one epoch by window; objects of several dates share them."""
+
+    def __init__(self, states: States, history: Sequence[Pass], ranks: NDArray[np.float32]) -> None:
+        self._states = states
+        self._ids = [p.id for p in history]
+        self._ranks = ranks
+        self._build = lru_cache(maxsize=32)(self._fresh)
+
+    def _fresh(self, window: Window) -> Baseline:
+        reach = self._states.site.reach(window)
+        return Baseline.build(self._states.history(self._ids, window), self._ranks, reach)
+
+    def over(self, window: Window) -> Baseline:
+        """Give the baseline of exactly ``window``; call it for windows that recur."""
+        return self._build(window)
+
+    def around(self, window: Window) -> Baseline:
+        """Give the baseline of ``window``, cut from that of a rounder one."""
+        grid = self._states.site.store.grid.window
+        wide = _rounded(window).intersect(grid) or window
+        return crop(self._build(wide), window.within(wide))
+
+
+def crop(base: Baseline, part: tuple[slice, slice]) -> Baseline:
+    """Give a part of a baseline."""
+    levels = type(base.history)(
+        base.history.ranks, base.history.wet[:, *part], base.history.dry[:, *part]
+    )
+    return Baseline(base.bins[part], base.n_clear[part], levels, base.band[part])
+
+
+def _rounded(w: Window) -> Window:
+    k = _ROUND_PX
+    return Window(w.row0 // k * k, -(-w.row1 // k) * k, w.col0 // k * k, -(-w.col1 // k) * k)
+
+
+class _EpochSweep:
+    """The sweeps over tiles of one quarter."""
+
+    def __init__(
+        self,
+        site: Site,
+        looks: Looks,
+        epoch: Epoch,
+        options: ZhanOptions,
+        flagged: dict[str, list[Sparse]],
+    ) -> None:
+        self.site, self.looks, self.epoch, self.options = site, looks, epoch, options
+        self.states = States(site, looks, flagged)
+        everything = [*epoch.history, *epoch.judged]
+        tallies = self._map(lambda t: self._tally(t, everything), f"levels {epoch.start:%Y-%m}")
+        self._level_sums = np.sum(tallies, axis=0)
+        judged = [judge_levels(s, options.expect) for s in self._level_sums]
+        n = len(epoch.history)
+        self.ranks = np.array([[_rank(d) for d in days] for days in judged[:n]], np.float32)
+        self.days: list[Days] = judged[n:]
+        self.cache = BaselineCache(self.states, epoch.history, self.ranks)
+
+    def _map(self, work: object, what: str) -> list[NDArray[np.int64]]:
+        assert callable(work)
+        return map_tiles(work, self.site.store.tiles, self.site.workers, self.site.progress, what)
+
+    def view(self, p: Pass, window: Window, base: Baseline) -> View:
+        """Give one look over a window."""
+        quality = self.looks.quality[p.id]
+        res = self.site.store.grid.res_m
+        return View(
+            window,
+            self.states.of(p.id, window),
+            self.site.reach(window),
+            base,
+            quality.residual_m / res,
+            res,
+        )
+
+    def _halo(self, tile: Tile) -> Window:
+        window = tile.core.pad(HALO_PX).intersect(self.site.store.grid.window)
+        assert window is not None
+        return window
+
+    def _tally(self, tile: Tile, passes: Sequence[Pass]) -> NDArray[np.int64]:
+        """Levels need the frequency of water only, so the baseline's ranks may still be missing."""
+        ids = [p.id for p in self.epoch.history]
+        reach = self.site.reach(tile.core)
+        blank = np.full((len(ids), self.site.n_reach + 1), np.nan, np.float32)
+        base = Baseline.build(self.states.history(ids, tile.core), blank, reach)
+        return np.stack(
+            [tally_levels(self.view(p, tile.core, base), self.site.n_reach) for p in passes]
+        )
+
+    def _shores(self, tile: Tile) -> NDArray[np.int64]:
+        window = self._halo(tile)
+        base = self.cache.over(window)
+        return np.stack(
+            [
+                tally_shore(self.view(p, window, base), days, tile.core)
+                for p, days in zip(self.epoch.judged, self.days, strict=True)
+            ]
+        )
+
+    def _pixels(self, tile: Tile, totals: Sequence[Totals]) -> list[Pixels]:
+        window = self._halo(tile)
+        base = self.cache.over(window)
+        out: list[Pixels] = []
+        for p, total in zip(self.epoch.judged, totals, strict=True):
+            out.append(candidates(self.view(p, window, base), tile.core, total, self.options))
+        return out
+
+    def judge(self, found: Watched) -> None:
+        """Add the quarter's sightings and what was rejected to ``found``."""
+        shores = np.sum(self._map(self._shores, "shores"), axis=0)
+        n = len(self.epoch.history)
+        totals = [
+            Totals(self._level_sums[n + i], shores[i], days) for i, days in enumerate(self.days)
+        ]
+        tiles = map_tiles(
+            lambda t: self._pixels(t, totals),
+            self.site.store.tiles,
+            self.site.workers,
+            self.site.progress,
+            f"candidates {self.epoch.start:%Y-%m}",
+        )
+        work = [
+            (p, totals[i], piece)
+            for i, p in enumerate(self.epoch.judged)
+            for piece in split_objects([tile[i] for tile in tiles])
+        ]
+        results = map_tiles(lambda w: self._examine(*w), work, self.site.workers)
+        for (p, _, pixels), result in zip(work, results, strict=True):
+            self._record(found, p, pixels, result)
+
+    def _examine(self, p: Pass, totals: Totals, pixels: Pixels) -> Sighting | Rejection:
+        if pixels.rows.size < self.options.min_pixels or not pixels.seed.any():
+            return Rejection("smaller than the smallest object", False, int(pixels.rows.size))
+        box = Window(
+            int(pixels.rows.min()),
+            int(pixels.rows.max()) + 1,
+            int(pixels.cols.min()),
+            int(pixels.cols.max()) + 1,
+        )
+        window = box.pad(WINDOW_MARGIN_PX).intersect(self.site.store.grid.window)
+        assert window is not None
+        view = self.view(p, window, self.cache.around(window))
+        return examine(pixels, view, totals, (p.id, p.acquired), self.options)
+
+    def _record(
+        self, found: Watched, p: Pass, pixels: Pixels, result: Sighting | Rejection
+    ) -> None:
+        if isinstance(result, Sighting):
+            found.sightings.append(result)
+            found.flagged.setdefault(p.id, []).append((pixels.rows, pixels.cols))
+            return
+        found.rejected[result.reason] += 1
+        if result.unknown:
+            found.unknown_px[p.id] = found.unknown_px.get(p.id, 0) + result.pixels
+
+
+def _rank(day: object) -> float:
+    level: Level = day.level  # type: ignore[attr-defined]
+    return float("nan") if day.unusable else level.rank  # type: ignore[attr-defined]
+
+
+def split_objects(parts: Sequence[Pixels]) -> list[Pixels]:
+    """Join the sparse pixels of all tiles of one date into objects, largest order by row, column."""
+    rows = np.concatenate([p.rows for p in parts])
+    if rows.size == 0:
+        return []
+    cols = np.concatenate([p.cols for p in parts])
+    seed = np.concatenate([p.seed for p in parts])
+    order = np.lexsort((cols, rows))
+    rows, cols, seed = rows[order], cols[order], seed[order]
+    labels = join(rows, cols)
+    by_label = np.argsort(labels, kind="stable")
+    cuts = np.flatnonzero(np.diff(labels[by_label])) + 1
+    return [Pixels(rows[i], cols[i], seed[i]) for i in np.split(by_label, cuts)]

@@ -1,0 +1,144 @@
+"""A date on which much stable ground looks changed is wrong itself, and is quarantined whole.
+
+Stable ground was never wet and hardly varied, so floods and drawdown do not touch it. What the
+whole region did on the date (season, illumination, thin haze) is taken out first as a median shift
+per band, and the threshold grows with the ground's own brightness, since slopes and seasons scale
+reflectance rather than add to it.
+
+Reductions are integer counts and histograms: they merge exactly whatever the tiling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.prepare.radiometry import Histogram, band_histogram, percentile
+
+Image = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+class QuarantineOptions(BaseModel):
+    """When ground is stable, changed, and a date is wrong."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float = Field(
+        default=0.15,
+        gt=0,
+        lt=1,
+        description="Changed share of stable ground from which a date is quarantined",
+    )
+    least_pixels: int = Field(default=500, ge=1, description="Fewest stable pixels for a decision")
+    sigmas: float = Field(default=4.0, gt=0, description="Spreads by which changed ground deviates")
+    floor: float = Field(
+        default=0.03, gt=0, description="Smallest deviation that is a change [reflectance]"
+    )
+    relative: float = Field(
+        default=0.30,
+        ge=0,
+        description="Deviation that is no change, as a share of the usual reflectance",
+    )
+    most_spread: float = Field(
+        default=0.03, gt=0, description="Largest spread of stable ground over dates [reflectance]"
+    )
+    most_spread_share: float = Field(
+        default=0.2, gt=0, description="the same as a share of its reflectance; the larger counts"
+    )
+    most_wet: float = Field(
+        default=0.0, ge=0, lt=1, description="Largest water frequency of stable ground"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineVerdict:
+    """What the counts say of one date."""
+
+    quarantined: bool
+    changed_share: float  # 0..1 of stable ground; 0 if unknown
+    known: bool  # false: too little stable ground was seen
+    reason: str  # empty unless quarantined
+
+
+def stable_ground(
+    reference_median: Image, spread: Image, water_frequency: Image, options: QuarantineOptions
+) -> Mask:
+    """Say which ground has never been wet and hardly varies.
+
+    Parameters
+    ----------
+    reference_median, spread : float32 (B, H, W)
+        Median and NMAD over the clear history.
+    water_frequency : float32 (H, W)
+        0..1, NaN where unknown (not stable).
+
+    Returns
+    -------
+    bool (H, W)
+    """
+    limit = np.maximum(options.most_spread, options.most_spread_share * reference_median)
+    steady = np.all(np.isfinite(reference_median) & (spread <= limit), axis=0)
+    return steady & (water_frequency <= options.most_wet)
+
+
+def difference_histogram(reference_median: Image, look: Image, stable: Mask) -> Histogram:
+    """Count ``look - reference_median`` on stable ground seen, one band (H, W); mergeable."""
+    return band_histogram(look - reference_median, stable)
+
+
+def regional_shift(histogram: Histogram) -> float:
+    """Give the median of a difference histogram [reflectance]; 0 if it is empty."""
+    shift = percentile(histogram, 50.0)
+    return 0.0 if np.isnan(shift) else shift
+
+
+def tally_change(
+    reference_median: Image,
+    spread: Image,
+    look: Image,
+    stable_mask: Mask,
+    shift: NDArray[np.float32],
+    options: QuarantineOptions,
+) -> tuple[int, int]:
+    """Count stable ground that looks changed on one date.
+
+    Parameters
+    ----------
+    reference_median, spread, look : float32 (B, H, W)
+        Median and NMAD over the clear history, and the date; NaN without data.
+    stable_mask : bool (H, W)
+        Stable ground that is clear on the date. Leave out what is wet on the date as well: a flood
+        that goes where none was seen before is news and not an error.
+    shift : float32 (B,)
+        What the region did on the date per band, from ``regional_shift``.
+    options : QuarantineOptions
+        Thresholds.
+
+    Returns
+    -------
+    (changed, stable) : (int, int)
+        Pixels; add them over tiles.
+    """
+    difference = np.abs(look - reference_median - shift[:, None, None])
+    limit = np.maximum(options.sigmas * spread, options.floor + options.relative * reference_median)
+    seen = stable_mask & np.all(np.isfinite(difference) & np.isfinite(limit), axis=0)
+    # A band may be odd on a few roofs; a wrong date is wrong in most bands.
+    votes = (difference > limit).sum(axis=0) * 2 >= look.shape[0]
+    return int((votes & seen).sum()), int(seen.sum())
+
+
+def decide(changed: int, stable: int, options: QuarantineOptions) -> QuarantineVerdict:
+    """Decide from the counts of all tiles."""
+    if stable < options.least_pixels:
+        return QuarantineVerdict(False, 0.0, False, "")
+    share = changed / stable
+    if share <= options.share:
+        return QuarantineVerdict(False, share, True, "")
+    reason = (
+        f"{share:.0%} of the stable ground looks changed (at most {options.share:.0%} is plausible)"
+    )
+    return QuarantineVerdict(True, share, True, reason)

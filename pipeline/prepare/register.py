@@ -1,0 +1,208 @@
+"""How far each pass lies beside the reference, measured on land and voted over windows.
+
+Every window of a lattice fixed to the corridor's grid gives a sub-pixel shift by cross-correlation
+of gradient magnitudes (Guizar-Sicairos, Thurman & Fienup 2008, DOI 10.1364/OL.33.000156) under a
+Hann window, which removes the frame's own edges. Water and cloud are left out: both move for
+reasons that are not the satellite's. A window counts only if shifting makes the two agree better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+from skimage.registration import phase_cross_correlation
+
+from pipeline.model import Window
+from pipeline.prepare.temporal import NMAD, median_and_spread
+
+Image = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+class RegisterOptions(BaseModel):
+    """How passes are registered."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window_px: int = Field(default=128, ge=32, le=512, description="Side of a window [px]")
+    stride_px: int = Field(default=96, ge=16, le=512, description="Step of the lattice [px]")
+    upsample: int = Field(
+        default=20, ge=1, le=100, description="Steps per pixel of the sub-pixel search"
+    )
+    max_shift_px: float = Field(
+        default=3.0, gt=0, le=10, description="Larger shifts are not believed"
+    )
+    least_usable: float = Field(
+        default=0.5, gt=0, le=1, description="Clear land share that a window needs"
+    )
+    least_correlation: float = Field(
+        default=0.35,
+        gt=0,
+        lt=1,
+        description="Correlation of gradients after the shift that a window needs",
+    )
+    least_windows: int = Field(default=3, ge=1, description="Fewest windows for a vote")
+    step_px: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="Uncertainty of the search itself [px], added in quadrature",
+    )
+    unknown_residual_px: float = Field(
+        default=1.0, gt=0, description="Residual [px] of a pass that cannot be registered"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WindowShift:
+    """What one window says.
+
+    ``dy`` and ``dx`` [px] are to be added to the reference's (row, col) to find the same ground in
+    the moving image.
+    """
+
+    dy: float
+    dx: float
+    correlation: float  # of gradients after the shift, -1..1
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """The shift of a pass."""
+
+    dy: float  # [px], to add to grid rows
+    dx: float  # [px], to add to grid columns
+    residual_px: float  # 1 sigma per axis that remains after the shift, local distortion included
+    windows: int  # that agreed; 0 if the pass could not be registered
+
+    @property
+    def known(self) -> bool:
+        """False if too few windows could be matched."""
+        return self.windows > 0
+
+
+def lattice_windows(grid_shape: tuple[int, int], size: int, stride: int) -> list[Window]:
+    """Give windows at fixed positions of a grid, in row-major order.
+
+    The lattice starts at the grid's corner, whatever the tiling; windows that do not fit are left
+    out, except that a grid smaller than a window has one, as large as it can be.
+    """
+    starts = [range(0, max(length - size, 0) + 1, stride) for length in grid_shape]
+    return [
+        Window(row, min(row + size, grid_shape[0]), col, min(col + size, grid_shape[1]))
+        for row in starts[0]
+        for col in starts[1]
+    ]
+
+
+def reference_median(stack: Image, clear: Mask) -> Image:
+    """Give the median of each pixel over its clear dates; (T, H, W) to (H, W), NaN without any."""
+    return median_and_spread(stack, clear)[0]
+
+
+def window_shift(
+    reference: Image, moving: Image, ok_mask: Mask, options: RegisterOptions
+) -> WindowShift | None:
+    """Measure the shift of one window.
+
+    Parameters
+    ----------
+    reference : float32 (H, W)
+        Reference median; any reflectance with texture on land (red or SWIR before near infrared).
+    moving : float32 (H, W)
+        The same band of one pass on the same grid, not yet shifted.
+    ok_mask : bool (H, W)
+        Clear in both and never water.
+    options : RegisterOptions
+        Search and quality gates.
+
+    Returns
+    -------
+    WindowShift or None
+        None if too little land is seen, the shift is too large, or shifting does not make the two
+        images agree.
+    """
+    ok = ok_mask & np.isfinite(reference) & np.isfinite(moving)
+    inner = ~np.asarray(ndimage.binary_dilation(~ok, np.ones((3, 3), dtype=bool)), dtype=np.bool_)
+    if inner.mean() < options.least_usable:
+        return None
+    weight = _hann(reference.shape) * ndimage.gaussian_filter(inner.astype(np.float32), 2.0)
+    weight = np.where(inner, weight, np.float32(0))
+    first, second = _texture(reference, ok, inner, weight), _texture(moving, ok, inner, weight)
+    if first is None or second is None:
+        return None
+    found, _, _ = phase_cross_correlation(
+        first * weight,
+        second * weight,
+        upsample_factor=options.upsample,
+        normalization=None,  # pyright: ignore[reportArgumentType]
+    )
+    dy, dx = -float(found[0]), -float(found[1])
+    if max(abs(dy), abs(dx)) > options.max_shift_px:
+        return None
+    before = _correlation(first, second, weight)
+    back = np.asarray(ndimage.shift(second, (-dy, -dx), order=1, mode="nearest"), dtype=np.float32)
+    after = _correlation(first, back, weight)
+    if after < options.least_correlation or after < before - 0.02:
+        return None
+    return WindowShift(dy, dx, after)
+
+
+def vote(shifts: Sequence[WindowShift], options: RegisterOptions) -> Vote:
+    """Take the robust middle of what the windows say.
+
+    The residual is what one place on the ground must still expect: the scatter of the windows
+    (which holds local distortion), the error of their middle, and the step of the search.
+    """
+    unknown = Vote(0.0, 0.0, options.unknown_residual_px, 0)
+    if len(shifts) < options.least_windows:
+        return unknown
+    points = np.array([(s.dy, s.dx) for s in shifts], dtype=np.float64)
+    middle, sigma = _robust(points)
+    distance = np.hypot(*(points - middle).T)
+    kept = points[distance <= np.maximum(3.0 * np.hypot(*sigma), 3 * options.step_px)]
+    if len(kept) < max(options.least_windows, len(points) / 2):
+        return unknown
+    middle, sigma = _robust(kept)
+    # Of few windows the NMAD may be zero by chance; the plain deviation is not.
+    sigma = np.maximum(sigma, kept.std(axis=0, ddof=min(1, len(kept) - 1)))
+    scatter = float((sigma**2).mean()) * (1.0 + np.pi / 2 / len(kept))
+    residual = float(np.sqrt(scatter + options.step_px**2))
+    return Vote(float(middle[0]), float(middle[1]), residual, len(kept))
+
+
+def _robust(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    middle = np.median(points, axis=0)
+    return middle, NMAD * np.median(np.abs(points - middle), axis=0)
+
+
+def _hann(shape: tuple[int, ...]) -> Image:
+    return np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32)
+
+
+def _texture(image: Image, ok: Mask, inner: Mask, weight: Image) -> Image | None:
+    """Gradient magnitude less its weighted mean, 0 where unusable; None if there is no texture.
+
+    Holes are filled with the mean before the gradient and with zero after it, so that the outline
+    of a mask, which both images share, does not pull the shift towards zero.
+    """
+    filled = np.where(ok, image, np.float32(image[ok].mean()))
+    gradient = np.hypot(ndimage.sobel(filled, 0), ndimage.sobel(filled, 1))
+    # A few roofs must not outvote all fields: the strongest percent is cut.
+    gradient = np.minimum(gradient, np.percentile(gradient[inner], 99))
+    total = float(weight.sum())
+    gradient = np.where(inner, gradient - float((gradient * weight).sum()) / total, 0.0)
+    power = float((gradient**2 * weight).sum()) / total
+    return gradient.astype(np.float32) if power > 1e-10 else None
+
+
+def _correlation(first: Image, second: Image, weight: Image) -> float:
+    a = first - (first * weight).sum() / weight.sum()
+    b = second - (second * weight).sum() / weight.sum()
+    power = float(np.sqrt((a * a * weight).sum() * (b * b * weight).sum()))
+    return float((a * b * weight).sum()) / power if power > 0 else 0.0

@@ -1,0 +1,213 @@
+"""Cases and unseen reaches as GeoJSON (RFC 7946); pure, and the same input gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from shapely.geometry import shape
+
+from pipeline.errors import ContractError
+from pipeline.model import Case, Look, NotObserved, Seen
+from pipeline.publish.gcj02 import applies, to_gcj02
+from pipeline.publish.geometry import DECIMALS, as_geojson, bbox, inner_point, to_wgs84
+from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
+
+SCHEMA_VERSION = "1.0.0"
+
+# Places for what comes later; null and empty say "not known yet", and readers can rely on the keys.
+_WHAT_LATER = {"subtype": None, "subtype_zh": None, "alternatives": [], "severity": None}
+_WHERE_LATER = {
+    "chainage_m": None,
+    "chainage_accuracy_m": None,
+    "bank": None,
+    "county_code": None,
+    "county_zh": None,
+    "township_code": None,
+    "township_zh": None,
+    "river_chief": None,
+}
+_LAW = {
+    "in_management_area": "unknown",
+    "boundary_used": "working",
+    "zone": None,
+    "no_mining": None,
+    "permit": None,
+    "reasons": [],
+}
+
+
+def case_feature(
+    case: Case, *, river_zh: str | None = None, gsd_m: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Make the feature of a case.
+
+    Parameters
+    ----------
+    river_zh : str, optional
+        Name of the corridor's water.
+    gsd_m : mapping of sensor to float, optional
+        Ground sample distance by sensor [m].
+
+    Raises
+    ------
+    ContractError
+        If the outline has no area left at 7 decimals; the case is named.
+    """
+    try:
+        outline = to_wgs84(case.polygon, case.crs)
+        point = inner_point(outline)
+    except ContractError as error:
+        raise ContractError(f"case {case.case_id}: {error.what}", error.remedy) from error
+    properties = {
+        **_identity(case),
+        **_what(case),
+        **_where(case, point, river_zh),
+        **_LAW,
+        **_evidence(case, gsd_m or {}),
+        **_provenance(case),
+        "notice": NOTICE,
+    }
+    return {
+        "type": "Feature",
+        "id": case.case_id,
+        "bbox": bbox([outline]),
+        "geometry": as_geojson(outline),
+        "properties": properties,
+    }
+
+
+def not_observed_feature(reach: NotObserved) -> dict[str, Any]:
+    """Make the feature of a reach that nobody could look at."""
+    outline = to_wgs84(reach.polygon_wgs84, "EPSG:4326")
+    name = f"{reach.corridor_id}/{reach.reach_id}"
+    return {
+        "type": "Feature",
+        "id": name,
+        "bbox": bbox([outline]),
+        "geometry": as_geojson(outline),
+        "properties": {
+            "corridor_id": reach.corridor_id,
+            "reach_id": reach.reach_id,
+            "last_clear": reach.last_clear.isoformat() if reach.last_clear else None,
+            "days": reach.days,
+            "schema_version": SCHEMA_VERSION,
+        },
+    }
+
+
+def feature_collection(features: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Collect features, sorted by id; an empty one has no bbox."""
+    ordered = sorted(features, key=lambda f: str(f["id"]))
+    box = bbox([shape(f["geometry"]) for f in ordered])
+    return {
+        "type": "FeatureCollection",
+        **({"bbox": box} if box else {}),
+        "features": ordered,
+    }
+
+
+def to_bytes(collection: Mapping[str, Any]) -> bytes:
+    """Write a collection as UTF-8 JSON, one feature per line so that a diff can be read."""
+    head = {k: v for k, v in collection.items() if k != "features"}
+    features = ",\n".join(_compact(f) for f in collection["features"])
+    return f'{_compact(head)[:-1]},"features":[\n{features}\n]}}\n'.encode()
+
+
+def instant(value: datetime | None) -> str | None:
+    """Write an instant in UTC to the second, as RFC 3339 does."""
+    return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _identity(case: Case) -> dict[str, Any]:
+    evidence = case.evidence
+    return {
+        "case_id": case.case_id,
+        "revision": case.revision,
+        "status": case.status.value,
+        "status_zh": STATUS_ZH[case.status],
+        "evidence_state": evidence.state.value,
+        "evidence_state_zh": EVIDENCE_ZH[evidence.state],
+        "frozen": evidence.frozen,
+        "produced": case.produced,
+        "proposal": case.proposal,
+        "first_seen": instant(evidence.first_seen),
+        "last_seen": instant(evidence.last_seen),
+        "appeared_after": instant(evidence.appeared_after),
+        "appeared_before": instant(evidence.first_seen),
+        "merged_from": list(case.merged_from),
+        "parent": case.parent,
+        "external_id": case.external_id,
+    }
+
+
+def _what(case: Case) -> dict[str, Any]:
+    return {
+        "kind": case.kind.value,
+        "kind_zh": case.kind.zh,
+        **_WHAT_LATER,
+        "confidence": round(case.score, 4),
+        "confidence_calibrated": False,
+        "area_m2": round(case.area_m2, 2),
+        "volume_m3": None,
+    }
+
+
+def _where(case: Case, point: tuple[float, float], river_zh: str | None) -> dict[str, Any]:
+    gcj = to_gcj02(*point) if applies(*point) else None
+    return {
+        "corridor_id": case.corridor_id,
+        "river_zh": river_zh,
+        "point_wgs84": list(point),
+        "point_gcj02": None if gcj is None else [round(v, DECIMALS) for v in gcj],
+        **_WHERE_LATER,
+    }
+
+
+def _evidence(case: Case, gsd_m: Mapping[str, float]) -> dict[str, Any]:
+    hits = _hits(case)
+    sensors = sorted({look.sensor for look in hits})
+    return {
+        "dates_seen": sorted({look.on.date().isoformat() for look in hits}),
+        "hits": case.evidence.hits,
+        "misses": case.evidence.misses,
+        "clear_looks": case.evidence.clear_looks,
+        "sensors": sensors,
+        "gsd_m": min((gsd_m[s] for s in sensors if s in gsd_m), default=None),
+        "cloud_share": None,
+        "residual_m": _worst([look.residual_m for look in hits]),
+        "level_ranks": [
+            {"on": instant(k.on), "rank": round(k.level_rank, 4), "certain": k.certain}
+            for k in hits
+            if k.level_rank is not None
+        ],
+        "chips": [],
+        "imagery_credit": None,
+    }
+
+
+def _provenance(case: Case) -> dict[str, Any]:
+    return {
+        "run_id": case.run_id,
+        "scene_ids": list(case.scene_ids),
+        "detector": case.detector,
+        "code_version": case.code_version,
+        "config_hash": case.config_hash,
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def _hits(case: Case) -> Sequence[Look]:
+    """Sightings since the object (re)appeared."""
+    first = case.evidence.first_seen
+    return [k for k in case.looks if k.seen is Seen.HIT and first is not None and k.on >= first]
+
+
+def _worst(values: Iterable[float | None]) -> float | None:
+    return max((round(v, 2) for v in values if v is not None), default=None)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,165 @@
+"""What looks like a case and is none: at least as many as there are events."""
+
+from __future__ import annotations
+
+import numpy as np
+from shapely.geometry import Polygon, box
+
+from sample_scenes.fields import generator
+from sample_scenes.objects import RESERVOIR, RIVER, SceneObject, StaticTrap, utc
+from sample_scenes.options import RES, SampleOptions
+from sample_scenes.schedule import Day, lowest_pool
+from sample_scenes.shapes import bar, blob, outline, valid
+from sample_scenes.terrain import Terrain, centre_x, half_width
+
+LONG_AGO = utc(2000, 1, 1)
+
+
+def build(options: SampleOptions) -> tuple[SceneObject, ...]:
+    """Place the traps that are drawn."""
+    rng = generator(options.seed, 5)
+    return (*_structures(), *_boats(rng), *_plants(rng), *_works(rng))
+
+
+def _mid(y: float, off: float = 0.0) -> tuple[float, float]:
+    return float(centre_x(y)) + off, y
+
+
+def _off(y: float, side: int, beyond: float) -> tuple[float, float]:
+    return float(centre_x(y)) + side * (float(half_width(y)) + beyond), y
+
+
+def _trap(
+    ident: str,
+    words: str,
+    shape: Polygon,
+    material: str,
+    start: tuple[int, int, int] | None = None,
+    end: tuple[int, int, int] | None = None,
+    corridor_id: str = RIVER,
+    **more: float,
+) -> SceneObject:
+    solid = valid(shape)
+    return SceneObject(
+        id=ident,
+        kind=None,
+        trap=words,
+        corridor_id=corridor_id,
+        shape=solid,
+        truth=solid,
+        material=material,
+        steps=((utc(*start) if start else LONG_AGO, 1.0),),
+        until=utc(*end) if end else None,
+        crest=more.get("crest"),
+        afloat=bool(more.get("afloat", 0)),
+        strength=more.get("strength", 1.0),
+    )
+
+
+def _structures() -> tuple[SceneObject, ...]:
+    """Bridges old and new, a pontoon, roofs that were always bright."""
+    x, y = _mid(1270)
+    old = bar(x, y, 2 * float(half_width(y)) + 260, 13, 8)
+    x, y = _mid(3620)
+    span = 2 * float(half_width(y)) + 200
+    piers = (_trap("bridge-old", "bridge", old, "road"),)
+    parts = tuple(
+        _trap(
+            f"bridge-new-{i}", "bridge under construction",
+            bar(x + (i - 1) * span / 3, y, span / 3, 15, 0), "rubble", start,
+        )
+        for i, start in enumerate(((2025, 1, 10), (2025, 6, 1), (2025, 3, 15)))
+    )  # fmt: skip
+    return (
+        *piers,
+        *parts,
+        _trap("pontoon", "pontoon", bar(*_off(3050, -1, -75), 70, 14, 95), "deck",
+              (2025, 4, 1), (2025, 9, 20), afloat=1),
+        _trap("roof-old-1", "permanent bright roof", bar(*_off(950, 1, 100), 70, 45, 10),
+              "bright_roof"),
+        _trap("roof-old-2", "permanent bright roof", bar(*_off(2000, 1, 105), 50, 30, 70),
+              "bright_roof"),
+    )  # fmt: skip
+
+
+def _boats(rng: np.random.Generator) -> tuple[SceneObject, ...]:
+    """Boats and barges at anchor for two or three looks, drift wood after the flood."""
+    x, y = _mid(1600)
+    return (
+        _trap("barge-1", "barge at anchor", bar(x - 60, y, 68, 16, 85), "hull",
+              (2025, 2, 1), (2025, 4, 10), afloat=1),
+        _trap("barge-2", "barge at anchor", bar(*_mid(2750, -70), 60, 15, 100), "hull",
+              (2025, 7, 10), (2025, 9, 10), afloat=1),
+        _trap("boats-1", "boats at anchor", bar(*_off(300, 1, -42), 45, 22, 95), "hull",
+              (2025, 5, 5), (2025, 7, 12), afloat=1),
+        _trap("boat-2", "boat at anchor", bar(2985, 2250, 28, 12, 40), "hull",
+              (2025, 2, 12), (2025, 5, 20), RESERVOIR, afloat=1),
+        _trap("debris-1", "flood debris", blob(rng, *_off(2300, 1, -42), 90, 22), "drift",
+              (2025, 6, 24), (2025, 8, 10), strength=0.7),
+        _trap("debris-2", "flood debris", blob(rng, *_off(480, -1, -30), 70, 20), "drift",
+              (2025, 6, 24), (2025, 8, 20), afloat=1, strength=0.7),
+    )  # fmt: skip
+
+
+def _plants(rng: np.random.Generator) -> tuple[SceneObject, ...]:
+    """Floating mats, harvested plots, a felled wood."""
+    return (
+        _trap("hyacinth-1", "floating hyacinth", blob(rng, 1430, 2995, 130, 50), "hyacinth",
+              (2025, 6, 10), (2025, 10, 25), afloat=1, strength=0.9),
+        _trap("hyacinth-2", "floating hyacinth", blob(rng, *_off(1350, -1, -40), 80, 35),
+              "hyacinth", (2025, 7, 20), (2025, 9, 10), afloat=1, strength=0.85),
+        _trap("hyacinth-3", "floating hyacinth", blob(rng, 2420, 2260, 110, 60), "hyacinth",
+              (2025, 5, 20), (2025, 8, 30), RESERVOIR, afloat=1, strength=0.9),
+        _trap("harvest-1", "harvest", bar(*_off(1200, -1, 90), 90, 55, 15), "stubble",
+              (2025, 6, 25), (2025, 9, 1)),
+        _trap("harvest-2", "harvest", bar(*_off(2880, 1, 110), 100, 50, 80), "stubble",
+              (2025, 9, 10), (2025, 12, 1)),
+        _trap("paddy-1", "flooded paddy", bar(*_off(420, -1, 110), 110, 60, 5), "paddy",
+              (2025, 4, 20), (2025, 7, 20)),
+        _trap("felled-1", "felled forest", blob(rng, 3190, 1250, 110, 75), "stubble",
+              (2025, 3, 10), None, RESERVOIR),
+        _trap("felled-2", "felled forest", blob(rng, 3590, 2330, 80, 60), "stubble",
+              (2025, 8, 1), None, RESERVOIR),
+    )  # fmt: skip
+
+
+def _works(rng: np.random.Generator) -> tuple[SceneObject, ...]:
+    """Place what was permitted: a levee cleared and repaired, a slope of the dam dressed."""
+    return (
+        _trap("levee-1", "authorised levee works", bar(*_off(2450, 1, 62), 40, 260, 0),
+              "red_soil", (2025, 2, 15), (2025, 8, 1)),
+        _trap("dam-1", "authorised dam works", blob(rng, 3060, 3185, 90, 40), "rubble",
+              (2025, 4, 10), (2025, 9, 30), RESERVOIR),
+    )  # fmt: skip
+
+
+def static(
+    options: SampleOptions, ground: Terrain, days: tuple[Day, ...]
+) -> tuple[StaticTrap, ...]:
+    """Outline what the falling water uncovers, and what glitters."""
+    z, body = ground.fine_z, ground.fine_body
+    first_year, lowest = lowest_pool(options, days)
+    river_low = min(d.river_level for d in days)
+    side = options.size * RES
+    channel = (body == 1) & (z < 3.3)
+    bars = (body == 1) & (z > river_low) & (z < 3.3)
+    seen = (body == 2) & (z > first_year) & (z < 16)
+    deeper = (body == 2) & (z > lowest) & (z <= first_year)
+    half = box(0, 0, side, 1600)
+    rest = box(0, 1600, side, side)
+    parts = (
+        ("bars-north", "bar or shore exposed by low water", RIVER, bars, half),
+        ("bars-south", "bar or shore exposed by low water", RIVER, bars, rest),
+        ("drawdown", "drawdown", RESERVOIR, seen, None),
+        ("drawdown-record", "drawdown below all history", RESERVOIR, deeper, None),
+        ("glint", "sun glint or turbid flood", RIVER, channel, None),
+    )
+    out: list[StaticTrap] = []
+    for ident, words, corridor, mask, clip in parts:
+        region = outline(mask)
+        if clip is not None:
+            region = region.intersection(clip)
+        region = region.intersection(box(0, 0, side, side))
+        if not region.is_empty:
+            out.append(StaticTrap(ident, words, corridor, region))
+    return tuple(out)

@@ -1,0 +1,103 @@
+"""Dark targets tell a wrong offset from a wrong date, and leave seasons alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.prepare.radiometry import (
+    Histogram,
+    RadiometryOptions,
+    band_histogram,
+    check_radiometry,
+    merge,
+    percentile,
+)
+
+OPTIONS = RadiometryOptions()
+BANDS = ("blue", "green", "red", "nir", "swir16", "swir22")
+FOREST = (0.03, 0.05, 0.035, 0.25, 0.13, 0.07)
+WATER = (0.04, 0.04, 0.03, 0.02, 0.015, 0.01)
+
+
+def date(
+    offset: float | tuple[float, ...] = 0.0,
+    gain: float = 1.0,
+    season: float = 1.0,
+    cloud: float = 0.0,
+) -> dict[str, Histogram]:
+    rng = np.random.default_rng(4)
+    kind = rng.random(20000)
+    out: dict[str, Histogram] = {}
+    offsets = offset if isinstance(offset, tuple) else (offset,) * len(BANDS)
+    for name, forest, water, step in zip(BANDS, FOREST, WATER, offsets, strict=True):
+        values = np.where(kind < 0.15, water, forest * (season if name != "blue" else 1.0))
+        values = gain * values * rng.lognormal(0.0, 0.25, kind.size) + step
+        values = np.where(rng.random(kind.size) < cloud, rng.uniform(0.3, 0.9, kind.size), values)
+        out[name] = band_histogram(values.astype(np.float32), np.ones(kind.size, dtype=bool))
+    return out
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 99))
+def test_histograms_merge_exactly(seed: int, cut: int) -> None:
+    values = np.random.default_rng(seed).uniform(-0.6, 1.9, 100).astype(np.float32)
+    values[::7] = np.nan
+    use = np.ones(100, dtype=bool)
+    parts = [band_histogram(values[s], use[s]) for s in (slice(0, cut), slice(cut, None))]
+    assert np.array_equal(merge(parts[::-1]), band_histogram(values, use))
+
+
+def test_percentile_is_within_a_bin() -> None:
+    values = np.linspace(0, 1, 10001).astype(np.float32)
+    hist = band_histogram(values, np.ones(values.size, dtype=bool))
+    assert percentile(hist, 50) == pytest.approx(0.5, abs=0.003)
+    assert np.isnan(percentile(merge([]), 50))
+
+
+@pytest.mark.parametrize(("wrong", "fix"), [(0.1, -0.1), (-0.1, 0.1), (0.09, -0.1)])
+def test_a_wrong_baseline_flag_is_undone_exactly(wrong: float, fix: float) -> None:
+    verdicts = check_radiometry([date(), date(wrong), date(), date()], OPTIONS)
+    assert [v.offset for v in verdicts] == [0.0, fix, 0.0, 0.0]
+    assert all(v.usable for v in verdicts)
+    assert "0.1" in verdicts[1].reason
+
+
+def test_even_when_most_of_the_series_is_wrong() -> None:
+    verdicts = check_radiometry([date(), date(), *[date(0.1)] * 5], OPTIONS)
+    assert [v.offset for v in verdicts] == [0, 0, *[-0.1] * 5]
+
+
+def test_an_unexplained_step_is_refused_with_its_numbers() -> None:
+    verdict = check_radiometry([date(), date(0.055), date(), date()], OPTIONS)[1]
+    assert not verdict.usable
+    assert verdict.offset == 0
+    assert "blue +0.0" in verdict.reason
+
+
+def test_haze_everywhere_and_a_wrong_scale_are_refused() -> None:
+    haze = (0.10, 0.08, 0.065, 0.03, 0.01, 0.0)
+    verdicts = check_radiometry([date(), date(haze), date(gain=0.1), date(), date()], OPTIONS)
+    assert [v.usable for v in verdicts] == [True, False, False, True, True]
+
+
+def test_a_fully_clouded_date_is_refused_and_a_half_clouded_one_is_not() -> None:
+    verdicts = check_radiometry([date(), date(cloud=1.0), date(cloud=0.7), date()], OPTIONS)
+    assert [v.usable for v in verdicts] == [True, False, True, True]
+    assert [v.offset for v in verdicts] == [0.0] * 4
+
+
+def test_seasons_are_left_alone() -> None:
+    verdicts = check_radiometry([date(season=s) for s in (0.7, 0.85, 1.0, 1.3, 1.5)], OPTIONS)
+    assert all(v.usable and v.offset == 0 and not v.reason for v in verdicts)
+
+
+def test_too_few_dates_or_pixels_say_unknown() -> None:
+    assert not any(v.known for v in check_radiometry([date(), date(0.1)], OPTIONS))
+    few = {name: hist // 1000 for name, hist in date().items()}
+    verdicts = check_radiometry([date(), few, date(), date()], OPTIONS)
+    assert [v.known for v in verdicts] == [True, False, True, True]
+    assert verdicts[1].usable
+    assert check_radiometry([], OPTIONS) == []

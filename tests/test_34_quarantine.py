@@ -1,0 +1,111 @@
+"""A wrong date is quarantined; floods and seasons are not wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.prepare.quarantine import (
+    QuarantineOptions,
+    QuarantineVerdict,
+    decide,
+    difference_histogram,
+    regional_shift,
+    stable_ground,
+    tally_change,
+)
+from pipeline.prepare.radiometry import merge
+
+OPTIONS = QuarantineOptions()
+SIDE = 100
+
+
+def world() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Median and spread (green, red, nir, swir), and water frequency: a river in farmed land."""
+    rng = np.random.default_rng(2)
+    level = np.array([0.07, 0.06, 0.25, 0.18])[:, None, None]
+    median = (level * rng.lognormal(0, 0.2, (1, SIDE, SIDE))).astype(np.float32)
+    spread = np.full_like(median, 0.012)
+    spread[:, :, 80:] = 0.09  # crops
+    wet = np.zeros((SIDE, SIDE), dtype=np.float32)
+    wet[:, 30:50] = 0.6
+    return median, spread, wet
+
+
+def judge(look: np.ndarray) -> QuarantineVerdict:
+    median, spread, wet = world()
+    stable = stable_ground(median, spread, wet, OPTIONS)
+    changed = total = 0
+    halves = (slice(0, 40), slice(40, None))
+    shift = np.array(
+        [
+            regional_shift(
+                merge(difference_histogram(median[b][h], look[b][h], stable[h]) for h in halves)
+            )
+            for b in range(4)
+        ],
+        dtype=np.float32,
+    )
+    for h in halves:
+        counts = tally_change(median[:, h], spread[:, h], look[:, h], stable[h], shift, OPTIONS)
+        changed, total = changed + counts[0], total + counts[1]
+    return decide(changed, total, OPTIONS)
+
+
+def noisy(look: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(7).normal(scale=0.01, size=look.shape)
+    return (look + noise).astype(np.float32)
+
+
+def test_stable_ground_is_dry_and_steady() -> None:
+    stable = stable_ground(*world(), OPTIONS)
+    assert stable[:, :30].all()
+    assert not stable[:, 30:50].any()
+    assert not stable[:, 80:].any()
+
+
+def test_an_ordinary_date_passes() -> None:
+    verdict = judge(noisy(world()[0]))
+    assert verdict.known
+    assert not verdict.quarantined
+    assert verdict.changed_share < 0.01
+
+
+@pytest.mark.parametrize("gain", [0.8, 1.25])
+def test_a_season_passes(gain: float) -> None:
+    assert not judge(noisy(world()[0] * gain)).quarantined
+
+
+def test_a_veil_over_the_whole_region_is_taken_out() -> None:
+    assert not judge(noisy(world()[0] + 0.05)).quarantined
+
+
+def test_a_flood_and_a_harvest_pass() -> None:
+    look = world()[0].copy()
+    look[:, :, 28:52] = np.array([0.15, 0.16, 0.08, 0.02])[:, None, None]
+    look[:, :, 80:] *= 0.5
+    assert not judge(noisy(look)).quarantined
+
+
+def test_a_flood_beyond_all_experience_passes_when_what_is_wet_is_left_out() -> None:
+    look = world()[0].copy()
+    look[:, :, 10:70] = np.array([0.15, 0.16, 0.08, 0.02])[:, None, None]
+    assert judge(noisy(look)).quarantined
+    look[:, :, 10:70] = np.nan  # the caller leaves out what is wet on the date
+    assert not judge(noisy(look)).quarantined
+
+
+def test_a_date_of_another_place_or_of_undetected_cloud_is_quarantined() -> None:
+    median = world()[0]
+    other = np.random.default_rng(0).permutation(median.reshape(4, -1), axis=1)
+    cloud = median.copy()
+    cloud[:, :40] = 0.5
+    for look in (other.reshape(median.shape) * 1.8, cloud):
+        verdict = judge(noisy(look))
+        assert verdict.quarantined
+        assert "stable ground" in verdict.reason
+
+
+def test_too_little_ground_says_unknown() -> None:
+    look = np.full_like(world()[0], np.nan)
+    assert judge(look) == QuarantineVerdict(False, 0.0, False, "")

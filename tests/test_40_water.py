@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.detect.water import WaterOptions, ground_state, water_score
+from pipeline.model import Ground
+
+# green, red, nir, swir16: typical surface reflectance of covers that are often confused
+COVERS = {
+    "clear water": ((0.03, 0.02, 0.01, 0.008), Ground.WET),
+    "very dark water": ((0.018, 0.010, 0.006, 0.004), Ground.WET),
+    "turbid flood": ((0.12, 0.14, 0.07, 0.042), Ground.WET),
+    "most turbid flood": ((0.15, 0.18, 0.15, 0.05), Ground.WET),
+    "glint over water": ((0.07, 0.065, 0.055, 0.05), Ground.WET),
+    "shaded forest": ((0.02, 0.012, 0.05, 0.02), Ground.GREEN),
+    "shaded slope": ((0.03, 0.025, 0.045, 0.03), Ground.DRY),
+    "dark roof": ((0.08, 0.08, 0.09, 0.10), Ground.DRY),
+    "blue metal roof": ((0.20, 0.16, 0.24, 0.18), Ground.DRY),
+    "burnt soil": ((0.04, 0.05, 0.08, 0.15), Ground.DRY),
+    "wet soil": ((0.07, 0.08, 0.11, 0.12), Ground.DRY),
+    "dry sand": ((0.25, 0.30, 0.36, 0.42), Ground.DRY),
+    "cloud or snow": ((0.70, 0.70, 0.68, 0.30), Ground.DRY),
+    "hyacinth": ((0.08, 0.05, 0.35, 0.15), Ground.GREEN),
+    "crop": ((0.07, 0.04, 0.40, 0.20), Ground.GREEN),
+}
+
+
+def _bands(values: tuple[float, ...]) -> dict[str, np.ndarray]:
+    names = ("green", "red", "nir", "swir16")
+    return {n: np.full((1, 1), v, np.float32) for n, v in zip(names, values, strict=True)}
+
+
+@pytest.mark.parametrize("name", COVERS)
+def test_covers_that_are_confused(name: str) -> None:
+    values, expected = COVERS[name]
+    state = ground_state(_bands(values), np.ones((1, 1), bool))[0, 0]
+    if name in ("glint over water", "shaded slope"):
+        assert state in (expected, Ground.UNKNOWN)
+    else:
+        assert state == expected
+
+
+@pytest.mark.parametrize("name", ["clear water", "turbid flood", "crop", "dry sand", "burnt soil"])
+def test_without_swir_the_plain_covers_still_hold(name: str) -> None:
+    values, expected = COVERS[name]
+    bands = _bands(values)
+    del bands["swir16"]
+    assert ground_state(bands, np.ones((1, 1), bool))[0, 0] == expected
+
+
+def test_unknown_where_not_clear_nan_or_near_the_threshold() -> None:
+    o = WaterOptions()
+    bands = {k: np.repeat(v, 3, axis=1) for k, v in _bands(COVERS["clear water"][0]).items()}
+    bands["green"][0, 1] = np.nan
+    bands["swir16"][0, 2] = bands["green"][0, 2]  # MNDWI 0: the threshold itself
+    clear = np.array([[False, True, True]])
+    assert abs(float(water_score(bands, o)[0, 2])) < o.unknown_band
+    assert (ground_state(bands, clear, o) == Ground.UNKNOWN).all()
+
+
+reflectance = st.floats(0, 1.2, allow_nan=False)
+
+
+@given(reflectance, reflectance, reflectance, reflectance, st.floats(0.001, 0.3))
+def test_more_swir_is_never_more_water(g: float, r: float, n: float, s: float, more: float) -> None:
+    low, high = water_score(_bands((g, r, n, s))), water_score(_bands((g, r, n, s + more)))
+    assert float(high[0, 0]) <= float(low[0, 0]) + 1e-5
+    assert -1 <= float(low[0, 0]) <= 1

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.detect.level import (
+    N_BINS,
+    fit_level,
+    frequency_bins,
+    known_wet,
+    leave_out,
+    tally_by_level,
+    tally_history,
+    tally_level,
+)
+from pipeline.model import Ground
+
+H = W = 40
+
+
+def _valley(levels: list[float]) -> np.ndarray:
+    """A sloping bed, 0 at the left and 1 at the right; wet where it lies below the level."""
+    bed = np.broadcast_to(np.linspace(0, 1, W), (H, W))
+    return np.stack([np.where(bed < q, Ground.WET, Ground.DRY) for q in levels]).astype(np.uint8)
+
+
+HISTORY = [0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75]
+REACH = np.ones((H, W), np.uint16)
+
+
+def _rank(history: np.ndarray, state: np.ndarray) -> float:
+    return _fit(history, state).rank
+
+
+def _fit(history: np.ndarray, state: np.ndarray):
+    bins = frequency_bins(*tally_history(history))
+    return fit_level(tally_level(state, bins, REACH, 1)[1])
+
+
+def test_bins_are_the_quantised_frequency() -> None:
+    n_wet = np.array([[0, 1, 2, 3, 0]], np.uint16)
+    n_clear = np.array([[3, 3, 3, 3, 0]], np.uint16)
+    assert frequency_bins(n_wet, n_clear).tolist() == [[0, 10, 21, N_BINS - 1, 255]]
+
+
+def test_green_is_not_wet_in_history() -> None:
+    states = np.array([Ground.WET, Ground.GREEN, Ground.DRY, Ground.UNKNOWN], np.uint8)
+    n_wet, n_clear = tally_history(states[:, None, None])
+    assert (n_wet[0, 0], n_clear[0, 0]) == (1, 3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+def test_rank_is_monotone_in_level(a: float, b: float) -> None:
+    history = _valley(HISTORY)
+    low, high = sorted((a, b))
+    assert _rank(history, _valley([low])[0]) <= _rank(history, _valley([high])[0]) + 1e-9
+
+
+def test_saturated_only_below_everything_seen() -> None:
+    history = _valley(HISTORY)
+    assert not any(_fit(history, s).saturated for s in history)
+    assert _fit(history, _valley([0.2])[0]).saturated
+    assert _fit(history, _valley([0.2])[0]).rank < _fit(history, history[0]).rank
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.permutations(range(len(HISTORY))), st.integers(0, 9))
+def test_order_of_history_is_irrelevant(order: list[int], look: int) -> None:
+    history = _valley(HISTORY)
+    assert _fit(history, history[look]) == _fit(history[list(order)], history[look])
+    ranks = np.array([_rank(history, s) for s in history], np.float32)
+    straight = tally_by_level(history, ranks)
+    shuffled = tally_by_level(history[list(order)], ranks[list(order)])
+    assert np.array_equal(straight.wet, shuffled.wet)
+    assert np.array_equal(straight.dry, shuffled.dry)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, W - 1), st.integers(0, 2**31))
+def test_histograms_add_up_over_any_cut_and_subtract_again(cut: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    state = rng.integers(0, 4, (H, W)).astype(np.uint8)
+    bins = frequency_bins(*tally_history(_valley(HISTORY)))
+    reach = rng.integers(0, 3, (H, W)).astype(np.uint16)
+    whole = tally_level(state, bins, reach, 2)
+    left = tally_level(state[:, :cut], bins[:, :cut], reach[:, :cut], 2)
+    right = tally_level(state[:, cut:], bins[:, cut:], reach[:, cut:], 2)
+    assert np.array_equal(whole, left + right)
+    assert np.array_equal(leave_out(whole, left), right)
+
+
+def test_partial_cloud_and_errors_hardly_move_the_rank() -> None:
+    rng = np.random.default_rng(3)
+    history = _valley(HISTORY)
+    state = _valley([0.52])[0]
+    clean = _rank(history, state)
+    noisy = state.copy()
+    wrong = rng.random(state.shape) < 0.03
+    noisy[wrong] = np.where(noisy[wrong] == Ground.WET, Ground.DRY, Ground.WET)
+    noisy[:25] = Ground.UNKNOWN
+    assert abs(_rank(history, noisy) - clean) < 0.06
+
+
+def test_too_little_water_has_no_level() -> None:
+    level = fit_level(np.zeros((N_BINS, 2), np.int64))
+    assert np.isnan(level.rank)
+    assert level.misfit == 1.0
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 2**31))
+def test_known_wet_never_shrinks_as_the_level_rises(a: float, b: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    states = rng.integers(0, 4, (12, 10, 10)).astype(np.uint8)
+    history = tally_by_level(states, rng.random(12).astype(np.float32))
+    low, high = sorted((a, b))
+    assert (known_wet(history, low, 0.05) <= known_wet(history, high, 0.05)).all()
+
+
+def test_known_wet_needs_a_lower_level() -> None:
+    history = _valley(HISTORY)
+    ranks = np.array([_rank(history, s) for s in history], np.float32)
+    by_level = tally_by_level(history, ranks)
+    lowest = known_wet(by_level, float(ranks[0]), 0.05)
+    assert not lowest.any()
+    middle = known_wet(by_level, float(ranks[5]), 0.05)
+    assert (middle[:, : int(0.45 * W)] > 0).all()
+    assert not middle[:, int(0.56 * W) :].any()

@@ -1,0 +1,254 @@
+"""A small drowned valley with banks of every slope; levels per date; fills pasted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from pipeline.detect.expect import (
+    Baseline,
+    Totals,
+    View,
+    expect,
+    judge_levels,
+    tally_levels,
+    tally_shore,
+)
+from pipeline.detect.level import fit_level, frequency_bins, tally_history, tally_level
+from pipeline.detect.objects import join
+from pipeline.detect.zhan import HALO_PX, Pixels, Rejection, candidates, examine
+from pipeline.grid import tiles_over
+from pipeline.model import Grid, Ground, Sighting, Window
+
+SHAPE = (160, 200)
+NOW = ("20240601T030000_x", datetime(2024, 6, 1, 3, tzinfo=UTC))
+LEVELS = (6.0, 6.5, 7.0, 7.2, 7.8, 8.0, 8.4, 8.9, 9.3, 9.5, 9.8, 10.0)
+
+
+def _bed(seed: int) -> np.ndarray:
+    """Height of the ground [m]: a winding valley with steep and gentle banks, 0 m deep."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices(SHAPE).astype(float)
+    axis = 80 + 12 * np.sin(x / 30 + rng.uniform(0, 6))
+    gentle = 0.28 + 0.14 * np.sin(x / 17 + rng.uniform(0, 6))
+    bed = np.abs(y - axis) * gentle
+    bump = ndimage.gaussian_filter(rng.normal(0, 1, SHAPE), 4)
+    return bed + 0.5 * bump / bump.std()
+
+
+def _look(bed: np.ndarray, level: float, seed: int, fill: np.ndarray | None = None) -> np.ndarray:
+    """Ground codes: mixed pixels unknown, plants above the highest water, some errors."""
+    depth = ndimage.gaussian_filter(level - bed, 0.6)
+    state = np.where(depth > 0.1, Ground.WET, np.where(depth < -0.1, Ground.DRY, Ground.UNKNOWN))
+    state[bed > max(LEVELS) + 0.5] = Ground.GREEN
+    if fill is not None:
+        state[fill & (state != Ground.GREEN)] = Ground.DRY
+        rim = ndimage.binary_dilation(fill) & ~fill & (state == Ground.WET)
+        state[rim & (np.random.default_rng(seed).random(SHAPE) < 0.5)] = Ground.UNKNOWN
+    rng = np.random.default_rng(seed + 1)
+    wrong = rng.random(SHAPE) < 0.003
+    state[wrong] = rng.integers(0, 4, int(wrong.sum()))
+    return state.astype(np.uint8)
+
+
+def _history(bed: np.ndarray) -> np.ndarray:
+    return np.stack([_look(bed, q, i) for i, q in enumerate(LEVELS)])
+
+
+REACH = np.ones(SHAPE, np.uint16)
+REACH[:, 100:] = 2
+REACH[:3] = 0
+
+
+def _ranks(history: np.ndarray) -> np.ndarray:
+    bins = frequency_bins(*tally_history(history))
+    rows = [tally_level(s, bins, REACH, 2) for s in history]
+    return np.array([[np.nan, *(fit_level(h).rank for h in r[1:])] for r in rows], np.float32)
+
+
+def _detect(
+    history: np.ndarray, state: np.ndarray, size: int = 500
+) -> tuple[Pixels, list[Sighting | Rejection]]:
+    """What the driver does: tiles with halo, merged counts, joined objects, windows."""
+    grid = Grid("EPSG:32649", None, SHAPE)  # type: ignore[arg-type]
+    ranks = _ranks(history)
+
+    def cut(window: Window) -> View:
+        at = window.slices
+        base = Baseline.build(history[:, *at], ranks, REACH[at])
+        return View(window, state[at], REACH[at], base)
+
+    tiles = [(t.core, cut(t.halo)) for t in tiles_over(grid, size, HALO_PX)]
+    level = np.sum([tally_levels(v, 2, core) for core, v in tiles], axis=0)
+    days = judge_levels(level)
+    shore = np.sum([tally_shore(v, days, core) for core, v in tiles], axis=0)
+    totals = Totals(level, shore, days)
+    parts = [candidates(v, core, totals) for core, v in tiles]
+    rows = np.concatenate([p.rows for p in parts])
+    cols = np.concatenate([p.cols for p in parts])
+    seed = np.concatenate([p.seed for p in parts])
+    order = np.lexsort((cols, rows))
+    found = Pixels(rows[order], cols[order], seed[order])
+    labels = join(found.rows, found.cols)
+    whole = cut(grid.window)
+    verdicts = []
+    for label in range(int(labels.max(initial=-1)) + 1):
+        own = labels == label
+        one = Pixels(found.rows[own], found.cols[own], found.seed[own])
+        verdicts.append(examine(one, whole, totals, NOW))
+    return found, verdicts
+
+
+def _sightings(verdicts: list[Sighting | Rejection]) -> list[Sighting]:
+    return [v for v in verdicts if isinstance(v, Sighting)]
+
+
+def _fill(bed: np.ndarray, level: float, col: int, radius: float) -> np.ndarray:
+    """A disc that grows from the shore at a column well into the water."""
+    wet = np.flatnonzero(bed[:, col] < level)
+    y, x = np.indices(SHAPE)
+    return ((y - wet[0] - 6) ** 2 + (x - col) ** 2 <= radius**2) & (bed < level + 1)
+
+
+def _covered(sightings: list[Sighting], fill: np.ndarray, water: np.ndarray) -> float:
+    """Share of the part of the fill that would be water which sightings cover."""
+    mask = np.zeros(SHAPE, bool)
+    for s in sightings:
+        mask[s.rows, s.cols] = True
+    truth = fill & water
+    return float((mask & truth).sum() / max(truth.sum(), 1))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("level", [2.5, 4.0, 5.0, 5.7, 6.2, 7.5, 9.0, 10.3])
+def test_a_level_alone_never_makes_a_certain_sighting(seed: int, level: float) -> None:
+    bed = _bed(seed)
+    _, verdicts = _detect(_history(bed), _look(bed, level, 100 + seed))
+    assert not [s for s in _sightings(verdicts) if s.certain]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_fill_at_an_ordinary_level_is_found_and_certain(seed: int) -> None:
+    bed = _bed(seed)
+    fill = _fill(bed, 8.7, 60 + 10 * seed, 8)
+    _, verdicts = _detect(_history(bed), _look(bed, 8.7, 100 + seed, fill))
+    known_water = bed < 8.0
+    seen = [s for s in _sightings(verdicts) if s.certain]
+    assert _covered(seen, fill, known_water) > 0.6
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fill_below_everything_seen_is_at_most_uncertain(seed: int) -> None:
+    bed = _bed(seed)
+    fill = _fill(bed, 5.2, 60 + 10 * seed, 10)
+    _, verdicts = _detect(_history(bed), _look(bed, 5.2, 100 + seed, fill))
+    seen = _sightings(verdicts)
+    assert not any(s.certain for s in seen)
+    assert _covered(seen, fill, bed < 4.5) > 0.3 or any(
+        isinstance(v, Rejection) and v.unknown for v in verdicts
+    )
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.integers(25, 120), st.sampled_from([4.9, 7.5, 8.7]), st.integers(0, 3))
+def test_tiling_does_not_change_a_pixel(size: int, level: float, seed: int) -> None:
+    bed = _bed(seed)
+    history = _history(bed)
+    state = _look(bed, level, 7, _fill(bed, level, 90, 9))
+    whole, one = _detect(history, state)
+    tiled, other = _detect(history, state, size)
+    for name in ("rows", "cols", "seed"):
+        assert np.array_equal(getattr(whole, name), getattr(tiled, name))
+    assert [str(v) for v in one] == [str(v) for v in other]
+
+
+def test_order_of_history_is_irrelevant() -> None:
+    bed = _bed(1)
+    history = _history(bed)
+    state = _look(bed, 8.7, 5, _fill(bed, 8.7, 70, 8))
+    straight, _ = _detect(history, state)
+    turned, _ = _detect(history[::-1].copy(), state)
+    assert np.array_equal(straight.rows, turned.rows)
+    assert np.array_equal(straight.cols, turned.cols)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.floats(3.0, 10.5), st.floats(3.0, 10.5))
+def test_a_higher_level_expects_no_less_known_water(a: float, b: float) -> None:
+    bed = _bed(2)
+    history = _history(bed)
+    ranks = _ranks(history)
+    base = Baseline.build(history, ranks, REACH)
+    known = []
+    for level in sorted((a, b)):
+        view = View(Window(0, SHAPE[0], 0, SHAPE[1]), _look(bed, level, 3), REACH, base)
+        counts = tally_levels(view, 2)
+        days = judge_levels(counts)
+        if any(d.unusable for d in days[1:]):
+            return
+        totals = Totals(counts, tally_shore(view, days), days)
+        known.append(expect(view, totals).known)
+    # Ranks of both dates are fitted, so allow the few pixels at the step of one bin.
+    assert np.count_nonzero(known[0] > known[1]) <= 0.001 * known[0].size
+
+
+def _certain(bed: np.ndarray, level: float, change: np.ndarray, code: Ground) -> list[Sighting]:
+    state = _look(bed, level, 11)
+    state[change] = code
+    return [s for s in _sightings(_detect(_history(bed), state)[1]) if s.certain]
+
+
+def test_a_bridge_is_not_a_sighting() -> None:
+    bed = _bed(0)
+    x = np.indices(SHAPE)[1]
+    deck = (x >= 50) & (x < 53) & (bed < 11)
+    assert not _certain(bed, 8.7, deck, Ground.DRY)
+
+
+def test_boats_are_not_sightings() -> None:
+    bed = _bed(0)
+    y, x = np.indices(SHAPE)
+    boats = (np.abs(bed) < 4) & (x % 25 < 3) & (y % 12 < 3)
+    assert not _certain(bed, 8.7, boats, Ground.DRY)
+
+
+def test_hyacinth_is_not_a_sighting() -> None:
+    bed = _bed(0)
+    x = np.indices(SHAPE)[1]
+    mat = (bed < 8) & (x > 60) & (x < 75)
+    assert not _certain(bed, 8.7, mat, Ground.GREEN)
+    bare_edge = ndimage.binary_dilation(mat) & ~mat & (bed < 8)
+    state = _look(bed, 8.7, 11)
+    state[mat], state[bare_edge] = Ground.GREEN, Ground.DRY
+    assert not _sightings(_detect(_history(bed), state)[1])
+
+
+def test_a_date_that_contradicts_every_level_is_not_judged() -> None:
+    bed = _bed(0)
+    state = _look(bed, 8.7, 11)
+    rng = np.random.default_rng(0)
+    glint = (state == Ground.WET) & (ndimage.gaussian_filter(rng.normal(0, 1, SHAPE), 3) > 0.05)
+    state[glint] = Ground.DRY
+    found, _ = _detect(_history(bed), state)
+    assert found.rows.size == 0
+
+
+def test_few_dates_are_never_certain() -> None:
+    bed = _bed(3)
+    fill = _fill(bed, 8.7, 80, 9)
+    _, verdicts = _detect(_history(bed)[::2], _look(bed, 8.7, 9, fill))
+    seen = _sightings(verdicts)
+    assert seen
+    assert not any(s.certain for s in seen)
+
+
+def test_an_empty_history_says_nothing() -> None:
+    state = _look(_bed(0), 8.7, 0)
+    found, _ = _detect(np.zeros((1, *SHAPE), np.uint8), state)
+    assert found.rows.size == 0

@@ -1,0 +1,165 @@
+"""The fold over looks, by example and by law."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.adjudicate.evidence import (
+    FoldOptions,
+    Memory,
+    conclude,
+    describe_transitions,
+    fold,
+    one_per_pass,
+    step,
+)
+from pipeline.adjudicate.score import confidence
+from pipeline.model import EvidenceState, Look, Seen
+
+START = datetime(2025, 1, 1, 3, tzinfo=UTC)
+CODES = {
+    "h": (Seen.HIT, True),
+    "u": (Seen.HIT, False),
+    "m": (Seen.MISS, True),
+    "?": (Seen.UNKNOWN, True),
+}
+
+
+def looks(text: str, days: int = 5) -> list[Look]:
+    """h hit, u uncertain hit, m miss, ? unknown."""
+    out: list[Look] = []
+    for i, c in enumerate(text):
+        seen, certain = CODES[c]
+        on = START + timedelta(days=days * i)
+        out.append(Look(on, f"{on:%Y%m%d}_s2", "s2", 0.0 if c == "?" else 1.0, seen, certain))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("h", "first"),
+        ("mmh", "first"),
+        ("hm", "first"),
+        ("hmmm", "first"),
+        ("hh", "provisional"),
+        ("hmmh", "provisional"),
+        ("hhh", "suspected"),
+        ("hmhh", "suspected"),
+        ("hhmmh", "provisional"),
+        ("h?h?h", "suspected"),
+        ("uuuuuuu", "provisional"),
+        ("huhu", "provisional"),
+        ("hhu?h", "suspected"),
+        ("hmmmm", "expired"),
+        ("hm?mmm", "expired"),
+        ("hhhmmm", "suspected"),
+        ("hhhmmmm", "expired"),
+        ("hhhmmmmhh", "expired"),
+        ("hhhmmmmhhh", "relapsed"),
+        ("hhhmmmmhhhmmmm", "expired"),
+        ("hmmmmh", "first"),
+        ("hmmmmhhh", "suspected"),
+        ("hhhuuuu", "suspected"),
+        ("", "expired"),
+        ("???", "expired"),
+    ],
+)
+def test_states(text: str, state: str) -> None:
+    assert fold(looks(text)).state == EvidenceState(state)
+
+
+def test_dates_and_counts() -> None:
+    e = fold(looks("m?mhh?mh"))
+    assert (e.hits, e.misses, e.clear_looks) == (3, 1, 4)
+    assert e.appeared_after == START + timedelta(days=10)
+    assert e.first_seen == START + timedelta(days=15)
+    assert e.last_seen == START + timedelta(days=35)
+    again = fold(looks("hmmmm?h"))  # a glitch that went away is not when the real one appeared
+    assert again.first_seen == START + timedelta(days=30)
+    assert again.appeared_after == START + timedelta(days=20)
+    assert fold(looks("hh")).appeared_after is None
+
+
+def test_frozen_while_nobody_could_look() -> None:
+    assert not fold(looks("hhh")).frozen
+    assert fold(looks("hhh" + "?" * 13)).frozen
+    assert fold(looks("hhh"), until=START + timedelta(days=10 + 61)).frozen
+    assert not fold(looks("hhh"), until=START + timedelta(days=10 + 60)).frozen
+    assert not fold(looks("hhh" + "?" * 13 + "h")).frozen
+    assert not fold(looks("mmm" + "?" * 13)).frozen
+
+
+texts = st.text(alphabet="hum?", max_size=24)
+
+
+@given(texts, st.randoms(use_true_random=False))
+def test_order_never_matters(text: str, random: object) -> None:
+    mixed = looks(text)
+    random.shuffle(mixed)  # type: ignore[attr-defined]
+    assert fold(mixed) == fold(looks(text))
+
+
+@given(texts, st.data())
+def test_a_pass_counts_once(text: str, data: st.DataObject) -> None:
+    some = looks(text)
+    twice = data.draw(st.lists(st.sampled_from(some), max_size=8)) if some else []
+    assert fold([*some, *twice]) == fold(some)
+
+
+@given(texts, st.integers(0, 24))
+def test_splitting_a_period_into_runs_changes_nothing(text: str, cut: int) -> None:
+    options = FoldOptions()
+    memory = Memory()
+    some = one_per_pass(looks(text))
+    for part in (some[:cut], some[cut:]):
+        for look in part:
+            memory = step(memory, look, options)
+    until = some[-1].on if some else None
+    assert conclude(memory, options, until) == fold(some)
+    # Late looks: folding what was kept with what is new is the same as folding all.
+    assert fold([*some[cut:], *one_per_pass(some[:cut])]) == fold(some)
+
+
+@given(texts)
+def test_looks_that_could_not_see_change_nothing(text: str) -> None:
+    until = START + timedelta(days=300)
+    clear = [k for k in looks(text) if k.seen is not Seen.UNKNOWN]
+    assert fold(looks(text), until=until) == fold(clear, until=until)
+
+
+@given(texts, st.data())
+def test_a_hit_for_a_miss_never_costs_confirmation(text: str, data: st.DataObject) -> None:
+    misses = [i for i, c in enumerate(text) if c == "m"]
+    if not misses:
+        return
+    i = data.draw(st.sampled_from(misses))
+    better = text[:i] + "h" + text[i + 1 :]
+    confirmed = (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
+    if fold(looks(text)).state in confirmed:
+        assert fold(looks(better)).state in confirmed
+
+
+@given(st.text(alphabet="um?", max_size=24))
+def test_uncertain_looks_never_confirm(text: str) -> None:
+    assert fold(looks(text)).state not in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
+
+
+def test_transitions_can_be_printed() -> None:
+    table = describe_transitions()
+    assert "3 certain hits among the last 4 clear looks" in table
+    assert all(s.value in table for s in EvidenceState)
+
+
+def test_confidence_is_modest_and_ordered() -> None:
+    values = [confidence(looks(t)) for t in ("h", "hh", "hhh", "hhhhhhhh")]
+    assert values == sorted(values)
+    assert 0 < values[0] < 0.5 < values[-1] < 1
+    assert confidence(looks("hhm")) < confidence(looks("hh"))
+    assert confidence(looks("uu")) < confidence(looks("hh"))
+    assert confidence(looks("h?")) == confidence(looks("h"))
+    strong = {k.pass_id: 1.0 for k in looks("hh")}
+    weak = dict.fromkeys(strong, 0.2)
+    assert confidence(looks("hh"), weak) < confidence(looks("hh"), strong)
