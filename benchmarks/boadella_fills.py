@@ -1,14 +1,14 @@
-"""Do pasted fills show, and does a falling reservoir stay silent?
+"""Count pasted fills found, and false alarms of a falling reservoir.
 
 Pastes fills (real soil spectra of the same date, blurred by the sensor, growing from the shore into
 the water as it lies on that date) into late dates of a real reservoir series, and counts found and
 false objects for three methods: differencing two dates with Otsu's threshold, the plain rank of
 water frequency, and the detector of this project. With no fill at all, everything is false.
 
-A fill is found if an object has IoU >= 0.2 with it and covers at least 30 % of it; every object that
-matches none is false. One object matches one fill at most.
+A fill is found if an object has IoU >= 0.2 with it and covers at least 30 % of it; every object
+that matches none is false. One object matches one fill at most.
 
-    python benchmarks/boadella_fills.py --data FOLDER [--seeds 5] [--fills 14] [--picture OUT.png]
+    python benchmarks/boadella_fills.py --data FOLDER [--seeds 5] [--fills 14]
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from pipeline.detect.expect import (
     tally_shore,
 )
 from pipeline.detect.level import N_BINS, fit_level, frequency_bins, tally_history, tally_level
-from pipeline.detect.objects import join
+from pipeline.detect.objects import join, label
 from pipeline.detect.water import ground_state, water_score
 from pipeline.detect.zhan import Pixels, Rejection, ZhanOptions, candidates, examine
 from pipeline.model import Ground, Sighting, Window
@@ -68,6 +68,8 @@ def load(folder: Path) -> Series:
         t, width, height = calculate_default_transform(
             src.crs, CRS, src.width, src.height, *src.bounds, resolution=10
         )
+    if width is None or height is None:
+        raise SystemExit(f"{files[0]}: no size on the 10 m grid; is it a whole image?")
     grid = Affine(10, 0, np.floor(t.c / 10) * 10, 0, -10, np.ceil(t.f / 10) * 10)
     stack = np.stack([_warp(f, grid, (height, width)) for f in files])
     bands = {n: np.ascontiguousarray(stack[:, i]) for i, n in enumerate(BANDS)}
@@ -75,7 +77,7 @@ def load(folder: Path) -> Series:
     use = clear.mean(axis=(1, 2)) > 0.6
     shapes = json.loads((folder / "boadella.geojson").read_text(encoding="utf-8"))
     geometry = [transform_geom("EPSG:4326", CRS, f["geometry"]) for f in shapes["features"]]
-    outline = rasterize(geometry, (height, width), transform=grid).astype(bool)
+    outline = rasterize(geometry, (height, width), transform=grid).astype(bool)  # pyright: ignore[reportOptionalMemberAccess]
     dates = tuple(f.stem[-10:] for f, u in zip(files, use, strict=True) if u)
     return Series(dates, {n: a[use] for n, a in bands.items()}, clear[use], outline)
 
@@ -101,7 +103,8 @@ def _warp(path: Path, grid: Affine, shape: tuple[int, int]) -> NDArray[np.float3
 def _crude_cloud(bands: Stack) -> Mask:
     bright = (bands["blue"] > 0.18) & (bands["swir16"] > 0.08)
     opened = np.stack([ndimage.binary_opening(b, iterations=2) for b in bright])
-    return np.stack([ndimage.binary_dilation(b, iterations=8) if b.any() else b for b in opened])
+    grown = [ndimage.binary_dilation(b, iterations=8) if b.any() else b for b in opened]
+    return np.asarray(grown, bool)
 
 
 def paste(
@@ -130,11 +133,11 @@ def paste(
             continue
         taken |= fill
         source = spectra[rng.integers(len(spectra))]
-        for name in bands:
+        for name, old in bands.items():
             around = series.bands[name][date][_near(source, soil.shape)]
             texture = rng.choice(around[np.isfinite(around)].ravel(), size=alpha.shape)
             value = 0.6 * series.bands[name][date][tuple(source)] + 0.4 * texture
-            bands[name] = (alpha * value + (1 - alpha) * bands[name]).astype(np.float32)
+            bands[name] = (alpha * value + (1 - alpha) * old).astype(np.float32)
         truth.append(fill)
     return bands, truth
 
@@ -159,7 +162,7 @@ def _alpha(
     power = rng.choice([2.0, 6.0])
     figure = (np.abs(u / a) ** power + np.abs(v / (a * ratio)) ** power <= 1).astype(np.float32)
     share = figure.reshape(water.shape[0], scale, water.shape[1], scale).mean(axis=(1, 3))
-    return ndimage.gaussian_filter(share, 0.5)
+    return np.asarray(ndimage.gaussian_filter(share, 0.5), np.float32)
 
 
 def two_dates(series: Series, date: int, bands: Stack) -> list[Mask]:
@@ -173,16 +176,19 @@ def two_dates(series: Series, date: int, bands: Stack) -> list[Mask]:
 
 
 def _mndwi(b: Stack) -> NDArray[np.float32]:
-    return (b["green"] - b["swir16"]) / np.maximum(b["green"] + b["swir16"], np.float32(1e-3))
+    total = np.maximum(b["green"] + b["swir16"], np.float32(1e-3))
+    return ((b["green"] - b["swir16"]) / total).astype(np.float32)
 
 
 def _objects(mask: Mask) -> list[Mask]:
-    labels, n = ndimage.label(mask, np.ones((3, 3)))
-    each = [labels == i + 1 for i in range(n)]
+    labels = label(mask)
+    each = [labels == i + 1 for i in range(int(labels.max()))]
     return [m for m in each if m.sum() >= 4]
 
 
-def plain_rank(states: NDArray[np.uint8], reach: NDArray[np.uint16], state: Mask) -> list[Mask]:
+def plain_rank(
+    states: NDArray[np.uint8], reach: NDArray[np.uint16], state: NDArray[np.uint8]
+) -> list[Mask]:
     """Call dry ground encroachment where w >= 1 - q + margin."""
     bins = frequency_bins(*tally_history(states))
     level = fit_level(tally_level(state, bins, reach, 1)[1])
@@ -209,8 +215,8 @@ def ours(
     labels = join(found.rows, found.cols)
     seen: list[Sighting] = []
     turned_away: list[tuple[Pixels, Rejection]] = []
-    for label in range(int(labels.max(initial=-1)) + 1):
-        one = labels == label
+    for number in range(int(labels.max(initial=-1)) + 1):
+        one = labels == number
         pixels = Pixels(found.rows[one], found.cols[one], found.seed[one])
         verdict = examine(pixels, view, totals, ("p", datetime(2020, 1, 1, tzinfo=UTC)), o)
         if isinstance(verdict, Sighting):
@@ -270,7 +276,7 @@ def run(series: Series, fills: int, seed: int) -> dict[str, dict[str, tuple[int,
 
 def main() -> None:
     """Print a table over seeds; the row without fills shows what the drawdown alone raises."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with Boadella_*.tif")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--fills", type=int, default=14)

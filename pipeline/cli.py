@@ -41,7 +41,7 @@ def _root(
     epilog="Examples: siluan run workflows/sample.yaml · "
     "siluan run workflows/patrol.yaml --corridor xiangjiang --from 2025-01-01 --dry-run"
 )
-def run(  # noqa: PLR0913 - the options of the contract
+def run(
     workflow: Annotated[Path, typer.Argument(help="A file of workflows/.", show_default=False)],
     corridor: Annotated[
         list[str] | None, typer.Option(help="Only this corridor; may be repeated.")

@@ -18,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from pipeline.acquire.folder import FolderSource
 from pipeline.acquire.stac import StacSource
-from pipeline.adjudicate.evidence import EvidenceOptions
-from pipeline.adjudicate.tracks import LinkOptions
-from pipeline.detect.options import DetectOptions
+from pipeline.adjudicate.candidates import AdjudicateOptions
+from pipeline.detect.observe import ObserveOptions
+from pipeline.detect.water import WaterOptions
+from pipeline.detect.zhan import ZhanOptions
 from pipeline.errors import ConfigurationError
 from pipeline.io.corridors import load_corridors
 from pipeline.io.settings import load_model
@@ -95,15 +96,40 @@ class StoreOptions(BaseModel):
     workers: int = Field(default=2, ge=1, le=64, description="threads; 1 is a plain loop")
 
 
-class AdjudicateOptions(BaseModel):
-    """Evidence over looks."""
+class EpochOptions(BaseModel):
+    """Which looks are the history of a look."""
 
     model_config = _STRICT
 
-    link: LinkOptions = LinkOptions()
-    evidence: EvidenceOptions = EvidenceOptions()
+    history_years: float = Field(
+        default=3.0, gt=0, le=20, description="length of the history [years]"
+    )
+    min_history: int = Field(
+        default=2, ge=2, le=50, description="looks without which nothing is judged"
+    )
+
+
+class DetectOptions(BaseModel):
+    """Water, level and 乱占."""
+
+    model_config = _STRICT
+
+    epoch: EpochOptions = EpochOptions()
+    water: WaterOptions = WaterOptions()
+    zhan: ZhanOptions = ZhanOptions()
+    observe: ObserveOptions = ObserveOptions()
+
+
+class ReportOptions(BaseModel):
+    """What the run says of places that nobody could see."""
+
+    model_config = _STRICT
+
     unseen_days: int = Field(
         default=30, ge=1, description="a reach without a clear look for so long is reported [d]"
+    )
+    clear_share: float = Field(
+        default=0.5, gt=0, le=1, description="clear share of a reach that makes a look"
     )
 
 
@@ -116,6 +142,7 @@ class Options(BaseModel):
     prepare: PrepareOptions = PrepareOptions()
     detect: DetectOptions = DetectOptions()
     adjudicate: AdjudicateOptions = AdjudicateOptions()
+    report: ReportOptions = ReportOptions()
 
 
 Source = Annotated[StacSource | FolderSource, Field(discriminator="type")]
@@ -143,6 +170,11 @@ class Workflow(BaseModel):
         content = self.model_dump(mode="json", by_alias=True, exclude={"state", "out", "sensors"})
         content["options"]["store"].pop("workers")
         content["options"]["store"].pop("tile_px")
+        for source in content["sources"]:
+            # Where a catalogue lies does not change what its scenes say: their own marks do.
+            source.pop("url", None)
+            source.pop("path", None)
+        content["corridors"].pop("file")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

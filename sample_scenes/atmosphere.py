@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import zoom
 
-from sample_scenes.fields import F32, generator, power_noise
+from sample_scenes.fields import F32, enlarge, generator, power_noise
 from sample_scenes.options import RES, SampleOptions
 from sample_scenes.schedule import Day
 
@@ -48,7 +47,7 @@ def sky(options: SampleOptions, day: Day) -> Sky:
         streaks = power_noise(rng, 256, 1.9, 120)
         cirrus = day.cirrus * 0.28 * np.clip(0.6 + 0.5 * _crop(streaks, n), 0, 1.6)
     veil = power_noise(rng, 64, 2.0, 60)
-    haze = day.haze * np.clip(0.30 + 0.07 * zoom(veil, (n + 64) / 64, order=1)[:n, :n], 0, 0.6)
+    haze = day.haze * np.clip(0.30 + 0.07 * enlarge(veil, (n + 64) / 64)[:n, :n], 0, 0.6)
     return Sky(cloud, shadow, cirrus.astype(np.float32), haze.astype(np.float32))
 
 
@@ -61,9 +60,7 @@ def _opacity(field: F32, share: float) -> F32:
 
 def _crop(field: F32, n: int) -> F32:
     rows = -(-n // COARSE) + 2
-    part = zoom(
-        field[40 : 40 + rows, 60 : 60 + rows], COARSE, order=1, mode="nearest", grid_mode=True
-    )
+    part = enlarge(field[40 : 40 + rows, 60 : 60 + rows], COARSE)
     return np.clip(part[:n, :n], np.float32(field.min()), None)
 
 

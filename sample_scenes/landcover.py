@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from sample_scenes.fields import F32, generator, power_noise, smooth_noise, to_coarse, to_fine
 from sample_scenes.options import FINE, SampleOptions
@@ -72,7 +72,7 @@ def _parcels(rng: np.random.Generator, n: int) -> tuple[NDArray[np.intp], F32]:
     points = np.column_stack([rows.ravel(), cols.ravel()])
     points += rng.normal(0, 0.28, points.shape) * step
     pixels = np.mgrid[0:side, 0:side].reshape(2, -1).T
-    _, nearest = cKDTree(points / step).query(pixels / step, workers=2)
+    _, nearest = KDTree(points / step).query(pixels / step, workers=2)
     groups = np.array(
         [CODE[c] for c in ("rice_early", "rice_late", "rice_single", "rape_rice", "vegetables")]
     )

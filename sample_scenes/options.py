@@ -24,20 +24,31 @@ class SampleOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = Field(7, ge=0, description="seed of every random draw")
+    seed: int = Field(default=7, ge=0, description="seed of every random draw")
     size: int = Field(
-        WORLD, ge=160, le=WORLD, description="side of the scenes [10 m px]; less than 400 crops"
+        default=WORLD,
+        ge=160,
+        le=WORLD,
+        description="side of the scenes [10 m px]; less than 400 crops",
     )
     start: datetime = Field(
-        datetime(2024, 1, 3, tzinfo=UTC), description="first possible acquisition (UTC)"
+        default=datetime(2024, 1, 3, tzinfo=UTC), description="first possible acquisition (UTC)"
     )
-    months: int = Field(24, ge=2, le=60, description="length of the series [30.4 days]")
-    per_month: int = Field(2, ge=1, le=5, description="acquisitions kept per month")
-    revisit_days: int = Field(5, ge=1, le=16, description="days between possible acquisitions")
-    events: bool = Field(True, description="whether the four chaos appear; traps always do")
-    noise: float = Field(0.0018, ge=0, le=0.05, description="sensor noise, 1 sigma [reflectance]")
-    psf_px: float = Field(0.5, ge=0.1, le=2, description="sigma of the blur at 10 m [10 m px]")
-    shift_px: float = Field(0.25, ge=0, le=2, description="misregistration, 1 sigma [10 m px]")
+    months: int = Field(default=24, ge=2, le=60, description="length of the series [30.4 days]")
+    per_month: int = Field(default=2, ge=1, le=5, description="acquisitions kept per month")
+    revisit_days: int = Field(
+        default=5, ge=1, le=16, description="days between possible acquisitions"
+    )
+    events: bool = Field(default=True, description="whether the four chaos appear; traps always do")
+    noise: float = Field(
+        default=0.0018, ge=0, le=0.05, description="sensor noise, 1 sigma [reflectance]"
+    )
+    psf_px: float = Field(
+        default=0.5, ge=0.1, le=2, description="sigma of the blur at 10 m [10 m px]"
+    )
+    shift_px: float = Field(
+        default=0.25, ge=0, le=2, description="misregistration, 1 sigma [10 m px]"
+    )
 
     @field_validator("size")
     @classmethod

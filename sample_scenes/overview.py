@@ -14,7 +14,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
-from rasterio.errors import NotGeoreferencedWarning
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.features import rasterize
 from shapely.geometry import shape
 
@@ -87,7 +87,7 @@ def newest_clear(scenes: Path, most_cloud: float = 12.0) -> Path | None:
             for band in ("B02", "B03", "B04"):
                 with rasterio.open(path.parent / f"{band}.tif") as source:
                     source.read(1)
-        except rasterio.errors.RasterioIOError:
+        except RasterioIOError:
             continue
         return path
     return None
@@ -106,4 +106,6 @@ def _true_colour(item_path: Path) -> tuple[NDArray[np.uint8], Affine, str]:
         bands.append(numbers * told["scale"] + told["offset"])
     stretched = np.clip(np.stack(bands) / 0.25, 0, 1) ** (1 / 1.6)
     large = np.repeat(np.repeat(stretched, SCALE, axis=1), SCALE, axis=2)
-    return (255 * large).astype(np.uint8), transform * Affine.scale(1 / SCALE), crs
+    step = transform.a / SCALE
+    finer = Affine(step, 0.0, transform.c, 0.0, -step, transform.f)
+    return (255 * large).astype(np.uint8), finer, crs

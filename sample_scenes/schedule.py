@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,6 +13,7 @@ from sample_scenes.fields import generator
 from sample_scenes.options import SampleOptions
 from sample_scenes.spectra import day_of_year, season
 
+Level = Callable[[SampleOptions, datetime], float]
 LATITUDE: Final = 27.85  # degrees north
 # Reservoir level [m] by month since January of the first year; the second autumn is a drought.
 POOL: Final = (
@@ -180,8 +182,7 @@ def _pool_level(options: SampleOptions, when: datetime) -> float:
     return float(np.interp(months, *np.transpose(POOL)))
 
 
-def _recent(options: SampleOptions, when: datetime, level: object) -> tuple[float, float]:
+def _recent(options: SampleOptions, when: datetime, level: Level) -> tuple[float, float]:
     """Level now, and the highest of the last 40 days [m]."""
-    assert callable(level)
     past = [level(options, when - timedelta(days=d)) for d in range(0, 41, 4)]
     return float(past[0]), float(max(past))

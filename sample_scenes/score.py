@@ -91,11 +91,16 @@ class _Shape:
     id: str
     kind: str | None
     trap: str | None
+    appeared: str  # ISO date, empty when it was always there
     area: BaseGeometry  # METRIC
 
 
 def score(
-    cases: Collection, watch: Collection, truth: Collection, kinds: Sequence[str] = ("zhan",)
+    cases: Collection,
+    watch: Collection,
+    truth: Collection,
+    kinds: Sequence[str] = ("zhan",),
+    until: str | None = None,
 ) -> Score:
     """Match cases and watch entries with true events, one to one.
 
@@ -106,8 +111,10 @@ def score(
         ``case_id`` (or a feature id); ``truth`` is what ``sample_scenes.make`` wrote.
     kinds : sequence of str
         What to score.
+    until : str or None
+        Last UTC date that the run looked at, ISO 8601; what appears later is not asked for.
     """
-    real = _shapes(truth)
+    real = [s for s in _shapes(truth) if until is None or s.appeared <= until[:10]]
     told, waiting = _shapes(cases), _shapes(watch)
     return Score(tuple(_score_kind(kind, told, waiting, real) for kind in kinds))
 
@@ -183,7 +190,9 @@ def _shapes(features: Collection) -> list[_Shape]:
         flat = shapely.transform(
             shape(feature["geometry"]), lambda c: np.column_stack(project(c[:, 0], c[:, 1]))
         )
-        out.append(_Shape(str(ident), said.get("kind"), said.get("trap"), shapely.make_valid(flat)))
+        appeared = said.get("appeared") or ""
+        solid = shapely.make_valid(flat)
+        out.append(_Shape(str(ident), said.get("kind"), said.get("trap"), appeared, solid))
     return sorted(out, key=lambda s: s.id)
 
 
@@ -240,9 +249,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     cases, watch, truth = (_read(p) for p in needed)
-    run = given.out / "run.json"
-    kinds = tuple(given.kinds or (kinds_of(_read(run)) if run.is_file() else ("zhan",)))
-    print(report(score(cases, watch, truth, kinds)))
+    record = given.out / "run.json"
+    run = _read(record) if record.is_file() else {}
+    period = run.get("period") or [None, None]
+    kinds = tuple(given.kinds or kinds_of(run))
+    print(report(score(cases, watch, truth, kinds, period[1])))
     picture = given.picture or given.out / "overview.png"
     layers = overview.layers(truth, watch, cases)
     if overview.draw(given.truth.parent, layers, picture):

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft2, rfft2
 
-from sample_scenes.fields import F32, gaussian_transfer, generator, smooth_noise, to_coarse
+from sample_scenes.fields import (
+    F32,
+    gaussian_transfer,
+    generator,
+    smooth_noise,
+    to_coarse,
+    to_image,
+    to_spectrum,
+)
 from sample_scenes.options import AT_10M, BANDS, PAD, SampleOptions
 from sample_scenes.schedule import Day
 
@@ -35,7 +42,7 @@ def observe(options: SampleOptions, day: Day, radiance: F32) -> dict[str, F32]:
     out: dict[str, F32] = {}
     for i, name in enumerate(BANDS):
         transfer = fine if name in AT_10M else broad
-        image = irfft2(rfft2(radiance[i]) * transfer, s=(n, n))[inner, inner]
+        image = to_image(to_spectrum(radiance[i]) * transfer, n)[inner, inner]
         image = image + 0.6 * options.noise * ripple[inner, inner]
         if name not in AT_10M:
             image = to_coarse(image, 2)

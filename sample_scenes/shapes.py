@@ -63,7 +63,7 @@ def footprint(area: Polygon, order_from: LineString | None, n: int) -> Footprint
     gx, gy = np.meshgrid(xs, ys)
     inside = shapely.contains_xy(area, gx.ravel(), gy.ravel()).reshape(gx.shape)
     origin = area.centroid if order_from is None else order_from
-    away = shapely.distance(shapely.points(gx, gy), origin)
+    away = np.asarray(shapely.distance(shapely.points(gx, gy), origin))
     reach = float(away[inside].max()) if inside.any() else 1.0
     order = np.where(inside, away / max(reach, 1e-6), np.inf).astype(np.float32)
     return Footprint(slice(low[0], high[0]), slice(low[1], high[1]), order)

@@ -108,7 +108,7 @@ def class_spectra(when: datetime) -> F32:
 
 
 def _mix(dull: str, fresh: str, share: float) -> F32:
-    return (1 - share) * material(dull) + share * material(fresh)
+    return ((1 - share) * material(dull) + share * material(fresh)).astype(np.float32)
 
 
 def _cycle(day: float, stages: tuple[float, float, float, float]) -> F32 | None:
@@ -148,4 +148,5 @@ def _rape_rice(when: datetime) -> F32:
         return summer
     bloom = season(when, 82, 14)
     grown = float(np.interp(day, (0, 60, 120, 140, 290, 365), (0.55, 0.85, 0.8, 0.1, 0.05, 0.55)))
-    return (1 - bloom) * _mix("stubble", "crop", grown) + bloom * material("rape")
+    mixed = (1 - bloom) * _mix("stubble", "crop", grown) + bloom * material("rape")
+    return mixed.astype(np.float32)

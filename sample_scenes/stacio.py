@@ -162,7 +162,7 @@ def _outside_swath(options: SampleOptions, day: Day) -> NDArray[np.bool_]:
 
 
 def _tiff(path: Path, array: NDArray[Any], res: int, col_m: float, predictor: int) -> None:
-    profile = {
+    profile: dict[str, Any] = {
         "driver": "GTiff", "width": array.shape[1], "height": array.shape[0], "count": 1,
         "dtype": array.dtype.name, "nodata": 0, "crs": f"EPSG:{EPSG}",
         "transform": transform(float(res), 0.0, col_m), "tiled": True,

@@ -64,7 +64,7 @@ def reflectance(world: World, day: Day) -> tuple[F32, F32]:
     wet, depth = water_fraction(world.ground, day)
     land = _bed(world, day, land)
     water = _water(world, day, land, depth)
-    surface = land + wet * (water - land)
+    surface = (land + wet * (water - land)).astype(np.float32)
     for thing, foot in world.objects:
         _draw(world, day, thing, foot, surface, wet)
     return surface, wet
@@ -81,7 +81,8 @@ def water_fraction(ground: Terrain, day: Day) -> tuple[F32, F32]:
     below = level_field(ground, day, fine=True) - ground.fine_z
     np.maximum(below, 0, out=below)
     wet = to_coarse(below > 0, FINE)
-    return wet, to_coarse(below, FINE) / np.maximum(wet, 0.05)
+    depth = to_coarse(below, FINE) / np.maximum(wet, np.float32(0.05))
+    return wet, depth.astype(np.float32)
 
 
 def _land(world: World, day: Day) -> F32:
@@ -114,7 +115,7 @@ def _bed(world: World, day: Day, land: F32) -> F32:
     long_dry = (ground.z > high) & (ground.z < ceiling)
     vigour = 0.55 * season(day.when, 225, 65) * np.clip(0.5 + 0.6 * world.patches[1], 0, 1)
     weeds = np.where(long_dry, vigour, 0).astype(np.float32)
-    return land + weeds * (material("grass")[:, None, None] - land)
+    return (land + weeds * (material("grass")[:, None, None] - land)).astype(np.float32)
 
 
 def _water(world: World, day: Day, land: F32, depth: F32) -> F32:

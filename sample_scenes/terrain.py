@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry import LineString
 
-from sample_scenes.fields import F32, generator, smooth_noise, smoothstep, to_coarse, to_fine
+from sample_scenes.fields import F32, Real, generator, smooth_noise, smoothstep, to_coarse, to_fine
 from sample_scenes.options import FINE, PAD, RES, SampleOptions
 
 BANK_TOP = 6.0  # m, where the river's bank meets the flood plain
@@ -52,7 +52,7 @@ class Terrain:
         return float(self.fine_z[min(max(row, 0), rows - 1), min(max(col, 0), cols - 1)])
 
 
-def centre_x(y: F32 | float) -> F32:
+def centre_x(y: Real | float) -> F32:
     """Easting of the river's centreline at ``y`` [m]."""
     return np.asarray(
         1010
@@ -62,7 +62,7 @@ def centre_x(y: F32 | float) -> F32:
     )
 
 
-def half_width(y: F32 | float) -> F32:
+def half_width(y: Real | float) -> F32:
     """Half of the river's width at bank top [m]."""
     y = np.asarray(y)
     return np.asarray(
@@ -117,13 +117,13 @@ def build(options: SampleOptions) -> Terrain:
         body=body[FINE // 2 :: FINE, FINE // 2 :: FINE],
         river_offset=to_coarse(offset, FINE),
         gentleness=to_coarse(gentle, FINE),
-        slope=np.stack(np.gradient(coarse, RES)).astype(np.float32),
+        slope=np.stack([np.gradient(coarse, RES, axis=a) for a in (0, 1)]).astype(np.float32),
         x=to_coarse(x, FINE),
         y=to_coarse(np.broadcast_to(y, x.shape), FINE),
     )
 
 
-def _river(x: F32, y: F32) -> tuple[F32, F32, F32]:
+def _river(x: Real, y: Real) -> tuple[F32, F32, F32]:
     """Distance beyond the bank [m], gentleness of the bank and height [m] of the river's side."""
     step = 1.0
     slope = (centre_x(y + step) - centre_x(y - step)) / (2 * step)
@@ -149,7 +149,7 @@ def _river(x: F32, y: F32) -> tuple[F32, F32, F32]:
     return (np.abs(across) - width).astype(np.float32), gentle, height.astype(np.float32)
 
 
-def _valley(x: F32, y: F32, steep: F32) -> F32:
+def _valley(x: Real, y: Real, steep: Real) -> F32:
     """Height of the reservoir's valley [m]: its floor, and sides of varying slope."""
     lateral = np.exp(np.log(0.085) + 0.55 * steep)
     height = np.full(x.shape, 200.0, dtype=np.float32)
@@ -161,16 +161,19 @@ def _valley(x: F32, y: F32, steep: F32) -> F32:
     return height.astype(np.float32)
 
 
-def _along(x: F32, y: F32, ends: tuple[tuple[float, float], ...]) -> tuple[F32, F32]:
+def _along(x: Real, y: Real, ends: tuple[tuple[float, float], ...]) -> tuple[F32, F32]:
     """Distance along a segment from its start (clipped) and distance from it [m]."""
     (x0, y0), (x1, y1) = ends
     length = float(np.hypot(x1 - x0, y1 - y0))
     ux, uy = (x1 - x0) / length, (y1 - y0) / length
     along = np.clip((x - x0) * ux + (y - y0) * uy, 0, length)
-    return along, np.hypot(x - x0 - along * ux, y - y0 - along * uy)
+    aside = np.hypot(x - x0 - along * ux, y - y0 - along * uy)
+    return along.astype(np.float32), aside.astype(np.float32)
 
 
-def _along_line(x: F32, y: F32, points: tuple[tuple[float, float], ...]) -> tuple[F32, F32, float]:
+def _along_line(
+    x: Real, y: Real, points: tuple[tuple[float, float], ...]
+) -> tuple[F32, F32, float]:
     """Distance along a polyline, distance from it, and its length [m].
 
     Near-equal segments are blended by their closeness, which rounds the corners.

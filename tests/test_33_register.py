@@ -35,7 +35,7 @@ def scene(seed: int, side: int = 330) -> np.ndarray:
 def register(reference: np.ndarray, moving: np.ndarray, ok: np.ndarray) -> Vote:
     shifts = [
         window_shift(reference[w.slices], moving[w.slices], ok[w.slices], OPTIONS)
-        for w in lattice_windows(reference.shape, OPTIONS.window_px, OPTIONS.stride_px)
+        for w in lattice_windows(reference.shape, OPTIONS.size_px, OPTIONS.stride_px)
     ]
     return vote([s for s in shifts if s is not None], OPTIONS)
 

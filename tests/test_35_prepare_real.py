@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from rasterio.features import rasterize
-from rasterio.transform import from_origin
 from rasterio.warp import Resampling, reproject, transform_bounds, transform_geom
 from scipy import ndimage
 
@@ -63,11 +63,11 @@ class Reservoir:
 def reservoir() -> Reservoir:
     files = sorted(FOLDER.glob("*.tif"))
     stacks: dict[str, list[np.ndarray]] = {name: [] for name in BANDS}
-    shape, transform = (0, 0), from_origin(0, 0, 10, 10)
+    shape, transform = (0, 0), Affine.identity()
     for file in files:
         with rasterio.open(file) as source:
             left, bottom, right, top = transform_bounds(source.crs, CRS, *source.bounds)
-            transform = from_origin(np.floor(left / 10) * 10, np.ceil(top / 10) * 10, 10, 10)
+            transform = Affine(10, 0, np.floor(left / 10) * 10, 0, -10, np.ceil(top / 10) * 10)
             shape = (int((top - bottom) / 10) + 1, int((right - left) / 10) + 1)
             for name, index in BANDS.items():
                 out = np.full(shape, np.nan, dtype=np.float32)
@@ -148,7 +148,7 @@ def voted(bands: dict[str, np.ndarray], clear: np.ndarray, name: str) -> list[Vo
             window_shift(
                 reference[w.slices], bands[name][t][w.slices], (clear[t] & land)[w.slices], options
             )
-            for w in lattice_windows(reference.shape, options.window_px, options.stride_px)
+            for w in lattice_windows(reference.shape, options.size_px, options.stride_px)
         ]
         out.append(vote([s for s in found if s is not None], options))
     return out

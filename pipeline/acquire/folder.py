@@ -78,7 +78,7 @@ def search_folder(source: FolderSource, table: SensorTable, wanted: Wanted, cach
     """
     catalogue, aside = catalogue_folder(source, table, cache)
     found = search_stac(StacSource(url=str(catalogue), sensor=source.sensor), table, wanted)
-    return Found(found.scenes, tuple(sorted({*found.set_aside, *aside})))
+    return Found(found.scenes, tuple(sorted({*found.set_aside, *aside})), found.elsewhere)
 
 
 def catalogue_folder(

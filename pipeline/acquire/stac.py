@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from requests.exceptions import RequestException
-from shapely.geometry import mapping
+from shapely.geometry import box, mapping
 from shapely.geometry.base import BaseGeometry
 from urllib3 import Retry
 
@@ -75,6 +75,7 @@ class Found:
 
     scenes: tuple[Scene, ...]
     set_aside: tuple[SetAside, ...]
+    elsewhere: bool = False  # nothing here, but there are scenes of the period in other places
 
 
 def search_stac(
@@ -104,12 +105,20 @@ def search_stac(
     if source.local_api:
         keep = stack if stack is not None else ExitStack()
         url = keep.enter_context(serve(Path(source.url)))
-        items = list(_api_items(source, url, wanted))
-    elif remote and _is_api(source):
-        items = list(_api_items(source, source.url, wanted))
-    else:
-        items = list(_static_items(source, source.url))
-    return _checked(source, items, table, wanted)
+        return _api_found(source, url, table, wanted)
+    if remote and _is_api(source):
+        return _api_found(source, source.url, table, wanted)
+    return _checked(source, list(_static_items(source, source.url)), table, wanted)
+
+
+def _api_found(source: StacSource, url: str, table: SensorTable, wanted: Wanted) -> Found:
+    found = _checked(source, list(_api_items(source, url, wanted)), table, wanted)
+    if found.scenes or found.set_aside:
+        return found
+    # Nothing here: is there nothing at all, or does the corridor lie elsewhere?
+    world = Wanted(box(-180, -90, 180, 90), wanted.start, wanted.end)
+    anything = next(_api_items(source.model_copy(update={"page_size": 1}), url, world), None)
+    return Found((), (), elsewhere=anything is not None)
 
 
 def _checked(
@@ -117,6 +126,7 @@ def _checked(
 ) -> Found:
     scenes: dict[str, Scene] = {}
     aside: set[SetAside] = set()
+    elsewhere = False
     for item, base in items:
         if source.collections and item.get("collection") not in source.collections:
             continue
@@ -129,8 +139,9 @@ def _checked(
         inside = wanted.start <= scene.acquired <= wanted.end
         if inside and scene.footprint_wgs84.intersects(wanted.area_wgs84):
             scenes.setdefault(scene.id, scene)
+        elsewhere |= inside
     ordered = sorted(scenes.values(), key=lambda s: (s.acquired, s.id))
-    return Found(tuple(ordered), tuple(sorted(aside)))
+    return Found(tuple(ordered), tuple(sorted(aside)), elsewhere and not ordered)
 
 
 def _io(source: StacSource) -> StacApiIO:

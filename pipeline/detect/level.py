@@ -1,15 +1,14 @@
 """Water level as a rank, without a gauge.
 
-How often a pixel was water orders pixels by height. On a date the reach is wet down to some place in
-that order; the place is the level. Everything that crosses tiles here is an integer histogram, so
-the level of a reach does not depend on how it was cut.
+How often a pixel was water orders pixels by height. On a date the reach is wet down to some place
+in that order; the place is the level. Everything that crosses tiles here is an integer histogram,
+so the level of a reach does not depend on how it was cut.
 
 Two questions are kept apart. *Which level was it?* is asked of the whole reach against the water
-frequency w, where single errors drown. *Was this pixel under water at such a level?* is asked of the
-pixel's own history, look by look (:class:`LevelHistory`): w of a pixel seen mostly in one season is
-biased, "wet in 14 of 14 looks at this level or a lower one" is not, and it is also the sentence an
-official can check. On sparse histories the second also says honestly that nobody ever looked at so
-low a level, where w merely says 1.
+frequency w, where single errors drown. *Was this pixel under water at such a level?* is asked of
+the pixel's own history, look by look (:class:`LevelHistory`): w of a pixel seen mostly in one
+season is biased; "wet in 14 of 14 looks at a lower level" is not, and it is also the sentence an
+official can check. The second also says honestly that nobody ever looked at so low a level.
 """
 
 from __future__ import annotations
@@ -67,9 +66,8 @@ def tally_history(
     Returns
     -------
     n_wet, n_clear : uint16 (H, W)
-        GREEN counts as not wet: plants on the drawdown zone stand on dry ground, and a mat of
-        hyacinth only makes w smaller, hence the detector more careful. Counts of disjoint dates
-        (or of another sensor, or an occurrence raster) may be added.
+        GREEN counts as not wet: plants on the drawdown zone stand on dry ground, and hyacinth
+        only makes w smaller. Counts of disjoint dates (or sensors) may be added.
     """
     n_wet = np.count_nonzero(states == Ground.WET, axis=0).astype(np.uint16)
     n_clear = np.count_nonzero(states != Ground.UNKNOWN, axis=0).astype(np.uint16)

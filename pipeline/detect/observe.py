@@ -81,8 +81,8 @@ def observe(
         HIT: at least half of the clear pixels are dry where water is expected; plants count as dry
         on pixels that a former hit saw dry. MISS: at least half are water, at a level at which the
         object was seen before (for looks before the first hit: at which it was first seen), or one
-        lower. UNKNOWN otherwise, and with too little clear. A hit is certain if history knows enough
-        of it (``sure_share``).
+        lower. UNKNOWN otherwise, and with too little clear. A hit is certain if history knows
+        enough of it (``sure_share``).
     """
     o = options or ObserveOptions()
     total = max(int(np.count_nonzero(footprint)), 1)

@@ -1,12 +1,12 @@
 """What a level between two known ones, or below all of them, uncovers without a fill.
 
-History orders pixels by height only as finely as it saw levels. Inside the area that is water at the
-next known level above today's, geometry has to help: a lower level uncovers a rim along the whole
-shore, whose width follows the slope of the bank. The rest of the reach on the same date tells how
-wide that rim is, bank by bank: banks whose known levels lie far apart are gentle and uncover more.
-Below everything history saw, the next known level is the lowest one, and this is all there is. All
-statistics are integer histograms with clipped distances, so tiles with a halo give the whole's
-result exactly.
+History orders pixels by height only as finely as it saw levels. Inside the area that is water at
+the next known level above today's, geometry has to help: a lower level uncovers a rim along the
+whole shore, whose width follows the slope of the bank. The rest of the reach on the same date tells
+how wide that rim is, bank by bank: banks whose known levels lie far apart are gentle and uncover
+more. Below everything history saw, the next known level is the lowest one, and this is all there
+is. All statistics are integer histograms with clipped distances, so tiles with a halo give the
+whole's result exactly.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def examine(
     rest = leave_box_out(totals, view, _box(pixels).pad(o.leave_px), o.expect)
     found = expect(view, rest, o.expect)
     deep = np.count_nonzero(mask & found.ordinary) < max(o.min_pixels, o.known_share * n)
-    if _survivors(mask, found, view.radius_px) < max(o.min_pixels, n / 4):
+    if _survivors(mask, found, view.radius_px) < max(2, n / 4):
         return Rejection("explained by the level or a shift of the image", True, n)
     shape = measure(mask)
     rejection = _harmless(mask, shape, view, found, o)

@@ -26,6 +26,7 @@ from affine import Affine  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from rasterio.enums import Resampling  # noqa: E402
 from rasterio.errors import RasterioError  # noqa: E402
+from rasterio.io import DatasetReader  # noqa: E402
 from rasterio.vrt import WarpedVRT  # noqa: E402
 from rasterio.windows import Window as RasterWindow  # noqa: E402
 
@@ -45,7 +46,7 @@ _REMOTE: Mapping[str, Any] = {
     "GDAL_HTTP_TIMEOUT": "60",
     "CPL_VSIL_CURL_CACHE_SIZE": "16777216",
 }
-_ALLOWED_DRIVERS = ("GTiff", "COG", "JP2OpenJPEG")
+_ALLOWED_DRIVERS = ("GTiff", "JP2OpenJPEG")
 _TOLERANCE = 1e-3  # of a pixel, for two lattices to be the same
 
 
@@ -82,7 +83,7 @@ def open_raster(href: str) -> Iterator[Any]:
     path = f"/vsicurl/{href}" if is_remote(href) else href
     with rasterio.Env(**options):
         try:
-            source = rasterio.open(path, driver=list(_ALLOWED_DRIVERS))
+            source = DatasetReader(path, driver=list(_ALLOWED_DRIVERS))
         except RasterioError as error:
             raise _explained(href, error) from error
         with source:

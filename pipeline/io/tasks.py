@@ -69,7 +69,7 @@ def _watch(futures: list[Future[R]], progress: Progress | None, what: str) -> No
     pending = set(futures)
     while pending:
         # The time-out lets Ctrl-C through on platforms where a lock wait blocks signals.
-        done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
+        _done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
         failed = [f for f in futures if f.done() and not f.cancelled() and f.exception()]
         if failed:
             for future in pending:

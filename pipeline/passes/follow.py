@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble
 from pipeline.adjudicate.tracks import Track
@@ -144,6 +145,7 @@ def _candidate(
     footprint = pixels_to_mask(track.rows, track.cols, window)
     reach = int(np.bincount(site.reach(window)[footprint]).argmax())
     found = _observe(looks, benches, (window, base, footprint, reach), totals, options)
+    found = with_sightings(found, track)
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
     candidate = assemble(
         track,
@@ -202,17 +204,20 @@ def _observe(
     return out
 
 
-def merge_certainty(looks: Sequence[Look], certain: Mapping[str, bool]) -> list[Look]:
-    """Let a look be certain only if the sighting of its date was, where there was one."""
+def with_sightings(looks: Sequence[Look], track: Track) -> list[Look]:
+    """Let a date that sighted the track be a hit, as certain as its best sighting was."""
+    certain: dict[str, bool] = {}
+    for s in track.sightings:
+        certain[s.pass_id] = certain.get(s.pass_id, False) or s.certain
     return [
-        replace(k, certain=k.certain and certain.get(k.pass_id, True)) if k.seen is Seen.HIT else k
+        replace(k, seen=Seen.HIT, certain=certain[k.pass_id]) if k.pass_id in certain else k
         for k in looks
     ]
 
 
 def _outline(
     site: Site, looks: Looks, track: Track, found: Sequence[Look], options: WaterOptions
-) -> object:
+) -> BaseGeometry:
     grid = site.store.grid
     window = _box(track).pad(_OUTLINE_MARGIN_PX).intersect(grid.window)
     assert window is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import SceneUnusableError
+from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.io.failpoints import failpoint
 from pipeline.io.raster import AssetReader
 from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
@@ -41,6 +42,7 @@ class Gathered:
     usable: bool
     fresh: bool  # read now and not found in the store
     set_aside: tuple[SetAside, ...]
+    unreachable: str = ""  # why it could not be read this time; it is tried again next time
 
 
 def fingerprint(p: Pass) -> str:
@@ -52,11 +54,18 @@ def fingerprint(p: Pass) -> str:
             if asset is None:
                 continue
             parts.append(
-                [scene.id, band, asset.href, asset.band_index, asset.scale, asset.offset]
-                + _file_state(asset.href)
+                [
+                    *(scene.id, band, _stable(asset.href), asset.band_index),
+                    *(asset.scale, asset.offset, *_file_state(asset.href)),
+                ]
             )
         parts.append([scene.id, str(scene.properties.get("updated", "")), scene.baseline])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _stable(href: str) -> str:
+    """Drop the port of this machine's own API: it changes from run to run."""
+    return re.sub(r"^http://127\.0\.0\.1:\d+", "local:", href)
 
 
 def _file_state(href: str) -> list[int]:
@@ -105,6 +114,9 @@ def _gather_pass(site: Site, p: Pass) -> Gathered:
             aside.append(SetAside(error.scene_id, "gather", error.what, error.remedy))
             scenes = [s for s in scenes if s.id != error.scene_id]
             continue
+        except SourceUnreachableError as error:
+            # Nothing is noted, so that the next run tries again.
+            return Gathered(p.id, False, False, tuple(aside), error.what)
         if why:
             aside.append(SetAside(p.id, "gather", why))
         break

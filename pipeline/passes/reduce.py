@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.io.failpoints import failpoint
 from pipeline.io.looks import LookReader
 from pipeline.io.tasks import map_tiles
 from pipeline.model import DateQuality, Pass, SetAside, Tile, Window
 from pipeline.passes.gather import fingerprint
 from pipeline.passes.ground import Site
 from pipeline.prepare.mask import MaskOptions, Sky, clear_sky, halo_px
+from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.quarantine import (
     QuarantineOptions,
     decide,
@@ -29,7 +30,7 @@ from pipeline.prepare.quarantine import (
     stable_ground,
     tally_change,
 )
-from pipeline.prepare.radiometry import RadiometryOptions, band_histogram, check_radiometry
+from pipeline.prepare.radiometry import band_histogram, check_radiometry
 from pipeline.prepare.register import (
     RegisterOptions,
     WindowShift,
@@ -43,20 +44,7 @@ from pipeline.prepare.temporal import median_and_spread
 CLEAR_CODES = (int(Sky.CLEAR), int(Sky.RESCUED))
 MASK_BANDS = ("blue", "green", "red", "nir", "swir16")
 QUARANTINE_BANDS = ("green", "red", "nir", "swir16")
-
-
-class PrepareOptions(BaseModel):
-    """All options of this stage."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    radiometry: RadiometryOptions = RadiometryOptions()
-    mask: MaskOptions = MaskOptions()
-    register_: RegisterOptions = Field(default=RegisterOptions(), alias="register")
-    quarantine: QuarantineOptions = QuarantineOptions()
-    least_clear: float = Field(
-        0.02, ge=0, le=1, description="clear share of the corridor below which a date is no look"
-    )
+_LOOK = "Look at the scene and at its band table; other dates are not affected"
 
 
 @dataclass(frozen=True)
@@ -68,6 +56,7 @@ class Reduced:
     mask_key: str
     set_aside: tuple[SetAside, ...]
     corrected: Mapping[str, float]  # pass id → offset added, where the catalogue's flag was wrong
+    reach_clear: Mapping[str, tuple[float, ...]]  # pass id → clear share by reach index, 0 unused
 
 
 def reduce_dates(site: Site, passes: Sequence[Pass], options: PrepareOptions) -> Reduced:
@@ -76,12 +65,14 @@ def reduce_dates(site: Site, passes: Sequence[Pass], options: PrepareOptions) ->
     quality = {p.id: _fresh(p) for p in passes}
     good = _radiometry(site, passes, options, quality, aside)
     key = _mask_key(good, quality, options.mask)
-    good = _mask(site, good, (key, options), quality, aside)
+    good, reach_clear = _mask(site, good, (key, options), quality, aside)
+    failpoint("prepare.masked")
     _register(site, good, (key, options.register_), quality)
     good = _quarantine(site, good, (key, options.quarantine), quality, aside)
     kept = {p.id: quality[p.id] for p in good}
     corrected = {i: q.reflectance_offset for i, q in kept.items() if q.reflectance_offset}
-    return Reduced(tuple(good), kept, key, tuple(aside), corrected)
+    failpoint("prepare.reduced")
+    return Reduced(tuple(good), kept, key, tuple(aside), corrected, reach_clear)
 
 
 def _fresh(p: Pass) -> DateQuality:
@@ -132,7 +123,7 @@ def _radiometry(
         dates = [{b: sums[i, k] for k, b in enumerate(bands)} for i in range(len(own))]
         for p, verdict in zip(own, check_radiometry(dates, options.radiometry), strict=True):
             if not verdict.usable:
-                aside.append(SetAside(p.id, "prepare", verdict.reason))
+                aside.append(SetAside(p.id, "prepare", verdict.reason, _LOOK))
                 continue
             quality[p.id] = replace(quality[p.id], reflectance_offset=verdict.offset)
             kept.append(p)
@@ -154,7 +145,7 @@ def _mask(
     how: tuple[str, PrepareOptions],
     quality: dict[str, DateQuality],
     aside: list[SetAside],
-) -> list[Pass]:
+) -> tuple[list[Pass], dict[str, tuple[float, ...]]]:
     """Write the mask of every tile that has none yet; passes without clear sky are set aside."""
     key, options = how
     store = site.store
@@ -175,23 +166,31 @@ def _mask(
         map_tiles(one, missing, site.workers, site.progress, "clear sky")
 
     def clear(tile: Tile) -> NDArray[np.int64]:
-        inside = site.inside(tile.core)
-        seen = [np.isin(reader.mask(p.id, tile.core), CLEAR_CODES) & inside for p in passes]
-        return np.array([inside.sum(), *(s.sum() for s in seen)], dtype=np.int64)
+        reach = site.reach(tile.core)
+        seen = [np.isin(reader.mask(p.id, tile.core), CLEAR_CODES) for p in passes]
+        size = site.n_reach + 1
+        return np.stack(
+            [np.bincount(r.ravel(), minlength=size) for r in (reach, *(reach * s for s in seen))]
+        )
 
     if not passes:
-        return []
-    sums = _sum_tiles(site, clear, "")
+        return [], {}
+    sums = _sum_tiles(site, clear, "")[:, 1:]
     kept: list[Pass] = []
-    for p, count in zip(passes, sums[1:], strict=True):
-        share = float(count / max(sums[0], 1))
+    by_reach: dict[str, tuple[float, ...]] = {}
+    for p, counts in zip(passes, sums[1:], strict=True):
+        share = float(counts.sum() / max(sums[0].sum(), 1))
+        by_reach[p.id] = (
+            0.0,
+            *(float(c / max(n, 1)) for c, n in zip(counts, sums[0], strict=True)),
+        )
         quality[p.id] = replace(quality[p.id], clear_share=share)
         if share < options.least_clear:
             reason = f"only {share:.1%} of the corridor is clear"
             aside.append(SetAside(p.id, "prepare", reason))
         else:
             kept.append(p)
-    return kept
+    return kept, by_reach
 
 
 def mask_over(
@@ -324,7 +323,7 @@ def _quarantine(
         verdict = decide(int(changed), int(stable), options)
         quality[p.id] = replace(quality[p.id], changed_stable_share=verdict.changed_share)
         if verdict.quarantined:
-            aside.append(SetAside(p.id, "prepare", verdict.reason))
+            aside.append(SetAside(p.id, "prepare", verdict.reason, _LOOK))
         else:
             kept.append(p)
     return kept

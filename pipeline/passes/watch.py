@@ -15,8 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.config import EpochOptions
 from pipeline.detect.expect import (
     Baseline,
     Days,
@@ -41,15 +41,6 @@ from pipeline.model import Level, Pass, Sighting, Tile, Window
 from pipeline.passes.ground import Looks, Site, Sparse, States
 
 _ROUND_PX = 64  # windows of objects are widened to this lattice so that dates share a baseline
-
-
-class EpochOptions(BaseModel):
-    """Which looks are the history of a look."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    history_years: float = Field(3.0, gt=0, le=20, description="length of the history [years]")
-    min_history: int = Field(2, ge=2, le=50, description="looks without which nothing is judged")
 
 
 @dataclass(frozen=True)

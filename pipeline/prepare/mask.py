@@ -129,28 +129,16 @@ def clear_sky(
         raise ValueError(f"the clear-sky mask needs the bands {missing}")
     valid = _valid(bands, scl)
     suns: Sequence[Sun | None] = sun if sun is not None else [None] * valid.shape[0]
-    blue_low = low_quantile(
-        bands["blue"], valid, options.spectral.quantile, options.spectral.least_dates
-    )
-    hazes = hot(bands["blue"], bands["red"])
-    hot_low = low_quantile(hazes, valid, options.spectral.quantile, options.spectral.least_dates)
-    del hazes
-    raw = _raw_codes(bands, scl, valid, (blue_low, hot_low), options)
-    usual_nir, usual_green = _usual(bands, valid, raw, options)
-    history = _History(blue_low, hot_low, usual_nir, usual_green)
+    low = _low(bands, valid, options)
+    raw = _raw_codes(bands, scl, valid, low, options)
+    history = _History(*low, *_usual(bands, valid, raw, options))
     given_back = _rescued(bands, raw, suns, history, options)
     out = np.empty(raw.shape, dtype=np.uint8)
     for t in range(raw.shape[0]):
         codes = np.where(given_back[t], np.uint8(Sky.RESCUED), raw[t])
         classed = None if scl is None else (scl[t] == SCL_SHADOW)
-        date = _date(bands, t)
-        out[t] = _finish(
-            (date["nir"], date.get("green", date["red"])),
-            codes,
-            classed,
-            suns[t],
-            (history, options, res_m),
-        )
+        pair = (bands["nir"][t], bands.get("green", bands["red"])[t])
+        out[t] = _finish(pair, codes, classed, suns[t], (history, options, res_m))
     return out
 
 
@@ -195,6 +183,18 @@ def _raw_codes(
         raw[t][snow] = Sky.SNOW
         raw[t][~valid[t]] = Sky.NODATA
     return raw
+
+
+def _low(
+    bands: Bands, valid: NDArray[np.bool_], options: MaskOptions
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give the dark history of blue and of HOT; clouds and haze only ever brighten them."""
+    quantile, least = options.spectral.quantile, options.spectral.least_dates
+    haziness = hot(bands["blue"], bands["red"])
+    return (
+        low_quantile(bands["blue"], valid, quantile, least),
+        low_quantile(haziness, valid, quantile, least),
+    )
 
 
 def _usual(

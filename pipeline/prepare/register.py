@@ -29,7 +29,7 @@ class RegisterOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    window_px: int = Field(default=128, ge=32, le=512, description="Side of a window [px]")
+    size_px: int = Field(default=128, ge=32, le=512, description="Side of a window [px]")
     stride_px: int = Field(default=96, ge=16, le=512, description="Step of the lattice [px]")
     upsample: int = Field(
         default=20, ge=1, le=100, description="Steps per pixel of the sub-pixel search"

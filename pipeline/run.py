@@ -1,0 +1,266 @@
+"""One workflow, start to end: search, gather, reduce, watch, follow, ledger, publish."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline import __version__
+from pipeline.adjudicate.evidence import fold
+from pipeline.config import Period, Workflow, choose_corridors, load_workflow
+from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.failpoints import failpoint
+from pipeline.io.progress import reporter
+from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
+from pipeline.model import (
+    Candidate,
+    Case,
+    Corridor,
+    EvidenceState,
+    NotObserved,
+    RunRecord,
+    SetAside,
+    Status,
+)
+from pipeline.passes.corridor import Judged, plan_corridor, run_corridor
+from pipeline.passes.search import Searched, search
+from pipeline.publish import publish_run
+
+log = logging.getLogger("siluan")
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the command asked for."""
+
+    workflow: Path
+    corridors: tuple[str, ...] = ()
+    start: date | None = None
+    end: date | None = None
+    out: Path | None = None
+    dry_run: bool = False
+
+
+@dataclass
+class _Clock:
+    """Seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - began
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
+
+
+def run_workflow(request: RunRequest) -> ExitCode:
+    """Run a workflow; give the exit code of ``docs/contracts.md``.
+
+    Raises
+    ------
+    SiluanError
+        Nothing was started, or the run could not go on; what was finished is kept.
+    """
+    workflow = _with_overrides(load_workflow(request.workflow), request)
+    corridors = choose_corridors(workflow, request.corridors)
+    clock = _Clock()
+    with ExitStack() as stack:
+        lines = stack.enter_context(_log_lines())
+        progress = stack.enter_context(reporter())
+        with clock.stage("search"):
+            searched = search(workflow, corridors, stack)
+        failpoint("acquire.searched")
+        if request.dry_run:
+            _say_plan(workflow, corridors, searched)
+            return ExitCode.DONE
+        ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        judged: list[Judged] = []
+        for corridor in corridors:
+            passes = searched.passes[corridor.id]
+            with clock.stage("detect"):
+                judged.append(run_corridor(workflow, corridor, passes, progress))
+        aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
+        run_id = _run_id(workflow, corridors, judged)
+        with clock.stage("ledger"):
+            context = _context(workflow, corridors, run_id)
+            candidates = [c for j in judged for c in j.candidates]
+            failpoint("adjudicate.done")
+            result = apply(ledger, candidates, context)
+        record = _record(workflow, judged, result, (run_id, clock.seconds, aside))
+        with clock.stage("publish"):
+            folder = _publish(workflow, corridors, judged, result, record, lines)
+    unreachable = [*searched.unreachable, *(u for j in judged for u in j.unreachable)]
+    return _close(folder, result, record, unreachable)
+
+
+def _with_overrides(workflow: Workflow, request: RunRequest) -> Workflow:
+    update: dict[str, Any] = {}
+    if request.out is not None:
+        update["out"] = request.out.resolve()
+    if request.start or request.end:
+        period = workflow.period
+        start, end = request.start or period.start, request.end or period.end
+        if end < start:
+            raise ConfigurationError(f"--to ({end}) lies before --from ({start})")
+        patrol = period.patrol_from
+        if patrol is not None:
+            patrol = min(max(patrol, start), end)
+        update["period"] = Period.model_validate(
+            {"from": start, "patrol_from": patrol, "to": end, "zone": period.zone}
+        )
+    return workflow.model_copy(update=update)
+
+
+def _say_plan(workflow: Workflow, corridors: Sequence[Corridor], searched: Searched) -> None:
+    for corridor in corridors:
+        for line in plan_corridor(workflow, corridor, searched.passes[corridor.id]):
+            print(line)
+    for aside in searched.set_aside:
+        print(f"set aside {aside.what}: {aside.reason}")
+
+
+def _run_id(workflow: Workflow, corridors: Sequence[Corridor], judged: Sequence[Judged]) -> str:
+    """Name a run by its content: the same inputs and options give the same name."""
+    content = [
+        workflow.name,
+        [c.id for c in corridors],
+        [t.isoformat() for t in workflow.period.span],
+        sorted((i["id"], i["fingerprint"]) for j in judged for i in j.inputs),
+        workflow.config_hash(),
+        __version__,
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
+def _context(workflow: Workflow, corridors: Sequence[Corridor], run_id: str) -> LedgerContext:
+    options = workflow.options.adjudicate.fold
+    until = workflow.period.span[1]
+    return LedgerContext(
+        run_id=run_id,
+        code_version=__version__,
+        config_hash=workflow.config_hash(),
+        corridors=tuple(c.id for c in corridors),
+        period=workflow.period.span,
+        fold=lambda looks: fold(looks, options, until),
+    )
+
+
+def _record(
+    workflow: Workflow,
+    judged: Sequence[Judged],
+    result: LedgerResult,
+    rest: tuple[str, Mapping[str, float], Sequence[SetAside]],
+) -> RunRecord:
+    run_id, seconds, aside = rest
+    spent = dict(seconds)
+    for j in judged:
+        for name, value in j.seconds.items():
+            spent[name] = round(spent.get(name, 0.0) + value, 3)
+    return RunRecord(
+        run_id=run_id,
+        workflow=workflow.name,
+        period=workflow.period.span,
+        inputs=tuple(i for j in judged for i in j.inputs),
+        config_hash=workflow.config_hash(),
+        code_version=__version__,
+        counts={
+            "kinds": ["zhan"],
+            "ledger": dict(result.counts),
+            "corridors": {j.corridor_id: dict(j.counts) for j in judged},
+        },
+        seconds=spent,
+        set_aside=tuple(aside),
+    )
+
+
+def split_cases(cases: Sequence[Case], corridor_ids: set[str]) -> tuple[list[Case], list[Case]]:
+    """Open cases (suspected and above), and what only analysts watch."""
+    confirmed = (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
+    ended = (Status.REJECTED, Status.CLOSED, Status.WITHDRAWN, Status.PERMITTED)
+    live = [c for c in cases if c.merged_into is None and c.corridor_id in corridor_ids]
+    open_ = [
+        c
+        for c in live
+        if (c.issued and c.status not in ended)
+        or (not c.issued and c.produced and c.evidence.state in confirmed)
+    ]
+    watching = (EvidenceState.FIRST, EvidenceState.PROVISIONAL)
+    watch = [c for c in live if not c.issued and c.produced and c.evidence.state in watching]
+    return open_, watch
+
+
+def _publish(
+    workflow: Workflow,
+    corridors: Sequence[Corridor],
+    judged: Sequence[Judged],
+    result: LedgerResult,
+    record: RunRecord,
+    lines: list[str],
+) -> Path:
+    cases, watch = split_cases(result.cases, {c.id for c in corridors})
+    unseen: list[NotObserved] = [n for j in judged for n in j.not_observed]
+    gsd = {k: v for j in judged for k, v in j.gsd_m.items()}
+    return publish_run(
+        workflow.out,
+        cases=cases,
+        watch=watch,
+        not_observed=unseen,
+        record=record,
+        rivers={c.id: c.name_zh for c in corridors},
+        gsd_m=gsd,
+        log_text="".join(lines),
+    )
+
+
+def _close(
+    folder: Path, result: LedgerResult, record: RunRecord, unreachable: Sequence[str]
+) -> ExitCode:
+    open_, watch = split_cases(result.cases, set(record.counts["corridors"]))
+    print(f"疑似 suspected: {len(open_)} · on watch: {len(watch)} · in {folder}")
+    broken = [a for a in record.set_aside if a.remedy]
+    for a in broken:
+        log.warning("set aside %s: %s. %s.", a.what, a.reason, a.remedy)
+    if unreachable:
+        for what in sorted(set(unreachable)):
+            log.error("not reached: %s. Run again later.", what)
+        return ExitCode.UNREACHABLE
+    return ExitCode.SET_ASIDE if broken else ExitCode.DONE
+
+
+@contextmanager
+def _log_lines() -> Iterator[list[str]]:
+    """Send log lines to standard error, and keep them for run.log."""
+    lines: list[str] = []
+
+    class _Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            when = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            lines.append(f"{when} {record.levelname} {record.getMessage()}\n")
+
+    keep, screen = _Keep(), logging.StreamHandler()
+    screen.setFormatter(logging.Formatter("%(message)s"))
+    level = log.level
+    log.setLevel(logging.INFO)
+    log.addHandler(keep)
+    log.addHandler(screen)
+    try:
+        yield lines
+    finally:
+        log.removeHandler(keep)
+        log.removeHandler(screen)
+        log.setLevel(level)
+
+
+__all__ = ["Candidate", "RunRequest", "run_workflow", "split_cases"]
