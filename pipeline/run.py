@@ -21,7 +21,6 @@ from pipeline.io.failpoints import failpoint
 from pipeline.io.progress import reporter
 from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.model import (
-    Candidate,
     Case,
     Corridor,
     EvidenceState,
@@ -32,7 +31,7 @@ from pipeline.model import (
 )
 from pipeline.passes.corridor import Judged, plan_corridor, run_corridor
 from pipeline.passes.search import Searched, search
-from pipeline.publish import publish_run
+from pipeline.publish import Outputs, publish_run
 
 log = logging.getLogger("siluan")
 
@@ -214,13 +213,15 @@ def _publish(
     gsd = {k: v for j in judged for k, v in j.gsd_m.items()}
     return publish_run(
         workflow.out,
-        cases=cases,
-        watch=watch,
-        not_observed=unseen,
-        record=record,
-        rivers={c.id: c.name_zh for c in corridors},
-        gsd_m=gsd,
-        log_text="".join(lines),
+        Outputs(
+            cases=cases,
+            watch=watch,
+            not_observed=unseen,
+            record=record,
+            rivers={c.id: c.name_zh for c in corridors},
+            gsd_m=gsd,
+            log_text="".join(lines),
+        ),
     )
 
 
@@ -262,5 +263,3 @@ def _log_lines() -> Iterator[list[str]]:
         log.removeHandler(screen)
         log.setLevel(level)
 
-
-__all__ = ["Candidate", "RunRequest", "run_workflow", "split_cases"]

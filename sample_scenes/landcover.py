@@ -32,6 +32,11 @@ class LandCover:
     vigour: F32  # (row, col), factor about 1 on near infrared of vegetation
     main: NDArray[np.uint8]  # (row, col), most frequent class
 
+    def crop(self, n: int) -> LandCover:
+        """Keep the north-western ``n`` by ``n`` pixels of the padded grid."""
+        part = (..., slice(n), slice(n))
+        return LandCover(self.share[part], self.texture[part], self.vigour[part], self.main[part])
+
 
 def build(options: SampleOptions, ground: Terrain) -> LandCover:
     """Cover the ground; deterministic in the seed."""

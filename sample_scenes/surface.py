@@ -10,7 +10,7 @@ from sample_scenes import events, landcover, terrain, traps
 from sample_scenes.fields import F32, generator, power_noise, smooth_noise, to_coarse
 from sample_scenes.landcover import LandCover
 from sample_scenes.objects import SceneObject
-from sample_scenes.options import FINE, SampleOptions
+from sample_scenes.options import FINE, WORLD, SampleOptions
 from sample_scenes.schedule import Day
 from sample_scenes.shapes import Footprint, footprint
 from sample_scenes.spectra import class_spectra, material, season
@@ -34,8 +34,9 @@ class World:
 
 def build_world(options: SampleOptions) -> World:
     """Build the static world."""
-    ground = terrain.build(options)
-    cover = landcover.build(options, ground)
+    whole = options.model_copy(update={"size": WORLD})
+    ground = terrain.build(whole)
+    cover = landcover.build(whole, ground)
     found: list[tuple[SceneObject, Footprint]] = []
     for thing in (*traps.build(options), *events.build(options, ground)):
         foot = footprint(thing.shape, thing.grows_from, options.padded)
@@ -49,7 +50,7 @@ def build_world(options: SampleOptions) -> World:
         smooth_noise(rng, n, 1.0),
         smooth_noise(rng, n, 0.8),
     )
-    return World(options, ground, cover, tuple(found), patches)
+    return World(options, ground.crop(n), cover.crop(n), tuple(found), patches)
 
 
 def reflectance(world: World, day: Day) -> tuple[F32, F32]:

@@ -44,6 +44,21 @@ class Terrain:
     x: F32
     y: F32
 
+    def crop(self, n: int) -> Terrain:
+        """Keep the north-western ``n`` by ``n`` pixels of the padded grid."""
+        fine, pixels = n * FINE, (..., slice(n), slice(n))
+        return Terrain(
+            fine_z=self.fine_z[:fine, :fine],
+            fine_body=self.fine_body[:fine, :fine],
+            z=self.z[pixels],
+            body=self.body[pixels],
+            river_offset=self.river_offset[pixels],
+            gentleness=self.gentleness[pixels],
+            slope=self.slope[pixels],
+            x=self.x[pixels],
+            y=self.y[pixels],
+        )
+
     def height_at(self, x: float, y: float) -> float:
         """Ground height at a local point [m], nearest sub-pixel."""
         step = RES / FINE

@@ -176,7 +176,7 @@ def _observe(
     for view, total in zip(views, totals, strict=True):
         expected = expect(view, total, options.zhan.expect)
         known.append(expected.ordinary)
-        deep.append(expected.deep)
+        deep.append(expected.beyond)
         day = total.days[reach]
         levels.append(float("nan") if day.unusable else day.level.rank)
     seen = observe(

@@ -29,8 +29,8 @@ class RegisterOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    size_px: int = Field(default=128, ge=32, le=512, description="Side of a window [px]")
-    stride_px: int = Field(default=96, ge=16, le=512, description="Step of the lattice [px]")
+    size_px: int = Field(default=64, ge=32, le=512, description="Side of a window [px]")
+    stride_px: int = Field(default=48, ge=16, le=512, description="Step of the lattice [px]")
     upsample: int = Field(
         default=20, ge=1, le=100, description="Steps per pixel of the sub-pixel search"
     )
@@ -38,7 +38,7 @@ class RegisterOptions(BaseModel):
         default=3.0, gt=0, le=10, description="Larger shifts are not believed"
     )
     least_usable: float = Field(
-        default=0.5, gt=0, le=1, description="Clear land share that a window needs"
+        default=0.4, gt=0, le=1, description="Clear land share that a window needs"
     )
     least_correlation: float = Field(
         default=0.35,
