@@ -233,12 +233,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Score a run's folder, print the result and draw ``overview.png`` into it."""
+    """Score a run's folder, print the result and draw ``overview.png`` beside it."""
     parser = argparse.ArgumentParser(prog="sample_scenes.score", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out/latest"), help="folder of the run")
     parser.add_argument("--truth", type=Path, default=Path("sample_scenes/data/truth.geojson"))
     parser.add_argument("--kinds", nargs="+", choices=("zhan", "cai", "dui", "jian"))
-    parser.add_argument("--picture", type=Path, help="where to draw; default OUT/overview.png")
+    parser.add_argument("--picture", type=Path, help="where to draw; default: overview.png beside OUT")
     given = parser.parse_args(arguments)
     needed = [given.out / "cases.geojson", given.out / "watch.geojson", given.truth]
     absent = [str(p) for p in needed if not p.is_file()]
@@ -251,10 +251,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cases, watch, truth = (_read(p) for p in needed)
     record = given.out / "run.json"
     run = _read(record) if record.is_file() else {}
-    period = run.get("period") or [None, None]
+    period = run.get("period") or {}
     kinds = tuple(given.kinds or kinds_of(run))
-    print(report(score(cases, watch, truth, kinds, period[1])))
-    picture = given.picture or given.out / "overview.png"
+    print(report(score(cases, watch, truth, kinds, period.get("to"))))
+    # Beside the run and not in it: what a run published is not touched.
+    picture = given.picture or given.out.parent / "overview.png"
     layers = overview.layers(truth, watch, cases)
     if overview.draw(given.truth.parent, layers, picture):
         print(f"picture  {picture} ({overview.LEGEND})")

@@ -64,8 +64,8 @@ def fingerprint(p: Pass) -> str:
 
 
 def _stable(href: str) -> str:
-    """Drop the port of this machine's own API: it changes from run to run."""
-    return re.sub(r"^http://127\.0\.0\.1:\d+", "local:", href)
+    """Drop the port of this machine's own API, which changes from run to run."""
+    return re.sub(r"http://127\.0\.0\.1:\d+", "local:/", href)
 
 
 def _file_state(href: str) -> list[int]:
@@ -111,7 +111,7 @@ def _gather_pass(site: Site, p: Pass) -> Gathered:
         try:
             usable, bands, why = _read_pass(store, p.id, scenes)
         except _BadSceneError as error:
-            aside.append(SetAside(error.scene_id, "gather", error.what, error.remedy))
+            aside.append(SetAside(error.scene_id, "gather", _stable(error.what), error.remedy))
             scenes = [s for s in scenes if s.id != error.scene_id]
             continue
         except SourceUnreachableError as error:
