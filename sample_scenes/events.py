@@ -13,7 +13,7 @@ from sample_scenes.objects import RESERVOIR, RIVER, SceneObject, utc
 from sample_scenes.options import SampleOptions
 from sample_scenes.schedule import normal_levels
 from sample_scenes.shapes import bar, blob, place, rough_box, valid, walk
-from sample_scenes.terrain import Terrain, centre_x, half_width
+from sample_scenes.terrain import FULL_POOL, Terrain, centre_x, half_width
 
 Steps = tuple[tuple[datetime, float], ...]
 Site = tuple[str, float, float, float]  # id, start x, start y, azimuth from east southwards
@@ -24,7 +24,12 @@ def build(options: SampleOptions, ground: Terrain) -> tuple[SceneObject, ...]:
     if not options.events:
         return ()
     rng = generator(options.seed, 4)
-    return (*_fills(options, ground, rng), *_mines(ground, rng), *_heaps(rng), *_buildings(rng))
+    return (
+        *_fills(options, ground, rng),
+        *_mines(ground, rng),
+        *_heaps(ground, rng),
+        *_buildings(ground),
+    )
 
 
 def _mid(y: float) -> float:
@@ -47,8 +52,7 @@ def _fills(
         ident, x, y, towards = site
         in_river = x < 1900
         level = more.get("level", river if in_river else pool)
-        px, py = walk(ground, (x, y), towards, level)
-        inward = towards + 180 if ground.height_at(x, y) < level else towards
+        px, py, inward = walk(ground, (x, y), towards, level)
         shape = place(rough_box(rng, size[0], -14, size[1]), px, py, inward)
         half_plane = place(box(-400, 0, 400, 400).buffer(0), px, py, inward)
         along = LineString([(-300, -14), (300, -14)])
@@ -121,7 +125,16 @@ def _off(y: float, side: int, beyond: float) -> tuple[float, float]:
 
 def _bar(ground: Terrain, y: float, towards: float, level: float) -> tuple[float, float]:
     """Give the point of a point bar at height ``level`` [m]."""
-    return walk(ground, (_mid(y), y), towards, level)
+    return walk(ground, (_mid(y), y), towards, level)[:2]
+
+
+def _above_pool(
+    ground: Terrain, start: tuple[float, float], towards: float, beyond: float
+) -> tuple[float, float]:
+    """Give the point ``beyond`` metres behind the reservoir's highest shore."""
+    x, y, inward = walk(ground, start, towards, FULL_POOL + 0.3)
+    away = np.radians(inward + 180)
+    return float(x + beyond * np.cos(away)), float(y + beyond * np.sin(away))
 
 
 def _mines(ground: Terrain, rng: np.random.Generator) -> tuple[SceneObject, ...]:
@@ -141,7 +154,7 @@ def _mines(ground: Terrain, rng: np.random.Generator) -> tuple[SceneObject, ...]
     )  # fmt: skip
 
 
-def _heaps(rng: np.random.Generator) -> tuple[SceneObject, ...]:
+def _heaps(ground: Terrain, rng: np.random.Generator) -> tuple[SceneObject, ...]:
     """乱堆: heaps of rubble, ash, soil and sand."""
 
     def since(month: int, day: int) -> Steps:
@@ -151,13 +164,13 @@ def _heaps(rng: np.random.Generator) -> tuple[SceneObject, ...]:
         _plain("dui-1", "dui", blob(rng, *_off(350, 1, 95), 55, 40), "rubble", since(1, 20)),
         _plain("dui-2", "dui", blob(rng, *_off(1750, -1, 85), 42, 32), "ash", since(4, 15)),
         _plain("dui-3", "dui", blob(rng, *_off(2250, 1, 90), 70, 45), "sand", since(3, 1)),
-        _plain("dui-4", "dui", blob(rng, 3300, 1880, 48, 36), "red_soil", since(5, 5), RESERVOIR),
-    )
+        _plain("dui-4", "dui", blob(rng, *_above_pool(ground, (3150, 2180), 270, 38), 48, 36),
+               "red_soil", since(5, 5), RESERVOIR),
+    )  # fmt: skip
 
 
-def _buildings(rng: np.random.Generator) -> tuple[SceneObject, ...]:
+def _buildings(ground: Terrain) -> tuple[SceneObject, ...]:
     """乱建: sheds and houses, their roofs in order."""
-    del rng
 
     def since(month: int, day: int) -> Steps:
         return ((utc(2025, month, day), 1.0),)
@@ -167,5 +180,6 @@ def _buildings(rng: np.random.Generator) -> tuple[SceneObject, ...]:
         _plain("jian-2", "jian", bar(*_off(2100, -1, 100), 45, 24, 80), "bright_roof",
                since(5, 12)),
         _plain("jian-3", "jian", bar(*_off(3000, -1, 95), 80, 36, 5), "bright_roof", since(3, 18)),
-        _plain("jian-4", "jian", bar(3150, 1480, 40, 24, 35), "town", since(6, 10), RESERVOIR),
+        _plain("jian-4", "jian", bar(*_above_pool(ground, (2990, 1480), 0, 60), 40, 24, 35),
+               "town", since(6, 10), RESERVOIR),
     )  # fmt: skip

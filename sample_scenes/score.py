@@ -238,7 +238,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("out/latest"), help="folder of the run")
     parser.add_argument("--truth", type=Path, default=Path("sample_scenes/data/truth.geojson"))
     parser.add_argument("--kinds", nargs="+", choices=("zhan", "cai", "dui", "jian"))
-    parser.add_argument("--picture", type=Path, help="where to draw; default: overview.png beside OUT")
+    parser.add_argument(
+        "--picture", type=Path, help="where to draw; default: overview.png beside OUT"
+    )
     given = parser.parse_args(arguments)
     needed = [given.out / "cases.geojson", given.out / "watch.geojson", given.truth]
     absent = [str(p) for p in needed if not p.is_file()]

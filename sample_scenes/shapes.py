@@ -71,22 +71,29 @@ def footprint(area: Polygon, order_from: LineString | None, n: int) -> Footprint
 
 def walk(
     ground: Terrain, start: tuple[float, float], towards: float, level: float
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
     """Go from ``start`` at azimuth ``towards`` [degrees from east, southwards] to the shore.
 
-    The shore is where the ground first crosses ``level`` [m].
+    The shore is where the ground first crosses ``level`` [m]. Where there is none ahead, look
+    behind: another seed bends the shore elsewhere.
+
+    Returns
+    -------
+    tuple
+        x, y of the shore [m], and the azimuth from there into the water.
 
     Raises
     ------
     ValueError
-        When there is none within 900 m: the layout and the object do not fit.
+        When there is none within 900 m either way: the layout and the object do not fit.
     """
-    ux, uy = np.cos(np.radians(towards)), np.sin(np.radians(towards))
     below = ground.height_at(*start) < level
-    for step in np.arange(0, 900, 2.5):
-        x, y = start[0] + step * ux, start[1] + step * uy
-        if (ground.height_at(x, y) < level) != below:
-            return float(x), float(y)
+    for azimuth in (towards, towards + 180):
+        ux, uy = np.cos(np.radians(azimuth)), np.sin(np.radians(azimuth))
+        for step in np.arange(0, 900, 2.5):
+            x, y = float(start[0] + step * ux), float(start[1] + step * uy)
+            if (ground.height_at(x, y) < level) != below:
+                return x, y, azimuth + 180 if below else azimuth
     raise ValueError(f"no shore at level {level} m from {start} towards {towards} degrees")
 
 

@@ -14,7 +14,7 @@ from sample_scenes.geo import collection, geojson, to_wgs84
 from sample_scenes.objects import SceneObject
 from sample_scenes.options import FINE, RES, RESERVOIR, RIVER, SampleOptions
 from sample_scenes.schedule import Day
-from sample_scenes.shapes import Footprint, outline
+from sample_scenes.shapes import Footprint, outline, valid
 from sample_scenes.surface import World, level_field, present
 from sample_scenes.terrain import Terrain, centreline
 
@@ -107,7 +107,9 @@ def corridor_shapes(options: SampleOptions, ground: Terrain) -> dict[str, BaseGe
     out: dict[str, BaseGeometry] = {}
     for ident, number, high in ((RIVER, 1, 5.4), (RESERVOIR, 2, 16.0)):
         water = outline((body == number) & (z < high), 5000.0)
-        area = water.buffer(LAND_M).simplify(8.0).buffer(0).intersection(frame)
+        if water.is_empty:
+            continue
+        area = valid(water.buffer(LAND_M).simplify(8.0).intersection(frame))
         if not area.is_empty:
             out[ident] = area
     return out

@@ -172,7 +172,8 @@ def test_the_offset_is_in_the_later_half_and_one_item_lies(made: Made) -> None:
         halves.append((said["datetime"], late))
         numbers = made.read(item, "blue")
         dark = float(np.quantile(numbers[numbers > 0], 0.02))
-        assert (dark > 1000) == late, item["id"]
+        if said["eo:cloud_cover"] < 70:
+            assert (dark > 1000) == late, item["id"]
         if late and told == 0:
             liars.append(item["id"])
             assert said["earthsearch:boa_offset_applied"] is True

@@ -48,7 +48,7 @@ class Track:
 
     kind: Kind
     sightings: tuple[Sighting, ...]  # by time, then by first pixel; a pass may hold several
-    rows: NDArray[np.int32]  # footprint now: in at least half of the last hits
+    rows: NDArray[np.int32]  # footprint now: in a quarter of the last hits, and in two
     cols: NDArray[np.int32]
     first_rows: NDArray[np.int32]  # footprint on the first date
     first_cols: NDArray[np.int32]
@@ -172,8 +172,9 @@ def _close(track: _Open, kind: Kind, options: LinkOptions) -> Track:
     """Freeze a track with its footprint."""
     last = track.by_pass[-options.memory :]
     keys, counts = np.unique(np.concatenate(last), return_counts=True)
-    # Of one or two hits all pixels count: half of them would be chance.
-    solid = keys if len(last) < 3 else keys[counts * 2 >= len(last)]
+    # A low level shows only the deep part of an object, so a pixel need not be in most hits; two
+    # keep the ragged edge of a single date out. Of one or two hits all pixels count.
+    solid = keys if len(last) < 3 else keys[counts >= max(2, len(last) / 4)]
     footprint = solid if solid.size else keys
     return Track(kind, tuple(track.sightings), *_split(footprint), *_split(track.by_pass[0]))
 

@@ -35,6 +35,7 @@ from pipeline.passes.watch import Epoch, Watched
 
 DETECTOR = "zhan/1"
 _OUTLINE_MARGIN_PX = 12
+_SAME_LEVEL = 0.12  # ranks nearer than this show the same shore
 _OUTLINE_LOOKS = 8  # looks before and after that make the medians of an outline
 
 
@@ -205,14 +206,23 @@ def _observe(
 
 
 def with_sightings(looks: Sequence[Look], track: Track) -> list[Look]:
-    """Let a date that sighted the track be a hit, as certain as its best sighting was."""
+    """Let a date that sighted the track be a hit, as certain as its best sighting was.
+
+    What looks like a hit before the first sighting was examined on its own date and rejected then,
+    or belongs to the history: it is no evidence.
+    """
     certain: dict[str, bool] = {}
     for s in track.sightings:
         certain[s.pass_id] = certain.get(s.pass_id, False) or s.certain
-    return [
-        replace(k, seen=Seen.HIT, certain=certain[k.pass_id]) if k.pass_id in certain else k
-        for k in looks
-    ]
+    out: list[Look] = []
+    for look in looks:
+        if look.pass_id in certain:
+            out.append(replace(look, seen=Seen.HIT, certain=certain[look.pass_id]))
+        elif look.seen is Seen.HIT and look.on < track.first_on:
+            out.append(replace(look, seen=Seen.UNKNOWN))
+        else:
+            out.append(look)
+    return out
 
 
 def _outline(
@@ -224,12 +234,15 @@ def _outline(
     by_id = {p.id: p for p in looks.passes}
     hits = [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]
     ranks = [k.level_rank for k in hits if k.level_rank is not None]
-    # Before: looks at a level like that of the hits, so that the old shore is the right one.
-    highest = max(ranks, default=1.0) + 0.1
+    # Before: looks at the highest level at which it was seen, because a lower one leaves the upper
+    # part of the object on dry ground and says nothing of it.
+    highest = max(ranks, default=1.0)
     early = [
         k
         for k in found
-        if k.on < track.first_on and k.level_rank is not None and k.level_rank <= highest
+        if k.on < track.first_on
+        and k.level_rank is not None
+        and abs(k.level_rank - highest) <= _SAME_LEVEL
     ][-_OUTLINE_LOOKS:]
     reader = looks.reader(site.store)
 
