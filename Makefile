@@ -22,6 +22,7 @@ $(STAMP): pyproject.toml requirements.lock
 sample_scenes/data/truth.geojson: $(STAMP) $(wildcard sample_scenes/*.py)
 	@echo "Making the sample scenes (once) ..."
 	@$(BIN)/python -m sample_scenes.make --out sample_scenes/data --seed 7
+	@touch $@
 
 sample: $(STAMP) sample_scenes/data/truth.geojson
 	@$(BIN)/siluan run workflows/sample.yaml || test $$? -eq 10

@@ -94,6 +94,9 @@ class StoreOptions(BaseModel):
         default=300.0, ge=0, le=5000, description="ground kept around a corridor [m]"
     )
     workers: int = Field(default=2, ge=1, le=64, description="threads; 1 is a plain loop")
+    io_threads: int = Field(
+        default=8, ge=1, le=256, description="scenes read at once: reading waits more than it works"
+    )
 
 
 class EpochOptions(BaseModel):
@@ -168,7 +171,8 @@ class Workflow(BaseModel):
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
         content = self.model_dump(mode="json", by_alias=True, exclude={"state", "out", "sensors"})
-        content["options"]["store"].pop("workers")
+        for name in ("workers", "io_threads"):
+            content["options"]["store"].pop(name)
         content["options"]["store"].pop("tile_px")
         for source in content["sources"]:
             # Where a catalogue lies does not change what its scenes say: their own marks do.

@@ -96,9 +96,8 @@ class Grid:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """(left, bottom, right, top) in CRS units."""
-        left, top = self.transform * (0, 0)
-        right, bottom = self.transform * (self.shape[1], self.shape[0])
-        return left, bottom, right, top
+        t = self.transform
+        return t.c, t.f + self.shape[0] * t.e, t.c + self.shape[1] * t.a, t.f
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -55,7 +55,7 @@ class _Clock:
     seconds: dict[str, float] = field(default_factory=dict[str, float])
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Generator[None]:
         began = time.perf_counter()
         try:
             yield
@@ -241,7 +241,7 @@ def _close(
 
 
 @contextmanager
-def _log_lines() -> Iterator[list[str]]:
+def _log_lines() -> Generator[list[str]]:
     """Send log lines to standard error, and keep them for run.log."""
     lines: list[str] = []
 
@@ -262,4 +262,3 @@ def _log_lines() -> Iterator[list[str]]:
         log.removeHandler(keep)
         log.removeHandler(screen)
         log.setLevel(level)
-

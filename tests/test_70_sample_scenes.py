@@ -344,7 +344,14 @@ def test_perfect_cases_score_perfectly_and_are_drawn(
     events = [f for f in made.json("truth.geojson")["features"] if f["properties"]["kind"]]
     (tmp_path / "cases.geojson").write_text(json.dumps(_all(*events)))
     (tmp_path / "watch.geojson").write_text(json.dumps(_all()))
-    given = ["--out", str(tmp_path), "--truth", str(made.root / "truth.geojson")]
+    given = [
+        "--picture",
+        str(tmp_path / "overview.png"),
+        "--out",
+        str(tmp_path),
+        "--truth",
+        str(made.root / "truth.geojson"),
+    ]
     assert score_main([*given, "--kinds", "zhan", "cai", "dui", "jian"]) == 0
     said = capsys.readouterr().out
     assert "zhan: 10 found, 0 on watch, 0 missed of 10; 0 false" in said

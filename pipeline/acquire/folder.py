@@ -175,8 +175,8 @@ def _acquired(source: FolderSource, day: str) -> datetime:
 
 def _footprint(profiles: list[Profile]) -> Any:
     first = profiles[0]
-    left, top = first.transform * (0, 0)
-    right, bottom = first.transform * (first.shape[1], first.shape[0])
-    frame = box(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
+    t = first.transform
+    right, bottom = t.c + first.shape[1] * t.a, t.f + first.shape[0] * t.e
+    frame = box(min(t.c, right), min(t.f, bottom), max(t.c, right), max(t.f, bottom))
     mover = Transformer.from_crs(first.crs, "EPSG:4326", always_xy=True)
     return transform(mover.transform, frame.segmentize(max(frame.length / 40, 1e-9)))

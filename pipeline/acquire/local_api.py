@@ -10,7 +10,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -228,7 +228,7 @@ def _in_time(item: dict[str, Any], interval: str) -> bool:
 
 
 @contextmanager
-def serve(path: Path, fault: Fault | None = None) -> Iterator[str]:
+def serve(path: Path, fault: Fault | None = None) -> Generator[str]:
     """Serve a static catalogue on a free port of this machine; give the API's URL."""
     app = application(LocalCatalogue(path), fault)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -21,7 +21,7 @@ def burn(geometry: BaseGeometry, grid: Grid) -> NDArray[np.bool_]:
 
 
 def burn_indices(shapes: list[tuple[BaseGeometry, int]], grid: Grid) -> NDArray[np.uint16]:
-    """Number the pixels by the geometry that holds their centre; 0 outside, later ones win."""
+    """Give each pixel the number of the geometry that holds its centre; 0 outside, later win."""
     if not shapes:
         return np.zeros(grid.shape, dtype=np.uint16)
     burnt = rasterize(

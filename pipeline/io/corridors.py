@@ -153,7 +153,7 @@ def reaches_of(corridor: Corridor, crs: str) -> tuple[Reach, ...]:
         return (Reach(1, f"{corridor.id}-1", polygon),)
     steps = max(count * 20, int(line.length // 100))
     along = (np.arange(steps) + 0.5) / steps
-    points = shapely.line_interpolate_point(line, along * line.length)
+    points = [line.interpolate(float(at)) for at in along * line.length]
     index = np.minimum((along * count).astype(int), count - 1)
     cells = shapely.get_parts(
         shapely.voronoi_polygons(MultiPoint(points), extend_to=polygon, ordered=True)

@@ -62,7 +62,7 @@ class LookReader:
     def stack(
         self, pass_ids: Sequence[str], bands: Sequence[str], window: Window
     ) -> dict[str, NDArray[np.float32]]:
-        """Looks of several dates: band → float32 ``(time, row, col)``."""
+        """Give looks of several dates: band → float32 ``(time, row, col)``."""
         return {b: np.stack([self.band(p, b, window) for p in pass_ids]) for b in bands}
 
     def _raw(self, pass_id: str, band: str, window: Window) -> NDArray[np.float32]:

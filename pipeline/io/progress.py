@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def reporter() -> Iterator[Callback | None]:
+def reporter() -> Generator[Callback | None]:
     """Give a progress callback: a bar on a terminal, otherwise none (stages log their own line)."""
     if not sys.stderr.isatty():
         yield None

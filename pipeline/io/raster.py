@@ -13,7 +13,7 @@ for _name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA"):
     os.environ.pop(_name, None)
 
 import math  # noqa: E402
-from collections.abc import Iterator, Mapping  # noqa: E402
+from collections.abc import Generator, Mapping  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 from types import TracebackType  # noqa: E402
@@ -28,7 +28,6 @@ from rasterio.enums import Resampling  # noqa: E402
 from rasterio.errors import RasterioError  # noqa: E402
 from rasterio.io import DatasetReader  # noqa: E402
 from rasterio.vrt import WarpedVRT  # noqa: E402
-from rasterio.windows import Window as RasterWindow  # noqa: E402
 
 from pipeline.errors import SceneUnusableError, SourceUnreachableError  # noqa: E402
 from pipeline.model import Asset, Grid, Window  # noqa: E402
@@ -69,7 +68,7 @@ def is_remote(href: str) -> bool:
 
 
 @contextmanager
-def open_raster(href: str) -> Iterator[Any]:
+def open_raster(href: str) -> Generator[Any]:
     """Open a GeoTIFF, COG or JPEG 2000 for reading.
 
     Raises
@@ -241,7 +240,7 @@ class AssetReader:
         try:
             block = cast(
                 "NDArray[np.generic]",
-                source.read(self.asset.band_index, window=RasterWindow(c0, r0, c1 - c0, r1 - r0)),
+                source.read(self.asset.band_index, window=((r0, r1), (c0, c1))),
             )
         except RasterioError as error:
             raise _explained_read(self.asset.href, error) from error
@@ -251,7 +250,7 @@ class AssetReader:
         if nodata is None:
             inside = np.ones(block.shape, dtype=bool)
             if self._vrt is not None:
-                mask = source.dataset_mask(window=RasterWindow(c0, r0, c1 - c0, r1 - r0))
+                mask = source.dataset_mask(window=((r0, r1), (c0, c1)))
                 inside = np.asarray(mask) > 0
         else:
             inside = np.isfinite(block) if math.isnan(nodata) else block != nodata

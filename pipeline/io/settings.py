@@ -1,4 +1,4 @@
-"""YAML files checked against a frozen pydantic model; every offender named, with the nearest key."""
+"""YAML checked against a frozen pydantic model; every offender named, with the nearest key."""
 
 from __future__ import annotations
 

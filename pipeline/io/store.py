@@ -123,7 +123,7 @@ class CorridorStore:
             return fine
         rows, cols = fine.shape
         view = fine.reshape(rows // factor, factor, cols // factor, factor)
-        return view.any(axis=(1, 3))
+        return np.asarray(view.any(axis=(1, 3)), dtype=bool)
 
     @staticmethod
     def tile_name(tile: Tile) -> str:

@@ -17,7 +17,7 @@ class LedgerTransaction(Protocol):
         """Give the whole projection, by case id."""
         ...
 
-    def write(self, changed: Sequence[Case], events: Sequence[Event]) -> None:
+    def write(self, changed: Sequence[Case], events: Sequence[Event], /) -> None:
         """Keep changed cases, their new revisions, and append events."""
         ...
 

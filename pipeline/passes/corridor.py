@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -103,7 +103,7 @@ def run_corridor(
 
 
 @contextmanager
-def _stage(judged: Judged, corridor_id: str, name: str) -> Iterator[None]:
+def _stage(judged: Judged, corridor_id: str, name: str) -> Generator[None]:
     began = time.perf_counter()
     yield
     spent = round(time.perf_counter() - began, 3)
@@ -157,7 +157,8 @@ def open_site(
         store = CorridorStore(
             store.root, store.grid, store.tile_px, stored.buffer(options.context_m)
         )
-    return Site(corridor, store, reaches_of(corridor, store.grid.crs), options.workers, progress)
+    reaches = reaches_of(corridor, store.grid.crs)
+    return Site(corridor, store, reaches, options.workers, options.io_threads, progress)
 
 
 def _first_profile(passes: Sequence[Pass]) -> Profile | None:

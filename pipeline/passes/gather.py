@@ -94,7 +94,7 @@ def plan(store: CorridorStore, passes: Sequence[Pass]) -> dict[str, str]:
 def gather(site: Site, passes: Sequence[Pass]) -> list[Gathered]:
     """Bring all passes into the store; those already there, unchanged, are skipped."""
     return map_tiles(
-        lambda p: _gather_pass(site, p), passes, site.workers, site.progress, "reading scenes"
+        lambda p: _gather_pass(site, p), passes, site.io_threads, site.progress, "reading scenes"
     )
 
 
@@ -102,8 +102,8 @@ def _gather_pass(site: Site, p: Pass) -> Gathered:
     store, mark = site.store, fingerprint(p)
     if store.fingerprint(p.id) == mark:
         note = store.note(p.id)
-        aside = tuple(SetAside(**item) for item in note["set_aside"])
-        return Gathered(p.id, bool(note["usable"]), False, aside)
+        known = tuple(SetAside(**item) for item in note["set_aside"])
+        return Gathered(p.id, bool(note["usable"]), False, known)
     aside: list[SetAside] = []
     scenes = list(p.scenes)
     usable, bands = False, ()

@@ -26,6 +26,7 @@ class Site:
     store: CorridorStore
     reaches: tuple[Reach, ...]
     workers: int = 1
+    io_threads: int = 1
     progress: Progress | None = None
 
     @property
@@ -81,7 +82,7 @@ class States:
         return self._reader.codes(f"state/{self.looks.state_key}/{pass_id}", "state", window)
 
     def history(self, pass_ids: Sequence[str], window: Window) -> NDArray[np.uint8]:
-        """Ground codes ``(T, H, W)`` with flagged pixels UNKNOWN, so that no fill becomes normal."""
+        """Ground codes ``(T, H, W)`` flagged pixels UNKNOWN: a fill never becomes normal."""
         if not pass_ids:
             return np.zeros((0, *window.shape), np.uint8)
         stack = np.stack([self.of(p, window) for p in pass_ids])

@@ -89,7 +89,7 @@ def _sum_tiles(
     site: Site, work: Callable[[Tile], NDArray[np.int64]], what: str
 ) -> NDArray[np.int64]:
     parts = map_tiles(work, site.store.tiles, site.workers, site.progress, what)
-    return np.sum(parts, axis=0, dtype=np.int64)
+    return np.asarray(np.sum(parts, axis=0), dtype=np.int64)
 
 
 def _radiometry(

@@ -8,7 +8,7 @@ candidate pixels (joined over tiles), objects examined in their own window.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -174,8 +174,7 @@ class _EpochSweep:
         self.days: list[Days] = judged[n:]
         self.cache = BaselineCache(self.states, epoch.history, self.ranks)
 
-    def _map(self, work: object, what: str) -> list[NDArray[np.int64]]:
-        assert callable(work)
+    def _map(self, work: Callable[[Tile], NDArray[np.int64]], what: str) -> list[NDArray[np.int64]]:
         return map_tiles(work, self.site.store.tiles, self.site.workers, self.site.progress, what)
 
     def view(self, p: Pass, window: Window, base: Baseline) -> View:
@@ -279,7 +278,7 @@ def _rank(day: object) -> float:
 
 
 def split_objects(parts: Sequence[Pixels]) -> list[Pixels]:
-    """Join the sparse pixels of all tiles of one date into objects, largest order by row, column."""
+    """Join the sparse pixels of all tiles of one date into objects, by their first pixel."""
     rows = np.concatenate([p.rows for p in parts])
     if rows.size == 0:
         return []

@@ -20,5 +20,8 @@ class PrepareOptions(BaseModel):
     register_: RegisterOptions = Field(default=RegisterOptions(), alias="register")
     quarantine: QuarantineOptions = QuarantineOptions()
     least_clear: float = Field(
-        0.02, ge=0, le=1, description="clear share of the corridor below which a date is no look"
+        default=0.02,
+        ge=0,
+        le=1,
+        description="clear share of the corridor below which a date is no look",
     )

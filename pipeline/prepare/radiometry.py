@@ -50,7 +50,9 @@ class RadiometryOptions(BaseModel):
     band_scatter: float = Field(
         default=0.035, gt=0, description="Difference between bands of a common step, at most"
     )
-    darkest: float = Field(-0.05, lt=0, description="Dark targets below this are impossible")
+    darkest: float = Field(
+        default=-0.05, lt=0, description="Dark targets below this are impossible"
+    )
     dark: float = Field(
         default=0.08, gt=0, description="Dark targets above this are not believed as a reference"
     )

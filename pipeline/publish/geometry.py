@@ -28,7 +28,7 @@ def to_wgs84(geometry: BaseGeometry, crs: str) -> Polygon | MultiPolygon:
     snapped = shapely.set_precision(shapely.make_valid(moved), 10.0**-DECIMALS)
     rounded = shapely.transform(_areal(snapped), lambda xy: xy.round(DECIMALS))
     ordered = shapely.orient_polygons(shapely.normalize(rounded))
-    if ordered.is_empty or not ordered.is_valid:
+    if not isinstance(ordered, Polygon | MultiPolygon) or not ordered.is_valid:
         raise ContractError("an outline is empty or invalid after rounding to 7 decimals")
     return ordered
 
