@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -21,17 +19,13 @@ from pipeline.io.failpoints import failpoint
 from pipeline.io.progress import reporter
 from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.model import (
-    Case,
     Corridor,
-    EvidenceState,
-    NotObserved,
     RunRecord,
     SetAside,
-    Status,
 )
 from pipeline.passes.corridor import Judged, plan_corridor, run_corridor
 from pipeline.passes.search import Searched, search
-from pipeline.publish import Outputs, publish_run
+from pipeline.publish import PublishContext, make_run_id, publish_run, split_cases
 
 log = logging.getLogger("siluan")
 
@@ -131,16 +125,14 @@ def _say_plan(workflow: Workflow, corridors: Sequence[Corridor], searched: Searc
 
 
 def _run_id(workflow: Workflow, corridors: Sequence[Corridor], judged: Sequence[Judged]) -> str:
-    """Name a run by its content: the same inputs and options give the same name."""
-    content = [
+    return make_run_id(
         workflow.name,
         [c.id for c in corridors],
-        [t.isoformat() for t in workflow.period.span],
-        sorted((i["id"], i["fingerprint"]) for j in judged for i in j.inputs),
+        workflow.period.span,
+        {f"{j.corridor_id}/{i['id']}": str(i["fingerprint"]) for j in judged for i in j.inputs},
         workflow.config_hash(),
         __version__,
-    ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+    )
 
 
 def _context(workflow: Workflow, corridors: Sequence[Corridor], run_id: str) -> LedgerContext:
@@ -184,22 +176,6 @@ def _record(
     )
 
 
-def split_cases(cases: Sequence[Case], corridor_ids: set[str]) -> tuple[list[Case], list[Case]]:
-    """Open cases (suspected and above), and what only analysts watch."""
-    confirmed = (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
-    ended = (Status.REJECTED, Status.CLOSED, Status.WITHDRAWN, Status.PERMITTED)
-    live = [c for c in cases if c.merged_into is None and c.corridor_id in corridor_ids]
-    open_ = [
-        c
-        for c in live
-        if (c.issued and c.status not in ended)
-        or (not c.issued and c.produced and c.evidence.state in confirmed)
-    ]
-    watching = (EvidenceState.FIRST, EvidenceState.PROVISIONAL)
-    watch = [c for c in live if not c.issued and c.produced and c.evidence.state in watching]
-    return open_, watch
-
-
 def _publish(
     workflow: Workflow,
     corridors: Sequence[Corridor],
@@ -208,27 +184,20 @@ def _publish(
     record: RunRecord,
     lines: list[str],
 ) -> Path:
-    cases, watch = split_cases(result.cases, {c.id for c in corridors})
-    unseen: list[NotObserved] = [n for j in judged for n in j.not_observed]
-    gsd = {k: v for j in judged for k, v in j.gsd_m.items()}
-    return publish_run(
-        workflow.out,
-        Outputs(
-            cases=cases,
-            watch=watch,
-            not_observed=unseen,
-            record=record,
-            rivers={c.id: c.name_zh for c in corridors},
-            gsd_m=gsd,
-            log_text="".join(lines),
-        ),
+    cases, watch = split_cases(result.cases)
+    context = PublishContext(
+        rivers_zh={c.id: c.name_zh for c in corridors},
+        gsd_m={k: v for j in judged for k, v in j.gsd_m.items()},
+        extras={"run.log": "".join(lines).encode()},
     )
+    unseen = [n for j in judged for n in j.not_observed]
+    return publish_run(workflow.out, cases, watch, unseen, record, context).folder
 
 
 def _close(
     folder: Path, result: LedgerResult, record: RunRecord, unreachable: Sequence[str]
 ) -> ExitCode:
-    open_, watch = split_cases(result.cases, set(record.counts["corridors"]))
+    open_, watch = split_cases(result.cases)
     print(f"疑似 suspected: {len(open_)} · on watch: {len(watch)} · in {folder}")
     broken = [a for a in record.set_aside if a.remedy]
     for a in broken:

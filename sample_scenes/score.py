@@ -255,7 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = _read(record) if record.is_file() else {}
     period = run.get("period") or {}
     kinds = tuple(given.kinds or kinds_of(run))
-    print(report(score(cases, watch, truth, kinds, period.get("to"))))
+    print(report(score(cases, watch, truth, kinds, period.get("end"))))
     # Beside the run and not in it: what a run published is not touched.
     picture = given.picture or given.out.parent / "overview.png"
     layers = overview.layers(truth, watch, cases)

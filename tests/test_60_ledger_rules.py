@@ -236,9 +236,7 @@ def test_a_small_shift_of_everything_opens_nothing(
     found: list[Candidate], dx: float, dy: float
 ) -> None:
     # Apart, because a row of equal touching boxes shifted by half a box cannot be told apart.
-    apart = [
-        replace(c, polygon=translate(c.polygon, 400.0 * i, 0.0)) for i, c in enumerate(found)
-    ]
+    apart = [replace(c, polygon=translate(c.polygon, 400.0 * i, 0.0)) for i, c in enumerate(found)]
     known = apply([], apart).cases
     moved = [replace(c, polygon=translate(c.polygon, dx, dy)) for c in apart]
     seen = sum(c.evidence.hits > 0 for c in apart)

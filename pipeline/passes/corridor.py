@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -78,7 +78,10 @@ def run_corridor(
     with _stage(judged, corridor.id, "prepare"):
         reduced = reduce_dates(site, usable, workflow.options.prepare)
         key = write_states(site, reduced.passes, reduced, workflow.options.detect.water)
-    judged.set_aside.extend(reduced.set_aside)
+    # A pass may be good in one corridor and not in another.
+    judged.set_aside.extend(
+        replace(a, what=f"{a.what} in {corridor.id}") for a in reduced.set_aside
+    )
     looks = Looks(reduced.passes, reduced.quality, reduced.mask_key, key)
     with _stage(judged, corridor.id, "watch"):
         detect = workflow.options.detect

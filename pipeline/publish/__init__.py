@@ -1,5 +1,6 @@
 """What leaves the run: GeoJSON with its schema, the run record."""
 
-from pipeline.publish.outputs import Outputs, publish_run
+from pipeline.publish.folder import PublishContext, Published, publish_run, split_cases
+from pipeline.publish.record import make_run_id
 
-__all__ = ["Outputs", "publish_run"]
+__all__ = ["PublishContext", "Published", "make_run_id", "publish_run", "split_cases"]

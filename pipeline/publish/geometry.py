@@ -28,8 +28,10 @@ def to_wgs84(geometry: BaseGeometry, crs: str) -> Polygon | MultiPolygon:
     snapped = shapely.set_precision(shapely.make_valid(moved), 10.0**-DECIMALS)
     rounded = shapely.transform(_areal(snapped), lambda xy: xy.round(DECIMALS))
     ordered = shapely.orient_polygons(shapely.normalize(rounded))
-    if not isinstance(ordered, Polygon | MultiPolygon) or not ordered.is_valid:
-        raise ContractError("an outline is empty or invalid after rounding to 7 decimals")
+    if not isinstance(ordered, (Polygon, MultiPolygon)) or ordered.is_empty:
+        raise ContractError("an outline has no area left after rounding to 7 decimals")
+    if not ordered.is_valid:
+        raise ContractError("an outline is invalid after rounding to 7 decimals")
     return ordered
 
 
@@ -66,10 +68,8 @@ def inner_point(outline: Polygon | MultiPolygon) -> tuple[float, float]:
 
 def _areal(geometry: BaseGeometry) -> BaseGeometry:
     """Keep polygons only; lines and points are what rounding leaves of slivers."""
-    polygons = [p for p in shapely.get_parts(geometry) if isinstance(p, Polygon)]
-    if not polygons:
-        nested = shapely.get_parts(shapely.get_parts(geometry))
-        polygons = [p for p in nested if isinstance(p, Polygon)]
+    parts = shapely.get_parts(shapely.get_parts(geometry))  # twice: collections may be nested
+    polygons = [p for p in parts if isinstance(p, Polygon)]
     return polygons[0] if len(polygons) == 1 else MultiPolygon(polygons)
 
 

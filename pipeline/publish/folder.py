@@ -1,0 +1,137 @@
+"""The output folder of a run: whole or not at all, and the same again for the same input."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.io.atomic import disk_full_named, point_latest, replace_dir, write_bytes
+from pipeline.io.failpoints import failpoint
+from pipeline.model import Case, EvidenceState, NotObserved, RunRecord, Status
+from pipeline.publish.contract import check
+from pipeline.publish.geojson import (
+    case_feature,
+    feature_collection,
+    not_observed_feature,
+    to_bytes,
+)
+from pipeline.publish.record import run_document
+
+log = logging.getLogger(__name__)
+
+VOLATILE = frozenset({"run.json", "run.log"})  # may differ between runs over the same input
+
+OPEN = frozenset(
+    {Status.SUSPECTED, Status.ISSUED, Status.VERIFIED, Status.RECTIFYING, Status.RELAPSED}
+)
+
+
+@dataclass(frozen=True)
+class PublishContext:
+    """What features say beside the case itself."""
+
+    rivers_zh: Mapping[str, str] = field(default_factory=dict[str, str])  # by corridor id
+    gsd_m: Mapping[str, float] = field(default_factory=dict[str, float])  # by sensor [m]
+    extras: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # e.g. run.log
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where a run left what it found."""
+
+    folder: Path  # dated
+    latest: Path  # link (or text file) that points to it
+    files: tuple[Path, ...]
+    changed: bool  # anything but run.json and run.log
+
+
+def publish_run(
+    out_dir: Path,
+    cases: Iterable[Case],
+    watch: Iterable[Case],
+    not_observed: Iterable[NotObserved],
+    record: RunRecord,
+    context: PublishContext | None = None,
+) -> Published:
+    """Write the folder of a run, named by the period's end and the run id, and point latest to it.
+
+    Parameters
+    ----------
+    cases, watch : iterable of Case
+        See ``split_cases``.
+    context : PublishContext, optional
+        Names, ground sample distances, further files.
+
+    Raises
+    ------
+    ContractError
+        If anything would break the schema; then nothing is written.
+    DiskFullError
+        If the disk is full; what was there before stays, and nothing half-written.
+    """
+    context = context or PublishContext()
+    contents = render(cases, watch, not_observed, context)
+    report = run_document(record, contents)
+    check("run", report)
+    contents |= context.extras
+    contents["run.json"] = _pretty(report)
+    folder = out_dir / f"{record.period[1]:%Y-%m-%d}_{record.run_id}"
+
+    def build(partial: Path) -> None:
+        for name, data in contents.items():
+            write_bytes(partial / name, data)
+        failpoint("publish.before_swap")
+
+    changed = replace_dir(folder, build, VOLATILE)
+    with disk_full_named(folder):
+        failpoint("publish.after_swap")
+    latest = point_latest(folder)
+    log.info("publish: %s %s", folder, "written" if changed else "unchanged")
+    return Published(folder, latest, tuple(folder / name for name in sorted(contents)), changed)
+
+
+def split_cases(cases: Iterable[Case]) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+    """Choose from the ledger what is published: (open cases, watch).
+
+    Open are suspected and issued ones until they are closed, rejected, permitted or withdrawn; on
+    watch are first and provisional sightings. What was merged into another, or has expired before
+    it was issued, is in neither.
+    """
+    live = sorted((c for c in cases if c.merged_into is None), key=lambda c: c.case_id)
+    early = (EvidenceState.FIRST, EvidenceState.PROVISIONAL)
+    is_open = tuple(c for c in live if c.status in OPEN)
+    watch = tuple(c for c in live if c.status is Status.WATCH and c.evidence.state in early)
+    return is_open, watch
+
+
+def render(
+    cases: Iterable[Case],
+    watch: Iterable[Case],
+    not_observed: Iterable[NotObserved],
+    context: PublishContext,
+) -> dict[str, bytes]:
+    """Make the GeoJSON files by name, each checked against the schema; pure but for the schema."""
+    collections = {
+        "cases.geojson": ("cases", [_feature(c, context) for c in cases]),
+        "watch.geojson": ("cases", [_feature(c, context) for c in watch]),
+        "not_observed.geojson": ("not_observed", [not_observed_feature(r) for r in not_observed]),
+    }
+    contents: dict[str, bytes] = {}
+    for name, (promise, features) in collections.items():
+        collection = feature_collection(features)
+        check(promise, collection)
+        contents[name] = to_bytes(collection)
+    return contents
+
+
+def _feature(case: Case, context: PublishContext) -> dict[str, Any]:
+    river = context.rivers_zh.get(case.corridor_id)
+    return case_feature(case, river_zh=river, gsd_m=context.gsd_m)
+
+
+def _pretty(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
