@@ -3,7 +3,7 @@
 Usage: python -m benchmarks.first_light [--runs 3]
 
 Each run starts from an empty state in a temporary folder. ``decode`` reads the blocks touching
-the corridors with rasterio and does nothing else: it is the floor of any run that starts from nothing.
+the corridors with rasterio and does nothing else: the floor of any run that starts from nothing.
 """
 
 from __future__ import annotations

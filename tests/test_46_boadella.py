@@ -82,7 +82,7 @@ def test_flood_water_beats_the_best_single_index() -> None:
     image = FLOODS / "S2" / "Spain_7370579_S2Hand.tif"
     if not image.is_file():
         pytest.skip(f"real imagery is missing: {image}")
-    import rasterio  # noqa: PLC0415
+    import rasterio
 
     with rasterio.open(image) as src:
         data = src.read().astype(np.float32) * np.float32(1e-4)
