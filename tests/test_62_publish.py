@@ -209,7 +209,11 @@ def test_who_is_published() -> None:
     expired = replace(first, evidence=replace(first.evidence, state=EvidenceState.EXPIRED))
     gone = replace(suspected, merged_into="x")
     closed = replace(suspected, status=Status.CLOSED)
-    assert split_cases([suspected, first, expired, gone, closed]) == ((suspected,), (first,))
+    lost = replace(suspected, produced=False)
+    held = replace(lost, status=Status.ISSUED)
+    some = [suspected, first, expired, gone, closed, lost, held]
+    assert split_cases(some) == ((suspected, held), (first,))
+    assert split_cases(some, {"lushui"}) == ((), ())
 
 
 def test_an_unchanged_rerun_leaves_the_bytes_alone(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.features import rasterize
@@ -9,14 +11,18 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.model import Grid
 
+# rasterio silences a warning of its own by a switch that all threads share.
+_ONE_AT_A_TIME = Lock()
+
 
 def burn(geometry: BaseGeometry, grid: Grid) -> NDArray[np.bool_]:
     """Mask of the pixels whose centre lies in ``geometry`` (CRS of the grid)."""
     if geometry.is_empty:
         return np.zeros(grid.shape, dtype=bool)
-    burnt = rasterize(
-        [(geometry, 1)], out_shape=grid.shape, transform=grid.transform, fill=0, dtype="uint8"
-    )
+    with _ONE_AT_A_TIME:
+        burnt = rasterize(
+            [(geometry, 1)], out_shape=grid.shape, transform=grid.transform, fill=0, dtype="uint8"
+        )
     return np.asarray(burnt, dtype=bool)
 
 
@@ -24,7 +30,8 @@ def burn_indices(shapes: list[tuple[BaseGeometry, int]], grid: Grid) -> NDArray[
     """Give each pixel the number of the geometry that holds its centre; 0 outside, later win."""
     if not shapes:
         return np.zeros(grid.shape, dtype=np.uint16)
-    burnt = rasterize(
-        shapes, out_shape=grid.shape, transform=grid.transform, fill=0, dtype="uint16"
-    )
+    with _ONE_AT_A_TIME:
+        burnt = rasterize(
+            shapes, out_shape=grid.shape, transform=grid.transform, fill=0, dtype="uint16"
+        )
     return np.asarray(burnt, dtype=np.uint16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,15 +94,31 @@ def publish_run(
     return Published(folder, latest, tuple(folder / name for name in sorted(contents)), changed)
 
 
-def split_cases(cases: Iterable[Case]) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+def split_cases(
+    cases: Iterable[Case], corridors: Collection[str] | None = None
+) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
     """Choose from the ledger what is published: (open cases, watch).
 
     Open are suspected and issued ones until they are closed, rejected, permitted or withdrawn; on
-    watch are first and provisional sightings. What was merged into another, or has expired before
-    it was issued, is in neither.
+    watch are first and provisional sightings. In neither are what was merged into another, and what
+    expired, or was no longer produced by a run over its own dates, before people held it.
+
+    Parameters
+    ----------
+    corridors : collection of str, optional
+        Only cases of these, so that a run over others does not change this run's folder.
     """
-    live = sorted((c for c in cases if c.merged_into is None), key=lambda c: c.case_id)
     early = (EvidenceState.FIRST, EvidenceState.PROVISIONAL)
+    live = sorted(
+        (
+            c
+            for c in cases
+            if c.merged_into is None
+            and (c.issued or c.produced)
+            and (corridors is None or c.corridor_id in corridors)
+        ),
+        key=lambda c: c.case_id,
+    )
     is_open = tuple(c for c in live if c.status in OPEN)
     watch = tuple(c for c in live if c.status is Status.WATCH and c.evidence.state in early)
     return is_open, watch
