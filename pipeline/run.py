@@ -79,11 +79,12 @@ def run_workflow(request: RunRequest) -> ExitCode:
             _say_plan(workflow, corridors, searched)
             return ExitCode.DONE
         ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        known = ledger.cases()
         judged: list[Judged] = []
         for corridor in corridors:
             passes = searched.passes[corridor.id]
             with clock.stage("detect"):
-                judged.append(run_corridor(workflow, corridor, passes, progress))
+                judged.append(run_corridor(workflow, corridor, passes, known, progress))
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
         run_id = _run_id(workflow, corridors, judged)
         with clock.stage("ledger"):
@@ -184,7 +185,7 @@ def _publish(
     record: RunRecord,
     lines: list[str],
 ) -> Path:
-    cases, watch = split_cases(result.cases)
+    cases, watch = split_cases(result.cases, {c.id for c in corridors})
     context = PublishContext(
         rivers_zh={c.id: c.name_zh for c in corridors},
         gsd_m={k: v for j in judged for k, v in j.gsd_m.items()},
@@ -197,7 +198,7 @@ def _publish(
 def _close(
     folder: Path, result: LedgerResult, record: RunRecord, unreachable: Sequence[str]
 ) -> ExitCode:
-    open_, watch = split_cases(result.cases)
+    open_, watch = split_cases(result.cases, set(record.counts["corridors"]))
     print(f"疑似 suspected: {len(open_)} · on watch: {len(watch)} · in {folder}")
     broken = [a for a in record.set_aside if a.remedy]
     for a in broken:

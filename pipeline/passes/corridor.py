@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from affine import Affine
 from pyproj import CRS
 from shapely import wkb
@@ -18,15 +19,16 @@ from shapely import wkb
 from pipeline.adjudicate.tracks import link
 from pipeline.config import Workflow
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
+from pipeline.io.burn import burn
 from pipeline.io.corridors import project, reaches_of, utm_crs
 from pipeline.io.failpoints import failpoint
 from pipeline.io.raster import Profile, raster_profile
 from pipeline.io.store import CorridorStore, open_store
 from pipeline.io.tasks import Progress
-from pipeline.model import Candidate, Corridor, Grid, NotObserved, Pass, SetAside
+from pipeline.model import Candidate, Case, Corridor, Grid, NotObserved, Pass, SetAside
 from pipeline.passes.follow import FollowOptions, follow
 from pipeline.passes.gather import fingerprint, gather, plan
-from pipeline.passes.ground import Looks, Site
+from pipeline.passes.ground import Looks, Site, Sparse
 from pipeline.passes.reduce import Reduced, reduce_dates
 from pipeline.passes.states import write_states
 from pipeline.passes.watch import Watched, watch
@@ -52,9 +54,16 @@ class Judged:
 
 
 def run_corridor(
-    workflow: Workflow, corridor: Corridor, passes: Sequence[Pass], progress: Progress | None
+    workflow: Workflow,
+    corridor: Corridor,
+    passes: Sequence[Pass],
+    known: Sequence[Case],
+    progress: Progress | None,
 ) -> Judged:
-    """Run all sweeps over one corridor; nothing here touches the ledger or the output."""
+    """Run all sweeps over one corridor; nothing here touches the ledger or the output.
+
+    ``known`` are the cases of the ledger; those that began before the patrol stay out of history.
+    """
     judged = Judged(corridor.id)
     judged.inputs = [
         {"id": p.id, "scenes": [s.id for s in p.scenes], "fingerprint": fingerprint(p)}
@@ -85,7 +94,9 @@ def run_corridor(
     looks = Looks(reduced.passes, reduced.quality, reduced.mask_key, key)
     with _stage(judged, corridor.id, "watch"):
         detect = workflow.options.detect
-        watched = watch(site, looks, workflow.period.patrol_start, detect.zhan, detect.epoch)
+        start = workflow.period.patrol_start
+        earlier = known_pixels(site, looks, known, start)
+        watched = watch(site, looks, start, detect.zhan, detect.epoch, earlier)
     failpoint("detect.sighted")
     with _stage(judged, corridor.id, "follow"):
         tracks = link(watched.sightings, workflow.options.adjudicate.link)
@@ -103,6 +114,27 @@ def run_corridor(
         len(tracks),
     )
     return judged
+
+
+def known_pixels(
+    site: Site, looks: Looks, known: Sequence[Case], start: datetime
+) -> dict[str, list[Sparse]]:
+    """Give the pixels of cases first seen before ``start``, for every pass since then.
+
+    Without this a fill that an earlier patrol found would become normal ground in the next one.
+    """
+    out: dict[str, list[Sparse]] = {}
+    for case in known:
+        first = case.evidence.first_seen
+        if case.corridor_id != site.corridor.id or first is None or first >= start:
+            continue
+        outline = project(case.polygon, case.crs, site.store.grid.crs)
+        rows, cols = np.nonzero(burn(outline, site.store.grid))
+        pixels = rows.astype(np.int32), cols.astype(np.int32)
+        for p in looks.passes:
+            if first <= p.acquired < start:
+                out.setdefault(p.id, []).append(pixels)
+    return out
 
 
 @contextmanager

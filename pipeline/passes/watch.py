@@ -8,7 +8,7 @@ candidate pixels (joined over tiles), objects examined in their own window.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -98,9 +98,14 @@ def watch(
     patrol_start: datetime,
     options: ZhanOptions,
     epoch_options: EpochOptions,
+    known: Mapping[str, Sequence[Sparse]] | None = None,
 ) -> Watched:
-    """Find all sightings of 乱占 from ``patrol_start`` on."""
+    """Find all sightings of 乱占 from ``patrol_start`` on.
+
+    ``known`` are pixel-looks of cases found before the patrol, by pass: they are no history.
+    """
     found = Watched()
+    found.flagged.update({k: list(v) for k, v in (known or {}).items()})
     for epoch in epochs_of(looks.passes, patrol_start, epoch_options):
         if len(epoch.history) < epoch_options.min_history:
             for p in epoch.judged:
