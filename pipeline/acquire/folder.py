@@ -16,13 +16,12 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pyproj import Transformer
 from shapely.geometry import box, mapping
-from shapely.ops import transform
 
 from pipeline.acquire.bands import SensorTable
 from pipeline.acquire.stac import Found, StacSource, Wanted, search_stac
 from pipeline.errors import ConfigurationError, SceneUnusableError
+from pipeline.grid import reproject
 from pipeline.io.atomic import write_json
 from pipeline.io.raster import Profile, raster_profile
 from pipeline.model import SetAside
@@ -178,5 +177,4 @@ def _footprint(profiles: list[Profile]) -> Any:
     t = first.transform
     right, bottom = t.c + first.shape[1] * t.a, t.f + first.shape[0] * t.e
     frame = box(min(t.c, right), min(t.f, bottom), max(t.c, right), max(t.f, bottom))
-    mover = Transformer.from_crs(first.crs, "EPSG:4326", always_xy=True)
-    return transform(mover.transform, frame.segmentize(max(frame.length / 40, 1e-9)))
+    return reproject(frame.segmentize(max(frame.length / 40, 1e-9)), first.crs, "EPSG:4326")

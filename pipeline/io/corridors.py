@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import shapely
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pyproj import CRS, Transformer
 from shapely.geometry import MultiPoint, shape
 from shapely.geometry.base import BaseGeometry
-from shapely.ops import transform
 
 from pipeline.errors import ConfigurationError
+from pipeline.grid import reproject
 from pipeline.io.settings import explain
 from pipeline.model import Corridor, Reach
 
@@ -125,17 +124,9 @@ def utm_crs(geometry_wgs84: BaseGeometry) -> str:
     return f"EPSG:{(32600 if point.y >= 0 else 32700) + zone}"
 
 
-def project(geometry: BaseGeometry, source: str, target: str) -> BaseGeometry:
-    """Transform a geometry between two CRSs, x before y."""
-    if CRS.from_user_input(source) == CRS.from_user_input(target):
-        return geometry
-    mover = Transformer.from_crs(source, target, always_xy=True)
-    return transform(mover.transform, geometry)
-
-
 def _buffered(geometry: BaseGeometry, metres: float) -> BaseGeometry:
     crs = utm_crs(geometry)
-    return project(project(geometry, "EPSG:4326", crs).buffer(metres), crs, "EPSG:4326")
+    return reproject(reproject(geometry, "EPSG:4326", crs).buffer(metres), crs, "EPSG:4326")
 
 
 def reaches_of(corridor: Corridor, crs: str) -> tuple[Reach, ...]:
@@ -144,10 +135,10 @@ def reaches_of(corridor: Corridor, crs: str) -> tuple[Reach, ...]:
     A river with a centreline is cut every ``reach_length_m`` along it, each place belonging to
     the nearest stretch; anything else is one reach.
     """
-    polygon = project(corridor.polygon_wgs84, "EPSG:4326", crs)
+    polygon = reproject(corridor.polygon_wgs84, "EPSG:4326", crs)
     if corridor.water != "river" or corridor.centreline_wgs84 is None:
         return (Reach(1, f"{corridor.id}-1", polygon),)
-    line = project(corridor.centreline_wgs84, "EPSG:4326", crs)
+    line = reproject(corridor.centreline_wgs84, "EPSG:4326", crs)
     count = max(1, round(line.length / corridor.reach_length_m))
     if count == 1:
         return (Reach(1, f"{corridor.id}-1", polygon),)

@@ -19,8 +19,9 @@ from shapely import wkb
 from pipeline.adjudicate.tracks import link
 from pipeline.config import Workflow
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
+from pipeline.grid import reproject
 from pipeline.io.burn import burn
-from pipeline.io.corridors import project, reaches_of, utm_crs
+from pipeline.io.corridors import reaches_of, utm_crs
 from pipeline.io.failpoints import failpoint
 from pipeline.io.raster import Profile, raster_profile
 from pipeline.io.store import CorridorStore, open_store
@@ -128,7 +129,7 @@ def known_pixels(
         first = case.evidence.first_seen
         if case.corridor_id != site.corridor.id or first is None or first >= start:
             continue
-        outline = project(case.polygon, case.crs, site.store.grid.crs)
+        outline = reproject(case.polygon, case.crs, site.store.grid.crs)
         rows, cols = np.nonzero(burn(outline, site.store.grid))
         pixels = rows.astype(np.int32), cols.astype(np.int32)
         for p in looks.passes:
@@ -184,11 +185,11 @@ def open_site(
         return None
     crs, anchor, res = _lattice(corridor, profile)
     options = workflow.options.store
-    stored = project(corridor.polygon_wgs84, "EPSG:4326", crs).buffer(options.context_m)
+    stored = reproject(corridor.polygon_wgs84, "EPSG:4326", crs).buffer(options.context_m)
     grid = _grid(crs, anchor, res, stored.bounds)
     store = open_store(store_root(workflow, corridor), grid, options.tile_px, stored)
     if store.grid.crs != crs:
-        stored = project(corridor.polygon_wgs84, "EPSG:4326", store.grid.crs)
+        stored = reproject(corridor.polygon_wgs84, "EPSG:4326", store.grid.crs)
         store = CorridorStore(
             store.root, store.grid, store.tile_px, stored.buffer(options.context_m)
         )
@@ -253,7 +254,7 @@ def unseen(
         since = last if last is not None else workflow.period.span[0]
         days = (newest.date() - since.date()).days
         if last is None or days >= options.unseen_days:
-            polygon = project(reach.polygon, site.store.grid.crs, "EPSG:4326")
+            polygon = reproject(reach.polygon, site.store.grid.crs, "EPSG:4326")
             on = last.date() if last else None
             out.append(NotObserved(site.corridor.id, reach.id, polygon, on, days))
     return out

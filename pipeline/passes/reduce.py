@@ -123,7 +123,10 @@ def _radiometry(
         dates = [{b: sums[i, k] for k, b in enumerate(bands)} for i in range(len(own))]
         for p, verdict in zip(own, check_radiometry(dates, options.radiometry), strict=True):
             if not verdict.usable:
-                aside.append(SetAside(p.id, "prepare", verdict.reason, _LOOK))
+                # Cloud is nothing that anybody could mend.
+                rule = options.radiometry
+                cloud = verdict.deviation > rule.step + rule.step_tolerance
+                aside.append(SetAside(p.id, "prepare", verdict.reason, "" if cloud else _LOOK))
                 continue
             quality[p.id] = replace(quality[p.id], reflectance_offset=verdict.offset)
             kept.append(p)

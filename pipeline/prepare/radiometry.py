@@ -180,6 +180,9 @@ def _verdict(
         reason = f"dark targets of all bands are off by about {-offset:+.1f} ({said})"
         return RadiometryVerdict(offset, True, True, reason, common)
     visible = [d for n, d in zip(names, deviation, strict=True) if n in ("blue", "green", "red")]
+    if common > options.step + options.step_tolerance:
+        reason = f"even the darkest ground is bright: cloud over all of the corridor ({said})"
+        return RadiometryVerdict(0.0, False, True, reason, common)
     if abs(common) > options.unexplained:
         reason = f"dark targets deviate from the other dates without an explanation ({said})"
         return RadiometryVerdict(0.0, False, True, reason, common)
