@@ -139,13 +139,18 @@ def test_water_found_lies_inside_the_outline(
     plain: tuple[Path, dict[str, Any]], data: Path
 ) -> None:
     states = water_of(plain[0])
-    grid = store_of(plain[0]).grid
+    store = store_of(plain[0])
+    grid = store.grid
     full = burn(reproject(outline(data), "EPSG:4326", grid.crs), grid)
+    # The images end before the reservoir does: what they do not show is in no share.
+    some = "20200128T105600_sentinel-2-l2a-stack12"
+    shown = full & np.isfinite(LookReader(store).band(some, "green", grid.window))
+    assert np.count_nonzero(shown) > 0.9 * np.count_nonzero(full)
     shares: dict[str, float] = {}
     for day in CLEAR:
         wet = states[day] == Ground.WET
         assert np.count_nonzero(wet & full) >= 0.98 * np.count_nonzero(wet), day
-        shares[day] = np.count_nonzero(wet & full) / np.count_nonzero(full)
+        shares[day] = np.count_nonzero(wet & shown) / np.count_nonzero(shown)
     assert shares["2020-01-28"] == pytest.approx(0.85, abs=0.05)
     assert shares["2020-09-14"] == pytest.approx(0.68, abs=0.05)
 
