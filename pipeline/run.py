@@ -144,7 +144,8 @@ def _context(workflow: Workflow, corridors: Sequence[Corridor], run_id: str) -> 
         code_version=__version__,
         config_hash=workflow.config_hash(),
         corridors=tuple(c.id for c in corridors),
-        period=workflow.period.span,
+        # Looks of the history belong to the runs whose patrol they were.
+        period=(workflow.period.patrol_start, until),
         fold=lambda looks: fold(looks, options, until),
     )
 

@@ -1,0 +1,134 @@
+"""A whole run, start to end: what it finds, and that nothing but the input decides it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny
+
+from pipeline.errors import ExitCode
+from pipeline.run import RunRequest, run_workflow
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write_scenes(tmp_path_factory.mktemp("scenes") / "images")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    assert run_workflow(RunRequest(tiny.workflow(folder, images))) == ExitCode.DONE
+    return folder
+
+
+def test_a_fill_becomes_one_suspected_case(done: Path) -> None:
+    (case,) = tiny.features(done, "cases.geojson")
+    properties = case["properties"]
+    assert properties["kind"] == "zhan"
+    assert properties["evidence_state"] == "suspected"
+    assert properties["notice"] == "仅为线索，不作为处罚依据"
+    assert properties["first_seen"].startswith("2024-10-31")
+    assert properties["appeared_after"] is not None
+    # 14 rows by the 18 columns that are below the highest level that showed it (0.85).
+    assert properties["area_m2"] == pytest.approx(14 * 16 * 100, rel=0.2)
+
+
+def test_a_falling_river_is_no_case(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images", fill=False)
+    assert run_workflow(RunRequest(tiny.workflow(tmp_path, images))) == ExitCode.DONE
+    assert tiny.features(tmp_path, "cases.geojson") == []
+    assert tiny.features(tmp_path, "watch.geojson") == []
+
+
+def test_a_rerun_leaves_the_bytes_alone(done: Path) -> None:
+    latest = done / "out" / "latest"
+    before = {n: (latest / n).stat().st_mtime_ns for n in tiny.outputs(done)}
+    content = tiny.outputs(done)
+    assert run_workflow(RunRequest(done / "workflow.yaml")) == ExitCode.DONE
+    assert tiny.outputs(done) == content
+    assert {n: (latest / n).stat().st_mtime_ns for n in before} == before
+
+
+@pytest.mark.parametrize(("tile_px", "workers"), [(64, 1), (64, 3), (256, 2)])
+def test_tiles_and_threads_do_not_matter(
+    tmp_path: Path, images: Path, done: Path, tile_px: int, workers: int
+) -> None:
+    options = {"store": {"tile_px": tile_px, "workers": workers, "io_threads": workers}}
+    path = tiny.workflow(tmp_path, images, options=options)
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert tiny.outputs(tmp_path) == tiny.outputs(done)
+
+
+def essence(folder: Path) -> list[tuple[Any, ...]]:
+    return sorted(
+        (
+            p["kind"],
+            p["status"],
+            p["evidence_state"],
+            p["hits"],
+            p["misses"],
+            p["first_seen"],
+            p["last_seen"],
+            json.dumps(f["geometry"]),
+        )
+        for name in ("cases.geojson", "watch.geojson")
+        for f in tiny.features(folder, name)
+        for p in [f["properties"]]
+    )
+
+
+def test_a_period_split_into_runs_gives_the_same(tmp_path: Path, images: Path, done: Path) -> None:
+    part = tmp_path / "images"
+    part.mkdir()
+    path = tiny.workflow(tmp_path, part)
+    files = sorted(images.glob("*.tif"))
+    for upto in (11, 13, len(files)):
+        for file in files[:upto]:
+            if not (part / file.name).exists():
+                shutil.copy2(file, part / file.name)
+        assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert essence(tmp_path) == essence(done)
+
+
+def test_a_late_scene_is_replayed(tmp_path: Path, images: Path, done: Path) -> None:
+    part = tmp_path / "images"
+    part.mkdir()
+    path = tiny.workflow(tmp_path, part)
+    files = sorted(images.glob("*.tif"))
+    for file in [*files[:11], *files[12:]]:
+        shutil.copy2(file, part / file.name)
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    shutil.copy2(files[11], part / files[11].name)
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert essence(tmp_path) == essence(done)
+
+
+def test_a_fill_of_the_last_patrol_stays_a_case_in_the_next(tmp_path: Path, images: Path) -> None:
+    path = tiny.workflow(tmp_path, images)
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    (case,) = tiny.features(tmp_path, "cases.geojson")
+    later = {"from": "2024-01-01", "patrol_from": "2025-01-01", "to": "2025-03-31", "zone": "UTC"}
+    assert run_workflow(RunRequest(tiny.workflow(tmp_path, images, period=later))) == ExitCode.DONE
+    (same,) = tiny.features(tmp_path, "cases.geojson")
+    assert same["id"] == case["id"]
+
+
+def test_dry_run_explains_and_writes_nothing(
+    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tiny.workflow(tmp_path, images)
+    assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE
+    assert capsys.readouterr().out.count(" new: ") == len(tiny.LEVELS)
+    assert not (tmp_path / "out").exists()
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    capsys.readouterr()
+    assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE
+    assert capsys.readouterr().out.count(" skip: ") == len(tiny.LEVELS)

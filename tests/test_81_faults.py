@@ -1,0 +1,162 @@
+"""Bad input gets a sentence and a code; a run that dies anywhere is finished by the next."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny
+
+from pipeline.io.failpoints import NAMES
+
+COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()"]
+
+
+def siluan(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **environment}
+    return subprocess.run(
+        [*COMMAND, *words], capture_output=True, text=True, check=False, env=env, cwd=tiny.ROOT
+    )
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write_scenes(tmp_path_factory.mktemp("scenes") / "images")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, images: Path) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert siluan("run", str(tiny.workflow(folder, images))).returncode == 0
+    return tiny.outputs(folder)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_killed_run_is_finished_by_the_next(
+    tmp_path: Path, images: Path, undisturbed: dict[str, bytes], name: str
+) -> None:
+    path = tiny.workflow(tmp_path, images)
+    nth = ":3" if name.startswith("gather.") else ""
+    killed = siluan("run", str(path), SILUAN_FAILPOINT=f"{name}{nth}=kill")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert siluan("run", str(path)).returncode == 0
+    assert tiny.outputs(tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize(("action", "code"), [("interrupt", 130), ("enospc", 5)])
+@pytest.mark.parametrize("name", ["gather.block", "prepare.reduced", "publish.before_swap"])
+def test_ctrl_c_and_a_full_disk(
+    tmp_path: Path,
+    images: Path,
+    undisturbed: dict[str, bytes],
+    name: str,
+    action: str,
+    code: int,
+) -> None:
+    path = tiny.workflow(tmp_path, images)
+    ended = siluan("run", str(path), SILUAN_FAILPOINT=f"{name}={action}")
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert siluan("run", str(path)).returncode == 0
+    assert tiny.outputs(tmp_path) == undisturbed
+
+
+def test_sigterm_is_143(tmp_path: Path, images: Path) -> None:
+    path = tiny.workflow(tmp_path, images)
+    code = "import os, signal, pipeline.run as r\n"
+    code += "r.search = lambda *a: os.kill(os.getpid(), signal.SIGTERM)\n"
+    code += "from pipeline.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tiny.ROOT)
+    assert ended.returncode == 143, ended.stderr
+
+
+def refused(folder: Path, images: Path, **changes: Any) -> str:
+    ended = siluan("run", str(tiny.workflow(folder, images, **changes)))
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (folder / "out").exists()
+    return ended.stderr
+
+
+def test_a_misspelt_key_is_named_with_the_right_one(tmp_path: Path, images: Path) -> None:
+    said = refused(tmp_path, images, options={"detect": {"zhan": {"min_pixel": 4}}}, perod={})
+    assert "'options.detect.zhan.min_pixel' (did you mean 'min_pixels'?)" in said
+    assert "'perod' (did you mean 'period'?)" in said
+
+
+def test_unknown_corridors_are_all_named(tmp_path: Path, images: Path) -> None:
+    ids = {"file": "corridors.geojson", "ids": ["tinny", "nowhere"]}
+    said = refused(tmp_path, images, corridors=ids)
+    assert "'tinny' (did you mean 'tiny'?)" in said
+    assert "'nowhere'" in said
+
+
+def test_a_corridor_outside_all_scenes_is_named(tmp_path: Path, images: Path) -> None:
+    said = refused(tmp_path, images, corridors={"file": "corridors.geojson"})
+    assert "outside all scenes of the period: corridor(s) far" in said
+
+
+def test_an_empty_search_is_done_with_a_warning(tmp_path: Path, images: Path) -> None:
+    period = {"from": "2019-01-01", "to": "2019-12-31", "zone": "UTC"}
+    ended = siluan("run", str(tiny.workflow(tmp_path, images, period=period)))
+    assert ended.returncode == 0
+    assert "no scenes in the period" in ended.stderr
+    assert tiny.features(tmp_path, "cases.geojson") == []
+
+
+def test_a_server_that_does_not_answer_is_3(tmp_path: Path, images: Path) -> None:
+    dead = {"type": "stac", "url": "http://127.0.0.1:9/", "sensor": "tiny", "retries": 0}
+    ended = siluan("run", str(tiny.workflow(tmp_path, images, sources=[dead])))
+    assert ended.returncode == 3
+    assert "does not answer" in ended.stderr
+    # What could be done is done where another source answers.
+    both = [dead, tiny.source(images)]
+    ended = siluan("run", str(tiny.workflow(tmp_path, images, sources=both)))
+    assert ended.returncode == 3
+    assert len(tiny.features(tmp_path, "cases.geojson")) == 1
+
+
+def test_bad_scenes_are_set_aside_by_name_and_the_run_goes_on(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    files = sorted(images.glob("*.tif"))
+    whole = files[3].read_bytes()
+    files[3].write_bytes(whole[: len(whole) // 2])
+    tiny.write_stack(files[4], np.full((2, 128, 128), 500, "uint16"))
+    files[5].write_text("<html>not found</html>", encoding="utf-8")
+    tiny.write_stack(files[6], np.full((6, 128, 128), 500, "uint16"), crs=None)
+    ended = siluan("run", str(tiny.workflow(tmp_path, images)))
+    assert ended.returncode == 10, ended.stderr
+    for file in files[3:7]:
+        assert file.stem in ended.stderr
+    assert "damaged or truncated" in ended.stderr
+    assert "no band" in ended.stderr
+    assert "no coordinate reference system" in ended.stderr
+    record = json.loads((tmp_path / "out/latest/run.json").read_text(encoding="utf-8"))
+    assert len(record["set_aside"]) >= 4
+
+
+def test_a_held_ledger_is_4(tmp_path: Path, images: Path) -> None:
+    path = tiny.workflow(tmp_path, images)
+    (tmp_path / "state").mkdir()
+    with (tmp_path / "state/ledger.sqlite.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ended = siluan("run", str(path))
+    assert ended.returncode == 4, ended.stderr
+    assert "held by another run" in ended.stderr
+
+
+def test_help_has_examples() -> None:
+    ended = siluan("run", "--help")
+    assert ended.returncode == 0
+    assert "Examples" in ended.stdout
