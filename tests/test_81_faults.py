@@ -17,7 +17,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
+from pipeline.errors import ExitCode
 from pipeline.io.failpoints import NAMES
+from pipeline.run import RunRequest, run_workflow
 
 COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()"]
 
@@ -49,7 +51,7 @@ def test_a_killed_run_is_finished_by_the_next(
     nth = ":3" if name.startswith("gather.") else ""
     killed = siluan("run", str(path), SILUAN_FAILPOINT=f"{name}{nth}=kill")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert siluan("run", str(path)).returncode == 0
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
     assert tiny.outputs(tmp_path) == undisturbed
 
 
@@ -67,7 +69,7 @@ def test_ctrl_c_and_a_full_disk(
     ended = siluan("run", str(path), SILUAN_FAILPOINT=f"{name}={action}")
     assert ended.returncode == code, ended.stderr
     assert "Traceback" not in ended.stderr
-    assert siluan("run", str(path)).returncode == 0
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
     assert tiny.outputs(tmp_path) == undisturbed
 
 

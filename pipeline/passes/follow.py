@@ -158,7 +158,7 @@ def _candidate(
         until=until,
         options=options.adjudicate,
     )
-    shape = _outline(site, looks, track, found, options.water)
+    shape = _outline(states, track, found, options.water)
     return replace(candidate, polygon=shape, area_m2=round(geodesic_area_m2(shape, grid.crs), 2))
 
 
@@ -209,7 +209,8 @@ def with_sightings(looks: Sequence[Look], track: Track) -> list[Look]:
     """Let a date that sighted the track be a hit, as certain as its best sighting was.
 
     What looks like a hit before the first sighting was examined on its own date and rejected then,
-    or belongs to the history: it is no evidence.
+    or belongs to an earlier patrol, which said what it was: of the looks before, only clear misses
+    are evidence.
     """
     certain: dict[str, bool] = {}
     for s in track.sightings:
@@ -218,16 +219,15 @@ def with_sightings(looks: Sequence[Look], track: Track) -> list[Look]:
     for look in looks:
         if look.pass_id in certain:
             out.append(replace(look, seen=Seen.HIT, certain=certain[look.pass_id]))
-        elif look.seen is Seen.HIT and look.on < track.first_on:
-            out.append(replace(look, seen=Seen.UNKNOWN))
-        else:
+        elif look.seen is Seen.MISS or look.on >= track.first_on:
             out.append(look)
     return out
 
 
 def _outline(
-    site: Site, looks: Looks, track: Track, found: Sequence[Look], options: WaterOptions
+    states: States, track: Track, found: Sequence[Look], options: WaterOptions
 ) -> BaseGeometry:
+    site, looks = states.site, states.looks
     grid = site.store.grid
     window = _box(track).pad(_OUTLINE_MARGIN_PX).intersect(grid.window)
     assert window is not None
@@ -253,7 +253,12 @@ def _outline(
             bands = {b: reader.band(p.id, b, window) for b in state_bands(site, p)}
             score = water_score(bands, options)
             clear = np.isin(reader.mask(p.id, window), CLEAR_CODES)
-            scores.append(np.where(clear, score, np.nan).astype(np.float32))
+            score = np.where(clear, score, np.nan).astype(np.float32)
+            if look.on < track.first_on:
+                # What an earlier patrol found here is not the shore before.
+                for rows, cols in states.flagged.get(p.id, ()):
+                    score[pixels_to_mask(rows, cols, window)] = np.nan
+            scores.append(score)
         if not scores:
             return np.full(window.shape, np.nan, np.float32)
         stack = np.ma.masked_invalid(np.stack(scores))
