@@ -13,6 +13,7 @@ for _name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA"):
     os.environ.pop(_name, None)
 
 import math  # noqa: E402
+import warnings  # noqa: E402
 from collections.abc import Generator, Mapping  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
@@ -25,12 +26,15 @@ import rasterio  # noqa: E402
 from affine import Affine  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from rasterio.enums import Resampling  # noqa: E402
-from rasterio.errors import RasterioError  # noqa: E402
+from rasterio.errors import NotGeoreferencedWarning, RasterioError  # noqa: E402
 from rasterio.io import DatasetReader  # noqa: E402
 from rasterio.vrt import WarpedVRT  # noqa: E402
 
 from pipeline.errors import SceneUnusableError, SourceUnreachableError  # noqa: E402
 from pipeline.model import Asset, Grid, Window  # noqa: E402
+
+# A file without georeference is refused below with a sentence of our own.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 _REMOTE: Mapping[str, Any] = {
     # For remote reads only: beside local files GDAL must go on seeing .tfw, .aux.xml and .ovr.
