@@ -259,6 +259,17 @@ def test_rasters_by_range_and_their_faults(tmp_path: Path) -> None:
         pass
 
 
+def test_two_numbers_for_nodata_are_both_believed(tmp_path: Path) -> None:
+    data = np.full((1, 128, 128), 7, "uint16")
+    data[0, 0, :2] = 0
+    data[0, 1, :3] = 65535
+    tiny.write_stack(tmp_path / "a.tif", data)
+    one = Asset("green", str(tmp_path / "a.tif"), 1, 1.0, 0.0, 65535.0, 10.0)
+    with AssetReader(one, grid(href=str(tmp_path / "a.tif"))) as reader:
+        _, valid = reader.read(Window(0, 128, 0, 128))
+    assert np.count_nonzero(~valid) == 5
+
+
 def test_what_ships_in_config_is_good() -> None:
     corridors = load_corridors(ROOT / "config" / "corridors.geojson")
     assert len(corridors) == 6

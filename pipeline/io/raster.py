@@ -258,6 +258,10 @@ class AssetReader:
                 inside = np.asarray(mask) > 0
         else:
             inside = np.isfinite(block) if math.isnan(nodata) else block != nodata
+            # Table and file may name different numbers: neither is a measurement.
+            other = self._source.nodata
+            if other is not None and other != nodata and not math.isnan(other):
+                inside = inside & (block != other)
         valid[part] = inside
         return values, valid
 

@@ -180,7 +180,7 @@ def open_site(
     workflow: Workflow, corridor: Corridor, passes: Sequence[Pass], progress: Progress | None
 ) -> Site | None:
     """Open the corridor's store on the grid of its imagery; None if no scene can be opened."""
-    profile = _first_profile(passes)
+    profile = _finest_profile(passes)
     if profile is None:
         return None
     crs, anchor, res = _lattice(corridor, profile)
@@ -195,6 +195,20 @@ def open_site(
         )
     reaches = reaches_of(corridor, store.grid.crs)
     return Site(corridor, store, reaches, options.workers, options.io_threads, progress)
+
+
+def _finest_profile(passes: Sequence[Pass]) -> Profile | None:
+    """Header of a scene of the finest sensor, so that no sensor coarsens another."""
+    sensors = sorted({p.sensor for p in passes})
+    found = [_first_profile([p for p in passes if p.sensor == s]) for s in sensors]
+    usable = [(abs(f.transform.a), i) for i, f in enumerate(found) if f is not None]
+    # A geographic source counts pixels in degrees; it is never the finest of several by that.
+    metric = [(a, i) for a, i in usable if CRS.from_user_input(_crs_of(found[i])).is_projected]
+    return found[min(metric or usable)[1]] if usable else None
+
+
+def _crs_of(profile: Profile | None) -> str:
+    return profile.crs if profile is not None else ""
 
 
 def _first_profile(passes: Sequence[Pass]) -> Profile | None:
