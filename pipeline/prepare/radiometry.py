@@ -37,7 +37,7 @@ class RadiometryOptions(BaseModel):
     )
     step: float = Field(default=0.1, gt=0, description="Offset that a wrong baseline flag makes")
     step_tolerance: float = Field(
-        default=0.03, gt=0, description="Deviation from it that is still it"
+        default=0.02, gt=0, description="Deviation from it that is still it"
     )
     unexplained: float = Field(
         default=0.04, gt=0, description="Median deviation of the bands from which a date is refused"
