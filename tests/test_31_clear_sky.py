@@ -268,18 +268,3 @@ def test_the_tile_does_not_matter(classes: bool) -> None:
         start = core.start - seen.start
         assert np.array_equal(part[:, :, start : start + middle], whole[:, :, core])
     assert 0.1 < is_clear(whole).mean() < 0.95
-
-
-def test_sand_called_cloud_on_one_bright_date_is_given_back() -> None:
-    world = World(8)
-    sand = {"blue": 0.17, "green": 0.21, "red": 0.26, "nir": 0.30, "swir16": 0.36}
-    world.paint(slice(None), box(60, 60, 40), sand, 5)
-    world.paint(slice(4, 5), box(60, 60, 40), {k: 1.2 * v for k, v in sand.items()}, 9)
-    assert is_clear(world.codes(True)).all()
-
-
-def test_what_looks_like_cloud_at_its_darkest_is_not_given_back() -> None:
-    world = World(8)
-    for date in range(7):
-        world.paint(slice(date, date + 1), box(0, 0, 160), CLOUD, 9)
-    assert not is_clear(world.codes(True))[:7].any()

@@ -274,6 +274,7 @@ def test_dying_after_the_swap_is_mended_by_the_next_run(
 
 def test_gdal_reads_it(tmp_path: Path) -> None:
     import pyogrio
+
     path = publish(tmp_path).folder / "cases.geojson"
     info = pyogrio.read_info(path)
     assert (info["features"], info["crs"]) == (1, "EPSG:4326")

@@ -35,7 +35,6 @@ from pipeline.prepare.spectral import (
     cloud_test,
     haze_test,
     hot,
-    nothing_above,
     snow_test,
     turbid_water,
 )
@@ -221,23 +220,20 @@ def _rescued(
 ) -> NDArray[np.bool_]:
     """Say which flagged pixels are ground after all."""
     flagged = (raw == Sky.CLOUD) | (raw == Sky.CIRRUS)
-    plain = np.zeros_like(flagged)
+    water = np.zeros_like(flagged)
     open_sky, shadowed = np.zeros_like(flagged), np.zeros_like(flagged)
     for t in range(raw.shape[0]):
         date = _date(bands, t)
         if flagged[t].any():
-            plain[t] = flagged[t] & (
-                turbid_water(date, history.blue_low, options.spectral)
-                | nothing_above(date, history.blue_low, history.hot_low, options.spectral)
-            )
-            flagged[t] &= ~plain[t]
+            water[t] = flagged[t] & turbid_water(date, history.blue_low, options.spectral)
+            flagged[t] &= ~water[t]
         valid = raw[t] != Sky.NODATA
         around = options.rescue.around_px
         share = options.rescue.around_share
         open_sky[t] = valid & (box_count(flagged[t], around) < share * box_count(valid, around))
         shadowed[t] = flagged[t] & _fitting_shadow(date, suns[t], history, options)
     spectrum = (bands["blue"], bands["red"], bands["nir"])
-    return plain | rescue(spectrum, flagged, open_sky, shadowed, options.rescue)
+    return water | rescue(spectrum, flagged, open_sky, shadowed, options.rescue)
 
 
 def _fitting_shadow(date: Bands, sun: Sun | None, history: _History, options: MaskOptions) -> Mask:

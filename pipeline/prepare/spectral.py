@@ -53,12 +53,6 @@ class SpectralOptions(BaseModel):
     sure_hot: float = Field(
         default=0.12, gt=0, le=1, description="HOT of what is cloud whatever the history says"
     )
-    no_rise: float = Field(
-        default=0.02,
-        ge=0,
-        lt=1,
-        description="Rise of HOT over history (blue: 3 times) below which nothing hangs above",
-    )
     haze_hot_rise: float = Field(
         default=0.035,
         gt=0,
@@ -114,19 +108,6 @@ def haze_test(
     """Say where haze hides the ground; thinner haze is left clear. Radius ``haze_box_px``."""
     risen = hot(date["blue"], date["red"]) - hot_low > options.haze_hot_rise
     return risen & box_majority(risen, valid, options.haze_box_px, options.haze_share)
-
-
-def nothing_above(
-    date: Mapping[str, Image], blue_low: Image, hot_low: Image, options: SpectralOptions
-) -> Mask:
-    """Say where a cloud flag must be wrong: no bluer than the pixel's dark history; radius 0.
-
-    Where even that history looks like cloud (few clear dates, or a white roof) nothing is said.
-    """
-    blue, red = date["blue"], date["red"]
-    plain = (blue_low < options.sure_blue) & (hot_low < options.sure_hot)
-    level = blue - blue_low < 3 * options.no_rise
-    return plain & level & (hot(blue, red) - hot_low < options.no_rise)
 
 
 def snow_test(date: Mapping[str, Image], options: SpectralOptions) -> Mask:
