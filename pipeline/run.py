@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline import __version__
@@ -73,7 +74,12 @@ def run_workflow(request: RunRequest) -> ExitCode:
         lines = stack.enter_context(_log_lines())
         progress = stack.enter_context(reporter())
         with clock.stage("search"):
-            searched = search(workflow, corridors, stack)
+            looked = workflow
+            if request.dry_run:
+                # The catalogue of a folder has to lie somewhere; a dry run leaves nothing behind.
+                scratch = Path(stack.enter_context(TemporaryDirectory()))
+                looked = workflow.model_copy(update={"state": scratch})
+            searched = search(looked, corridors, stack)
         failpoint("acquire.searched")
         if request.dry_run:
             _say_plan(workflow, corridors, searched)

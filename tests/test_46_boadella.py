@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -26,10 +27,17 @@ pytestmark = [
 ]
 
 
+def absent(path: Path) -> None:
+    """Skip without the shared imagery, unless it is required."""
+    if os.environ.get("SILUAN_REQUIRE_REAL"):
+        pytest.fail(f"{path} is missing and SILUAN_REQUIRE_REAL is set")
+    pytest.skip(f"real imagery is missing: {path}")
+
+
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
     if not BOADELLA.is_dir():
-        pytest.skip(f"real imagery is missing: {BOADELLA}")
+        absent(BOADELLA)
     spec = importlib.util.spec_from_file_location(
         "boadella_fills", ROOT / "benchmarks" / "boadella_fills.py"
     )
@@ -81,7 +89,7 @@ def test_pasted_fills_are_found_where_differencing_drowns(bench: ModuleType) -> 
 def test_flood_water_beats_the_best_single_index() -> None:
     image = FLOODS / "S2" / "Spain_7370579_S2Hand.tif"
     if not image.is_file():
-        pytest.skip(f"real imagery is missing: {image}")
+        absent(image)
     import rasterio
 
     with rasterio.open(image) as src:

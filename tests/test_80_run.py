@@ -128,6 +128,7 @@ def test_dry_run_explains_and_writes_nothing(
     assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE
     assert capsys.readouterr().out.count(" new: ") == len(tiny.LEVELS)
     assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "state").exists()
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
     capsys.readouterr()
     assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE

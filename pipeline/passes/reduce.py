@@ -347,8 +347,10 @@ class _Ground:
         return np.stack([s[i] for s in self.stack.values()])
 
     def seen(self, i: int) -> NDArray[np.bool_]:
-        """Stable ground that is clear on one date."""
-        return self.stable & self.clear[i]
+        """Stable ground that is clear and not flooded on one date: a flood is no fault of it."""
+        dark = self.stack["swir16"] if "swir16" in self.stack else self.stack["nir"]
+        flooded = self.stack["green"][i] > dark[i]
+        return self.stable & self.clear[i] & ~flooded
 
 
 def _ground(
