@@ -139,6 +139,9 @@ def reaches_of(corridor: Corridor, crs: str) -> tuple[Reach, ...]:
     if corridor.water != "river" or corridor.centreline_wgs84 is None:
         return (Reach(1, f"{corridor.id}-1", polygon),)
     line = reproject(corridor.centreline_wgs84, "EPSG:4326", crs)
+    line = line.intersection(polygon)
+    if line.is_empty:
+        return (Reach(1, f"{corridor.id}-1", polygon),)
     count = max(1, round(line.length / corridor.reach_length_m))
     if count == 1:
         return (Reach(1, f"{corridor.id}-1", polygon),)
@@ -149,11 +152,6 @@ def reaches_of(corridor: Corridor, crs: str) -> tuple[Reach, ...]:
     cells = shapely.get_parts(
         shapely.voronoi_polygons(MultiPoint(points), extend_to=polygon, ordered=True)
     )
-    return tuple(
-        Reach(
-            i + 1,
-            f"{corridor.id}-{i + 1}",
-            shapely.union_all(cells[index == i]).intersection(polygon),
-        )
-        for i in range(count)
-    )
+    shapes = [shapely.union_all(cells[index == i]).intersection(polygon) for i in range(count)]
+    filled = [s for s in shapes if s.area > 0]
+    return tuple(Reach(i, f"{corridor.id}-{i}", s) for i, s in enumerate(filled, 1))

@@ -283,7 +283,13 @@ def _on_lattice(source: Any, grid: Grid) -> tuple[int, tuple[int, int]] | None:
     if t.b or t.d or t.e >= 0:
         return None
     factor = round(t.a / g.a)
-    if factor < 1 or abs(t.a - factor * g.a) > 1e-6 or abs(t.e - factor * g.e) > 1e-6:
+    # A factor that does not divide a tile would leave half pixels at its edge: warp it.
+    if (
+        factor < 1
+        or 64 % factor
+        or abs(t.a - factor * g.a) > 1e-6
+        or abs(t.e - factor * g.e) > 1e-6
+    ):
         return None
     col, row = (g.c - t.c) / t.a, (g.f - t.f) / t.e
     if abs(col - round(col)) > _TOLERANCE or abs(row - round(row)) > _TOLERANCE:

@@ -73,12 +73,12 @@ def run_corridor(
     judged.gsd_m = {p.sensor: min(a.gsd_m for a in p.scenes[0].assets.values()) for p in passes}
     if not passes:
         judged.counts = {"passes": 0, "usable": 0}
+        judged.not_observed = never_seen(workflow, corridor)
         return judged
     site = open_site(workflow, corridor, passes, progress)
     if site is None:
-        judged.set_aside.append(
-            SetAside(corridor.id, "gather", "no scene of it can be opened", "See the other lines")
-        )
+        _say_unopened(judged, passes)
+        judged.not_observed = never_seen(workflow, corridor)
         return judged
     with _stage(judged, corridor.id, "gather"):
         gathered = gather(site, passes)
@@ -195,6 +195,26 @@ def open_site(
         )
     reaches = reaches_of(corridor, store.grid.crs)
     return Site(corridor, store, reaches, options.workers, options.io_threads, progress)
+
+
+def _say_unopened(judged: Judged, passes: Sequence[Pass]) -> None:
+    """Name scenes that cannot be opened where none can; the first few stand for the rest."""
+    for scene in [s for p in passes for s in p.scenes][:3]:
+        asset = scene.assets.get("green")
+        try:
+            if asset is not None:
+                raster_profile(asset.href)
+        except SourceUnreachableError as error:
+            judged.unreachable.append(error.what)
+        except SceneUnusableError as error:
+            judged.set_aside.append(SetAside(scene.id, "gather", error.what, error.remedy))
+
+
+def never_seen(workflow: Workflow, corridor: Corridor) -> list[NotObserved]:
+    """Give a corridor without any readable scene as unobserved over the whole period."""
+    start, end = workflow.period.span
+    polygon = corridor.polygon_wgs84
+    return [NotObserved(corridor.id, corridor.id, polygon, None, (end.date() - start.date()).days)]
 
 
 def _finest_profile(passes: Sequence[Pass]) -> Profile | None:

@@ -56,7 +56,7 @@ def fingerprint(p: Pass) -> str:
             parts.append(
                 [
                     *(scene.id, band, _stable(asset.href), asset.band_index),
-                    *(asset.scale, asset.offset, *_file_state(asset.href)),
+                    *(asset.scale, asset.offset, asset.nodata, *_file_state(asset.href)),
                 ]
             )
         parts.append([scene.id, str(scene.properties.get("updated", "")), scene.baseline])
@@ -229,4 +229,4 @@ def _packed(
 def _overcast(classes: Mapping[str, Layer]) -> bool:
     values = np.concatenate([layer.values for layer in classes.values()])
     seen = values[values != NODATA]
-    return seen.size == 0 or bool(np.isin(seen, _CLOUD_CLASSES).mean() >= _OVERCAST)
+    return seen.size > 0 and bool(np.isin(seen, _CLOUD_CLASSES).mean() >= _OVERCAST)
