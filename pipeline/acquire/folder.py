@@ -36,7 +36,7 @@ class FolderSource(BaseModel):
     path: str = Field(description="the folder, relative to the workflow")
     sensor: str = Field(description="band table in config/sensors")
     pattern: str = Field(
-        default=r".*(?P<date>\d{4}-?\d{2}-?\d{2}).*\.tiff?$",
+        default=r".*?(?P<date>\d{4}-?\d{2}-?\d{2}).*\.tiff?$",
         description="regular expression over the file name; groups: date, optional band and tile",
     )
     time_of_day: time = Field(description="of the overflight, for example 03:00")
@@ -88,13 +88,22 @@ def catalogue_folder(
     if not folder.is_dir():
         raise ConfigurationError(f"the folder {folder} does not exist", "Check the source's path")
     groups: dict[tuple[str, str], dict[str, Path]] = {}
+    clashes: list[str] = []
     for path in sorted(folder.iterdir()):
         match = re.fullmatch(source.pattern, path.name) if path.is_file() else None
         if match is None:
             continue
         parts = match.groupdict()
         key = (str(parts["date"]), str(parts.get("tile") or ""))
-        groups.setdefault(key, {})[str(parts.get("band") or "")] = path
+        band = str(parts.get("band") or "")
+        first = groups.setdefault(key, {}).setdefault(band, path)
+        if first is not path:
+            clashes.append(f"{first.name} and {path.name}")
+    if clashes:
+        raise ConfigurationError(
+            f"files of {folder} that the pattern cannot tell apart: {'; '.join(clashes)}",
+            "Add a group (?P<tile>...), or (?P<band>...), to the pattern of the source",
+        )
     if not groups:
         raise ConfigurationError(
             f"no file of {folder} fits the pattern {source.pattern}",

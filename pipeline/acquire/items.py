@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urljoin, urlparse
+from urllib.parse import unquote, urljoin, urlparse
 
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
@@ -15,6 +16,7 @@ from pipeline.errors import SceneUnusableError
 from pipeline.model import Asset, Scene
 
 _REQUIRED = ("green", "red", "nir")
+_FLAG_PREFIXES = ("earthsearch", "sentinel")
 
 
 def scene_from_item(item: Mapping[str, Any], base: str, table: SensorTable) -> Scene:
@@ -34,18 +36,22 @@ def scene_from_item(item: Mapping[str, Any], base: str, table: SensorTable) -> S
     SceneUnusableError
         No datetime, no geometry, a missing or odd band: all of its faults in one sentence.
     """
-    properties: dict[str, Any] = dict(item.get("properties") or {})
+    properties = _mapping(item.get("properties"))
     faults: list[str] = []
+    if not item.get("id"):
+        faults.append("it has no id")
     acquired = _instant(properties.get("datetime"), faults)
     footprint = None
     try:
         footprint = shape(item["geometry"])
+        if footprint.is_empty:
+            faults.append("its geometry is empty")
     except (KeyError, TypeError, AttributeError, ValueError, ShapelyError):
         faults.append("it has no usable geometry")
     assets, notes = _assets(item, base, table, faults)
     if faults or acquired is None or footprint is None:
         raise SceneUnusableError(
-            f"{item.get('id', 'an item without id')}: {'; '.join(faults)}",
+            f"{item.get('id') or base}: {'; '.join(faults)}",
             "Ask the catalogue's keeper to correct the item",
         )
     return Scene(
@@ -57,7 +63,7 @@ def scene_from_item(item: Mapping[str, Any], base: str, table: SensorTable) -> S
         assets=assets,
         tile=_tile(properties),
         datatake=str(properties.get("s2:datatake_id") or ""),
-        baseline=str(properties.get("s2:processing_baseline") or ""),
+        baseline=_baseline(properties),
         sun_azimuth_deg=_number(properties.get("view:sun_azimuth")),
         sun_elevation_deg=_number(properties.get("view:sun_elevation")),
         cloud_share=_share(properties.get("eo:cloud_cover")),
@@ -90,7 +96,7 @@ def _instant(value: object, faults: list[str]) -> datetime | None:
 def _assets(
     item: Mapping[str, Any], base: str, table: SensorTable, faults: list[str]
 ) -> tuple[dict[str, Asset], str]:
-    raw: dict[str, Any] = dict(item.get("assets") or {})
+    raw = {k: v for k, v in _mapping(item.get("assets")).items() if _mapping(v).get("href")}
     found: dict[str, Asset] = {}
     missing: list[str] = []
     notes: set[str] = set()
@@ -99,7 +105,7 @@ def _assets(
         if key is None:
             missing.append(band)
             continue
-        href = _href(str(raw[key].get("href", "")), base)
+        href = _href(str(raw[key]["href"]), base)
         scheme = urlparse(href).scheme
         if scheme not in ("http", "https", ""):
             faults.append(f"its asset '{key}' lies at {scheme}://, which is not read yet")
@@ -118,35 +124,68 @@ def radiometry(
 ) -> tuple[float, float, str]:
     """Scale and offset of an asset, and a note where the catalogue contradicts itself.
 
-    Earth Search writes ``earthsearch:boa_offset_applied`` where it took the offset off the pixels
-    already, and still writes the offset beside them; then the flag wins. Either may be wrong: the
-    dark-target check of prepare has the last word.
+    What the band says wins over what the asset says (``bands`` and asset fields of STAC 1.1,
+    ``raster:bands`` of 1.0), and either over the band table.
+
+    Earth Search writes ``earthsearch:boa_offset_applied`` (``sentinel:`` in its older items) where
+    it took the offset off the pixels already, and still writes the offset beside them; then the
+    flag wins, as its keepers say (github.com/Element84/earth-search/issues/9). The flag itself is
+    wrong in other items (issues/66 and issues/71 there): the dark-target check of prepare has the
+    last word.
     """
-    properties: Mapping[str, Any] = item.get("properties") or {}
-    baseline = str(properties.get("s2:processing_baseline") or "")
+    properties = _mapping(item.get("properties"))
     entry = table.bands[band]
     scale = entry.scale if entry.scale is not None else table.scale
-    offset = entry.offset if entry.offset is not None else table.default_offset(baseline)
-    described = asset.get("raster:bands") or asset.get("bands") or [{}]
-    first: Mapping[str, Any] = described[min(entry.index, len(described)) - 1]
-    said = _number(first.get("scale", first.get("raster:scale")))
+    offset = entry.offset
+    if offset is None:
+        offset = table.default_offset(_baseline(properties))
+    described = _description(asset, entry.index)
+    said, stated = described.get("scale"), described.get("offset")
     if said is not None and said > 0:
         scale = said
-    stated = _number(first.get("offset", first.get("raster:offset")))
     if stated is not None:
         offset = stated
     elif said is not None:
         offset = 0.0
-    if properties.get("earthsearch:boa_offset_applied") is True and offset != 0.0:
+    applied = any(properties.get(f"{p}:boa_offset_applied") is True for p in _FLAG_PREFIXES)
+    if applied and offset != 0.0:
         return scale, 0.0, "an offset is stated although it was applied; taken as applied"
     return scale, offset, ""
+
+
+def _description(asset: Mapping[str, Any], index: int) -> dict[str, float]:
+    """Scale and offset as an asset states them; the band's own entry wins over the asset's."""
+    entries: Any = asset.get("raster:bands") or asset.get("bands")
+    listed: list[Any] = entries if isinstance(entries, list) else []
+    band = _mapping(listed[min(index, len(listed)) - 1]) if listed else {}
+    out: dict[str, float] = {}
+    for name in ("scale", "offset"):
+        for place, key in ((band, name), (band, f"raster:{name}"), (asset, f"raster:{name}")):
+            value = _number(place.get(key))
+            if value is not None:
+                out[name] = value
+                break
+    return out
+
+
+def _baseline(properties: Mapping[str, Any]) -> str:
+    """Give the processing baseline ("05.09"), by its own name or the processing extension's."""
+    for key in ("s2:processing_baseline", "processing:version"):
+        value = str(properties.get(key) or "")
+        if re.fullmatch(r"\d\d\.\d\d", value):
+            return value
+    return str(properties.get("s2:processing_baseline") or "")
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
 
 
 def _href(href: str, base: str) -> str:
     if urlparse(href).scheme in ("http", "https", "s3", "gs"):
         return href
     if href.startswith("file://"):
-        return urlparse(href).path
+        return unquote(urlparse(href).path)
     return urljoin(base, href)
 
 

@@ -14,10 +14,11 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cql2
 import uvicorn
+from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 from starlette.applications import Starlette
@@ -46,7 +47,7 @@ class LocalCatalogue:
         self.collections: dict[str, dict[str, Any]] = {}
         self.items: list[dict[str, Any]] = []
         self._walk(path.resolve())
-        self.items.sort(key=lambda i: (str(i["properties"].get("datetime")), str(i["id"])))
+        self.items.sort(key=lambda i: (str(i["properties"].get("datetime")), str(i.get("id"))))
 
     def _walk(self, path: Path) -> None:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -57,20 +58,34 @@ class LocalCatalogue:
             if link.get("rel") == "child":
                 self._walk(target)
             elif link.get("rel") == "item":
-                item = json.loads(target.read_text(encoding="utf-8"))
+                item = _readable(target, document)
                 item["_folder"] = target.parent.relative_to(self.root).as_posix()
                 self.items.append(item)
 
     def served(self, item: dict[str, Any], base: str) -> dict[str, Any]:
         """Give an item as the API shows it: absolute hrefs, its own links."""
         out = {k: v for k, v in item.items() if k != "_folder"}
+        assets = item.get("assets")
         out["assets"] = {
             key: {**asset, "href": _absolute(str(asset["href"]), f"{base}/data/{item['_folder']}")}
-            for key, asset in item.get("assets", {}).items()
+            for key, asset in (assets.items() if isinstance(assets, dict) else ())
+            if isinstance(asset, dict) and "href" in asset
         }
-        home = f"{base}/collections/{item.get('collection')}/items/{item['id']}"
+        home = f"{base}/collections/{item.get('collection')}/items/{item.get('id')}"
         out["links"] = [{"rel": "self", "href": home, "type": "application/geo+json"}]
         return out
+
+
+def _readable(path: Path, parent: dict[str, Any]) -> dict[str, Any]:
+    """Read an item; one that cannot be read is served bare, for the client to refuse by name."""
+    try:
+        item = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        item = None
+    if isinstance(item, dict) and isinstance(item.get("properties"), dict):
+        return cast("dict[str, Any]", item)
+    bare = {"type": "Feature", "id": str(path), "geometry": None, "properties": {}, "assets": {}}
+    return {**bare, "collection": parent.get("id")}
 
 
 def _absolute(href: str, folder: str) -> str:
@@ -195,15 +210,21 @@ def _from_query(request: Request) -> dict[str, Any]:
 def _matches(item: dict[str, Any], asked: dict[str, Any]) -> bool:
     if asked.get("collections") and item.get("collection") not in asked["collections"]:
         return False
-    if asked.get("ids") and item["id"] not in asked["ids"]:
+    if asked.get("ids") and item.get("id") not in asked["ids"]:
         return False
     area = _area(asked)
-    geometry = item.get("geometry")
-    if area is not None and (geometry is None or not shape(geometry).intersects(area)):
+    if area is not None and not _touches(item.get("geometry"), area):
         return False
     if asked.get("datetime") and not _in_time(item, str(asked["datetime"])):
         return False
     return not asked.get("filter") or bool(cql2.Expr(asked["filter"]).matches(_plain(item)))
+
+
+def _touches(geometry: Any, area: BaseGeometry) -> bool:
+    try:
+        return bool(shape(geometry).intersects(area))
+    except (KeyError, TypeError, AttributeError, ValueError, ShapelyError):
+        return True  # no geometry, or none that can be read: for the client to refuse
 
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:
@@ -220,7 +241,12 @@ def _in_time(item: dict[str, Any], interval: str) -> bool:
     value = item["properties"].get("datetime")
     if not value:
         return True  # as real servers do: an item without time is for the client to refuse
-    when = datetime.fromisoformat(value)
+    try:
+        when = datetime.fromisoformat(str(value))
+    except ValueError:
+        return True
+    if when.tzinfo is None:
+        return True
     start, _, end = interval.partition("/")
     last = end or start
     after = start in ("", "..") or datetime.fromisoformat(start) <= when

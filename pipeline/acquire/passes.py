@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import groupby
@@ -39,7 +40,9 @@ def drop_duplicates(scenes: Sequence[Scene]) -> tuple[list[Scene], list[SetAside
 def _duplicate_key(scene: Scene) -> tuple[str, ...]:
     if not scene.tile:
         return (scene.sensor, scene.id)
-    return (scene.sensor, scene.platform, scene.tile, f"{scene.acquired:%Y%m%dT%H%M}")
+    # Reprocessing renames a datatake's baseline only: GS2A_20230815T095031_042547_N05.09.
+    take = re.sub(r"_N\d\d\.\d\d$", "", scene.datatake)
+    return (scene.sensor, scene.platform, scene.tile, take or f"{scene.acquired:%Y%m%dT%H%M}")
 
 
 def _age(scene: Scene) -> tuple[str, str, str]:

@@ -13,11 +13,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urljoin, urlparse
 
 import pystac_client
 from pydantic import BaseModel, ConfigDict, Field
+from pystac.errors import STACError
+from pystac_client import ConformanceClasses
+from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from requests.exceptions import RequestException
@@ -32,6 +35,8 @@ from pipeline.errors import ConfigurationError, SceneUnusableError, SourceUnreac
 from pipeline.model import Scene, SetAside
 
 log = logging.getLogger(__name__)
+
+_NOT_THERE = (400, 401, 403, 404, 410)
 
 
 class StacSource(BaseModel):
@@ -133,7 +138,7 @@ def _checked(
         try:
             scene = scene_from_item(item, base, table)
         except SceneUnusableError as error:
-            name = str(item.get("id", base))
+            name = str(item.get("id") or base)
             aside.add(SetAside(name, "acquire", error.what.removeprefix(f"{name}: "), error.remedy))
             continue
         inside = wanted.start <= scene.acquired <= wanted.end
@@ -157,7 +162,10 @@ def _io(source: StacSource) -> StacApiIO:
 
 def _is_api(source: StacSource) -> bool:
     """Tell an API from a static catalogue by its landing page."""
-    landing = _fetch(source, source.url)
+    try:
+        landing = _fetch(source, source.url)
+    except SceneUnusableError as error:
+        raise _no_catalogue(error) from error
     links = landing.get("links") or []
     return bool(landing.get("conformsTo")) or any(k.get("rel") == "search" for k in links)
 
@@ -165,18 +173,30 @@ def _is_api(source: StacSource) -> bool:
 def _fetch(source: StacSource, href: str) -> dict[str, Any]:
     if urlparse(href).scheme not in ("http", "https"):
         try:
-            return dict(json.loads(Path(href).read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise SceneUnusableError(f"{href} is not readable JSON ({error})") from error
+            return _document(href, Path(href).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SceneUnusableError(f"{href} cannot be read ({error})") from error
     io = _io(source)
     try:
-        return dict(json.loads(io.read_text(href)))
+        return _document(href, io.read_text(href))
     except (RequestException, APIError) as error:
+        status = getattr(error, "status_code", None)
+        if status in _NOT_THERE:
+            # The server is well and says no: asking again does not help.
+            raise SceneUnusableError(f"{href} answers {status}") from error
         raise _unreachable(href, error) from error
-    except ValueError as error:
-        raise SceneUnusableError(f"{href} is not JSON ({error})") from error
     finally:
         io.session.close()
+
+
+def _document(href: str, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise SceneUnusableError(f"{href} is not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise SceneUnusableError(f"{href} holds no JSON object")
+    return cast("dict[str, Any]", found)
 
 
 def _api_items(
@@ -186,6 +206,9 @@ def _api_items(
     io = _io(source)
     try:
         client = pystac_client.Client.open(url, stac_io=io)
+        if source.query and not client.conforms_to(ConformanceClasses.QUERY):
+            what = f"{source.url} has no STAC query extension and would ignore 'query'"
+            raise ConfigurationError(what, "Leave 'query' out of the source")
         search = client.search(
             collections=list(source.collections) or None,
             intersects=mapping(wanted.area_wgs84.envelope),
@@ -212,6 +235,11 @@ def _api_items(
                 yield feature, _self_link(feature, url)
     except (RequestException, APIError) as error:
         raise _unreachable(source.url, error) from error
+    except (ValueError, AttributeError, TypeError, STACError, ClientTypeError) as error:
+        # A page of a login portal, a proxy's own words: an answer, but none of a STAC API.
+        what = f"{source.url} answers, but not as a STAC API ({type(error).__name__})"
+        remedy = "Check the address and any proxy in between, and run again"
+        raise SourceUnreachableError(what, remedy) from error
     finally:
         io.session.close()
 
@@ -232,9 +260,8 @@ def _static_items(source: StacSource, url: str) -> Iterator[tuple[dict[str, Any]
             document = _fetch(source, href)
         except SceneUnusableError as error:
             if href == url:
-                raise ConfigurationError(error.what, "A STAC catalogue is expected") from error
-            # Shown as an item without anything, so that it is set aside by name.
-            yield {"id": href}, href
+                raise _no_catalogue(error) from error
+            yield {"id": href}, href  # an item without anything: it is set aside by name
             continue
         if document.get("type") == "Feature":
             yield document, href
@@ -259,6 +286,10 @@ def _unlinked(document: dict[str, Any], href: str, seen: set[str]) -> list[str]:
     fresh = [f for f in found if f not in seen]
     seen.update(fresh)
     return fresh
+
+
+def _no_catalogue(error: SceneUnusableError) -> ConfigurationError:
+    return ConfigurationError(error.what, "Check the source's url: a STAC catalogue is expected")
 
 
 def _unreachable(url: str, error: Exception) -> SourceUnreachableError:

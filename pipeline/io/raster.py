@@ -213,6 +213,8 @@ class AssetReader:
                 resampling=Resampling.nearest if self.asset.band == "scl" else Resampling.bilinear,
                 src_nodata=self._nodata(),
                 nodata=self._nodata(),
+                # Without a number for no data only an alpha band tells ground from the margin.
+                add_alpha=self._nodata() is None,
             )
             return
         self.factor, self._origin = placed

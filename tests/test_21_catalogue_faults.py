@@ -1,0 +1,198 @@
+"""Catalogues that are broken in one place: the place is named, the rest is used."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+sys.path.insert(0, str(Path(__file__).parent))
+from test_20_acquire import TABLE, WANTED, catalogue, five, item, source
+
+from pipeline.acquire.items import radiometry, scene_from_item
+from pipeline.acquire.local_api import serve
+from pipeline.acquire.passes import drop_duplicates
+from pipeline.acquire.stac import Found, search_stac
+from pipeline.errors import ConfigurationError, SourceUnreachableError
+from pipeline.model import Scene
+
+WHEN = "2024-03-05T03:00:00Z"
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def plain_http(folder: Path) -> Generator[str]:
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def no_assets(entry: dict[str, Any]) -> None:
+    entry["assets"] = [1]
+
+
+def text_asset(entry: dict[str, Any]) -> None:
+    entry["assets"]["red"] = "red.tif"
+
+
+def no_href(entry: dict[str, Any]) -> None:
+    del entry["assets"]["green"]["href"]
+
+
+def empty_place(entry: dict[str, Any]) -> None:
+    entry["geometry"] = {"type": "Polygon", "coordinates": []}
+
+
+def odd_place(entry: dict[str, Any]) -> None:
+    entry["geometry"] = {"type": "Nope"}
+
+
+def no_zone(entry: dict[str, Any]) -> None:
+    entry["properties"]["datetime"] = "2024-03-05T03:00:00"
+
+
+@pytest.mark.parametrize("spoil", [no_assets, text_asset, no_href, empty_place, odd_place, no_zone])
+@pytest.mark.parametrize("local_api", [False, True])
+def test_a_malformed_item_is_named_and_the_rest_is_used(
+    tmp_path: Path, spoil: Callable[[dict[str, Any]], None], local_api: bool
+) -> None:
+    bad = item("bad", WHEN)
+    spoil(bad)
+    path = catalogue(tmp_path, [item("good", WHEN), bad])
+    with ExitStack() as stack:
+        found = search_stac(source(path, local_api=local_api), TABLE, WANTED, stack)
+    assert [s.id for s in found.scenes] == ["good"]
+    if spoil is empty_place and local_api:
+        return  # the server leaves it out: it lies nowhere
+    assert [a.what for a in found.set_aside] == ["bad"]
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    path.write_text("{", encoding="utf-8")
+
+
+def nameless(path: Path) -> None:
+    entry = json.loads(path.read_text(encoding="utf-8"))
+    del entry["id"]
+    path.write_text(json.dumps(entry), encoding="utf-8")
+
+
+@pytest.mark.parametrize("spoil", [gone, cut, nameless])
+@pytest.mark.parametrize("way", ["file", "http", "api"])
+def test_an_item_file_that_cannot_be_read_is_named(
+    tmp_path: Path, spoil: Callable[[Path], None], way: str
+) -> None:
+    path = catalogue(tmp_path, [item("good", WHEN), item("bad", WHEN)])
+    spoil(tmp_path / "c" / "bad" / "bad.json")
+    with ExitStack() as stack:
+        if way == "http":
+            url = stack.enter_context(plain_http(tmp_path))
+            found: Found = search_stac(source(f"{url}/catalog.json"), TABLE, WANTED)
+        else:
+            found = search_stac(source(path, local_api=way == "api"), TABLE, WANTED, stack)
+    assert [s.id for s in found.scenes] == ["good"]
+    assert len(found.set_aside) == 1
+
+
+def at(path: str, answer: Callable[[], Response]) -> Callable[[Request], Response | None]:
+    return lambda request: answer() if request.url.path == path else None
+
+
+def html() -> Response:
+    return Response("<html>please log in</html>", media_type="text/html")
+
+
+@pytest.mark.parametrize("answer", [html, lambda: Response(status_code=404)])
+def test_a_page_that_is_no_catalogue_is_a_wrong_address(
+    tmp_path: Path, answer: Callable[[], Response]
+) -> None:
+    with (
+        serve(five(tmp_path), at("/", answer)) as url,
+        pytest.raises(ConfigurationError, match="STAC catalogue is expected"),
+    ):
+        search_stac(source(url), TABLE, WANTED)
+
+
+@pytest.mark.parametrize("answer", [html, lambda: JSONResponse([1])])
+def test_an_answer_that_is_no_page_of_items_is_an_unreachable_source(
+    tmp_path: Path, answer: Callable[[], Response]
+) -> None:
+    with (
+        serve(five(tmp_path), at("/search", answer)) as url,
+        pytest.raises(SourceUnreachableError, match="not as a STAC API"),
+    ):
+        search_stac(source(url), TABLE, WANTED)
+
+
+def test_a_query_that_a_server_would_ignore_is_refused(tmp_path: Path) -> None:
+    query = {"eo:cloud_cover": {"lt": 10}}
+    with serve(five(tmp_path)) as url, pytest.raises(ConfigurationError, match="query"):
+        search_stac(source(url, query=query), TABLE, WANTED)
+
+
+OURS = {"scale": 1e-4, "offset": -0.1}
+PREFIXED = {"raster:scale": 1e-4, "raster:offset": -0.1}
+
+
+@pytest.mark.parametrize(
+    ("asset", "properties", "offset"),
+    [
+        ({"raster:bands": [OURS]}, {}, -0.1),  # STAC 1.0
+        ({"bands": [PREFIXED]}, {}, -0.1),  # STAC 1.1, said of the band
+        (PREFIXED, {}, -0.1),  # STAC 1.1, said of the asset
+        ({"bands": [{"name": "B04"}], **PREFIXED}, {}, -0.1),
+        ({"bands": [{"raster:offset": 0}], **PREFIXED}, {}, 0.0),  # the band wins
+        ({"raster:bands": [{"scale": 1e-4}]}, {"s2:processing_baseline": "05.09"}, 0.0),
+        ({}, {"s2:processing_baseline": "04.00"}, -0.1),  # the table, by baseline
+        ({}, {"s2:processing_baseline": "03.01"}, 0.0),
+        ({}, {"processing:version": "05.11"}, -0.1),
+        ({}, {}, 0.0),
+        ({"raster:bands": [OURS]}, {"earthsearch:boa_offset_applied": True}, 0.0),
+        ({"raster:bands": [OURS]}, {"earthsearch:boa_offset_applied": False}, -0.1),
+        ({"raster:bands": [OURS]}, {"sentinel:boa_offset_applied": True}, 0.0),
+        ({"raster:bands": ["?"]}, {}, 0.0),
+    ],
+)
+def test_the_offset_is_taken_from_whoever_knows_best(
+    asset: dict[str, Any], properties: dict[str, Any], offset: float
+) -> None:
+    scale, found, note = radiometry({"properties": properties}, asset, TABLE, "red")
+    assert (scale, found) == (1e-4, offset)
+    assert bool(note) == any(v is True for v in properties.values())
+
+
+def scene(name: str, when: str, datatake: str, baseline: str = "05.00") -> Scene:
+    properties = {"s2:datatake_id": datatake, "s2:processing_baseline": baseline}
+    return scene_from_item(item(name, when, properties=properties), "/x/i.json", TABLE)
+
+
+def test_duplicates_are_told_by_datatake() -> None:
+    take = "GS2A_20240305T025959_042547"
+    old = scene("a", "2024-03-05T02:59:59.9Z", f"{take}_N04.00", "04.00")
+    new = scene("b", "2024-03-05T03:00:00.1Z", f"{take}_N05.10", "05.10")
+    other = scene("c", "2024-03-05T03:00:20Z", "GS2A_20240305T030010_042548_N05.10", "05.10")
+    kept, dropped = drop_duplicates([other, new, old])
+    assert [s.id for s in kept] == ["b", "c"]
+    assert [a.what for a in dropped] == ["a"]
