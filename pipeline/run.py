@@ -24,7 +24,7 @@ from pipeline.model import (
     RunRecord,
     SetAside,
 )
-from pipeline.passes.corridor import Judged, plan_corridor, run_corridor
+from pipeline.passes.corridor import Judged, Span, plan_corridor, run_corridor
 from pipeline.passes.search import Searched, search
 from pipeline.publish import PublishContext, make_run_id, publish_run, split_cases
 
@@ -86,22 +86,25 @@ def run_workflow(request: RunRequest) -> ExitCode:
             return ExitCode.DONE
         ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
         known = ledger.cases()
+        span = _span(workflow, searched)
         judged: list[Judged] = []
         for corridor in corridors:
             passes = searched.passes[corridor.id]
             with clock.stage("detect"):
-                judged.append(run_corridor(workflow, corridor, passes, known, progress))
+                judged.append(run_corridor(workflow, corridor, passes, (known, span), progress))
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
         run_id = _run_id(workflow, corridors, judged)
         with clock.stage("ledger"):
-            context = _context(workflow, corridors, run_id)
+            context = _context(workflow, judged, searched, (run_id, span))
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")
-            result = apply(ledger, candidates, context)
+            relooks = {case: looks for j in judged for case, looks in j.relooks.items()}
+            result = apply(ledger, candidates, context, relooks=relooks)
         record = _record(workflow, judged, result, (run_id, clock.seconds, aside))
+        unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
+        _say_what_is_missing(record, unreachable)
         with clock.stage("publish"):
             folder = _publish(workflow, corridors, judged, result, record, lines)
-    unreachable = [*searched.unreachable, *(u for j in judged for u in j.unreachable)]
     return _close(folder, result, record, unreachable)
 
 
@@ -134,7 +137,7 @@ def _say_plan(workflow: Workflow, corridors: Sequence[Corridor], searched: Searc
 def _run_id(workflow: Workflow, corridors: Sequence[Corridor], judged: Sequence[Judged]) -> str:
     return make_run_id(
         workflow.name,
-        [c.id for c in corridors],
+        [f"{c.id} {c.polygon_wgs84.normalize().wkb_hex}" for c in corridors],
         workflow.period.span,
         {f"{j.corridor_id}/{i['id']}": str(i["fingerprint"]) for j in judged for i in j.inputs},
         workflow.config_hash(),
@@ -142,17 +145,31 @@ def _run_id(workflow: Workflow, corridors: Sequence[Corridor], judged: Sequence[
     )
 
 
-def _context(workflow: Workflow, corridors: Sequence[Corridor], run_id: str) -> LedgerContext:
+def _span(workflow: Workflow, searched: Searched) -> Span:
+    """Give the patrol, up to the newest pass: what has not been flown yet is nobody's silence."""
+    start, end = workflow.period.patrol_start, workflow.period.span[1]
+    newest = max((p.acquired for ps in searched.passes.values() for p in ps), default=end)
+    return Span(start, max(start, min(end, newest)))
+
+
+def _context(
+    workflow: Workflow,
+    judged: Sequence[Judged],
+    searched: Searched,
+    rest: tuple[str, Span],
+) -> LedgerContext:
     options = workflow.options.adjudicate.fold
-    until = workflow.period.span[1]
+    run_id, span = rest
+    complete = [j for j in judged if j.counted and not searched.unreachable and not j.unreachable]
     return LedgerContext(
         run_id=run_id,
         code_version=__version__,
         config_hash=workflow.config_hash(),
-        corridors=tuple(c.id for c in corridors),
+        corridors=tuple(j.corridor_id for j in judged),
         # Looks of the history belong to the runs whose patrol they were.
-        period=(workflow.period.patrol_start, until),
-        fold=lambda looks: fold(looks, options, until),
+        period=(span.start, span.until),
+        fold=lambda looks: fold(looks, options, span.until),
+        judged={j.corridor_id: frozenset(j.counted) for j in complete},
     )
 
 
@@ -207,14 +224,18 @@ def _close(
 ) -> ExitCode:
     open_, watch = split_cases(result.cases, set(record.counts["corridors"]))
     print(f"疑似 suspected: {len(open_)} · on watch: {len(watch)} · in {folder}")
-    broken = [a for a in record.set_aside if a.remedy]
-    for a in broken:
-        log.warning("set aside %s: %s. %s.", a.what, a.reason, a.remedy)
     if unreachable:
-        for what in sorted(set(unreachable)):
-            log.error("not reached: %s. Run again later.", what)
         return ExitCode.UNREACHABLE
-    return ExitCode.SET_ASIDE if broken else ExitCode.DONE
+    return ExitCode.SET_ASIDE if any(a.remedy for a in record.set_aside) else ExitCode.DONE
+
+
+def _say_what_is_missing(record: RunRecord, unreachable: Sequence[str]) -> None:
+    """Name what somebody can mend; clouds and duplicates stand in run.json only."""
+    for a in record.set_aside:
+        if a.remedy:
+            log.warning("set aside %s: %s. %s.", a.what, a.reason, a.remedy)
+    for what in unreachable:
+        log.error("not reached: %s. Run again later.", what)
 
 
 @contextmanager

@@ -314,3 +314,23 @@ def test_items_are_read_as_their_producer_wrote_them() -> None:
     with pytest.raises(SceneUnusableError, match="no coordinate reference system"):
         raster_profile(first.assets["red"].href)
     assert len(merge_passes(drop_duplicates(found.scenes)[0])) == 4
+
+
+def test_a_tile_that_comes_later_does_not_rename_its_pass(tmp_path: Path) -> None:
+    late = {"grid:code": "MGRS-49RFL", "s2:datatake_id": "GS2A_20240305T025541_045_N05.09"}
+    same = {"s2:datatake_id": late["s2:datatake_id"]}
+    items = [
+        item("first", "2024-03-05T03:00:14Z", properties=same),
+        item("late", "2024-03-05T03:00:00Z", properties=late),
+    ]
+    found = search_stac(source(catalogue(tmp_path, items)), TABLE, WANTED)
+    late_one, first = found.scenes
+    (alone,) = merge_passes([first])
+    (both,) = merge_passes([first, late_one])
+    assert alone.id == both.id == "20240305T025541_sentinel-2a"
+    bare = [
+        type(s)(**{**{n: getattr(s, n) for n in s.__slots__}, "datatake": ""}) for s in found.scenes
+    ]
+    assert {p.id for p in (*merge_passes(bare), *merge_passes(bare[1:]))} == {
+        "20240305_sentinel-2a"
+    }

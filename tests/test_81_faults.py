@@ -106,7 +106,7 @@ def test_unknown_corridors_are_all_named(tmp_path: Path, images: Path) -> None:
 
 def test_a_corridor_outside_all_scenes_is_named(tmp_path: Path, images: Path) -> None:
     said = refused(tmp_path, images, corridors={"file": "corridors.geojson"})
-    assert "outside all scenes of the period: corridor(s) far" in said
+    assert "outside all scenes of the sources: corridor(s) far" in said
 
 
 def test_an_empty_search_is_done_with_a_warning(tmp_path: Path, images: Path) -> None:

@@ -36,16 +36,21 @@ def days() -> list[date]:
 
 def look(index: int, *, fill: bool) -> NDArray[np.float64]:
     """Reflectance (band, row, col) of one date."""
+    return scene(LEVELS[index], 100 + index, fill=fill and index >= FILL_FROM)
+
+
+def scene(level: float, seed: int, *, fill: bool) -> NDArray[np.float64]:
+    """Reflectance (band, row, col) at a level of the water."""
     rng = np.random.default_rng(5)
     texture = np.kron(rng.normal(0, 0.02, (SIZE // 4, SIZE // 4)), np.ones((4, 4)))
     height = _height()
-    wet = height < LEVELS[index]
+    wet = height < level
     out = np.empty((len(BANDS), SIZE, SIZE))
-    noise = np.random.default_rng(100 + index)
+    noise = np.random.default_rng(seed)
     for k in range(len(BANDS)):
         land = np.where(height < 1, SOIL[k], GRASS[k]) + texture * (GRASS[k] + 0.1) * 2
         out[k] = np.where(wet, WATER[k], np.maximum(land, 0.02))
-        if fill and index >= FILL_FROM:
+        if fill:
             out[k, 50:64, 72:92] = SOIL[k] * 1.1
         out[k] += noise.normal(0, 0.002, (SIZE, SIZE))
     return out
@@ -57,9 +62,15 @@ def write_scenes(folder: Path, *, fill: bool = True, only: range | None = None) 
     for index, day in enumerate(days()):
         if only is not None and index not in only:
             continue
-        data = np.rint(look(index, fill=fill) * 10_000).clip(1, 10_000).astype("uint16")
-        write_stack(folder / f"tiny_{day:%Y-%m-%d}.tif", data)
+        write_look(folder, day, look(index, fill=fill))
     return folder
+
+
+def write_look(folder: Path, day: date, reflectance: NDArray[np.float64]) -> Path:
+    data = np.rint(reflectance * 10_000).clip(1, 10_000).astype("uint16")
+    path = folder / f"tiny_{day:%Y-%m-%d}.tif"
+    write_stack(path, data)
+    return path
 
 
 def write_stack(path: Path, data: NDArray[np.generic], crs: str | None = "EPSG:32649") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 
@@ -62,10 +63,19 @@ def merge_passes(scenes: Sequence[Scene]) -> tuple[Pass, ...]:
                 bunch = []
             bunch.append(scene)
         passes.append(_pass(sensor, platform, bunch))
-    return tuple(sorted(passes, key=lambda p: (p.acquired, p.id)))
+    ordered_passes = sorted(passes, key=lambda p: (p.acquired, p.id))
+    names: dict[str, int] = {}
+    for i, p in enumerate(ordered_passes):
+        # Two overflights of one platform on one day, far north: tell them apart by their order.
+        names[p.id] = names.get(p.id, 0) + 1
+        if names[p.id] > 1:
+            ordered_passes[i] = replace(p, id=f"{p.id}_{names[p.id]}")
+    return tuple(ordered_passes)
 
 
 def _pass(sensor: str, platform: str, scenes: Sequence[Scene]) -> Pass:
+    """Name a pass by its datatake or its day: a tile that comes later must not rename it."""
     acquired = min(s.acquired for s in scenes)
-    name = f"{acquired:%Y%m%dT%H%M%S}_{platform or sensor}"
+    takes = sorted(m[1] for s in scenes if (m := re.search(r"_(\d{8}T\d{6})_", s.datatake)))
+    name = f"{takes[0] if takes else format(acquired, '%Y%m%d')}_{platform or sensor}"
     return Pass(name, sensor, acquired, tuple(sorted(scenes, key=lambda s: s.id)))

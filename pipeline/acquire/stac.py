@@ -36,6 +36,7 @@ from pipeline.model import Scene, SetAside
 
 log = logging.getLogger(__name__)
 
+_ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 _NOT_THERE = (400, 401, 403, 404, 410)
 
 
@@ -80,7 +81,7 @@ class Found:
 
     scenes: tuple[Scene, ...]
     set_aside: tuple[SetAside, ...]
-    elsewhere: bool = False  # nothing here, but there are scenes of the period in other places
+    elsewhere: bool = False  # no scene here at any time, but there are scenes in other places
 
 
 def search_stac(
@@ -120,10 +121,13 @@ def _api_found(source: StacSource, url: str, table: SensorTable, wanted: Wanted)
     found = _checked(source, list(_api_items(source, url, wanted)), table, wanted)
     if found.scenes or found.set_aside:
         return found
-    # Nothing here: is there nothing at all, or does the corridor lie elsewhere?
-    world = Wanted(box(-180, -90, 180, 90), wanted.start, wanted.end)
-    anything = next(_api_items(source.model_copy(update={"page_size": 1}), url, world), None)
-    return Found((), (), elsewhere=anything is not None)
+    # Nothing here: is there nothing in this period, or does the corridor lie elsewhere?
+    one = source.model_copy(update={"page_size": 1})
+    here = Wanted(wanted.area_wgs84, *_ALWAYS)
+    if next(_api_items(one, url, here), None) is not None:
+        return Found((), ())
+    world = Wanted(box(-180, -90, 180, 90), *_ALWAYS)
+    return Found((), (), elsewhere=next(_api_items(one, url, world), None) is not None)
 
 
 def _checked(
@@ -131,7 +135,7 @@ def _checked(
 ) -> Found:
     scenes: dict[str, Scene] = {}
     aside: set[SetAside] = set()
-    elsewhere = False
+    anywhere = touching = False
     for item, base in items:
         if source.collections and item.get("collection") not in source.collections:
             continue
@@ -142,11 +146,12 @@ def _checked(
             aside.add(SetAside(name, "acquire", error.what.removeprefix(f"{name}: "), error.remedy))
             continue
         inside = wanted.start <= scene.acquired <= wanted.end
-        if inside and scene.footprint_wgs84.intersects(wanted.area_wgs84):
+        here = scene.footprint_wgs84.intersects(wanted.area_wgs84)
+        if inside and here:
             scenes.setdefault(scene.id, scene)
-        elsewhere |= inside
+        anywhere, touching = True, touching or here
     ordered = sorted(scenes.values(), key=lambda s: (s.acquired, s.id))
-    return Found(tuple(ordered), tuple(sorted(aside)), elsewhere and not ordered)
+    return Found(tuple(ordered), tuple(sorted(aside)), anywhere and not touching)
 
 
 def _io(source: StacSource) -> StacApiIO:

@@ -41,7 +41,11 @@ _MAGIC = b"SLB1"
 
 
 class DamagedBlockError(ValueError):
-    """A block whose bytes do not fit its checksum; it can be gathered again."""
+    """A block whose bytes do not fit its checksum; it can be made again."""
+
+    def __init__(self, what: str, path: Path | None = None) -> None:
+        super().__init__(what)
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def decode(blob: bytes, names: Sequence[str]) -> dict[str, Layer]:
         Truncated or altered.
     """
     body = blob[8:]
-    if blob[:4] != _MAGIC or struct.unpack("<I", blob[4:8])[0] != zlib.crc32(body):
+    if len(blob) < 8 or blob[:4] != _MAGIC or struct.unpack("<I", blob[4:8])[0] != zlib.crc32(body):
         raise DamagedBlockError("checksum")
     line, _, rest = body.partition(b"\n")
     head: dict[str, list[int]] = json.loads(line)
@@ -147,6 +151,11 @@ class CorridorStore:
             },
         )
 
+    def forget(self, block: Path) -> None:
+        """Drop a damaged block and whatever says that it is whole."""
+        block.unlink(missing_ok=True)
+        (block.parent / "pass.json").unlink(missing_ok=True)
+
     def pack(self, values: NDArray[np.int16], tile: Tile, factor: int) -> Layer:
         """Keep the stored pixels of a dense array over a tile's core."""
         return Layer(values[self.kept(tile.core, factor)], factor)
@@ -215,10 +224,9 @@ def _decode_cached(path: str, mtime_ns: int) -> dict[str, Layer]:
     blob = Path(path).read_bytes()
     line = blob[8:].partition(b"\n")[0]
     try:
-        names = list(json.loads(line))
+        return decode(blob, list(json.loads(line)))
     except ValueError as error:
-        raise DamagedBlockError(path) from error
-    return decode(blob, names)
+        raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
 
 
 def _coarse(window: Window, factor: int) -> Window:

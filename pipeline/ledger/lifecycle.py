@@ -32,6 +32,9 @@ class LedgerContext:
     period: tuple[datetime, datetime]  # UTC, of the passes that this run looked at
     fold: Fold  # adjudicate's, with its options and the end of the period bound
     office: str = "ZZ"  # first part of every case id
+    # Pass ids that count, by corridor judged completely; what the ledger says of other passes of
+    # the period is replaced. A corridor of which a source gave no answer is not in it.
+    judged: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ def update_case(
     case: Case, candidate: Candidate, context: LedgerContext, absorbed: tuple[Case, ...] = ()
 ) -> Case:
     """Give the case after a candidate that is it, and after cases that turned out to be it."""
-    looks = merge_looks([*(a.looks for a in absorbed), case.looks, candidate.looks])
+    old = [_outside(k.looks, case.corridor_id, context) for k in (*absorbed, case)]
+    looks = merge_looks([*old, candidate.looks])
     ids = {*candidate.scene_ids, *case.scene_ids, *(s for a in absorbed for s in a.scene_ids)}
     merged = {*case.merged_from, *(a.case_id for a in absorbed)}
     merged |= {m for a in absorbed for m in a.merged_from}
@@ -125,7 +129,14 @@ def look_again(
 
     ``produced`` is false once a run over the case's own dates no longer produced it: it is kept.
     """
-    after = weigh(case, merge_looks((case.looks, looks)), context)
+    counted = context.judged.get(case.corridor_id)
+    start, end = context.period
+    kept = [
+        look
+        for look in case.looks
+        if counted is None or look.pass_id in counted or not start <= look.on <= end
+    ]
+    after = weigh(case, merge_looks((kept, looks)), context)
     return settle(case, replace(after, produced=produced), context)
 
 
@@ -138,6 +149,13 @@ def seen_within(case: Case, context: LedgerContext) -> bool:
     """Tell whether this run looked at a date on which the case had been seen."""
     start, end = context.period
     return any(look.seen is Seen.HIT and start <= look.on <= end for look in case.looks)
+
+
+def _outside(looks: Iterable[Look], corridor_id: str, context: LedgerContext) -> list[Look]:
+    """Give the looks that a candidate does not replace: a complete run has judged its period."""
+    start, end = context.period
+    complete = corridor_id in context.judged
+    return [k for k in looks if not complete or not start <= k.on <= end]
 
 
 def merge_looks(parts: Iterable[Iterable[Look]]) -> tuple[Look, ...]:

@@ -27,8 +27,9 @@ from pipeline.detect.waterline import outline
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
-from pipeline.model import Candidate, Look, Pass, Seen, Tile, Window
-from pipeline.passes.ground import Looks, Site, States
+from pipeline.model import Candidate, Case, Look, Pass, Seen, Tile, Window
+from pipeline.passes.ground import Looks, Site, Sparse, States
+from pipeline.passes.known import case_pixels
 from pipeline.passes.reduce import CLEAR_CODES
 from pipeline.passes.states import state_bands
 from pipeline.passes.watch import Epoch, Watched
@@ -71,6 +72,42 @@ def follow(
         return _candidate(site, looks, track, (benches, states), (options, until))
 
     return map_tiles(one, tracks, site.workers, site.progress, "evidence")
+
+
+def relook(
+    site: Site,
+    looks: Looks,
+    watched: Watched,
+    cases: Sequence[Case],
+    how: tuple[FollowOptions, datetime],
+) -> dict[str, list[Look]]:
+    """Look again at the places of earlier cases, so that clear misses reach those that are gone.
+
+    Parameters
+    ----------
+    how : (FollowOptions, datetime)
+        Options, and the start of the patrol (UTC): looks from then on are given.
+
+    Returns
+    -------
+    dict of case id to looks
+        Empty where the history does not allow a judgement yet.
+    """
+    options, start = how
+    if not watched.epochs:
+        return {}
+    states = States(site, looks, watched.flagged)
+    benches = _Benches(site, looks, watched, states, options.zhan)
+
+    def one(case: Case) -> list[Look]:
+        pixels = case_pixels(site, case)
+        if pixels[0].size == 0:
+            return []
+        found = _looks_at(pixels, watched.epochs[0][0].start, (benches, states), options)
+        return [k for k in found if k.on >= start]
+
+    results = map_tiles(one, cases, site.workers)
+    return {case.case_id: found for case, found in zip(cases, results, strict=True)}
 
 
 class _Benches:
@@ -135,17 +172,10 @@ def _candidate(
     data: tuple[_Benches, States],
     how: tuple[FollowOptions, datetime],
 ) -> Candidate:
-    benches, states = data
+    states = data[1]
     options, until = how
-    epoch, ranks, totals = benches.of(track.first_on)
     grid = site.store.grid
-    window = _box(track).pad(HALO_PX + 2).intersect(grid.window)
-    assert window is not None
-    ids = [p.id for p in epoch.history]
-    base = Baseline.build(states.history(ids, window), ranks, site.reach(window))
-    footprint = pixels_to_mask(track.rows, track.cols, window)
-    reach = int(np.bincount(site.reach(window)[footprint]).argmax())
-    found = _observe(looks, benches, (window, base, footprint, reach), totals, options)
+    found = _looks_at((track.rows, track.cols), track.first_on, data, options)
     found = with_sightings(found, track)
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
     candidate = assemble(
@@ -160,6 +190,23 @@ def _candidate(
     )
     shape = _outline(states, track, found, options.water)
     return replace(candidate, polygon=shape, area_m2=round(geodesic_area_m2(shape, grid.crs), 2))
+
+
+def _looks_at(
+    pixels: Sparse, when: datetime, data: tuple[_Benches, States], options: FollowOptions
+) -> list[Look]:
+    """Say what every pass says of a place, against the history of the quarter of ``when``."""
+    benches, states = data
+    site = states.site
+    epoch, ranks, totals = benches.of(when)
+    window = _box(pixels).pad(HALO_PX + 2).intersect(site.store.grid.window)
+    assert window is not None
+    ids = [p.id for p in epoch.history]
+    base = Baseline.build(states.history(ids, window), ranks, site.reach(window))
+    footprint = pixels_to_mask(*pixels, window)
+    reach = int(np.bincount(site.reach(window)[footprint]).argmax())
+    where = (window, base, footprint, reach)
+    return _observe(states.looks, benches, where, totals, options)
 
 
 def _observe(
@@ -229,7 +276,7 @@ def _outline(
 ) -> BaseGeometry:
     site, looks = states.site, states.looks
     grid = site.store.grid
-    window = _box(track).pad(_OUTLINE_MARGIN_PX).intersect(grid.window)
+    window = _box((track.rows, track.cols)).pad(_OUTLINE_MARGIN_PX).intersect(grid.window)
     assert window is not None
     by_id = {p.id: p for p in looks.passes}
     hits = [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]
@@ -268,10 +315,6 @@ def _outline(
     return outline(middle(early), middle(hits), footprint, grid.sub(window))
 
 
-def _box(track: Track) -> Window:
-    return Window(
-        int(track.rows.min()),
-        int(track.rows.max()) + 1,
-        int(track.cols.min()),
-        int(track.cols.max()) + 1,
-    )
+def _box(pixels: Sparse) -> Window:
+    rows, cols = pixels
+    return Window(int(rows.min()), int(rows.max()) + 1, int(cols.min()), int(cols.max()) + 1)

@@ -79,16 +79,18 @@ def _file_state(href: str) -> list[int]:
 
 
 def plan(store: CorridorStore, passes: Sequence[Pass]) -> dict[str, str]:
-    """Say per pass what gathering would do: ``new``, ``skip`` or ``recompute``."""
+    """Say per pass what gathering would do: ``new``, ``skip``, ``recompute`` or ``retry``."""
     known = {p.id: store.fingerprint(p.id) for p in passes}
-    return {
-        p.id: "new"
-        if known[p.id] is None
-        else "skip"
-        if known[p.id] == fingerprint(p)
-        else "recompute"
-        for p in passes
-    }
+    again = {p.id for p in passes if known[p.id] == fingerprint(p) and not _settled(store, p)}
+    out: dict[str, str] = {}
+    for p in passes:
+        if known[p.id] is None:
+            out[p.id] = "new"
+        elif known[p.id] != fingerprint(p):
+            out[p.id] = "recompute"
+        else:
+            out[p.id] = "retry" if p.id in again else "skip"
+    return out
 
 
 def gather(site: Site, passes: Sequence[Pass]) -> list[Gathered]:
@@ -100,7 +102,7 @@ def gather(site: Site, passes: Sequence[Pass]) -> list[Gathered]:
 
 def _gather_pass(site: Site, p: Pass) -> Gathered:
     store, mark = site.store, fingerprint(p)
-    if store.fingerprint(p.id) == mark:
+    if store.fingerprint(p.id) == mark and _settled(store, p):
         note = store.note(p.id)
         known = tuple(SetAside(**item) for item in note["set_aside"])
         return Gathered(p.id, bool(note["usable"]), False, known)
@@ -134,6 +136,12 @@ def _gather_pass(site: Site, p: Pass) -> Gathered:
     )
     failpoint("gather.pass_done")
     return Gathered(p.id, usable, True, tuple(aside))
+
+
+def _settled(store: CorridorStore, p: Pass) -> bool:
+    """Tell whether there is nothing to gain from reading again: a bad URL may have been mended."""
+    mendable = any(item["remedy"] for item in store.note(p.id)["set_aside"])
+    return not mendable or not any("://" in a.href for s in p.scenes for a in s.assets.values())
 
 
 class _BadSceneError(Exception):
@@ -201,17 +209,18 @@ def _read_tile(
 ) -> Layer:
     """One band of one tile as packed int16; the first scene with data wins."""
     out: NDArray[np.int16] | None = None
-    factor = 1
+    # Scenes of two zones may come at different resolutions; the finest holds them all.
+    factor = min(reader.factor for _, reader in readers)
     for scene, reader in readers:
         try:
             values, valid = reader.read(tile.core)
         except SceneUnusableError as error:
             raise _BadSceneError(scene.id, error) from error
         packed = _packed(values, valid, reader.asset, band)
-        if out is None:
-            out, factor = packed, reader.factor
-        elif packed.shape == out.shape:
-            out = np.where(out == NODATA, packed, out)
+        times = reader.factor // factor
+        if times > 1:
+            packed = np.repeat(np.repeat(packed, times, axis=0), times, axis=1)
+        out = packed if out is None else np.where(out == NODATA, packed, out)
     assert out is not None
     return store.pack(out, tile, factor)
 

@@ -64,7 +64,7 @@ def reduce_dates(site: Site, passes: Sequence[Pass], options: PrepareOptions) ->
     aside: list[SetAside] = []
     quality = {p.id: _fresh(p) for p in passes}
     good = _radiometry(site, passes, options, quality, aside)
-    key = _mask_key(good, quality, options.mask)
+    key = _mask_key(site, good, quality, options.mask)
     good, reach_clear = _mask(site, good, (key, options), quality, aside)
     failpoint("prepare.masked")
     _register(site, good, (key, options.register_), quality)
@@ -134,10 +134,16 @@ def _radiometry(
 
 
 def _mask_key(
-    passes: Sequence[Pass], quality: Mapping[str, DateQuality], options: MaskOptions
+    site: Site,
+    passes: Sequence[Pass],
+    quality: Mapping[str, DateQuality],
+    options: MaskOptions,
 ) -> str:
     """Name the mask by all that it depends on: it is temporal, so every pass is part of it."""
-    content = [[p.id, fingerprint(p), quality[p.id].reflectance_offset] for p in passes]
+    content = [
+        [p.id, fingerprint(p), quality[p.id].reflectance_offset, site.store.note(p.id)]
+        for p in passes
+    ]
     text = json.dumps([content, options.model_dump()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -65,7 +65,7 @@ def search(workflow: Workflow, corridors: Sequence[Corridor], stack: ExitStack) 
         raise next(iter(unreachable.values()))
     if outside:
         raise ConfigurationError(
-            f"outside all scenes of the period: corridor(s) {', '.join(outside)}",
+            f"outside all scenes of the sources: corridor(s) {', '.join(outside)}",
             "Check the corridor's coordinates, or the area that the source covers",
         )
     return Searched(passes, tuple(sorted(aside)), tuple(unreachable))

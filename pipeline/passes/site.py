@@ -1,0 +1,124 @@
+"""Where a corridor's store lies and which grid it has: the imagery's own, of the finest sensor."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from affine import Affine
+from pyproj import CRS
+from shapely import wkb
+
+from pipeline.config import Workflow
+from pipeline.errors import SceneUnusableError, SourceUnreachableError
+from pipeline.grid import reproject
+from pipeline.io.corridors import reaches_of, utm_crs
+from pipeline.io.raster import Profile, raster_profile
+from pipeline.io.store import CorridorStore, open_store
+from pipeline.io.tasks import Progress
+from pipeline.model import Corridor, Grid, Pass, SetAside
+from pipeline.passes.ground import Site
+
+_ALIGN_PX = 64  # the grid's corner and size; a multiple of every band's factor
+
+
+def store_root(workflow: Workflow, corridor: Corridor) -> Path:
+    """Give the folder of a corridor's store: another geometry is another store."""
+    options = workflow.options.store
+    content = wkb.dumps(corridor.polygon_wgs84) + f"{options.context_m} {options.tile_px}".encode()
+    mark = hashlib.sha256(content).hexdigest()[:8]
+    return workflow.state / "store" / f"{corridor.id}-{mark}"
+
+
+def open_site(
+    workflow: Workflow, corridor: Corridor, passes: Sequence[Pass], progress: Progress | None
+) -> Site | None:
+    """Open the corridor's store on the grid of its imagery; None if no scene can be opened."""
+    profile = _finest_profile(passes)
+    if profile is None:
+        return None
+    crs, anchor, res = _lattice(corridor, profile)
+    options = workflow.options.store
+    stored = reproject(corridor.polygon_wgs84, "EPSG:4326", crs).buffer(options.context_m)
+    grid = _grid(crs, anchor, res, stored.bounds)
+    store = open_store(store_root(workflow, corridor), grid, options.tile_px, stored)
+    if store.grid.crs != crs:
+        stored = reproject(corridor.polygon_wgs84, "EPSG:4326", store.grid.crs)
+        store = CorridorStore(
+            store.root, store.grid, store.tile_px, stored.buffer(options.context_m)
+        )
+    reaches = reaches_of(corridor, store.grid.crs)
+    return Site(corridor, store, reaches, options.workers, options.io_threads, progress)
+
+
+def why_unopened(passes: Sequence[Pass]) -> tuple[list[SetAside], list[str]]:
+    """Name scenes where none can be opened: what is wrong with them, and who does not answer.
+
+    The first few stand for the rest.
+    """
+    aside: list[SetAside] = []
+    unreachable: list[str] = []
+    for scene in [s for p in passes for s in p.scenes][:3]:
+        asset = scene.assets.get("green")
+        try:
+            if asset is not None:
+                raster_profile(asset.href)
+        except SourceUnreachableError as error:
+            unreachable.append(error.what)
+        except SceneUnusableError as error:
+            aside.append(SetAside(scene.id, "gather", error.what, error.remedy))
+    return aside, unreachable
+
+
+def _finest_profile(passes: Sequence[Pass]) -> Profile | None:
+    """Header of a scene of the finest sensor, so that no sensor coarsens another."""
+    sensors = sorted({p.sensor for p in passes})
+    found = [_first_profile([p for p in passes if p.sensor == s]) for s in sensors]
+    usable = [(abs(f.transform.a), i) for i, f in enumerate(found) if f is not None]
+    # A geographic source counts pixels in degrees; it is never the finest of several by that.
+    metric = [(a, i) for a, i in usable if CRS.from_user_input(_crs_of(found[i])).is_projected]
+    return found[min(metric or usable)[1]] if usable else None
+
+
+def _crs_of(profile: Profile | None) -> str:
+    return profile.crs if profile is not None else ""
+
+
+def _first_profile(passes: Sequence[Pass]) -> Profile | None:
+    scenes = sorted((s for p in passes for s in p.scenes), key=lambda s: s.id)
+    for scene in scenes:
+        asset = scene.assets.get("green")
+        if asset is None:
+            continue
+        try:
+            return raster_profile(asset.href)
+        except (SceneUnusableError, SourceUnreachableError):
+            continue  # it is set aside by name when it is gathered
+    return None
+
+
+def _lattice(corridor: Corridor, profile: Profile) -> tuple[str, tuple[float, float], float]:
+    """CRS, a corner of the lattice, and pixel size [m]: the imagery's own where it is metric."""
+    crs = CRS.from_user_input(profile.crs)
+    if crs.is_projected and crs.axis_info[0].unit_name == "metre" and "UTM" in crs.name.upper():
+        t = profile.transform
+        return profile.crs, (t.c, t.f), float(t.a)
+    # Geographic sources are warped once, to 10 m in the UTM zone of the corridor.
+    return utm_crs(corridor.polygon_wgs84), (0.0, 0.0), 10.0
+
+
+def _grid(
+    crs: str,
+    anchor: tuple[float, float],
+    res: float,
+    bounds: tuple[float, float, float, float],
+) -> Grid:
+    """Snap bounds outward to ``_ALIGN_PX`` pixels from the anchor."""
+    step = res * _ALIGN_PX
+    left = anchor[0] + (bounds[0] - anchor[0]) // step * step
+    right = anchor[0] - (anchor[0] - bounds[2]) // step * step
+    bottom = anchor[1] + (bounds[1] - anchor[1]) // step * step
+    top = anchor[1] - (anchor[1] - bounds[3]) // step * step
+    shape = (round((top - bottom) / res), round((right - left) / res))
+    return Grid(crs, Affine(res, 0, left, 0, -res, top), shape)

@@ -1,0 +1,112 @@
+"""What the ledger remembers when the world, the inputs or the disk change under it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny
+
+from pipeline.errors import ExitCode
+from pipeline.ledger import open_ledger
+from pipeline.model import Case
+from pipeline.run import RunRequest, run_workflow
+
+
+def cases(folder: Path) -> list[Case]:
+    with open_ledger(folder / "state" / "ledger.sqlite", writing=False) as ledger:
+        return list(ledger.cases())
+
+
+def run(folder: Path, images: Path, **changes: Any) -> ExitCode:
+    return run_workflow(RunRequest(tiny.workflow(folder, images, **changes)))
+
+
+def period(patrol: str, end: str) -> dict[str, str]:
+    return {"from": "2024-01-01", "patrol_from": patrol, "to": end, "zone": "UTC"}
+
+
+def test_a_fill_that_is_gone_is_missed_after_the_patrol_moved_on(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    assert run(tmp_path, images) == ExitCode.DONE
+    (before,) = tiny.features(tmp_path, "cases.geojson")
+    for i in range(5):
+        day = date(2025, 4, 5) + timedelta(days=10 * i)
+        tiny.write_look(images, day, tiny.scene(0.75, 300 + i, fill=False))
+    assert run(tmp_path, images, period=period("2025-04-01", "2025-06-30")) == ExitCode.DONE
+    assert tiny.features(tmp_path, "cases.geojson") == []
+    (after,) = cases(tmp_path)
+    assert after.case_id == before["id"]
+    assert after.evidence.state.value == "expired"
+    assert after.evidence.misses >= 4
+
+
+def test_a_fill_that_stays_gets_hits_after_the_patrol_moved_on(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    assert run(tmp_path, images) == ExitCode.DONE
+    (before,) = cases(tmp_path)
+    for i in range(3):
+        day = date(2025, 4, 5) + timedelta(days=10 * i)
+        tiny.write_look(images, day, tiny.scene(0.75, 300 + i, fill=True))
+    assert run(tmp_path, images, period=period("2025-04-01", "2025-06-30")) == ExitCode.DONE
+    (after,) = cases(tmp_path)
+    assert after.case_id == before.case_id
+    assert after.evidence.state.value == "suspected"
+    assert after.evidence.hits == before.evidence.hits + 3
+
+
+def test_looks_of_a_scene_that_no_longer_counts_are_forgotten(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    assert run(tmp_path, images) == ExitCode.DONE
+    assert cases(tmp_path)[0].evidence.hits == 5
+    for day in tiny.days()[-3:]:
+        tiny.write_look(images, day, np.full((6, tiny.SIZE, tiny.SIZE), 0.6))
+    run(tmp_path, images)
+    (after,) = cases(tmp_path)
+    assert after.evidence.hits == 2
+    assert after.evidence.state.value == "provisional"
+
+
+def test_nobody_is_silent_about_days_that_were_not_flown(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    assert run(tmp_path, images, period=period("2024-10-15", "2025-12-31")) == ExitCode.DONE
+    assert not cases(tmp_path)[0].evidence.frozen
+
+
+def test_a_week_without_an_overflight_is_no_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    week = {"from": "2025-02-01", "to": "2025-02-07", "zone": "UTC"}
+    assert run(tmp_path, images, period=week) == ExitCode.DONE
+    assert "no scenes in the period" in capsys.readouterr().err
+    (unseen,) = tiny.features(tmp_path, "not_observed.geojson")
+    assert unseen["properties"]["last_clear"] is None
+
+
+@pytest.mark.parametrize("layer", ["2024*", "mask/*/2024*", "state/*/2024*"])
+def test_a_damaged_block_is_made_again(
+    tmp_path: Path, layer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    assert run(tmp_path, images) == ExitCode.DONE
+    content = tiny.outputs(tmp_path)
+    (store,) = (tmp_path / "state" / "store").iterdir()
+    block = next(iter(sorted(store.glob(f"{layer}/*.blk"))))
+    whole = block.read_bytes()
+    block.write_bytes(whole[: len(whole) // 2])
+    if layer == "2024*":
+        # The layers made from it would hide it.
+        for other in [*store.glob("mask/*/*/*.blk"), *store.glob("state/*/*/*.blk")]:
+            other.unlink()
+    capsys.readouterr()
+    assert run(tmp_path, images) == ExitCode.DONE
+    assert "is damaged and is made again" in capsys.readouterr().err
+    assert tiny.outputs(tmp_path) == content
+    assert block.read_bytes() == whole
