@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -9,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 from pipeline import __version__
@@ -84,6 +85,8 @@ def run_workflow(request: RunRequest) -> ExitCode:
         if request.dry_run:
             _say_plan(workflow, corridors, searched)
             return ExitCode.DONE
+        for folder in (workflow.state, workflow.out):
+            _make_writable(folder)
         ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
         known = ledger.cases()
         span = _span(workflow, searched)
@@ -106,6 +109,21 @@ def run_workflow(request: RunRequest) -> ExitCode:
         with clock.stage("publish"):
             folder = _publish(workflow, corridors, judged, result, record, lines)
     return _close(folder, result, record, unreachable)
+
+
+def _make_writable(folder: Path) -> None:
+    """Find out before the work, and not after it, that its result cannot be kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        reason = error.strerror or type(error).__name__
+        raise ConfigurationError(
+            f"the folder {folder} cannot be written ({reason})", "Choose another one, or its owner"
+        ) from error
 
 
 def _with_overrides(workflow: Workflow, request: RunRequest) -> Workflow:

@@ -334,3 +334,17 @@ def test_a_tile_that_comes_later_does_not_rename_its_pass(tmp_path: Path) -> Non
     assert {p.id for p in (*merge_passes(bare), *merge_passes(bare[1:]))} == {
         "20240305_sentinel-2a"
     }
+
+
+def test_two_halves_of_a_cut_tile_are_no_duplicates(tmp_path: Path) -> None:
+    take = {"s2:datatake_id": "GS2A_20240305T025541_045_N05.09"}
+    halves = [
+        item("a", "2024-03-05T03:00:00Z", properties=take),
+        item("b", "2024-03-05T03:00:09Z", properties=take),
+    ]
+    halves[0]["geometry"] = mapping(box(113.0, 27.7, 113.1, 27.76))
+    halves[1]["geometry"] = mapping(box(113.0, 27.75, 113.1, 27.8))
+    found = search_stac(source(catalogue(tmp_path, halves)), TABLE, WANTED)
+    kept, dropped = drop_duplicates(found.scenes)
+    assert dropped == []
+    assert [[s.id for s in p.scenes] for p in merge_passes(kept)] == [["a", "b"]]

@@ -109,6 +109,29 @@ def test_a_corridor_outside_all_scenes_is_named(tmp_path: Path, images: Path) ->
     assert "outside all scenes of the sources: corridor(s) far" in said
 
 
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(
+    tmp_path: Path, images: Path
+) -> None:
+    said = refused(tmp_path, images, out="/proc/nowhere")
+    assert "/proc/nowhere cannot be written" in said
+
+
+def test_bad_corridors_are_all_named(tmp_path: Path, images: Path) -> None:
+    path = tiny.workflow(tmp_path, images)
+    bare, twin = tiny.corridor(), tiny.corridor()
+    bare["geometry"] = None
+    line = {"type": "LineString", "coordinates": [[113.0, 27.8], [113.0, 27.9]]}
+    stray = {"type": "Feature", "geometry": line, "properties": {"of": "nobody"}}
+    features = [tiny.corridor(), twin, bare, stray]
+    content = {"type": "FeatureCollection", "features": features}
+    (tmp_path / "corridors.geojson").write_text(json.dumps(content), encoding="utf-8")
+    ended = siluan("run", str(path))
+    assert ended.returncode == 2
+    assert "feature 3: it has no geometry" in ended.stderr
+    assert "the id 'tiny' stands more than once" in ended.stderr
+    assert "a centreline is of 'nobody', which is no corridor" in ended.stderr
+
+
 def test_an_empty_search_is_done_with_a_warning(tmp_path: Path, images: Path) -> None:
     period = {"from": "2019-01-01", "to": "2019-12-31", "zone": "UTC"}
     ended = siluan("run", str(tiny.workflow(tmp_path, images, period=period)))

@@ -110,3 +110,16 @@ def test_a_damaged_block_is_made_again(
     assert "is damaged and is made again" in capsys.readouterr().err
     assert tiny.outputs(tmp_path) == content
     assert block.read_bytes() == whole
+
+
+def test_a_period_cut_in_two_patrols_tells_the_same_story(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run(whole, images) == ExitCode.DONE
+    assert run(parts, images, period=period("2024-10-15", "2024-12-01")) == ExitCode.DONE
+    assert run(parts, images, period=period("2024-12-02", "2025-03-31")) == ExitCode.DONE
+    (one,), (two,) = cases(whole), cases(parts)
+    for field in ("state", "hits", "misses", "first_seen", "last_seen", "appeared_after"):
+        assert getattr(two.evidence, field) == getattr(one.evidence, field), field
+    overlap = one.polygon.intersection(two.polygon).area / one.polygon.union(two.polygon).area
+    assert overlap > 0.8

@@ -18,24 +18,28 @@ def drop_duplicates(scenes: Sequence[Scene]) -> tuple[list[Scene], list[SetAside
 
     Scenes without a tile are only compared by id.
     """
-    best: dict[tuple[str, ...], Scene] = {}
+    kept: dict[tuple[str, ...], list[Scene]] = {}
     dropped: list[tuple[Scene, Scene]] = []
-    for scene in sorted(scenes, key=lambda s: s.id):
-        key = _duplicate_key(scene)
-        other = best.get(key)
-        if other is None:
-            best[key] = scene
-        elif _age(scene) > _age(other):
-            best[key] = scene
-            dropped.append((other, scene))
+    for scene in sorted(scenes, key=_age, reverse=True):
+        newer = kept.setdefault(_duplicate_key(scene), [])
+        twin = next((s for s in newer if _same_ground(s, scene)), None)
+        if twin is None:
+            newer.append(scene)
         else:
-            dropped.append((scene, other))
+            dropped.append((scene, twin))
     aside = [
         SetAside(d.id, "acquire", f"duplicate of {w.id}, whose processing is newer or the same")
         for d, w in dropped
         if d.id != w.id
     ]
-    return sorted(best.values(), key=lambda s: (s.acquired, s.id)), sorted(aside)
+    ordered = sorted((s for group in kept.values() for s in group), key=lambda s: s.id)
+    return sorted(ordered, key=lambda s: s.acquired), sorted(aside)
+
+
+def _same_ground(a: Scene, b: Scene) -> bool:
+    """Tell duplicates from the two halves of a tile that a datatake's end cut in two."""
+    smaller = min(a.footprint_wgs84.area, b.footprint_wgs84.area)
+    return a.footprint_wgs84.intersection(b.footprint_wgs84).area > 0.5 * smaller
 
 
 def _duplicate_key(scene: Scene) -> tuple[str, ...]:

@@ -37,14 +37,7 @@ class CorridorProperties(BaseModel):
     reach_length_m: float = Field(default=5000.0, ge=500, description="of one water level [m]")
 
 
-def load_corridors(path: Path) -> tuple[Corridor, ...]:
-    """Read all corridors of a file, in file order.
-
-    Raises
-    ------
-    ConfigurationError
-        No file, no GeoJSON, or features that do not fit (every one named).
-    """
+def _features(path: Path) -> list[dict[str, Any]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -57,16 +50,24 @@ def load_corridors(path: Path) -> tuple[Corridor, ...]:
     features: list[dict[str, Any]] = content.get("features", [])
     if not features:
         raise ConfigurationError(f"{path} holds no features")
-    lines = {
-        str(f["properties"]["of"]): shape(f["geometry"])
-        for f in features
-        if (f.get("properties") or {}).get("of")
-    }
+    return features
+
+
+def load_corridors(path: Path) -> tuple[Corridor, ...]:
+    """Read all corridors of a file, in file order.
+
+    Raises
+    ------
+    ConfigurationError
+        No file, no GeoJSON, or features that do not fit (every one named).
+    """
+    features = _features(path)
     corridors: list[Corridor] = []
     problems: list[str] = []
+    lines = _centrelines(features, problems)
     for number, feature in enumerate(features, 1):
         properties = feature.get("properties") or {}
-        if properties.get("of"):
+        if properties.get("of") or not _has_shape(feature):
             continue
         try:
             checked = CorridorProperties.model_validate(properties)
@@ -77,11 +78,31 @@ def load_corridors(path: Path) -> tuple[Corridor, ...]:
             problems.append(f"feature {number}: {error}")
     ids = [c.id for c in corridors]
     problems += [
+        f"a centreline is of '{o}', which is no corridor" for o in sorted(set(lines) - set(ids))
+    ]
+    problems += [
         f"the id '{i}' stands more than once" for i in sorted({i for i in ids if ids.count(i) > 1})
     ]
     if problems:
         raise ConfigurationError(f"{path}: {'; '.join(problems)}")
     return tuple(corridors)
+
+
+def _centrelines(features: list[dict[str, Any]], problems: list[str]) -> dict[str, BaseGeometry]:
+    """Give centrelines by the id of their corridor; features without geometry become problems."""
+    lines: dict[str, BaseGeometry] = {}
+    for number, feature in enumerate(features, 1):
+        owner = (feature.get("properties") or {}).get("of")
+        if not _has_shape(feature):
+            problems.append(f"feature {number}: it has no geometry")
+        elif owner:
+            lines[str(owner)] = shape(feature["geometry"])
+    return lines
+
+
+def _has_shape(feature: dict[str, Any]) -> bool:
+    geometry = feature.get("geometry")
+    return isinstance(geometry, dict) and "type" in geometry and "coordinates" in geometry
 
 
 def _corridor(

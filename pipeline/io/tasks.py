@@ -70,10 +70,10 @@ def _watch(futures: list[Future[R]], progress: Progress | None, what: str) -> No
     while pending:
         # The time-out lets Ctrl-C through on platforms where a lock wait blocks signals.
         _done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
-        failed = [f for f in futures if f.done() and not f.cancelled() and f.exception()]
-        if failed:
+        if any(f.done() and not f.cancelled() and f.exception() for f in futures):
             for future in pending:
                 future.cancel()
-            failed[0].result()
+            wait([f for f in futures if not f.cancelled()])
+            next(f for f in futures if not f.cancelled() and f.exception()).result()
         if progress:
             progress(what, len(futures) - len(pending), len(futures))

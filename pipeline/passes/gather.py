@@ -154,27 +154,25 @@ def _read_pass(
     store: CorridorStore, pass_id: str, scenes: Sequence[Scene]
 ) -> tuple[bool, Sequence[str], str]:
     """Read the scenes of a pass, mosaicked; (usable, bands, reason why not)."""
+    wanted = {scene.id: _wanted(scene) for scene in scenes}
     with ExitStack() as stack:
-        readers: dict[str, list[tuple[Scene, AssetReader]]] = {}
-        for scene in scenes:
-            for band, asset in _wanted(scene).items():
-                reader = _open(stack, scene, asset, store)
-                readers.setdefault(band, []).append((scene, reader))
         classes: dict[str, Layer] = {}
-        if "scl" in readers and len(readers["scl"]) == len(readers["green"]):
-            classes = {
-                store.tile_name(t): _read_tile(store, "scl", readers["scl"], t) for t in store.tiles
-            }
+        if all("scl" in assets for assets in wanted.values()):
+            found = [(s, _open(stack, s, wanted[s.id]["scl"], store)) for s in scenes]
+            classes = {store.tile_name(t): _read_tile(store, "scl", found, t) for t in store.tiles}
             if _overcast(classes):
                 return False, (), "all cloud over the corridor, by the producer's classes"
-        else:
-            readers.pop("scl", None)
+        readers: dict[str, list[tuple[Scene, AssetReader]]] = {}
+        for scene in scenes:
+            for band, asset in wanted[scene.id].items():
+                if band != "scl":
+                    reader = _open(stack, scene, asset, store)
+                    readers.setdefault(band, []).append((scene, reader))
         seen = 0
         for tile in store.tiles:
             layers = {
                 band: _read_tile(store, band, found, tile)
                 for band, found in sorted(readers.items())
-                if band != "scl"
             }
             if classes:
                 layers["scl"] = classes[store.tile_name(tile)]
@@ -183,7 +181,7 @@ def _read_pass(
             failpoint("gather.block")
     if seen == 0:
         return False, (), "holds no data over the corridor"
-    return True, sorted(readers), ""
+    return True, sorted([*readers, *(["scl"] if classes else [])]), ""
 
 
 def _wanted(scene: Scene) -> Mapping[str, Asset]:

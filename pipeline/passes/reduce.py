@@ -211,16 +211,18 @@ def mask_over(
 ) -> NDArray[np.uint8]:
     """Clear-sky codes of all passes over ``core``, uint8 (T, H, W).
 
-    Passes with and without the producer's classes are masked apart.
+    Passes with and without the producer's classes, and with and without SWIR, are masked apart:
+    one poor pass must not change what is said of all others.
     """
     res = site.store.grid.res_m
     window = core.pad(halo_px(options, res)).intersect(site.store.grid.window)
     assert window is not None
     out = np.zeros((len(passes), *core.shape), dtype=np.uint8)
-    groups: dict[bool, list[int]] = {}
+    groups: dict[tuple[bool, bool], list[int]] = {}
     for i, p in enumerate(passes):
-        groups.setdefault("scl" in site.store.note(p.id)["bands"], []).append(i)
-    for has_scl, indices in sorted(groups.items()):
+        held = site.store.note(p.id)["bands"]
+        groups.setdefault(("scl" in held, "swir16" in held), []).append(i)
+    for (has_scl, _), indices in sorted(groups.items()):
         own = [passes[i] for i in indices]
         bands = reader.stack([p.id for p in own], _held(site, own, MASK_BANDS), window)
         scl = None
@@ -250,7 +252,7 @@ def _register(
     if not passes:
         return
     reader = LookReader(site.store, {p.id: quality[p.id] for p in passes}, key)
-    bands = _held(site, passes, ("green", "red", "swir16"))
+    dark = {p.id: "swir16" if _held(site, [p], ("swir16",)) else "nir" for p in passes}
 
     def one(window: Window) -> list[WindowShift | None]:
         if not site.stored(window).any():
@@ -258,7 +260,7 @@ def _register(
         stack = np.stack([reader.band(p.id, "red", window) for p in passes])
         clear = np.stack([np.isin(reader.mask(p.id, window), CLEAR_CODES) for p in passes])
         reference = reference_median(stack, clear)
-        land = ~_ever_wet(reader, passes, bands, window, clear)
+        land = ~_ever_wet(reader, dark, window, clear)
         return [
             window_shift(reference, stack[i], clear[i] & land, options) for i in range(len(passes))
         ]
@@ -277,17 +279,15 @@ def _register(
 
 def _ever_wet(
     reader: LookReader,
-    passes: Sequence[Pass],
-    bands: Sequence[str],
+    dark: Mapping[str, str],
     window: Window,
     clear: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Where a plain index saw water on more than a few looks: no ground to register on."""
-    other = "swir16" if "swir16" in bands else "nir"
     wet = np.zeros(window.shape, dtype=np.int32)
-    for i, p in enumerate(passes):
-        green, dark = reader.band(p.id, "green", window), reader.band(p.id, other, window)
-        wet += (green > dark) & clear[i]
+    for i, (pass_id, other) in enumerate(dark.items()):
+        green, low = reader.band(pass_id, "green", window), reader.band(pass_id, other, window)
+        wet += (green > low) & clear[i]
     return wet > 0.1 * np.maximum(clear.sum(axis=0), 1)
 
 

@@ -20,15 +20,24 @@ from pipeline.io.tasks import Progress
 from pipeline.model import Corridor, Grid, Pass, SetAside
 from pipeline.passes.ground import Site
 
+_SILENT = 3  # scenes without an answer after which the server is taken to be down
 _ALIGN_PX = 64  # the grid's corner and size; a multiple of every band's factor
 
 
-def store_root(workflow: Workflow, corridor: Corridor) -> Path:
-    """Give the folder of a corridor's store: another geometry is another store."""
+def store_root(workflow: Workflow, corridor: Corridor, res_m: float | None = None) -> Path:
+    """Give the folder of a corridor's store: another geometry or resolution is another store.
+
+    Without a resolution the finest store that exists, or a name that none has.
+    """
     options = workflow.options.store
     content = wkb.dumps(corridor.polygon_wgs84) + f"{options.context_m} {options.tile_px}".encode()
     mark = hashlib.sha256(content).hexdigest()[:8]
-    return workflow.state / "store" / f"{corridor.id}-{mark}"
+    folder = workflow.state / "store"
+    stem = f"{corridor.id}-{mark}"
+    if res_m is not None:
+        return folder / f"{stem}-{res_m:g}m"
+    found = sorted(folder.glob(f"{stem}-*m"), key=lambda p: float(p.name.rsplit("-", 1)[1][:-1]))
+    return found[0] if found else folder / stem
 
 
 def open_site(
@@ -42,7 +51,7 @@ def open_site(
     options = workflow.options.store
     stored = reproject(corridor.polygon_wgs84, "EPSG:4326", crs).buffer(options.context_m)
     grid = _grid(crs, anchor, res, stored.bounds)
-    store = open_store(store_root(workflow, corridor), grid, options.tile_px, stored)
+    store = open_store(store_root(workflow, corridor, res), grid, options.tile_px, stored)
     if store.grid.crs != crs:
         stored = reproject(corridor.polygon_wgs84, "EPSG:4326", store.grid.crs)
         store = CorridorStore(
@@ -87,14 +96,19 @@ def _crs_of(profile: Profile | None) -> str:
 
 def _first_profile(passes: Sequence[Pass]) -> Profile | None:
     scenes = sorted((s for p in passes for s in p.scenes), key=lambda s: s.id)
+    silent = 0
     for scene in scenes:
         asset = scene.assets.get("green")
         if asset is None:
             continue
         try:
             return raster_profile(asset.href)
-        except (SceneUnusableError, SourceUnreachableError):
+        except SceneUnusableError:
             continue  # it is set aside by name when it is gathered
+        except SourceUnreachableError:
+            silent += 1
+            if silent == _SILENT:
+                break  # the server is down, and asking for each scene would take hours
     return None
 
 
