@@ -204,7 +204,7 @@ class Scene:
 class Pass:
     """Scenes of one overflight of one sensor, mosaicked when read; first valid scene wins."""
 
-    id: str  # "20240105T030112_sentinel-2a": datatake, or day, and platform
+    id: str  # "20240105T030112_sentinel-2a_sentinel-2-l2a": datatake or day, platform, sensor
     sensor: str
     acquired: datetime  # UTC, of the earliest scene
     scenes: tuple[Scene, ...]  # sorted by id

@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
@@ -19,9 +20,10 @@ from pipeline.config import Period, Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.failpoints import failpoint
 from pipeline.io.progress import reporter
-from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
+from pipeline.ledger import Judgement, LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.model import (
     Corridor,
+    Pass,
     RunRecord,
     SetAside,
 )
@@ -89,16 +91,16 @@ def run_workflow(request: RunRequest) -> ExitCode:
             _make_writable(folder)
         ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
         known = ledger.cases()
-        span = _span(workflow, searched)
         judged: list[Judged] = []
         for corridor in corridors:
             passes = searched.passes[corridor.id]
+            span = _span(workflow, passes)
             with clock.stage("detect"):
                 judged.append(run_corridor(workflow, corridor, passes, (known, span), progress))
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
         run_id = _run_id(workflow, corridors, judged)
         with clock.stage("ledger"):
-            context = _context(workflow, judged, searched, (run_id, span))
+            context = _context(workflow, judged, searched, run_id)
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")
             relooks = {case: looks for j in judged for case, looks in j.relooks.items()}
@@ -163,31 +165,35 @@ def _run_id(workflow: Workflow, corridors: Sequence[Corridor], judged: Sequence[
     )
 
 
-def _span(workflow: Workflow, searched: Searched) -> Span:
+def _span(workflow: Workflow, passes: Sequence[Pass]) -> Span:
     """Give the patrol, up to the newest pass: what has not been flown yet is nobody's silence."""
     start, end = workflow.period.patrol_start, workflow.period.span[1]
-    newest = max((p.acquired for ps in searched.passes.values() for p in ps), default=end)
+    newest = max((p.acquired for p in passes), default=end)
     return Span(start, max(start, min(end, newest)))
 
 
 def _context(
-    workflow: Workflow,
-    judged: Sequence[Judged],
-    searched: Searched,
-    rest: tuple[str, Span],
+    workflow: Workflow, judged: Sequence[Judged], searched: Searched, run_id: str
 ) -> LedgerContext:
-    options = workflow.options.adjudicate.fold
-    run_id, span = rest
-    complete = [j for j in judged if j.counted and not searched.unreachable and not j.unreachable]
+    # An item that could not be used may have been any pass: then nothing is known to be complete.
+    broken = bool(searched.unreachable) or any(a.remedy for a in searched.set_aside)
+    period = workflow.period
     return LedgerContext(
         run_id=run_id,
         code_version=__version__,
         config_hash=workflow.config_hash(),
         corridors=tuple(j.corridor_id for j in judged),
         # Looks of the history belong to the runs whose patrol they were.
-        period=(span.start, span.until),
-        fold=lambda looks: fold(looks, options, span.until),
-        judged={j.corridor_id: frozenset(j.counted) for j in complete},
+        period=(period.patrol_start, period.span[1]),
+        fold=partial(fold, options=workflow.options.adjudicate.fold),
+        judged={
+            j.corridor_id: Judgement(frozenset(j.counted), frozenset(j.unread))
+            for j in judged
+            if j.judged and not broken
+        },
+        until={
+            j.corridor_id: _span(workflow, searched.passes[j.corridor_id]).until for j in judged
+        },
     )
 
 

@@ -327,12 +327,12 @@ def test_a_tile_that_comes_later_does_not_rename_its_pass(tmp_path: Path) -> Non
     late_one, first = found.scenes
     (alone,) = merge_passes([first])
     (both,) = merge_passes([first, late_one])
-    assert alone.id == both.id == "20240305T025541_sentinel-2a"
+    assert alone.id == both.id == "20240305T025541_sentinel-2a_sentinel-2-l2a"
     bare = [
         type(s)(**{**{n: getattr(s, n) for n in s.__slots__}, "datatake": ""}) for s in found.scenes
     ]
     assert {p.id for p in (*merge_passes(bare), *merge_passes(bare[1:]))} == {
-        "20240305_sentinel-2a"
+        "20240305_sentinel-2a_sentinel-2-l2a"
     }
 
 
@@ -348,3 +348,17 @@ def test_two_halves_of_a_cut_tile_are_no_duplicates(tmp_path: Path) -> None:
     kept, dropped = drop_duplicates(found.scenes)
     assert dropped == []
     assert [[s.id for s in p.scenes] for p in merge_passes(kept)] == [["a", "b"]]
+
+
+def test_a_part_processed_again_does_not_replace_the_whole(tmp_path: Path) -> None:
+    whole = item("whole", "2024-03-05T03:00:00Z", properties={"s2:processing_baseline": "05.00"})
+    part = item("part", "2024-03-05T03:00:00Z", properties={"s2:processing_baseline": "05.10"})
+    part["geometry"] = mapping(box(113.0, 27.7, 113.02, 27.8))
+    bow = [[113.0, 27.7], [113.1, 27.8], [113.1, 27.7], [113.0, 27.8], [113.0, 27.7]]
+    crossed = item("crossed", "2024-03-06T03:00:00Z")
+    crossed["geometry"] = {"type": "Polygon", "coordinates": [bow]}
+    again = {**crossed, "id": "again"}
+    found = search_stac(source(catalogue(tmp_path, [whole, part, crossed, again])), TABLE, WANTED)
+    kept, dropped = drop_duplicates(found.scenes)
+    assert {s.id for s in kept} >= {"whole", "part"}
+    assert len(dropped) == 1

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from shapely.affinity import translate
 from shapely.geometry import box
@@ -217,6 +217,7 @@ def test_order_never_matters(old: list[Candidate], new: list[Candidate], random:
 
 
 @settings(max_examples=60, deadline=None)
+@example([candidate(0, 0, 20, "?"), candidate(0, 0, 20, "m"), candidate(0, 0, 20, "?h")])
 @given(candidates)
 def test_first_run_repeated_is_idempotent_and_ids_are_stable(found: list[Candidate]) -> None:
     first = apply([], found)

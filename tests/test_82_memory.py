@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
@@ -123,3 +125,57 @@ def test_a_period_cut_in_two_patrols_tells_the_same_story(tmp_path: Path) -> Non
         assert getattr(two.evidence, field) == getattr(one.evidence, field), field
     overlap = one.polygon.intersection(two.polygon).area / one.polygon.union(two.polygon).area
     assert overlap > 0.8
+
+
+def test_files_that_cannot_be_read_today_take_no_evidence_away(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    assert run(tmp_path, images) == ExitCode.DONE
+    files = sorted(images.glob("*.tif"))
+    kept = {f: f.read_bytes() for f in files[10:14]}
+    for number, file in enumerate(kept):
+        # Half of them lose their header, half their blocks.
+        file.write_bytes(b"junk" if number % 2 else kept[file][: len(kept[file]) // 2])
+    assert run(tmp_path, images) == ExitCode.SET_ASIDE
+    (case,) = tiny.features(tmp_path, "cases.geojson")
+    assert case["properties"]["evidence_state"] == "suspected"
+    assert case["properties"]["hits"] == 5
+    for file, content in kept.items():
+        file.write_bytes(content)
+    assert run(tmp_path, images) == ExitCode.DONE
+    assert tiny.features(tmp_path, "cases.geojson")[0]["properties"]["hits"] == 5
+
+
+def test_looks_of_the_newest_scenes_go_with_them(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    assert run(tmp_path, images) == ExitCode.DONE
+    for file in sorted(images.glob("*.tif"))[-2:]:
+        file.unlink()
+    assert run(tmp_path, images) == ExitCode.DONE
+    assert cases(tmp_path)[0].evidence.hits == 3
+
+
+def test_a_run_without_history_loses_no_case(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    assert run(tmp_path, images) == ExitCode.DONE
+    short = {"from": "2025-01-20", "patrol_from": "2025-01-20", "to": "2025-03-31", "zone": "UTC"}
+    assert run(tmp_path, images, period=short) == ExitCode.DONE
+    assert len(tiny.features(tmp_path, "cases.geojson")) == 1
+
+
+def test_a_source_of_another_river_makes_no_corridor_an_outsider(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    far = tmp_path / "far"
+    far.mkdir()
+    for file in sorted(images.glob("*.tif"))[:2]:
+        with rasterio.open(file) as source:
+            values = source.read()
+        profile_of = {"crs": "EPSG:32630", "transform": Affine(10, 0, 5e5, 0, -10, 5e6)}
+        shape = {"height": 128, "width": 128, "count": 6, "dtype": "uint16"}
+        with rasterio.open(far / file.name, "w", driver="GTiff", **shape, **profile_of) as sink:
+            sink.write(values)
+    both = [tiny.source(images), tiny.source(far)]
+    week = {"from": "2025-02-01", "to": "2025-02-07", "zone": "UTC"}
+    assert run(tmp_path, images, sources=both, period=week) == ExitCode.DONE
+    assert "no scenes in the period" in capsys.readouterr().err

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 
+import shapely
+
 from pipeline.model import Pass, Scene, SetAside
 
 _SAME_PASS = timedelta(minutes=10)  # scenes of one platform nearer in time are one overflight
@@ -22,7 +24,7 @@ def drop_duplicates(scenes: Sequence[Scene]) -> tuple[list[Scene], list[SetAside
     dropped: list[tuple[Scene, Scene]] = []
     for scene in sorted(scenes, key=_age, reverse=True):
         newer = kept.setdefault(_duplicate_key(scene), [])
-        twin = next((s for s in newer if _same_ground(s, scene)), None)
+        twin = next((s for s in newer if _replaces(s, scene)), None)
         if twin is None:
             newer.append(scene)
         else:
@@ -36,10 +38,14 @@ def drop_duplicates(scenes: Sequence[Scene]) -> tuple[list[Scene], list[SetAside
     return sorted(ordered, key=lambda s: s.acquired), sorted(aside)
 
 
-def _same_ground(a: Scene, b: Scene) -> bool:
-    """Tell duplicates from the two halves of a tile that a datatake's end cut in two."""
-    smaller = min(a.footprint_wgs84.area, b.footprint_wgs84.area)
-    return a.footprint_wgs84.intersection(b.footprint_wgs84).area > 0.5 * smaller
+def _replaces(newer: Scene, older: Scene) -> bool:
+    """Tell whether the newer scene shows most of what the older one shows.
+
+    The two halves of a tile that a datatake's end cut in two do not, nor does a part of it that was
+    processed again.
+    """
+    new, old = (shapely.make_valid(s.footprint_wgs84) for s in (newer, older))
+    return bool(new.intersection(old).area > 0.5 * old.area)
 
 
 def _duplicate_key(scene: Scene) -> tuple[str, ...]:
@@ -78,8 +84,12 @@ def merge_passes(scenes: Sequence[Scene]) -> tuple[Pass, ...]:
 
 
 def _pass(sensor: str, platform: str, scenes: Sequence[Scene]) -> Pass:
-    """Name a pass by its datatake or its day: a tile that comes later must not rename it."""
+    """Name a pass by its datatake or its day: a tile that comes later must not rename it.
+
+    The sensor is part of the name, so that one overflight catalogued twice keeps two names.
+    """
     acquired = min(s.acquired for s in scenes)
     takes = sorted(m[1] for s in scenes if (m := re.search(r"_(\d{8}T\d{6})_", s.datatake)))
-    name = f"{takes[0] if takes else format(acquired, '%Y%m%d')}_{platform or sensor}"
+    stamp = takes[0] if takes else format(acquired, "%Y%m%d")
+    name = "_".join(dict.fromkeys(part for part in (stamp, platform, sensor) if part))
     return Pass(name, sensor, acquired, tuple(sorted(scenes, key=lambda s: s.id)))

@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402
 import rasterio  # noqa: E402
 from affine import Affine  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
-from rasterio.enums import Resampling  # noqa: E402
+from rasterio.enums import ColorInterp, Resampling  # noqa: E402
 from rasterio.errors import NotGeoreferencedWarning, RasterioError  # noqa: E402
 from rasterio.io import DatasetReader  # noqa: E402
 from rasterio.vrt import WarpedVRT  # noqa: E402
@@ -214,10 +214,15 @@ class AssetReader:
                 src_nodata=self._nodata(),
                 nodata=self._nodata(),
                 # Without a number for no data only an alpha band tells ground from the margin.
-                add_alpha=self._nodata() is None,
+                add_alpha=self._nodata() is None and not self._alpha(),
             )
             return
         self.factor, self._origin = placed
+
+    def _alpha(self) -> int:
+        """Give the index of the file's own alpha band, 0 without one."""
+        kinds = list(self._source.colorinterp)
+        return kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else 0
 
     def _nodata(self) -> float | None:
         return self._source.nodata if self.asset.nodata is None else self.asset.nodata
@@ -255,9 +260,10 @@ class AssetReader:
         nodata = self._nodata()
         if nodata is None:
             inside = np.ones(block.shape, dtype=bool)
-            if self._vrt is not None:
-                mask = source.dataset_mask(window=((r0, r1), (c0, c1)))
-                inside = np.asarray(mask) > 0
+            if self._alpha():
+                inside = np.asarray(source.read(self._alpha(), window=((r0, r1), (c0, c1)))) > 0
+            elif self._vrt is not None:
+                inside = np.asarray(source.dataset_mask(window=((r0, r1), (c0, c1)))) > 0
         else:
             inside = np.isfinite(block) if math.isnan(nodata) else block != nodata
             # Table and file may name different numbers: neither is a measurement.

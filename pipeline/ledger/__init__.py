@@ -1,7 +1,7 @@
 """Memory between runs: which case is which, and what became of it."""
 
 from pipeline.ledger.interface import LedgerStore
-from pipeline.ledger.lifecycle import Event, LedgerContext
+from pipeline.ledger.lifecycle import Event, Judgement, LedgerContext
 from pipeline.ledger.match import MatchOptions
 from pipeline.ledger.plan import unmatched
 from pipeline.ledger.service import LedgerResult, apply
@@ -9,6 +9,7 @@ from pipeline.ledger.sqlite import open_ledger
 
 __all__ = [
     "Event",
+    "Judgement",
     "LedgerContext",
     "LedgerResult",
     "LedgerStore",

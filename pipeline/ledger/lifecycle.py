@@ -8,17 +8,33 @@ something that a reader can see changes; looks that could not see are kept witho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol
 
 import shapely
 
 from pipeline.model import Candidate, Case, Evidence, EvidenceState, Look, Seen, Status
 
-Fold = Callable[[tuple[Look, ...]], Evidence]
+
+class Fold(Protocol):
+    """Adjudicate's fold, with its options bound."""
+
+    def __call__(self, looks: tuple[Look, ...], /, *, until: datetime | None = None) -> Evidence:
+        """Fold the looks of one object, in any order."""
+        ...
+
 
 CONFIRMED = (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Which passes of a corridor a run could judge."""
+
+    counted: Collection[str] = ()  # pass ids that count; others do not count any more
+    unread: Collection[str] = ()  # pass ids that could not be read this time: nothing is known
 
 
 @dataclass(frozen=True)
@@ -32,9 +48,15 @@ class LedgerContext:
     period: tuple[datetime, datetime]  # UTC, of the passes that this run looked at
     fold: Fold  # adjudicate's, with its options and the end of the period bound
     office: str = "ZZ"  # first part of every case id
-    # Pass ids that count, by corridor judged completely; what the ledger says of other passes of
-    # the period is replaced. A corridor of which a source gave no answer is not in it.
-    judged: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
+    # By corridor judged completely: what the ledger says of the period is replaced. A corridor of
+    # which a source gave no answer, or that has no history yet, is not in it.
+    judged: Mapping[str, Judgement] = field(default_factory=dict[str, "Judgement"])
+    until: Mapping[str, datetime] = field(default_factory=dict[str, datetime])  # UTC newest pass
+
+    def evidence(self, corridor_id: str, looks: tuple[Look, ...]) -> Evidence:
+        """Fold looks; nobody's silence is counted beyond the corridor's newest pass."""
+        until = self.until.get(corridor_id)
+        return self.fold(looks) if until is None else self.fold(looks, until=until)
 
 
 @dataclass(frozen=True)
@@ -72,7 +94,7 @@ def open_case(
 ) -> Case | None:
     """Open a case for a candidate that matches none; None if nothing was ever seen of it."""
     looks = merge_looks((candidate.looks,))
-    evidence = context.fold(looks)
+    evidence = context.evidence(candidate.corridor_id, looks)
     if evidence.hits == 0:
         return None
     return Case(
@@ -129,12 +151,13 @@ def look_again(
 
     ``produced`` is false once a run over the case's own dates no longer produced it: it is kept.
     """
-    counted = context.judged.get(case.corridor_id)
+    run = context.judged.get(case.corridor_id)
+    counts = set() if run is None else {*run.counted, *run.unread}
     start, end = context.period
     kept = [
         look
         for look in case.looks
-        if counted is None or look.pass_id in counted or not start <= look.on <= end
+        if run is None or look.pass_id in counts or not start <= look.on <= end
     ]
     after = weigh(case, merge_looks((kept, looks)), context)
     return settle(case, replace(after, produced=produced), context)
@@ -154,8 +177,8 @@ def seen_within(case: Case, context: LedgerContext) -> bool:
 def _outside(looks: Iterable[Look], corridor_id: str, context: LedgerContext) -> list[Look]:
     """Give the looks that a candidate does not replace: a complete run has judged its period."""
     start, end = context.period
-    complete = corridor_id in context.judged
-    return [k for k in looks if not complete or not start <= k.on <= end]
+    run = context.judged.get(corridor_id)
+    return [k for k in looks if run is None or k.pass_id in run.unread or not start <= k.on <= end]
 
 
 def merge_looks(parts: Iterable[Iterable[Look]]) -> tuple[Look, ...]:
@@ -166,7 +189,7 @@ def merge_looks(parts: Iterable[Iterable[Look]]) -> tuple[Look, ...]:
 
 def weigh(case: Case, looks: tuple[Look, ...], context: LedgerContext) -> Case:
     """Fold the looks of a case anew and let evidence, status and proposal follow."""
-    evidence = context.fold(looks)
+    evidence = context.evidence(case.corridor_id, looks)
     proposal = propose(case.status, evidence.state)
     if case.issued and evidence.state is EvidenceState.EXPIRED:
         # Only people end what they issued: imagery proposes it.

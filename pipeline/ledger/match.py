@@ -147,6 +147,7 @@ def _rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) ->
     """Best first; the same kind before another, overlap before nearness, content for ties."""
     candidate, case = candidates[pair.candidate], cases[pair.case]
     return (
+        candidate.evidence.hits == 0,  # what was never seen takes no case from what was
         candidate.kind is not case.kind,
         -round(pair.iou, 9),
         -round(pair.containment, 9),

@@ -122,7 +122,9 @@ def _seniority(case: Case) -> tuple[bool, str, str]:
 
 def _missed(case: Case, context: LedgerContext, looks: Sequence[Look]) -> Case:
     """Give a case that no candidate is, after this run."""
-    gone = case.produced and seen_within(case, context)
+    # Where the context says nothing of completeness, every corridor of it was judged.
+    complete = not context.until or case.corridor_id in context.judged
+    gone = complete and case.produced and seen_within(case, context)
     return look_again(case, looks, context, produced=case.produced and not gone)
 
 

@@ -47,7 +47,9 @@ class Judged:
     counts: dict[str, Any] = field(default_factory=dict[str, Any])
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     relooks: dict[str, list[Look]] = field(default_factory=dict[str, list[Look]])
+    judged: bool = False  # a history allowed a judgement
     counted: tuple[str, ...] = ()  # ids of the passes that count
+    unread: tuple[str, ...] = ()  # ids of passes of which something could not be read this time
     gsd_m: dict[str, float] = field(default_factory=dict[str, float])
 
 
@@ -125,12 +127,16 @@ def _sweep(
     own = site.corridor.id
     judged.set_aside += [replace(a, what=f"{a.what} in {own}") for a in reduced.set_aside]
     judged.counted = tuple(p.id for p in reduced.passes)
+    judged.unread = tuple(
+        g.pass_id for g in gathered if g.unreachable or any(a.remedy for a in g.set_aside)
+    )
     looks = Looks(reduced.passes, reduced.quality, reduced.mask_key, key)
     span = known[1]
     cases = earlier_cases(own, known[0], span.start)
     with _stage(judged, "watch"):
         earlier = known_pixels(site, looks, cases, span.start)
         watched = watch(site, looks, span.start, detect.zhan, detect.epoch, earlier)
+    judged.judged = bool(watched.epochs)
     failpoint("detect.sighted")
     with _stage(judged, "follow"):
         tracks = link(watched.sightings, workflow.options.adjudicate.link)

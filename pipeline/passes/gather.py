@@ -117,8 +117,9 @@ def _gather_pass(site: Site, p: Pass) -> Gathered:
             scenes = [s for s in scenes if s.id != error.scene_id]
             continue
         except SourceUnreachableError as error:
-            # Nothing is noted, so that the next run tries again.
-            return Gathered(p.id, False, False, tuple(aside), error.what)
+            # Nothing is noted, so that the next run tries again; what the store has goes on.
+            held = store.fingerprint(p.id) == mark and bool(store.note(p.id)["usable"])
+            return Gathered(p.id, held, False, tuple(aside), error.what)
         if why:
             aside.append(SetAside(p.id, "gather", why))
         break

@@ -44,7 +44,7 @@ def search(workflow: Workflow, corridors: Sequence[Corridor], stack: ExitStack) 
     unreachable: dict[str, SourceUnreachableError] = {}
     for corridor in corridors:
         scenes: list[Scene] = []
-        elsewhere = False
+        answers: list[bool] = []
         for source in workflow.sources:
             try:
                 found = _ask(source, tables[source.sensor], workflow, corridor, stack)
@@ -53,13 +53,15 @@ def search(workflow: Workflow, corridors: Sequence[Corridor], stack: ExitStack) 
                 continue
             scenes.extend(found.scenes)
             aside.update(found.set_aside)
-            elsewhere |= found.elsewhere
-        if not scenes and elsewhere:
+            answers.append(found.elsewhere)
+        # One source that covers the corridor, or gave no answer, is enough to be inside.
+        outsider = not scenes and len(answers) == len(workflow.sources) and all(answers)
+        if outsider:
             outside.append(corridor.id)
         unique, dropped = drop_duplicates(scenes)
         aside.update(dropped)
         passes[corridor.id] = merge_passes(unique)
-        if not scenes and not elsewhere and not unreachable:
+        if not scenes and not outsider and not unreachable:
             log.warning("%s: no scenes in the period; nothing to look at", corridor.id)
     if unreachable and not any(passes.values()):
         raise next(iter(unreachable.values()))

@@ -44,7 +44,10 @@ def open_site(
     workflow: Workflow, corridor: Corridor, passes: Sequence[Pass], progress: Progress | None
 ) -> Site | None:
     """Open the corridor's store on the grid of its imagery; None if no scene can be opened."""
-    profile = _finest_profile(passes)
+    try:
+        profile = _finest_profile(passes)
+    except SourceUnreachableError:
+        return None
     if profile is None:
         return None
     crs, anchor, res = _lattice(corridor, profile)
@@ -108,7 +111,9 @@ def _first_profile(passes: Sequence[Pass]) -> Profile | None:
         except SourceUnreachableError:
             silent += 1
             if silent == _SILENT:
-                break  # the server is down, and asking for each scene would take hours
+                # The server is down: asking for each scene would take hours, and going on without
+                # this sensor would choose another grid.
+                raise
     return None
 
 
