@@ -19,7 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pipeline.acquire.folder import FolderSource
 from pipeline.acquire.stac import StacSource
 from pipeline.adjudicate.candidates import AdjudicateOptions
+from pipeline.detect.change import ChangeOptions
+from pipeline.detect.disturb import DisturbOptions
+from pipeline.detect.kinds import KindOptions
+from pipeline.detect.normal import NormalOptions
 from pipeline.detect.observe import ObserveOptions
+from pipeline.detect.resemble import ResembleOptions
 from pipeline.detect.water import WaterOptions
 from pipeline.detect.zhan import ZhanOptions
 from pipeline.errors import ConfigurationError
@@ -112,14 +117,33 @@ class EpochOptions(BaseModel):
     )
 
 
+class GroundOptions(BaseModel):
+    """Everything about changed ground."""
+
+    model_config = _STRICT
+
+    normal: NormalOptions = NormalOptions()
+    change: ChangeOptions = ChangeOptions()
+    disturb: DisturbOptions = DisturbOptions()
+    resemble: ResembleOptions = ResembleOptions()
+    kinds: KindOptions = KindOptions()
+    flooded_fields: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="share of cropland under water from which new ponds are not certain",
+    )
+
+
 class DetectOptions(BaseModel):
-    """Water, level and 乱占."""
+    """Water, level, 乱占, and changed ground (乱采, 乱堆, 乱建)."""
 
     model_config = _STRICT
 
     epoch: EpochOptions = EpochOptions()
     water: WaterOptions = WaterOptions()
     zhan: ZhanOptions = ZhanOptions()
+    ground: GroundOptions = GroundOptions()
     observe: ObserveOptions = ObserveOptions()
 
 

@@ -23,6 +23,7 @@ from pipeline.io.progress import reporter
 from pipeline.ledger import Judgement, LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.model import (
     Corridor,
+    Kind,
     Pass,
     RunRecord,
     SetAside,
@@ -216,7 +217,7 @@ def _record(
         config_hash=workflow.config_hash(),
         code_version=__version__,
         counts={
-            "kinds": ["zhan"],
+            "kinds": [kind.value for kind in Kind],
             "ledger": dict(result.counts),
             "corridors": {j.corridor_id: dict(j.counts) for j in judged},
         },

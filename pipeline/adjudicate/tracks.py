@@ -8,6 +8,7 @@ the tracks as they were before it, so their order cannot matter.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.model import Kind, Sighting
 
+_WATER = frozenset({Kind.ZHAN})
+_GROUND = frozenset({Kind.CAI, Kind.DUI, Kind.JIAN})  # told apart once all dates are known
 _STRIDE = np.int64(1) << 32  # pixel key = row * stride + col, sorted as (row, col)
 
 
@@ -90,7 +93,8 @@ def link(sightings: Sequence[Sighting], options: LinkOptions | None = None) -> l
     Parameters
     ----------
     sightings : sequence of Sighting
-        In any order, of any kinds (kinds are linked apart); those without pixels are dropped.
+        In any order, of any kinds; 乱占 is linked apart from the other three, which are told from
+        each other once all dates are known. Those without pixels are dropped.
 
     Returns
     -------
@@ -99,14 +103,14 @@ def link(sightings: Sequence[Sighting], options: LinkOptions | None = None) -> l
     """
     options = options or LinkOptions()
     tracks: list[Track] = []
-    for kind in sorted({s.kind for s in sightings}):
-        own = sorted((s for s in sightings if s.kind is kind and s.rows.size), key=_order)
-        tracks.extend(_close(t, kind, options) for t in _link_kind(own, options))
-    return tracks
+    for family in (_WATER, _GROUND):
+        own = sorted((s for s in sightings if s.kind in family and s.rows.size), key=_order)
+        tracks.extend(_close(t, options) for t in _link_family(own, options))
+    return sorted(tracks, key=lambda t: t.kind)
 
 
-def _link_kind(ordered: Sequence[Sighting], options: LinkOptions) -> list[_Open]:
-    """Link sightings of one kind, in time order."""
+def _link_family(ordered: Sequence[Sighting], options: LinkOptions) -> list[_Open]:
+    """Link sightings that may be one object, in time order."""
     tracks: list[_Open] = []
     for _, group in groupby(ordered, key=lambda s: (s.on, s.pass_id)):
         tracks = _add_pass(tracks, list(group), options)
@@ -168,8 +172,10 @@ def _grown(old: list[_Open], new: list[Sighting], options: LinkOptions) -> _Open
     return _Open(sightings, by_pass, recent, _box(recent))
 
 
-def _close(track: _Open, kind: Kind, options: LinkOptions) -> Track:
-    """Freeze a track with its footprint."""
+def _close(track: _Open, options: LinkOptions) -> Track:
+    """Freeze a track with its footprint and the kind that most of its sightings have."""
+    kinds = Counter(s.kind for s in track.sightings)
+    kind = min(kinds, key=lambda k: (-kinds[k], k))
     last = track.by_pass[-options.memory :]
     keys, counts = np.unique(np.concatenate(last), return_counts=True)
     # A low level shows only the deep part of an object, so a pixel need not be in most hits; two
@@ -179,7 +185,7 @@ def _close(track: _Open, kind: Kind, options: LinkOptions) -> Track:
     return Track(kind, tuple(track.sightings), *_split(footprint), *_split(track.by_pass[0]))
 
 
-def _order(sighting: Sighting) -> tuple[datetime, str, bytes, float, bool]:
+def _order(sighting: Sighting) -> tuple[datetime, str, bytes, float, bool, str]:
     """Total order: equal keys mean equal sightings."""
     return (
         sighting.on,
@@ -187,6 +193,7 @@ def _order(sighting: Sighting) -> tuple[datetime, str, bytes, float, bool]:
         _keys(sighting).astype(">i8").tobytes(),
         sighting.score,
         sighting.certain,
+        sighting.kind.value,
     )
 
 

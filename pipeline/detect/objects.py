@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,24 @@ class Shape:
     def elongation(self) -> float:
         """Length over width, >= 1."""
         return self.length_px / max(self.width_px, 1.0)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Sparse candidate pixels of one date, in grid indices, by row then column."""
+
+    rows: Int
+    cols: Int
+    seed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why an object is no sighting; ``unknown``: nor is it known to be harmless."""
+
+    reason: str
+    unknown: bool
+    pixels: int
 
 
 def join(rows: Int, cols: Int) -> Int:
@@ -65,6 +84,21 @@ def join(rows: Int, cols: Int) -> Int:
     labels = np.empty(n, np.int32)
     labels[order] = rename[inverse]
     return labels
+
+
+def split(parts: Sequence[Pixels]) -> list[Pixels]:
+    """Join the sparse pixels of all tiles of one date into objects, by their first pixel."""
+    rows = np.concatenate([p.rows for p in parts])
+    if rows.size == 0:
+        return []
+    cols = np.concatenate([p.cols for p in parts])
+    seed = np.concatenate([p.seed for p in parts])
+    order = np.lexsort((cols, rows))
+    rows, cols, seed = rows[order], cols[order], seed[order]
+    labels = join(rows, cols)
+    by_label = np.argsort(labels, kind="stable")
+    cuts = np.flatnonzero(np.diff(labels[by_label])) + 1
+    return [Pixels(rows[i], cols[i], seed[i]) for i in np.split(by_label, cuts)]
 
 
 def label(mask: NDArray[np.bool_]) -> Int:

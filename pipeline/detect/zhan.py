@@ -12,7 +12,6 @@ are rejected, large ones (land reclaimed as an island) are kept but never certai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -30,7 +29,7 @@ from pipeline.detect.expect import (
     leave_box_out,
     never_wet,
 )
-from pipeline.detect.objects import Int, Shape, label, measure, ring, spans
+from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring, spans
 from pipeline.detect.recession import CLIP_PX, HALO_PX, percentile_of, tally_recession
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting, Window
@@ -98,24 +97,6 @@ class ZhanOptions(BaseModel):
     deep_elongation_max: float = Field(
         default=2.5, ge=1, le=10, description="a longer deep object is a rim of shore, not a fill"
     )
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """Sparse candidate pixels of one date, in grid indices, by row then column."""
-
-    rows: Int
-    cols: Int
-    seed: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """Why an object is no sighting; ``unknown``: nor is it known to be harmless."""
-
-    reason: str
-    unknown: bool
-    pixels: int
 
 
 def candidates(

@@ -23,11 +23,12 @@ from pipeline.passes.follow import FollowOptions, follow, relook
 from pipeline.passes.gather import fingerprint, gather, plan
 from pipeline.passes.ground import Looks, Site
 from pipeline.passes.known import earlier_cases, known_pixels
+from pipeline.passes.merge import one_problem
 from pipeline.passes.reduce import Reduced, reduce_dates
 from pipeline.passes.site import open_site, store_root, why_unopened
 from pipeline.passes.states import write_states
 from pipeline.passes.unseen import never_seen, unseen
-from pipeline.passes.watch import Watched, watch
+from pipeline.passes.watch import Watched, WatchOptions, watch
 
 log = logging.getLogger("siluan")
 
@@ -133,18 +134,24 @@ def _sweep(
     looks = Looks(reduced.passes, reduced.quality, reduced.mask_key, key)
     span = known[1]
     cases = earlier_cases(own, known[0], span.start)
+    how = FollowOptions(
+        WatchOptions(detect.zhan, detect.ground, detect.epoch),
+        detect.observe,
+        detect.water,
+        workflow.options.adjudicate,
+    )
     with _stage(judged, "watch"):
         earlier = known_pixels(site, looks, cases, span.start)
-        watched = watch(site, looks, span.start, detect.zhan, detect.epoch, earlier)
+        watched = watch(site, looks, span.start, how.watch, earlier)
     judged.judged = bool(watched.epochs)
     failpoint("detect.sighted")
     with _stage(judged, "follow"):
         tracks = link(watched.sightings, workflow.options.adjudicate.link)
-        how = FollowOptions(detect.zhan, detect.observe, detect.water, workflow.options.adjudicate)
-        judged.candidates = follow(site, looks, watched, tracks, (how, span.until))
+        every = follow(site, looks, watched, tracks, (how, span.until))
+        judged.candidates, absorbed = one_problem(every)
         judged.relooks = relook(site, looks, watched, cases, (how, span.start))
     judged.not_observed = unseen(workflow, site, passes, reduced)
-    judged.counts = _counts(passes, reduced, watched, len(tracks), site)
+    judged.counts = _counts(passes, reduced, watched, len(tracks), site) | {"absorbed": absorbed}
     found = (len(passes), len(reduced.passes), len(watched.sightings), len(tracks))
     log.info("%s: %d passes, %d usable, %d sightings, %d objects", own, *found)
     return judged

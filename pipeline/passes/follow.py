@@ -27,12 +27,15 @@ from pipeline.detect.waterline import outline
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
-from pipeline.model import Candidate, Case, Look, Pass, Seen, Tile, Window
+from pipeline.model import Candidate, Case, Kind, Look, Pass, Seen, Tile, Window
+from pipeline.passes.change import ranks_of
+from pipeline.passes.follow_ground import DETECTOR as GROUND
+from pipeline.passes.follow_ground import Bench, ground_candidate, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States
 from pipeline.passes.known import case_pixels
 from pipeline.passes.reduce import CLEAR_CODES
 from pipeline.passes.states import state_bands
-from pipeline.passes.watch import Epoch, Watched
+from pipeline.passes.watch import Epoch, Watched, WatchOptions
 
 DETECTOR = "zhan/1"
 _OUTLINE_MARGIN_PX = 12
@@ -44,7 +47,7 @@ _OUTLINE_LOOKS = 8  # looks before and after that make the medians of an outline
 class FollowOptions:
     """Options of the stages that this sweep calls."""
 
-    zhan: ZhanOptions
+    watch: WatchOptions
     observe: ObserveOptions
     water: WaterOptions
     adjudicate: AdjudicateOptions
@@ -66,10 +69,14 @@ def follow(
     """
     options, until = how
     states = States(site, looks, watched.flagged)
-    benches = _Benches(site, looks, watched, states, options.zhan)
+    benches = _Benches(site, looks, watched, states, options.watch.zhan)
 
     def one(track: Track) -> Candidate:
-        return _candidate(site, looks, track, (benches, states), (options, until))
+        if track.kind is Kind.ZHAN:
+            return _candidate(site, looks, track, (benches, states), (options, until))
+        ground = options.watch.ground
+        bench = benches.ground(track.first_on)
+        return ground_candidate(site, bench, track, ground, (options.adjudicate, until))
 
     return map_tiles(one, tracks, site.workers, site.progress, "evidence")
 
@@ -97,13 +104,18 @@ def relook(
     if not watched.epochs:
         return {}
     states = States(site, looks, watched.flagged)
-    benches = _Benches(site, looks, watched, states, options.zhan)
+    benches = _Benches(site, looks, watched, states, options.watch.zhan)
 
     def one(case: Case) -> list[Look]:
         pixels = case_pixels(site, case)
         if pixels[0].size == 0:
             return []
-        found = _looks_at(pixels, watched.epochs[0][0].start, (benches, states), options)
+        first = watched.epochs[0][0].start
+        if case.detector != GROUND:
+            found = _looks_at(pixels, first, (benches, states), options)
+        else:
+            bench = benches.ground(first)
+            found = relook_ground(site, bench, case, pixels, options.watch.ground)
         return [k for k in found if k.on >= start]
 
     results = map_tiles(one, cases, site.workers)
@@ -118,10 +130,17 @@ class _Benches:
     ) -> None:
         self._site, self._looks, self._states, self._zhan = site, looks, states, zhan
         self._epochs = watched.epochs
+        self._normals = watched.normals
         self._totals: dict[datetime, tuple[Totals, ...]] = {}
         # Benches are made before the tracks are spread over threads.
         for epoch, _ in self._epochs:
             self._totals[epoch.start] = self._measure(epoch)
+
+    def ground(self, when: datetime) -> Bench:
+        """Give the normal ground of the quarter in which a track began, with all levels."""
+        epoch, _, totals = self.of(when)
+        ranks = [ranks_of(total.days) for total in totals]
+        return Bench(self._looks, self._normals[epoch.start], ranks)
 
     def of(self, when: datetime) -> tuple[Epoch, NDArray[np.float32], tuple[Totals, ...]]:
         """Give the quarter in which a track began, its ranks, and all dates against it."""
@@ -222,7 +241,7 @@ def _observe(
     views = [benches.view(p, window, base) for p in looks.passes]
     levels: list[float] = []
     for view, total in zip(views, totals, strict=True):
-        expected = expect(view, total, options.zhan.expect)
+        expected = expect(view, total, options.watch.zhan.expect)
         known.append(expected.ordinary)
         deep.append(expected.beyond)
         day = total.days[reach]

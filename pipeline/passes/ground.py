@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detect.features import MODELLED
 from pipeline.io.burn import burn, burn_indices
 from pipeline.io.looks import LookReader
-from pipeline.io.store import CorridorStore
+from pipeline.io.store import NODATA, SCALE, CorridorStore
 from pipeline.io.tasks import Progress
 from pipeline.model import Corridor, DateQuality, Ground, Pass, Reach, Window
 
@@ -80,6 +81,16 @@ class States:
     def of(self, pass_id: str, window: Window) -> NDArray[np.uint8]:
         """Ground codes of one pass over ``window``, uint8."""
         return self._reader.codes(f"state/{self.looks.state_key}/{pass_id}", "state", window)
+
+    def features(
+        self, pass_id: str, window: Window, names: Sequence[str] = MODELLED
+    ) -> NDArray[np.float32]:
+        """Features of one pass over ``window``, float32 ``(F, H, W)``, NaN without data."""
+        folder = f"feature/{self.looks.state_key}/{pass_id}"
+        stack = np.stack([self.site.store.dense(folder, n, window)[0] for n in names])
+        values = stack.astype(np.float32) / np.float32(SCALE)
+        values[stack == NODATA] = np.nan
+        return values
 
     def history(self, pass_ids: Sequence[str], window: Window) -> NDArray[np.uint8]:
         """Ground codes ``(T, H, W)`` flagged pixels UNKNOWN: a fill never becomes normal."""

@@ -1,4 +1,8 @@
-"""Sweep 2b: what every look says of every pixel, kept as a layer of the store."""
+"""Sweep 2b: what every look says of every pixel, kept as layers of the store.
+
+``state/KEY/PASS`` holds ground codes, ``feature/KEY/PASS`` the features of change detection (int16,
+10 000 for 1).
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,19 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.detect.water import WaterOptions, ground_state
+from pipeline.detect.features import features
+from pipeline.detect.water import WaterOptions, ground_state, water_score
 from pipeline.io.looks import LookReader
-from pipeline.io.store import Layer
+from pipeline.io.store import NODATA, SCALE, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Pass, Tile
 from pipeline.passes.gather import OPTIONAL, REQUIRED
 from pipeline.passes.ground import Site
 from pipeline.passes.reduce import CLEAR_CODES, Reduced
+
+_LAYERS = 2  # version of what is kept of a look
 
 
 def state_bands(site: Site, p: Pass) -> tuple[str, ...]:
@@ -29,6 +37,7 @@ def write_states(
 ) -> str:
     """Write the ground states of all passes that are not there yet; give the layer's key."""
     content = [
+        _LAYERS,
         reduced.mask_key,
         options.model_dump(),
         sorted([q.pass_id, *q.shift_px, q.reflectance_offset] for q in reduced.quality.values()),
@@ -42,9 +51,19 @@ def write_states(
         p, tile = item
         bands = {b: reader.band(p.id, b, tile.core) for b in state_bands(site, p)}
         clear = np.isin(reader.mask(p.id, tile.core), CLEAR_CODES)
-        state = ground_state(bands, clear, options).astype(np.int16)
+        score = water_score(bands, options)
+        kept = {k: _packed(v) for k, v in features(bands, score).items()}
+        layers = {k: site.store.pack(v, tile, 1) for k, v in kept.items()}
+        site.store.write(f"feature/{key}/{p.id}", tile, layers)
+        state = ground_state(bands, clear, options, score).astype(np.int16)
         layer: Layer = site.store.pack(state, tile, 1)
+        # The state comes last: it says that both are there.
         site.store.write(f"state/{key}/{p.id}", tile, {"state": layer})
 
     map_tiles(one, todo, site.workers, site.progress, "water and ground")
     return key
+
+
+def _packed(values: NDArray[np.float32]) -> NDArray[np.int16]:
+    scaled = np.clip(np.rint(values * SCALE), -32767, 32767)
+    return np.where(np.isnan(values), NODATA, scaled).astype(np.int16)

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import EpochOptions
+from pipeline.config import EpochOptions, GroundOptions
 from pipeline.detect.expect import (
     Baseline,
     Days,
@@ -26,18 +26,17 @@ from pipeline.detect.expect import (
     tally_levels,
     tally_shore,
 )
-from pipeline.detect.objects import join
+from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.detect.zhan import (
     HALO_PX,
     WINDOW_MARGIN_PX,
-    Pixels,
-    Rejection,
     ZhanOptions,
     candidates,
     examine,
 )
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Level, Pass, Sighting, Tile, Window
+from pipeline.passes.change import ChangeSweep, Normals, Quarter
 from pipeline.passes.ground import Looks, Site, Sparse, States
 
 _ROUND_PX = 64  # windows of objects are widened to this lattice so that dates share a baseline
@@ -65,6 +64,16 @@ class Watched:
         default_factory=list[tuple[Epoch, NDArray[np.float32]]]
     )
     flagged: dict[str, list[Sparse]] = field(default_factory=dict[str, list[Sparse]])
+    normals: dict[datetime, Normals] = field(default_factory=dict[datetime, Normals])
+
+
+@dataclass(frozen=True)
+class WatchOptions:
+    """Options of the stages that this sweep calls."""
+
+    zhan: ZhanOptions
+    ground: GroundOptions
+    epoch: EpochOptions
 
 
 def quarter_start(when: datetime) -> datetime:
@@ -96,28 +105,41 @@ def watch(
     site: Site,
     looks: Looks,
     patrol_start: datetime,
-    options: ZhanOptions,
-    epoch_options: EpochOptions,
+    options: WatchOptions,
     known: Mapping[str, Sequence[Sparse]] | None = None,
 ) -> Watched:
-    """Find all sightings of 乱占 from ``patrol_start`` on.
+    """Find all sightings from ``patrol_start`` on.
 
     ``known`` are pixel-looks of cases found before the patrol, by pass: they are no history.
     """
     found = Watched()
     found.flagged.update({k: list(v) for k, v in (known or {}).items()})
-    for epoch in epochs_of(looks.passes, patrol_start, epoch_options):
-        if len(epoch.history) < epoch_options.min_history:
+    for epoch in epochs_of(looks.passes, patrol_start, options.epoch):
+        if len(epoch.history) < options.epoch.min_history:
             for p in epoch.judged:
                 found.unjudged[p.id] = "no history before its quarter yet"
             continue
-        sweep = _EpochSweep(site, looks, epoch, options, found.flagged)
+        sweep = _EpochSweep(site, looks, epoch, options.zhan, found.flagged)
         found.epochs.append((epoch, sweep.ranks))
         for p, days in zip(epoch.judged, sweep.days, strict=True):
             found.levels[p.id] = tuple(d.level for d in days)
         sweep.judge(found)
+        ground = ChangeSweep(sweep.quarter(), options.ground)
+        found.normals[epoch.start] = ground.normals
+        _record_ground(found, ground)
     found.sightings.sort(key=lambda s: (s.on, s.pass_id, int(s.rows[0]), int(s.cols[0])))
     return found
+
+
+def _record_ground(found: Watched, sweep: ChangeSweep) -> None:
+    sightings, rejected, flagged = sweep.sightings()
+    found.sightings.extend(sightings)
+    for p, rejection in rejected:
+        found.rejected[rejection.reason] += 1
+        if rejection.unknown:
+            found.unknown_px[p.id] = found.unknown_px.get(p.id, 0) + rejection.pixels
+    for pass_id, pixels in flagged.items():
+        found.flagged.setdefault(pass_id, []).extend(pixels)
 
 
 class BaselineCache:
@@ -195,6 +217,18 @@ class _EpochSweep:
             res,
         )
 
+    def quarter(self) -> Quarter:
+        """Give what this quarter's levels have established."""
+        return Quarter(
+            f"{self.epoch.start:%Y-%m}",
+            self.states,
+            self.epoch.history,
+            self.epoch.judged,
+            self.ranks,
+            self.days,
+            self.cache,
+        )
+
     def _halo(self, tile: Tile) -> Window:
         window = tile.core.pad(HALO_PX).intersect(self.site.store.grid.window)
         assert window is not None
@@ -245,7 +279,7 @@ class _EpochSweep:
         work = [
             (p, totals[i], piece)
             for i, p in enumerate(self.epoch.judged)
-            for piece in split_objects([tile[i] for tile in tiles])
+            for piece in split([tile[i] for tile in tiles])
         ]
         results = map_tiles(lambda w: self._examine(*w), work, self.site.workers)
         for (p, _, pixels), result in zip(work, results, strict=True):
@@ -280,18 +314,3 @@ class _EpochSweep:
 def _rank(day: object) -> float:
     level: Level = day.level  # type: ignore[attr-defined]
     return float("nan") if day.unusable else level.rank  # type: ignore[attr-defined]
-
-
-def split_objects(parts: Sequence[Pixels]) -> list[Pixels]:
-    """Join the sparse pixels of all tiles of one date into objects, by their first pixel."""
-    rows = np.concatenate([p.rows for p in parts])
-    if rows.size == 0:
-        return []
-    cols = np.concatenate([p.cols for p in parts])
-    seed = np.concatenate([p.seed for p in parts])
-    order = np.lexsort((cols, rows))
-    rows, cols, seed = rows[order], cols[order], seed[order]
-    labels = join(rows, cols)
-    by_label = np.argsort(labels, kind="stable")
-    cuts = np.flatnonzero(np.diff(labels[by_label])) + 1
-    return [Pixels(rows[i], cols[i], seed[i]) for i in np.split(by_label, cuts)]

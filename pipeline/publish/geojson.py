@@ -10,7 +10,7 @@ from typing import Any
 from shapely.geometry import shape
 
 from pipeline.errors import ContractError
-from pipeline.model import Case, Look, NotObserved, Seen
+from pipeline.model import Case, Kind, Look, NotObserved, Seen
 from pipeline.publish.gcj02 import applies, to_gcj02
 from pipeline.publish.geometry import DECIMALS, as_geojson, bbox, inner_point, to_wgs84
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
@@ -18,7 +18,7 @@ from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 SCHEMA_VERSION = "1.0.0"
 
 # Places for what comes later; null and empty say "not known yet", and readers can rely on the keys.
-_WHAT_LATER = {"subtype": None, "subtype_zh": None, "alternatives": [], "severity": None}
+_WHAT_LATER = {"subtype": None, "subtype_zh": None, "severity": None}
 _WHERE_LATER = {
     "chainage_m": None,
     "chainage_accuracy_m": None,
@@ -148,11 +148,21 @@ def _what(case: Case) -> dict[str, Any]:
         "kind": case.kind.value,
         "kind_zh": case.kind.zh,
         **_WHAT_LATER,
+        "alternatives": _alternatives(case),
         "confidence": round(case.score, 4),
         "confidence_calibrated": False,
         "area_m2": round(case.area_m2, 2),
         "volume_m3": None,
     }
+
+
+def _alternatives(case: Case) -> list[dict[str, Any]]:
+    """List the kinds that were weighed with their scores, best first; empty where only one was."""
+    scores = {
+        k: case.measures[f"kind_{k.value}"] for k in Kind if f"kind_{k.value}" in case.measures
+    }
+    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    return [{"kind": k.value, "subtype": None, "score": round(v, 4)} for k, v in ranked]
 
 
 def _where(case: Case, point: tuple[float, float], river_zh: str | None) -> dict[str, Any]:

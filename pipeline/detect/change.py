@@ -1,0 +1,298 @@
+"""Ground that is no longer what it was: bare, built upon, or under water where none belongs.
+
+One look is compared with the seasonal normal of every pixel (:mod:`pipeline.detect.normal`), after
+what the whole region did on that date has been taken out. Three signs make a pixel unexpected:
+
+* *bare*: no vegetation to speak of, and brighter or far less green than this ground is at this time
+  of the year; a change must survive the small shift that registration leaves
+  (``(|I - E| - shift * |grad E|) / sigma``, the linear form of the minimum over small shifts);
+* *wet*: water where the pixel was dry at this level of the reach and at higher ones;
+* on bars that are under water part of the year only looks count in which the pixel should be dry,
+  and a pixel needs company: more than a third of its 5x5 neighbourhood disturbed or wet.
+
+What a pixel's history cannot say stays unsaid: no model, no flag.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+
+from pipeline.detect.expect import Baseline
+from pipeline.detect.features import MODELLED
+from pipeline.detect.level import N_BINS, UNSEEN, LevelHistory, known_wet
+from pipeline.detect.normal import Normal
+from pipeline.model import Ground, Window
+
+Float = NDArray[np.float32]
+Bool = NDArray[np.bool_]
+
+BRIGHT, NDVI, WATER = range(len(MODELLED))
+
+HALO_PX = 4
+"""Halo that makes flags exact at a tile's edge: gradient and the 5x5 share [px]."""
+
+N_STRATA = 3
+_STRATA_EDGES = np.array([0.3, 0.55], np.float32)  # of expected NDVI: bare, mixed, green
+_RESIDUAL_BINS = 161
+_RESIDUAL_STEP = 0.005  # residuals of -0.4..0.4 in steps of this; the ends collect the rest
+_BRIGHT_BINS = 200  # of 0..1
+
+
+class ChangeOptions(BaseModel):
+    """What makes a pixel unexpected; z is a deviation over its spread."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed_z: float = Field(default=4.0, ge=2, le=20, description="deviation that starts an object")
+    grow_z: float = Field(default=2.5, ge=1, le=20, description="deviation that an object grows to")
+    bare_ndvi: float = Field(
+        default=0.2, ge=0.05, le=0.4, description="NDVI above which ground is not bare or built"
+    )
+    bright_min: float = Field(
+        default=0.08, ge=0.02, le=0.3, description="darker ground is wet soil or shade"
+    )
+    green_lost: float = Field(
+        default=0.2, ge=0.05, le=0.6, description="NDVI that must be gone where light is no sign"
+    )
+    dry_looks: int = Field(
+        default=2, ge=1, description="dry looks at this level or higher that make water unexpected"
+    )
+    rank_margin: float = Field(
+        default=0.05, ge=0, le=0.3, description="uncertainty of a level rank"
+    )
+    bar_share: float = Field(
+        default=0.35, gt=0, le=1, description="share of the 5x5 neighbourhood that is disturbed"
+    )
+    bar_pixels: int = Field(
+        default=8, ge=1, le=25, description="pixels of it that can be judged at all"
+    )
+    shift_sigmas: float = Field(
+        default=2.0, ge=0, le=4, description="registration residuals that a change must survive"
+    )
+    region_pixels: int = Field(
+        default=200, ge=20, description="pixels of a stratum that make a regional median"
+    )
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One look at one window against its normal; arrays end in (H, W).
+
+    ``seen`` (3, H, W) and ``expected`` (3, H, W), features of ``MODELLED``; ``spread`` (3, H, W);
+    ``state`` Ground codes; ``land`` never wet in history, ``bar`` wet in part of it; ``dry``: the
+    level says that it should be dry; ``looks`` of the model, 0 without one; ``reach`` 1-based.
+    """
+
+    window: Window
+    seen: Float
+    expected: Float
+    spread: Float
+    state: NDArray[np.uint8]
+    land: Bool
+    bar: Bool
+    dry: Bool
+    looks: NDArray[np.uint16]
+    reach: NDArray[np.uint16]
+    residual_px: float
+    res_m: float = 10.0
+
+    @property
+    def ground(self) -> Bool:
+        """Clear pixels with a model that should be dry ground."""
+        return (
+            (self.state != Ground.UNKNOWN) & (self.looks > 0) & (self.land | (self.bar & self.dry))
+        )
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Unexpected pixels of one look (H, W); ``seed`` is part of ``bare | wet``."""
+
+    bare: Bool
+    wet: Bool
+    seed: Bool
+
+
+def surface_of(
+    look: tuple[Float, NDArray[np.uint8], float],
+    normal: Normal,
+    day: float,
+    base: Baseline,
+    where: tuple[Window, NDArray[np.uint16], float],
+    ranks: tuple[Float, Float],
+    options: ChangeOptions | None = None,
+) -> Surface:
+    """Put a look beside its normal.
+
+    Parameters
+    ----------
+    look : (float32 (3, H, W), uint8 (H, W), float)
+        Features, ground codes, and the registration residual [px, 1 sigma].
+    normal, base : over the same window
+    day : float
+        Of the look, in the days of the fit.
+    where : (Window, uint16 (H, W), float)
+        The window, its reach indices, and the pixel size [m].
+    ranks : (float32 (n_reach + 1,), float32 (n_reach + 1,))
+        Level rank of the date per reach (NaN unknown), and the highest rank of the history.
+    """
+    o = options or ChangeOptions()
+    seen, state, residual = look
+    window, reach, res_m = where
+    land = base.bins == 0
+    bar = (base.bins > 0) & (base.bins < N_BINS - 1) & (base.bins != UNSEEN)
+    rank, top = ranks[0][reach], ranks[1][reach]
+    dry = known_dry(base.history, rank, o.rank_margin) >= o.dry_looks
+    dry |= land & (rank <= top)
+    return Surface(
+        window, seen, normal.at(day), normal.spread, state, land, bar, dry & np.isfinite(rank),
+        normal.looks, reach, residual, res_m,
+    )  # fmt: skip
+
+
+def known_dry(history: LevelHistory, rank: Float, margin: float) -> NDArray[np.uint16]:
+    """Count the looks at a clearly higher level in which a pixel was dry, if it never contradicts.
+
+    The mirror of :func:`pipeline.detect.level.known_wet`: height upside down, wet for dry.
+    """
+    mirror = LevelHistory(
+        np.ascontiguousarray(1 - history.ranks[::-1]),
+        np.ascontiguousarray(history.dry[::-1]),
+        np.ascontiguousarray(history.wet[::-1]),
+    )
+    return known_wet(mirror, (1 - rank).astype(np.float32), margin)
+
+
+def strata(expected_ndvi: Float) -> NDArray[np.intp]:
+    """Class ground by the vegetation expected on the date: 0 bare, 1 mixed, 2 green."""
+    return np.digitize(np.nan_to_num(expected_ndvi), _STRATA_EDGES)
+
+
+def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.int64]:
+    """Count residuals of one tile's core, int64 (n_reach + 1, N_STRATA, 3, bins); tiles add up."""
+    part = core.within(surface.window)
+    use = (surface.ground & surface.land & (surface.reach > 0))[part]
+    use &= surface.state[part] != Ground.WET
+    kind = strata(surface.expected[NDVI])[part][use]
+    reach = surface.reach[part][use].astype(np.int64)
+    n_f = surface.seen.shape[0]
+    out = np.zeros((n_reach + 1, N_STRATA, n_f, _RESIDUAL_BINS), np.int64)
+    for k in range(n_f):
+        residual = (surface.seen[k] - surface.expected[k])[part][use]
+        ok = np.isfinite(residual)
+        step = np.rint(residual[ok] / _RESIDUAL_STEP).astype(np.int64) + _RESIDUAL_BINS // 2
+        np.clip(step, 0, _RESIDUAL_BINS - 1, out=step)
+        key = (reach[ok] * N_STRATA + kind[ok]) * _RESIDUAL_BINS + step
+        size = (n_reach + 1) * N_STRATA * _RESIDUAL_BINS
+        counts = np.bincount(key, minlength=size).reshape(n_reach + 1, N_STRATA, -1)
+        out[:, :, k] = counts
+    return out
+
+
+def regional_offsets(total: NDArray[np.int64], options: ChangeOptions | None = None) -> Float:
+    """Give what the region did on a date: float32 (n_reach + 1, N_STRATA, 3), to be subtracted.
+
+    The median of a stratum of the reach; of the whole corridor where the reach has too few pixels;
+    zero where even that has too few.
+    """
+    o = options or ChangeOptions()
+    everywhere = total.sum(axis=0)
+    out = np.zeros(total.shape[:3], np.float32)
+    for index in np.ndindex(*total.shape[:3]):
+        for hist in (total[index], everywhere[index[1:]]):
+            if hist.sum() >= o.region_pixels:
+                middle = int(np.searchsorted(np.cumsum(hist), (hist.sum() + 1) / 2))
+                out[index] = (middle - _RESIDUAL_BINS // 2) * _RESIDUAL_STEP
+                break
+    return out
+
+
+def tally_fields(normal: Normal, reach: NDArray[np.uint16], n_reach: int) -> NDArray[np.int64]:
+    """Count how bright cropland gets when it is bare, int64 (n_reach + 1, bins); tiles add up.
+
+    Cropland: history saw it both green and bare. Its ceiling is the brightest expected day of the
+    year and the tail beyond it.
+    """
+    field = (normal.looks > 0) & (normal.high[NDVI] >= 0.5) & (normal.low[NDVI] < 0.3) & (reach > 0)
+    brightest = np.max([normal.at(float(day))[BRIGHT] for day in range(0, 365, 15)], axis=0)
+    ceiling = (brightest + 1.645 * normal.spread[BRIGHT])[field]
+    step = np.clip((ceiling * _BRIGHT_BINS).astype(np.int64), 0, _BRIGHT_BINS - 1)
+    key = reach[field].astype(np.int64) * _BRIGHT_BINS + step
+    size = (n_reach + 1) * _BRIGHT_BINS
+    return np.bincount(key, minlength=size).reshape(n_reach + 1, _BRIGHT_BINS).astype(np.int64)
+
+
+def soil_ceiling(total: NDArray[np.int64], quantile: float = 0.75) -> float:
+    """Give the brightness below which bare ground may be a field; NaN where no field is known."""
+    hist = total.sum(axis=0)
+    if hist.sum() < 100:
+        return float("nan")
+    return float(np.searchsorted(np.cumsum(hist), quantile * hist.sum()) + 1) / _BRIGHT_BINS
+
+
+def deviation(surface: Surface, offsets: Float, options: ChangeOptions | None = None) -> Float:
+    """Give signed deviations z (3, H, W) that survive the registration shift; NaN without model.
+
+    ``offsets`` float32 (n_reach + 1, N_STRATA, 3), or (3,) where one set holds for the window.
+    """
+    o = options or ChangeOptions()
+    shift = np.float32(min(1.0, o.shift_sigmas * surface.residual_px))
+    if offsets.ndim == 3:
+        region = np.moveaxis(offsets[surface.reach, strata(surface.expected[NDVI])], -1, 0)
+    else:
+        region = offsets[:, None, None]
+    residual = surface.seen - surface.expected - region
+    slack = shift * np.stack([_gradient(e) for e in surface.expected])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.maximum(np.abs(residual) - slack, 0) / surface.spread
+    return (np.sign(residual) * z).astype(np.float32)
+
+
+def _gradient(field: Float) -> Float:
+    """Give the largest difference to a neighbour of the row or the column that has a model."""
+    filled = np.where(np.isnan(field), np.inf, field)
+    up = np.where(np.isnan(field), -np.inf, field)
+    cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
+    low = ndimage.minimum_filter(filled, footprint=cross, mode="nearest")
+    high = ndimage.maximum_filter(up, footprint=cross, mode="nearest")
+    with np.errstate(invalid="ignore"):
+        return np.maximum(high - field, field - low).astype(np.float32)
+
+
+def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Flags:
+    """Mark the unexpected pixels of a look; exact where :data:`HALO_PX` lies around a pixel."""
+    o = options or ChangeOptions()
+    ground = surface.ground
+    bare = ground & (surface.state == Ground.DRY) & (surface.seen[NDVI] <= o.bare_ndvi)
+    bare &= surface.seen[BRIGHT] >= o.bright_min
+    lighter, greener = z[BRIGHT], z[NDVI]
+    lost = surface.expected[NDVI] - surface.seen[NDVI] >= o.green_lost
+    with np.errstate(invalid="ignore"):
+        weak = bare & ((lighter >= o.grow_z) | ((greener <= -o.grow_z) & lost & (lighter >= 0)))
+        strong = bare & ((lighter >= o.seed_z) | ((greener <= -o.seed_z) & lost & (lighter >= 1)))
+        wet = ground & surface.dry & (surface.state == Ground.WET) & (z[WATER] >= o.grow_z)
+        drowned = wet & (z[WATER] >= o.seed_z)
+    company = _share(weak | wet, ground, o)
+    on_bar = surface.bar
+    bare_seed = strong & surface.land | weak & on_bar & company
+    wet_seed = drowned & (surface.land | company)
+    keep = surface.land | company
+    return Flags(weak & keep, wet & keep, bare_seed | wet_seed)
+
+
+def _share(marked: Bool, ground: Bool, o: ChangeOptions) -> Bool:
+    """Where more than the share of the judged 5x5 neighbourhood is marked."""
+    count, judged = _count(marked), _count(ground)
+    return (judged >= o.bar_pixels) & (count > o.bar_share * judged)
+
+
+def _count(mask: Bool) -> NDArray[np.int16]:
+    """Count in a 5x5 neighbourhood, in integers: a running sum of floats would know its tile."""
+    ones = np.ones(5, np.int16)
+    rows = ndimage.correlate1d(mask.astype(np.int16), ones, axis=0, mode="constant")
+    return np.asarray(ndimage.correlate1d(rows, ones, axis=1, mode="constant"), np.int16)

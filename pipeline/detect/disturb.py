@@ -1,0 +1,190 @@
+"""Objects of unexpected ground: what they are like, and what explains them.
+
+A building, a heap, a pit with its spoil and a pond are one problem each, whatever its pixels look
+like, so bare and wet pixels that hang together make one object. Which of the four kinds it is, is
+asked once all its dates are known (:mod:`pipeline.detect.kinds`).
+
+What can look like one and is none:
+
+* water that stands above its bank, or an image shifted by its residual: wet pixels that hang
+  together with the channel must be thicker than the shift;
+* rain-fed and flooded fields: while the region's fields stand under water a wet object is never
+  certain, and never before it has lasted (a flood leaves pools);
+* ploughed and harvested fields: an object no brighter than bare cropland here must last;
+* roads, levees and the ends of bridges are long and thin: never certain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+
+from pipeline.detect.change import BRIGHT, NDVI, WATER, Flags, Surface
+from pipeline.detect.objects import Pixels, Rejection, Shape, measure, ring
+from pipeline.grid import pixels_to_mask
+from pipeline.model import Ground, Kind, Sighting
+
+MARGIN_PX = 24
+"""Margin around an object's box that :func:`examine` needs in its view [px]."""
+
+Float = NDArray[np.float32]
+
+
+class DisturbOptions(BaseModel):
+    """What makes an object of unexpected ground a sighting."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_pixels: int = Field(default=4, ge=1, description="smallest object [px]")
+    sparse_below: int = Field(
+        default=8, ge=1, description="with fewer looks of history a sighting is not certain (待核)"
+    )
+    sparse_bar: int = Field(
+        default=5, ge=1, description="the same on bars, whose neighbours helped with the normal"
+    )
+    linear_elongation: float = Field(
+        default=5.0, ge=2, description="longer than this over its width: a road or a levee"
+    )
+    linear_width_px: float = Field(default=5.0, ge=1, description="and not wider than this [px]")
+    wait_water_days: float = Field(
+        default=60.0, ge=0, le=400, description="a pond must have outlasted what floods leave [d]"
+    )
+    wait_soil_days: float = Field(
+        default=180.0,
+        ge=0,
+        le=800,
+        description="ground like a bare field must have stayed so for a growing season [d]",
+    )
+    soil_index: float = Field(
+        default=0.08, ge=-0.2, le=0.4, description="BSI above which bare ground is like soil"
+    )
+
+
+@dataclass(frozen=True)
+class Region:
+    """What the corridor did on a date or always does.
+
+    ``soil_ceiling``: brightness below which bare ground may be a field, NaN unknown;
+    ``fields_flooded``: fields stand under water on this date.
+    """
+
+    soil_ceiling: float
+    fields_flooded: bool
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A window with its surface, deviations, flags and the index that only tells kinds apart."""
+
+    surface: Surface
+    z: Float
+    flags: Flags
+    bare: Float
+
+
+def examine(
+    pixels: Pixels,
+    marked: Marked,
+    region: Region,
+    stamp: tuple[str, datetime],
+    options: DisturbOptions | None = None,
+) -> Sighting | Rejection:
+    """Judge one joined object on one date.
+
+    ``marked`` covers its box with :data:`MARGIN_PX` around it, clipped to the grid. The measure
+    ``wait_days`` of a sighting says how long it must last before its looks are certain.
+    """
+    o = options or DisturbOptions()
+    n = pixels.rows.size
+    if n < o.min_pixels or not pixels.seed.any():
+        return Rejection("smaller than the smallest object", False, n)
+    surface = marked.surface
+    mask = pixels_to_mask(pixels.rows, pixels.cols, surface.window)
+    shape = measure(mask)
+    numbers = _numbers(mask, shape, marked)
+    wet = numbers["wet_share"] >= 0.5
+    if wet and _is_shore(mask, surface, o):
+        return Rejection("a shore that the level or a shift of the image explains", True, n)
+    soil = not wet and numbers["bright"] < region.soil_ceiling
+    soil &= not numbers.get("bare", np.inf) < o.soil_index  # without the index it may be soil
+    linear = shape.elongation >= o.linear_elongation and shape.width_px <= o.linear_width_px
+    numbers["linear"] = float(linear)
+    numbers["wait_days"] = o.wait_water_days if wet else o.wait_soil_days * soil
+    least = o.sparse_bar if numbers["bar_share"] >= 0.5 else o.sparse_below
+    certain = numbers["looks"] >= least and not linear and not (wet and region.fields_flooded)
+    return Sighting(
+        Kind.CAI if wet else Kind.DUI,
+        stamp[0],
+        stamp[1],
+        pixels.rows,
+        pixels.cols,
+        _score(numbers),
+        numbers,
+        bool(certain),
+    )
+
+
+def _is_shore(mask: NDArray[np.bool_], surface: Surface, o: DisturbOptions) -> bool:
+    """Tell whether water hangs together with the channel and is no thicker than a shift."""
+    elsewhere = ring(mask, 1) & (surface.state == Ground.WET) & ~surface.dry
+    if np.count_nonzero(elsewhere) < 2:
+        return False
+    radius = int(min(3, max(1, np.ceil(2 * surface.residual_px))))
+    solid = ndimage.binary_erosion(mask | elsewhere, np.ones((2 * radius + 1,) * 2))
+    core = np.asarray(solid, bool) & mask
+    return int(np.count_nonzero(core)) < max(o.min_pixels, mask.sum() / 4)
+
+
+def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str, float]:
+    surface = marked.surface
+    seen, z = surface.seen[:, mask], marked.z[:, mask]
+    ever = (surface.state == Ground.WET) & ~surface.land | surface.bar
+    near = _distance(mask, ever)
+    bare = marked.bare[mask]
+    index = {"bare": float(np.median(bare))} if np.isfinite(bare).all() else {}
+    return index | {
+        "area_m2": surface.res_m**2 * shape.pixels,
+        "elongation": shape.elongation,
+        "compactness": shape.compactness,
+        "rectangularity": _rectangularity(mask),
+        "wet_share": float(np.count_nonzero(marked.flags.wet[mask])) / shape.pixels,
+        "bar_share": float(np.count_nonzero(surface.bar[mask])) / shape.pixels,
+        "bright": float(np.median(seen[BRIGHT])),
+        "ndvi": float(np.median(seen[NDVI])),
+        "water": float(np.median(seen[WATER])),
+        "expected_ndvi": float(np.median(surface.expected[NDVI][mask])),
+        "z_bright": float(np.median(z[BRIGHT])),
+        "z_ndvi": float(np.median(z[NDVI])),
+        "z_water": float(np.median(z[WATER])),
+        "shore_px": near,
+        "looks": float(np.median(surface.looks[mask])),
+    }
+
+
+def _distance(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Give the distance from an object to other pixels [px], at most the margin."""
+    if not other.any():
+        return float(MARGIN_PX)
+    away = np.asarray(ndimage.distance_transform_edt(~other), np.float64)
+    return min(float(away[mask].min()), float(MARGIN_PX))
+
+
+def _rectangularity(mask: NDArray[np.bool_]) -> float:
+    """Area over that of the smallest rectangle around it, 0..1."""
+    rows, cols = np.nonzero(mask)
+    box = shapely.union_all(shapely.box(cols, rows, cols + 1, rows + 1)).minimum_rotated_rectangle
+    return float(rows.size / box.area)
+
+
+def _score(numbers: dict[str, float]) -> float:
+    size = 1 - float(np.exp(-numbers["area_m2"] / 1500))
+    strength = max(
+        numbers["z_bright"], -numbers["z_ndvi"], numbers["z_water"] * (numbers["wet_share"] >= 0.5)
+    )
+    return round(size * float(np.clip(strength / 8, 0, 1)), 4)

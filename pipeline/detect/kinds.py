@@ -1,0 +1,78 @@
+"""Which of the kinds an object of changed ground is, once all its dates are known.
+
+Starting weights from first principles (science, section 4), untuned: at 10 m a heap and a building
+often cannot be told apart, so every kind keeps its score and nothing is forced when two lie within
+:attr:`KindOptions.tie`; a drone or a visit decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.model import Kind
+
+
+class KindOptions(BaseModel):
+    """Where the signs tip."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tie: float = Field(default=0.15, ge=0, le=0.5, description="scores nearer than this are a tie")
+    roof_index: float = Field(
+        default=0.07, ge=-0.2, le=0.4, description="BSI: roofs and concrete below, soil above"
+    )
+    roof_step: float = Field(default=0.03, gt=0, le=0.2, description="BSI over which that tips")
+    bar_weight: float = Field(
+        default=0.75, ge=0, le=1, description="share of 乱采 in a bare object on a bar"
+    )
+    growth: float = Field(
+        default=1.6, ge=1, le=10, description="last over first area of what grows by loads"
+    )
+
+
+def kind_scores(
+    measures: Sequence[Mapping[str, float]], options: KindOptions | None = None
+) -> dict[Kind, float]:
+    """Score 乱采, 乱堆 and 乱建 for one object.
+
+    Parameters
+    ----------
+    measures : sequence of mapping
+        Of its sightings, in time order (:func:`pipeline.detect.disturb.examine`); at least one.
+
+    Returns
+    -------
+    dict
+        Scores that sum to 1, rounded to 3 digits, best first; equal ones in the order cai, dui,
+        jian.
+    """
+    o = options or KindOptions()
+
+    def middle(name: str) -> float:
+        values = [m[name] for m in measures if name in m and np.isfinite(m[name])]
+        return float(np.median(values)) if values else float("nan")
+
+    wet, bar = middle("wet_share"), middle("bar_share")
+    dig = wet + (1 - wet) * bar * o.bar_weight
+    dry = 1 - dig
+    roof = _roof(middle("bare"), middle("rectangularity"), _growth(measures), o)
+    scores = {Kind.CAI: dig, Kind.DUI: dry * (1 - roof), Kind.JIAN: dry * roof}
+    rounded = {k: round(v, 3) for k, v in scores.items()}
+    return dict(sorted(rounded.items(), key=lambda item: -item[1]))
+
+
+def _growth(measures: Sequence[Mapping[str, float]]) -> float:
+    areas = [m["area_m2"] for m in measures]
+    k = max(1, len(areas) // 3)
+    return float(np.median(areas[-k:]) / max(np.median(areas[:k]), 1.0))
+
+
+def _roof(index: float, rectangularity: float, growth: float, o: KindOptions) -> float:
+    """Probability-like score that bare ground is built upon and not heaped upon."""
+    sign = 0.0 if np.isnan(index) else (o.roof_index - index) / o.roof_step
+    sign += (rectangularity - 0.7) * 2 if np.isfinite(rectangularity) else 0.0
+    sign -= 0.7 if growth >= o.growth else 0.0
+    return float(1 / (1 + np.exp(-np.clip(sign, -4, 4))))

@@ -1,0 +1,109 @@
+"""What every look says of one object of changed ground: it is there, it is not, or nobody can say.
+
+Between the ground that was expected and the object as it was seen lies a line in feature space,
+measured in spreads. A look is a hit where it lies nearer to the object, a miss where it lies at the
+expected ground. Where the two differ too little to tell (a bare field in winter looks like a heap
+of soil), where too little is clear, or where the level hides the place, it is no observation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.detect.change import NDVI, Surface
+from pipeline.detect.objects import ring
+from pipeline.detect.observe import Observed
+from pipeline.model import Ground, Seen
+
+Float = NDArray[np.float32]
+
+
+class ResembleOptions(BaseModel):
+    """When a look counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clear_min: float = Field(
+        default=0.6, gt=0, le=1, description="clear share of the footprint that a verdict needs"
+    )
+    apart: float = Field(
+        default=3.0, ge=1, le=20, description="spreads between object and ground to tell them"
+    )
+    hit: float = Field(default=0.5, gt=0, lt=1, description="place on the line from which: a hit")
+    miss: float = Field(default=0.3, ge=0, lt=1, description="place up to which: a miss")
+    stratum: float = Field(
+        default=0.15, gt=0, le=1, description="expected NDVI that may differ in the surroundings"
+    )
+    around_pixels: int = Field(
+        default=30, ge=5, description="pixels around that make a local offset"
+    )
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The object as it was seen: features of ``MODELLED``, float32 (3,)."""
+
+    values: Float
+
+
+def local_offset(
+    footprint: NDArray[np.bool_], surface: Surface, options: ResembleOptions | None = None
+) -> Float:
+    """Give what the like ground around an object did on that date, float32 (3,); 0 if unknown."""
+    o = options or ResembleOptions()
+    about = surface.ground & surface.land & (surface.state != Ground.WET)
+    about &= ~footprint & ~ring(footprint, 2)
+    own = surface.expected[NDVI][footprint]
+    middle = float(np.nanmedian(own)) if np.isfinite(own).any() else float("nan")
+    with np.errstate(invalid="ignore"):
+        about &= np.abs(surface.expected[NDVI] - middle) <= o.stratum
+    residual = (surface.seen - surface.expected)[:, about]
+    residual = residual[:, np.isfinite(residual).all(axis=0)]
+    if residual.shape[1] < o.around_pixels:
+        return np.zeros(surface.seen.shape[0], np.float32)
+    return np.median(residual, axis=1).astype(np.float32)
+
+
+def place(surface: Surface, offset: Float, signature: Signature) -> tuple[Float, Float]:
+    """Place every pixel on the line from its expected ground (0) to the object (1).
+
+    Returns
+    -------
+    place, apart : float32 (H, W)
+        The place, and the length of the line in spreads; NaN without a model.
+    """
+    goal = signature.values[:, None, None] - surface.expected
+    done = surface.seen - offset[:, None, None] - surface.expected
+    length = (goal**2 / surface.spread**2).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = (goal * done / surface.spread**2).sum(axis=0) / length
+    return at.astype(np.float32), np.sqrt(length).astype(np.float32)
+
+
+def resemble(
+    footprint: NDArray[np.bool_],
+    surface: Surface,
+    signature: Signature,
+    options: ResembleOptions | None = None,
+) -> Observed:
+    """Judge one look at one object; ``footprint`` bool (H, W) over the surface's window."""
+    o = options or ResembleOptions()
+    total = max(int(np.count_nonzero(footprint)), 1)
+    clear = footprint & (surface.state != Ground.UNKNOWN)
+    judged = clear & surface.ground
+    share = np.count_nonzero(clear) / total
+    unknown = Observed(float(share), Seen.UNKNOWN, True)
+    if share < o.clear_min or np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
+        return unknown
+    at, apart = place(surface, local_offset(footprint, surface, o), signature)
+    known = judged & np.isfinite(at)
+    if not known.any() or float(np.median(apart[known])) < o.apart:
+        return unknown
+    where = float(np.median(at[known]))
+    if where >= o.hit:
+        return Observed(float(share), Seen.HIT, True)
+    return Observed(float(share), Seen.MISS, True) if where <= o.miss else unknown

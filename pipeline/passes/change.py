@@ -1,0 +1,239 @@
+"""Sweep 3b: changed ground (乱采, 乱堆, 乱建) of one quarter, tile by tile.
+
+The normal of the quarter is fitted or read, what each region did on each date is added up over
+tiles, unexpected pixels are marked and joined over tiles, and objects are examined in their own
+window. Nothing here depends on how the corridor was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipeline.config import GroundOptions
+from pipeline.detect.change import (
+    HALO_PX,
+    NDVI,
+    ChangeOptions,
+    Flags,
+    Surface,
+    deviation,
+    flag,
+    regional_offsets,
+    soil_ceiling,
+    surface_of,
+    tally_fields,
+    tally_residuals,
+)
+from pipeline.detect.disturb import MARGIN_PX, Marked, Region, examine
+from pipeline.detect.expect import Baseline, Days
+from pipeline.detect.normal import Normal
+from pipeline.detect.objects import Pixels, Rejection, split
+from pipeline.io.tasks import map_tiles
+from pipeline.model import Ground, Pass, Sighting, Tile, Window
+from pipeline.passes.ground import Site, Sparse, States
+from pipeline.passes.normals import day_of, read_normal, write_normals
+
+
+class Baselines(Protocol):
+    """Where the water history of a window comes from."""
+
+    def around(self, window: Window) -> Baseline:
+        """Give the history of a window."""
+        ...
+
+
+@dataclass(frozen=True)
+class Quarter:
+    """What the levels of a quarter have established before ground is compared."""
+
+    name: str  # "2025-01"
+    states: States
+    history: tuple[Pass, ...]
+    judged: tuple[Pass, ...]
+    ranks: NDArray[np.float32]  # (history, n_reach + 1)
+    days: Sequence[Days]  # of the judged passes
+    baselines: Baselines
+
+    @property
+    def site(self) -> Site:
+        """The corridor."""
+        return self.states.site
+
+    @property
+    def top(self) -> NDArray[np.float32]:
+        """Highest level rank of the history by reach; -inf where it has none."""
+        return np.max(np.where(np.isnan(self.ranks), -np.inf, self.ranks), axis=0, initial=-np.inf)
+
+
+@dataclass(frozen=True)
+class Normals:
+    """Surfaces of any look over any window, against one quarter's normal."""
+
+    quarter: Quarter
+    folder: str
+    options: ChangeOptions
+
+    def surface(
+        self, p: Pass, window: Window, ranks: NDArray[np.float32], given: tuple[Normal, Baseline]
+    ) -> Surface:
+        """Put one look beside its normal; ``ranks`` (n_reach + 1,), NaN unknown."""
+        states = self.quarter.states
+        grid = states.site.store.grid
+        residual = states.looks.quality[p.id].residual_m / grid.res_m
+        look = (states.features(p.id, window), states.of(p.id, window), residual)
+        where = (window, states.site.reach(window), grid.res_m)
+        top = self.quarter.top
+        return surface_of(
+            look, given[0], day_of(p.acquired), given[1], where, (ranks, top), self.options
+        )
+
+    def given(self, window: Window) -> tuple[Normal, Baseline]:
+        """Give the normal and the water history of a window."""
+        normal = read_normal(self.quarter.site.store, self.folder, window)
+        return normal, self.quarter.baselines.around(window)
+
+
+def ranks_of(days: Days) -> NDArray[np.float32]:
+    """Level rank per reach; NaN where the date is not judged."""
+    return np.array([np.nan if d.unusable else d.level.rank for d in days], np.float32)
+
+
+class ChangeSweep:
+    """The sweeps over tiles of one quarter."""
+
+    def __init__(self, quarter: Quarter, options: GroundOptions) -> None:
+        self.quarter, self.options = quarter, options
+        what = f"normal ground {quarter.name}"
+        folder = write_normals(quarter.states, quarter.history, options.normal, what)
+        self.normals = Normals(quarter, folder, options.change)
+
+    def sightings(
+        self,
+    ) -> tuple[list[Sighting], list[tuple[Pass, Rejection]], dict[str, list[Sparse]]]:
+        """Give sightings, rejections, and the pixels by pass that are no history from now on."""
+        regions, offsets = self._regions()
+        site = self.quarter.site
+        tiles = map_tiles(
+            lambda t: self._pixels(t, offsets), site.store.tiles, site.workers, site.progress,
+            f"ground {self.quarter.name}",
+        )  # fmt: skip
+        work = [
+            (i, piece)
+            for i in range(len(self.quarter.judged))
+            for piece in split([tile[i] for tile in tiles])
+        ]
+        results = map_tiles(
+            lambda w: self._examine(w[0], w[1], offsets[w[0]], regions[w[0]]), work, site.workers
+        )
+        found: list[Sighting] = []
+        rejected: list[tuple[Pass, Rejection]] = []
+        flagged: dict[str, list[Sparse]] = {}
+        for (i, _), result in zip(work, results, strict=True):
+            p = self.quarter.judged[i]
+            if isinstance(result, Rejection):
+                rejected.append((p, result))
+                continue
+            found.append(result)
+            flagged.setdefault(p.id, []).append(grown(result.rows, result.cols))
+        return found, rejected, flagged
+
+    def _window(self, tile: Tile) -> Window:
+        window = tile.core.pad(HALO_PX).intersect(self.quarter.site.store.grid.window)
+        assert window is not None
+        return window
+
+    def _regions(self) -> tuple[list[Region], list[NDArray[np.float32]]]:
+        site, judged = self.quarter.site, self.quarter.judged
+
+        def one(tile: Tile) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+            window = self._window(tile)
+            given = self.normals.given(window)
+            residuals, flooded = [], []
+            for p, days in zip(judged, self.quarter.days, strict=True):
+                surface = self.normals.surface(p, window, ranks_of(days), given)
+                residuals.append(tally_residuals(surface, tile.core, site.n_reach))
+                flooded.append(_flooded(surface, given[0], tile.core))
+            part = tile.core.within(window)
+            fields = tally_fields(given[0].part(part), site.reach(tile.core), site.n_reach)
+            return np.stack(residuals), np.array(flooded, np.int64), fields
+
+        tiles = map_tiles(one, site.store.tiles, site.workers)
+        residuals = np.sum([t[0] for t in tiles], axis=0)
+        flooded = np.sum([t[1] for t in tiles], axis=0)
+        ceiling = soil_ceiling(np.sum([t[2] for t in tiles], axis=0))
+        limit = self.options.flooded_fields
+        regions = [Region(ceiling, bool(n and wet / n >= limit)) for wet, n in flooded]
+        return regions, [regional_offsets(r, self.options.change) for r in residuals]
+
+    def _marked(
+        self, p: Pass, window: Window, days: Days, offsets: NDArray[np.float32],
+        given: tuple[Normal, Baseline],
+    ) -> tuple[Surface, NDArray[np.float32], Flags]:  # fmt: skip
+        surface = self.normals.surface(p, window, ranks_of(days), given)
+        z = deviation(surface, offsets, self.options.change)
+        return surface, z, flag(surface, z, self.options.change)
+
+    def _pixels(self, tile: Tile, offsets: Sequence[NDArray[np.float32]]) -> list[Pixels]:
+        window, core = self._window(tile), tile.core
+        given = self.normals.given(window)
+        inside = self.quarter.site.inside(core)
+        out: list[Pixels] = []
+        for p, days, region in zip(self.quarter.judged, self.quarter.days, offsets, strict=True):
+            _, _, flags = self._marked(p, window, days, region, given)
+            part = core.within(window)
+            marked = (flags.bare | flags.wet)[part] & inside
+            rows, cols = np.nonzero(marked)
+            out.append(
+                Pixels(
+                    (rows + core.row0).astype(np.int32),
+                    (cols + core.col0).astype(np.int32),
+                    flags.seed[part][rows, cols],
+                )
+            )
+        return out
+
+    def _examine(
+        self, i: int, pixels: Pixels, offsets: NDArray[np.float32], region: Region
+    ) -> Sighting | Rejection:
+        disturb = self.options.disturb
+        if pixels.rows.size < disturb.min_pixels or not pixels.seed.any():
+            return Rejection("smaller than the smallest object", False, int(pixels.rows.size))
+        p, grid = self.quarter.judged[i], self.quarter.site.store.grid
+        window = box_of((pixels.rows, pixels.cols)).pad(MARGIN_PX).intersect(grid.window)
+        assert window is not None
+        given = self.normals.given(window)
+        surface, z, flags = self._marked(p, window, self.quarter.days[i], offsets, given)
+        bare = self.quarter.states.features(p.id, window, ("bare",))[0]
+        marked = Marked(surface, z, flags, bare)
+        return examine(pixels, marked, region, (p.id, p.acquired), disturb)
+
+
+def _flooded(surface: Surface, normal: Normal, core: Window) -> tuple[int, int]:
+    """Count cropland under water, and cropland seen, in a tile's core."""
+    field = (normal.looks > 0) & (normal.high[NDVI] >= 0.5) & (normal.low[NDVI] < 0.3)
+    field &= (surface.state != Ground.UNKNOWN) & (surface.reach > 0)
+    part = core.within(surface.window)
+    wet = field & (surface.state == Ground.WET)
+    return int(np.count_nonzero(wet[part])), int(np.count_nonzero(field[part]))
+
+
+def grown(rows: NDArray[np.int32], cols: NDArray[np.int32]) -> Sparse:
+    """Give the pixels of an object and their neighbours: its blurred edge is no history either."""
+    r0, c0 = int(rows.min()) - 1, int(cols.min()) - 1
+    mask = np.zeros((int(rows.max()) - r0 + 2, int(cols.max()) - c0 + 2), bool)
+    mask[rows - r0, cols - c0] = True
+    wide = np.asarray(ndimage.binary_dilation(mask, np.ones((3, 3))), bool)
+    r, c = np.nonzero(wide)
+    return (r + r0).astype(np.int32), (c + c0).astype(np.int32)
+
+
+def box_of(pixels: Sparse) -> Window:
+    """Give the box of sparse pixels."""
+    rows, cols = pixels
+    return Window(int(rows.min()), int(rows.max()) + 1, int(cols.min()), int(cols.max()) + 1)

@@ -1,0 +1,176 @@
+"""Sweep 4b: for every object of changed ground, what each look says of it, its kind and outline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.adjudicate.candidates import AdjudicateOptions, assemble
+from pipeline.adjudicate.tracks import Track
+from pipeline.config import GroundOptions
+from pipeline.detect.change import Surface
+from pipeline.detect.disturb import MARGIN_PX
+from pipeline.detect.features import MODELLED
+from pipeline.detect.kinds import kind_scores
+from pipeline.detect.resemble import Signature, local_offset, place, resemble
+from pipeline.detect.waterline import outline
+from pipeline.grid import geodesic_area_m2, pixels_to_mask
+from pipeline.model import Candidate, Case, Look, Pass, Seen, Window
+from pipeline.passes.change import Normals, box_of
+from pipeline.passes.ground import Looks, Site, Sparse
+
+DETECTOR = "ground/1"
+_OUTLINE_LOOKS = 8  # newest hits that make an outline
+_BEFORE = timedelta(days=200)  # looks before the first sighting that say when it was not there
+
+Ranks = Sequence[NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One quarter against which an object is followed: its normal, and the level of every look."""
+
+    looks: Looks
+    normals: Normals
+    ranks: Ranks  # per pass of ``looks``, (n_reach + 1,)
+
+    def surfaces(
+        self, window: Window, wanted: Callable[[Pass], bool]
+    ) -> Iterator[tuple[Pass, Surface, NDArray[np.float32]]]:
+        """Give the wanted looks over a window beside their normal, with their ranks."""
+        given = self.normals.given(window)
+        for p, rank in zip(self.looks.passes, self.ranks, strict=True):
+            if wanted(p):
+                yield p, self.normals.surface(p, window, rank, given), rank
+
+
+@dataclass(frozen=True)
+class Trait:
+    """What is known of an object before its looks are judged."""
+
+    signature: Signature
+    wait: timedelta  # a look is certain once the object has lasted so long
+    certain: bool  # most of its sightings were
+
+
+def trait_of(measures: Mapping[str, float]) -> Trait:
+    """Read the trait from the summed-up measures of a track or of a case."""
+    values = np.array([measures[name] for name in MODELLED], np.float32)
+    wait = timedelta(days=measures["wait_days"])
+    return Trait(Signature(values), wait, measures["certain_share"] >= 0.5)
+
+
+def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
+    """Give the medians of a track's measures, the share of certain sightings, and kind scores."""
+    each = [s.measures for s in track.sightings]
+    names = sorted(set.intersection(*(set(m) for m in each)))
+    out = {n: round(float(np.median([m[n] for m in each])), 4) for n in names}
+    out["certain_share"] = round(float(np.mean([s.certain for s in track.sightings])), 4)
+    scores = kind_scores(each, options.kinds)
+    return out | {f"kind_{kind.value}": score for kind, score in scores.items()}
+
+
+def ground_candidate(
+    site: Site, bench: Bench, track: Track, options: GroundOptions,
+    how: tuple[AdjudicateOptions, datetime],
+) -> Candidate:  # fmt: skip
+    """Turn a track of changed ground into a candidate; ``how`` ends with the UTC end of the run."""
+    measures = summed_up(track, options)
+    pixels = (track.rows, track.cols)
+    found = looks_at_ground(site, bench, pixels, trait_of(measures), (track.first_on, options))
+    found = _with_sightings(found, track, timedelta(days=measures["wait_days"]))
+    scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
+    kind = next(iter(kind_scores([s.measures for s in track.sightings], options.kinds)))
+    candidate = assemble(
+        replace(track, kind=kind),
+        found,
+        site.store.grid,
+        corridor_id=site.corridor.id,
+        scene_ids=scene_ids,
+        detector=DETECTOR,
+        until=how[1],
+        options=how[0],
+    )
+    shape = _outline(site, bench, track, trait_of(measures).signature, found)
+    area = round(geodesic_area_m2(shape, site.store.grid.crs), 2)
+    return replace(candidate, polygon=shape, area_m2=area, measures=dict(sorted(measures.items())))
+
+
+def relook_ground(
+    site: Site, bench: Bench, case: Case, pixels: Sparse, options: GroundOptions
+) -> list[Look]:
+    """Look again at the place of an earlier case of changed ground."""
+    first = case.evidence.first_seen
+    assert first is not None
+    return looks_at_ground(site, bench, pixels, trait_of(case.measures), (first, options))
+
+
+def looks_at_ground(
+    site: Site, bench: Bench, pixels: Sparse, trait: Trait, how: tuple[datetime, GroundOptions]
+) -> list[Look]:
+    """Say what every pass says of a place; ``how`` begins with the first sighting (UTC)."""
+    first, options = how
+    window = _window(site, pixels)
+    footprint = pixels_to_mask(*pixels, window)
+    reach = int(np.bincount(site.reach(window)[footprint]).argmax())
+    out: list[Look] = []
+    for p, surface, ranks in bench.surfaces(window, lambda p: p.acquired >= first - _BEFORE):
+        verdict = resemble(footprint, surface, trait.signature, options.resemble)
+        hit, rank = verdict.seen is Seen.HIT, float(ranks[reach])
+        lasted = p.acquired - first >= trait.wait
+        out.append(
+            Look(
+                on=p.acquired,
+                pass_id=p.id,
+                sensor=p.sensor,
+                clear_share=round(verdict.clear_share, 4),
+                seen=verdict.seen,
+                certain=trait.certain and lasted if hit else True,
+                level_rank=None if np.isnan(rank) else round(rank, 4),
+                residual_m=round(bench.looks.quality[p.id].residual_m, 2),
+            )
+        )
+    return out
+
+
+def _with_sightings(looks: Sequence[Look], track: Track, wait: timedelta) -> list[Look]:
+    """Let a date that sighted the track be a hit; of the looks before only misses are evidence."""
+    certain: dict[str, bool] = {}
+    for s in track.sightings:
+        certain[s.pass_id] = certain.get(s.pass_id, False) or s.certain
+    out: list[Look] = []
+    for look in looks:
+        if look.pass_id in certain:
+            sure = certain[look.pass_id] and look.on - track.first_on >= wait
+            out.append(replace(look, seen=Seen.HIT, certain=sure))
+        elif look.seen is Seen.MISS or look.on >= track.first_on:
+            out.append(look)
+    return out
+
+
+def _outline(
+    site: Site, bench: Bench, track: Track, signature: Signature, found: Sequence[Look]
+) -> BaseGeometry:
+    """Outline where the newest hits lie nearer to the object than to the ground before."""
+    window = _window(site, (track.rows, track.cols))
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    hits = {k.pass_id for k in [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]}
+    places: list[NDArray[np.float32]] = []
+    for _, surface, _ in bench.surfaces(window, lambda p: p.id in hits):
+        at, _ = place(surface, local_offset(footprint, surface), signature)
+        places.append(np.where(surface.ground, at, np.nan).astype(np.float32))
+    stack = np.ma.masked_invalid(np.stack(places))
+    middle = np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
+    nothing = np.full(window.shape, np.nan, np.float32)
+    return outline(nothing, 0.5 - middle, footprint, site.store.grid.sub(window))
+
+
+def _window(site: Site, pixels: Sparse) -> Window:
+    window = box_of(pixels).pad(MARGIN_PX).intersect(site.store.grid.window)
+    assert window is not None
+    return window

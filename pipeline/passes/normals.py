@@ -1,0 +1,149 @@
+"""The seasonal normal of a corridor for one quarter: a product on disk, named by its inputs.
+
+Written once per tile as int16 layers (10 000 for 1) under ``normal/KEY/normal`` in the corridor
+store; a later run with the same history reads it and fits nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipeline.detect.features import MODELLED
+from pipeline.detect.normal import TERMS, Normal, NormalOptions, fit_normal
+from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
+from pipeline.io.tasks import map_tiles
+from pipeline.model import Ground, Pass, Tile, Window
+from pipeline.passes.ground import Sparse, States
+
+_STRIP_PX = 64  # rows fitted at once: memory grows with the dates by this and not by the tile
+_BORDER_PX = 2  # pixels around the corridor that need a model, for gradients
+_ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
+_VERSION = 1
+
+
+def day_of(when: datetime) -> float:
+    """Days since the origin of all fits (UTC)."""
+    return (when - _ORIGIN).total_seconds() / 86400
+
+
+def normal_key(states: States, history: Sequence[Pass], options: NormalOptions) -> str:
+    """Name a normal by everything that it depends on."""
+    own = {p.id for p in history}
+    flagged = {
+        pass_id: [_digest(pixels) for pixels in sparse]
+        for pass_id, sparse in sorted(states.flagged.items())
+        if pass_id in own
+    }
+    content = [
+        _VERSION,
+        states.looks.state_key,
+        [p.id for p in history],
+        flagged,
+        options.model_dump(),
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _digest(pixels: Sparse) -> str:
+    rows, cols = pixels
+    return hashlib.sha256(rows.astype("<i4").tobytes() + cols.astype("<i4").tobytes()).hexdigest()
+
+
+def write_normals(
+    states: States, history: Sequence[Pass], options: NormalOptions, what: str
+) -> str:
+    """Fit and write the tiles that are not there yet; give the folder of the product."""
+    site = states.site
+    folder = f"normal/{normal_key(states, history, options)}/normal"
+    todo = [t for t in site.store.tiles if not site.store.block_path(folder, t).exists()]
+
+    def one(tile: Tile) -> None:
+        site.store.write(folder, tile, _fit_tile(states, history, tile, options))
+
+    map_tiles(one, todo, site.workers, site.progress, what)
+    return folder
+
+
+def _fit_tile(
+    states: States, history: Sequence[Pass], tile: Tile, options: NormalOptions
+) -> Mapping[str, Layer]:
+    site, core = states.site, tile.core
+    days = np.array([day_of(p.acquired) for p in history], np.float64)
+    ids = [p.id for p in history]
+    near = np.asarray(
+        ndimage.binary_dilation(
+            site.inside(core.pad(_BORDER_PX)), np.ones((2 * _BORDER_PX + 1,) * 2)
+        ),
+        bool,
+    )[_BORDER_PX:-_BORDER_PX, _BORDER_PX:-_BORDER_PX]
+    parts: list[dict[str, NDArray[np.int16]]] = []
+    for row in range(core.row0, core.row1, _STRIP_PX):
+        strip = Window(row, min(row + _STRIP_PX, core.row1), core.col0, core.col1)
+        wanted = near[strip.within(core)]
+        parts.append(_fit_strip(states, (ids, days), strip, wanted, options))
+    whole = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+    return {k: site.store.pack(v, tile, 1) for k, v in whole.items()}
+
+
+def _fit_strip(
+    states: States,
+    dates: tuple[Sequence[str], NDArray[np.float64]],
+    strip: Window,
+    wanted: NDArray[np.bool_],
+    options: NormalOptions,
+) -> dict[str, NDArray[np.int16]]:
+    ids, days = dates
+    wide = strip.pad(1)
+    inner = strip.within(wide)
+    if wanted.any() and ids:
+        state = states.history(ids, wide)
+        use = (state == Ground.DRY) | (state == Ground.GREEN)
+        stack = np.stack([states.features(i, wide) for i in ids], axis=1)
+        padded = np.zeros(wide.shape, bool)
+        padded[inner] = wanted
+        fitted = fit_normal(stack, use, days, padded, options)
+        return {k: _pack(v[inner]) for k, v in _layers(fitted).items()}
+    shape = (len(MODELLED), *strip.shape)
+    empty = np.zeros(shape, np.float32)
+    blank = Normal(
+        np.zeros((len(MODELLED), TERMS, *strip.shape), np.float32),
+        empty, empty, empty, np.zeros(strip.shape, np.uint16),
+    )  # fmt: skip
+    return {k: _pack(v) for k, v in _layers(blank).items()}
+
+
+def _layers(normal: Normal) -> dict[str, NDArray[np.float32]]:
+    out: dict[str, NDArray[np.float32]] = {"looks": normal.looks.astype(np.float32) / SCALE}
+    for k, name in enumerate(MODELLED):
+        for j in range(TERMS):
+            out[f"{name}.{j}"] = normal.coef[k, j]
+        out[f"{name}.spread"] = normal.spread[k]
+        out[f"{name}.low"] = normal.low[k]
+        out[f"{name}.high"] = normal.high[k]
+    return out
+
+
+def _pack(values: NDArray[np.float32]) -> NDArray[np.int16]:
+    return np.clip(np.rint(values * SCALE), -32767, 32767).astype(np.int16)
+
+
+def read_normal(store: CorridorStore, folder: str, window: Window) -> Normal:
+    """Read the model over any window; pixels without one have ``looks`` 0."""
+
+    def layer(name: str) -> NDArray[np.float32]:
+        dense = store.dense(folder, name, window)[0]
+        return np.where(dense == NODATA, 0, dense).astype(np.float32) / np.float32(SCALE)
+
+    coef = np.stack([np.stack([layer(f"{n}.{j}") for j in range(TERMS)]) for n in MODELLED])
+    spread, low, high = (
+        np.stack([layer(f"{n}.{part}") for n in MODELLED]) for part in ("spread", "low", "high")
+    )
+    looks = np.rint(layer("looks") * SCALE).astype(np.uint16)
+    return Normal(coef, np.maximum(spread, 1e-3), low, high, looks)
