@@ -23,7 +23,7 @@ from pipeline.passes.follow import FollowOptions, follow, relook
 from pipeline.passes.gather import fingerprint, gather, plan
 from pipeline.passes.ground import Looks, Site
 from pipeline.passes.known import earlier_cases, known_pixels
-from pipeline.passes.reduce import Reduced, reduce_dates
+from pipeline.passes.reduce import Reduced, reduce_dates, tidy
 from pipeline.passes.site import open_site, store_root, why_unopened
 from pipeline.passes.states import write_states
 from pipeline.passes.unseen import never_seen, unseen
@@ -123,6 +123,7 @@ def _sweep(
     with _stage(judged, "prepare"):
         reduced = reduce_dates(site, usable, workflow.options.prepare)
         key = write_states(site, reduced.passes, reduced, detect.water)
+        tidy(site.store, reduced.mask_key, key)
     # A pass may be good in one corridor and not in another.
     own = site.corridor.id
     judged.set_aside += [replace(a, what=f"{a.what} in {own}") for a in reduced.set_aside]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,14 @@ class Site:
     workers: int = 1
     io_threads: int = 1
     progress: Progress | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker elsewhere works alone and talks to nobody.
+        return {**self.__dict__, "workers": 1, "io_threads": 1, "progress": None}
+
+    def detached(self) -> Site:
+        """Give the site as a worker sees it."""
+        return replace(self, workers=1, io_threads=1, progress=None)
 
     @property
     def n_reach(self) -> int:
