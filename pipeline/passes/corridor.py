@@ -17,7 +17,7 @@ from pipeline.config import Workflow
 from pipeline.errors import ConfigurationError
 from pipeline.io.failpoints import failpoint
 from pipeline.io.store import DamagedBlockError, open_store
-from pipeline.io.tasks import Progress
+from pipeline.io.tasks import Progress, Workers
 from pipeline.model import Candidate, Case, Corridor, Grid, Look, NotObserved, Pass, SetAside
 from pipeline.passes.follow import FollowOptions, follow, relook
 from pipeline.passes.gather import fingerprint, gather, plan
@@ -67,6 +67,7 @@ def run_corridor(
     passes: Sequence[Pass],
     known: tuple[Sequence[Case], Span],
     progress: Progress | None,
+    workers: Workers | None = None,
 ) -> Judged:
     """Run all sweeps over one corridor; nothing here touches the ledger or the output.
 
@@ -75,6 +76,8 @@ def run_corridor(
     known : (sequence of Case, Span)
         Cases of the ledger (those that began before the patrol stay out of history and are looked
         at again), and the patrol.
+    workers : int, cluster or None
+        What the sweeps run on; None: the workflow's threads.
 
     Raises
     ------
@@ -87,7 +90,7 @@ def run_corridor(
         for p in passes
     ]
     judged.gsd_m = {p.sensor: min(a.gsd_m for a in p.scenes[0].assets.values()) for p in passes}
-    site = open_site(workflow, corridor, passes, progress) if passes else None
+    site = open_site(workflow, corridor, passes, progress, workers) if passes else None
     if site is None:
         judged.counts = {"passes": len(passes), "usable": 0}
         judged.set_aside, judged.unreachable = why_unopened(passes)

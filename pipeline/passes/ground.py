@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.io.burn import burn, burn_indices
 from pipeline.io.looks import LookReader
 from pipeline.io.store import CorridorStore
-from pipeline.io.tasks import Progress
+from pipeline.io.tasks import Progress, Workers
 from pipeline.model import Corridor, DateQuality, Ground, Pass, Reach, Window
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.int32]]
@@ -26,7 +26,7 @@ class Site:
     corridor: Corridor
     store: CorridorStore
     reaches: tuple[Reach, ...]
-    workers: int = 1
+    workers: Workers = 1
     io_threads: int = 1
     progress: Progress | None = None
 

@@ -44,7 +44,7 @@ def write_states(
         clear = np.isin(reader.mask(p.id, tile.core), CLEAR_CODES)
         state = ground_state(bands, clear, options).astype(np.int16)
         layer: Layer = site.store.pack(state, tile, 1)
-        site.store.write(f"state/{key}/{p.id}", tile, {"state": layer})
+        site.store.write(f"state/{key}/{p.id}", tile, {"state": layer}, durable=False)
 
     map_tiles(one, todo, site.workers, site.progress, "water and ground")
     return key
