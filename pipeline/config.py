@@ -190,11 +190,19 @@ class Workflow(BaseModel):
     sensors: Path = Field(
         default=Path("../config/sensors"), description="folder of band tables, relative"
     )
+    cluster: str = Field(
+        default="threads",
+        pattern=r"^(threads|processes|(tcp|tls)://\S+)$",
+        description="threads, processes, or the address of a dask scheduler (tcp://host:8786) "
+        "whose workers see the state folder under the same path",
+    )
     options: Options = Options()
 
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
-        content = self.model_dump(mode="json", by_alias=True, exclude={"state", "out", "sensors"})
+        content = self.model_dump(
+            mode="json", by_alias=True, exclude={"state", "out", "sensors", "cluster"}
+        )
         for name in ("workers", "io_threads"):
             content["options"]["store"].pop(name)
         content["options"]["store"].pop("tile_px")

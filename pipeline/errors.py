@@ -58,6 +58,12 @@ class SourceUnreachableError(SiluanError):
     code = ExitCode.UNREACHABLE
 
 
+class ClusterUnreachableError(SiluanError):
+    """A cluster did not answer, or cannot work on the state directory; running again may help."""
+
+    code = ExitCode.UNREACHABLE
+
+
 class LedgerHeldError(SiluanError):
     """Another run holds the ledger."""
 

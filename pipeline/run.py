@@ -18,6 +18,7 @@ from pipeline import __version__
 from pipeline.adjudicate.evidence import fold
 from pipeline.config import Period, Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.cluster import open_workers
 from pipeline.io.failpoints import failpoint
 from pipeline.io.progress import reporter
 from pipeline.ledger import Judgement, LedgerContext, LedgerResult, apply, open_ledger
@@ -92,12 +93,16 @@ def run_workflow(request: RunRequest) -> ExitCode:
             _make_writable(folder)
         ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
         known = ledger.cases()
+        threads = workflow.options.store.workers
+        workers = stack.enter_context(open_workers(workflow.cluster, threads, workflow.state))
         judged: list[Judged] = []
         for corridor in corridors:
             passes = searched.passes[corridor.id]
             span = _span(workflow, passes)
             with clock.stage("detect"):
-                judged.append(run_corridor(workflow, corridor, passes, (known, span), progress))
+                judged.append(
+                    run_corridor(workflow, corridor, passes, (known, span), progress, workers)
+                )
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
         run_id = _run_id(workflow, corridors, judged)
         with clock.stage("ledger"):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pipeline.errors import DiskFullError
 
@@ -36,26 +37,33 @@ def disk_full_named(path: Path) -> Generator[None]:
         ) from error
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
     """Write a file whole or not at all.
+
+    ``durable=False`` does not wait for the disk: for files that carry a checksum and can be made
+    again, since a loss of power may then leave a damaged one. Several workers may write such a
+    file at once; the last of them wins.
 
     Raises
     ------
     DiskFullError
         If the disk is full; the old content stays and no leftover remains.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    mark = "partial" if durable else f"{uuid4().hex[:8]}.partial"
+    partial = path.with_name(f".{path.name}.{mark}")
     with disk_full_named(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -59,6 +59,13 @@ class LookReader:
         """Clear-sky codes of prepare over ``window``."""
         return self.codes(f"mask/{self.mask_key}/{pass_id}", "mask", window)
 
+    def reference(self, folder: str, name: str, window: Window) -> NDArray[np.float32]:
+        """Float layer of ``folder`` over ``window``, NaN where nothing is stored."""
+        values, _ = self.store.dense(folder, name, window)
+        if values.dtype != np.float32:  # no tile of it is there
+            return np.full(window.shape, np.nan, np.float32)
+        return np.asarray(values, dtype=np.float32)
+
     def stack(
         self, pass_ids: Sequence[str], bands: Sequence[str], window: Window
     ) -> dict[str, NDArray[np.float32]]:

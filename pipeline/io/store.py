@@ -6,18 +6,18 @@ Layout, below one folder per corridor and geometry::
     PASS_ID/TILE.blk                all bands of one tile of one pass
     PASS_ID/pass.json               written last: the fingerprint of what was read
     mask/KEY/PASS_ID/TILE.blk       clear-sky codes, KEY names the inputs and options they depend on
+    state/KEY/PASS_ID/TILE.blk      ground states, likewise
+    kept/                           small results of prepare, see ``pipeline.io.vault``
+    work/                           intermediate layers of a run that goes on
 
-A block holds, per band, the stored pixels of its tile in row-major order as int16: reflectance
-times 10 000 (nodata -32768), or class codes. A band that is coarser by a whole factor stays at its
-own resolution. Blocks are compressed by bitshuffle and LZ4 and carry a CRC-32.
+Layers of passes are reflectance times 10 000 (nodata -32768), or class codes. A band that is
+coarser by a whole factor stays at its own resolution.
 """
 
 from __future__ import annotations
 
 import json
-import struct
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -25,72 +25,20 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
-from numcodecs.blosc import Blosc
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import tiles_over
 from pipeline.io.atomic import write_bytes, write_json
+from pipeline.io.blocks import DamagedBlockError, Layer, Packed, encode, read_layer
 from pipeline.io.burn import burn
 from pipeline.model import Grid, Tile, Window
+
+__all__ = ["LAYOUT", "NODATA", "SCALE", "CorridorStore", "DamagedBlockError", "Layer", "open_store"]
 
 LAYOUT = 1
 NODATA = -32768
 SCALE = 10_000.0
-_MAGIC = b"SLB1"
-
-
-class DamagedBlockError(ValueError):
-    """A block whose bytes do not fit its checksum; it can be made again."""
-
-    def __init__(self, what: str, path: Path | None = None) -> None:
-        super().__init__(what)
-        self.path = path
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One packed band of one block: ``values`` are the stored pixels at ``factor`` of the grid."""
-
-    values: NDArray[np.int16]
-    factor: int
-
-
-def encode(layers: Mapping[str, Layer]) -> bytes:
-    """Serialise a block."""
-    codec = Blosc(cname="lz4", clevel=5, shuffle=Blosc.BITSHUFFLE)
-    parts = {name: codec.encode(layer.values) for name, layer in sorted(layers.items())}
-    head = {
-        name: [len(part), int(layers[name].values.size), layers[name].factor]
-        for name, part in parts.items()
-    }
-    body = json.dumps(head).encode() + b"\n" + b"".join(parts.values())
-    return _MAGIC + struct.pack("<I", zlib.crc32(body)) + body
-
-
-def decode(blob: bytes, names: Sequence[str]) -> dict[str, Layer]:
-    """Read some layers of a block; names it does not hold are left out.
-
-    Raises
-    ------
-    DamagedBlockError
-        Truncated or altered.
-    """
-    body = blob[8:]
-    if len(blob) < 8 or blob[:4] != _MAGIC or struct.unpack("<I", blob[4:8])[0] != zlib.crc32(body):
-        raise DamagedBlockError("checksum")
-    line, _, rest = body.partition(b"\n")
-    head: dict[str, list[int]] = json.loads(line)
-    out: dict[str, Layer] = {}
-    at = 0
-    codec = Blosc()
-    for name, (length, size, factor) in head.items():
-        if name in names:
-            raw = codec.decode(rest[at : at + length])
-            values = np.frombuffer(raw, dtype=np.int16, count=size)
-            out[name] = Layer(values, factor)
-        at += length
-    return out
 
 
 @dataclass(frozen=True)
@@ -119,15 +67,28 @@ class CorridorStore:
         """Tiles (without halo) that hold stored pixels, row-major."""
         return tuple(t for t in tiles_over(self.grid, self.tile_px, 0) if self.kept(t.core).any())
 
-    @lru_cache(maxsize=256)  # noqa: B019 - one store lives as long as its run
+    def __getstate__(self) -> dict[str, Any]:
+        # What workers elsewhere need; masks and tiles are made again there.
+        return {n: self.__dict__[n] for n in ("root", "grid", "tile_px", "stored")}
+
+    @cached_property
+    def _rows_kept(self) -> Callable[[Window, int], tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+        return lru_cache(maxsize=128)(self._burn_kept)
+
+    def _burn_kept(
+        self, window: Window, factor: int
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Mask of stored pixels, and how many of them lie before each row."""
+        mask = burn(self.stored, self.grid.sub(window))
+        if factor > 1:
+            rows, cols = mask.shape
+            view = mask.reshape(rows // factor, factor, cols // factor, factor)
+            mask = np.asarray(view.any(axis=(1, 3)), dtype=bool)
+        return mask, np.concatenate([[0], mask.sum(axis=1).cumsum()])
+
     def kept(self, window: Window, factor: int = 1) -> NDArray[np.bool_]:
         """Give the mask of stored pixels of a tile's core at ``factor``."""
-        fine = burn(self.stored, self.grid.sub(window))
-        if factor == 1:
-            return fine
-        rows, cols = fine.shape
-        view = fine.reshape(rows // factor, factor, cols // factor, factor)
-        return np.asarray(view.any(axis=(1, 3)), dtype=bool)
+        return self._rows_kept(window, factor)[0]
 
     @staticmethod
     def tile_name(tile: Tile) -> str:
@@ -156,13 +117,15 @@ class CorridorStore:
         block.unlink(missing_ok=True)
         (block.parent / "pass.json").unlink(missing_ok=True)
 
-    def pack(self, values: NDArray[np.int16], tile: Tile, factor: int) -> Layer:
+    def pack(self, values: Packed, tile: Tile, factor: int) -> Layer:
         """Keep the stored pixels of a dense array over a tile's core."""
         return Layer(values[self.kept(tile.core, factor)], factor)
 
-    def write(self, folder: str, tile: Tile, layers: Mapping[str, Layer]) -> None:
-        """Write a block, whole or not at all."""
-        write_bytes(self.block_path(folder, tile), encode(layers))
+    def write(
+        self, folder: str, tile: Tile, layers: Mapping[str, Layer], durable: bool = True
+    ) -> None:
+        """Write a block, whole or not at all; ``durable=False`` for what can be made again."""
+        write_bytes(self.block_path(folder, tile), encode(layers), durable=durable)
 
     def fingerprint(self, pass_id: str) -> str | None:
         """Give what the pass was gathered from, or None if it was not finished."""
@@ -182,14 +145,15 @@ class CorridorStore:
             self.root / pass_id / "pass.json", {"fingerprint": fingerprint, "note": dict(note)}
         )
 
-    def dense(self, folder: str, band: str, window: Window) -> tuple[NDArray[np.int16], int]:
+    def dense(self, folder: str, band: str, window: Window) -> tuple[Packed, int]:
         """Unpack one layer over any window.
 
         Returns
         -------
-        values : int16
+        values : int16, or float32 for references
             Over ``window`` divided by the factor (the window is widened to whole coarse pixels:
-            its first coarse pixel holds the window's first pixel); NODATA where nothing is stored.
+            its first coarse pixel holds the window's first pixel); NODATA, or NaN, where nothing is
+            stored.
         factor : int
         """
         factor = 1
@@ -197,36 +161,27 @@ class CorridorStore:
         for tile in self.tiles:
             if tile.core.intersect(window) is None:
                 continue
-            path = self.block_path(folder, tile)
-            if not path.exists():
-                continue
-            layer = _decode_cached(str(path), path.stat().st_mtime_ns).get(band)
+            layer = read_layer(self.block_path(folder, tile), band)
             if layer is not None:
                 found.append((tile, layer))
                 factor = layer.factor
         coarse = _coarse(window, factor)
-        out = np.full(coarse.shape, NODATA, dtype=np.int16)
+        floating = bool(found) and found[0][1].values.dtype == np.float32
+        out = np.full(
+            coarse.shape, np.nan if floating else NODATA, np.float32 if floating else np.int16
+        )
         for tile, layer in found:
             core = _coarse(tile.core, factor)
             common = core.intersect(coarse)
             if common is None:
                 continue
-            kept = self.kept(tile.core, factor)
-            full = np.full(kept.shape, NODATA, dtype=np.int16)
-            full[kept] = layer.values
-            out[common.within(coarse)] = full[common.within(core)]
+            rows, cols = common.within(core)
+            mask, before = self._rows_kept(tile.core, factor)
+            values = layer.values[before[rows.start] : before[rows.stop]]
+            part = np.full(mask[rows].shape, out.dtype.type(np.nan if floating else NODATA))
+            part[mask[rows]] = values
+            out[common.within(coarse)] = part[:, cols]
         return out, factor
-
-
-@lru_cache(maxsize=512)
-def _decode_cached(path: str, mtime_ns: int) -> dict[str, Layer]:
-    del mtime_ns  # part of the key only: a rewritten block is read again
-    blob = Path(path).read_bytes()
-    line = blob[8:].partition(b"\n")[0]
-    try:
-        return decode(blob, list(json.loads(line)))
-    except ValueError as error:
-        raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
 
 
 def _coarse(window: Window, factor: int) -> Window:

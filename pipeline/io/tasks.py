@@ -1,14 +1,15 @@
-"""The one place where work is spread: a loop, threads, and later a cluster.
+"""The one place where work is spread: a loop, threads, or a cluster.
 
-Workers are plain functions of one picklable item; results come back in the order of the items, so
-the way of running cannot change the outcome.
+Work is a function of one item, and with a cluster both must be picklable: give it small frozen
+specs, and open stores and files where it runs. Results come back in the order of the items, so the
+way of running cannot change the outcome.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Progress = Callable[[str, int, int], None]
 """Called with (what, done, total)."""
@@ -17,10 +18,24 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+class Elsewhere(Protocol):
+    """Workers that are not threads of this process."""
+
+    def map(
+        self, work: Callable[[T], R], items: Iterable[T], progress: Progress | None, what: str
+    ) -> list[R]:
+        """Apply ``work`` to every item, in order."""
+        ...
+
+
+Workers = int | Elsewhere
+"""A number of threads, or a cluster."""
+
+
 def map_tiles(
     work: Callable[[T], R],
     items: Iterable[T],
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
     what: str = "",
 ) -> list[R]:
@@ -33,7 +48,7 @@ def map_tiles(
     items
         One per tile (or per tile and pass).
     workers
-        1 runs in a loop in this thread; more runs on threads.
+        1 runs in a loop in this thread; more runs on threads; or a cluster.
     progress
         Called with (``what``, done, total) after each item, from the calling thread.
 
@@ -48,6 +63,8 @@ def map_tiles(
         The first failure in the order of the items; what has not started is cancelled.
     """
     todo = list(items)
+    if not isinstance(workers, int):
+        return workers.map(work, todo, progress, what)
     if workers <= 1 or len(todo) <= 1:
         results: list[R] = []
         for done, item in enumerate(todo, 1):

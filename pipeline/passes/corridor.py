@@ -17,14 +17,14 @@ from pipeline.config import Workflow
 from pipeline.errors import ConfigurationError
 from pipeline.io.failpoints import failpoint
 from pipeline.io.store import DamagedBlockError, open_store
-from pipeline.io.tasks import Progress
+from pipeline.io.tasks import Progress, Workers
 from pipeline.model import Candidate, Case, Corridor, Grid, Look, NotObserved, Pass, SetAside
 from pipeline.passes.follow import FollowOptions, follow, relook
 from pipeline.passes.gather import fingerprint, gather, plan
 from pipeline.passes.ground import Looks, Site
 from pipeline.passes.known import earlier_cases, known_pixels
 from pipeline.passes.merge import one_problem
-from pipeline.passes.reduce import Reduced, reduce_dates
+from pipeline.passes.reduce import Reduced, reduce_dates, tidy
 from pipeline.passes.site import open_site, store_root, why_unopened
 from pipeline.passes.states import write_states
 from pipeline.passes.unseen import never_seen, unseen
@@ -68,6 +68,7 @@ def run_corridor(
     passes: Sequence[Pass],
     known: tuple[Sequence[Case], Span],
     progress: Progress | None,
+    workers: Workers | None = None,
 ) -> Judged:
     """Run all sweeps over one corridor; nothing here touches the ledger or the output.
 
@@ -76,6 +77,8 @@ def run_corridor(
     known : (sequence of Case, Span)
         Cases of the ledger (those that began before the patrol stay out of history and are looked
         at again), and the patrol.
+    workers : int, cluster or None
+        What the sweeps run on; None: the workflow's threads.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def run_corridor(
         for p in passes
     ]
     judged.gsd_m = {p.sensor: min(a.gsd_m for a in p.scenes[0].assets.values()) for p in passes}
-    site = open_site(workflow, corridor, passes, progress) if passes else None
+    site = open_site(workflow, corridor, passes, progress, workers) if passes else None
     if site is None:
         judged.counts = {"passes": len(passes), "usable": 0}
         judged.set_aside, judged.unreachable = why_unopened(passes)
@@ -124,6 +127,7 @@ def _sweep(
     with _stage(judged, "prepare"):
         reduced = reduce_dates(site, usable, workflow.options.prepare)
         key = write_states(site, reduced.passes, reduced, detect.water)
+        tidy(site.store, reduced.mask_key, key)
     # A pass may be good in one corridor and not in another.
     own = site.corridor.id
     judged.set_aside += [replace(a, what=f"{a.what} in {own}") for a in reduced.set_aside]

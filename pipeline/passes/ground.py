@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from pipeline.detect.features import MODELLED
 from pipeline.io.burn import burn, burn_indices
 from pipeline.io.looks import LookReader
 from pipeline.io.store import NODATA, SCALE, CorridorStore
-from pipeline.io.tasks import Progress
+from pipeline.io.tasks import Progress, Workers
 from pipeline.model import Corridor, DateQuality, Ground, Pass, Reach, Window
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.int32]]
@@ -26,9 +27,17 @@ class Site:
     corridor: Corridor
     store: CorridorStore
     reaches: tuple[Reach, ...]
-    workers: int = 1
+    workers: Workers = 1
     io_threads: int = 1
     progress: Progress | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker elsewhere works alone and talks to nobody.
+        return {**self.__dict__, "workers": 1, "io_threads": 1, "progress": None}
+
+    def detached(self) -> Site:
+        """Give the site as a worker sees it."""
+        return replace(self, workers=1, io_threads=1, progress=None)
 
     @property
     def n_reach(self) -> int:

@@ -19,6 +19,7 @@ from pipeline.detect.features import MODELLED
 from pipeline.detect.normal import TERMS, Normal, NormalOptions, fit_normal
 from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
+from pipeline.io.vault import keep_newest
 from pipeline.model import Ground, Pass, Tile, Window
 from pipeline.passes.ground import Sparse, States
 
@@ -26,6 +27,7 @@ _STRIP_PX = 64  # rows fitted at once: memory grows with the dates by this and n
 _BORDER_PX = 2  # pixels around the corridor that need a model, for gradients
 _ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 _VERSION = 1
+_KEPT = 24  # quarters of recent runs; an older one is fitted again when it is asked for
 
 
 def day_of(when: datetime) -> float:
@@ -61,13 +63,15 @@ def write_normals(
 ) -> str:
     """Fit and write the tiles that are not there yet; give the folder of the product."""
     site = states.site
-    folder = f"normal/{normal_key(states, history, options)}/normal"
+    key = normal_key(states, history, options)
+    folder = f"normal/{key}/normal"
     todo = [t for t in site.store.tiles if not site.store.block_path(folder, t).exists()]
 
     def one(tile: Tile) -> None:
-        site.store.write(folder, tile, _fit_tile(states, history, tile, options))
+        site.store.write(folder, tile, _fit_tile(states, history, tile, options), durable=False)
 
     map_tiles(one, todo, site.workers, site.progress, what)
+    keep_newest(site.store.root / "normal", key, _KEPT)
     return folder
 
 

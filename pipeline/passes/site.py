@@ -16,7 +16,7 @@ from pipeline.grid import reproject
 from pipeline.io.corridors import reaches_of, utm_crs
 from pipeline.io.raster import Profile, raster_profile
 from pipeline.io.store import CorridorStore, open_store
-from pipeline.io.tasks import Progress
+from pipeline.io.tasks import Progress, Workers
 from pipeline.model import Corridor, Grid, Pass, SetAside
 from pipeline.passes.ground import Site
 
@@ -41,9 +41,16 @@ def store_root(workflow: Workflow, corridor: Corridor, res_m: float | None = Non
 
 
 def open_site(
-    workflow: Workflow, corridor: Corridor, passes: Sequence[Pass], progress: Progress | None
+    workflow: Workflow,
+    corridor: Corridor,
+    passes: Sequence[Pass],
+    progress: Progress | None,
+    workers: Workers | None = None,
 ) -> Site | None:
-    """Open the corridor's store on the grid of its imagery; None if no scene can be opened."""
+    """Open the corridor's store on the grid of its imagery; None if no scene can be opened.
+
+    ``workers`` are the workflow's threads unless given.
+    """
     try:
         profile = _finest_profile(passes)
     except SourceUnreachableError:
@@ -61,7 +68,7 @@ def open_site(
             store.root, store.grid, store.tile_px, stored.buffer(options.context_m)
         )
     reaches = reaches_of(corridor, store.grid.crs)
-    return Site(corridor, store, reaches, options.workers, options.io_threads, progress)
+    return Site(corridor, store, reaches, workers or options.workers, options.io_threads, progress)
 
 
 def why_unopened(passes: Sequence[Pass]) -> tuple[list[SetAside], list[str]]:

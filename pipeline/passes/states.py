@@ -54,11 +54,11 @@ def write_states(
         score = water_score(bands, options)
         kept = {k: _packed(v) for k, v in features(bands, score).items()}
         layers = {k: site.store.pack(v, tile, 1) for k, v in kept.items()}
-        site.store.write(f"feature/{key}/{p.id}", tile, layers)
+        site.store.write(f"feature/{key}/{p.id}", tile, layers, durable=False)
         state = ground_state(bands, clear, options, score).astype(np.int16)
         layer: Layer = site.store.pack(state, tile, 1)
         # The state comes last: it says that both are there.
-        site.store.write(f"state/{key}/{p.id}", tile, {"state": layer})
+        site.store.write(f"state/{key}/{p.id}", tile, {"state": layer}, durable=False)
 
     map_tiles(one, todo, site.workers, site.progress, "water and ground")
     return key

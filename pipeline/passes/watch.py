@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,6 +150,13 @@ class BaselineCache:
         self._states = states
         self._ids = [p.id for p in history]
         self._ranks = ranks
+        self._build = lru_cache(maxsize=32)(self._fresh)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k != "_build"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
         self._build = lru_cache(maxsize=32)(self._fresh)
 
     def _fresh(self, window: Window) -> Baseline:

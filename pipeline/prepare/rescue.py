@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 
 Stack = NDArray[np.float32]
 Spectrum = tuple[Stack, Stack, Stack]
@@ -53,6 +54,16 @@ class RescueOptions(BaseModel):
     )
     tolerance_share: float = Field(
         default=0.12, ge=0, le=0.5, description="and in proportion to it"
+    )
+    object_px: int = Field(
+        default=32, ge=0, le=100, description="A flagged patch no longer than this may be an object"
+    )
+    object_share: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="Share of such a patch that was given back from which all of it is: the pixels "
+        "of its edge are mixed, and their spectrum moves with every shift",
     )
     shadow_px: int = Field(
         default=60, ge=0, le=120, description="How far [px] a fitting shadow is looked for"
@@ -100,6 +111,39 @@ def rescue(
         (options.most, options.least_looks, options.consecutive),
         out,
     )
+    return out
+
+
+def whole_objects(
+    given: NDArray[np.bool_], flagged: NDArray[np.bool_], options: RescueOptions
+) -> NDArray[np.bool_]:
+    """Give back the rest of small flagged patches of which enough was given back.
+
+    Parameters
+    ----------
+    given, flagged : bool (H, W)
+        Of one date: pixels given back, and pixels still flagged.
+
+    Returns
+    -------
+    bool (H, W)
+        ``given`` and what belongs to it; radius ``object_px`` + 1: a patch cut by the window's edge
+        is longer than that where it matters.
+    """
+    if not given.any() or not flagged.any() or options.object_px == 0:
+        return given
+    labels = np.zeros(given.shape, np.int32)
+    ndimage.label(given | flagged, structure=np.ones((3, 3), dtype=int), output=labels)
+    out = given.copy()
+    counts = np.bincount(labels[given], minlength=int(labels.max()) + 1)
+    for label, box in enumerate(ndimage.find_objects(labels), 1):
+        if box is None or counts[label] == 0:
+            continue
+        if max(s.stop - s.start for s in box) > options.object_px:
+            continue
+        patch = labels[box] == label
+        if counts[label] >= options.object_share * np.count_nonzero(patch):
+            out[box] |= patch
     return out
 
 

@@ -1,0 +1,261 @@
+"""Workers elsewhere: dask.distributed behind :func:`pipeline.io.tasks.map_tiles`, and only there.
+
+The state directory must be shared: workers read looks from it and write layers to it, so that what
+travels are names and small results. Imagery is read where the run is, with its network and its
+credentials. A task may run twice (a worker died): work is safe to repeat, and gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import socket
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from pipeline import __version__
+from pipeline.errors import ClusterUnreachableError, ConfigurationError
+from pipeline.io.atomic import write_text
+from pipeline.io.failpoints import failpoint
+from pipeline.io.tasks import Progress, Workers
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_BATCHES = 6  # for each thread of the cluster: few enough to last, enough to even out
+_PATIENCE_S = 60.0  # without any worker
+_CONNECT_S, _FETCH_S = 15.0, 30.0
+_POLL_S, _LOOK_S = 0.02, 1.0
+_AGAIN = "Start the cluster, or set 'cluster: threads', and run again; what was finished is kept"
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Work on several items, after a look at whether the state directory is there."""
+
+    work: Callable[[Any], Any]
+    mark: Path
+
+    def __call__(self, items: Sequence[Any]) -> list[Any]:
+        if not self.mark.is_file():
+            raise _blind([socket.gethostname()], self.mark.parent)
+        failpoint("cluster.batch")
+        return [self.work(item) for item in items]
+
+
+def _look(mark: Path) -> tuple[str, bool, str]:
+    """Say, on a worker, who it is, whether it sees the state directory, and its version."""
+    return socket.gethostname(), mark.is_file(), __version__
+
+
+def _blind(names: Sequence[str], state: Path) -> ClusterUnreachableError:
+    return ClusterUnreachableError(
+        f"the worker(s) {', '.join(sorted(set(names)))} cannot see the state directory {state}",
+        "Mount it on every worker under the same path, and run again",
+    )
+
+
+class Cluster:
+    """A dask scheduler with workers that share the state directory.
+
+    Parameters
+    ----------
+    client
+        A connected ``distributed.Client``.
+    name
+        Of the scheduler, for sentences.
+    state
+        The state directory.
+    """
+
+    def __init__(self, client: Any, name: str, state: Path) -> None:
+        self._client, self._name, self._state = client, name, state
+        self._mark = state / f".cluster-{uuid4().hex[:8]}"
+        self._empty_since: float | None = None
+
+    def __enter__(self) -> Cluster:
+        self._state.mkdir(parents=True, exist_ok=True)
+        write_text(self._mark, "seen by all workers of a run\n")
+        try:
+            self._check()
+        except BaseException:
+            self._mark.unlink(missing_ok=True)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._mark.unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=_CONNECT_S)
+            said: dict[str, tuple[str, bool, str]] = self._client.run(_look, self._mark)
+        except ImportError as error:
+            raise ConfigurationError(
+                f"the workers of {self._name} cannot import siluan ({error})",
+                f"Install siluan {__version__} where the workers run",
+            ) from error
+        except (OSError, TimeoutError) as error:
+            what = f"the cluster {self._name} has no worker that answers"
+            raise ClusterUnreachableError(what, _AGAIN) from error
+        blind = [f"{host} ({address})" for address, (host, sees, _) in said.items() if not sees]
+        if blind:
+            raise _blind(blind, self._state)
+        other = sorted(f"{a} has {v}" for a, (_, _, v) in said.items() if v != __version__)
+        if other:
+            raise ConfigurationError(
+                f"workers of another version than {__version__}: {', '.join(other)}",
+                "Install the same version everywhere",
+            )
+
+    def map(
+        self, work: Callable[[T], R], items: Iterable[T], progress: Progress | None, what: str
+    ) -> list[R]:
+        """Apply ``work`` to every item; see :func:`pipeline.io.tasks.map_tiles`.
+
+        Raises
+        ------
+        ClusterUnreachableError
+            The scheduler went away, no worker was left, a task killed one worker after the other,
+            or a worker does not see the state directory.
+        """
+        todo = list(items)
+        if not todo:
+            return []
+        size = ceil(len(todo) / (_BATCHES * max(self._threads(), 1)))
+        batches = [todo[i : i + size] for i in range(0, len(todo), size)]
+        futures = self._client.map(
+            _Batch(work, self._mark), batches, key=what or "work", pure=False
+        )
+        try:
+            found = self._collect(futures, (progress, what, len(todo)))
+        except BaseException:
+            with suppress(Exception):
+                self._client.cancel(futures, force=True)
+            raise
+        return [result for batch in found for result in batch]
+
+    def _threads(self) -> int:
+        try:
+            return sum(self._client.nthreads().values())
+        except (OSError, TimeoutError) as error:
+            raise self._gone() from error
+
+    def _gone(self) -> ClusterUnreachableError:
+        return ClusterUnreachableError(f"the cluster {self._name} went away in the middle", _AGAIN)
+
+    def _collect(
+        self, futures: Sequence[Any], telling: tuple[Progress | None, str, int]
+    ) -> list[list[Any]]:
+        """Wait for all; the first failure in the order of the items is raised."""
+        progress, what, total = telling
+        results: dict[Any, list[Any]] = {}
+        pending, looked = list(futures), time.monotonic()
+        while pending:
+            done = [f for f in pending if f.done()]
+            for future in done:
+                if (found := self._result(future)) is not None:
+                    results[future.key] = found
+            pending = [f for f in pending if f.key not in results]
+            if done:
+                looked, self._empty_since = time.monotonic(), None
+                if progress:
+                    progress(what, sum(len(r) for r in results.values()), total)
+                continue
+            time.sleep(_POLL_S)
+            if time.monotonic() - looked > _LOOK_S:
+                looked = time.monotonic()
+                self._still_there()
+        return [results[f.key] for f in futures]
+
+    def _result(self, future: Any) -> list[Any] | None:
+        """Fetch a result; None if its worker died meanwhile, so that it is computed again."""
+        distributed = importlib.import_module("distributed")
+        try:
+            return future.result(timeout=_FETCH_S)
+        except distributed.KilledWorker as error:
+            raise ClusterUnreachableError(
+                f"a task on {self._name} lost one worker after the other",
+                "Give the workers more memory, or run fewer threads on each, and run again",
+            ) from error
+        except TimeoutError:
+            self._still_there()
+            return None
+        except CancelledError as error:
+            raise self._gone() from error
+
+    def _still_there(self) -> None:
+        if self._client.status not in ("running", "connecting"):
+            raise self._gone()
+        alive = self._client.status == "running" and self._threads() > 0
+        if alive:
+            self._empty_since = None
+            return
+        now = time.monotonic()
+        self._empty_since = self._empty_since or now
+        if now - self._empty_since > _PATIENCE_S:
+            raise self._gone()
+
+
+@contextmanager
+def open_workers(cluster: str, threads: int, state: Path) -> Generator[Workers]:
+    """Give what ``map_tiles`` runs on.
+
+    Parameters
+    ----------
+    cluster
+        ``threads``, ``processes`` (a cluster of this machine, started here), or the address of a
+        dask scheduler.
+    threads
+        Number of threads, or of processes.
+    state
+        The state directory, which all workers must see.
+
+    Raises
+    ------
+    ConfigurationError
+        dask is not installed; workers of another version.
+    ClusterUnreachableError
+        No scheduler or no worker answers, or a worker does not see the state directory.
+    """
+    if cluster == "threads":
+        yield threads
+        return
+    try:
+        distributed = importlib.import_module("distributed")
+    except ImportError as error:
+        raise ConfigurationError(
+            f"'cluster: {cluster}' needs dask.distributed, which is not installed",
+            "Install it with: pip install 'siluan[cluster]'",
+        ) from error
+    for name in ("distributed", "distributed.client", "distributed.core"):
+        # Everything that a person can act on is said by us, once.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with ExitStack() as stack:
+        address: Any = cluster
+        if cluster == "processes":
+            local = distributed.LocalCluster(
+                n_workers=threads,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+            address = stack.enter_context(local)
+        client = stack.enter_context(_client(distributed, address, cluster))
+        yield stack.enter_context(Cluster(client, cluster, state))
+
+
+def _client(distributed: Any, address: Any, name: str) -> Any:
+    try:
+        return distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        reason = type(error).__name__
+        what = f"the cluster {name} cannot be reached ({reason})"
+        raise ClusterUnreachableError(what, _AGAIN) from error

@@ -1,0 +1,100 @@
+"""Small results kept on disk, each under a name made of all that it depends on.
+
+An entry that is damaged counts as absent and is dropped. Entries that nothing has asked for in a
+while go when there are too many; dropping any of them costs time and never changes a result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import shutil
+import struct
+import zipfile
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.io.atomic import write_bytes
+
+log = logging.getLogger("siluan")
+
+_MAGIC = b"SLV1"
+
+
+def content_key(*content: Any) -> str:
+    """Name content (anything that JSON can say); 16 hexadecimal digits of its SHA-256."""
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Vault:
+    """Arrays by kind and key, below one folder."""
+
+    root: Path
+
+    def get(self, kind: str, key: str) -> dict[str, NDArray[np.generic]] | None:
+        """Give what was put under a key, or None; marks it as used."""
+        path = self._path(kind, key)
+        try:
+            blob = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        body = blob[8:]
+        if blob[:4] != _MAGIC or blob[4:8] != struct.pack("<I", zlib.crc32(body)):
+            return self._drop(path)
+        try:
+            with np.load(io.BytesIO(body), allow_pickle=False) as found:
+                arrays = {name: found[name] for name in found.files}
+        except (ValueError, OSError, zipfile.BadZipFile):
+            return self._drop(path)
+        with suppress(OSError):
+            os.utime(path)
+        return arrays
+
+    def put(self, kind: str, key: str, **arrays: NDArray[np.generic]) -> None:
+        """Keep arrays under a key."""
+        sink = io.BytesIO()
+        np.savez_compressed(sink, allow_pickle=False, **arrays)
+        body = sink.getvalue()
+        blob = _MAGIC + struct.pack("<I", zlib.crc32(body)) + body
+        write_bytes(self._path(kind, key), blob, durable=False)
+
+    def trim(self, most_bytes: int) -> None:
+        """Drop the entries unused for longest until the rest fits."""
+        found = [(p.stat(), p) for p in self.root.glob("*/*.npz")]
+        total = sum(stat.st_size for stat, _ in found)
+        for stat, path in sorted(found, key=lambda f: (f[0].st_mtime_ns, f[1].name)):
+            if total <= most_bytes:
+                return
+            path.unlink(missing_ok=True)
+            total -= stat.st_size
+
+    def _path(self, kind: str, key: str) -> Path:
+        return self.root / kind / f"{key}.npz"
+
+    def _drop(self, path: Path) -> None:
+        log.warning("%s is damaged and is made again", path)
+        path.unlink(missing_ok=True)
+
+
+def keep_newest(folder: Path, current: str, most: int) -> None:
+    """Drop all but the ``most`` last used subfolders; ``current`` is marked as used and stays."""
+    if not folder.is_dir():
+        return
+    mark = folder / current
+    if mark.is_dir():
+        os.utime(mark)
+    others = [p for p in folder.iterdir() if p.is_dir() and p.name != current]
+    others.sort(key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
+    for old in others[most - 1 :]:
+        shutil.rmtree(old, ignore_errors=True)
