@@ -75,6 +75,41 @@ def run(
     _guard(lambda: run_workflow(request), debug)
 
 
+baseline_app = typer.Typer(no_args_is_help=True, help="History of corridors, fetched once.")
+app.add_typer(baseline_app, name="baseline")
+
+
+@baseline_app.command(
+    epilog="Examples: siluan baseline build workflows/patrol.yaml --dry-run · "
+    "siluan baseline build workflows/patrol.yaml --corridor xiangjiang --years 2 --yes"
+)
+def build(
+    workflow: Annotated[Path, typer.Argument(help="A file of workflows/.", show_default=False)],
+    corridor: Annotated[
+        list[str] | None, typer.Option(help="Only this corridor; may be repeated.")
+    ] = None,
+    years: Annotated[
+        float, typer.Option(min=0.01, max=20, help="Length of the history, up to the period's end.")
+    ] = 3.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for schedules.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would fetch, and fetch nothing.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Fetch the history of corridors into the store; says bytes and time first, and goes on."""
+    from pipeline.baseline import BuildRequest, build_baseline  # noqa: PLC0415
+
+    request = BuildRequest(
+        workflow=workflow,
+        corridors=tuple(corridor or ()),
+        years=years,
+        yes=yes,
+        dry_run=dry_run,
+    )
+    _guard(lambda: build_baseline(request), debug)
+
+
 def _day(value: datetime | None) -> date | None:
     return value.date() if value else None
 

@@ -76,7 +76,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
     corridors = choose_corridors(workflow, request.corridors)
     clock = _Clock()
     with ExitStack() as stack:
-        lines = stack.enter_context(_log_lines())
+        lines = stack.enter_context(log_lines())
         progress = stack.enter_context(reporter())
         with clock.stage("search"):
             looked = workflow
@@ -90,7 +90,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             _say_plan(workflow, corridors, searched)
             return ExitCode.DONE
         for folder in (workflow.state, workflow.out):
-            _make_writable(folder)
+            make_writable(folder)
         ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
         known = ledger.cases()
         threads = workflow.options.store.workers
@@ -119,7 +119,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
     return _close(folder, result, record, unreachable)
 
 
-def _make_writable(folder: Path) -> None:
+def make_writable(folder: Path) -> None:
     """Find out before the work, and not after it, that its result cannot be kept."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -269,7 +269,7 @@ def _say_what_is_missing(record: RunRecord, unreachable: Sequence[str]) -> None:
 
 
 @contextmanager
-def _log_lines() -> Generator[list[str]]:
+def log_lines() -> Generator[list[str]]:
     """Send log lines to standard error, and keep them for run.log."""
     lines: list[str] = []
 

@@ -233,7 +233,7 @@ def test_the_tile_does_not_matter(classes: bool) -> None:
         dilate_cloud_m=60,
         dilate_soft_m=20,
         speckle_px=8,
-        rescue=RescueOptions(around_px=10, shadow_px=10),
+        rescue=RescueOptions(around_px=10, shadow_px=10, object_px=8),
         shadow=ShadowOptions(reach_px=25),
     )
     halo = halo_px(options, 10.0)

@@ -58,7 +58,7 @@ MASK = MaskOptions(
     dilate_soft_m=20,
     speckle_px=8,
     spectral=SpectralOptions(haze_box_px=5),
-    rescue=RescueOptions(around_px=10, shadow_px=12),
+    rescue=RescueOptions(around_px=10, shadow_px=12, object_px=8),
     shadow=ShadowOptions(reach_px=20),
 )
 OPTIONS = PrepareOptions(mask=MASK, radiometry=RadiometryOptions(step_tolerance=0.01))

@@ -33,7 +33,7 @@ NAMES = frozenset(
     }
 )
 
-ELSEWHERE = frozenset({"cluster.batch"})
+ELSEWHERE = frozenset({"baseline.planned", "baseline.fetched", "cluster.batch"})
 """Points that a plain run does not pass."""
 
 _SPEC = re.compile(r"(?P<name>[a-z_.]+)(:(?P<nth>[1-9]\d*))?(=(?P<action>kill|enospc|interrupt))?")

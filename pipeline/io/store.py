@@ -161,7 +161,11 @@ class CorridorStore:
         for tile in self.tiles:
             if tile.core.intersect(window) is None:
                 continue
-            layer = read_layer(self.block_path(folder, tile), band)
+            path = self.block_path(folder, tile)
+            layer = read_layer(path, band)
+            if layer is None and "/" in folder and not path.exists():
+                # Of what was made from a pass every tile has a block; a gap is no missing data.
+                raise DamagedBlockError(f"{path} is missing", path)
             if layer is not None:
                 found.append((tile, layer))
                 factor = layer.factor

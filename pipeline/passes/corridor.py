@@ -178,18 +178,25 @@ def plan_corridor(workflow: Workflow, corridor: Corridor, passes: Sequence[Pass]
         "recompute": "the source has changed since it was read",
         "retry": "something of it could not be read last time",
     }
-    root = store_root(workflow, corridor)
-    known: Mapping[str, str] = {}
-    if (root / "store.json").exists():
-        dummy = Grid("EPSG:4326", Affine.identity(), (1, 1))
-        store = open_store(root, dummy, workflow.options.store.tile_px, corridor.polygon_wgs84)
-        known = plan(store, passes)
+    known = known_passes(workflow, corridor, passes)
     lines: list[str] = []
     for p in passes:
         what = known.get(p.id, "new")
         names = ", ".join(s.id for s in p.scenes)
         lines.append(f"{corridor.id} {p.id} {what}: {reasons[what]} ({names})")
     return lines or [f"{corridor.id}: no scenes in the period"]
+
+
+def known_passes(
+    workflow: Workflow, corridor: Corridor, passes: Sequence[Pass]
+) -> Mapping[str, str]:
+    """Say per pass what gathering would do (see ``gather.plan``); empty without a store."""
+    root = store_root(workflow, corridor)
+    if not (root / "store.json").exists():
+        return {}
+    dummy = Grid("EPSG:4326", Affine.identity(), (1, 1))
+    store = open_store(root, dummy, workflow.options.store.tile_px, corridor.polygon_wgs84)
+    return plan(store, passes)
 
 
 def _counts(
