@@ -166,8 +166,12 @@ def test_the_area_falls_with_the_level(plain: tuple[Path, dict[str, Any]]) -> No
 
 def test_a_drawdown_is_no_case(plain: tuple[Path, dict[str, Any]]) -> None:
     assert plain[1]["cases.geojson"]["features"] == []
-    # Seen once, uncertain, for analysts only: measured 2 on these dates.
-    assert len(plain[1]["watch.geojson"]["features"]) <= 2
+    # Seen once, uncertain, for analysts only: measured 2 of 乱占 and 2 of 乱采 on these dates.
+    watch = [f["properties"] for f in plain[1]["watch.geojson"]["features"]]
+    assert {p["evidence_state"] for p in watch} <= {"first"}
+    kinds = [p["kind"] for p in watch]
+    assert kinds.count("zhan") <= 2
+    assert len(kinds) - kinds.count("zhan") <= 2
 
 
 def paste(images: Path, data: Path, seed: int) -> list[Any]:

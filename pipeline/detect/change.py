@@ -62,6 +62,9 @@ class ChangeOptions(BaseModel):
     dry_looks: int = Field(
         default=2, ge=1, description="dry looks at this level or higher that make water unexpected"
     )
+    least_looks: int = Field(
+        default=3, ge=1, description="clear looks of history without which nothing is unexpected"
+    )
     rank_margin: float = Field(
         default=0.05, ge=0, le=0.3, description="uncertainty of a level rank"
     )
@@ -151,7 +154,8 @@ def surface_of(
     dry |= land & (rank <= top)
     return Surface(
         window, seen, normal.at(day), normal.spread, state, land, bar, dry & np.isfinite(rank),
-        normal.looks, reach, residual, res_m,
+        np.where(base.n_clear >= o.least_looks, normal.looks, 0).astype(np.uint16), reach,
+        residual, res_m,
     )  # fmt: skip
 
 
