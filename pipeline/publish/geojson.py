@@ -10,8 +10,8 @@ from typing import Any
 from shapely.geometry import shape
 
 from pipeline.errors import ContractError
+from pipeline.io.datum import applies, to_gcj02
 from pipeline.model import Case, Look, NotObserved, Seen
-from pipeline.publish.gcj02 import applies, to_gcj02
 from pipeline.publish.geometry import DECIMALS, as_geojson, bbox, inner_point, to_wgs84
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 
