@@ -6,7 +6,7 @@ of a sample is its distance to them; a management area *holds* the middle of the
 of a sample of the water's axis is how far it is from lying deep inside. Costs are capped, so that
 what has no counterpart says the same in every datum. Samples are pooled in square cells, because
 neighbours err together; a datum wins if its mean cost is clearly lower, if the cells agree on it
-(paired t over cells), and if a free search for any translation ends beside its shift: chance could
+(paired t over cells), and if a free search for any translation finds none that is better: chance could
 do one of these, hardly all three.
 """
 
@@ -45,6 +45,7 @@ class OffsetOptions(BaseModel):
     search_m: float = Field(default=1200.0, gt=0, description="of the free search, each way [m]")
     search_step_m: float = Field(default=150.0, gt=0, description="of the free search [m]")
     near_m: float = Field(default=300.0, gt=0, description="free optimum to the shift [m]")
+    as_good: float = Field(default=1.1, ge=1, description="ratio to the free optimum")
     better: float = Field(default=0.8, gt=0, lt=1, description="ratio of mean costs that decides")
     t: float = Field(default=3.0, gt=0, description="paired t over cells that decides")
     min_cells: int = Field(default=5, ge=3, description="cells without which nothing is said")
@@ -128,7 +129,7 @@ def _against(
     count = len(np.unique(cells))
     if count < options.min_cells:
         return nothing
-    optimum = _search(costs[plain], options)
+    optimum, least = _search(costs[plain], options)
     centre = np.array(placed[plain].centroid.coords[0])
     for datum in TRIED:
         to = np.array(placed[datum].centroid.coords[0]) - centre
@@ -138,7 +139,9 @@ def _against(
         wins = all(mean[datum] <= options.better * mean[r] for r in rivals) and all(
             _t(costs[r]((0, 0)) - costs[datum]((0, 0)), cells) >= options.t for r in rivals
         )
-        if wins and np.hypot(*(optimum - to)) <= options.near_m:
+        # Along a straight river many translations are as good: then as good is near enough.
+        near = np.hypot(*(optimum - to)) <= options.near_m
+        if wins and (near or mean[datum] <= options.as_good * least):
             best = None if datum is plain else datum
             return PositionCheck(
                 "agrees" if best is None else "shifted",
@@ -221,11 +224,11 @@ def _hold(
     return chosen, {d: cost_of(g) for d, g in placed.items()}
 
 
-def _search(cost: Cost, options: OffsetOptions) -> Points:
-    """Give the translation [m] of the declared layer that fits best."""
+def _search(cost: Cost, options: OffsetOptions) -> tuple[Points, float]:
+    """Give the translation [m] of the declared layer that fits best, and its mean cost [m]."""
     steps = np.arange(-options.search_m, options.search_m + 1, options.search_step_m)
     best = min((float(np.mean(cost((dx, dy)))), dx, dy) for dx in steps for dy in steps)
-    return np.array(best[1:])
+    return np.array(best[1:]), best[0]
 
 
 def _t(gain: NDArray[np.float64], cells: NDArray[np.int_]) -> float:
