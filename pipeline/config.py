@@ -151,6 +151,9 @@ class Options(BaseModel):
 Source = Annotated[StacSource | FolderSource, Field(discriminator="type")]
 
 
+_PLACES = ("state", "out", "sensors", "layers")
+
+
 class Workflow(BaseModel):
     """One file in ``workflows/``: what runs, where, from which sources, when."""
 
@@ -166,11 +169,14 @@ class Workflow(BaseModel):
     sensors: Path = Field(
         default=Path("../config/sensors"), description="folder of band tables, relative"
     )
+    layers: Path = Field(
+        default=Path("../config/layers"), description="folder of imported layers, relative"
+    )
     options: Options = Options()
 
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
-        content = self.model_dump(mode="json", by_alias=True, exclude={"state", "out", "sensors"})
+        content = self.model_dump(mode="json", by_alias=True, exclude=set(_PLACES))
         for name in ("workers", "io_threads"):
             content["options"]["store"].pop(name)
         content["options"]["store"].pop("tile_px")
@@ -196,6 +202,7 @@ def load_workflow(path: Path) -> Workflow:
         "state": (base / workflow.state).resolve(),
         "out": (base / workflow.out).resolve(),
         "sensors": (base / workflow.sensors).resolve(),
+        "layers": (base / workflow.layers).resolve(),
         "corridors": workflow.corridors.model_copy(
             update={"file": (base / workflow.corridors.file).resolve()}
         ),

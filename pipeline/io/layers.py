@@ -24,6 +24,7 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_bytes
 from pipeline.io.vector import as_column
+from pipeline.model import LayerArea
 
 LAYER_CRS = "EPSG:4490"
 _KEY = "siluan"
@@ -143,6 +144,15 @@ def load_layers(folder: Path) -> dict[str, OfficeLayer]:
     kinds = sorted(p.stem for p in folder.glob("*.gpkg")) if folder.is_dir() else []
     found = {kind: load_layer(folder, kind) for kind in kinds}
     return {kind: layer for kind, layer in found.items() if layer is not None}
+
+
+def areas_of(layers: Mapping[str, OfficeLayer]) -> dict[str, list[LayerArea]]:
+    """Give layers as attribution wants them; a position that was not checked is not verified."""
+    found: dict[str, list[LayerArea]] = {}
+    for kind, layer in layers.items():
+        good = {s.source for s in layer.record.sources if s.position.position == "agrees"}
+        found[kind] = [LayerArea(f.geometry, f.fields, f.source in good) for f in layer.features]
+    return found
 
 
 def save_layer(folder: Path, layer: OfficeLayer, names: Sequence[str]) -> Path:

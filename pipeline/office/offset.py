@@ -6,8 +6,8 @@ of a sample is its distance to them; a management area *holds* the middle of the
 of a sample of the water's axis is how far it is from lying deep inside. Costs are capped, so that
 what has no counterpart says the same in every datum. Samples are pooled in square cells, because
 neighbours err together; a datum wins if its mean cost is clearly lower, if the cells agree on it
-(paired t over cells), and if a free search for any translation finds none that is better: chance could
-do one of these, hardly all three.
+(paired t over cells), and if a free search for any translation finds none that is better: chance
+could do one of these, hardly all three.
 """
 
 from __future__ import annotations
