@@ -35,6 +35,7 @@ class AttributeOptions(BaseModel):
         default=1000.0, ge=0, description="no boundary within this: nothing is said [m]"
     )
     share: float = Field(default=0.5, gt=0, le=1, description="of a case that makes it covered")
+    vessel_m: float = Field(default=100.0, ge=0, description="of a mooring that is named [m]")
     named_share: float = Field(default=0.05, ge=0, le=1, description="smaller shares go unnamed")
 
 
@@ -164,6 +165,7 @@ class Attributor:
         notes = list(found.notes)
         if chosen is not None and not valid:
             notes.append(f"许可 {chosen.fields.get('id')} 在首次发现之日无效")
+        notes += self._beside(lonlat, case, metric)
         ban = next((b.area for b in bans if b.share >= self.options.share), None)
         return replace(
             found,
@@ -172,6 +174,20 @@ class Attributor:
             permit=None if chosen is None else _permit(chosen),
             notes=tuple(notes),
         )
+
+    def _beside(self, lonlat: BaseGeometry, case: BaseGeometry, metric: str) -> list[str]:
+        """Name works, structures and moorings that a case touches; facts, no ruling."""
+        notes: list[str] = []
+        for kind, word, metres in (
+            ("works", "已批准工程", self.options.boundary_m),
+            ("existing", "既有建筑物", self.options.boundary_m),
+            ("vessels", "采砂船停泊点", self.options.vessel_m),
+        ):
+            for area in self._near(kind, lonlat, case, metric, metres):
+                f = area.fields
+                when = f"，{f['from']} 至 {f['to']}" if f.get("from") else ""
+                notes.append(f"紧邻{word}：{f.get('name') or f.get('id') or '未命名'}{when}")
+        return sorted(notes)
 
     def _in(self, area: LayerArea, metric: str) -> BaseGeometry:
         key = (id(area), metric)

@@ -75,9 +75,9 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
         report = import_layer(
             ImportRequest(
                 file=file,
-                kind=_one_of(LayerKind, kind, "--as"),
+                kind=one_of(LayerKind, kind, "--as"),
                 config=config,
-                datum=_one_of(Datum, datum, "--datum") if datum else None,
+                datum=one_of(Datum, datum, "--datum") if datum else None,
                 crs=crs,
                 encoding=encoding,
                 fields=dict(_pair(f) for f in field or ()),
@@ -122,7 +122,7 @@ def show(
         from pipeline.office.kinds import LayerKind  # noqa: PLC0415
         from pipeline.office.showing import show_lines  # noqa: PLC0415
 
-        for line in show_lines(config / "layers", _one_of(LayerKind, kind, "KIND")):
+        for line in show_lines(config / "layers", one_of(LayerKind, kind, "KIND")):
             typer.echo(line)
         return ExitCode.DONE
 
@@ -142,7 +142,7 @@ def remove(
         from pipeline.office.importing import remove_source  # noqa: PLC0415
         from pipeline.office.kinds import LayerKind  # noqa: PLC0415
 
-        typer.echo(remove_source(config / "layers", _one_of(LayerKind, kind, "KIND"), source))
+        typer.echo(remove_source(config / "layers", one_of(LayerKind, kind, "KIND"), source))
         return ExitCode.DONE
 
     guard(work, debug)
@@ -157,7 +157,8 @@ def _pair(text: str) -> tuple[str, str]:
     return name, column
 
 
-def _one_of(choices: type[E], value: str, option: str) -> E:
+def one_of(choices: type[E], value: str, option: str) -> E:
+    """Give the choice that a word names."""
     try:
         return choices(value)
     except ValueError as error:

@@ -35,6 +35,7 @@ FORMATS = {
     ".gdb": "OpenFileGDB",
 }
 ENCODINGS = ("gbk", "utf-8")
+UNREAD = "latin-1"  # for a file whose text is not looked at: nothing can fail
 _SHOWN = 3
 
 

@@ -13,7 +13,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.io.corridors import load_corridors
 from pipeline.io.layers import load_layer
 from pipeline.io.occurrence import read_occurrence
-from pipeline.io.vector import read_vector
+from pipeline.io.vector import UNREAD, read_vector
 from pipeline.model import Corridor
 from pipeline.office.kinds import KindSpec, LayerKind
 from pipeline.office.offset import Measure, Reference
@@ -72,6 +72,11 @@ def references(
     return found
 
 
+def observed(config: Path, measure: Measure) -> list[Reference]:
+    """Give the water observed in the office's rasters alone."""
+    return [_observed(p, False, measure) for p in sorted((config / "water").glob("*.tif"))]
+
+
 def _observed(path: Path, shore: bool, measure: Measure) -> Reference:
     occurrence, grid = read_occurrence(path)
     points = (shore_points if shore else axis_points)(occurrence, grid)
@@ -97,7 +102,7 @@ def _imported(config: Path, spec: KindSpec, source: str) -> list[Reference]:
 
 
 def _known(path: Path) -> Reference:
-    layer = read_vector(path, encoding="utf-8")
+    layer = read_vector(path, encoding=UNREAD)
     shapes = [g for g in layer.geometries if g is not None]
     points = _points(shapes)
     if len(points) == 0 or np.abs(points).max() > 180:
