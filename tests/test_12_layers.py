@@ -19,7 +19,8 @@ from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.grid import reproject
 from pipeline.io.datum import Datum
 from pipeline.io.layers import OfficeLayer, load_layer
-from pipeline.office.importing import ImportRequest, import_layer, remove_source
+from pipeline.office.importing import ImportRequest, import_layer
+from pipeline.office.keeping import remove_source
 from pipeline.office.kinds import LayerKind
 from pipeline.office.mapping import read_date, read_month_day
 from pipeline.office.showing import list_lines, show_lines

@@ -139,7 +139,7 @@ def remove(
     """Take a part out of a layer; its answers stay remembered."""
 
     def work() -> ExitCode:
-        from pipeline.office.importing import remove_source  # noqa: PLC0415
+        from pipeline.office.keeping import remove_source  # noqa: PLC0415
         from pipeline.office.kinds import LayerKind  # noqa: PLC0415
 
         typer.echo(remove_source(config / "layers", one_of(LayerKind, kind, "KIND"), source))

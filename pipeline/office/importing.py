@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,27 +17,17 @@ from pipeline.io.control_points import COLUMNS, read_control_points
 from pipeline.io.datum import Datum, unshift
 from pipeline.io.layers import (
     LayerFeature,
-    LayerRecord,
-    OfficeLayer,
-    PositionRecord,
     SourceRecord,
-    layer_path,
-    load_layer,
-    save_layer,
 )
 from pipeline.io.vector import RawLayer, read_vector
 from pipeline.office.evidence import office_corridors, references
+from pipeline.office.keeping import check_keys, keep_source
 from pipeline.office.kinds import KINDS, KindSpec, LayerKind
 from pipeline.office.mapping import Rows, choose_columns, fill_fields
 from pipeline.office.memory import Answers, recall, remember
-from pipeline.office.offset import PositionCheck, check_position
+from pipeline.office.placing import Suspect, judge_position
 from pipeline.office.reference import Stated, resolve_crs, to_layer_crs
 from pipeline.office.repair import Cleaned, clean
-
-_WEB_MAPS = {
-    Datum.GCJ02: r"amap|autonavi|gaode|高德|腾讯|tencent|datav|gcj|火星坐标",
-    Datum.BD09: r"baidu|百度|bd-?09",
-}
 
 
 @dataclass(frozen=True)
@@ -110,9 +99,11 @@ def import_layer(request: ImportRequest) -> ImportReport:
             "Check that it is the right file",
         )
     rows = _rows(request, spec, read, cleaned)
-    _check_keys(request, spec, rows)
+    check_keys(request.folder, spec, request.name, rows)
     kept = [g for i in cleaned.kept if (g := shapes[i]) is not None]
-    position = _position(request, spec, read, kept)
+    known = references(request.config, spec, request.name, request.water, request.reference)
+    suspect = Suspect(request.file, read.datum, _words(request, read.raw))
+    position = judge_position(suspect, kept, known, request.accept_offset)
     record = SourceRecord(
         source=request.name,
         file=request.file.name,
@@ -132,7 +123,7 @@ def import_layer(request: ImportRequest) -> ImportReport:
     features = [
         LayerFeature(g, request.name, row) for g, row in zip(cleaned.geometries, rows, strict=True)
     ]
-    changed, revision = _keep(request, spec, record, features)
+    changed, revision = keep_source(request.folder, spec, record, features)
     remember(request.folder, request.kind.value, request.name, read.answers)
     lines = [*read.lines, *read.raw.notes, *_story(request, cleaned, labels)]
     done = f"{len(rows)} features as {request.kind.value} ({spec.zh})"
@@ -228,24 +219,6 @@ def _rows(request: ImportRequest, spec: KindSpec, read: _Read, cleaned: Cleaned)
     return _with_county_names(request.config, kept) if spec.kind is LayerKind.COUNTIES else kept
 
 
-def _check_keys(request: ImportRequest, spec: KindSpec, rows: Rows) -> None:
-    """Refuse what another part of the layer holds already."""
-    if spec.key is None:
-        return
-    values = [str(v) for r in rows if (v := r[spec.key])]
-    layer = load_layer(request.folder, request.kind.value)
-    others = [f for f in layer.features if f.source != request.name] if layer else []
-    taken = {(f.source, str(f.fields[spec.key])) for f in others if f.fields[spec.key] in values}
-    if taken:
-        sources = sorted({s for s, _ in taken})
-        raise ConfigurationError(
-            f"{request.kind.value} {', '.join(sorted(v for _, v in taken))} stand already in the "
-            f"part {', '.join(sources)}",
-            f"To replace that part import with --source {sources[0]}; or 'siluan layers remove "
-            f"{request.kind.value} --source {sources[0]}' first",
-        )
-
-
 def _with_county_names(config: Path, rows: Rows) -> Rows:
     """Fill names that the file lacks from the office's table of counties."""
     path = config / "counties.csv"
@@ -256,47 +229,10 @@ def _with_county_names(config: Path, rows: Rows) -> Rows:
     return [{**r, "name": r["name"] or names.get(str(r["code"]))} for r in rows]
 
 
-def _position(
-    request: ImportRequest, spec: KindSpec, read: _Read, shapes: Sequence[BaseGeometry]
-) -> PositionRecord:
-    """Check where the layer lies.
-
-    Raises
-    ------
-    ConfigurationError
-        It fits better in another datum, or its text names a web map, and nobody accepted that.
-    """
-    known = references(request.config, spec, request.name, request.water, request.reference)
-    check = check_position(shapes, read.datum, known)
-    if check.position == "agrees":
-        return PositionRecord(position="agrees", detail=str(check))
-    suspect = _suspicion(request, read, check)
-    if suspect is None:
-        return PositionRecord(position="unverified", detail=str(check))
-    what, datum = suspect
-    if request.accept_offset:
-        return PositionRecord(position="accepted", detail=what, accepted_by=request.accept_offset)
-    raise ConfigurationError(
-        f"{request.file} is declared {read.datum.value}, but {what}",
-        f"Declare --datum {datum.value} if that is true; if the file is right after all, import it "
-        "with --accept-offset NAME of whoever answers for it",
-    )
-
-
-def _suspicion(
-    request: ImportRequest, read: _Read, check: PositionCheck
-) -> tuple[str, Datum] | None:
-    if check.position == "shifted" and check.fits is not None:
-        return str(check), check.fits
-    if read.datum.shifted:
-        return None
-    words = [request.file.stem, read.raw.layer]
-    words += [v for values in read.raw.columns.values() for v in set(values[:1000]) if v]
-    for datum, pattern in _WEB_MAPS.items():
-        found = next((w for w in words if re.search(pattern, w, re.IGNORECASE)), None)
-        if found:
-            return f"it names a web map ('{found[:60]}'), whose maps are {datum.value}", datum
-    return None
+def _words(request: ImportRequest, raw: RawLayer) -> tuple[str, ...]:
+    """Give what a file says of itself in words, among which a web map may be named."""
+    texts = [v for values in raw.columns.values() for v in set(values[:1000]) if v]
+    return (request.file.stem, raw.layer, *sorted(texts))
 
 
 def _story(request: ImportRequest, cleaned: Cleaned, labels: Sequence[str]) -> list[str]:
@@ -323,34 +259,6 @@ def _story(request: ImportRequest, cleaned: Cleaned, labels: Sequence[str]) -> l
     return lines
 
 
-def _keep(
-    request: ImportRequest,
-    spec: KindSpec,
-    record: SourceRecord,
-    features: Sequence[LayerFeature],
-) -> tuple[bool, int]:
-    """Replace the part of this name, keep the others; give (changed, revision)."""
-    old = load_layer(request.folder, request.kind.value)
-    before = {s.source: s for s in old.record.sources} if old else {}
-    others = [f for f in old.features if f.source != record.source] if old else []
-    known = before.get(record.source)
-    revision = old.record.revision if old else 0
-    if known is not None and known.same_as(record):
-        return False, revision
-    record = record.model_copy(update={"revision": revision + 1})
-    sources = {**before, record.source: record}
-    layer = OfficeLayer(
-        LayerRecord(
-            kind=request.kind.value,
-            revision=revision + 1,
-            sources=tuple(sources[s] for s in sorted(sources)),
-        ),
-        tuple(sorted([*others, *features], key=lambda f: f.source)),
-    )
-    save_layer(request.folder, layer, [f.name for f in spec.fields])
-    return True, revision + 1
-
-
 def _sha256(path: Path) -> str:
     """Hash a file, or all files of a folder such as a FileGDB, and a shapefile's table with it."""
     digest = hashlib.sha256()
@@ -363,32 +271,3 @@ def _sha256(path: Path) -> str:
     for part in parts:
         digest.update(part.read_bytes())
     return digest.hexdigest()
-
-
-def remove_source(folder: Path, kind: LayerKind, source: str) -> str:
-    """Take a part out of a layer.
-
-    Raises
-    ------
-    ConfigurationError
-        There is no such part.
-    """
-    layer = load_layer(folder, kind.value)
-    names = [s.source for s in layer.record.sources] if layer else []
-    if layer is None or source not in names:
-        raise ConfigurationError(
-            f"the layer {kind.value} has no part '{source}'",
-            f"It has: {', '.join(names) or 'none'}",
-        )
-    rest = tuple(s for s in layer.record.sources if s.source != source)
-    path = layer_path(folder, kind.value)
-    if not rest:
-        path.unlink()
-        return f"removed {path.name}"
-    revision = layer.record.revision + 1
-    record = layer.record.model_copy(update={"sources": rest, "revision": revision})
-    kept = tuple(f for f in layer.features if f.source != source)
-    save_layer(
-        folder, replace(layer, record=record, features=kept), [f.name for f in KINDS[kind].fields]
-    )
-    return f"removed {source} from {kind.value}, revision {revision}"

@@ -3,7 +3,8 @@
 A layer is tried in each datum: as CGCS2000, with the GCJ-02 shift taken out, with the BD-09 shift
 taken out. Two measures: the outlines of counties and of the old layer *follow* lines, so the cost
 of a sample is its distance to them; a management area *holds* the middle of the water, so the cost
-of a sample of the water's axis is how far it is from lying deep inside. Costs are capped, so that
+of a sample of the water's axis is what it lacks of lying 150 m inside (not more: a flood plain on
+one side is no shift). Costs are capped, so that
 what has no counterpart says the same in every datum. Samples are pooled in square cells, because
 neighbours err together; a datum wins if its mean cost is clearly lower, if the cells agree on it
 (paired t over cells), and if a free search for any translation finds none that is better: chance
@@ -41,14 +42,19 @@ class OffsetOptions(BaseModel):
 
     reach_m: float = Field(default=2500.0, gt=0, description="samples up to here say something [m]")
     cap_m: float = Field(default=1000.0, gt=0, description="largest cost of a sample [m]")
+    deep_m: float = Field(default=150.0, gt=0, description="inside is deep enough from here [m]")
     step_m: float = Field(default=100.0, gt=0, description="between samples on a line [m]")
     search_m: float = Field(default=1200.0, gt=0, description="of the free search, each way [m]")
     search_step_m: float = Field(default=150.0, gt=0, description="of the free search [m]")
     near_m: float = Field(default=300.0, gt=0, description="free optimum to the shift [m]")
     as_good: float = Field(default=1.1, ge=1, description="ratio to the free optimum")
     better: float = Field(default=0.8, gt=0, lt=1, description="ratio of mean costs that decides")
-    t: float = Field(default=3.0, gt=0, description="paired t over cells that decides")
-    min_cells: int = Field(default=5, ge=3, description="cells without which nothing is said")
+    t: float = Field(default=4.0, gt=0, description="paired t over cells that accuses")
+    t_agrees: float = Field(default=3.0, gt=0, description="paired t over cells that acquits")
+    on_m: float = Field(default=250.0, gt=0, description="an outline that follows is so near [m]")
+    on_share: float = Field(default=0.35, ge=0, le=1, description="of its samples, at the least")
+    in_share: float = Field(default=0.7, ge=0, le=1, description="of the axis in what holds it")
+    min_cells: int = Field(default=8, ge=3, description="cells without which nothing is said")
     max_samples: int = Field(default=3000, ge=100, description="more are thinned")
 
 
@@ -134,11 +140,13 @@ def _against(
     for datum in TRIED:
         to = np.array(placed[datum].centroid.coords[0]) - centre
         rivals = [d for d in TRIED if d is not datum]
+        decisive = options.t_agrees
         if datum is not plain:
-            rivals = [plain]
+            rivals, decisive = [plain], options.t
         wins = all(mean[datum] <= options.better * mean[r] for r in rivals) and all(
-            _t(costs[r]((0, 0)) - costs[datum]((0, 0)), cells) >= options.t for r in rivals
+            _t(costs[r]((0, 0)) - costs[datum]((0, 0)), cells) >= decisive for r in rivals
         )
+        wins &= _whole_fit(costs[datum]((0, 0)), reference.measure, options)
         # Along a straight river many translations are as good: then as good is near enough.
         near = np.hypot(*(optimum - to)) <= options.near_m
         if wins and (near or mean[datum] <= options.as_good * least):
@@ -159,6 +167,13 @@ def _whole(geometries: Sequence[BaseGeometry], measure: Measure) -> BaseGeometry
     if measure == "hold":
         return shapely.union_all([shapely.make_valid(g) for g in geometries])
     return MultiLineString([p for g in geometries for p in _lines(g)])
+
+
+def _whole_fit(cost: NDArray[np.float64], measure: Measure, options: OffsetOptions) -> bool:
+    """Tell whether a layer fits all along: a short piece is near something by chance."""
+    if measure == "follow":
+        return bool(np.mean(cost <= options.on_m) >= options.on_share)
+    return bool(np.mean(cost < options.deep_m) >= options.in_share)
 
 
 def _follow(
@@ -216,8 +231,8 @@ def _hold(
             at = chosen - np.asarray(by)  # the layer moves by ``by``
             deep = tree.query(at)[0]
             inside = shapely.contains_xy(geometry, at[:, 0], at[:, 1])
-            signed = np.clip(np.where(inside, deep, -deep), -options.cap_m, options.cap_m)
-            return options.cap_m - signed
+            signed = np.clip(np.where(inside, deep, -deep), -options.cap_m, options.deep_m)
+            return options.deep_m - signed
 
         return cost
 
