@@ -135,9 +135,10 @@ def test_observed_water_tells_the_datum(
                 importing(tmp_path, config, kind, shapes, datum=declared)
 
 
-def test_what_cannot_be_told_is_not_acquitted(tmp_path: Path, config: Path) -> None:
+def test_a_small_lake_in_bd09_is_not_acquitted(tmp_path: Path, config: Path) -> None:
     shapes = [shifted(g, Datum.BD09) for g in shore()]
-    assert importing(tmp_path, config, "boundary", shapes).position == "unverified"
+    with pytest.raises(ConfigurationError, match="Declare --datum bd09"):
+        importing(tmp_path, config, "boundary", shapes)
 
 
 @pytest.mark.parametrize("side", [-1, 1])
