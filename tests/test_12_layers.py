@@ -92,6 +92,10 @@ def test_declared_crs_that_does_not_fit_names_the_one_that_does(
     file = office.write_shapefile(tmp_path / "b.shp", [zoned], plain, "EPSG:4547")
     with pytest.raises(ConfigurationError, match=r"do not fit EPSG:4547.*EPSG:4526"):
         import_layer(request(file, "boundary", config))
+    told = import_layer(request(file, "boundary", config, crs="EPSG:4526"))  # the .prj is wrong
+    assert told.code == ExitCode.DONE
+    with pytest.raises(ConfigurationError, match="--crs says EPSG:4528"):
+        import_layer(request(file, "boundary", config, crs="EPSG:4528"))
     file = office.write_shapefile(tmp_path / "c.shp", [ALONG], plain, None)
     with pytest.raises(ConfigurationError, match="no coordinate reference system"):
         import_layer(request(file, "boundary", config))

@@ -136,6 +136,8 @@ def import_layer(request: ImportRequest) -> ImportReport:
 
 def _read(request: ImportRequest, spec: KindSpec) -> _Read:
     """Read the file with what was given now and what was told before."""
+    if not request.file.exists():
+        raise ConfigurationError(f"{request.file} does not exist", "Check the path")
     memory = recall(request.folder, request.kind.value)
     own = memory.sources.get(request.name)
     lines: list[str] = []

@@ -47,6 +47,7 @@ class OffsetOptions(BaseModel):
     search_m: float = Field(default=1200.0, gt=0, description="of the free search, each way [m]")
     search_step_m: float = Field(default=150.0, gt=0, description="of the free search [m]")
     near_m: float = Field(default=300.0, gt=0, description="free optimum to the shift [m]")
+    even_m: float = Field(default=25.0, ge=0, description="and costs as even as this are [m]")
     as_good: float = Field(default=1.1, ge=1, description="ratio to the free optimum")
     better: float = Field(default=0.8, gt=0, lt=1, description="ratio of mean costs that decides")
     t: float = Field(default=4.0, gt=0, description="paired t over cells that accuses")
@@ -149,7 +150,7 @@ def _against(
         wins &= _whole_fit(costs[datum]((0, 0)), reference.measure, options)
         # Along a straight river many translations are as good: then as good is near enough.
         near = np.hypot(*(optimum - to)) <= options.near_m
-        if wins and (near or mean[datum] <= options.as_good * least):
+        if wins and (near or mean[datum] <= options.as_good * least + options.even_m):
             best = None if datum is plain else datum
             return PositionCheck(
                 "agrees" if best is None else "shifted",

@@ -56,9 +56,9 @@ def resolve_crs(stated: Stated, geometries: Sequence[BaseGeometry]) -> CRS:
         No CRS, a datum without parameters, a contradiction, or coordinates that do not fit (the
         CRS that would fit is named).
     """
-    crs = _choose(stated)
-    _check_datum(stated, crs)
     points = shapely.get_coordinates(list(geometries))
+    crs = _choose(stated, points)
+    _check_datum(stated, crs)
     if len(points) and not _fits(points, crs):
         raise ConfigurationError(
             f"{stated.path}: {_describe(points)} do not fit {_label(crs)}", _remedy(points, crs)
@@ -76,7 +76,7 @@ def to_layer_crs(geometry: BaseGeometry, crs: CRS, datum: Datum) -> BaseGeometry
     return unshift(lonlat, datum)
 
 
-def _choose(stated: Stated) -> CRS:
+def _choose(stated: Stated, points: NDArray[np.float64]) -> CRS:
     declared = _parse(stated.declared_crs, "--crs") if stated.declared_crs else None
     own = _parse(stated.crs, str(stated.path)) if stated.crs else None
     if declared is None and own is None:
@@ -85,7 +85,13 @@ def _choose(stated: Stated) -> CRS:
             "Ask whoever drew it and add --crs, e.g. --crs EPSG:4547 (CGCS2000, central meridian "
             "114°E) or --crs EPSG:4490 (degrees)",
         )
-    if declared is not None and own is not None and stated.crs_stated and not _same(declared, own):
+    if (
+        declared is not None
+        and own is not None
+        and stated.crs_stated
+        and not _same(declared, own)
+        and not _corrects(declared, own, points)
+    ):
         raise ConfigurationError(
             f"{stated.path} says {_label(own)} and --crs says {_label(declared)}",
             "Leave --crs out, or correct the file in a GIS",
@@ -94,6 +100,12 @@ def _choose(stated: Stated) -> CRS:
     if chosen is None:  # pragma: no cover - excluded above
         raise AssertionError
     return chosen
+
+
+def _corrects(declared: CRS, own: CRS, points: NDArray[np.float64]) -> bool:
+    """Tell whether a person's word is borne out by the numbers, and the file's is not."""
+    wrong = len(points) > 0 and not _fits(points, own)
+    return wrong and _fits(points, declared) and datum_of(declared) == datum_of(own)
 
 
 def _parse(text: str, where: str) -> CRS:
@@ -166,7 +178,7 @@ def _remedy(points: NDArray[np.float64], crs: CRS) -> str:
     x, y = float(np.median(points[:, 0])), float(np.median(points[:, 1]))
     straight, swapped = _guess(x, y, crs), _guess(y, x, crs)
     if straight:
-        return f"They fit {straight}: add --crs {straight.split()[0]} if the file does not state it"
+        return f"They fit {straight}: add --crs {straight.split()[0]}"
     if swapped:
         return "X and Y are exchanged (in Chinese surveying X points north): add --swap-xy" + (
             "" if _fits(points[:, ::-1], crs) else f" and --crs {swapped.split()[0]}"
