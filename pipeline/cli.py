@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import signal
-import sys
-import traceback
 from datetime import date, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from pipeline import __version__
-from pipeline.errors import ExitCode, SiluanError
+from pipeline.commands.corridor import corridor_app
+from pipeline.commands.doctor import doctor
+from pipeline.commands.ending import guard as _guard
+from pipeline.commands.layers import layers_app
 
 app = typer.Typer(
     add_completion=False,
@@ -22,10 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Suspected cases of the four chaos (四乱) from imagery. 仅为线索，不作为处罚依据。",
 )
-
-
-class _TerminatedError(BaseException):
-    """SIGTERM, so that open files are closed on the way out."""
+app.add_typer(layers_app, name="layers")
+app.add_typer(corridor_app, name="corridor")
+app.command(epilog="Example: siluan doctor --workflow workflows/patrol.yaml")(doctor)
 
 
 @app.callback(invoke_without_command=True)
@@ -112,46 +109,6 @@ def build(
 
 def _day(value: datetime | None) -> date | None:
     return value.date() if value else None
-
-
-def _guard(action: object, debug: bool) -> None:
-    """Turn every ending into one sentence and the exit code of the contract."""
-    if not callable(action):  # pragma: no cover - a programming error
-        raise TypeError("action must be callable")
-    signal.signal(signal.SIGTERM, _on_sigterm)
-    try:
-        code = ExitCode(action())
-    except SiluanError as error:
-        code = _say(error.code, str(error), debug)
-    except KeyboardInterrupt:
-        code = _say(
-            ExitCode.INTERRUPTED, "Interrupted. What was finished is kept; run again.", False
-        )
-    except _TerminatedError:
-        code = _say(ExitCode.TERMINATED, "Terminated. What was finished is kept; run again.", False)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            where = error.filename or "the state or output folder"
-            sentence = f"No space left on the disk of {where}. Free some space and run again."
-            code = _say(ExitCode.DISK_FULL, sentence, debug)
-        else:
-            code = _say(ExitCode.BUG, f"A bug, or a broken disk: {error!r}.", debug)
-    except Exception as error:  # noqa: BLE001 - the outermost edge: say it and leave with 70
-        hint = "" if debug else " Run again with --debug and report it."
-        code = _say(ExitCode.BUG, f"A bug: {error!r}.{hint}", debug)
-    sys.exit(int(code))
-
-
-def _say(code: ExitCode, sentence: str, debug: bool) -> ExitCode:
-    if debug:
-        traceback.print_exc()
-    typer.echo(f"siluan: {sentence}", err=True)
-    return code
-
-
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise _TerminatedError
 
 
 def main() -> None:

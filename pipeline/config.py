@@ -175,6 +175,9 @@ class Options(BaseModel):
 Source = Annotated[StacSource | FolderSource, Field(discriminator="type")]
 
 
+_PLACES = ("state", "out", "sensors", "layers", "cluster")
+
+
 class Workflow(BaseModel):
     """One file in ``workflows/``: what runs, where, from which sources, when."""
 
@@ -196,13 +199,14 @@ class Workflow(BaseModel):
         description="threads, processes, or the address of a dask scheduler (tcp://host:8786) "
         "whose workers see the state folder under the same path",
     )
+    layers: Path = Field(
+        default=Path("../config/layers"), description="folder of imported layers, relative"
+    )
     options: Options = Options()
 
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
-        content = self.model_dump(
-            mode="json", by_alias=True, exclude={"state", "out", "sensors", "cluster"}
-        )
+        content = self.model_dump(mode="json", by_alias=True, exclude=set(_PLACES))
         for name in ("workers", "io_threads"):
             content["options"]["store"].pop(name)
         content["options"]["store"].pop("tile_px")
@@ -228,6 +232,7 @@ def load_workflow(path: Path) -> Workflow:
         "state": (base / workflow.state).resolve(),
         "out": (base / workflow.out).resolve(),
         "sensors": (base / workflow.sensors).resolve(),
+        "layers": (base / workflow.layers).resolve(),
         "corridors": workflow.corridors.model_copy(
             update={"file": (base / workflow.corridors.file).resolve()}
         ),

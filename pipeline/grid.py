@@ -74,3 +74,14 @@ def geodesic_area_m2(geometry: BaseGeometry, crs: str) -> float:
 @cache
 def _transformer(source: str, target: str) -> Transformer:
     return Transformer.from_crs(source, target, always_xy=True)
+
+
+def metric_crs(lon: float, lat: float) -> str:
+    """Give the metric CRS for lengths and areas at a place.
+
+    In China the CGCS2000 three-degree zone without prefix (EPSG:4534 is 75°E, 4547 is 114°E),
+    elsewhere the UTM zone of WGS 84.
+    """
+    if 73.5 <= lon <= 136.5 and 3 <= lat <= 54:
+        return f"EPSG:{4534 + round((lon - 75) / 3)}"
+    return f"EPSG:{(32600 if lat >= 0 else 32700) + int((lon + 180) // 6) + 1}"

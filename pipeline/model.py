@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from affine import Affine
@@ -241,6 +241,46 @@ class Corridor:
     accuracy_m: float  # of the geometry
     provenance: str
     reach_length_m: float = 5000.0
+    chainage_from_m: float = 0.0  # 桩号 of the first point of the centreline [m]
+    downstream_known: bool = True  # the centreline runs downstream; else no chainage and no bank
+
+
+@dataclass(frozen=True)
+class LayerArea:
+    """One feature of a layer that the office imported."""
+
+    geometry: BaseGeometry  # lon/lat (CGCS2000, taken for WGS 84)
+    fields: Mapping[str, str | None]
+    verified: bool = True  # its position was held against something known
+
+
+@dataclass(frozen=True, slots=True)
+class PermitRef:
+    """A permit that covers a case; ISO days."""
+
+    id: str
+    valid_from: str | None
+    valid_to: str | None
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Where a case lies; null where the office has not supplied the layer."""
+
+    chainage_m: float | None = None
+    chainage_accuracy_m: float | None = None
+    bank: Literal["left", "right"] | None = None  # looking downstream
+    county_code: str | None = None
+    county_zh: str | None = None
+    township_code: str | None = None
+    township_zh: str | None = None
+    reservoir_zh: str | None = None
+    in_management_area: Literal["yes", "no", "unknown"] = "unknown"
+    boundary_used: Literal["legal", "working"] = "working"
+    zone: str | None = None
+    no_mining: str | None = None
+    permit: PermitRef | None = None
+    notes: tuple[str, ...] = ()  # for the reader, Chinese
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +428,7 @@ class Case:
     produced: bool = True  # false: a run over its own dates no longer produced it
     proposal: str | None = None  # what imagery proposes for an issued case: 已恢复 | 未恢复 | 回弹
     external_id: str | None = None  # id in the receiving case system
+    attribution: Attribution | None = None  # by the layers of the last run that looked
 
     @property
     def issued(self) -> bool:

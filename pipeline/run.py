@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -15,14 +15,18 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 from pipeline import __version__
+from pipeline.adjudicate.attribute import Attributor
 from pipeline.adjudicate.evidence import fold
 from pipeline.config import Period, Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.cluster import open_workers
 from pipeline.io.failpoints import failpoint
+from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.progress import reporter
 from pipeline.ledger import Judgement, LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.model import (
+    Attribution,
+    Case,
     Corridor,
     Kind,
     Pass,
@@ -74,6 +78,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
     """
     workflow = _with_overrides(load_workflow(request.workflow), request)
     corridors = choose_corridors(workflow, request.corridors)
+    layers = load_layers(workflow.layers)
     clock = _Clock()
     with ExitStack() as stack:
         lines = stack.enter_context(log_lines())
@@ -104,14 +109,20 @@ def run_workflow(request: RunRequest) -> ExitCode:
                     run_corridor(workflow, corridor, passes, (known, span), progress, workers)
                 )
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
-        run_id = _run_id(workflow, corridors, judged)
+        run_id = _run_id(workflow, corridors, judged, layers)
         with clock.stage("ledger"):
-            context = _context(workflow, judged, searched, run_id)
+            where = Attributor(
+                {c.id: c for c in corridors}, areas_of(layers), workflow.options.adjudicate.place
+            )
+            context = replace(
+                _context(workflow, judged, searched, run_id), attribute=partial(_place, where)
+            )
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")
             relooks = {case: looks for j in judged for case, looks in j.relooks.items()}
             result = apply(ledger, candidates, context, relooks=relooks)
         record = _record(workflow, judged, result, (run_id, clock.seconds, aside))
+        record = replace(record, counts={**record.counts, "layers": _marks(layers)})
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         _say_what_is_missing(record, unreachable)
         with clock.stage("publish"):
@@ -160,10 +171,25 @@ def _say_plan(workflow: Workflow, corridors: Sequence[Corridor], searched: Searc
         print(f"set aside {aside.what}: {aside.reason}")
 
 
-def _run_id(workflow: Workflow, corridors: Sequence[Corridor], judged: Sequence[Judged]) -> str:
+def _place(where: Attributor, case: Case) -> Attribution:
+    first = case.evidence.first_seen
+    return where(case.corridor_id, case.polygon, case.crs, first.date() if first else None)
+
+
+def _marks(layers: Mapping[str, OfficeLayer]) -> dict[str, str]:
+    return {kind: layer.fingerprint for kind, layer in layers.items()}
+
+
+def _run_id(
+    workflow: Workflow,
+    corridors: Sequence[Corridor],
+    judged: Sequence[Judged],
+    layers: Mapping[str, OfficeLayer],
+) -> str:
+    geometry = [f"{c.id} {c.polygon_wgs84.normalize().wkb_hex}" for c in corridors]
     return make_run_id(
         workflow.name,
-        [f"{c.id} {c.polygon_wgs84.normalize().wkb_hex}" for c in corridors],
+        [*geometry, *(f"layer {kind} {mark}" for kind, mark in _marks(layers).items())],
         workflow.period.span,
         {f"{j.corridor_id}/{i['id']}": str(i["fingerprint"]) for j in judged for i in j.inputs},
         workflow.config_hash(),

@@ -19,6 +19,7 @@ from shapely.geometry import MultiPolygon, Point, Polygon, box, shape
 from pipeline.adjudicate.evidence import fold
 from pipeline.errors import ContractError, DiskFullError
 from pipeline.io import failpoints
+from pipeline.io.datum import to_gcj02
 from pipeline.ledger.lifecycle import LedgerContext, open_case
 from pipeline.model import (
     Candidate,
@@ -34,7 +35,6 @@ from pipeline.model import (
 )
 from pipeline.publish import PublishContext, make_run_id, publish_run, split_cases
 from pipeline.publish.contract import check, schema
-from pipeline.publish.gcj02 import to_gcj02
 from pipeline.publish.geojson import case_feature, feature_collection, to_bytes
 from pipeline.publish.geometry import inner_point, to_wgs84
 

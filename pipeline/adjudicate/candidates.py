@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.adjudicate.attribute import AttributeOptions
 from pipeline.adjudicate.evidence import FoldOptions, fold, one_per_pass
 from pipeline.adjudicate.score import ScoreOptions, confidence
 from pipeline.adjudicate.tracks import LinkOptions, Track
@@ -25,6 +26,9 @@ class AdjudicateOptions(BaseModel):
 
     link: LinkOptions = Field(default=LinkOptions(), description="which sightings are one object")
     fold: FoldOptions = Field(default=FoldOptions(), description="when looks confirm and expire")
+    place: AttributeOptions = Field(
+        default=AttributeOptions(), description="how exact a place must be"
+    )
     score: ScoreOptions = Field(default=ScoreOptions(), description="uncalibrated confidence")
 
 

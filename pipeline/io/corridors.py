@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import shapely
@@ -35,6 +35,10 @@ class CorridorProperties(BaseModel):
     half_width_m: float | None = Field(default=None, gt=0, description="for a line [m]")
     radius_m: float | None = Field(default=None, gt=0, description="for a point [m]")
     reach_length_m: float = Field(default=5000.0, ge=500, description="of one water level [m]")
+    chainage_from_m: float = Field(default=0.0, ge=0, description="桩号 of the line's start [m]")
+    direction: Literal["downstream", "unknown"] = Field(
+        default="downstream", description="of the points of the centreline"
+    )
 
 
 def _features(path: Path) -> list[dict[str, Any]]:
@@ -135,6 +139,8 @@ def _corridor(
         accuracy_m=properties.accuracy_m,
         provenance=properties.provenance,
         reach_length_m=properties.reach_length_m,
+        chainage_from_m=properties.chainage_from_m,
+        downstream_known=properties.direction == "downstream",
     )
 
 

@@ -9,13 +9,24 @@ from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.model import Case, Evidence, EvidenceState, Kind, Look, Seen, Status
+from pipeline.model import (
+    Attribution,
+    Case,
+    Evidence,
+    EvidenceState,
+    Kind,
+    Look,
+    PermitRef,
+    Seen,
+    Status,
+)
 
 
 def dump_case(case: Case) -> str:
     """Write all of a case but its outline as JSON with sorted keys."""
     body = {f.name: getattr(case, f.name) for f in dataclasses.fields(case) if f.name != "polygon"}
     body["evidence"] = dataclasses.asdict(case.evidence)
+    body["attribution"] = dataclasses.asdict(case.attribution) if case.attribution else None
     body["looks"] = [dataclasses.asdict(look) for look in case.looks]
     return json.dumps(body, default=_plain, ensure_ascii=False, sort_keys=True, allow_nan=False)
 
@@ -30,8 +41,16 @@ def load_case(text: str, polygon: BaseGeometry) -> Case:
     body["kind"], body["status"] = Kind(body["kind"]), Status(body["status"])
     for name in ("scene_ids", "merged_from"):
         body[name] = tuple(body[name])
+    if body.get("attribution"):
+        body["attribution"] = _attribution(body["attribution"])
     looks = tuple(_look(look) for look in body.pop("looks"))
     return Case(polygon=polygon, evidence=Evidence(**evidence), looks=looks, **body)
+
+
+def _attribution(found: dict[str, Any]) -> Attribution:
+    found["permit"] = PermitRef(**found["permit"]) if found["permit"] else None
+    found["notes"] = tuple(found["notes"])
+    return Attribution(**found)
 
 
 def _look(look: dict[str, Any]) -> Look:

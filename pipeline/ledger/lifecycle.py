@@ -8,14 +8,14 @@ something that a reader can see changes; looks that could not see are kept witho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 import shapely
 
-from pipeline.model import Candidate, Case, Evidence, EvidenceState, Look, Seen, Status
+from pipeline.model import Attribution, Candidate, Case, Evidence, EvidenceState, Look, Seen, Status
 
 
 class Fold(Protocol):
@@ -52,6 +52,7 @@ class LedgerContext:
     # which a source gave no answer, or that has no history yet, is not in it.
     judged: Mapping[str, Judgement] = field(default_factory=dict[str, "Judgement"])
     until: Mapping[str, datetime] = field(default_factory=dict[str, datetime])  # UTC newest pass
+    attribute: Callable[[Case], Attribution] | None = None  # adjudicate's, with its layers bound
 
     def evidence(self, corridor_id: str, looks: tuple[Look, ...]) -> Evidence:
         """Fold looks; nobody's silence is counted beyond the corridor's newest pass."""
@@ -168,6 +169,16 @@ def absorb(case: Case, survivor: str, context: LedgerContext) -> Case:
     return settle(case, replace(case, merged_into=survivor), context)
 
 
+def place(before: Case | None, case: Case, context: LedgerContext) -> Case:
+    """Give the case where today's layers put it; ``before`` is what the run found."""
+    if context.attribute is None:
+        return case
+    placed = replace(case, attribution=context.attribute(case))
+    if before is None or before.revision != case.revision:
+        return placed  # this run has counted the revision up already
+    return settle(case, placed, context)
+
+
 def seen_within(case: Case, context: LedgerContext) -> bool:
     """Tell whether this run looked at a date on which the case had been seen."""
     start, end = context.period
@@ -242,7 +253,7 @@ def content(case: Case) -> tuple[object, ...]:
         case.score,
         tuple(sorted(case.measures.items())),
         (case.detector, case.parent, case.merged_from, case.merged_into),
-        (case.produced, case.proposal, case.external_id),
+        (case.produced, case.proposal, case.external_id, case.attribution),
     )
 
 

@@ -16,6 +16,7 @@ from pipeline.ledger.lifecycle import (
     events_between,
     look_again,
     open_case,
+    place,
     seen_within,
     update_case,
 )
@@ -65,6 +66,9 @@ def plan(
     for case in live:
         if case.case_id not in held:
             after[case.case_id] = _missed(case, context, (relooks or {}).get(case.case_id, ()))
+    for name, case in after.items():
+        if _live(case, context):
+            after[name] = place(before.get(name), case, context)
     changed = tuple(c for i, c in sorted(after.items()) if before.get(i) != c)
     events = [e for c in changed for e in events_between(before.get(c.case_id), c, context)]
     return Plan(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from shapely.geometry import shape
 
 from pipeline.errors import ContractError
-from pipeline.model import Case, Kind, Look, NotObserved, Seen
-from pipeline.publish.gcj02 import applies, to_gcj02
+from pipeline.io.datum import applies, to_gcj02
+from pipeline.model import Attribution, Case, Kind, Look, NotObserved, Seen
 from pipeline.publish.geometry import DECIMALS, as_geojson, bbox, inner_point, to_wgs84
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 
@@ -19,24 +20,6 @@ SCHEMA_VERSION = "1.0.0"
 
 # Places for what comes later; null and empty say "not known yet", and readers can rely on the keys.
 _WHAT_LATER = {"subtype": None, "subtype_zh": None, "severity": None}
-_WHERE_LATER = {
-    "chainage_m": None,
-    "chainage_accuracy_m": None,
-    "bank": None,
-    "county_code": None,
-    "county_zh": None,
-    "township_code": None,
-    "township_zh": None,
-    "river_chief": None,
-}
-_LAW = {
-    "in_management_area": "unknown",
-    "boundary_used": "working",
-    "zone": None,
-    "no_mining": None,
-    "permit": None,
-    "reasons": [],
-}
 
 
 def case_feature(
@@ -65,7 +48,7 @@ def case_feature(
         **_identity(case),
         **_what(case),
         **_where(case, point, river_zh),
-        **_LAW,
+        **_law(case),
         **_evidence(case, gsd_m or {}),
         **_provenance(case),
         "notice": NOTICE,
@@ -166,13 +149,34 @@ def _alternatives(case: Case) -> list[dict[str, Any]]:
 
 
 def _where(case: Case, point: tuple[float, float], river_zh: str | None) -> dict[str, Any]:
+    place = case.attribution or Attribution()
     gcj = to_gcj02(*point) if applies(*point) else None
     return {
         "corridor_id": case.corridor_id,
         "river_zh": river_zh,
         "point_wgs84": list(point),
         "point_gcj02": None if gcj is None else [round(v, DECIMALS) for v in gcj],
-        **_WHERE_LATER,
+        "chainage_m": place.chainage_m,
+        "chainage_accuracy_m": place.chainage_accuracy_m,
+        "bank": place.bank,
+        "reservoir_zh": place.reservoir_zh,
+        "county_code": place.county_code,
+        "county_zh": place.county_zh,
+        "township_code": place.township_code,
+        "township_zh": place.township_zh,
+        "river_chief": None,
+    }
+
+
+def _law(case: Case) -> dict[str, Any]:
+    place = case.attribution or Attribution()
+    return {
+        "in_management_area": place.in_management_area,
+        "boundary_used": place.boundary_used,
+        "zone": place.zone,
+        "no_mining": place.no_mining,
+        "permit": asdict(place.permit) if place.permit else None,
+        "reasons": list(place.notes),
     }
 
 

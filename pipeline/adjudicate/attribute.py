@@ -1,0 +1,279 @@
+"""Where a case lies: chainage, bank, county, township, reservoir, management area.
+
+Pure. What the office has not supplied stays null or *unknown*; what cannot be told within the
+accuracy of a line or a boundary is not told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cached_property
+from typing import Literal
+
+import shapely
+from pydantic import BaseModel, ConfigDict, Field
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.grid import metric_crs, reproject
+from pipeline.model import Attribution, Corridor, LayerArea, PermitRef
+
+_LONLAT = "EPSG:4326"
+
+
+class AttributeOptions(BaseModel):
+    """How exact an answer must be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    boundary_m: float = Field(
+        default=20.0, ge=0, description="of a management boundary and a case's outline [m]"
+    )
+    inside_m2: float = Field(default=100.0, ge=0, description="certainly inside makes a yes [m²]")
+    boundary_near_m: float = Field(
+        default=1000.0, ge=0, description="no boundary within this: nothing is said [m]"
+    )
+    share: float = Field(default=0.5, gt=0, le=1, description="of a case that makes it covered")
+    vessel_m: float = Field(default=100.0, ge=0, description="of a mooring that is named [m]")
+    named_share: float = Field(default=0.05, ge=0, le=1, description="smaller shares go unnamed")
+
+
+@dataclass(frozen=True)
+class _Covering:
+    """An area that covers a part of a case."""
+
+    area: LayerArea
+    share: float  # 0..1 of the case
+
+
+@dataclass
+class Attributor:
+    """Answers for the cases of a run; layers are indexed once.
+
+    Parameters
+    ----------
+    corridors : mapping
+        By id; a case of another corridor gets no chainage.
+    layers : mapping of kind to areas
+        A kind that is missing was not supplied.
+    """
+
+    corridors: Mapping[str, Corridor]
+    layers: Mapping[str, Sequence[LayerArea]]
+    options: AttributeOptions = field(default_factory=AttributeOptions)
+    _moved: dict[tuple[int, str], BaseGeometry] = field(
+        default_factory=dict[tuple[int, str], BaseGeometry], init=False, repr=False
+    )
+
+    @cached_property
+    def _trees(self) -> dict[str, shapely.STRtree]:
+        return {k: shapely.STRtree([a.geometry for a in v]) for k, v in self.layers.items()}
+
+    def __call__(
+        self, corridor_id: str, polygon: BaseGeometry, crs: str, on: date | None = None
+    ) -> Attribution:
+        """Attribute one outline.
+
+        Parameters
+        ----------
+        polygon : geometry in ``crs``, m
+        on : date, optional
+            Day on which it was first seen, for permits.
+        """
+        lonlat = reproject(polygon, crs, _LONLAT)
+        metric = metric_crs(lonlat.centroid.x, lonlat.centroid.y)
+        case = reproject(lonlat, _LONLAT, metric)
+        corridor = self.corridors.get(corridor_id)
+        found = Attribution()
+        if corridor is not None:
+            found = _along(found, corridor, case, metric)
+        found = self._admin(found, lonlat, case, metric)
+        found = self._inside(found, lonlat, case, metric)
+        return self._rules(found, lonlat, case, (metric, on))
+
+    def _admin(
+        self, found: Attribution, lonlat: BaseGeometry, case: BaseGeometry, metric: str
+    ) -> Attribution:
+        notes = list(found.notes)
+        counties = _by(self._covering("counties", lonlat, case, metric), "code")
+        towns = _by(self._covering("townships", lonlat, case, metric), "name")
+        for what, parts in (("跨县", counties), ("跨乡镇", towns)):
+            named = [p for p in parts if p.share >= self.options.named_share]
+            if len(named) > 1:
+                texts = (
+                    f"{p.area.fields.get('name') or p.area.fields.get('code')} {p.share:.0%}"
+                    for p in named
+                )
+                notes.append(f"{what}：{'，'.join(texts)}")
+        county = counties[0].area.fields if counties else {}
+        town = towns[0].area.fields if towns else {}
+        return replace(
+            found,
+            county_code=county.get("code"),
+            county_zh=county.get("name"),
+            township_code=town.get("code"),
+            township_zh=town.get("name"),
+            notes=tuple(notes),
+        )
+
+    def _inside(
+        self, found: Attribution, lonlat: BaseGeometry, case: BaseGeometry, metric: str
+    ) -> Attribution:
+        """Say whether a case lies in the management area, where the boundary is exact enough."""
+        o = self.options
+        near = self._near("boundary", lonlat, case, metric, o.boundary_near_m)
+        if not near:
+            why = ("附近没有管理范围线",) if "boundary" in self.layers else ()
+            return replace(found, notes=(*found.notes, *why))
+        # Cut first: a boundary is a hundred kilometres long, and it is about to be buffered.
+        frame = case.buffer(10 * o.boundary_m + 100).bounds
+        area = shapely.union_all([shapely.clip_by_rect(self._in(a, metric), *frame) for a in near])
+        share = case.intersection(area).area / case.area
+        sure = case.intersection(area.buffer(-o.boundary_m)).area
+        answer: Literal["yes", "no", "unknown"] = "unknown"
+        if sure >= min(o.inside_m2, case.area):
+            answer = "yes"
+        elif area.is_empty or case.distance(area) > o.boundary_m:
+            answer = "no"
+        names = sorted({n for a in near if (n := a.fields.get("name") or a.fields.get("river"))})
+        notes = [f"管理范围线{'（' + '、'.join(names) + '）' if names else ''}：{share:.0%} 在内"]
+        if not all(a.verified for a in near):
+            notes.append("管理范围线位置未经核验")
+        return replace(
+            found,
+            in_management_area=answer,
+            boundary_used="legal",
+            notes=(*found.notes, *notes),
+        )
+
+    def _rules(
+        self,
+        found: Attribution,
+        lonlat: BaseGeometry,
+        case: BaseGeometry,
+        rest: tuple[str, date | None],
+    ) -> Attribution:
+        """Name the zone, the no-mining area and the permit that cover a case; facts, no ruling."""
+        metric, on = rest
+        zones = _by(self._covering("zones", lonlat, case, metric), "zone")
+        bans = self._covering("no-mining", lonlat, case, metric)
+        permits = self._covering("permits", lonlat, case, metric)
+        covering = [p.area for p in permits if p.share >= self.options.share]
+        valid = [a for a in covering if on is None or _valid(a, on)]
+        chosen = max(valid or covering, key=lambda a: str(a.fields.get("to")), default=None)
+        notes = list(found.notes)
+        if chosen is not None and not valid:
+            notes.append(f"许可 {chosen.fields.get('id')} 在首次发现之日无效")
+        notes += self._beside(lonlat, case, metric)
+        ban = next((b.area for b in bans if b.share >= self.options.share), None)
+        return replace(
+            found,
+            zone=zones[0].area.fields.get("zone") if zones else None,
+            no_mining=None if ban is None else no_mining_text(ban),
+            permit=None if chosen is None else _permit(chosen),
+            notes=tuple(notes),
+        )
+
+    def _beside(self, lonlat: BaseGeometry, case: BaseGeometry, metric: str) -> list[str]:
+        """Name works, structures and moorings that a case touches; facts, no ruling."""
+        notes: list[str] = []
+        for kind, word, metres in (
+            ("works", "已批准工程", self.options.boundary_m),
+            ("existing", "既有建筑物", self.options.boundary_m),
+            ("vessels", "采砂船停泊点", self.options.vessel_m),
+        ):
+            for area in self._near(kind, lonlat, case, metric, metres):
+                f = area.fields
+                when = f"，{f['from']} 至 {f['to']}" if f.get("from") else ""
+                notes.append(f"紧邻{word}：{f.get('name') or f.get('id') or '未命名'}{when}")
+        return sorted(notes)
+
+    def _in(self, area: LayerArea, metric: str) -> BaseGeometry:
+        key = (id(area), metric)
+        if key not in self._moved:
+            self._moved[key] = reproject(area.geometry, _LONLAT, metric)
+        return self._moved[key]
+
+    def _near(
+        self, kind: str, lonlat: BaseGeometry, case: BaseGeometry, metric: str, metres: float
+    ) -> list[LayerArea]:
+        if kind not in self._trees:
+            return []
+        box = shapely.box(*lonlat.buffer(metres / 50_000).bounds)  # generous, at any latitude here
+        hits = sorted(int(i) for i in self._trees[kind].query(box))
+        areas = [self.layers[kind][i] for i in hits]
+        return [a for a in areas if self._in(a, metric).distance(case) <= metres]
+
+    def _covering(
+        self, kind: str, lonlat: BaseGeometry, case: BaseGeometry, metric: str
+    ) -> list[_Covering]:
+        """Give the areas of a kind that cover a part of a case, the largest part first."""
+        areas = self._near(kind, lonlat, case, metric, 0.0)
+        parts = [
+            _Covering(a, case.intersection(self._in(a, metric)).area / case.area) for a in areas
+        ]
+        named = (p for p in parts if p.share > 0)
+        return sorted(named, key=lambda p: (-p.share, str(sorted(p.area.fields.items(), key=str))))
+
+
+def _along(found: Attribution, corridor: Corridor, case: BaseGeometry, metric: str) -> Attribution:
+    """Add chainage and bank from the centreline, to the accuracy of the corridor."""
+    found = replace(found, reservoir_zh=corridor.name_zh if corridor.water == "reservoir" else None)
+    if corridor.centreline_wgs84 is None or not corridor.downstream_known:
+        return found
+    line = shapely.line_merge(reproject(corridor.centreline_wgs84, _LONLAT, metric))
+    point = case.centroid
+    at = line.project(point)
+    bank: Literal["left", "right"] | None = None
+    # Within its own accuracy of the line nobody knows on which side a case lies.
+    if case.distance(line) > corridor.accuracy_m:
+        behind, ahead = line.interpolate(max(0.0, at - 25)), line.interpolate(at + 25)
+        along = (ahead.x - behind.x, ahead.y - behind.y)
+        aside = (point.x - behind.x, point.y - behind.y)
+        bank = "left" if along[0] * aside[1] - along[1] * aside[0] > 0 else "right"
+    return replace(
+        found,
+        chainage_m=round(corridor.chainage_from_m + at),
+        chainage_accuracy_m=corridor.accuracy_m,
+        bank=bank,
+    )
+
+
+def no_mining_text(area: LayerArea) -> str:
+    """Say in words what a no-mining area forbids and when."""
+    f = area.fields
+    when = []
+    if f.get("from"):
+        when.append(f"{f['from']} 至 {f['to']}")
+    if f.get("stage_m"):
+        when.append(f"{f.get('station')}水位达 {f['stage_m']} m 时")
+    return f"{f.get('name') or '禁采区'}（{'，或'.join(when) or '全年'}）"
+
+
+def in_period(start: str, end: str, day: date) -> bool:
+    """Tell whether a day lies in a no-mining period: MM-DD each year, or whole dates.
+
+    A period whose end comes before its start in the year crosses the new year; both days count.
+    """
+    text = day.isoformat() if len(start) == 10 else day.isoformat()[5:]
+    return start <= text <= end if start <= end else text >= start or text <= end
+
+
+def _by(parts: Iterable[_Covering], key: str) -> list[_Covering]:
+    """Join the parts of areas that have the same value, such as a county in several pieces."""
+    joined: dict[str, _Covering] = {}
+    for part in parts:
+        value = str(part.area.fields.get(key))
+        known = joined.get(value)
+        joined[value] = replace(known, share=known.share + part.share) if known else part
+    return sorted(joined.values(), key=lambda p: (-p.share, str(p.area.fields.get(key))))
+
+
+def _valid(area: LayerArea, on: date) -> bool:
+    return str(area.fields.get("from")) <= on.isoformat() <= str(area.fields.get("to"))
+
+
+def _permit(area: LayerArea) -> PermitRef:
+    f = area.fields
+    return PermitRef(str(f.get("id")), f.get("from"), f.get("to"))

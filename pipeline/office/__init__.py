@@ -1,0 +1,1 @@
+"""What the office brings and looks after: layers, corridors, and what is missing."""

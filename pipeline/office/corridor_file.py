@@ -1,0 +1,92 @@
+"""The office's corridors file: one corridor changes, the others stay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import shapely
+from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.errors import ConfigurationError
+from pipeline.io.atomic import write_if_changed
+from pipeline.io.corridors import load_corridors
+
+_DECIMALS = 7
+
+
+def corridors_file(config: Path) -> Path:
+    """Give the office's file."""
+    return config / "corridors.geojson"
+
+
+def rounded(geometry: BaseGeometry) -> dict[str, Any]:
+    """Give the GeoJSON geometry with 7 decimals."""
+    return dict(mapping(shapely.transform(geometry, lambda xy: xy.round(_DECIMALS))))
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    """Read the file, checked; an empty collection where there is none."""
+    if not path.exists():
+        return {"type": "FeatureCollection", "features": []}
+    load_corridors(path)  # a damaged file is named before anything is added to it
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def features_of(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Give the features of one corridor, its centreline included."""
+    return [f for f in content["features"] if name in (_id(f), f["properties"].get("of"))]
+
+
+def _id(feature: Mapping[str, Any]) -> str | None:
+    return feature["properties"].get("id")
+
+
+def put(
+    config: Path,
+    content: Mapping[str, Any],
+    name: str,
+    features: list[dict[str, Any]],
+    *,
+    replace: bool,
+) -> list[str]:
+    """Put features in the place of a corridor's old ones; checked before they are written.
+
+    Raises
+    ------
+    ConfigurationError
+        The corridor is there already and ``replace`` is false, or the result is no corridor.
+    """
+    plain: list[dict[str, Any]] = json.loads(json.dumps(features))
+    old = features_of(content, name)
+    if old == plain:
+        return [f"{name} is already so in {corridors_file(config)}"]
+    adds_line = bool(old) and all(f in plain or not f["properties"].get("of") for f in old)
+    if old and not replace and not (adds_line and len(plain) > len(old)):
+        raise ConfigurationError(
+            f"{corridors_file(config)} holds a corridor {name} already",
+            "Add --replace to put this one in its place, or choose another --id",
+        )
+    others = list(content["features"])
+    at = others.index(old[0]) if old else len(others)
+    rest = [f for f in others if f not in old]
+    new = {**content, "features": [*rest[:at], *plain, *rest[at:]]}
+    data = to_bytes(new)
+    with TemporaryDirectory() as folder:
+        trial = Path(folder) / "corridors.geojson"
+        trial.write_bytes(data)
+        load_corridors(trial)
+    write_if_changed(corridors_file(config), data)
+    done = "replaced" if old else "added"
+    return [f"{done} {name} in {corridors_file(config)}; working geometry, never a legal boundary"]
+
+
+def to_bytes(content: Mapping[str, Any]) -> bytes:
+    """Write one feature per line, so that a diff can be read."""
+    head = {k: v for k, v in content.items() if k != "features"}
+    lines = ",\n".join(json.dumps(f, ensure_ascii=False) for f in content["features"])
+    return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "features": [\n{lines}\n]}}\n'.encode()

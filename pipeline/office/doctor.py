@@ -1,0 +1,291 @@
+"""What is missing, what that costs, and the command that mends it. Only reads."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from enum import IntEnum
+from pathlib import Path
+
+from pipeline.config import Workflow, choose_corridors, load_workflow
+from pipeline.errors import ExitCode, SiluanError
+from pipeline.io import FOREIGN
+from pipeline.io.corridors import load_corridors
+from pipeline.io.layers import OfficeLayer, load_layer
+from pipeline.ledger.lock import refuse_network_share
+from pipeline.model import Corridor
+from pipeline.office.kinds import KINDS, LayerKind
+
+DRAFT_M = 200.0  # a corridor that is worse is a sketch
+FREE_BYTES = 20 * 10**9  # a corridor of 50 km with two years of scenes fits in a tenth of it
+
+
+class Weight(IntEnum):
+    """How bad a finding is."""
+
+    NOTE = 0  # works, and says less than it could
+    WRONG = 1  # a run would be refused, or would lie
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is missing or wrong."""
+
+    group: str
+    what: str
+    cost: str
+    remedy: str
+    weight: Weight = Weight.NOTE
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """Where the doctor looks."""
+
+    config: Path
+    workflows: tuple[Path, ...] = ()
+    today: date = field(default_factory=date.today)  # of the office's own clock
+    foreign: tuple[tuple[str, str], ...] = tuple(FOREIGN.items())
+    free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
+
+
+_COSTS = {
+    LayerKind.BOUNDARY: "in_management_area is unknown for every case: 四乱 exists only inside it",
+    LayerKind.ZONES: "zone is null",
+    LayerKind.NO_MINING: "no_mining is null",
+    LayerKind.PERMITS: "permit is null: permitted sites look like any other",
+    LayerKind.WORKS: "no reason says that a case lies in authorised works",
+    LayerKind.EXISTING: "no reason says that a case lies at a known bridge, weir or sluice",
+    LayerKind.COUNTIES: "county_code and county_zh are null: nobody knows whose case it is",
+    LayerKind.TOWNSHIPS: "township_code and township_zh are null",
+    LayerKind.VESSELS: "no reason says that a case lies at a mooring",
+}
+
+
+def examine(checkup: Checkup) -> list[Finding]:
+    """Collect all findings, grouped."""
+    found = [*_environment(checkup), *_corridors(checkup), *_layers(checkup), *_tables(checkup)]
+    for path in checkup.workflows:
+        found += _workflow(checkup, path)
+    return found
+
+
+def report(findings: list[Finding]) -> list[str]:
+    """Write findings for a person, by group."""
+    if not findings:
+        return ["nothing is missing"]
+    lines: list[str] = []
+    for group in dict.fromkeys(f.group for f in findings):
+        lines.append(group)
+        for f in findings:
+            if f.group == group:
+                mark = "WRONG " if f.weight is Weight.WRONG else ""
+                lines += [f"  {mark}{f.what}", f"    costs: {f.cost}", f"    remedy: {f.remedy}"]
+    wrong = sum(f.weight is Weight.WRONG for f in findings)
+    lines.append(f"{len(findings)} findings, {wrong} of them keep a run from being right")
+    return lines
+
+
+def exit_code(findings: list[Finding], *, strict: bool) -> ExitCode:
+    """Give 2 where a run would be refused, 10 for the rest if asked to be strict, else 0."""
+    if any(f.weight is Weight.WRONG for f in findings):
+        return ExitCode.CONFIGURATION
+    return ExitCode.SET_ASIDE if strict and findings else ExitCode.DONE
+
+
+def _environment(checkup: Checkup) -> Iterator[Finding]:
+    for name, value in checkup.foreign:
+        yield Finding(
+            "environment",
+            f"{name} is set to {value}",
+            "nothing here, it is dropped; other programs of that shell may read wrong tables",
+            f"Unset it (unset {name}); QGIS and PostGIS leave it behind",
+        )
+
+
+def _corridors(checkup: Checkup) -> Iterator[Finding]:
+    path = checkup.config / "corridors.geojson"
+    try:
+        corridors = load_corridors(path)
+    except SiluanError as error:
+        yield Finding(
+            "corridors",
+            str(error).rstrip("."),
+            "no run has a place to look at",
+            "Add one: siluan corridor add LINE --id ID --name NAME --width METRES",
+            Weight.WRONG,
+        )
+        return
+    drafts = [c for c in corridors if c.accuracy_m > DRAFT_M]
+    if drafts:
+        names = ", ".join(f"{c.id} ({c.name_zh}) ±{c.accuracy_m:g} m" for c in drafts)
+        yield Finding(
+            "corridors",
+            f"{len(drafts)} of {len(corridors)} are drafts: {names}",
+            "they find imagery and screen nothing; bank is null near them, chainage is as vague",
+            "siluan corridor add FILE --id ID --replace with the office's own line or polygon, or "
+            "siluan corridor derive ID --workflow WORKFLOW.yaml after a run",
+        )
+    for corridor in corridors:
+        yield from _corridor(corridor)
+    for proposal in sorted((checkup.config / "proposals").glob("*.geojson")):
+        yield Finding(
+            "corridors",
+            f"a derived corridor waits: {proposal.name}",
+            "it is not used before somebody accepts it",
+            f"Look at it in a GIS, then: siluan corridor accept {proposal.stem} --by NAME",
+        )
+
+
+def _corridor(corridor: Corridor) -> Iterator[Finding]:
+    name = f"{corridor.id} ({corridor.name_zh})"
+    if corridor.water != "river":
+        return
+    if corridor.centreline_wgs84 is None:
+        yield Finding(
+            "corridors",
+            f"{name} has no centreline",
+            "chainage and bank are null, and the whole of it is one reach with one water level",
+            f"siluan corridor add LINE --id {corridor.id} (its polygon stays)",
+        )
+    elif not corridor.downstream_known:
+        yield Finding(
+            "corridors",
+            f"the direction of {name} is not known",
+            "chainage and bank are null",
+            f"siluan corridor derive {corridor.id} --upstream LON,LAT, and accept it",
+        )
+
+
+def _layers(checkup: Checkup) -> Iterator[Finding]:
+    folder = checkup.config / "layers"
+    for kind in LayerKind:
+        name = f"{kind.value} ({KINDS[kind].zh})"
+        remedy = f"siluan layers import FILE --as {kind.value} --datum cgcs2000"
+        try:
+            layer = load_layer(folder, kind.value)
+        except SiluanError as error:
+            yield Finding("layers", error.what, "no run starts", error.remedy, Weight.WRONG)
+            continue
+        if layer is None:
+            yield Finding("layers", f"{name} was not imported", _COSTS[kind], remedy)
+        else:
+            yield from _layer(layer, name, checkup.today)
+    if not list((checkup.config / "water").glob("*.tif")):
+        yield Finding(
+            "layers",
+            "there is no raster of observed water",
+            "the position of boundaries and counties is checked by the corridors' lines alone",
+            "Put a water occurrence raster into config/water/, or after a run: siluan corridor "
+            "derive ID --workflow WORKFLOW.yaml",
+        )
+
+
+def _layer(layer: OfficeLayer, name: str, today: date) -> Iterator[Finding]:
+    for source in layer.record.sources:
+        if (
+            source.position.position == "unverified"
+            and KINDS[LayerKind(layer.record.kind)].place != "none"
+        ):
+            yield Finding(
+                "layers",
+                f"{name}: the position of {source.source} is unverified",
+                "a layer in GCJ-02 would be 660 m off and nobody would see it",
+                f"Import it again with --water RASTER or --reference LINES ({source.file})",
+            )
+        if source.position.position == "accepted":
+            yield Finding(
+                "layers",
+                f"{name}: {source.position.accepted_by} accepted a suspicious position of "
+                f"{source.source}",
+                source.position.detail,
+                "Ask for a file whose datum is known",
+            )
+        if source.set_aside:
+            yield Finding(
+                "layers",
+                f"{name}: {len(source.set_aside)} features of {source.source} were set aside",
+                "; ".join(source.set_aside[:5]),
+                f"Mend them in {source.file} and import it again",
+            )
+    if layer.record.kind in (LayerKind.PERMITS, LayerKind.WORKS):
+        yield from _expired(layer, name, today)
+
+
+def _expired(layer: OfficeLayer, name: str, today: date) -> Iterator[Finding]:
+    over = [f for f in layer.features if str(f.fields.get("to")) < today.isoformat()]
+    if over:
+        named = [str(f.fields.get("id") or f.fields.get("name")) for f in over]
+        shown = ", ".join(named[:10]) + (f" and {len(named) - 10} more" if len(named) > 10 else "")
+        yield Finding(
+            "layers",
+            f"{name}: {len(over)} of {len(layer.features)} have run out: {shown}",
+            "permit and reasons go on naming a paper that is no longer valid",
+            "Import the renewed list if they were renewed",
+        )
+
+
+def _tables(checkup: Checkup) -> Iterator[Finding]:
+    path = checkup.config / "severity.csv"
+    rows: list[dict[str, str]] = []
+    if path.exists():
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    if not rows or any(r.get("verified", "").lower() != "true" for r in rows):
+        yield Finding(
+            "tables",
+            "the table of severity is not confirmed",
+            "severity is null: no grade leaves the office",
+            f"Let the office confirm {path} (grade filled, verified = true)",
+        )
+    if not (checkup.config / "counties.csv").exists():
+        yield Finding(
+            "tables",
+            "the table of counties is missing",
+            "counties imported without names stay without names",
+            f"Restore {checkup.config / 'counties.csv'}",
+        )
+
+
+def _workflow(checkup: Checkup, path: Path) -> Iterator[Finding]:
+    group = f"workflow {path.name}"
+    try:
+        workflow = load_workflow(path)
+        choose_corridors(workflow)
+    except SiluanError as error:
+        yield Finding(
+            group, error.what, "it does not start", error.remedy or "Correct it", Weight.WRONG
+        )
+        return
+    yield from _places(checkup, workflow, path)
+
+
+def _places(checkup: Checkup, workflow: Workflow, path: Path) -> Iterator[Finding]:
+    group = f"workflow {path.name}"
+    try:
+        refuse_network_share(workflow.state / "ledger.sqlite")
+    except SiluanError as error:
+        yield Finding(group, error.what, "the ledger is refused", error.remedy, Weight.WRONG)
+    for folder in dict.fromkeys((_existing(workflow.state), _existing(workflow.out))):
+        free = checkup.free_bytes(folder)
+        if free < FREE_BYTES:
+            yield Finding(
+                group,
+                f"only {free / 1e9:.1f} GB are free on the disk of {folder}",
+                "a run may stop with a full disk; nothing half-written stays",
+                "Free some space, or set state and out to another disk",
+            )
+    if not (workflow.state / "ledger.sqlite").exists():
+        yield Finding(
+            group,
+            "it has never run",
+            "there are no cases and no water history",
+            f"siluan run {path} --dry-run, then without --dry-run",
+        )
+
+
+def _existing(path: Path) -> Path:
+    return next(p for p in (path, *path.parents) if p.exists())

@@ -1,0 +1,275 @@
+"""``siluan layers import``: from a file as it came to a layer of the office."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.control_points import COLUMNS, read_control_points
+from pipeline.io.datum import Datum, unshift
+from pipeline.io.layers import (
+    LayerFeature,
+    SourceRecord,
+)
+from pipeline.io.vector import RawLayer, read_vector
+from pipeline.office.evidence import office_corridors, references
+from pipeline.office.keeping import check_keys, keep_source
+from pipeline.office.kinds import KINDS, KindSpec, LayerKind
+from pipeline.office.mapping import Rows, choose_columns, fill_fields
+from pipeline.office.memory import Answers, recall, remember
+from pipeline.office.placing import Suspect, judge_position
+from pipeline.office.reference import Stated, resolve_crs, to_layer_crs
+from pipeline.office.repair import Cleaned, clean
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """What the command asked for; what is not given is remembered or found."""
+
+    file: Path
+    kind: LayerKind
+    config: Path = Path("config")
+    datum: Datum | None = None
+    crs: str | None = None
+    encoding: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
+    layer: str | None = None
+    swap_xy: bool = False
+    source: str | None = None
+    water: tuple[Path, ...] = ()
+    reference: Path | None = None
+    accept_offset: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the part that this import makes or replaces."""
+        return self.source or self.file.stem
+
+    @property
+    def folder(self) -> Path:
+        """Where layers are kept."""
+        return self.config / "layers"
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did, line by line, for the person who ran it."""
+
+    lines: tuple[str, ...]
+    changed: bool
+    code: ExitCode
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A file with the answers that made it readable."""
+
+    raw: RawLayer
+    columns: dict[str, str]
+    answers: Answers
+    datum: Datum
+    lines: tuple[str, ...]
+
+
+def import_layer(request: ImportRequest) -> ImportReport:
+    """Import a file; nothing is written unless all of it can be used or is named.
+
+    Raises
+    ------
+    ConfigurationError
+        One sentence with the remedy; every offender named.
+    """
+    spec = KINDS[request.kind]
+    read = _read(request, spec)
+    shapes, crs_name = _located(request, read)
+    labels = _labels(read)
+    placed = [None if g is None else unshift(g, read.datum) for g in shapes]
+    cleaned = clean(placed, labels, areal=spec.areal)
+    if not cleaned.kept:
+        raise ConfigurationError(
+            f"{request.file} holds nothing that can be used: {'; '.join(cleaned.set_aside)}",
+            "Check that it is the right file",
+        )
+    rows = _rows(request, spec, read, cleaned)
+    check_keys(request.folder, spec, request.name, rows)
+    kept = [g for i in cleaned.kept if (g := shapes[i]) is not None]
+    known = references(request.config, spec, request.name, request.water, request.reference)
+    suspect = Suspect(request.file, read.datum, _words(request, read.raw))
+    position = judge_position(suspect, kept, known, request.accept_offset)
+    record = SourceRecord(
+        source=request.name,
+        file=request.file.name,
+        sha256=_sha256(request.file),
+        datum=read.datum.value,
+        crs=crs_name,
+        encoding=read.raw.encoding,
+        layer=read.raw.layer,
+        mapping=read.columns,
+        imported_on=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        features=len(rows),
+        repaired=cleaned.repaired,
+        set_aside=cleaned.set_aside,
+        position=position,
+        revision=1,
+    )
+    features = [
+        LayerFeature(g, request.name, row) for g, row in zip(cleaned.geometries, rows, strict=True)
+    ]
+    changed, revision = keep_source(request.folder, spec, record, features)
+    remember(request.folder, request.kind.value, request.name, read.answers)
+    lines = [*read.lines, *read.raw.notes, *_story(request, cleaned, labels)]
+    done = f"{len(rows)} features as {request.kind.value} ({spec.zh})"
+    state = f"revision {revision}" if changed else f"unchanged, revision {revision}"
+    lines.append(f"imported {done} from {request.file.name}, {state}")
+    lines.append(f"position: {position.position} ({position.detail})")
+    code = ExitCode.SET_ASIDE if cleaned.set_aside else ExitCode.DONE
+    return ImportReport(tuple(lines), changed, code)
+
+
+def _read(request: ImportRequest, spec: KindSpec) -> _Read:
+    """Read the file with what was given now and what was told before."""
+    if not request.file.exists():
+        raise ConfigurationError(f"{request.file} does not exist", "Check the path")
+    memory = recall(request.folder, request.kind.value)
+    own = memory.sources.get(request.name)
+    lines: list[str] = []
+    datum = request.datum or (own.datum if own else None)
+    if datum is None:
+        raise ConfigurationError(
+            f"{request.file} was given without a datum",
+            "Add --datum cgcs2000, wgs84, gcj02 or bd09: whoever drew it knows; web maps "
+            "(高德, 腾讯) are gcj02, 百度 is bd09",
+        )
+    told = own or Answers(datum=datum)
+    encoding = request.encoding or told.encoding
+    layer = request.layer or told.layer
+    given = {**told.fields, **request.fields}
+    if request.file.suffix.lower() == ".csv":
+        raw = read_control_points(request.file, given, encoding)
+    else:
+        raw = read_vector(request.file, layer, encoding)
+    alike = None if own else memory.alike(list(raw.columns))
+    before = alike[1].fields if alike else told.fields
+    # A remembered column that this file no longer has is not what it was told to be.
+    known = {f: c for f, c in before.items() if c in raw.columns or f in COLUMNS}
+    given = {**known, **request.fields}
+    if alike:
+        lines.append(f"fields as remembered from {alike[0]}, which has the same columns")
+    elif own and not request.fields:
+        lines.append(f"datum, encoding and fields as remembered from the last {request.name}")
+    columns = choose_columns(spec, list(raw.columns), given, request.file)
+    answers = Answers(
+        datum=datum,
+        crs=request.crs or told.crs,
+        encoding=encoding,
+        layer=layer,
+        swap_xy=request.swap_xy or told.swap_xy,
+        fields={**{r: c for r, c in given.items() if r not in columns}, **columns},
+        columns=tuple(raw.columns),
+    )
+    return _Read(raw, columns, answers, datum, tuple(lines))
+
+
+def _located(request: ImportRequest, read: _Read) -> tuple[list[BaseGeometry | None], str]:
+    """Give lon/lat with the declared shift still in it, and the name of the CRS."""
+    found = list(read.raw.geometries)
+    if read.answers.swap_xy:
+        found = [None if g is None else _swapped(g) for g in found]
+    stated = Stated(
+        request.file,
+        read.datum,
+        read.raw.crs,
+        read.raw.crs_stated,
+        read.answers.crs,
+        read.answers.swap_xy,
+    )
+    crs = resolve_crs(stated, [g for g in found if g is not None and not g.is_empty])
+    authority = crs.to_authority(min_confidence=50)
+    name = f"{authority[0]}:{authority[1]}" if authority else crs.name
+    return [None if g is None else to_layer_crs(g, crs, Datum.CGCS2000) for g in found], name
+
+
+def _swapped(geometry: BaseGeometry) -> BaseGeometry:
+    return shapely.transform(geometry, lambda xy: xy[:, ::-1])
+
+
+def _labels(read: _Read) -> list[str]:
+    """Give how each feature is called in a report."""
+    column = next((read.columns[n] for n in ("name", "id", "code") if n in read.columns), None)
+    names = read.raw.columns[column] if column else [None] * len(read.raw.geometries)
+    return [f"feature {i} ({n})" if n else f"feature {i}" for i, n in enumerate(names, 1)]
+
+
+def _rows(request: ImportRequest, spec: KindSpec, read: _Read, cleaned: Cleaned) -> Rows:
+    count = len(read.raw.geometries)
+    wanted = set(cleaned.kept)
+    # What is set aside need not be complete; numbers stay those of the file.
+    columns = {
+        name: [v if i in wanted else None for i, v in enumerate(values)]
+        for name, values in read.raw.columns.items()
+    }
+    rows = fill_fields(spec, columns, read.columns, (count, wanted), request.file)
+    kept = [rows[i] for i in cleaned.kept]
+    return _with_county_names(request.config, kept) if spec.kind is LayerKind.COUNTIES else kept
+
+
+def _with_county_names(config: Path, rows: Rows) -> Rows:
+    """Fill names that the file lacks from the office's table of counties."""
+    path = config / "counties.csv"
+    if not path.exists():
+        return rows
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        names = {r["code"]: r["name_zh"] for r in csv.DictReader(file)}
+    return [{**r, "name": r["name"] or names.get(str(r["code"]))} for r in rows]
+
+
+def _words(request: ImportRequest, raw: RawLayer) -> tuple[str, ...]:
+    """Give what a file says of itself in words, among which a web map may be named."""
+    texts = [v for values in raw.columns.values() for v in set(values[:1000]) if v]
+    return (request.file.stem, raw.layer, *sorted(texts))
+
+
+def _story(request: ImportRequest, cleaned: Cleaned, labels: Sequence[str]) -> list[str]:
+    """Say what was repaired, set aside, and lies far from everything."""
+    lines = [f"repaired: {r}" for r in cleaned.repaired]
+    lines += [f"set aside: {a}" for a in cleaned.set_aside]
+    lines += [f"set aside: {d}" for d in cleaned.duplicates]
+    if not KINDS[request.kind].near_water:
+        return lines
+    corridors = office_corridors(request.config)
+    if not corridors:
+        return lines
+    # A working corridor may itself be off by its accuracy: half of a kilometre at the least.
+    reach = shapely.union_all(
+        [c.polygon_wgs84.buffer(max(500.0, c.accuracy_m) / 100_000) for c in corridors]
+    )
+    far = [
+        labels[i]
+        for i, g in zip(cleaned.kept, cleaned.geometries, strict=True)
+        if not reach.intersects(g)
+    ]
+    if far:
+        lines.append(f"outside all corridors: {', '.join(far)}")
+    return lines
+
+
+def _sha256(path: Path) -> str:
+    """Hash a file, or all files of a folder such as a FileGDB, and a shapefile's table with it."""
+    digest = hashlib.sha256()
+    parts = [path]
+    if path.is_dir():
+        parts = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix != ".lock")
+    elif path.suffix.lower() == ".shp":
+        wanted = {".shp", ".dbf", ".prj", ".cpg"}
+        parts = sorted(p for p in path.parent.glob(f"{path.stem}.*") if p.suffix.lower() in wanted)
+    for part in parts:
+        digest.update(part.read_bytes())
+    return digest.hexdigest()

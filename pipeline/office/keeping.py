@@ -1,0 +1,98 @@
+"""The parts of a layer: one source replaces its own part, the others stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.errors import ConfigurationError
+from pipeline.io.layers import (
+    LayerFeature,
+    LayerRecord,
+    OfficeLayer,
+    SourceRecord,
+    layer_path,
+    load_layer,
+    save_layer,
+)
+from pipeline.office.kinds import KINDS, KindSpec, LayerKind
+from pipeline.office.mapping import Rows
+
+
+def check_keys(folder: Path, spec: KindSpec, source: str, rows: Rows) -> None:
+    """Refuse what another part of the layer holds already.
+
+    Raises
+    ------
+    ConfigurationError
+        Every key and part named.
+    """
+    if spec.key is None:
+        return
+    values = [str(v) for r in rows if (v := r[spec.key])]
+    layer = load_layer(folder, spec.kind.value)
+    others = [f for f in layer.features if f.source != source] if layer else []
+    taken = {(f.source, str(f.fields[spec.key])) for f in others if f.fields[spec.key] in values}
+    if taken:
+        sources = sorted({s for s, _ in taken})
+        raise ConfigurationError(
+            f"{spec.kind.value} {', '.join(sorted(v for _, v in taken))} stand already in the "
+            f"part {', '.join(sources)}",
+            f"To replace that part import with --source {sources[0]}; or 'siluan layers remove "
+            f"{spec.kind.value} --source {sources[0]}' first",
+        )
+
+
+def keep_source(
+    folder: Path, spec: KindSpec, record: SourceRecord, features: Sequence[LayerFeature]
+) -> tuple[bool, int]:
+    """Replace the part of this name, keep the others; give (changed, revision)."""
+    old = load_layer(folder, spec.kind.value)
+    before = {s.source: s for s in old.record.sources} if old else {}
+    others = [f for f in old.features if f.source != record.source] if old else []
+    known = before.get(record.source)
+    revision = old.record.revision if old else 0
+    if known is not None and known.same_as(record):
+        return False, revision
+    record = record.model_copy(update={"revision": revision + 1})
+    sources = {**before, record.source: record}
+    layer = OfficeLayer(
+        LayerRecord(
+            kind=spec.kind.value,
+            revision=revision + 1,
+            sources=tuple(sources[s] for s in sorted(sources)),
+        ),
+        tuple(sorted([*others, *features], key=lambda f: f.source)),
+    )
+    save_layer(folder, layer, [f.name for f in spec.fields])
+    return True, revision + 1
+
+
+def remove_source(folder: Path, kind: LayerKind, source: str) -> str:
+    """Take a part out of a layer.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such part.
+    """
+    layer = load_layer(folder, kind.value)
+    names = [s.source for s in layer.record.sources] if layer else []
+    if layer is None or source not in names:
+        raise ConfigurationError(
+            f"the layer {kind.value} has no part '{source}'",
+            f"It has: {', '.join(names) or 'none'}",
+        )
+    rest = tuple(s for s in layer.record.sources if s.source != source)
+    path = layer_path(folder, kind.value)
+    if not rest:
+        path.unlink()
+        return f"removed {path.name}"
+    revision = layer.record.revision + 1
+    record = layer.record.model_copy(update={"sources": rest, "revision": revision})
+    kept = tuple(f for f in layer.features if f.source != source)
+    save_layer(
+        folder, replace(layer, record=record, features=kept), [f.name for f in KINDS[kind].fields]
+    )
+    return f"removed {source} from {kind.value}, revision {revision}"

@@ -1,0 +1,122 @@
+"""Corridors derived from observed water: proposed to an analyst, and accepted by one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.errors import ConfigurationError
+from pipeline.grid import reproject
+from pipeline.io.atomic import write_if_changed
+from pipeline.io.corridors import load_corridors
+from pipeline.io.occurrence import read_occurrence
+from pipeline.model import Corridor
+from pipeline.office.corridor_file import content_of, corridors_file, put, rounded, to_bytes
+from pipeline.office.derive import DeriveOptions, derive, orient
+
+
+@dataclass(frozen=True)
+class DeriveRequest:
+    """What ``siluan corridor derive`` was told."""
+
+    id: str
+    water: Path  # occurrence raster
+    config: Path = Path("config")
+    name: str | None = None
+    kind: str | None = None  # river | reservoir
+    upstream: tuple[float, float] | None = None
+    options: DeriveOptions = field(default_factory=DeriveOptions)
+
+
+def propose(request: DeriveRequest) -> list[str]:
+    """Derive a working corridor from observed water and leave it as a proposal.
+
+    Raises
+    ------
+    ConfigurationError
+        A new corridor without name or kind, a raster in degrees, no water.
+    """
+    path = corridors_file(request.config)
+    known = {c.id: c for c in load_corridors(path)} if path.exists() else {}
+    old = known.get(request.id)
+    name, kind = request.name or (old and old.name_zh), request.kind or (old and old.water)
+    if not name or not kind:
+        raise ConfigurationError(
+            f"the corridor {request.id} is new and needs --name and --water-kind",
+            "Add them, such as --name 渌水 --water-kind river",
+        )
+    occurrence, grid = read_occurrence(request.water)
+    if not grid.crs.startswith("EPSG:") or abs(grid.transform.a) < 0.5:
+        raise ConfigurationError(
+            f"{request.water} is not in metres", "Warp it to a metric grid such as EPSG:4547"
+        )
+    found = derive(occurrence, grid, request.options, river=kind == "river")
+    base = {
+        "id": request.id,
+        "name_zh": name,
+        "water": kind,
+        "accuracy_m": found.accuracy_m,
+        "reach_length_m": old.reach_length_m if old else 5000,
+        "legal": False,
+        "provenance": f"working geometry derived from {request.water.name}: {found.rule}",
+    }
+    lines = [f"rule: {found.rule}"]
+    area = reproject(found.polygon, grid.crs, "EPSG:4490")
+    features: list[dict[str, Any]] = []
+    if found.centreline is not None:
+        line, sure = orient(found.centreline, request.upstream, _line_of(old), grid.crs)
+        base["direction"] = "downstream" if sure else "unknown"
+        lines.append(
+            f"centreline {line.length / 1000:.1f} km, "
+            + ("runs downstream" if sure else "direction unknown: add --upstream LON,LAT")
+        )
+        moved = reproject(line, grid.crs, "EPSG:4490")
+        properties = {"of": request.id, "provenance": base["provenance"]}
+        features.append({"type": "Feature", "properties": properties, "geometry": rounded(moved)})
+    features.insert(0, {"type": "Feature", "properties": base, "geometry": rounded(area)})
+    target = proposal_path(request.config, request.id)
+    write_if_changed(target, to_bytes({"type": "FeatureCollection", "features": features}))
+    load_corridors(target)
+    lines.append(f"proposed in {target}: look at it in a GIS, correct it there if need be, then")
+    return [*lines, f"siluan corridor accept {request.id} --by NAME"]
+
+
+def _line_of(corridor: Corridor | None) -> BaseGeometry | None:
+    if corridor is None or not corridor.downstream_known:
+        return None
+    return corridor.centreline_wgs84
+
+
+def proposal_path(config: Path, name: str) -> Path:
+    """Give the file of a proposal."""
+    return config / "proposals" / f"{name}.geojson"
+
+
+def accept(config: Path, name: str, by: str) -> list[str]:
+    """Take a proposal into the corridors file, with the name of whoever accepted it.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such proposal, or it was edited into something that is no corridor.
+    """
+    path = proposal_path(config, name)
+    if not path.exists():
+        waiting = sorted(p.stem for p in path.parent.glob("*.geojson"))
+        raise ConfigurationError(
+            f"there is no proposal {name}", f"Waiting: {', '.join(waiting) or 'none'}"
+        )
+    if [c.id for c in load_corridors(path)] != [name]:
+        raise ConfigurationError(
+            f"{path} does not hold the corridor {name} alone", "Derive it again"
+        )
+    features: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["features"]
+    for feature in features:
+        feature["properties"]["accepted_by"] = by
+    lines = put(config, content_of(corridors_file(config)), name, features, replace=True)
+    path.unlink()
+    return lines

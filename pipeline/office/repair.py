@@ -1,0 +1,102 @@
+"""Geometry made fit for use, with every change reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import shapely
+from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.grid import geodesic_area_m2
+from pipeline.office.reference import LAYER_CRS
+
+_CHINA = shapely.box(73.0, 3.0, 136.0, 54.0)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Features that can be used, and what was done and set aside."""
+
+    kept: tuple[int, ...]  # index of the feature in the file
+    geometries: tuple[BaseGeometry, ...]  # EPSG:4490
+    repaired: tuple[str, ...]
+    set_aside: tuple[str, ...]  # somebody should mend these
+    duplicates: tuple[str, ...]
+
+
+def clean(
+    geometries: Sequence[BaseGeometry | None], labels: Sequence[str], *, areal: bool
+) -> Cleaned:
+    """Repair, drop what is empty or stands twice or lies outside China; name each.
+
+    Parameters
+    ----------
+    geometries : sequence
+        EPSG:4490, lon/lat.
+    labels : sequence of str
+        How each feature is named in the report.
+    areal : bool
+        Only polygons are wanted; a closed line becomes one.
+    """
+    kept: list[int] = []
+    good: list[BaseGeometry] = []
+    repaired: list[str] = []
+    aside: list[str] = []
+    twice: list[str] = []
+    seen: dict[bytes, str] = {}
+    for i, (given, label) in enumerate(zip(geometries, labels, strict=True)):
+        geometry = given
+        if geometry is None or geometry.is_empty:
+            aside.append(f"{label} has no geometry")
+            continue
+        if not _CHINA.intersects(shapely.envelope(geometry)):
+            aside.append(f"{label} lies outside China")
+            continue
+        if areal:
+            fixed = _as_polygons(geometry)
+            if fixed is None:
+                aside.append(f"{label} is a {geometry.geom_type} that encloses no area")
+                continue
+            geometry, note = fixed
+            if note:
+                repaired.append(f"{label} {note}")
+        key = shapely.normalize(geometry).wkb
+        if key in seen:
+            twice.append(f"{label} is the same as {seen[key]}")
+            continue
+        seen[key] = label
+        kept.append(i)
+        good.append(geometry)
+    return Cleaned(tuple(kept), tuple(good), tuple(repaired), tuple(aside), tuple(twice))
+
+
+def _as_polygons(geometry: BaseGeometry) -> tuple[BaseGeometry, str] | None:
+    """Give polygons and what was done; None if nothing encloses an area."""
+    note = ""
+    if geometry.geom_type in ("LineString", "MultiLineString", "LinearRing"):
+        rings = [p for p in shapely.get_parts(geometry) if p.is_ring and len(p.coords) > 3]
+        if not rings or len(rings) != len(shapely.get_parts(geometry)):
+            return None
+        geometry = MultiPolygon([Polygon(r) for r in rings])
+        note = "was a closed line and became a polygon"
+    if not geometry.is_valid:
+        reason = shapely.is_valid_reason(geometry)
+        before = geodesic_area_m2(geometry, LAYER_CRS)
+        geometry = shapely.make_valid(geometry)
+        after = geodesic_area_m2(polygons_of(geometry), LAYER_CRS)
+        note = f"was invalid ({reason}); area {before:.0f} m² before, {after:.0f} m² after repair"
+    geometry = polygons_of(geometry)
+    return None if geometry.is_empty or geometry.area == 0 else (geometry, note)
+
+
+def polygons_of(geometry: BaseGeometry) -> BaseGeometry:
+    """Keep the polygons of a geometry; lines and points are what a repair leaves of slivers."""
+    parts = [
+        p
+        for part in shapely.get_parts(geometry)
+        for p in shapely.get_parts(part)
+        if isinstance(p, Polygon)
+    ]
+    return parts[0] if len(parts) == 1 else MultiPolygon(parts)

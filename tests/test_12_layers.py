@@ -1,0 +1,319 @@
+"""Layers of the office: files as they come, and what is refused."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from shapely.geometry import MultiPolygon, Polygon, box
+
+sys.path.insert(0, str(Path(__file__).parent))
+import office
+
+from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.grid import reproject
+from pipeline.io.datum import Datum
+from pipeline.io.layers import OfficeLayer, load_layer
+from pipeline.office.importing import ImportRequest, import_layer
+from pipeline.office.keeping import remove_source
+from pipeline.office.kinds import LayerKind
+from pipeline.office.mapping import read_date, read_month_day
+from pipeline.office.showing import list_lines, show_lines
+
+ALONG = office.river().buffer(500)  # EPSG:4547
+ZONE = np.array([38_000_000, 0])
+TWO = [box(419_000, 3_060_000, 421_000, 3_061_000), box(419_000, 3_062_000, 421_000, 3_063_000)]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return office.make_config(tmp_path)
+
+
+def request(file: Path, kind: str, config: Path, **more: Any) -> ImportRequest:
+    return ImportRequest(file, LayerKind(kind), config, **{"datum": Datum.CGCS2000, **more})
+
+
+def layer_of(config: Path, kind: str) -> OfficeLayer:
+    layer = load_layer(config / "layers", kind)
+    assert layer is not None
+    return layer
+
+
+def test_gbk_shapefile_with_the_zone_in_its_eastings(tmp_path: Path, config: Path) -> None:
+    """Step by step, as a person would, through the command."""
+    shape = shapely.transform(ALONG, lambda xy: xy + ZONE)
+    names = {"HDMC": ["小江"], "批复": ["株政函〔2020〕5号"]}
+    file = office.write_shapefile(tmp_path / "管理范围线.shp", [shape], names, "EPSG:4526")
+    words = ["layers", "import", file, "--as", "boundary", "--config", config]
+
+    code, _, error = office.siluan(*words)
+    assert code == 2
+    assert "without a datum" in error
+    code, _, error = office.siluan(*words, "--datum", "cgcs2000")
+    assert code == 2
+    assert "小江" in error  # as gbk
+    assert "as utf-8: not valid" in error
+    words += ["--datum", "cgcs2000", "--encoding", "gbk", "--field", "river=HDMC"]
+    code, out, error = office.siluan(*words)
+    assert (code, error) == (0, "")
+    assert "imported 1 features as boundary" in out
+    assert "position: agrees" in out
+
+    (found,) = layer_of(config, "boundary").features
+    assert found.fields["river"] == "小江"
+    assert found.fields["approval"] == "株政函〔2020〕5号"
+    back = reproject(found.geometry, "EPSG:4490", "EPSG:4547")
+    assert back.symmetric_difference(ALONG).area < 1
+    assert sorted(p.name for p in (config / "layers").iterdir()) == [
+        "boundary.gpkg",
+        "boundary.yaml",
+    ]
+
+    code, out, _ = office.siluan("layers", "import", file, "--as", "boundary", "--config", config)
+    assert code == 0
+    assert "as remembered" in out
+    assert "unchanged, revision 1" in out
+
+
+def test_declared_crs_that_does_not_fit_names_the_one_that_does(
+    tmp_path: Path, config: Path
+) -> None:
+    plain = {"name": ["a"]}
+    file = office.write_shapefile(tmp_path / "a.shp", [ALONG], plain, "EPSG:4526")
+    with pytest.raises(ConfigurationError, match=r"do not fit EPSG:4526.*They fit EPSG:4547"):
+        import_layer(request(file, "boundary", config))
+    zoned = shapely.transform(ALONG, lambda xy: xy + ZONE)
+    file = office.write_shapefile(tmp_path / "b.shp", [zoned], plain, "EPSG:4547")
+    with pytest.raises(ConfigurationError, match=r"do not fit EPSG:4547.*EPSG:4526"):
+        import_layer(request(file, "boundary", config))
+    told = import_layer(request(file, "boundary", config, crs="EPSG:4526"))  # the .prj is wrong
+    assert told.code == ExitCode.DONE
+    with pytest.raises(ConfigurationError, match="--crs says EPSG:4528"):
+        import_layer(request(file, "boundary", config, crs="EPSG:4528"))
+    file = office.write_shapefile(tmp_path / "c.shp", [ALONG], plain, None)
+    with pytest.raises(ConfigurationError, match="no coordinate reference system"):
+        import_layer(request(file, "boundary", config))
+    assert import_layer(request(file, "boundary", config, crs="EPSG:4547")).changed
+    swapped = shapely.transform(ALONG, lambda xy: xy[:, ::-1])
+    file = office.write_shapefile(tmp_path / "d.shp", [swapped], plain, "EPSG:4547")
+    with pytest.raises(ConfigurationError, match="X and Y are exchanged"):
+        import_layer(request(file, "boundary", config))
+    report = import_layer(request(file, "boundary", config, swap_xy=True))
+    assert report.code == ExitCode.DONE
+
+
+@pytest.mark.parametrize(
+    ("crs", "datum", "says"),
+    [
+        ("EPSG:2383", "cgcs2000", "Xi'an 80"),  # CM 114E
+        ("EPSG:2435", "cgcs2000", "Beijing 54"),
+        ("EPSG:32649", "cgcs2000", "says WGS 84"),
+        ("EPSG:4547", "wgs84", "says CGCS2000"),
+    ],
+)
+def test_datums_that_contradict_or_have_no_parameters(
+    tmp_path: Path, config: Path, crs: str, datum: str, says: str
+) -> None:
+    file = office.write_shapefile(tmp_path / "a.shp", [ALONG], {"name": ["a"]}, crs)
+    with pytest.raises(ConfigurationError, match=says):
+        import_layer(request(file, "boundary", config, datum=Datum(datum)))
+    assert not (config / "layers").exists()
+
+
+def test_a_local_grid_is_refused(tmp_path: Path, config: Path) -> None:
+    file = office.write_shapefile(tmp_path / "a.shp", [ALONG], {"name": ["a"]}, "EPSG:4547")
+    local = 'LOCAL_CS["Zhuzhou city grid",UNIT["metre",1]]'
+    file.with_suffix(".prj").write_text(local, encoding="ascii")
+    with pytest.raises(ConfigurationError, match="local or unknown system"):
+        import_layer(request(file, "boundary", config))
+
+
+def test_invalid_empty_and_double_features_are_named(tmp_path: Path, config: Path) -> None:
+    bow = Polygon([(419e3, 3.06e6), (421e3, 3.061e6), (421e3, 3.06e6), (419e3, 3.061e6)])
+    far = box(600_000, 3_060_000, 601_000, 3_061_000)
+    shapes = [office.lonlat(g) for g in (bow, TWO[1], TWO[1], far)]
+    abroad = box(2.8, 42.3, 2.9, 42.4)
+    features = [
+        office.feature(g, name=f"n{i}", gnqlx="保留区") for i, g in enumerate([*shapes, abroad], 1)
+    ]
+    features.append({"type": "Feature", "properties": {"name": "n6"}, "geometry": None})
+    file = office.write_geojson(tmp_path / "zones.geojson", features)
+    report = import_layer(request(file, "zones", config))
+    told = "\n".join(report.lines)
+    assert report.code == ExitCode.SET_ASIDE
+    assert "feature 1 (n1) was invalid (Self-intersection" in told
+    assert "set aside: feature 3 (n3) is the same as feature 2 (n2)" in told
+    assert "set aside: feature 5 (n5) lies outside China" in told
+    assert "set aside: feature 6 (n6) has no geometry" in told
+    assert "outside all corridors: feature 4 (n4)" in told
+    kept = layer_of(config, "zones").features
+    assert [f.fields["name"] for f in kept] == ["n1", "n2", "n4"]
+    assert isinstance(kept[0].geometry, MultiPolygon)
+    assert kept[0].geometry.is_valid
+
+
+def test_permits_without_dates_are_all_named(tmp_path: Path, config: Path) -> None:
+    shapes = [office.lonlat(g) for g in TWO]
+    features = [
+        office.feature(shapes[0], 许可证号="A1", 有效期起="2024-01-01", 有效期止=None),
+        office.feature(shapes[1], 许可证号="A2", 有效期起="soon", 有效期止="2023/1/5"),
+    ]
+    file = office.write_geojson(tmp_path / "permits.geojson", features)
+    wanted = r"feature 2 has 有效期起 = 'soon', which is no date.*feature 1 \(A1\) has no to"
+    with pytest.raises(ConfigurationError, match=wanted):
+        import_layer(request(file, "permits", config))
+    features[0]["properties"]["有效期止"] = "2023-12-31"
+    features[1]["properties"]["有效期起"] = "2022年3月1日"
+    office.write_geojson(file, features)
+    with pytest.raises(ConfigurationError, match=r"A1\) ends \(2023-12-31\) before"):
+        import_layer(request(file, "permits", config))
+    features[0]["properties"]["有效期止"] = "20251231"
+    office.write_geojson(file, features)
+    assert import_layer(request(file, "permits", config)).code == ExitCode.DONE
+    fields = [f.fields for f in layer_of(config, "permits").features]
+    assert [(f["from"], f["to"]) for f in fields] == [
+        ("2024-01-01", "2025-12-31"),
+        ("2022-03-01", "2023-01-05"),
+    ]
+    other = request(file, "permits", config, source="another")
+    with pytest.raises(ConfigurationError, match="A1, A2 stand already in the part permits"):
+        import_layer(other)
+
+
+def test_no_mining_periods(tmp_path: Path, config: Path) -> None:
+    shape = office.lonlat(ALONG)
+    across = office.feature(shape, name="汛期外", 禁采期起="10月1日", 禁采期止="03-31")
+    file = office.write_geojson(tmp_path / "ban.geojson", [across])
+    import_layer(request(file, "no-mining", config))
+    (found,) = layer_of(config, "no-mining").features
+    assert (found.fields["from"], found.fields["to"]) == ("10-01", "03-31")
+    half = office.feature(shape, name="half", 禁采期起="10-01")
+    stage = office.feature(shape.buffer(0.001), name="stage", 水位=29.5)
+    office.write_geojson(file, [half, stage])
+    with pytest.raises(ConfigurationError, match=r"half\) has only one end.*stage\) has a stage"):
+        import_layer(request(file, "no-mining", config))
+    assert len(layer_of(config, "no-mining").features) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2025-06-01", "2025-06-01"),
+        ("2025/6/1", "2025-06-01"),
+        ("2025年6月1日", "2025-06-01"),
+        ("20250601", "2025-06-01"),
+        ("2025.06.01 00:00:00", "2025-06-01"),
+        ("2025-13-01", None),
+        ("01/06/2025", None),
+        ("2025", None),
+    ],
+)
+def test_dates(text: str, day: str | None) -> None:
+    assert read_date(text) == day
+
+
+def test_days_of_the_year() -> None:
+    assert read_month_day("4月1日") == "04-01"
+    assert read_month_day("02-29") == "02-29"
+    assert read_month_day("13-01") is None
+    assert read_month_day("2025-04-01") == "2025-04-01"
+
+
+def test_control_points(tmp_path: Path, config: Path) -> None:
+    ring = list(TWO[0].exterior.coords)[:-1]
+    order = [2, 0, 3, 1]  # rows in any order
+    lines = ["名称,环号,序号,X,Y"]
+    lines += [f"一段,1,{i},{ring[i][1]:.3f},{ring[i][0]:.3f}" for i in order]  # X is north
+    file = tmp_path / "界桩.csv"
+    file.write_bytes("\n".join(lines).encode("gbk"))
+    ask = request(file, "boundary", config)
+    with pytest.raises(ConfigurationError, match=r"as gbk: '名称,环号"):
+        import_layer(ask)
+    ask = replace(ask, encoding="gbk", crs="EPSG:4547")
+    with pytest.raises(ConfigurationError, match="add --swap-xy"):
+        import_layer(ask)
+    import_layer(replace(ask, swap_xy=True))
+    (found,) = layer_of(config, "boundary").features
+    assert found.fields["name"] == "一段"
+    back = reproject(found.geometry, "EPSG:4490", "EPSG:4547")
+    assert back.symmetric_difference(TWO[0]).area < 1
+    file.write_text("ring,order,x,y\n1,1,1,1\n1,1,2,2\n2,1,a,3\n", encoding="ascii")
+    wrong = "line 4 has an order.*ring 1 has only 2 points; ring 1 has the order 1 twice"
+    with pytest.raises(ConfigurationError, match=wrong):
+        import_layer(ask)
+
+
+def test_parts_and_what_is_remembered(tmp_path: Path, config: Path) -> None:
+    first = office.write_geojson(
+        tmp_path / "a.geojson",
+        [office.feature(office.lonlat(TWO[0]), XZMC="甲", DM="430211100000")],
+    )
+    given = {"name": "XZMC", "code": "DM"}
+    with pytest.raises(ConfigurationError, match=r"no such column: name=XXX.*XZMC, DM"):
+        import_layer(request(first, "townships", config, fields={"name": "XXX"}))
+    with pytest.raises(ConfigurationError, match="--field names nmae"):
+        import_layer(request(first, "townships", config, fields={"nmae": "XZMC"}))
+    import_layer(request(first, "townships", config, fields=given))
+    second = office.write_geojson(
+        tmp_path / "b.geojson",
+        [office.feature(office.lonlat(TWO[1]), XZMC="乙", DM="430211101000")],
+    )
+    report = import_layer(request(second, "townships", config))
+    assert "fields as remembered from a" in report.lines[0]
+    layer = layer_of(config, "townships")
+    assert [(f.fields["code"], f.source) for f in layer.features] == [
+        ("430211100", "a"),
+        ("430211101", "b"),
+    ]
+    assert layer.record.revision == 2
+    assert "townships" in list_lines(config / "layers")[0]
+    assert any(
+        "code=430211101" in line for line in show_lines(config / "layers", LayerKind.TOWNSHIPS)
+    )
+    remove_source(config / "layers", LayerKind.TOWNSHIPS, "a")
+    assert [f.source for f in layer_of(config, "townships").features] == ["b"]
+    remove_source(config / "layers", LayerKind.TOWNSHIPS, "b")
+    assert load_layer(config / "layers", "townships") is None
+    with pytest.raises(ConfigurationError, match="no part 'b'"):
+        remove_source(config / "layers", LayerKind.TOWNSHIPS, "b")
+
+
+@pytest.mark.parametrize("name", ["x.gpkg", "x.kml", "x.gdb", "x.geojson"])
+def test_other_formats(tmp_path: Path, config: Path, name: str) -> None:
+    from pyogrio import raw
+
+    drivers = {"gpkg": "GPKG", "kml": "KML", "gdb": "OpenFileGDB", "geojson": "GeoJSON"}
+    raw.write(
+        tmp_path / name,
+        geometry=np.array([shapely.to_wkb(office.lonlat(ALONG))], dtype=object),
+        field_data=[np.array(["小江"], dtype=object)],
+        fields=np.array(["Name"], dtype=object),
+        geometry_type="Polygon",
+        crs="EPSG:4326",
+        driver=drivers[name.split(".")[1]],
+    )
+    report = import_layer(request(tmp_path / name, "boundary", config, datum=Datum.WGS84))
+    assert report.code == ExitCode.DONE
+    assert layer_of(config, "boundary").features[0].fields["name"] == "小江"
+
+
+def test_what_is_no_layer(tmp_path: Path, config: Path) -> None:
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        import_layer(request(tmp_path / "no.shp", "boundary", config))
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(ConfigurationError, match="no format that is known"):
+        import_layer(request(tmp_path / "a.txt", "boundary", config))
+    (tmp_path / "b.gpkg").write_text("x")
+    with pytest.raises(ConfigurationError, match="cannot be opened"):
+        import_layer(request(tmp_path / "b.gpkg", "boundary", config))
+    folder = config / "layers"
+    folder.mkdir()
+    (folder / "boundary.gpkg").write_text("x")
+    with pytest.raises(ConfigurationError, match="damaged"):
+        load_layer(folder, "boundary")
