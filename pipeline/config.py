@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.folder import FolderSource
 from pipeline.acquire.stac import StacSource
 from pipeline.adjudicate.candidates import AdjudicateOptions
@@ -148,7 +149,7 @@ class Options(BaseModel):
     report: ReportOptions = ReportOptions()
 
 
-Source = Annotated[StacSource | FolderSource, Field(discriminator="type")]
+Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="type")]
 
 
 class Workflow(BaseModel):
@@ -178,6 +179,9 @@ class Workflow(BaseModel):
             # Where a catalogue lies does not change what its scenes say: their own marks do.
             source.pop("url", None)
             source.pop("path", None)
+            (source.get("dem") or {}).pop("path", None)
+            for mosaic in source.get("mosaics", ()):
+                (mosaic["dates"] or {}).pop("file", None)
         content["corridors"].pop("file")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

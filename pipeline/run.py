@@ -77,12 +77,10 @@ def run_workflow(request: RunRequest) -> ExitCode:
         lines = stack.enter_context(_log_lines())
         progress = stack.enter_context(reporter())
         with clock.stage("search"):
-            looked = workflow
-            if request.dry_run:
-                # The catalogue of a folder has to lie somewhere; a dry run leaves nothing behind.
-                scratch = Path(stack.enter_context(TemporaryDirectory()))
-                looked = workflow.model_copy(update={"state": scratch})
-            searched = search(looked, corridors, stack)
+            # The catalogue of a folder has to lie somewhere; a dry run leaves nothing behind.
+            dry = request.dry_run
+            scratch = Path(stack.enter_context(TemporaryDirectory())) if dry else None
+            searched = search(workflow, corridors, stack, scratch, progress)
         failpoint("acquire.searched")
         if request.dry_run:
             _say_plan(workflow, corridors, searched)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from pipeline.acquire.bands import SensorTable, load_sensor_table
+from pipeline.acquire.disk.search import Desk, Disk
+from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.folder import FolderSource, search_folder
 from pipeline.acquire.passes import drop_duplicates, merge_passes
-from pipeline.acquire.stac import Found, StacSource, Wanted, search_stac
-from pipeline.config import Workflow
+from pipeline.acquire.stac import Found, Wanted, search_stac
+from pipeline.config import Source, Workflow, choose_corridors
 from pipeline.errors import ConfigurationError, SourceUnreachableError
+from pipeline.io.tasks import Progress
 from pipeline.model import Corridor, Pass, Scene, SetAside
 
 log = logging.getLogger("siluan")
@@ -27,8 +32,21 @@ class Searched:
     unreachable: tuple[str, ...]
 
 
-def search(workflow: Workflow, corridors: Sequence[Corridor], stack: ExitStack) -> Searched:
+def search(
+    workflow: Workflow,
+    corridors: Sequence[Corridor],
+    stack: ExitStack,
+    scratch: Path | None = None,
+    progress: Progress | None = None,
+) -> Searched:
     """Search all sources for all corridors.
+
+    Parameters
+    ----------
+    scratch
+        Of a dry run: catalogues are written there, and nothing else is touched.
+    progress
+        Called while products of a disk are made ready.
 
     Raises
     ------
@@ -37,7 +55,7 @@ def search(workflow: Workflow, corridors: Sequence[Corridor], stack: ExitStack) 
     SourceUnreachableError
         No source answered.
     """
-    tables = {s.sensor: load_sensor_table(workflow.sensors, s.sensor) for s in workflow.sources}
+    asks = [_asking(s, workflow, stack, scratch, progress) for s in workflow.sources]
     passes: dict[str, tuple[Pass, ...]] = {}
     aside: set[SetAside] = set()
     outside: list[str] = []
@@ -45,14 +63,16 @@ def search(workflow: Workflow, corridors: Sequence[Corridor], stack: ExitStack) 
     for corridor in corridors:
         scenes: list[Scene] = []
         answers: list[bool] = []
-        for source in workflow.sources:
+        wanted = Wanted(corridor.polygon_wgs84, *workflow.period.span)
+        for ask in asks:
             try:
-                found = _ask(source, tables[source.sensor], workflow, corridor, stack)
+                found = ask(wanted)
             except SourceUnreachableError as error:
                 unreachable[error.what] = error
                 continue
-            scenes.extend(found.scenes)
-            aside.update(found.set_aside)
+            calibrated, pictures = _calibrated(found.scenes)
+            scenes.extend(calibrated)
+            aside.update(found.set_aside, pictures)
             answers.append(found.elsewhere)
         # One source that covers the corridor, or gave no answer, is enough to be inside.
         outsider = not scenes and len(answers) == len(workflow.sources) and all(answers)
@@ -73,15 +93,38 @@ def search(workflow: Workflow, corridors: Sequence[Corridor], stack: ExitStack) 
     return Searched(passes, tuple(sorted(aside)), tuple(unreachable))
 
 
-def _ask(
-    source: StacSource | FolderSource,
-    table: SensorTable,
+def _calibrated(scenes: Sequence[Scene]) -> tuple[list[Scene], list[SetAside]]:
+    """Keep colour-balanced pictures out of every history: their numbers are no reflectance."""
+    kept = [s for s in scenes if not s.properties.get("uncalibrated")]
+    aside: list[SetAside] = []
+    for scene in scenes:
+        if scene.properties.get("uncalibrated"):
+            first, last = scene.properties.get("date_range") or ("?", "?")
+            reason = f"is an uncalibrated picture of {first[:10]} to {last[:10]}, for people only"
+            aside.append(SetAside(scene.id, "acquire", reason))
+    return kept, aside
+
+
+def _asking(
+    source: Source,
     workflow: Workflow,
-    corridor: Corridor,
     stack: ExitStack,
-) -> Found:
-    start, end = workflow.period.span
-    wanted = Wanted(corridor.polygon_wgs84, start, end)
+    scratch: Path | None,
+    progress: Progress | None,
+) -> Callable[[Wanted], Found]:
+    """Give the search of one source, with its band table loaded."""
+
+    @cache
+    def table(name: str) -> SensorTable:
+        return load_sensor_table(workflow.sensors, name)
+
+    catalogues = (scratch or workflow.state) / "catalogues"
+    if isinstance(source, DiskSource):
+        store = workflow.options.store
+        desk = Desk(workflow.state, catalogues, scratch is not None, store.workers, progress)
+        everywhere = tuple(c.polygon_wgs84 for c in choose_corridors(workflow))
+        return Disk(source, table, everywhere, store.context_m, desk).search
+    own = table(source.sensor)
     if isinstance(source, FolderSource):
-        return search_folder(source, table, wanted, workflow.state / "catalogues")
-    return search_stac(source, table, wanted, stack)
+        return lambda wanted: search_folder(source, own, wanted, catalogues)
+    return lambda wanted: search_stac(source, own, wanted, stack)
