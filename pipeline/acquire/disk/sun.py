@@ -40,7 +40,7 @@ def sun_position(when: datetime, lon_deg: float, lat_deg: float) -> tuple[float,
 
 
 def sun_distance_au(when: datetime) -> float:
-    """Distance of the sun [astronomical unit], to 0.0002 (Spencer 1971)."""
+    """Distance of the sun [astronomical unit], to 0.0005 (Spencer 1971)."""
     g = 2 * pi / 365 * (when.astimezone(UTC).timetuple().tm_yday - 1)
     inverse_square = (
         1.00011
