@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import lzma
 import shutil
 import stat
 import tarfile
@@ -28,7 +29,11 @@ _TEXTS_LIMIT = 64 * 2**20  # bytes of all metadata files of one tar
 _TEXT_SUFFIXES = (".xml", ".rpb", ".rpc", ".txt", ".json", ".safe")
 _MEMBERS_LIMIT = 100_000
 _AGAIN = "Copy it again from the disk, or ask the sender for it again"
-_DAMAGED = (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, ValueError)
+# RuntimeError: encrypted, or a compression that is not known here.
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, RuntimeError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,8 @@ class FolderPackage:
     def text(self, member: str) -> bytes:
         """Read a metadata file."""
         _small(self.path / member, self.members[member])
-        return (self.path / member).read_bytes()
+        with _read(self.path / member):
+            return (self.path / member).read_bytes()
 
     def local(self, member: str) -> Path | None:
         """Give the path of a member."""
@@ -94,7 +100,7 @@ class FolderPackage:
     def take(self, wanted: Mapping[str, Path]) -> None:
         """Copy members."""
         for member, target in wanted.items():
-            with (self.path / member).open("rb") as stream:
+            with _read(self.path / member), (self.path / member).open("rb") as stream:
                 _copy(stream, target, self.members[member])
 
     def state(self, members: Iterable[str]) -> list[tuple[str, int, int]]:
@@ -253,12 +259,11 @@ def _read(path: Path) -> Generator[None]:
     try:
         yield
     except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        detail = " ".join(str(error).split())
-        raise SceneUnusableError(f"{path} is damaged or copied by half ({detail})", _AGAIN) from (
-            error
-        )
+        # Of the disk's own errors too: a bad sector concerns one product and not the run.
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise SceneUnusableError(
+            f"{path} is damaged or copied by half ({detail})", _AGAIN
+        ) from error
 
 
 def _copy(stream: IO[bytes], target: Path, size: int) -> None:

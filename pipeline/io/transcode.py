@@ -114,7 +114,7 @@ def orthorectify(
     area = reproject(area_wgs84, "EPSG:4326", grid.crs)
     _check_terrain(terrain, reproject(area & box(*grid.bounds), grid.crs, "EPSG:4326"))
     try:
-        with rasterio.open(source) as raw:
+        with rasterio.open(source, driver="GTiff") as raw:
             if raw.rpcs is None:
                 raise SceneUnusableError(
                     f"{source} has neither a coordinate reference system nor rational polynomials",

@@ -74,6 +74,18 @@ def sentinel_product(package: Package, root: str, name: str) -> Product:
         )
     tile = parse_xml(package.text(tiles[0]), f"{package.path}/{tiles[0]}")
     files = _files(package, root, name, _listed(user))
+    try:
+        return _checked(package, name, (user, tile), files)
+    except ValueError as error:
+        raise SceneUnusableError(
+            f"{name}: its metadata hold no number ({error})", _AGAIN
+        ) from error
+
+
+def _checked(
+    package: Package, name: str, sheets: tuple[Element, Element], files: Mapping[str, File]
+) -> Product:
+    user, tile = sheets
     scale, offsets = _radiometry(user, name)
     return Product(
         id=name,

@@ -138,11 +138,24 @@ def _attempt(
     try:
         for item in read():
             if isinstance(item, Product):
-                found.products.append(item)
+                found.products.append(_on_earth(item))
             else:
                 found.refuse(item.what.split(" ")[0].rstrip(":"), item)
     except SceneUnusableError as error:
         found.refuse(name, error)
+
+
+def _on_earth(product: Product) -> Product:
+    """Refuse a footprint that no product can have."""
+    shape = product.footprint_wgs84
+    west, south, east, north = shape.bounds
+    inside = -180 <= west <= east <= 180 and -90 <= south <= north <= 90  # false for NaN
+    if not inside or shape.area == 0:
+        raise SceneUnusableError(
+            f"{product.id}: its metadata place it nowhere on Earth",
+            "Copy the whole product again, or ask the sender for it again",
+        )
+    return product
 
 
 def _safe_roots(name: str, package: Package) -> list[tuple[str, str]]:
