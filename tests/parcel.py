@@ -301,7 +301,7 @@ def write_gaofen(
     zenith, azimuth = sun_position(when.astimezone(UTC), float(lon), float(lat))
     local = when.astimezone(UTC) + timedelta(hours=8)
     said: dict[str, str | None] = {
-        "SatelliteID": stem.split("_")[0],
+        "SatelliteID": stem.split("_", maxsplit=1)[0],
         "SensorID": stem.split("_")[1],
         "ReceiveTime": f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         "ProductLevel": "LEVEL1A",

@@ -1,4 +1,4 @@
-"""What comes on a disk is not trusted: hostile, broken and foreign files are named and passed over."""
+"""What comes on a disk is not trusted: what is hostile, broken or foreign is passed over by name."""
 
 from __future__ import annotations
 

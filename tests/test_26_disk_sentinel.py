@@ -1,4 +1,4 @@
-"""Sentinel-2 products on a disk: what their metadata say is what is read, and bad copies are named."""
+"""Sentinel-2 on a disk: what the metadata say is what is read, and bad copies are named."""
 
 from __future__ import annotations
 
