@@ -20,6 +20,7 @@ from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.folder import FolderSource
 from pipeline.acquire.stac import StacSource
 from pipeline.adjudicate.candidates import AdjudicateOptions
+from pipeline.detect.image_change import PictureOptions
 from pipeline.detect.observe import ObserveOptions
 from pipeline.detect.water import WaterOptions
 from pipeline.detect.zhan import ZhanOptions
@@ -122,6 +123,7 @@ class DetectOptions(BaseModel):
     water: WaterOptions = WaterOptions()
     zhan: ZhanOptions = ZhanOptions()
     observe: ObserveOptions = ObserveOptions()
+    pictures: PictureOptions = PictureOptions()
 
 
 class ReportOptions(BaseModel):

@@ -173,8 +173,10 @@ def _tile_xml(
         f"""<?xml version="1.0" encoding="UTF-8"?>
 <n1:Level-2A_Tile_ID xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/S2_PDI_Level-2A_Tile_Metadata.xsd">
 <n1:General_Info><TILE_ID>S2A_OPER_MSI_L2A_TL_2APS_20240105T064000_A044589_T{tile}_N{baseline}</TILE_ID>
-<SENSING_TIME metadataLevel="Standard">{when:%Y-%m-%dT%H:%M:%S}.500000Z</SENSING_TIME></n1:General_Info>
-<n1:Geometric_Info><Tile_Geocoding metadataLevel="Brief"><HORIZONTAL_CS_CODE>{crs}</HORIZONTAL_CS_CODE>
+<SENSING_TIME metadataLevel="Standard">{when:%Y-%m-%dT%H:%M:%S}.500000Z</SENSING_TIME>
+</n1:General_Info>
+<n1:Geometric_Info><Tile_Geocoding metadataLevel="Brief">
+<HORIZONTAL_CS_CODE>{crs}</HORIZONTAL_CS_CODE>
 <Geoposition resolution="10"><ULX>{origin[0]:.0f}</ULX><ULY>{origin[1]:.0f}</ULY></Geoposition>
 </Tile_Geocoding><Tile_Angles metadataLevel="Standard"><Mean_Sun_Angle>
 <ZENITH_ANGLE unit="deg">52.5</ZENITH_ANGLE><AZIMUTH_ANGLE unit="deg">155.25</AZIMUTH_ANGLE>
@@ -260,11 +262,13 @@ def _mtl(said: Mapping[str, str], kind: str) -> str:
         return json.dumps({"LANDSAT_METADATA_FILE": {"PRODUCT_CONTENTS": dict(said)}})
     if kind == "xml":
         rows = "".join(f"<{k}>{v}</{k}>" for k, v in said.items())
-        return f"<LANDSAT_METADATA_FILE><PRODUCT_CONTENTS>{rows}</PRODUCT_CONTENTS></LANDSAT_METADATA_FILE>"
+        group = f"<PRODUCT_CONTENTS>{rows}</PRODUCT_CONTENTS>"
+        return f"<LANDSAT_METADATA_FILE>{group}</LANDSAT_METADATA_FILE>"
     quoted = "".join(
         f'    {k} = "{v}"\n' if k.endswith("_ID") else f"    {k} = {v}\n" for k, v in said.items()
     )
-    return f"GROUP = LANDSAT_METADATA_FILE\n  GROUP = PRODUCT_CONTENTS\n{quoted}  END_GROUP = PRODUCT_CONTENTS\nEND_GROUP = LANDSAT_METADATA_FILE\nEND\n"
+    group = f"  GROUP = PRODUCT_CONTENTS\n{quoted}  END_GROUP = PRODUCT_CONTENTS\n"
+    return f"GROUP = LANDSAT_METADATA_FILE\n{group}END_GROUP = LANDSAT_METADATA_FILE\nEND\n"
 
 
 def tar_files(files: list[Path], target: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What comes on a disk is not trusted: what is hostile, broken or foreign is passed over by name."""
+"""What comes on a disk is not trusted: what is hostile, broken or foreign is passed over."""
 
 from __future__ import annotations
 

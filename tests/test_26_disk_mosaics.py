@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pyproj import Transformer
 from shapely.geometry import box, mapping
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -128,19 +129,84 @@ def test_half_a_date_is_no_date(change: dict[str, Any], why: str) -> None:
         DiskSource.model_validate({"path": "x", "mosaics": [{**RANGE, **change}]})
 
 
-def test_it_never_enters_a_history(tmp_path: Path) -> None:
-    """A run names it, and neither its passes nor its exit code know of it."""
+def over_pictures(tmp_path: Path, pairs: list[tuple[str, NDArray[np.uint8], date, date]]) -> Path:
+    """Write a workflow over six calibrated looks and some pictures."""
     disk = tmp_path / "disk"
     images = tiny.write_scenes(tmp_path / "images", only=range(6))
-    parcel.write_raster(disk / "a_mosaic.tif", picture(4), 10)
-    mosaic = {**RANGE, "from": date(2024, 2, 1), "to": date(2024, 3, 1)}
-    sources = [tiny.source(images), {"type": "disk", "path": str(disk), "mosaics": [mosaic]}]
-    path = tiny.workflow(tmp_path, images, sources=sources)
+    mosaics: list[dict[str, Any]] = []
+    for name, data, first, last in pairs:
+        parcel.write_raster(disk / f"{name}.tif", data, 1280 / data.shape[1])
+        mosaics.append({"pattern": f"{name}.tif", "from": first, "to": last, "zone": "UTC"})
+    sources = [tiny.source(images), {"type": "disk", "path": str(disk), "mosaics": mosaics}]
+    period = {"from": "2023-01-01", "patrol_from": "2024-04-01", "to": "2024-12-31", "zone": "UTC"}
+    path = tiny.workflow(tmp_path, images, sources=sources, period=period)
     table = (parcel.SENSORS / "mosaic-rgb8.yaml").read_bytes()
     (tmp_path / "sensors" / "mosaic-rgb8.yaml").write_bytes(table)
+    return path
+
+
+def test_one_picture_alone_is_named_and_harms_nothing(tmp_path: Path) -> None:
+    path = over_pictures(tmp_path, [("a", picture(4), date(2024, 2, 1), date(2024, 3, 1))])
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
     record = json.loads((tmp_path / "out/latest/run.json").read_text("utf-8"))
     assert len(record["inputs"]) == 6
     (aside,) = record["set_aside"]
-    assert aside["what"] == "a_mosaic"
-    assert "uncalibrated picture of 2024-01-31 to 2024-03-01" in aside["reason"]
+    assert aside["what"] == "a"
+    assert "2024-02-01 to 2024-03-01 enters no history" in aside["reason"]
+
+
+def fields_with_a_roof(roof: bool, seed: int) -> NDArray[np.uint8]:
+    """Soil and crops at 2 m, and a bright grey roof of 40 m by 60 m."""
+    plots = np.random.default_rng(3).integers(60, 130, (32, 32))
+    grey = np.kron(plots, np.ones((20, 20))) + np.random.default_rng(seed).normal(0, 4, (640, 640))
+    out = np.stack([grey * 1.05, grey, grey * 0.7])
+    if roof:
+        out[:, 300:320, 305:335] = np.array([205, 205, 210])[:, None, None]
+    return out.clip(1, 255).astype("uint8")
+
+
+def test_two_pictures_put_a_new_roof_on_watch_and_nowhere_else(tmp_path: Path) -> None:
+    first, second = fields_with_a_roof(False, 1), fields_with_a_roof(True, 2)
+    path = over_pictures(
+        tmp_path,
+        [
+            ("old", first, date(2023, 5, 1), date(2023, 6, 1)),
+            ("new", second, date(2024, 4, 10), date(2024, 5, 20)),
+        ],
+    )
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert tiny.features(tmp_path, "cases.geojson") == []
+    (sighting,) = tiny.features(tmp_path, "watch.geojson")
+    stated = sighting["properties"]
+    assert (stated["evidence_state"], stated["detector"]) == ("first", "image-change/1")
+    assert stated["appeared_after"].startswith("2023-06-01")
+    assert stated["first_seen"].startswith("2024-05-20")
+    assert 0.5 < stated["area_m2"] / (40 * 60) < 2
+    x, y = _utm(stated["point_wgs84"])
+    assert 700_610 < x < 700_670
+    assert 3_079_360 < y < 3_079_400
+    record = json.loads((tmp_path / "out/latest/run.json").read_text("utf-8"))
+    assert {i["id"] for i in record["inputs"]} >= {"picture_old", "picture_new"}
+    before = tiny.outputs(tmp_path)
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert tiny.outputs(tmp_path) == before
+
+
+def _utm(point: list[float]) -> tuple[float, float]:
+    x, y = Transformer.from_crs("EPSG:4326", parcel.CRS, always_xy=True).transform(*point)
+    return x, y
+
+
+def test_pictures_whose_dates_overlap_are_not_compared(tmp_path: Path) -> None:
+    path = over_pictures(
+        tmp_path,
+        [
+            ("old", fields_with_a_roof(False, 1), date(2024, 1, 1), date(2024, 4, 20)),
+            ("new", fields_with_a_roof(True, 2), date(2024, 4, 10), date(2024, 5, 20)),
+        ],
+    )
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert tiny.features(tmp_path, "watch.geojson") == []
+    record = json.loads((tmp_path / "out/latest/run.json").read_text("utf-8"))
+    assert all("overlap" in a["reason"] for a in record["set_aside"])
+    assert len(record["set_aside"]) == 2

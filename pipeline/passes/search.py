@@ -25,11 +25,15 @@ log = logging.getLogger("siluan")
 
 @dataclass(frozen=True)
 class Searched:
-    """Passes by corridor id, what was set aside by name, and which sources gave no answer."""
+    """Passes by corridor id, what was set aside by name, and which sources gave no answer.
+
+    ``pictures`` are uncalibrated scenes by corridor id: they are no passes, and enter no history.
+    """
 
     passes: Mapping[str, tuple[Pass, ...]]
     set_aside: tuple[SetAside, ...]
     unreachable: tuple[str, ...]
+    pictures: Mapping[str, tuple[Scene, ...]]
 
 
 def search(
@@ -57,6 +61,7 @@ def search(
     """
     asks = [_asking(s, workflow, stack, scratch, progress) for s in workflow.sources]
     passes: dict[str, tuple[Pass, ...]] = {}
+    pictures: dict[str, tuple[Scene, ...]] = {}
     aside: set[SetAside] = set()
     outside: list[str] = []
     unreachable: dict[str, SourceUnreachableError] = {}
@@ -70,15 +75,16 @@ def search(
             except SourceUnreachableError as error:
                 unreachable[error.what] = error
                 continue
-            calibrated, pictures = _calibrated(found.scenes)
-            scenes.extend(calibrated)
-            aside.update(found.set_aside, pictures)
+            scenes.extend(found.scenes)
+            aside.update(found.set_aside)
             answers.append(found.elsewhere)
         # One source that covers the corridor, or gave no answer, is enough to be inside.
         outsider = not scenes and len(answers) == len(workflow.sources) and all(answers)
         if outsider:
             outside.append(corridor.id)
-        unique, dropped = drop_duplicates(scenes)
+        # Colour-balanced pictures stay out of every history: their numbers are no reflectance.
+        pictures[corridor.id] = tuple(s for s in scenes if s.properties.get("uncalibrated"))
+        unique, dropped = drop_duplicates([s for s in scenes if s not in pictures[corridor.id]])
         aside.update(dropped)
         passes[corridor.id] = merge_passes(unique)
         if not scenes and not outsider and not unreachable:
@@ -90,19 +96,7 @@ def search(
             f"outside all scenes of the sources: corridor(s) {', '.join(outside)}",
             "Check the corridor's coordinates, or the area that the source covers",
         )
-    return Searched(passes, tuple(sorted(aside)), tuple(unreachable))
-
-
-def _calibrated(scenes: Sequence[Scene]) -> tuple[list[Scene], list[SetAside]]:
-    """Keep colour-balanced pictures out of every history: their numbers are no reflectance."""
-    kept = [s for s in scenes if not s.properties.get("uncalibrated")]
-    aside: list[SetAside] = []
-    for scene in scenes:
-        if scene.properties.get("uncalibrated"):
-            first, last = scene.properties.get("date_range") or ("?", "?")
-            reason = f"is an uncalibrated picture of {first[:10]} to {last[:10]}, for people only"
-            aside.append(SetAside(scene.id, "acquire", reason))
-    return kept, aside
+    return Searched(passes, tuple(sorted(aside)), tuple(unreachable), pictures)
 
 
 def _asking(
