@@ -14,6 +14,7 @@ from pipeline.detect.image_change import (
     Change,
     PictureOptions,
     compare,
+    judgeable,
     objects,
     ranks_of,
     scales_of,
@@ -35,7 +36,8 @@ def measured(
     ranks = (ranks_of(tally_colours(before, mask)), ranks_of(tally_colours(after, mask)))
     fields = compare(before, after, ranks, options)
     values = strength(fields, scales_of(tally_fields(fields, mask)))
-    rows, cols = (i.astype(np.int32) for i in np.nonzero(values >= options.grow))
+    inside = judgeable(mask, options)
+    rows, cols = (i.astype(np.int32) for i in np.nonzero(inside & (values >= options.grow)))
     area = res_m**2
     found = objects(rows, cols, values[rows, cols], area, mask.size * area / 1e6, options)
     return values, list(found)

@@ -84,6 +84,12 @@ def halo_px(options: PictureOptions) -> int:
     return options.window_px + options.shift_px + 4
 
 
+def judgeable(valid: NDArray[np.bool_], options: PictureOptions) -> NDArray[np.bool_]:
+    """Say where no pixel without data, nor the window's edge, lies within the halo."""
+    size = 2 * halo_px(options) + 1
+    return np.asarray(ndimage.minimum_filter(valid, size, mode="constant", cval=0), bool)
+
+
 def tally_colours(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Count the values of a picture (3, H, W) where ``mask`` (H, W): (3, 256), exact to add up."""
     return np.stack([np.bincount(band[mask], minlength=256)[:256] for band in picture])

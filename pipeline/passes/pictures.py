@@ -27,6 +27,7 @@ from pipeline.detect.image_change import (
     PictureOptions,
     compare,
     halo_px,
+    judgeable,
     objects,
     ranks_of,
     scales_of,
@@ -167,7 +168,9 @@ class _Sheet:
         """North-up, at the coarsest of the options' resolution and the pictures'."""
         gsd = [_gsd_m(s, self._crs) for s in self._pair]
         res = max(self._options.res_m, *gsd)
-        west, south, east, north = self._polygon.bounds
+        # A margin, so that the edge of the grid is never near the corridor.
+        margin = (halo_px(self._options) + 1) * res
+        west, south, east, north = self._polygon.buffer(margin).bounds
         left, top = west // res * res, -(-north // res) * res
         shape = (int(-(-(top - south) // res)), int(-(-(east - left) // res)))
         return Grid(self._crs, Affine(res, 0, left, 0, -res, top), shape)
@@ -182,18 +185,17 @@ class _Sheet:
         ranks = (ranks_of(total[0]), ranks_of(total[1]))
 
         def spread(tile: Tile) -> NDArray[np.int64]:
-            old, new, mask = self._read(tile.halo)
-            part = tile.core.within(tile.halo)
-            return tally_fields(compare(old, new, ranks, self._options), _only(mask, part))
+            old, new, valid = self._read(tile.halo)
+            mask = self._judged(valid, tile)
+            return tally_fields(compare(old, new, ranks, self._options), mask)
 
         found = map_tiles(spread, self._tiles, workers, progress, "pictures: spread")
         scales = scales_of(np.sum(found, axis=0))
 
         def strong(tile: Tile) -> tuple[NDArray[np.int32], NDArray[np.int32], Float]:
-            old, new, mask = self._read(tile.halo)
-            part = tile.core.within(tile.halo)
+            old, new, valid = self._read(tile.halo)
             values = strength(compare(old, new, ranks, self._options), scales)
-            rows, cols = np.nonzero(_only(mask, part) & (values >= self._options.grow))
+            rows, cols = np.nonzero(self._judged(valid, tile) & (values >= self._options.grow))
             at = (rows + tile.halo.row0, cols + tile.halo.col0)
             return at[0].astype(np.int32), at[1].astype(np.int32), values[rows, cols]
 
@@ -203,13 +205,21 @@ class _Sheet:
         return objects(rows, cols, values, area, area_km2, self._options)
 
     def _colours(self, tile: Tile) -> tuple[NDArray[np.int64], int]:
-        old, new, mask = self._read(tile.core)
+        old, new, valid = self._read(tile.core)
+        mask = valid & burn(self._polygon, self.grid.sub(tile.core))
         return np.stack([tally_colours(old, mask), tally_colours(new, mask)]), int(mask.sum())
 
+    def _judged(self, valid: NDArray[np.bool_], tile: Tile) -> NDArray[np.bool_]:
+        """Pixels of the core, in the corridor, around which both pictures have data."""
+        part = tile.core.within(tile.halo)
+        out = np.zeros_like(valid)
+        out[part] = judgeable(valid, self._options)[part]
+        return out & burn(self._polygon, self.grid.sub(tile.halo))
+
     def _read(self, window: Window) -> tuple[Picture, Picture, NDArray[np.bool_]]:
-        """Both pictures, and the corridor's pixels that both show."""
+        """Both pictures, and where both have data."""
         grid = self.grid.sub(window)
-        mask = burn(self._polygon, grid)
+        mask = np.ones(grid.shape, dtype=bool)
         out: list[Picture] = []
         for scene in self._pair:
             bands: list[NDArray[np.generic]] = []
@@ -223,12 +233,6 @@ class _Sheet:
                 mask &= np.repeat(np.repeat(valid, times, 0), times, 1)[full]
             out.append(np.stack(bands).astype(np.uint8))
         return out[0], out[1], mask
-
-
-def _only(mask: NDArray[np.bool_], part: tuple[slice, slice]) -> NDArray[np.bool_]:
-    out = np.zeros_like(mask)
-    out[part] = mask[part]
-    return out
 
 
 def _gsd_m(scene: Scene, crs: str) -> float:
