@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pipeline.acquire.disk.source import DiskSource
 from pipeline.config import Period, Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.failpoints import failpoint
@@ -81,7 +82,10 @@ def build_baseline(request: BuildRequest) -> ExitCode:
         # Catalogues of folders, and the grids of the estimate, leave nothing behind.
         scratch = Path(stack.enter_context(TemporaryDirectory()))
         aside = workflow.model_copy(update={"state": scratch})
-        searched = search(aside, corridors, stack)
+        # What lies on a disk is made ready before anything of it can be counted or fetched.
+        disk = any(isinstance(source, DiskSource) for source in workflow.sources)
+        where = None if disk and not request.dry_run else scratch
+        searched = search(workflow, corridors, stack, where, progress)
         failpoint("acquire.searched")
         plans = [_plan(workflow, aside, c, searched.passes[c.id]) for c in corridors]
         _say_plans(workflow, plans)

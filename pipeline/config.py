@@ -16,11 +16,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.folder import FolderSource
 from pipeline.acquire.stac import StacSource
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.detect.change import ChangeOptions
 from pipeline.detect.disturb import DisturbOptions
+from pipeline.detect.image_change import PictureOptions
 from pipeline.detect.kinds import KindOptions
 from pipeline.detect.normal import NormalOptions
 from pipeline.detect.observe import ObserveOptions
@@ -145,6 +147,7 @@ class DetectOptions(BaseModel):
     zhan: ZhanOptions = ZhanOptions()
     ground: GroundOptions = GroundOptions()
     observe: ObserveOptions = ObserveOptions()
+    pictures: PictureOptions = PictureOptions()
 
 
 class ReportOptions(BaseModel):
@@ -172,7 +175,7 @@ class Options(BaseModel):
     report: ReportOptions = ReportOptions()
 
 
-Source = Annotated[StacSource | FolderSource, Field(discriminator="type")]
+Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="type")]
 
 
 _PLACES = ("state", "out", "sensors", "layers", "cluster")
@@ -214,6 +217,9 @@ class Workflow(BaseModel):
             # Where a catalogue lies does not change what its scenes say: their own marks do.
             source.pop("url", None)
             source.pop("path", None)
+            (source.get("dem") or {}).pop("path", None)
+            for mosaic in source.get("mosaics", ()):
+                (mosaic["dates"] or {}).pop("file", None)
         content["corridors"].pop("file")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -179,6 +179,7 @@ class Asset:
     offset: float
     nodata: float | None  # DN
     gsd_m: float  # ground sample distance [m]
+    decode: str = ""  # of classes: "" for SCL's own codes, "qa_pixel" for Landsat's bits
 
 
 @dataclass(frozen=True, slots=True)

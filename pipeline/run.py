@@ -23,6 +23,7 @@ from pipeline.io.cluster import open_workers
 from pipeline.io.failpoints import failpoint
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.progress import reporter
+from pipeline.io.tasks import Progress
 from pipeline.ledger import Judgement, LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.model import (
     Attribution,
@@ -31,9 +32,12 @@ from pipeline.model import (
     Kind,
     Pass,
     RunRecord,
+    Scene,
     SetAside,
 )
 from pipeline.passes.corridor import Judged, Span, plan_corridor, run_corridor
+from pipeline.passes.pictures import DETECTOR as PICTURES
+from pipeline.passes.pictures import compare_pictures, inputs_of, without
 from pipeline.passes.search import Searched, search
 from pipeline.publish import PublishContext, make_run_id, publish_run, split_cases
 
@@ -84,12 +88,10 @@ def run_workflow(request: RunRequest) -> ExitCode:
         lines = stack.enter_context(log_lines())
         progress = stack.enter_context(reporter())
         with clock.stage("search"):
-            looked = workflow
-            if request.dry_run:
-                # The catalogue of a folder has to lie somewhere; a dry run leaves nothing behind.
-                scratch = Path(stack.enter_context(TemporaryDirectory()))
-                looked = workflow.model_copy(update={"state": scratch})
-            searched = search(looked, corridors, stack)
+            # The catalogue of a folder has to lie somewhere; a dry run leaves nothing behind.
+            dry = request.dry_run
+            scratch = Path(stack.enter_context(TemporaryDirectory())) if dry else None
+            searched = search(workflow, corridors, stack, scratch, progress)
         failpoint("acquire.searched")
         if request.dry_run:
             _say_plan(workflow, corridors, searched)
@@ -105,9 +107,14 @@ def run_workflow(request: RunRequest) -> ExitCode:
             passes = searched.passes[corridor.id]
             span = _span(workflow, passes)
             with clock.stage("detect"):
+                # Cases that rest on pictures alone are nothing that calibrated looks can judge.
+                seen = [c for c in known if c.detector != PICTURES]
                 judged.append(
-                    run_corridor(workflow, corridor, passes, (known, span), progress, workers)
+                    run_corridor(workflow, corridor, passes, (seen, span), progress, workers)
                 )
+            with clock.stage("pictures"):
+                pictures = searched.pictures[corridor.id]
+                _add_pictures(workflow, corridor, pictures, judged[-1], progress)
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
         run_id = _run_id(workflow, corridors, judged, layers)
         with clock.stage("ledger"):
@@ -128,6 +135,23 @@ def run_workflow(request: RunRequest) -> ExitCode:
         with clock.stage("publish"):
             folder = _publish(workflow, corridors, judged, result, record, lines)
     return _close(folder, result, record, unreachable)
+
+
+def _add_pictures(
+    workflow: Workflow,
+    corridor: Corridor,
+    pictures: Sequence[Scene],
+    judged: Judged,
+    progress: Progress | None,
+) -> None:
+    """Add what two uncalibrated pictures show, where no calibrated imagery shows it already."""
+    period = workflow.period
+    span = (period.patrol_start, period.span[1])
+    found = compare_pictures(workflow, corridor, pictures, span, progress)
+    judged.candidates += without(found.candidates, judged.candidates)
+    judged.set_aside += found.set_aside
+    judged.inputs += inputs_of(found.passes)
+    judged.counted += tuple(p.id for p in found.passes)
 
 
 def make_writable(folder: Path) -> None:

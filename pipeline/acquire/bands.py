@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +25,36 @@ class Band(BaseModel):
     gsd_m: float = Field(gt=0, description="ground sample distance [m]")
     scale: float | None = Field(default=None, description="default: the sensor's")
     offset: float | None = Field(default=None, description="default: the sensor's")
+    decode: Literal["", "qa_pixel"] = Field(
+        default="", description="what the codes of a band of classes are, if not SCL's own"
+    )
+
+
+class Camera(BaseModel):
+    """How numbers of one camera become radiance and reflectance; ``*`` holds for all cameras."""
+
+    model_config = _STRICT
+
+    gain: Mapping[str, float] = Field(description="by band [W m-2 sr-1 um-1 per number]")
+    bias: Mapping[str, float] = Field(default={}, description="by band [W m-2 sr-1 um-1]")
+    esun: Mapping[str, float] = Field(description="solar irradiance by band [W m-2 um-1]")
+
+
+class Calibration(BaseModel):
+    """Absolute calibration, for products whose own metadata give none."""
+
+    model_config = _STRICT
+
+    verified: bool = Field(description="false until somebody checked it against its publisher")
+    stated_gains: int | None = Field(
+        default=None, ge=1, description="gains in a product's XML; default: the highest index"
+    )
+    cameras: Mapping[str, Camera] = Field(description='by name: "GF1 PMS1", "PMS1", or "*"')
+
+    def camera(self, satellite: str, name: str) -> Camera | None:
+        """Give the values of a camera, or None."""
+        keys = (f"{satellite} {name}", name, satellite, "*")
+        return next((self.cameras[k] for k in keys if k in self.cameras), None)
 
 
 class SinceBaseline(BaseModel):
@@ -47,6 +78,7 @@ class SensorTable(BaseModel):
     offset: float = Field(default=0.0, description="added after scaling [reflectance]")
     since: SinceBaseline | None = None
     nodata: float | None = Field(default=None, description="digital number without data")
+    calibration: Calibration | None = None
     bands: dict[str, Band]
 
     def default_offset(self, baseline: str) -> float:
@@ -71,6 +103,7 @@ class SensorTable(BaseModel):
             offset=0.0 if classes else offset,
             nodata=self.nodata,
             gsd_m=entry.gsd_m,
+            decode=entry.decode,
         )
 
 

@@ -118,10 +118,11 @@ def catalogue_folder(
             name = ", ".join(p.name for p in files.values())
             aside.append(SetAside(name, "acquire", error.what, error.remedy))
     mark = hashlib.sha256(source.path.encode()).hexdigest()[:12]
-    return _write_catalogue(cache / f"folder-{mark}", items), aside
+    return write_catalogue(cache / f"folder-{mark}", items, "A folder of files, catalogued"), aside
 
 
-def _write_catalogue(root: Path, items: Iterable[dict[str, Any]]) -> Path:
+def write_catalogue(root: Path, items: Iterable[dict[str, Any]], title: str) -> Path:
+    """Write items and a catalogue that links to them; give the catalogue's path."""
     links: list[dict[str, str]] = []
     for item in items:
         write_json(root / "items" / f"{item['id']}.json", item)
@@ -130,7 +131,7 @@ def _write_catalogue(root: Path, items: Iterable[dict[str, Any]]) -> Path:
         "type": "Catalog",
         "id": root.name,
         "stac_version": "1.0.0",
-        "description": "A folder of files, catalogued",
+        "description": title,
         "links": links,
     }
     write_json(root / "catalog.json", catalogue)

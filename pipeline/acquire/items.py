@@ -17,6 +17,8 @@ from pipeline.model import Asset, Scene
 
 _REQUIRED = ("green", "red", "nir")
 _FLAG_PREFIXES = ("earthsearch", "sentinel")
+# Written by our own cataloguing of a disk; they reach Scene.properties without the prefix.
+_OWN = tuple(f"siluan:{k}" for k in ("level", "calibration", "uncalibrated", "date_range"))
 
 
 def scene_from_item(item: Mapping[str, Any], base: str, table: SensorTable) -> Scene:
@@ -48,7 +50,8 @@ def scene_from_item(item: Mapping[str, Any], base: str, table: SensorTable) -> S
             faults.append("its geometry is empty")
     except (KeyError, TypeError, AttributeError, ValueError, ShapelyError):
         faults.append("it has no usable geometry")
-    assets, notes = _assets(item, base, table, faults)
+    uncalibrated = properties.get("siluan:uncalibrated") is True
+    assets, notes = _assets(item, base, table, faults, () if uncalibrated else _REQUIRED)
     if faults or acquired is None or footprint is None:
         raise SceneUnusableError(
             f"{item.get('id') or base}: {'; '.join(faults)}",
@@ -73,6 +76,7 @@ def scene_from_item(item: Mapping[str, Any], base: str, table: SensorTable) -> S
                 for k in ("s2:generation_time", "updated", "created")
                 if k in properties
             },
+            **{k.removeprefix("siluan:"): properties[k] for k in _OWN if k in properties},
             "radiometry": notes,
         },
     )
@@ -94,7 +98,11 @@ def _instant(value: object, faults: list[str]) -> datetime | None:
 
 
 def _assets(
-    item: Mapping[str, Any], base: str, table: SensorTable, faults: list[str]
+    item: Mapping[str, Any],
+    base: str,
+    table: SensorTable,
+    faults: list[str],
+    required: tuple[str, ...] = _REQUIRED,
 ) -> tuple[dict[str, Asset], str]:
     raw = {k: v for k, v in _mapping(item.get("assets")).items() if _mapping(v).get("href")}
     found: dict[str, Asset] = {}
@@ -113,7 +121,7 @@ def _assets(
         scale, offset, note = radiometry(item, raw[key], table, band)
         notes.add(note)
         found[band] = table.asset(band, href, scale, offset)
-    lacking = [b for b in missing if b in _REQUIRED]
+    lacking = [b for b in missing if b in required]
     if lacking:
         faults.append(f"it lacks the asset(s) for {', '.join(lacking)}")
     return found, "; ".join(sorted(notes - {""}))

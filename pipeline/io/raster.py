@@ -98,6 +98,15 @@ def open_raster(href: str) -> Generator[Any]:
             yield source
 
 
+def raster_crs(path: str) -> str | None:
+    """Give the CRS of a local raster, None if it carries none; raises ``SceneUnusableError``."""
+    try:
+        with DatasetReader(path, driver=list(_ALLOWED_DRIVERS)) as source:
+            return crs_text(source.crs) if source.crs is not None else None
+    except RasterioError as error:
+        raise _explained(path, error) from error
+
+
 def raster_profile(href: str) -> Profile:
     """Read the header of a raster; raises as :func:`open_raster`."""
     with open_raster(href) as source:

@@ -24,6 +24,7 @@ from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Asset, Pass, Scene, SetAside, Tile
 from pipeline.passes.ground import Site
+from pipeline.prepare.classes import scl_codes
 
 REQUIRED = ("blue", "green", "red", "nir")
 """Bands without which a scene says nothing."""
@@ -57,6 +58,7 @@ def fingerprint(p: Pass) -> str:
                 [
                     *(scene.id, band, _stable(asset.href), asset.band_index),
                     *(asset.scale, asset.offset, asset.nodata, *_file_state(asset.href)),
+                    *((asset.decode,) if asset.decode else ()),
                 ]
             )
         parts.append([scene.id, str(scene.properties.get("updated", "")), scene.baseline])
@@ -228,7 +230,7 @@ def _packed(
     values: NDArray[np.generic], valid: NDArray[np.bool_], asset: Asset, band: str
 ) -> NDArray[np.int16]:
     if band == "scl":
-        return np.where(valid, values, NODATA).astype(np.int16)
+        return np.where(valid, scl_codes(values, asset.decode), NODATA).astype(np.int16)
     reflectance = values.astype(np.float64) * asset.scale + asset.offset
     whole = np.rint(np.clip(reflectance * SCALE, -32767, 32767))
     return np.where(valid & np.isfinite(reflectance), whole, NODATA).astype(np.int16)

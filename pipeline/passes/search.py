@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from pipeline.acquire.bands import SensorTable, load_sensor_table
+from pipeline.acquire.disk.search import Desk, Disk
+from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.folder import FolderSource, search_folder
 from pipeline.acquire.passes import drop_duplicates, merge_passes
-from pipeline.acquire.stac import Found, StacSource, Wanted, search_stac
-from pipeline.config import Workflow
+from pipeline.acquire.stac import Found, Wanted, search_stac
+from pipeline.config import Source, Workflow, choose_corridors
 from pipeline.errors import ConfigurationError, SourceUnreachableError
+from pipeline.io.tasks import Progress
 from pipeline.model import Corridor, Pass, Scene, SetAside
 
 log = logging.getLogger("siluan")
@@ -20,15 +25,32 @@ log = logging.getLogger("siluan")
 
 @dataclass(frozen=True)
 class Searched:
-    """Passes by corridor id, what was set aside by name, and which sources gave no answer."""
+    """Passes by corridor id, what was set aside by name, and which sources gave no answer.
+
+    ``pictures`` are uncalibrated scenes by corridor id: they are no passes, and enter no history.
+    """
 
     passes: Mapping[str, tuple[Pass, ...]]
     set_aside: tuple[SetAside, ...]
     unreachable: tuple[str, ...]
+    pictures: Mapping[str, tuple[Scene, ...]]
 
 
-def search(workflow: Workflow, corridors: Sequence[Corridor], stack: ExitStack) -> Searched:
+def search(
+    workflow: Workflow,
+    corridors: Sequence[Corridor],
+    stack: ExitStack,
+    scratch: Path | None = None,
+    progress: Progress | None = None,
+) -> Searched:
     """Search all sources for all corridors.
+
+    Parameters
+    ----------
+    scratch
+        Of a dry run: catalogues are written there, and nothing else is touched.
+    progress
+        Called while products of a disk are made ready.
 
     Raises
     ------
@@ -37,17 +59,19 @@ def search(workflow: Workflow, corridors: Sequence[Corridor], stack: ExitStack) 
     SourceUnreachableError
         No source answered.
     """
-    tables = {s.sensor: load_sensor_table(workflow.sensors, s.sensor) for s in workflow.sources}
+    asks = [_asking(s, workflow, stack, scratch, progress) for s in workflow.sources]
     passes: dict[str, tuple[Pass, ...]] = {}
+    pictures: dict[str, tuple[Scene, ...]] = {}
     aside: set[SetAside] = set()
     outside: list[str] = []
     unreachable: dict[str, SourceUnreachableError] = {}
     for corridor in corridors:
         scenes: list[Scene] = []
         answers: list[bool] = []
-        for source in workflow.sources:
+        wanted = Wanted(corridor.polygon_wgs84, *workflow.period.span)
+        for ask in asks:
             try:
-                found = _ask(source, tables[source.sensor], workflow, corridor, stack)
+                found = ask(wanted)
             except SourceUnreachableError as error:
                 unreachable[error.what] = error
                 continue
@@ -58,7 +82,9 @@ def search(workflow: Workflow, corridors: Sequence[Corridor], stack: ExitStack) 
         outsider = not scenes and len(answers) == len(workflow.sources) and all(answers)
         if outsider:
             outside.append(corridor.id)
-        unique, dropped = drop_duplicates(scenes)
+        # Colour-balanced pictures stay out of every history: their numbers are no reflectance.
+        pictures[corridor.id] = tuple(s for s in scenes if s.properties.get("uncalibrated"))
+        unique, dropped = drop_duplicates([s for s in scenes if s not in pictures[corridor.id]])
         aside.update(dropped)
         passes[corridor.id] = merge_passes(unique)
         if not scenes and not outsider and not unreachable:
@@ -70,18 +96,29 @@ def search(workflow: Workflow, corridors: Sequence[Corridor], stack: ExitStack) 
             f"outside all scenes of the sources: corridor(s) {', '.join(outside)}",
             "Check the corridor's coordinates, or the area that the source covers",
         )
-    return Searched(passes, tuple(sorted(aside)), tuple(unreachable))
+    return Searched(passes, tuple(sorted(aside)), tuple(unreachable), pictures)
 
 
-def _ask(
-    source: StacSource | FolderSource,
-    table: SensorTable,
+def _asking(
+    source: Source,
     workflow: Workflow,
-    corridor: Corridor,
     stack: ExitStack,
-) -> Found:
-    start, end = workflow.period.span
-    wanted = Wanted(corridor.polygon_wgs84, start, end)
+    scratch: Path | None,
+    progress: Progress | None,
+) -> Callable[[Wanted], Found]:
+    """Give the search of one source, with its band table loaded."""
+
+    @cache
+    def table(name: str) -> SensorTable:
+        return load_sensor_table(workflow.sensors, name)
+
+    catalogues = (scratch or workflow.state) / "catalogues"
+    if isinstance(source, DiskSource):
+        store = workflow.options.store
+        desk = Desk(workflow.state, catalogues, scratch is not None, store.workers, progress)
+        everywhere = tuple(c.polygon_wgs84 for c in choose_corridors(workflow))
+        return Disk(source, table, everywhere, store.context_m, desk).search
+    own = table(source.sensor)
     if isinstance(source, FolderSource):
-        return search_folder(source, table, wanted, workflow.state / "catalogues")
-    return search_stac(source, table, wanted, stack)
+        return lambda wanted: search_folder(source, own, wanted, catalogues)
+    return lambda wanted: search_stac(source, own, wanted, stack)
