@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pipeline.acquire.catalogues import resolve
 from pipeline.acquire.folder import FolderSource
 from pipeline.acquire.stac import StacSource
 from pipeline.adjudicate.candidates import AdjudicateOptions
@@ -166,18 +167,22 @@ class Workflow(BaseModel):
     sensors: Path = Field(
         default=Path("../config/sensors"), description="folder of band tables, relative"
     )
+    catalogues: Path = Field(
+        default=Path("../config/catalogues"), description="folder of catalogue entries, relative"
+    )
     options: Options = Options()
 
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
-        content = self.model_dump(mode="json", by_alias=True, exclude={"state", "out", "sensors"})
+        places = {"state", "out", "sensors", "catalogues"}
+        content = self.model_dump(mode="json", by_alias=True, exclude=places)
         for name in ("workers", "io_threads"):
             content["options"]["store"].pop(name)
         content["options"]["store"].pop("tile_px")
         for source in content["sources"]:
             # Where a catalogue lies does not change what its scenes say: their own marks do.
-            source.pop("url", None)
-            source.pop("path", None)
+            for name in ("url", "path", "catalogue", "access", "page_size", "retries", "supports"):
+                source.pop(name, None)
         content["corridors"].pop("file")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -192,14 +197,20 @@ def load_workflow(path: Path) -> Workflow:
     """
     workflow = load_model(path, Workflow)
     base = path.resolve().parent
+    catalogues = (base / workflow.catalogues).resolve()
     update: dict[str, Any] = {
+        "catalogues": catalogues,
         "state": (base / workflow.state).resolve(),
         "out": (base / workflow.out).resolve(),
         "sensors": (base / workflow.sensors).resolve(),
         "corridors": workflow.corridors.model_copy(
             update={"file": (base / workflow.corridors.file).resolve()}
         ),
-        "sources": tuple(source.anchored(base) for source in workflow.sources),
+        "sources": tuple(
+            part.anchored(base)
+            for source in workflow.sources
+            for part in (resolve(source, catalogues) if source.type == "stac" else (source,))
+        ),
     }
     return workflow.model_copy(update=update)
 

@@ -20,6 +20,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.access import Access
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
@@ -179,6 +181,7 @@ class Asset:
     offset: float
     nodata: float | None  # DN
     gsd_m: float  # ground sample distance [m]
+    access: Access | None = None  # how its catalogue is read; None: nothing special
 
 
 @dataclass(frozen=True, slots=True)
