@@ -7,7 +7,7 @@ the middle of a result, an item that comes on two pages, a filter that is accept
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 from urllib.parse import urljoin
@@ -29,6 +29,7 @@ from pipeline.errors import ConfigurationError, SourceUnreachableError
 from pipeline.io.remote import bearer_headers, clean
 
 _STATUSES = (429, 500, 502, 503, 504)
+_REFUSED = (400, 401, 405, 413, 414, 422)  # the server is well and wants something else
 _LONGEST_WAIT_S = 60  # a server that wants more patience is asked again by the next run
 _BARREN = 50  # pages in a row without a new item after which a server is not believed
 
@@ -84,16 +85,27 @@ def api_items(source: StacSource, url: str, wanted: Wanted, only: int | None = N
     io = api_io(source, url)
     try:
         client = pystac_client.Client.open(url, stac_io=io)
-        sent = _sent(source, client)
-        search = _search(source, client, wanted, sent)
+        said = _narrowing(source, client)
+        search = _search(source, client, wanted, said)
         pages = _Pages(source, url)
         items = tuple(
             (feature, _self_link(feature, url)) for feature in islice(pages.walk(io, search), only)
         )
-        notes = (*_unsent(source, sent), *pages.notes)
-        complete = sent == _asked(source)
-        return Raw(items, sent=complete, asked=True, notes=notes, incomplete=pages.incomplete)
-    except (RequestException, APIError) as error:
+        unsaid = _unsaid(source, said)
+        notes = [
+            f"{source.url} does not do '{n}': it is applied here, after all items have come"
+            for n in unsaid
+        ]
+        notes += pages.notes
+        return Raw(items, not unsaid, asked=True, notes=tuple(notes), incomplete=pages.incomplete)
+    except APIError as error:
+        if error.status_code in _REFUSED:
+            raise ConfigurationError(
+                f"{source.url} refuses the search ({error.status_code}: {_short(error)})",
+                "Correct query, filter, collections or page_size of the source",
+            ) from None
+        raise unreachable(source.url, error) from None
+    except RequestException as error:
         raise unreachable(source.url, error) from None
     except (ValueError, AttributeError, TypeError, KeyError, STACError, ClientTypeError) as error:
         # A page of a login portal, a proxy's own words: an answer, but none of a STAC API.
@@ -106,47 +118,51 @@ def api_items(source: StacSource, url: str, wanted: Wanted, only: int | None = N
 
 def unreachable(url: str, error: Exception) -> SourceUnreachableError:
     """Say that a catalogue does not answer."""
-    text = clean(" ".join(str(error).split()))[:200]
     return SourceUnreachableError(
-        f"the catalogue {url} does not answer ({type(error).__name__}: {text})",
+        f"the catalogue {url} does not answer ({type(error).__name__}: {_short(error)})",
         "Check the address and the network, and run again; what was read before is kept",
     )
+
+
+def _short(error: Exception) -> str:
+    return clean(" ".join(str(error).split()))[:200]
 
 
 def _asked(source: StacSource) -> frozenset[str]:
     return frozenset(n for n in ("query", "filter") if getattr(source, n))
 
 
-def _sent(source: StacSource, client: pystac_client.Client) -> frozenset[str]:
-    """Name what goes along: what the server declares, and the entry trusts it with."""
-    out: set[str] = set()
-    if source.query and source.supports.query and client.conforms_to(ConformanceClasses.QUERY):
-        out.add("query")
-    if source.filter and source.supports.filter and client.conforms_to(ConformanceClasses.FILTER):
-        out.add("filter")
-    return frozenset(out)
+def _narrowing(source: StacSource, client: pystac_client.Client) -> dict[str, Any]:
+    """Say the condition in a language that the server declares and the entry trusts it with.
+
+    Never in both at once: pgstac answers 400 to a query beside a filter.
+    """
+    asked, trusted = _asked(source), source.supports
+    can_query = trusted.query and client.conforms_to(ConformanceClasses.QUERY)
+    can_filter = trusted.filter and client.conforms_to(ConformanceClasses.FILTER)
+    if "query" in asked and can_query and not ("filter" in asked and can_filter):
+        return {"query": source.query}
+    return {"filter": source.narrow.as_filter()} if asked and can_filter else {}
 
 
-def _unsent(source: StacSource, sent: frozenset[str]) -> Iterator[str]:
-    for name in sorted(_asked(source) - sent):
-        yield f"{source.url} does not do '{name}': it is applied here, after all items have come"
+def _unsaid(source: StacSource, said: Mapping[str, Any]) -> list[str]:
+    """Name what did not go along: a filter says everything, a query only itself."""
+    return [] if "filter" in said else sorted(_asked(source) - said.keys())
 
 
 def _search(
-    source: StacSource, client: pystac_client.Client, wanted: Wanted, sent: frozenset[str]
+    source: StacSource, client: pystac_client.Client, wanted: Wanted, said: Mapping[str, Any]
 ) -> ItemSearch:
     methods = {
         str(link.extra_fields.get("method", "GET")).upper() for link in client.get_links("search")
     }
-    narrow = source.narrow
     return client.search(
         method="GET" if methods == {"GET"} else "POST",
         collections=list(source.collections) or None,
         intersects=mapping(wanted.area_wgs84.envelope),
         datetime=(wanted.start, wanted.end),
-        query=source.query if "query" in sent else None,
-        filter=dict(narrow.filter) if "filter" in sent and narrow.filter else None,
         limit=source.page_size,
+        **said,
     )
 
 

@@ -24,8 +24,6 @@ _TOP = ("id", "collection", "geometry", "bbox")
 class Narrow:
     """A condition on items; empty lets everything through."""
 
-    query: Mapping[str, Any] | None  # as written, for the server
-    filter: Mapping[str, Any] | None  # CQL2-JSON, for the server
     parts: tuple[cql2.Expr, ...]  # all of it, for us
     names: frozenset[str]  # properties that it speaks of
 
@@ -41,11 +39,15 @@ class Narrow:
         wanted = [_parsed(filter_)] if filter_ else []
         asked = [_parsed(part) for part in _translated(query or {})]
         names = frozenset(n for e in (*wanted, *asked) for n in _names(e.to_json()))
-        sent = wanted[0].to_json() if wanted else None
-        return Narrow(query, sent, (*asked, *wanted), names)
+        return Narrow((*asked, *wanted), names)
 
     def __bool__(self) -> bool:
         return bool(self.parts)
+
+    def as_filter(self) -> dict[str, Any]:
+        """Give all of it as one CQL2-JSON expression."""
+        found = [dict(part.to_json()) for part in self.parts]
+        return found[0] if len(found) == 1 else {"op": "and", "args": found}
 
     def fits(self, item: Mapping[str, Any]) -> bool:
         """Tell whether an item meets the condition.

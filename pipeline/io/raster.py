@@ -134,6 +134,9 @@ def _explained(
     if known is not None:
         return known
     detail = " ".join(str(error).split())
+    if status in (401, 403):  # of an object store, asked without a signature
+        remedy = "Check the keys of the source's access.s3, and that the object is there"
+        return SceneUnusableError(f"{what.href} cannot be read ({detail})", remedy)
     return SceneUnusableError(
         f"{what.href} cannot be read as a raster ({detail})", "Fetch or export the file again"
     )

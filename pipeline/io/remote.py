@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -38,6 +39,14 @@ _MARGIN_S = 300.0  # a token is renewed so long before it ends: a file is read f
 _DEFAULT_LIFE_S = 600.0  # of a token that does not say when it ends
 _TRIES = 4  # for a token
 HIDDEN = "[hidden]"
+_AWS_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_NO_SIGN_REQUEST",
+)
 
 
 def is_remote(href: str) -> bool:
@@ -65,6 +74,8 @@ def opening(href: str, access: Access | None = None) -> Opening:
     ------
     ConfigurationError
         A variable that should hold a secret is not set.
+    SceneUnusableError
+        An object store for which no key is known.
     SourceUnreachableError
         The endpoint of the tokens does not answer.
     """
@@ -145,6 +156,9 @@ def meaning(
     if status in (401, 403) and what.href.startswith("s3://"):
         # Asked without a signature, every object of a closed store answers so.
         return None
+    if status in (401, 403):
+        remedy = "It wants a token or a key (docs/catalogues.md), or it is not there"
+        return SceneUnusableError(f"{what.href} answers {status}", remedy)
     if status >= 400:
         return SceneUnusableError(
             f"{what.href} answers {status}", "The catalogue cites a file that is not there"
@@ -193,7 +207,6 @@ def _secret(name: str) -> str:
 
 
 def _s3(href: str, s3: S3Options) -> dict[str, Any]:
-    del href
     out: dict[str, Any] = {"AWS_VIRTUAL_HOSTING": "TRUE" if s3.virtual_hosting else "FALSE"}
     if s3.endpoint:
         parts = urlsplit(s3.endpoint)
@@ -203,18 +216,29 @@ def _s3(href: str, s3: S3Options) -> dict[str, Any]:
         out["AWS_REGION"] = s3.region
     if s3.requester_pays:
         out["AWS_REQUEST_PAYER"] = "requester"
+    return {**out, **_s3_keys(href, s3)}
+
+
+def _s3_keys(href: str, s3: S3Options) -> dict[str, Any]:
     if s3.anonymous:
-        out["AWS_NO_SIGN_REQUEST"] = "YES"
-        return out
+        return {"AWS_NO_SIGN_REQUEST": "YES"}
     if s3.key_env and s3.secret_env:
-        out["AWS_ACCESS_KEY_ID"] = _secret(s3.key_env)
-        out["AWS_SECRET_ACCESS_KEY"] = _secret(s3.secret_env)
-        # A session token of another account, left in the environment, would spoil the signature.
-        out["AWS_SESSION_TOKEN"] = ""
-    else:
-        for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-            _hide(os.environ.get(name))
-    return out
+        return {
+            "AWS_ACCESS_KEY_ID": _secret(s3.key_env),
+            "AWS_SECRET_ACCESS_KEY": _secret(s3.secret_env),
+            # A session token of another account, left in the environment, spoils the signature.
+            "AWS_SESSION_TOKEN": "",
+        }
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        _hide(os.environ.get(name))
+    shared = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")).expanduser()
+    if not any(os.environ.get(n) for n in _AWS_VARIABLES) and not shared.is_file():
+        # Otherwise GDAL looks for a virtual machine's role, a quarter of a minute for each file.
+        raise SceneUnusableError(
+            f"{href} lies in an object store, and no key for it is known",
+            "Name the variables of its keys under access.s3 of the source, or say anonymous: true",
+        )
+    return {}
 
 
 def _s3_url(href: str, s3: S3Options) -> str:
