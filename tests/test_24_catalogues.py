@@ -98,6 +98,7 @@ def test_what_the_workflow_says_wins() -> None:
         ({"catalogue": None}, "needs a catalogue"),
         ({"catalogue": None, "url": "https://x.org"}, "missing key 'sensor'"),
         ({"filter": "eo:cloud_cover <"}, "no CQL2"),
+        ({"filter": "weather_of(platform) = 3"}, "no function weather_of"),
         ({"query": {"eo:cloud_cover": {"below": 3}}}, "'below' is no operator"),
         ({"access": {"proxy": "http://u:secret@p:1"}}, "proxy_env"),
         ({"access": {"mirrors": [{"from": "https://a/", "to": "b"}]}}, "absolute folder"),
@@ -216,10 +217,21 @@ def test_a_server_that_ignores_everything_is_noted_once(tmp_path: Path) -> None:
 
 
 def test_a_condition_that_cannot_be_judged_is_refused() -> None:
-    odd = Narrow.of(None, {"op": "weather_of", "args": [{"property": "platform"}]})
+    odd = Narrow.of(None, "s_within(platform, POINT(1 1))")
     with pytest.raises(ConfigurationError, match="cannot be checked here"):
         odd.fits(item("a", "2024-03-05T03:00:00Z"))
     assert not odd.fits({"id": "a", "properties": {}})
+
+
+def test_a_search_that_is_refused_is_not_an_outage(tmp_path: Path) -> None:
+    def refuse(request: Request) -> Response | None:
+        return Response("no such thing", status_code=400) if request.method == "POST" else None
+
+    with (
+        serve(five(tmp_path), refuse) as url,
+        pytest.raises(ConfigurationError, match=r"refuses the search \(400: no such thing\)"),
+    ):
+        search_stac(source(url), TABLE, WANTED)
 
 
 # Paging

@@ -80,7 +80,7 @@ def api_items(source: StacSource, url: str, wanted: Wanted, only: int | None = N
     SourceUnreachableError
         No answer after all retries, or none of a STAC API.
     ConfigurationError
-        More items than ``max_items``.
+        More items than ``max_items``; a search that the server refuses.
     """
     io = api_io(source, url)
     try:
@@ -99,9 +99,10 @@ def api_items(source: StacSource, url: str, wanted: Wanted, only: int | None = N
         notes += pages.notes
         return Raw(items, not unsaid, asked=True, notes=tuple(notes), incomplete=pages.incomplete)
     except APIError as error:
-        if error.status_code in _REFUSED:
+        status = getattr(error, "status_code", None)  # it has none where there was no answer
+        if status in _REFUSED:
             raise ConfigurationError(
-                f"{source.url} refuses the search ({error.status_code}: {_short(error)})",
+                f"{source.url} refuses the search ({status}: {_short(error)})",
                 "Correct query, filter, collections or page_size of the source",
             ) from None
         raise unreachable(source.url, error) from None

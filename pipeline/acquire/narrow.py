@@ -7,6 +7,7 @@ over NULL is not true).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,6 +18,10 @@ from pipeline.errors import ConfigurationError
 
 _OPERATORS = {"eq": "=", "neq": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _PATTERNS = {"startsWith": "{}%", "endsWith": "%{}", "contains": "%{}%"}
+_FUNCTIONS = re.compile(
+    r"and|or|not|between|in|like|isNull|casei|accenti|div|[sta]_[a-zA-Z]+|[-=<>+*/%^]+"
+)
+"""What CQL2 itself has (OGC 21-065r2); a server's own functions cannot be checked here."""
 _TOP = ("id", "collection", "geometry", "bbox")
 
 
@@ -38,7 +43,7 @@ class Narrow:
         """
         wanted = [_parsed(filter_)] if filter_ else []
         asked = [_parsed(part) for part in _translated(query or {})]
-        names = frozenset(n for e in (*wanted, *asked) for n in _names(e.to_json()))
+        names = frozenset(n for e in (*wanted, *asked) for n in _named("property", e.to_json()))
         return Narrow((*asked, *wanted), names)
 
     def __bool__(self) -> bool:
@@ -89,6 +94,9 @@ def _parsed(text: str | Mapping[str, Any]) -> cql2.Expr:
     except Exception as error:
         said = " ".join(str(error).split())[:200]
         raise ValueError(f"no CQL2 that can be read: {said}") from error
+    strange = sorted({n for n in _named("op", expr.to_json()) if not _FUNCTIONS.fullmatch(n)})
+    if strange:
+        raise ValueError(f"CQL2 has no function {', '.join(strange)}")
     return expr
 
 
@@ -112,15 +120,13 @@ def _condition(place: dict[str, str], operator: str, value: Any) -> dict[str, An
     raise ValueError(f"query: '{operator}' is no operator (known: {known})")
 
 
-def _names(node: Any) -> Iterator[str]:
-    """Walk CQL2-JSON for the properties it names."""
-    if isinstance(node, str):
-        return
+def _named(key: str, node: Any) -> Iterator[str]:
+    """Walk CQL2-JSON for the operators ("op") or the properties ("property") it names."""
     if isinstance(node, Mapping):
-        if isinstance(node.get("property"), str):
-            yield node["property"]
+        if isinstance(node.get(key), str):
+            yield node[key]
         for value in node.values():
-            yield from _names(value)
+            yield from _named(key, value)
     elif isinstance(node, list):
         for value in cast("list[Any]", node):
-            yield from _names(value)
+            yield from _named(key, value)
