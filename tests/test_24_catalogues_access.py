@@ -30,6 +30,8 @@ from pipeline.acquire.stac import search_stac
 from pipeline.errors import ConfigurationError, ExitCode, SceneUnusableError, SourceUnreachableError
 from pipeline.io import remote
 from pipeline.io.raster import AssetReader, raster_profile
+from pipeline.io.secrets import HIDDEN
+from pipeline.io.tokens import Tokens
 from pipeline.model import Asset
 from pipeline.run import RunRequest, run_workflow
 
@@ -75,7 +77,7 @@ def closed_store(
 
 @pytest.fixture(autouse=True)
 def _fresh_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "_TOKENS", type(remote._TOKENS)())  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(remote, "TOKENS", Tokens())
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "AWS_ACCESS_KEY_ID"):
         monkeypatch.delenv(name, raising=False)
 
@@ -161,7 +163,7 @@ def test_no_secret_leaves_in_a_message_or_a_log(
     text = "".join(said) + caplog.text
     assert "503" in text
     assert "abc" not in text
-    assert remote.HIDDEN in caplog.text  # the libraries did write it, and it was cleared
+    assert HIDDEN in caplog.text  # the libraries did write it, and it was cleared
 
 
 def test_files_elsewhere_get_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,8 @@ from urllib3.exceptions import MaxRetryError, ResponseError
 
 from pipeline.acquire.source import Raw, StacSource, Wanted
 from pipeline.errors import ConfigurationError, SourceUnreachableError
-from pipeline.io.remote import bearer_headers, clean
+from pipeline.io.remote import bearer_headers
+from pipeline.io.secrets import clean
 
 _STATUSES = (429, 500, 502, 503, 504)
 _REFUSED = (400, 401, 405, 413, 414, 422)  # the server is well and wants something else

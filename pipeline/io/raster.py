@@ -33,6 +33,7 @@ from rasterio.vrt import WarpedVRT  # noqa: E402
 from pipeline.access import Access  # noqa: E402
 from pipeline.errors import SceneUnusableError, SourceUnreachableError  # noqa: E402
 from pipeline.io import remote  # noqa: E402
+from pipeline.io.secrets import clean  # noqa: E402
 from pipeline.model import Asset, Grid, Window  # noqa: E402
 
 # A file without georeference is refused below with a sentence of our own.
@@ -99,7 +100,7 @@ def _opened(what: remote.Opening, access: Access | None) -> Any:
             status = remote.probe(what) if what.probe else 200
             refused = isinstance(status, int) and remote.renewed(what, access, status)
             if not (first and refused):
-                cause = RasterioError(remote.clean(str(error)))
+                cause = RasterioError(clean(str(error)))
                 raise _explained(what, cause, status) from cause
             what = remote.opening(what.href, access)
     raise AssertionError("not reached")
@@ -255,7 +256,7 @@ class AssetReader:
                 source.read(self.asset.band_index, window=((r0, r1), (c0, c1))),
             )
         except RasterioError as error:
-            cause = RasterioError(remote.clean(str(error)))
+            cause = RasterioError(clean(str(error)))
             raise _explained_read(self.asset, cause) from cause
         part = (slice(r0 - row, r1 - row), slice(c0 - col, c1 - col))
         values[part] = block
