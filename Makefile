@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 STAMP := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: sample test check real lock clean
+.PHONY: sample test check real services lock clean
 .DEFAULT_GOAL := sample
 
 $(STAMP): pyproject.toml requirements.lock
@@ -40,8 +40,20 @@ check: $(STAMP)
 real: $(STAMP)
 	@$(BIN)/python -m pytest -n $(WORKERS) -q -m real
 
+# Servers in an environment of their own: what they need does not fit what siluan runs on.
+SERVICES := .venv-services
+$(SERVICES)/.ready: pyproject.toml $(STAMP)
+	@echo "Setting up $(SERVICES) (once) ..."
+	@test -x $(SERVICES)/bin/python || $(PYTHON) -m venv $(SERVICES)
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["services"], sep="\n")' \
+		| $(BIN)/uv pip install --quiet --python $(SERVICES)/bin/python -r -
+	@touch $@
+
+services: $(STAMP) $(SERVICES)/.ready
+	@SILUAN_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -q -m services
+
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-emit-index-url pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) out state sample_scenes/data
+	rm -rf $(VENV) $(SERVICES) out state sample_scenes/data

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pipeline.acquire.catalogues import resolve
 from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.folder import FolderSource
 from pipeline.acquire.stac import StacSource
@@ -178,7 +179,7 @@ class Options(BaseModel):
 Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="type")]
 
 
-_PLACES = ("state", "out", "sensors", "layers", "cluster")
+_PLACES = ("state", "out", "sensors", "layers", "cluster", "catalogues")
 
 
 class Workflow(BaseModel):
@@ -205,6 +206,9 @@ class Workflow(BaseModel):
     layers: Path = Field(
         default=Path("../config/layers"), description="folder of imported layers, relative"
     )
+    catalogues: Path = Field(
+        default=Path("../config/catalogues"), description="folder of catalogue entries, relative"
+    )
     options: Options = Options()
 
     def config_hash(self) -> str:
@@ -215,8 +219,8 @@ class Workflow(BaseModel):
         content["options"]["store"].pop("tile_px")
         for source in content["sources"]:
             # Where a catalogue lies does not change what its scenes say: their own marks do.
-            source.pop("url", None)
-            source.pop("path", None)
+            for name in ("url", "path", "catalogue", "access", "page_size", "retries", "supports"):
+                source.pop(name, None)
             (source.get("dem") or {}).pop("path", None)
             for mosaic in source.get("mosaics", ()):
                 (mosaic["dates"] or {}).pop("file", None)
@@ -234,7 +238,9 @@ def load_workflow(path: Path) -> Workflow:
     """
     workflow = load_model(path, Workflow)
     base = path.resolve().parent
+    catalogues = (base / workflow.catalogues).resolve()
     update: dict[str, Any] = {
+        "catalogues": catalogues,
         "state": (base / workflow.state).resolve(),
         "out": (base / workflow.out).resolve(),
         "sensors": (base / workflow.sensors).resolve(),
@@ -242,7 +248,11 @@ def load_workflow(path: Path) -> Workflow:
         "corridors": workflow.corridors.model_copy(
             update={"file": (base / workflow.corridors.file).resolve()}
         ),
-        "sources": tuple(source.anchored(base) for source in workflow.sources),
+        "sources": tuple(
+            part.anchored(base)
+            for source in workflow.sources
+            for part in (resolve(source, catalogues) if source.type == "stac" else (source,))
+        ),
     }
     return workflow.model_copy(update=update)
 

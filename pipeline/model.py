@@ -20,6 +20,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.access import Access
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
@@ -180,6 +182,7 @@ class Asset:
     nodata: float | None  # DN
     gsd_m: float  # ground sample distance [m]
     decode: str = ""  # of classes: "" for SCL's own codes, "qa_pixel" for Landsat's bits
+    access: Access | None = None  # how its catalogue is read; None: nothing special
 
 
 @dataclass(frozen=True, slots=True)

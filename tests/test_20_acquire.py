@@ -176,14 +176,14 @@ def test_items_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     lacking = item("lacking", "2024-02-05T03:00:00Z")
     del lacking["assets"]["green"]
     cloud = item("cloud", "2024-03-05T03:00:00Z")
-    cloud["assets"]["red"]["href"] = "s3://bucket/red.tif"
+    cloud["assets"]["red"]["href"] = "gs://bucket/red.tif"
     bare = item("bare", "2024-03-05T03:00:00")
     path = catalogue(tmp_path, [item("undated", None), lacking, cloud, bare])
     found = search_stac(source(path), TABLE, WANTED)
     reasons = {a.what: a.reason for a in found.set_aside}
     assert "no datetime" in reasons["undated"]
     assert "green" in reasons["lacking"]
-    assert "s3://" in reasons["cloud"]
+    assert "gs://" in reasons["cloud"]
     assert "no time zone" in reasons["bare"]
     assert found.scenes == ()
     assert all(a.remedy for a in found.set_aside)

@@ -146,12 +146,6 @@ def test_an_answer_that_is_no_page_of_items_is_an_unreachable_source(
         search_stac(source(url), TABLE, WANTED)
 
 
-def test_a_query_that_a_server_would_ignore_is_refused(tmp_path: Path) -> None:
-    query = {"eo:cloud_cover": {"lt": 10}}
-    with serve(five(tmp_path)) as url, pytest.raises(ConfigurationError, match="query"):
-        search_stac(source(url, query=query), TABLE, WANTED)
-
-
 OURS = {"scale": 1e-4, "offset": -0.1}
 PREFIXED = {"raster:scale": 1e-4, "raster:offset": -0.1}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urljoin, urlparse
@@ -11,6 +12,7 @@ from urllib.parse import unquote, urljoin, urlparse
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
+from pipeline.access import Access
 from pipeline.acquire.bands import SensorTable
 from pipeline.errors import SceneUnusableError
 from pipeline.model import Asset, Scene
@@ -21,7 +23,18 @@ _FLAG_PREFIXES = ("earthsearch", "sentinel")
 _OWN = tuple(f"siluan:{k}" for k in ("level", "calibration", "uncalibrated", "date_range"))
 
 
-def scene_from_item(item: Mapping[str, Any], base: str, table: SensorTable) -> Scene:
+@dataclass(frozen=True)
+class Reach:
+    """How the assets of a catalogue are found and read."""
+
+    keys: Mapping[str, str] = field(default_factory=dict[str, str])  # asset key by band
+    alternate: str | None = None  # which alternate href to read, for example "https"
+    access: Access | None = None
+
+
+def scene_from_item(
+    item: Mapping[str, Any], base: str, table: SensorTable, reach: Reach | None = None
+) -> Scene:
     """Check one item.
 
     Parameters
@@ -32,6 +45,8 @@ def scene_from_item(item: Mapping[str, Any], base: str, table: SensorTable) -> S
         URL or absolute path of the item, against which its hrefs are resolved.
     table
         Band table of its sensor.
+    reach
+        How its catalogue is read; default: as the item says, nothing signed.
 
     Raises
     ------
@@ -51,7 +66,8 @@ def scene_from_item(item: Mapping[str, Any], base: str, table: SensorTable) -> S
     except (KeyError, TypeError, AttributeError, ValueError, ShapelyError):
         faults.append("it has no usable geometry")
     uncalibrated = properties.get("siluan:uncalibrated") is True
-    assets, notes = _assets(item, base, table, faults, () if uncalibrated else _REQUIRED)
+    needed = () if uncalibrated else _REQUIRED
+    assets, notes = _assets((item, base), table, reach or Reach(), faults, needed)
     if faults or acquired is None or footprint is None:
         raise SceneUnusableError(
             f"{item.get('id') or base}: {'; '.join(faults)}",
@@ -60,12 +76,13 @@ def scene_from_item(item: Mapping[str, Any], base: str, table: SensorTable) -> S
     return Scene(
         id=str(item["id"]),
         sensor=table.name,
-        platform=str(properties.get("platform") or ""),
+        # One catalogue writes Sentinel-2A, another sentinel-2a.
+        platform=str(properties.get("platform") or "").lower(),
         acquired=acquired,
         footprint_wgs84=footprint,
         assets=assets,
         tile=_tile(properties),
-        datatake=str(properties.get("s2:datatake_id") or ""),
+        datatake=_first(properties, ("s2:datatake_id", "eopf:datatake_id")),
         baseline=_baseline(properties),
         sun_azimuth_deg=_number(properties.get("view:sun_azimuth")),
         sun_elevation_deg=_number(properties.get("view:sun_elevation")),
@@ -97,34 +114,47 @@ def _instant(value: object, faults: list[str]) -> datetime | None:
     return when.astimezone(UTC)
 
 
+def _first(properties: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    return next((str(properties[k]) for k in keys if properties.get(k)), "")
+
+
 def _assets(
-    item: Mapping[str, Any],
-    base: str,
+    place: tuple[Mapping[str, Any], str],
     table: SensorTable,
+    reach: Reach,
     faults: list[str],
     required: tuple[str, ...] = _REQUIRED,
 ) -> tuple[dict[str, Asset], str]:
+    item, base = place
     raw = {k: v for k, v in _mapping(item.get("assets")).items() if _mapping(v).get("href")}
     found: dict[str, Asset] = {}
     missing: list[str] = []
     notes: set[str] = set()
     for band in table.bands:
-        key = table.find(raw, band)
+        key = reach.keys.get(band)
+        key = key if key in raw else table.find(raw, band)
         if key is None:
             missing.append(band)
             continue
-        href = _href(str(raw[key]["href"]), base)
+        href = _href(_preferred(raw[key], reach.alternate), base)
         scheme = urlparse(href).scheme
-        if scheme not in ("http", "https", ""):
-            faults.append(f"its asset '{key}' lies at {scheme}://, which is not read yet")
+        if scheme not in ("http", "https", "s3", ""):
+            faults.append(f"its asset '{key}' lies at {scheme}://, which is not read")
             continue
         scale, offset, note = radiometry(item, raw[key], table, band)
         notes.add(note)
-        found[band] = table.asset(band, href, scale, offset)
+        asset = table.asset(band, href, scale, offset)
+        found[band] = replace(asset, access=reach.access)
     lacking = [b for b in missing if b in required]
     if lacking:
         faults.append(f"it lacks the asset(s) for {', '.join(lacking)}")
     return found, "; ".join(sorted(notes - {""}))
+
+
+def _preferred(asset: Mapping[str, Any], alternate: str | None) -> str:
+    """Give an asset's href, or that of the wanted alternate (alternate assets extension)."""
+    other = _mapping(_mapping(asset.get("alternate")).get(alternate or "")).get("href")
+    return str(other or asset["href"])
 
 
 def radiometry(
@@ -205,7 +235,8 @@ def _tile(properties: Mapping[str, Any]) -> str:
         return f"{properties['landsat:wrs_path']}/{properties.get('landsat:wrs_row')}"
     zone = properties.get("mgrs:utm_zone")
     if zone is None:
-        return ""
+        square = str(properties.get("s2:mgrs_tile") or "")
+        return f"MGRS-{square}" if square else ""
     return f"MGRS-{zone}{properties.get('mgrs:latitude_band')}{properties.get('mgrs:grid_square')}"
 
 

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-import cql2
 import uvicorn
 from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
@@ -26,6 +25,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+
+from pipeline.acquire.narrow import Narrow
+from pipeline.errors import ConfigurationError
 
 CONFORMS_TO = [
     "https://api.stacspec.org/v1.0.0/core",
@@ -172,7 +174,7 @@ def _search(catalogue: LocalCatalogue, request: Request, body: dict[str, Any]) -
     asked = body if request.method == "POST" else _from_query(request)
     try:
         found = [i for i in catalogue.items if _matches(i, asked)]
-    except (ValueError, KeyError, TypeError, cql2.ParseError, cql2.ValidationError) as error:
+    except (ValueError, KeyError, TypeError, ConfigurationError) as error:
         return JSONResponse({"code": "BadRequest", "description": str(error)}, status_code=400)
     limit = int(asked.get("limit") or 10)
     start = int(asked.get("token") or 0)
@@ -217,7 +219,7 @@ def _matches(item: dict[str, Any], asked: dict[str, Any]) -> bool:
         return False
     if asked.get("datetime") and not _in_time(item, str(asked["datetime"])):
         return False
-    return not asked.get("filter") or bool(cql2.Expr(asked["filter"]).matches(_plain(item)))
+    return Narrow.of(None, asked.get("filter")).fits(_plain(item))
 
 
 def _touches(geometry: Any, area: BaseGeometry) -> bool:

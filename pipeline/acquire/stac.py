@@ -1,87 +1,36 @@
 """Scenes from a STAC API, or from a static catalogue walked link by link.
 
-Servers lie: results are filtered again here, a ``next`` link that repeats ends the search, and an
-item that comes twice counts once.
+Servers lie: results are filtered again here, by collection, place, time and condition, and what a
+server got wrong is noted once.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 from urllib.parse import urljoin, urlparse
 
-import pystac_client
-from pydantic import BaseModel, ConfigDict, Field
-from pystac.errors import STACError
-from pystac_client import ConformanceClasses
-from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
 from requests.exceptions import RequestException
-from shapely.geometry import box, mapping
-from shapely.geometry.base import BaseGeometry
-from urllib3 import Retry
+from shapely.geometry import box
 
+from pipeline.acquire.api import api_io, api_items, unreachable
 from pipeline.acquire.bands import SensorTable
-from pipeline.acquire.items import scene_from_item
+from pipeline.acquire.items import Reach, scene_from_item
 from pipeline.acquire.local_api import serve
-from pipeline.errors import ConfigurationError, SceneUnusableError, SourceUnreachableError
+from pipeline.acquire.source import Found, Raw, StacSource, Wanted
+from pipeline.errors import ConfigurationError, SceneUnusableError
 from pipeline.model import Scene, SetAside
 
-log = logging.getLogger(__name__)
+__all__ = ["Found", "StacSource", "Wanted", "search_stac"]
 
 _ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 _NOT_THERE = (400, 401, 403, 404, 410)
-
-
-class StacSource(BaseModel):
-    """A catalogue."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    type: Literal["stac"] = "stac"
-    url: str = Field(
-        description="STAC API or static catalogue: http(s) URL or path of catalog.json"
-    )
-    sensor: str = Field(description="band table in config/sensors")
-    collections: tuple[str, ...] = Field(default=(), description="default: all")
-    query: dict[str, Any] | None = Field(default=None, description="STAC query extension")
-    local_api: bool = Field(
-        default=False, description="serve a static catalogue by siluan's own STAC API and ask that"
-    )
-    page_size: int = Field(default=100, ge=1, le=1000, description="items a page")
-    max_items: int = Field(default=20_000, ge=1, description="more items are an error in the query")
-    retries: int = Field(default=4, ge=0, le=10, description="tries after 429, 500, 502, 503, 504")
-
-    def anchored(self, base: Path) -> StacSource:
-        """Give the source with a relative path made absolute."""
-        if urlparse(self.url).scheme in ("http", "https"):
-            return self
-        return self.model_copy(update={"url": str((base / self.url).resolve())})
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a search is for."""
-
-    area_wgs84: BaseGeometry
-    start: datetime  # UTC
-    end: datetime  # UTC, included
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a source has: scenes by time, and what was set aside by name."""
-
-    scenes: tuple[Scene, ...]
-    set_aside: tuple[SetAside, ...]
-    elsewhere: bool = False  # no scene here at any time, but there are scenes in other places
 
 
 def search_stac(
@@ -100,8 +49,14 @@ def search_stac(
     SourceUnreachableError
         No answer after all retries.
     ConfigurationError
-        No such catalogue file; more items than ``max_items``.
+        No such catalogue file; more items than ``max_items``; a secret that is not set.
     """
+    unset = source.access.unset_variables()
+    if unset:
+        raise ConfigurationError(
+            f"{source.url} needs environment variable(s) that are not set: {', '.join(unset)}",
+            "Set them for the account that runs siluan (docs/catalogues.md)",
+        )
     remote = urlparse(source.url).scheme in ("http", "https")
     if not remote and not Path(source.url).is_file():
         raise ConfigurationError(
@@ -114,33 +69,42 @@ def search_stac(
         return _api_found(source, url, table, wanted)
     if remote and _is_api(source):
         return _api_found(source, source.url, table, wanted)
-    return _checked(source, list(_static_items(source, source.url)), table, wanted)
+    return _checked(source, Raw(tuple(_static_items(source, source.url))), table, wanted)
 
 
 def _api_found(source: StacSource, url: str, table: SensorTable, wanted: Wanted) -> Found:
-    found = _checked(source, list(_api_items(source, url, wanted)), table, wanted)
-    if found.scenes or found.set_aside:
-        return found
+    raw = api_items(source, url, wanted)
+    found = _checked(source, raw, table, wanted)
+    if raw.items:
+        return replace(found, elsewhere=False)
     # Nothing here: is there nothing in this period, or does the corridor lie elsewhere?
-    one = source.model_copy(update={"page_size": 1})
-    here = Wanted(wanted.area_wgs84, *_ALWAYS)
-    if next(_api_items(one, url, here), None) is not None:
-        return Found((), ())
-    world = Wanted(box(-180, -90, 180, 90), *_ALWAYS)
-    return Found((), (), elsewhere=next(_api_items(one, url, world), None) is not None)
+    if _any(source, url, Wanted(wanted.area_wgs84, *_ALWAYS)):
+        return found
+    return replace(found, elsewhere=_any(source, url, Wanted(box(-180, -90, 180, 90), *_ALWAYS)))
 
 
-def _checked(
-    source: StacSource, items: list[tuple[dict[str, Any], str]], table: SensorTable, wanted: Wanted
-) -> Found:
+def _any(source: StacSource, url: str, wanted: Wanted) -> bool:
+    one = source.model_copy(update={"page_size": 1, "query": None, "filter": None})
+    return bool(api_items(one, url, wanted, only=1).items)
+
+
+def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -> Found:
     scenes: dict[str, Scene] = {}
     aside: set[SetAside] = set()
     anywhere = touching = False
-    for item, base in items:
+    ignored = _Ignored(source, raw)
+    narrow = source.narrow
+    reach = Reach(source.asset_keys, source.alternate, source.access)
+    envelope = wanted.area_wgs84.envelope
+    for item, base in raw.items:
         if source.collections and item.get("collection") not in source.collections:
+            ignored.count("collections")
+            continue
+        if not narrow.fits(item):
+            ignored.count("filter")
             continue
         try:
-            scene = scene_from_item(item, base, table)
+            scene = scene_from_item(item, base, table, reach)
         except SceneUnusableError as error:
             name = str(item.get("id") or base)
             aside.add(SetAside(name, "acquire", error.what.removeprefix(f"{name}: "), error.remedy))
@@ -149,20 +113,35 @@ def _checked(
         here = scene.footprint_wgs84.intersects(wanted.area_wgs84)
         if inside and here:
             scenes.setdefault(scene.id, scene)
+        elif not inside:
+            ignored.count("period")
+        elif not scene.footprint_wgs84.intersects(envelope):
+            ignored.count("area")
         anywhere, touching = True, touching or here
     ordered = sorted(scenes.values(), key=lambda s: (s.acquired, s.id))
-    return Found(tuple(ordered), tuple(sorted(aside)), anywhere and not touching)
+    notes = (*raw.notes, *ignored.notes())
+    elsewhere = anywhere and not touching
+    return Found(tuple(ordered), tuple(sorted(aside)), elsewhere, notes, raw.incomplete)
 
 
-def _io(source: StacSource) -> StacApiIO:
-    retry = Retry(
-        total=source.retries,
-        backoff_factor=0.3,
-        status_forcelist=(429, 500, 502, 503, 504),
-        allowed_methods=None,
-        respect_retry_after_header=True,
-    )
-    return StacApiIO(max_retries=retry, timeout=30)
+class _Ignored:
+    """What a server was asked for and did not heed."""
+
+    def __init__(self, source: StacSource, raw: Raw) -> None:
+        self._url = source.url
+        self._asked = {"filter"} if raw.sent else set[str]()
+        self._asked |= {"collections", "period", "area"} if raw.asked else set()
+        self._kinds: set[str] = set()
+
+    def count(self, kind: str) -> None:
+        if kind in self._asked:
+            self._kinds.add(kind)
+
+    def notes(self) -> tuple[str, ...]:
+        return tuple(
+            f"{self._url} ignores the {kind} it was asked for: it was applied here"
+            for kind in sorted(self._kinds)
+        )
 
 
 def _is_api(source: StacSource) -> bool:
@@ -181,7 +160,7 @@ def _fetch(source: StacSource, href: str) -> dict[str, Any]:
             return _document(href, Path(href).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise SceneUnusableError(f"{href} cannot be read ({error})") from error
-    io = _io(source)
+    io = api_io(source, href)
     try:
         return _document(href, io.read_text(href))
     except (RequestException, APIError) as error:
@@ -189,7 +168,7 @@ def _fetch(source: StacSource, href: str) -> dict[str, Any]:
         if status in _NOT_THERE:
             # The server is well and says no: asking again does not help.
             raise SceneUnusableError(f"{href} answers {status}") from error
-        raise _unreachable(href, error) from error
+        raise unreachable(href, error) from None
     finally:
         io.session.close()
 
@@ -202,58 +181,6 @@ def _document(href: str, text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise SceneUnusableError(f"{href} holds no JSON object")
     return cast("dict[str, Any]", found)
-
-
-def _api_items(
-    source: StacSource, url: str, wanted: Wanted
-) -> Iterator[tuple[dict[str, Any], str]]:
-    """Items of a search; follows ``next`` until it is absent, guarded against loops."""
-    io = _io(source)
-    try:
-        client = pystac_client.Client.open(url, stac_io=io)
-        if source.query and not client.conforms_to(ConformanceClasses.QUERY):
-            what = f"{source.url} has no STAC query extension and would ignore 'query'"
-            raise ConfigurationError(what, "Leave 'query' out of the source")
-        search = client.search(
-            collections=list(source.collections) or None,
-            intersects=mapping(wanted.area_wgs84.envelope),
-            datetime=(wanted.start.astimezone(UTC), wanted.end.astimezone(UTC)),
-            query=source.query,
-            limit=source.page_size,
-        )
-        count, pages = 0, set[tuple[str, ...]]()
-        for page in search.pages_as_dicts():
-            ids = tuple(str(f.get("id")) for f in page.get("features", []))
-            if not ids:
-                return
-            if ids in pages:
-                log.warning("%s repeats a page of results: the search ends here", url)
-                return
-            pages.add(ids)
-            for feature in page["features"]:
-                count += 1
-                if count > source.max_items:
-                    raise ConfigurationError(
-                        f"{source.url} has more than {source.max_items} items for this search",
-                        "Narrow the period, the corridors or the query, or raise max_items",
-                    )
-                yield feature, _self_link(feature, url)
-    except (RequestException, APIError) as error:
-        raise _unreachable(source.url, error) from error
-    except (ValueError, AttributeError, TypeError, STACError, ClientTypeError) as error:
-        # A page of a login portal, a proxy's own words: an answer, but none of a STAC API.
-        what = f"{source.url} answers, but not as a STAC API ({type(error).__name__})"
-        remedy = "Check the address and any proxy in between, and run again"
-        raise SourceUnreachableError(what, remedy) from error
-    finally:
-        io.session.close()
-
-
-def _self_link(feature: dict[str, Any], url: str) -> str:
-    for link in feature.get("links", []):
-        if link.get("rel") == "self":
-            return urljoin(url, str(link["href"]))
-    return url
 
 
 def _static_items(source: StacSource, url: str) -> Iterator[tuple[dict[str, Any], str]]:
@@ -295,11 +222,3 @@ def _unlinked(document: dict[str, Any], href: str, seen: set[str]) -> list[str]:
 
 def _no_catalogue(error: SceneUnusableError) -> ConfigurationError:
     return ConfigurationError(error.what, "Check the source's url: a STAC catalogue is expected")
-
-
-def _unreachable(url: str, error: Exception) -> SourceUnreachableError:
-    text = " ".join(str(error).split())[:200]
-    return SourceUnreachableError(
-        f"the catalogue {url} does not answer ({type(error).__name__}: {text})",
-        "Check the address and the network, and run again; what was read before is kept",
-    )

@@ -20,7 +20,6 @@ from dataclasses import dataclass  # noqa: E402
 from types import TracebackType  # noqa: E402
 from typing import Any, cast  # noqa: E402
 
-import httpx  # noqa: E402
 import numpy as np  # noqa: E402
 import rasterio  # noqa: E402
 from affine import Affine  # noqa: E402
@@ -28,27 +27,18 @@ from numpy.typing import NDArray  # noqa: E402
 from rasterio.enums import ColorInterp, Resampling  # noqa: E402
 from rasterio.errors import NotGeoreferencedWarning, RasterioError  # noqa: E402
 from rasterio.io import DatasetReader  # noqa: E402
+from rasterio.session import Session  # noqa: E402
 from rasterio.vrt import WarpedVRT  # noqa: E402
 
+from pipeline.access import Access  # noqa: E402
 from pipeline.errors import SceneUnusableError, SourceUnreachableError  # noqa: E402
+from pipeline.io import remote  # noqa: E402
+from pipeline.io.secrets import clean  # noqa: E402
 from pipeline.model import Asset, Grid, Window  # noqa: E402
 
 # A file without georeference is refused below with a sentence of our own.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
-_REMOTE: Mapping[str, Any] = {
-    # For remote reads only: beside local files GDAL must go on seeing .tfw, .aux.xml and .ovr.
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_HTTP_MULTIPLEX": "YES",
-    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
-    "GDAL_HTTP_MAX_RETRY": "4",
-    "GDAL_HTTP_RETRY_DELAY": "0.2",
-    "GDAL_HTTP_RETRY_CODES": "429,500,502,503,504",
-    "GDAL_HTTP_CONNECTTIMEOUT": "10",
-    "GDAL_HTTP_TIMEOUT": "60",
-    "CPL_VSIL_CURL_CACHE_SIZE": "16777216",
-}
 _ALLOWED_DRIVERS = ("GTiff", "JP2OpenJPEG")
 _TOLERANCE = 1e-3  # of a pixel, for two lattices to be the same
 
@@ -66,14 +56,21 @@ class Profile:
     nodata: float | None
 
 
-def is_remote(href: str) -> bool:
-    """Tell URLs from paths."""
-    return href.startswith(("http://", "https://"))
+class _Secrets(Session):
+    """Hands secrets to GDAL; rasterio refuses them as plain options, and would ask for boto3."""
+
+    def __init__(self, secrets: Mapping[str, Any]) -> None:
+        self._secrets = dict(secrets)
+
+    def get_credential_options(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride] - a stub's guess
+        return dict(self._secrets)
 
 
 @contextmanager
-def open_raster(href: str) -> Generator[Any]:
-    """Open a GeoTIFF, COG or JPEG 2000 for reading.
+def open_raster(href: str, access: Access | None = None) -> Generator[Any]:
+    """Open a GeoTIFF, COG or JPEG 2000 for reading: a path, http(s):// or s3://.
+
+    ``access`` says how its catalogue is read; without it nothing is signed.
 
     Raises
     ------
@@ -82,20 +79,31 @@ def open_raster(href: str) -> Generator[Any]:
     SourceUnreachableError
         The server does not answer, or keeps answering with an error of its own.
     """
-    options = dict(_REMOTE) if is_remote(href) else {}
-    path = f"/vsicurl/{href}" if is_remote(href) else href
-    with rasterio.Env(**options):
+    what = remote.opening(href, access)
+    with rasterio.Env(session=_Secrets({}), **what.options), _opened(what, access) as source:
+        if source.crs is None:
+            raise SceneUnusableError(
+                f"{what.href} carries no coordinate reference system",
+                "Export it again with its CRS; it is never guessed",
+            )
+        yield source
+
+
+def _opened(what: remote.Opening, access: Access | None) -> Any:
+    """Open a file; a refused token is renewed once."""
+    for first in (True, False):
         try:
-            source = DatasetReader(path, driver=list(_ALLOWED_DRIVERS))
+            # Secrets are GDAL's only while it opens: the next file may lie at another host.
+            with rasterio.Env(session=_Secrets(what.secrets)):
+                return DatasetReader(what.path, driver=list(_ALLOWED_DRIVERS))
         except RasterioError as error:
-            raise _explained(href, error) from error
-        with source:
-            if source.crs is None:
-                raise SceneUnusableError(
-                    f"{href} carries no coordinate reference system",
-                    "Export it again with its CRS; it is never guessed",
-                )
-            yield source
+            status = remote.probe(what) if what.probe else 200
+            refused = isinstance(status, int) and remote.renewed(what, access, status)
+            if not (first and refused):
+                cause = RasterioError(clean(str(error)))
+                raise _explained(what, cause, status) from cause
+            what = remote.opening(what.href, access)
+    raise AssertionError("not reached")
 
 
 def raster_crs(path: str) -> str | None:
@@ -104,12 +112,12 @@ def raster_crs(path: str) -> str | None:
         with DatasetReader(path, driver=list(_ALLOWED_DRIVERS)) as source:
             return crs_text(source.crs) if source.crs is not None else None
     except RasterioError as error:
-        raise _explained(path, error) from error
+        raise _explained(remote.opening(path, None), error, 200) from error
 
 
-def raster_profile(href: str) -> Profile:
+def raster_profile(href: str, access: Access | None = None) -> Profile:
     """Read the header of a raster; raises as :func:`open_raster`."""
-    with open_raster(href) as source:
+    with open_raster(href, access) as source:
         rows, cols = source.block_shapes[0]
         return Profile(
             crs=crs_text(source.crs),
@@ -128,25 +136,19 @@ def crs_text(crs: Any) -> str:
     return f"{code[0]}:{code[1]}" if code else str(crs.to_wkt())
 
 
-def _explained(href: str, error: Exception) -> SceneUnusableError | SourceUnreachableError:
+def _explained(
+    what: remote.Opening, error: Exception, status: int | SourceUnreachableError
+) -> SceneUnusableError | SourceUnreachableError:
     """Tell a bad file from a bad server: GDAL reports both as "not recognized"."""
+    known = remote.meaning(what, status)
+    if known is not None:
+        return known
     detail = " ".join(str(error).split())
-    if is_remote(href):
-        remedy = "Run again later"
-        try:
-            answer = httpx.get(href, headers={"Range": "bytes=0-15"}, timeout=10, trust_env=True)
-        except httpx.HTTPError as failure:
-            reason = f"{href} cannot be fetched ({type(failure).__name__})"
-            return SourceUnreachableError(reason, remedy)
-        status = answer.status_code
-        if status == 429 or status >= 500:
-            return SourceUnreachableError(f"{href} answers {status}", remedy)
-        if status >= 400:
-            return SceneUnusableError(
-                f"{href} answers {status}", "The catalogue cites a file that is not there"
-            )
+    if status in (401, 403):  # of an object store, asked without a signature
+        remedy = "Check the keys of the source's access.s3, and that the object is there"
+        return SceneUnusableError(f"{what.href} cannot be read ({detail})", remedy)
     return SceneUnusableError(
-        f"{href} cannot be read as a raster ({detail})", "Fetch or export the file again"
+        f"{what.href} cannot be read as a raster ({detail})", "Fetch or export the file again"
     )
 
 
@@ -177,7 +179,7 @@ class AssetReader:
     def __init__(self, asset: Asset, grid: Grid) -> None:
         self.asset = asset
         self._grid = grid
-        self._context = open_raster(asset.href)
+        self._context = open_raster(asset.href, asset.access)
         self._source: Any = None
         self._vrt: Any = None
         self.factor = 1
@@ -263,7 +265,8 @@ class AssetReader:
                 source.read(self.asset.band_index, window=((r0, r1), (c0, c1))),
             )
         except RasterioError as error:
-            raise _explained_read(self.asset.href, error) from error
+            cause = RasterioError(clean(str(error)))
+            raise _explained_read(self.asset, cause) from cause
         part = (slice(r0 - row, r1 - row), slice(c0 - col, c1 - col))
         values[part] = block
         nodata = self._nodata()
@@ -283,12 +286,17 @@ class AssetReader:
         return values, valid
 
 
-def _explained_read(href: str, error: Exception) -> SceneUnusableError | SourceUnreachableError:
-    found = _explained(href, error)
+def _explained_read(asset: Asset, error: Exception) -> SceneUnusableError | SourceUnreachableError:
+    what = remote.opening(asset.href, asset.access)
+    found = _explained(what, error, remote.probe(what) if what.probe else 200)
     if isinstance(found, SourceUnreachableError):
         return found
+    if asset.access and asset.access.signing and "403" in str(error):
+        reason = f"{what.href} was refused while it was read: its token ended"
+        return SourceUnreachableError(reason, "Run again")
     return SceneUnusableError(
-        f"{href} is damaged or truncated ({' '.join(str(error).split())})", "Fetch the file again"
+        f"{what.href} is damaged or truncated ({' '.join(str(error).split())})",
+        "Fetch the file again",
     )
 
 

@@ -7,22 +7,30 @@ from pathlib import Path
 
 import httpx
 
-from pipeline.io.raster import is_remote
+from pipeline.access import Access
+from pipeline.errors import SiluanError
+from pipeline.io import remote
 
 
-def file_bytes(href: str) -> int | None:
+def file_bytes(href: str, access: Access | None = None) -> int | None:
     """Give the size of a file [byte], None where nobody says it.
 
     Asks for one byte and takes the total from the answer: servers that store imagery answer range
     requests, and not all of them answer HEAD.
     """
-    if not is_remote(href):
-        path = Path(href)
-        return path.stat().st_size if path.is_file() else None
     try:
-        with httpx.stream(
-            "GET", href, headers={"Range": "bytes=0-0"}, timeout=10, follow_redirects=True
-        ) as answer:
+        what = remote.opening(href, access)
+    except SiluanError:
+        return None
+    if not remote.is_remote(what.href):
+        path = Path(what.href)
+        return path.stat().st_size if path.is_file() else None
+    headers = {**what.headers, "Range": "bytes=0-0"}
+    try:
+        with (
+            httpx.Client(proxy=what.proxy, timeout=10, follow_redirects=True) as client,
+            client.stream("GET", what.probe, headers=headers) as answer,
+        ):
             if answer.status_code >= 400:
                 return None
             total = re.search(r"/(\d+)$", answer.headers.get("Content-Range", ""))

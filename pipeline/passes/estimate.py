@@ -93,10 +93,10 @@ def _sample(site: Site, scene: Scene) -> _Sample | None:
     assets = _wanted(scene)
     fetched, measured = 0.0, True
     try:
-        files = {a.href: raster_profile(a.href) for a in assets}
+        files = {a.href: raster_profile(a.href, a.access) for a in assets}
         for href, profile in files.items():
             used = [a for a in assets if a.href == href]
-            size = file_bytes(href)
+            size = file_bytes(href, used[0].access)
             measured = measured and size is not None
             if size is None:
                 size = round(profile.shape[0] * profile.shape[1] * profile.count * 2 * _PACKED)

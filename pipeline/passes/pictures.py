@@ -237,7 +237,8 @@ class _Sheet:
 
 def _gsd_m(scene: Scene, crs: str) -> float:
     """Pixel size of a picture [m]: of its own grid, brought to ``crs``."""
-    profile = raster_profile(scene.assets["green"].href)
+    asset = scene.assets["green"]
+    profile = raster_profile(asset.href, asset.access)
     t, (rows, cols) = profile.transform, profile.shape
     x, y = t.c + cols // 2 * t.a, t.f + rows // 2 * t.e
     square = shapely.box(x, y + t.e, x + t.a, y)

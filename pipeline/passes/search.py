@@ -65,6 +65,7 @@ def search(
     aside: set[SetAside] = set()
     outside: list[str] = []
     unreachable: dict[str, SourceUnreachableError] = {}
+    notes: set[str] = set()
     for corridor in corridors:
         scenes: list[Scene] = []
         answers: list[bool] = []
@@ -77,6 +78,10 @@ def search(
                 continue
             scenes.extend(found.scenes)
             aside.update(found.set_aside)
+            notes.update(found.notes)
+            if found.incomplete:
+                error = SourceUnreachableError(found.incomplete, "Tell the catalogue's keeper")
+                unreachable[error.what] = error
             answers.append(found.elsewhere)
         # One source that covers the corridor, or gave no answer, is enough to be inside.
         outsider = not scenes and len(answers) == len(workflow.sources) and all(answers)
@@ -89,6 +94,8 @@ def search(
         passes[corridor.id] = merge_passes(unique)
         if not scenes and not outsider and not unreachable:
             log.warning("%s: no scenes in the period; nothing to look at", corridor.id)
+    for note in sorted(notes):
+        log.warning("%s", note)
     if unreachable and not any(passes.values()):
         raise next(iter(unreachable.values()))
     if outside:

@@ -82,7 +82,7 @@ def why_unopened(passes: Sequence[Pass]) -> tuple[list[SetAside], list[str]]:
         asset = scene.assets.get("green")
         try:
             if asset is not None:
-                raster_profile(asset.href)
+                raster_profile(asset.href, asset.access)
         except SourceUnreachableError as error:
             unreachable.append(error.what)
         except SceneUnusableError as error:
@@ -112,7 +112,7 @@ def _first_profile(passes: Sequence[Pass]) -> Profile | None:
         if asset is None:
             continue
         try:
-            return raster_profile(asset.href)
+            return raster_profile(asset.href, asset.access)
         except SceneUnusableError:
             continue  # it is set aside by name when it is gathered
         except SourceUnreachableError:

@@ -1,0 +1,257 @@
+"""Items of a STAC API: asked politely, paged with a guard, and never believed.
+
+Seen on real servers: a ``next`` link that leads to the page it stands on, a page without items in
+the middle of a result, an item that comes on two pages, a filter that is accepted and ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+from urllib.parse import urljoin
+
+import pystac_client
+from pystac import Link
+from pystac.errors import STACError
+from pystac_client import ConformanceClasses, ItemSearch
+from pystac_client.errors import ClientTypeError
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+from requests.exceptions import RequestException
+from shapely.geometry import mapping
+from urllib3 import BaseHTTPResponse, Retry
+from urllib3.exceptions import MaxRetryError, ResponseError
+
+from pipeline.acquire.source import Raw, StacSource, Wanted
+from pipeline.errors import ConfigurationError, SourceUnreachableError
+from pipeline.io.remote import bearer_headers
+from pipeline.io.secrets import clean
+
+_STATUSES = (429, 500, 502, 503, 504)
+_REFUSED = (400, 401, 405, 413, 414, 422)  # the server is well and wants something else
+_LONGEST_WAIT_S = 60  # a server that wants more patience is asked again by the next run
+_BARREN = 50  # pages in a row without a new item after which a server is not believed
+
+
+class PatientRetry(Retry):
+    """Backs off with jitter and honours Retry-After, but not for hours."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        *rest: Any,
+        **named: Any,
+    ) -> Retry:
+        """Count a try; gives up at once where the server asks for a long wait."""
+        wait = self.get_retry_after(response) if response is not None else None
+        if response is not None and wait is not None and wait > _LONGEST_WAIT_S:
+            reason = ResponseError(f"{response.status}, and asks to wait {wait:.0f} s")
+            raise MaxRetryError(None, url or "", reason)  # pyright: ignore[reportArgumentType]
+        return super().increment(method, url, response, *rest, **named)
+
+
+def api_io(source: StacSource, url: str) -> StacApiIO:
+    """Make the transport of a source: retries, time-outs, proxy, and the token of this host."""
+    retry = PatientRetry(
+        total=source.retries,
+        backoff_factor=0.3,
+        backoff_jitter=0.3,
+        backoff_max=20,
+        status_forcelist=_STATUSES,
+        allowed_methods=None,
+        respect_retry_after_header=True,
+    )
+    io = StacApiIO(max_retries=retry, timeout=30, headers=bearer_headers(url, source.access))
+    proxy = source.access.proxy_url()
+    if proxy:
+        io.session.trust_env = False  # or requests would prefer the environment's proxy
+        io.session.proxies.update({"http": proxy, "https": proxy})
+    return io
+
+
+def api_items(source: StacSource, url: str, wanted: Wanted, only: int | None = None) -> Raw:
+    """Search an API for all items, or for the first ``only``.
+
+    Raises
+    ------
+    SourceUnreachableError
+        No answer after all retries, or none of a STAC API.
+    ConfigurationError
+        More items than ``max_items``; a search that the server refuses.
+    """
+    io = api_io(source, url)
+    try:
+        client = pystac_client.Client.open(url, stac_io=io)
+        said = _narrowing(source, client)
+        search = _search(source, client, wanted, said)
+        pages = _Pages(source, url)
+        items = tuple(
+            (feature, _self_link(feature, url)) for feature in islice(pages.walk(io, search), only)
+        )
+        unsaid = _unsaid(source, said)
+        notes = [
+            f"{source.url} does not do '{n}': it is applied here, after all items have come"
+            for n in unsaid
+        ]
+        notes += pages.notes
+        return Raw(items, not unsaid, asked=True, notes=tuple(notes), incomplete=pages.incomplete)
+    except APIError as error:
+        status = getattr(error, "status_code", None)  # it has none where there was no answer
+        if status in _REFUSED:
+            raise ConfigurationError(
+                f"{source.url} refuses the search ({status}: {_short(error)})",
+                "Correct query, filter, collections or page_size of the source",
+            ) from None
+        raise unreachable(source.url, error) from None
+    except RequestException as error:
+        raise unreachable(source.url, error) from None
+    except (ValueError, AttributeError, TypeError, KeyError, STACError, ClientTypeError) as error:
+        # A page of a login portal, a proxy's own words: an answer, but none of a STAC API.
+        what = f"{source.url} answers, but not as a STAC API ({type(error).__name__})"
+        remedy = "Check the address and any proxy in between, and run again"
+        raise SourceUnreachableError(what, remedy) from error
+    finally:
+        io.session.close()
+
+
+def unreachable(url: str, error: Exception) -> SourceUnreachableError:
+    """Say that a catalogue does not answer."""
+    return SourceUnreachableError(
+        f"the catalogue {url} does not answer ({type(error).__name__}: {_short(error)})",
+        "Check the address and the network, and run again; what was read before is kept",
+    )
+
+
+def _short(error: Exception) -> str:
+    return clean(" ".join(str(error).split()))[:200]
+
+
+def _asked(source: StacSource) -> frozenset[str]:
+    return frozenset(n for n in ("query", "filter") if getattr(source, n))
+
+
+def _narrowing(source: StacSource, client: pystac_client.Client) -> dict[str, Any]:
+    """Say the condition in a language that the server declares and the entry trusts it with.
+
+    Never in both at once: pgstac answers 400 to a query beside a filter.
+    """
+    asked, trusted = _asked(source), source.supports
+    can_query = trusted.query and client.conforms_to(ConformanceClasses.QUERY)
+    can_filter = trusted.filter and client.conforms_to(ConformanceClasses.FILTER)
+    if "query" in asked and can_query and not ("filter" in asked and can_filter):
+        return {"query": source.query}
+    return {"filter": source.narrow.as_filter()} if asked and can_filter else {}
+
+
+def _unsaid(source: StacSource, said: Mapping[str, Any]) -> list[str]:
+    """Name what did not go along: a filter says everything, a query only itself."""
+    return [] if "filter" in said else sorted(_asked(source) - said.keys())
+
+
+def _search(
+    source: StacSource, client: pystac_client.Client, wanted: Wanted, said: Mapping[str, Any]
+) -> ItemSearch:
+    methods = {
+        str(link.extra_fields.get("method", "GET")).upper() for link in client.get_links("search")
+    }
+    return client.search(
+        method="GET" if methods == {"GET"} else "POST",
+        collections=list(source.collections) or None,
+        intersects=mapping(wanted.area_wgs84.envelope),
+        datetime=(wanted.start, wanted.end),
+        limit=source.page_size,
+        **said,
+    )
+
+
+class _Pages:
+    """Follows ``next`` until it is absent; ends where a server leads in a circle."""
+
+    def __init__(self, source: StacSource, url: str) -> None:
+        self._source, self._url = source, url
+        self._ids: set[tuple[str, str]] = set()
+        self._requests: set[str] = set()
+        self._contents: set[tuple[str, ...]] = set()
+        self._barren = 0
+        self._twice = 0
+        self.notes: list[str] = []
+        self.incomplete = ""
+
+    def walk(self, io: StacApiIO, search: ItemSearch) -> Iterator[dict[str, Any]]:
+        """Give each item once."""
+        parameters = search.get_parameters()
+        page = io.read_json(search.url, method=search.method, parameters=parameters)
+        while True:
+            features = list(page["features"])
+            # A page may come again under another address: then its content gives it away.
+            content = tuple(str(f.get("id")) for f in features)
+            if content and content in self._contents:
+                self._circle(page)
+                break
+            self._contents.add(content)
+            yield from self._fresh(features)
+            following = next((k for k in page.get("links", []) if k.get("rel") == "next"), None)
+            if following is None:
+                break
+            if not self._is_new(following):
+                self._circle(page)
+                break
+            page = io.read_json(Link.from_dict(following), parameters=parameters)
+        if self._twice:
+            self.notes.append(
+                f"{self._source.url} gave {self._twice} item(s) twice: each counts once"
+            )
+
+    def _fresh(self, features: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        before = len(self._ids)
+        for feature in features:
+            key = (str(feature.get("collection")), str(feature.get("id")))
+            if key in self._ids and feature.get("id"):
+                self._twice += 1
+                continue
+            self._ids.add(key)
+            if len(self._ids) > self._source.max_items:
+                raise ConfigurationError(
+                    f"{self._source.url} has more than {self._source.max_items} items "
+                    "for this search",
+                    "Narrow the period, the corridors or the query, or raise max_items",
+                )
+            yield feature
+        self._barren = 0 if len(self._ids) > before else self._barren + 1
+        if self._barren > _BARREN:
+            raise SourceUnreachableError(
+                f"{self._source.url} sends page after page without a new item",
+                "Tell the catalogue's keeper, or use another catalogue",
+            )
+
+    def _is_new(self, link: dict[str, Any]) -> bool:
+        mark = json.dumps(
+            [link.get("method", "GET"), urljoin(self._url, link["href"]), link.get("body")],
+            sort_keys=True,
+        )
+        fresh = mark not in self._requests
+        self._requests.add(mark)
+        return fresh
+
+    def _circle(self, page: dict[str, Any]) -> None:
+        """Say what a circle costs: after the last item nothing, otherwise items may be missing."""
+        matched = page.get("numberMatched")
+        if matched is not None and len(self._ids) >= int(matched):
+            self.notes.append(f"{self._source.url} leads in a circle after its last page")
+            return
+        of = f" of {matched}" if matched is not None else ""
+        self.incomplete = (
+            f"{self._source.url} leads in a circle after {len(self._ids)}{of} items: "
+            "others may be missing"
+        )
+
+
+def _self_link(feature: dict[str, Any], url: str) -> str:
+    for link in feature.get("links", []):
+        if link.get("rel") == "self":
+            return urljoin(url, str(link["href"]))
+    return url
