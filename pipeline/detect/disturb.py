@@ -11,13 +11,14 @@ What can look like one and is none:
 * rain-fed and flooded fields: while the region's fields stand under water a wet object is never
   certain, and never before it has lasted (a flood leaves pools);
 * ploughed and harvested fields: an object no brighter than bare cropland here must last;
-* roads, levees and the ends of bridges are long and thin: never certain.
+* roads and levees are long and thin, and bridges go on as a strip over the water: never certain.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import shapely
@@ -30,8 +31,12 @@ from pipeline.detect.objects import Pixels, Rejection, Shape, measure, ring
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting
 
-MARGIN_PX = 24
+MARGIN_PX = 32
 """Margin around an object's box that :func:`examine` needs in its view [px]."""
+
+_RAY_PX = 36  # how far from an object a strip over water is looked for
+_FLANK_PX = 3.0  # a strip has water this far on both sides
+_STRIP_PX = 8  # and is at least so long
 
 Float = NDArray[np.float32]
 
@@ -114,6 +119,7 @@ def examine(
     soil = not wet and numbers["bright"] < region.soil_ceiling
     soil &= not numbers.get("bare", np.inf) < o.soil_index  # without the index it may be soil
     linear = shape.elongation >= o.linear_elongation and shape.width_px <= o.linear_width_px
+    numbers["strip"] = float(not wet and _goes_out(mask, surface))
     numbers["linear"] = float(linear)
     numbers["wait_days"] = o.wait_water_days if wet else o.wait_soil_days * soil
     least = o.sparse_bar if numbers["bar_share"] >= 0.5 else o.sparse_below
@@ -128,6 +134,41 @@ def examine(
         numbers,
         bool(certain),
     )
+
+
+def _goes_out(mask: NDArray[np.bool_], surface: Surface) -> bool:
+    """Tell whether a narrow dry strip leads from an object out over water: a bridge, a pier.
+
+    Rays from its centre: over ground that is water at times, the ray itself is no water for 80 m,
+    and both flanks, 30 m beside it, are.
+    """
+    rows, cols = np.nonzero(mask)
+    centre = np.array([[rows.mean()], [cols.mean()]])
+    steps = np.arange(1, _RAY_PX)
+    for angle in np.arange(32) * np.pi / 16:
+        along = np.array([[np.sin(angle)], [np.cos(angle)]])
+        across = along[::-1] * np.array([[1], [-1]]) * _FLANK_PX
+        ray, left, right = (centre + along * steps + k * across for k in (0, 1, -1))
+        over = ~_at(surface.land, ray, True) & ~_at(mask, ray, False)
+        if np.count_nonzero(over) < _STRIP_PX:
+            continue
+        # A deck narrower than two pixels is neither dry nor water; on both sides there is water.
+        deck = _at(surface.state, ray, Ground.WET)[over] != Ground.WET
+        wet = [_at(surface.state, side, 0)[over] == Ground.WET for side in (left, right)]
+        between = wet[0] & wet[1]
+        clear = np.count_nonzero(deck & between)
+        if clear >= _STRIP_PX and clear >= 0.7 * np.count_nonzero(between):
+            return True
+    return False
+
+
+def _at(field: NDArray[Any], points: NDArray[np.float64], outside: object) -> NDArray[Any]:
+    """Sample a field at points (2, N), row and column; ``outside`` where they leave it."""
+    r, c = np.rint(points).astype(np.intp)
+    ok = (r >= 0) & (r < field.shape[0]) & (c >= 0) & (c < field.shape[1])
+    out = np.full(r.shape, outside, field.dtype)
+    out[ok] = field[r[ok], c[ok]]
+    return out
 
 
 def _is_shore(mask: NDArray[np.bool_], surface: Surface, o: DisturbOptions) -> bool:

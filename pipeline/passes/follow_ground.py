@@ -62,7 +62,8 @@ def trait_of(measures: Mapping[str, float]) -> Trait:
     """Read the trait from the summed-up measures of a track or of a case."""
     values = np.array([measures[name] for name in MODELLED], np.float32)
     wait = timedelta(days=measures["wait_days"])
-    return Trait(Signature(values), wait, measures["certain_share"] >= 0.5)
+    certain = measures["certain_share"] >= 0.5 and not measures["strip"]
+    return Trait(Signature(values), wait, certain)
 
 
 def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
@@ -71,6 +72,8 @@ def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
     names = sorted(set.intersection(*(set(m) for m in each)))
     out = {n: round(float(np.median([m[n] for m in each])), 4) for n in names}
     out["certain_share"] = round(float(np.mean([s.certain for s in track.sightings])), 4)
+    # A bridge shows on the dates on which its strip over the water is clear, and stays one.
+    out["strip"] = max((m["strip"] for m in each), default=0.0)
     scores = kind_scores(each, options.kinds)
     return out | {f"kind_{kind.value}": score for kind, score in scores.items()}
 
@@ -82,8 +85,9 @@ def ground_candidate(
     """Turn a track of changed ground into a candidate; ``how`` ends with the UTC end of the run."""
     measures = summed_up(track, options)
     pixels = (track.rows, track.cols)
-    found = looks_at_ground(site, bench, pixels, trait_of(measures), (track.first_on, options))
-    found = _with_sightings(found, track, timedelta(days=measures["wait_days"]))
+    trait = trait_of(measures)
+    found = looks_at_ground(site, bench, pixels, trait, (track.first_on, options))
+    found = _with_sightings(found, track, trait.wait, bool(measures["strip"]))
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
     kind = next(iter(kind_scores([s.measures for s in track.sightings], options.kinds)))
     candidate = assemble(
@@ -96,7 +100,7 @@ def ground_candidate(
         until=how[1],
         options=how[0],
     )
-    shape = _outline(site, bench, track, trait_of(measures).signature, found)
+    shape = _outline(site, bench, track, trait.signature, found)
     area = round(geodesic_area_m2(shape, site.store.grid.crs), 2)
     return replace(candidate, polygon=shape, area_m2=area, measures=dict(sorted(measures.items())))
 
@@ -138,7 +142,9 @@ def looks_at_ground(
     return out
 
 
-def _with_sightings(looks: Sequence[Look], track: Track, wait: timedelta) -> list[Look]:
+def _with_sightings(
+    looks: Sequence[Look], track: Track, wait: timedelta, strip: bool
+) -> list[Look]:
     """Let a date that sighted the track be a hit; of the looks before only misses are evidence."""
     certain: dict[str, bool] = {}
     for s in track.sightings:
@@ -146,7 +152,7 @@ def _with_sightings(looks: Sequence[Look], track: Track, wait: timedelta) -> lis
     out: list[Look] = []
     for look in looks:
         if look.pass_id in certain:
-            sure = certain[look.pass_id] and look.on - track.first_on >= wait
+            sure = certain[look.pass_id] and not strip and look.on - track.first_on >= wait
             out.append(replace(look, seen=Seen.HIT, certain=sure))
         elif look.seen is Seen.MISS or look.on >= track.first_on:
             out.append(look)
