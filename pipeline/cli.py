@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
 import traceback
@@ -156,4 +157,6 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    # Work is spread over tiles: threads of the linear algebra inside them only get in the way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app()
