@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -113,4 +114,6 @@ def _day(value: datetime | None) -> date | None:
 
 def main() -> None:
     """Entry point of the console script."""
+    # Work is spread over tiles: threads of the linear algebra inside them only get in the way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app()

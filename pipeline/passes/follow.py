@@ -67,6 +67,8 @@ def follow(
     how : (FollowOptions, datetime)
         Options, and the UTC end of the period.
     """
+    if not tracks:
+        return []
     options, until = how
     states = States(site, looks, watched.flagged)
     benches = _Benches(site, looks, watched, states, options.watch.zhan)
@@ -101,7 +103,7 @@ def relook(
         Empty where the history does not allow a judgement yet.
     """
     options, start = how
-    if not watched.epochs:
+    if not watched.epochs or not cases:
         return {}
     states = States(site, looks, watched.flagged)
     benches = _Benches(site, looks, watched, states, options.watch.zhan)
