@@ -245,6 +245,7 @@ class Corridor:
     accuracy_m: float  # of the geometry
     provenance: str
     reach_length_m: float = 5000.0
+    centreline_accuracy_m: float | None = None  # where it is another than the polygon's
     chainage_from_m: float = 0.0  # 桩号 of the first point of the centreline [m]
     downstream_known: bool = True  # the centreline runs downstream; else no chainage and no bank
 

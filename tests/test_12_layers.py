@@ -312,6 +312,9 @@ def test_what_is_no_layer(tmp_path: Path, config: Path) -> None:
     (tmp_path / "b.gpkg").write_text("x")
     with pytest.raises(ConfigurationError, match="cannot be opened"):
         import_layer(request(tmp_path / "b.gpkg", "boundary", config))
+    office.write_geojson(tmp_path / "c.geojson", [])
+    with pytest.raises(ConfigurationError, match="it has no features"):
+        import_layer(request(tmp_path / "c.geojson", "boundary", config))
     folder = config / "layers"
     folder.mkdir()
     (folder / "boundary.gpkg").write_text("x")

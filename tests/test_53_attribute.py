@@ -72,6 +72,8 @@ def test_chainage_and_bank() -> None:
 def test_a_draft_line_says_how_little_it_knows() -> None:
     draft = ask(at(-200, 1000), corridor(accuracy_m=3000))
     assert (draft.chainage_accuracy_m, draft.bank) == (3000, None)
+    line = ask(at(-200, 1000), corridor(accuracy_m=3000, centreline_accuracy_m=30))
+    assert (line.chainage_accuracy_m, line.bank) == (30, "left")
     for absent in (corridor(centreline_wgs84=None), corridor(downstream_known=False)):
         found = ask(at(-200, 1000), absent)
         assert (found.chainage_m, found.chainage_accuracy_m, found.bank) == (None, None, None)

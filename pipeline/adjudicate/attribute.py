@@ -222,12 +222,13 @@ def _along(found: Attribution, corridor: Corridor, case: BaseGeometry, metric: s
     found = replace(found, reservoir_zh=corridor.name_zh if corridor.water == "reservoir" else None)
     if corridor.centreline_wgs84 is None or not corridor.downstream_known:
         return found
+    exact = corridor.centreline_accuracy_m or corridor.accuracy_m
     line = shapely.line_merge(reproject(corridor.centreline_wgs84, _LONLAT, metric))
     point = case.centroid
     at = line.project(point)
     bank: Literal["left", "right"] | None = None
     # Within its own accuracy of the line nobody knows on which side a case lies.
-    if case.distance(line) > corridor.accuracy_m:
+    if case.distance(line) > exact:
         behind, ahead = line.interpolate(max(0.0, at - 25)), line.interpolate(at + 25)
         along = (ahead.x - behind.x, ahead.y - behind.y)
         aside = (point.x - behind.x, point.y - behind.y)
@@ -235,7 +236,7 @@ def _along(found: Attribution, corridor: Corridor, case: BaseGeometry, metric: s
     return replace(
         found,
         chainage_m=round(corridor.chainage_from_m + at),
-        chainage_accuracy_m=corridor.accuracy_m,
+        chainage_accuracy_m=exact,
         bank=bank,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
 import traceback
@@ -32,6 +33,10 @@ def guard(action: object, debug: bool) -> None:
         )
     except _TerminatedError:
         code = _say(ExitCode.TERMINATED, "Terminated. What was finished is kept; run again.", False)
+    except BrokenPipeError:
+        # Whoever read the output went away (a pager, head); nothing is wrong here.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.DONE
     except OSError as error:
         if error.errno == errno.ENOSPC:
             where = error.filename or "the state or output folder"

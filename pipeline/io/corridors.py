@@ -57,6 +57,9 @@ def _features(path: Path) -> list[dict[str, Any]]:
     return features
 
 
+_Line = tuple[BaseGeometry, float | None]
+
+
 def load_corridors(path: Path) -> tuple[Corridor, ...]:
     """Read all corridors of a file, in file order.
 
@@ -92,15 +95,19 @@ def load_corridors(path: Path) -> tuple[Corridor, ...]:
     return tuple(corridors)
 
 
-def _centrelines(features: list[dict[str, Any]], problems: list[str]) -> dict[str, BaseGeometry]:
-    """Give centrelines by the id of their corridor; features without geometry become problems."""
-    lines: dict[str, BaseGeometry] = {}
+def _centrelines(features: list[dict[str, Any]], problems: list[str]) -> dict[str, _Line]:
+    """Give centrelines by the id of their corridor, with their accuracy where they state it.
+
+    Features without geometry become problems.
+    """
+    lines: dict[str, _Line] = {}
     for number, feature in enumerate(features, 1):
         owner = (feature.get("properties") or {}).get("of")
         if not _has_shape(feature):
             problems.append(f"feature {number}: it has no geometry")
         elif owner:
-            lines[str(owner)] = shape(feature["geometry"])
+            accuracy = feature["properties"].get("accuracy_m")
+            lines[str(owner)] = (shape(feature["geometry"]), accuracy and float(accuracy))
     return lines
 
 
@@ -110,10 +117,10 @@ def _has_shape(feature: dict[str, Any]) -> bool:
 
 
 def _corridor(
-    properties: CorridorProperties, feature: dict[str, Any], line: BaseGeometry | None
+    properties: CorridorProperties, feature: dict[str, Any], line: _Line | None
 ) -> Corridor:
     geometry = shape(feature["geometry"])
-    centreline = line
+    centreline, line_accuracy = line or (None, None)
     if geometry.geom_type in ("LineString", "MultiLineString"):
         if properties.half_width_m is None:
             raise ValueError("a line needs half_width_m")
@@ -139,6 +146,7 @@ def _corridor(
         accuracy_m=properties.accuracy_m,
         provenance=properties.provenance,
         reach_length_m=properties.reach_length_m,
+        centreline_accuracy_m=line_accuracy,
         chainage_from_m=properties.chainage_from_m,
         downstream_known=properties.direction == "downstream",
     )

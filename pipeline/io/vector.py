@@ -278,7 +278,7 @@ def _text(value: Any) -> str | None:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    return " ".join(str(error).split())[:200].rstrip(".")
 
 
 def as_column(values: Sequence[str | None]) -> NDArray[np.object_]:

@@ -159,7 +159,8 @@ def _as_centreline(
     areas = [
         {**a, "properties": {**a["properties"], **more, "direction": "downstream"}} for a in areas
     ]
-    properties = {"of": request.id, "provenance": _provenance(request)}
+    accuracy = {} if request.accuracy_m is None else {"accuracy_m": request.accuracy_m}
+    properties = {"of": request.id, **accuracy, "provenance": _provenance(request)}
     return [*areas, {"type": "Feature", "properties": properties, "geometry": rounded(line)}]
 
 

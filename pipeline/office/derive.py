@@ -15,7 +15,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.ndimage import binary_closing, gaussian_filter1d
+from scipy.ndimage import binary_closing, distance_transform_edt, gaussian_filter1d
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 from shapely.geometry import LineString
@@ -55,6 +55,7 @@ class Derived:
     polygon: BaseGeometry
     centreline: LineString | None  # of a river; direction not known
     accuracy_m: float
+    line_accuracy_m: float  # half the width of the channel: islands pull its middle so far
     rule: str
 
 
@@ -93,7 +94,11 @@ def derive(
     polygon = trace.buffer(options.margin_m).simplify(tolerance)
     line = centreline(channel, grid, options) if river else None
     accuracy = max(2.0 * grid.res_m, 30.0)
-    return Derived(_largest_part(polygon), line, accuracy, RULE)
+    half = (
+        float(np.median(np.asarray(distance_transform_edt(channel))[skeletonize(channel)]))
+        * grid.res_m
+    )
+    return Derived(_largest_part(polygon), line, accuracy, max(accuracy, round(half)), RULE)
 
 
 def centreline(channel: NDArray[np.bool_], grid: Grid, options: DeriveOptions) -> LineString:

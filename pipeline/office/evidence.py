@@ -64,12 +64,16 @@ def references(
         found += _imported(config, spec, source)
     if spec.place in ("hold", "follow"):
         found += [
-            Reference(f"the centreline of {c.id} ({c.name_zh})", c.accuracy_m, points, measure)
+            Reference(f"the centreline of {c.id} ({c.name_zh})", _exact(c), points, measure)
             for c in office_corridors(config)
-            if c.centreline_wgs84 is not None and c.accuracy_m <= MAX_ACCURACY_M
+            if c.centreline_wgs84 is not None and _exact(c) <= MAX_ACCURACY_M
             if len(points := _points([c.centreline_wgs84]))
         ]
     return found
+
+
+def _exact(corridor: Corridor) -> float:
+    return corridor.centreline_accuracy_m or corridor.accuracy_m
 
 
 def observed(config: Path, measure: Measure) -> list[Reference]:

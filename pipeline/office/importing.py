@@ -95,7 +95,8 @@ def import_layer(request: ImportRequest) -> ImportReport:
     cleaned = clean(placed, labels, areal=spec.areal)
     if not cleaned.kept:
         raise ConfigurationError(
-            f"{request.file} holds nothing that can be used: {'; '.join(cleaned.set_aside)}",
+            f"{request.file} holds nothing that can be used: "
+            f"{'; '.join(cleaned.set_aside) or 'it has no features'}",
             "Check that it is the right file",
         )
     rows = _rows(request, spec, read, cleaned)

@@ -75,7 +75,11 @@ def propose(request: DeriveRequest) -> list[str]:
             + ("runs downstream" if sure else "direction unknown: add --upstream LON,LAT")
         )
         moved = reproject(line, grid.crs, "EPSG:4490")
-        properties = {"of": request.id, "provenance": base["provenance"]}
+        properties = {
+            "of": request.id,
+            "accuracy_m": found.line_accuracy_m,
+            "provenance": base["provenance"],
+        }
         features.append({"type": "Feature", "properties": properties, "geometry": rounded(moved)})
     features.insert(0, {"type": "Feature", "properties": base, "geometry": rounded(area)})
     target = proposal_path(request.config, request.id)

@@ -82,8 +82,7 @@ def _choose(stated: Stated, points: NDArray[np.float64]) -> CRS:
     if declared is None and own is None:
         raise ConfigurationError(
             f"{stated.path} has no coordinate reference system",
-            "Ask whoever drew it and add --crs, e.g. --crs EPSG:4547 (CGCS2000, central meridian "
-            "114°E) or --crs EPSG:4490 (degrees)",
+            f"Ask whoever drew it and add --crs; {_looks_like(points)}",
         )
     if (
         declared is not None
@@ -159,6 +158,20 @@ def _fits(points: NDArray[np.float64], crs: CRS) -> bool:
         return bool(west <= x <= east and south <= y <= north)
     low, high = _NORTH_M
     return bool(abs(x - _false_easting(crs)) <= _EAST_M and low <= y <= high)
+
+
+def _looks_like(points: NDArray[np.float64]) -> str:
+    """Say what numbers look like, for a person to confirm; it is never used by itself."""
+    if len(points) == 0:
+        return "e.g. --crs EPSG:4490 (CGCS2000, degrees)"
+    x, y = float(np.median(points[:, 0])), float(np.median(points[:, 1]))
+    plain = CRS.from_epsg(4490)
+    found, swapped = _guess(x, y, plain), _guess(y, x, plain)
+    if found:
+        return f"its {_describe(points)} look like {found}"
+    if swapped:
+        return f"its {_describe(points)} look like {swapped} with X and Y exchanged (--swap-xy)"
+    return f"its {_describe(points)} look like no system of China"
 
 
 def _false_easting(crs: CRS) -> float:
