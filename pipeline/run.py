@@ -23,7 +23,6 @@ from pipeline.io.cluster import open_workers
 from pipeline.io.failpoints import failpoint
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.progress import reporter
-from pipeline.io.tasks import Progress
 from pipeline.ledger import Judgement, LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.model import (
     Attribution,
@@ -32,12 +31,11 @@ from pipeline.model import (
     Kind,
     Pass,
     RunRecord,
-    Scene,
     SetAside,
 )
 from pipeline.passes.corridor import Judged, Span, plan_corridor, run_corridor
 from pipeline.passes.pictures import DETECTOR as PICTURES
-from pipeline.passes.pictures import compare_pictures, inputs_of, without
+from pipeline.passes.pictures import add_pictures
 from pipeline.passes.search import Searched, search
 from pipeline.publish import PublishContext, make_run_id, publish_run, split_cases
 
@@ -114,7 +112,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
                 )
             with clock.stage("pictures"):
                 pictures = searched.pictures[corridor.id]
-                _add_pictures(workflow, corridor, pictures, judged[-1], progress)
+                add_pictures(workflow, corridor, pictures, judged[-1], progress)
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
         run_id = _run_id(workflow, corridors, judged, layers)
         with clock.stage("ledger"):
@@ -135,23 +133,6 @@ def run_workflow(request: RunRequest) -> ExitCode:
         with clock.stage("publish"):
             folder = _publish(workflow, corridors, judged, result, record, lines)
     return _close(folder, result, record, unreachable)
-
-
-def _add_pictures(
-    workflow: Workflow,
-    corridor: Corridor,
-    pictures: Sequence[Scene],
-    judged: Judged,
-    progress: Progress | None,
-) -> None:
-    """Add what two uncalibrated pictures show, where no calibrated imagery shows it already."""
-    period = workflow.period
-    span = (period.patrol_start, period.span[1])
-    found = compare_pictures(workflow, corridor, pictures, span, progress)
-    judged.candidates += without(found.candidates, judged.candidates)
-    judged.set_aside += found.set_aside
-    judged.inputs += inputs_of(found.passes)
-    judged.counted += tuple(p.id for p in found.passes)
 
 
 def make_writable(folder: Path) -> None:

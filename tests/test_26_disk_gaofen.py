@@ -20,6 +20,7 @@ import tiny
 from shapely.geometry import shape
 
 from pipeline.acquire.disk.sun import sun_distance_au, sun_position
+from pipeline.acquire.stac import Wanted
 from pipeline.errors import ExitCode
 from pipeline.run import RunRequest, run_workflow
 
@@ -156,6 +157,10 @@ def test_without_terrain_it_is_refused_with_the_remedy(tmp_path: Path) -> None:
     assert not found.scenes
     assert "not georeferenced, and the source names no terrain model" in parcel.reasons(found)[STEM]
     assert "State 'dem'" in parcel.reasons(found)[STEM]
+    area = shape(tiny.corridor()["geometry"])
+    wanted = Wanted(area, datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
+    dry = parcel.open_disk(tmp_path / "disk", tmp_path / "dry", area, dry=True).search(wanted)
+    assert parcel.reasons(dry) == parcel.reasons(found)
 
 
 @pytest.mark.parametrize(

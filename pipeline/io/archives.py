@@ -63,11 +63,9 @@ class Package(Protocol):
 
     def local(self, member: str) -> Path | None:
         """Path of a member that lies unpacked on the disk, else None."""
-        ...
 
     def take(self, wanted: Mapping[str, Path]) -> None:
         """Copy members to paths, each whole or not at all."""
-        ...
 
     def state(self, members: Iterable[str]) -> list[tuple[str, int, int]]:
         """Name, bytes and mtime [ns] of what these members are read from."""

@@ -54,6 +54,7 @@ from pipeline.model import (
     Tile,
     Window,
 )
+from pipeline.passes.corridor import Judged
 from pipeline.passes.gather import fingerprint
 
 log = logging.getLogger("siluan")
@@ -117,19 +118,29 @@ def compare_pictures(
     return Compared(found, passes, tuple(aside))
 
 
-def without(candidates: Sequence[Candidate], better: Sequence[Candidate]) -> list[Candidate]:
-    """Leave out what calibrated imagery sees at the same place."""
-    held = [reproject(c.polygon, c.crs, "EPSG:4326") for c in better]
-    taken = shapely.union_all(held) if held else shapely.Polygon()
-    return [c for c in candidates if not reproject(c.polygon, c.crs, "EPSG:4326").intersects(taken)]
-
-
-def inputs_of(passes: Sequence[Pass]) -> list[dict[str, object]]:
-    """Say for ``run.json`` what was compared."""
-    return [
+def add_pictures(
+    workflow: Workflow,
+    corridor: Corridor,
+    pictures: Sequence[Scene],
+    judged: Judged,
+    progress: Progress | None,
+) -> None:
+    """Add what pictures show to ``judged``, but not where calibrated imagery shows something."""
+    period = workflow.period
+    span = (period.patrol_start, period.span[1])
+    found = compare_pictures(workflow, corridor, pictures, span, progress)
+    judged.candidates += _without(found.candidates, judged.candidates)
+    judged.set_aside += found.set_aside
+    judged.inputs += [
         {"id": p.id, "scenes": [s.id for s in p.scenes], "fingerprint": fingerprint(p)}
-        for p in passes
+        for p in found.passes
     ]
+    judged.counted += tuple(p.id for p in found.passes)
+
+
+def _without(candidates: Sequence[Candidate], better: Sequence[Candidate]) -> list[Candidate]:
+    taken = shapely.union_all([reproject(c.polygon, c.crs, "EPSG:4326") for c in better])
+    return [c for c in candidates if not reproject(c.polygon, c.crs, "EPSG:4326").intersects(taken)]
 
 
 def _aside(scene: Scene, why: str) -> SetAside:

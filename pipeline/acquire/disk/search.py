@@ -20,6 +20,7 @@ from pipeline.acquire.disk.shelf import (
     Place,
     Shelf,
     check_readable,
+    check_terrain,
     finish,
     hrefs,
     jobs_of,
@@ -123,7 +124,8 @@ class Disk:
         for product in due:
             try:
                 places[product.id] = place(self.shelf, product, wanted.area_wgs84)
-                hrefs(product, places[product.id])  # opens what lies unpacked
+                files = hrefs(product, places[product.id])  # opens what lies unpacked
+                check_terrain(self.shelf, product, files)
             except SceneUnusableError as error:
                 refused[product.id] = error
         due = [p for p in due if p.id not in refused]
@@ -134,7 +136,10 @@ class Disk:
         )
         if not self.desk.dry:
             refused |= self._make_ready(due, places)
-        aside.update(SetAside(i, "acquire", e.what, e.remedy) for i, e in refused.items())
+        aside.update(
+            SetAside(i, "acquire", e.what.removeprefix(f"{i} "), e.remedy)
+            for i, e in refused.items()
+        )
         items = [self._item(p, places[p.id]) for p in due if p.id not in refused]
         scenes, catalogue_aside = self._catalogued(items, wanted)
         return Found(tuple(scenes), tuple(sorted({*aside, *catalogue_aside})), elsewhere)

@@ -195,10 +195,7 @@ def _place_on_ground(shelf: Shelf, product: Product, raw: Path, target: Path, at
         transcode(raw, target, at.need)
         return
     if shelf.dem is None:
-        raise SceneUnusableError(
-            f"{product.id} is not georeferenced, and the source names no terrain model",
-            "State 'dem' of the source (path, heights), or ask for an orthorectified product",
-        )
+        raise _no_terrain(product)
     terrain = Terrain(Path(shelf.dem.path), _undulation(shelf.dem))
     grid = _grid(reproject(at.need, "EPSG:4326", at.crs).bounds, at.crs, product.gsd_m)
     orthorectify(raw, target, grid, at.need, terrain)
@@ -211,6 +208,23 @@ def _grid(bounds: tuple[float, float, float, float], crs: str, gsd_m: float) -> 
     right, top = -(-bounds[2] // step) * step, -(-bounds[3] // step) * step
     shape = (round((top - bottom) / gsd_m), round((right - left) / gsd_m))
     return Grid(crs, Affine(gsd_m, 0, left, 0, -gsd_m, top), shape)
+
+
+def check_terrain(shelf: Shelf, product: Product, files: Mapping[str, Path]) -> None:
+    """Say before any work that an image which lies unpacked needs a terrain model."""
+    raw = any(
+        product.package.local(file.member) not in (None, files[key])
+        for key, file in product.files.items()
+    )
+    if product.how == How.ORTHO and shelf.dem is None and raw:
+        raise _no_terrain(product)
+
+
+def _no_terrain(product: Product) -> SceneUnusableError:
+    return SceneUnusableError(
+        f"{product.id} is not georeferenced, and the source names no terrain model",
+        "State 'dem' of the source (path, heights), or ask for an orthorectified product",
+    )
 
 
 def check_readable(paths: Mapping[str, Path]) -> None:
