@@ -155,7 +155,7 @@ def test_no_secret_leaves_in_a_message_or_a_log(
             said.append("".join(traceback.format_exception(raised.value)))
         said.clear()
         href = f"{url}/data/a.tif"
-        with AssetReader(Asset("green", href, 1, 1, 0, 0, 10, access), area) as reader:
+        with AssetReader(Asset("green", href, 1, 1, 0, 0, 10, access=access), area) as reader:
             said.append("")
             with pytest.raises(SourceUnreachableError) as failed:
                 reader.read(area.window)
