@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 STAMP := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: sample test check real services lock clean
+.PHONY: sample test check thorough real services lock clean
 .DEFAULT_GOAL := sample
 
 $(STAMP): pyproject.toml requirements.lock
@@ -36,6 +36,9 @@ check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+thorough: $(STAMP)
+	@$(BIN)/python -m pytest -n $(WORKERS) -q -m thorough
 
 real: $(STAMP)
 	@$(BIN)/python -m pytest -n $(WORKERS) -q -m real

@@ -108,6 +108,24 @@ def build(
     _guard(lambda: build_baseline(request), debug)
 
 
+@app.command(epilog="Example: siluan inventory workflows/patrol.yaml --corridor xiangjiang")
+def inventory(
+    workflow: Annotated[Path, typer.Argument(help="A file of workflows/.", show_default=False)],
+    corridor: Annotated[
+        list[str] | None, typer.Option(help="Only this corridor; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for stock.geojson; default: inventory/ in the out.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """List what stands in corridors already (存量), once, for triage; no case comes from it."""
+    from pipeline.inventory import StockRequest, list_stock  # noqa: PLC0415
+
+    request = StockRequest(workflow=workflow, corridors=tuple(corridor or ()), out=out)
+    _guard(lambda: list_stock(request), debug)
+
+
 def _day(value: datetime | None) -> date | None:
     return value.date() if value else None
 

@@ -28,6 +28,7 @@ from pipeline.detect.kinds import KindOptions
 from pipeline.detect.normal import NormalOptions
 from pipeline.detect.observe import ObserveOptions
 from pipeline.detect.resemble import ResembleOptions
+from pipeline.detect.stock import StockOptions
 from pipeline.detect.water import WaterOptions
 from pipeline.detect.zhan import ZhanOptions
 from pipeline.errors import ConfigurationError
@@ -130,6 +131,7 @@ class GroundOptions(BaseModel):
     disturb: DisturbOptions = DisturbOptions()
     resemble: ResembleOptions = ResembleOptions()
     kinds: KindOptions = KindOptions()
+    stock: StockOptions = StockOptions()
     flooded_fields: float = Field(
         default=0.01,
         ge=0,

@@ -68,6 +68,7 @@ def _bytes(root: Path) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
+@pytest.mark.thorough
 def test_a_seed_gives_the_same_bytes_and_another_gives_others(tmp_path: Path) -> None:
     for name, options in (("a", SMALL), ("b", SMALL), ("c", SMALL.model_copy(update={"seed": 8}))):
         maker.make(tmp_path / name, options)

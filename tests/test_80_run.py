@@ -57,7 +57,10 @@ def test_a_rerun_leaves_the_bytes_alone(done: Path) -> None:
     assert {n: (latest / n).stat().st_mtime_ns for n in before} == before
 
 
-@pytest.mark.parametrize(("tile_px", "workers"), [(64, 1), (64, 3), (256, 2)])
+@pytest.mark.parametrize(
+    ("tile_px", "workers"),
+    [(64, 3), *(pytest.param(*p, marks=pytest.mark.thorough) for p in ((64, 1), (256, 2)))],
+)
 def test_tiles_and_threads_do_not_matter(
     tmp_path: Path, images: Path, done: Path, tile_px: int, workers: int
 ) -> None:
@@ -98,6 +101,7 @@ def test_a_period_split_into_runs_gives_the_same(tmp_path: Path, images: Path, d
     assert essence(tmp_path) == essence(done)
 
 
+@pytest.mark.thorough
 def test_a_late_scene_is_replayed(tmp_path: Path, images: Path, done: Path) -> None:
     part = tmp_path / "images"
     part.mkdir()

@@ -43,7 +43,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, images: Path) -> dict[
     return tiny.outputs(folder)
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
+_OFTEN = ("gather.block", "ledger.before_commit")  # the others belong to the longer lane
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n if n in _OFTEN else pytest.param(n, marks=pytest.mark.thorough) for n in sorted(NAMES)],
+)
 def test_a_killed_run_is_finished_by_the_next(
     tmp_path: Path, images: Path, undisturbed: dict[str, bytes], name: str
 ) -> None:
@@ -56,7 +62,14 @@ def test_a_killed_run_is_finished_by_the_next(
 
 
 @pytest.mark.parametrize(("action", "code"), [("interrupt", 130), ("enospc", 5)])
-@pytest.mark.parametrize("name", ["gather.block", "prepare.reduced", "publish.before_swap"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "publish.before_swap",
+        pytest.param("gather.block", marks=pytest.mark.thorough),
+        pytest.param("prepare.reduced", marks=pytest.mark.thorough),
+    ],
+)
 def test_ctrl_c_and_a_full_disk(
     tmp_path: Path,
     images: Path,

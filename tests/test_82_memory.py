@@ -50,6 +50,7 @@ def test_a_fill_that_is_gone_is_missed_after_the_patrol_moved_on(tmp_path: Path)
     assert after.evidence.misses >= 4
 
 
+@pytest.mark.thorough
 def test_a_fill_that_stays_gets_hits_after_the_patrol_moved_on(tmp_path: Path) -> None:
     images = tiny.write_scenes(tmp_path / "images")
     assert run(tmp_path, images) == ExitCode.DONE
@@ -93,6 +94,7 @@ def test_a_week_without_an_overflight_is_no_mistake(
     assert unseen["properties"]["last_clear"] is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layer", ["2024*", "mask/*/2024*", "state/*/2024*"])
 def test_a_damaged_block_is_made_again(
     tmp_path: Path, layer: str, capsys: pytest.CaptureFixture[str]
@@ -115,6 +117,7 @@ def test_a_damaged_block_is_made_again(
     assert block.read_bytes() == whole
 
 
+@pytest.mark.thorough
 def test_a_period_cut_in_two_patrols_tells_the_same_story(tmp_path: Path) -> None:
     images = tiny.write_scenes(tmp_path / "images")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -146,6 +149,7 @@ def test_files_that_cannot_be_read_today_take_no_evidence_away(tmp_path: Path) -
     assert tiny.features(tmp_path, "cases.geojson")[0]["properties"]["hits"] == 5
 
 
+@pytest.mark.thorough
 def test_looks_of_the_newest_scenes_go_with_them(tmp_path: Path) -> None:
     images = tiny.write_scenes(tmp_path / "images")
     assert run(tmp_path, images) == ExitCode.DONE

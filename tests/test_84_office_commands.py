@@ -148,6 +148,7 @@ def test_a_polygon_and_then_its_centreline(tmp_path: Path, config: Path) -> None
         add(office.write_geojson(tmp_path / "m.geojson", loose), width_m=100, replace=True)
 
 
+@pytest.mark.thorough
 def test_derive_propose_accept(tmp_path: Path, images: Path) -> None:
     work = tmp_path / "work"
     path = tiny.workflow(work, images)

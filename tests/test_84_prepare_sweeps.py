@@ -223,6 +223,7 @@ def test_shifts_and_changes_are_those_of_all_dates_at_once(tmp_path: Path) -> No
         assert found.quality[i].changed_stable_share == changed / of
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("narrow")
 def test_memory_hardly_grows_with_the_dates(tmp_path: Path) -> None:
     side = 128
@@ -288,6 +289,7 @@ def test_one_new_date_is_one_new_histogram(tmp_path: Path, monkeypatch: pytest.M
     assert np.array_equal(valley.masks(where, cold.mask_key, passes), masks)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["dark", "clear", "register", "quarantine"])
 @pytest.mark.parametrize("harm", ["cut", "flipped", "empty"])
 def test_a_damaged_entry_is_dropped_and_made_again(

@@ -25,6 +25,8 @@ from pipeline.run import RunRequest, run_workflow
 
 # The client and its loop close their sockets when they are collected, on Python 3.11 too late.
 pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.thorough,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]

@@ -133,6 +133,7 @@ def stored(folder: Path) -> dict[str, bytes]:
 POINTS = ("acquire.searched", "baseline.planned", "gather.block:5", "gather.pass_done:3")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("point", [*POINTS, "baseline.fetched"])
 def test_a_killed_build_goes_on(tmp_path: Path, images: Path, built: Path, point: str) -> None:
     path = tiny.workflow(tmp_path, images)

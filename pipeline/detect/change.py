@@ -216,17 +216,31 @@ def regional_offsets(total: NDArray[np.int64], options: ChangeOptions | None = N
     return out
 
 
-def tally_fields(normal: Normal, reach: NDArray[np.uint16], n_reach: int) -> NDArray[np.int64]:
-    """Count how bright cropland gets when it is bare, int64 (n_reach + 1, bins); tiles add up.
+def cropland(normal: Normal) -> tuple[Bool, Float]:
+    """Find ground that is green in one season and bare in another, and how bright it gets.
 
-    Cropland: history saw it both green and bare. Its ceiling is the brightest expected day of the
-    year and the tail beyond it.
+    Returns
+    -------
+    fields : bool (H, W)
+    ceiling : float32 (H, W)
+        Brightest expected day of the year and the tail beyond it.
     """
-    field = (normal.looks > 0) & (normal.high[NDVI] >= 0.5) & (normal.low[NDVI] < 0.3) & (reach > 0)
-    brightest = np.max([normal.at(float(day))[BRIGHT] for day in range(0, 365, 15)], axis=0)
-    ceiling = (brightest + 1.645 * normal.spread[BRIGHT])[field]
-    step = np.clip((ceiling * _BRIGHT_BINS).astype(np.int64), 0, _BRIGHT_BINS - 1)
-    key = reach[field].astype(np.int64) * _BRIGHT_BINS + step
+    days = [normal.at(float(day)) for day in range(0, 365, 15)]
+    with np.errstate(invalid="ignore"):
+        green = np.max([e[NDVI] for e in days], axis=0)
+        least = np.min([e[NDVI] for e in days], axis=0)
+        fields = (normal.looks > 0) & (green >= 0.5) & (green - least >= 0.2)
+    brightest = np.max([e[BRIGHT] for e in days], axis=0)
+    return fields, (brightest + 1.645 * normal.spread[BRIGHT]).astype(np.float32)
+
+
+def tally_fields(
+    fields: Bool, ceiling: Float, reach: NDArray[np.uint16], n_reach: int
+) -> NDArray[np.int64]:
+    """Count how bright :func:`cropland` gets, int64 (n_reach + 1, bins); tiles add up."""
+    use = fields & (reach > 0)
+    step = np.clip((ceiling[use] * _BRIGHT_BINS).astype(np.int64), 0, _BRIGHT_BINS - 1)
+    key = reach[use].astype(np.int64) * _BRIGHT_BINS + step
     size = (n_reach + 1) * _BRIGHT_BINS
     return np.bincount(key, minlength=size).reshape(n_reach + 1, _BRIGHT_BINS).astype(np.int64)
 

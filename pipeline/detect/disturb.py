@@ -116,7 +116,8 @@ def examine(
     wet = numbers["wet_share"] >= 0.5
     if wet and _is_shore(mask, surface, o):
         return Rejection("a shore that the level or a shift of the image explains", True, n)
-    soil = not wet and numbers["bright"] < region.soil_ceiling
+    # Where no field is known, whatever has the spectrum of soil may be one.
+    soil = not wet and not numbers["bright"] >= region.soil_ceiling
     soil &= not numbers.get("bare", np.inf) < o.soil_index  # without the index it may be soil
     linear = shape.elongation >= o.linear_elongation and shape.width_px <= o.linear_width_px
     numbers["strip"] = float(not wet and _goes_out(mask, surface))
@@ -193,7 +194,7 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "area_m2": surface.res_m**2 * shape.pixels,
         "elongation": shape.elongation,
         "compactness": shape.compactness,
-        "rectangularity": _rectangularity(mask),
+        "rectangularity": rectangularity(mask),
         "wet_share": float(np.count_nonzero(marked.flags.wet[mask])) / shape.pixels,
         "bar_share": float(np.count_nonzero(surface.bar[mask])) / shape.pixels,
         "bright": float(np.median(seen[BRIGHT])),
@@ -216,7 +217,7 @@ def _distance(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     return min(float(away[mask].min()), float(MARGIN_PX))
 
 
-def _rectangularity(mask: NDArray[np.bool_]) -> float:
+def rectangularity(mask: NDArray[np.bool_]) -> float:
     """Area over that of the smallest rectangle around it, 0..1."""
     rows, cols = np.nonzero(mask)
     box = shapely.union_all(shapely.box(cols, rows, cols + 1, rows + 1)).minimum_rotated_rectangle

@@ -18,10 +18,10 @@ from scipy import ndimage
 from pipeline.config import GroundOptions
 from pipeline.detect.change import (
     HALO_PX,
-    NDVI,
     ChangeOptions,
     Flags,
     Surface,
+    cropland,
     deviation,
     flag,
     regional_offsets,
@@ -154,14 +154,16 @@ class ChangeSweep:
         def one(tile: Tile) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
             window = self._window(tile)
             given = self.normals.given(window)
+            fields, brightest = cropland(given[0])
             residuals, flooded = [], []
             for p, days in zip(judged, self.quarter.days, strict=True):
                 surface = self.normals.surface(p, window, ranks_of(days), given)
                 residuals.append(tally_residuals(surface, tile.core, site.n_reach))
-                flooded.append(_flooded(surface, given[0], tile.core))
+                flooded.append(_flooded(surface, fields, tile.core))
             part = tile.core.within(window)
-            fields = tally_fields(given[0].part(part), site.reach(tile.core), site.n_reach)
-            return np.stack(residuals), np.array(flooded, np.int64), fields
+            reach = site.reach(tile.core)
+            counts = tally_fields(fields[part], brightest[part], reach, site.n_reach)
+            return np.stack(residuals), np.array(flooded, np.int64), counts
 
         tiles = map_tiles(one, site.store.tiles, site.workers)
         residuals = np.sum([t[0] for t in tiles], axis=0)
@@ -214,13 +216,12 @@ class ChangeSweep:
         return examine(pixels, marked, region, (p.id, p.acquired), disturb)
 
 
-def _flooded(surface: Surface, normal: Normal, core: Window) -> tuple[int, int]:
+def _flooded(surface: Surface, fields: NDArray[np.bool_], core: Window) -> tuple[int, int]:
     """Count cropland under water, and cropland seen, in a tile's core."""
-    field = (normal.looks > 0) & (normal.high[NDVI] >= 0.5) & (normal.low[NDVI] < 0.3)
-    field &= (surface.state != Ground.UNKNOWN) & (surface.reach > 0)
+    seen = fields & (surface.state != Ground.UNKNOWN) & (surface.reach > 0)
     part = core.within(surface.window)
-    wet = field & (surface.state == Ground.WET)
-    return int(np.count_nonzero(wet[part])), int(np.count_nonzero(field[part]))
+    wet = seen & (surface.state == Ground.WET)
+    return int(np.count_nonzero(wet[part])), int(np.count_nonzero(seen[part]))
 
 
 def grown(rows: NDArray[np.int32], cols: NDArray[np.int32]) -> Sparse:

@@ -1,0 +1,283 @@
+"""Changed ground: unexpected pixels, objects, looks at them, and kinds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.detect.change import (
+    NDVI,
+    ChangeOptions,
+    Surface,
+    deviation,
+    flag,
+    known_dry,
+    regional_offsets,
+    tally_residuals,
+)
+from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine
+from pipeline.detect.features import features
+from pipeline.detect.kinds import kind_scores
+from pipeline.detect.level import tally_by_level
+from pipeline.detect.objects import Pixels, Rejection
+from pipeline.detect.resemble import Signature, resemble
+from pipeline.model import Ground, Kind, Seen, Sighting, Window
+
+SIDE = 60
+STAMP = ("p1", datetime(2025, 5, 1, tzinfo=UTC))
+CALM = Region(soil_ceiling=0.13, fields_flooded=False)
+FIELD = (0.07, 0.5, -0.5)  # bright, ndvi, water
+HEAP = (0.20, 0.08, -0.8)
+POND = (0.06, -0.2, 0.6)
+
+
+def surface(residual_px: float = 0.1) -> Surface:
+    """A field beside a river of ten columns, as expected."""
+    expected = np.empty((3, SIDE, SIDE), np.float32)
+    for k, value in enumerate(FIELD):
+        expected[k] = value
+    state = np.full((SIDE, SIDE), Ground.GREEN, np.uint8)
+    land = np.ones((SIDE, SIDE), bool)
+    land[:, :10] = False
+    state[:, :10] = Ground.WET
+    spread = np.empty_like(expected)
+    for k, value in enumerate((0.012, 0.05, 0.08)):
+        spread[k] = value
+    return Surface(
+        Window(0, SIDE, 0, SIDE), expected.copy(), expected, spread, state, land, ~land & False,
+        land.copy(), np.where(land, 20, 0).astype(np.uint16), np.ones((SIDE, SIDE), np.uint16),
+        residual_px,
+    )  # fmt: skip
+
+
+def put(s: Surface, part: tuple[slice, slice], look: tuple[float, ...], state: Ground) -> Surface:
+    seen, states = s.seen.copy(), s.state.copy()
+    for k, value in enumerate(look):
+        seen[k][part] = value
+    states[part] = state
+    return replace(s, seen=seen, state=states)
+
+
+def box(row: int, col: int, high: int, wide: int) -> tuple[slice, slice]:
+    return slice(row, row + high), slice(col, col + wide)
+
+
+def judge(s: Surface, region: Region = CALM, bare: float = 0.05, **options: float) -> (
+    list[Sighting | Rejection]
+):  # fmt: skip
+    """All objects of a look, by their first pixel."""
+    from pipeline.detect.objects import split
+
+    z = deviation(s, np.zeros(3, np.float32))
+    flags = flag(s, z)
+    rows, cols = np.nonzero(flags.bare | flags.wet)
+    pieces = split([Pixels(rows.astype(np.int32), cols.astype(np.int32), flags.seed[rows, cols])])
+    marked = Marked(s, z, flags, np.full((SIDE, SIDE), bare, np.float32))
+    how = DisturbOptions.model_validate(options)
+    return [examine(p, marked, region, STAMP, how) for p in pieces]
+
+
+def test_ground_as_expected_says_nothing() -> None:
+    assert judge(surface()) == []
+
+
+def test_a_heap_is_one_certain_sighting() -> None:
+    (found,) = judge(put(surface(), box(20, 30, 5, 7), HEAP, Ground.DRY))
+    assert isinstance(found, Sighting)
+    assert found.certain
+    assert found.rows.size == 35
+    assert found.measures["wait_days"] == 0
+    assert found.measures["rectangularity"] == pytest.approx(1.0)
+
+
+def test_ground_like_a_bare_field_must_last() -> None:
+    soil = (0.11, 0.15, -0.8)
+    (found,) = judge(put(surface(), box(20, 30, 5, 7), soil, Ground.DRY), bare=0.2)
+    assert isinstance(found, Sighting)
+    assert found.measures["wait_days"] == 180
+    # A roof as dark as that is no soil.
+    (roof,) = judge(put(surface(), box(20, 30, 5, 7), soil, Ground.DRY), bare=0.0)
+    assert isinstance(roof, Sighting)
+    assert roof.measures["wait_days"] == 0
+
+
+@pytest.mark.parametrize("look", [(0.04, 0.1, -0.6), (0.2, 0.45, -0.6)])
+def test_dark_or_green_ground_is_not_bare(look: tuple[float, ...]) -> None:
+    assert judge(put(surface(), box(20, 30, 5, 7), look, Ground.DRY)) == []
+
+
+def test_a_pond_waits_and_a_flooded_country_makes_none_certain() -> None:
+    s = put(surface(), box(20, 30, 6, 6), POND, Ground.WET)
+    (found,) = judge(s)
+    assert isinstance(found, Sighting)
+    assert found.certain
+    assert found.kind is Kind.CAI
+    assert found.measures["wait_days"] == 60
+    (flooded,) = judge(s, Region(0.13, fields_flooded=True))
+    assert isinstance(flooded, Sighting)
+    assert not flooded.certain
+
+
+def test_water_over_the_bank_is_a_shore_unless_it_is_thick() -> None:
+    thin = put(surface(0.6), box(5, 10, 40, 2), POND, Ground.WET)
+    (found,) = judge(thin)
+    assert isinstance(found, Rejection)
+    assert "shore" in found.reason
+    (pit,) = judge(put(surface(0.6), box(20, 10, 12, 12), POND, Ground.WET))
+    assert isinstance(pit, Sighting)
+
+
+def test_water_above_all_known_levels_is_no_claim() -> None:
+    s = put(surface(), box(20, 30, 6, 6), POND, Ground.WET)
+    assert judge(replace(s, dry=np.zeros_like(s.dry))) == []
+
+
+def test_a_line_and_a_strip_over_water_are_never_certain() -> None:
+    (road,) = judge(put(surface(), box(5, 30, 40, 3), HEAP, Ground.DRY))
+    assert isinstance(road, Sighting)
+    assert not road.certain
+    landing = put(surface(), box(30, 12, 3, 5), HEAP, Ground.DRY)
+    (plain,) = judge(landing)
+    deck = put(landing, box(31, 0, 1, 12), HEAP, Ground.DRY)
+    (bridge, *_) = [f for f in judge(deck) if isinstance(f, Sighting)]
+    assert isinstance(plain, Sighting)
+    assert plain.measures["strip"] == 0
+    assert bridge.measures["strip"] == 1
+
+
+def test_little_history_is_not_certain() -> None:
+    s = put(surface(), box(20, 30, 5, 7), HEAP, Ground.DRY)
+    few = np.where(s.land, 5, 0).astype(np.uint16)
+    (found,) = judge(replace(s, looks=few))
+    assert isinstance(found, Sighting)
+    assert not found.certain
+
+
+def test_an_edge_of_the_expected_ground_is_no_change_under_a_shift() -> None:
+    """A bright yard seen one pixel further east by a badly registered date."""
+    s = surface()
+    expected, seen = s.expected.copy(), s.seen.copy()
+    for k, value in enumerate(HEAP):
+        expected[k][box(20, 30, 8, 8)] = value
+        seen[k][box(20, 31, 8, 8)] = value
+    state = s.state.copy()
+    state[box(20, 31, 8, 8)] = Ground.DRY
+    moved = replace(s, expected=expected, seen=seen, state=state)
+    assert judge(replace(moved, residual_px=0.5)) == []
+    assert judge(replace(moved, residual_px=0.0)) != []
+
+
+def test_what_the_whole_region_did_is_taken_out() -> None:
+    s = surface()
+    hazy = s.seen.copy()
+    hazy[0] += 0.05
+    s = replace(s, seen=hazy)
+    total = tally_residuals(s, s.window, 1)
+    offsets = regional_offsets(total)
+    z = deviation(s, offsets)
+    assert np.nanmax(np.abs(z[0])) < 0.5
+    halves = tally_residuals(s, Window(0, 31, 0, SIDE), 1) + tally_residuals(
+        s, Window(31, SIDE, 0, SIDE), 1
+    )
+    assert np.array_equal(halves, total)
+    few = regional_offsets(total, ChangeOptions(region_pixels=10_000))
+    assert not few.any()
+
+
+def test_known_dry_is_the_mirror_of_known_wet() -> None:
+    states = np.array([Ground.DRY, Ground.DRY, Ground.WET, Ground.DRY], np.uint8)[:, None, None]
+    ranks = np.array([0.3, 0.5, 0.9, 0.6], np.float32)
+    history = tally_by_level(states, ranks)
+
+    def at(rank: float) -> int:
+        return int(known_dry(history, np.full((1, 1), rank, np.float32), 0.05)[0, 0])
+
+    assert at(0.2) == 3
+    assert at(0.4) == 2
+    assert at(0.7) == 0
+
+
+def bars() -> Surface:
+    """Ground that is under water part of the year, dry at this level."""
+    s = surface()
+    return replace(s, land=np.zeros_like(s.land), bar=s.land.copy())
+
+
+def test_on_a_bar_a_pixel_needs_company() -> None:
+    lone = put(bars(), box(30, 30, 1, 2), HEAP, Ground.DRY)
+    assert judge(lone) == []
+    (found,) = judge(put(bars(), box(30, 30, 6, 6), HEAP, Ground.DRY))
+    assert isinstance(found, Sighting)
+    assert kind_scores([found.measures])[Kind.CAI] > 0.5
+    drowned = bars()
+    drowned = replace(drowned, dry=np.zeros_like(drowned.dry))
+    assert judge(put(drowned, box(30, 30, 6, 6), HEAP, Ground.DRY)) == []
+
+
+FOOT = np.zeros((SIDE, SIDE), bool)
+FOOT[20:25, 30:37] = True
+SEEN_AS = Signature(np.array(HEAP, np.float32))
+
+
+def test_a_look_is_a_hit_a_miss_or_nothing() -> None:
+    s = surface()
+    there = put(s, box(20, 30, 5, 7), HEAP, Ground.DRY)
+    assert resemble(FOOT, there, SEEN_AS).seen is Seen.HIT
+    assert resemble(FOOT, s, SEEN_AS).seen is Seen.MISS
+    cloudy = there.state.copy()
+    cloudy[:, :34] = Ground.UNKNOWN
+    assert resemble(FOOT, replace(there, state=cloudy), SEEN_AS).seen is Seen.UNKNOWN
+    half = put(s, box(20, 30, 5, 7), tuple(0.6 * a + 0.4 * b for a, b in zip(FIELD, HEAP,
+               strict=True)), Ground.DRY)  # fmt: skip
+    assert resemble(FOOT, half, SEEN_AS).seen is Seen.UNKNOWN
+
+
+def test_ground_that_looks_like_the_object_anyway_tells_nothing() -> None:
+    s = surface()
+    winter = s.expected.copy()
+    for k, value in enumerate(HEAP):
+        winter[k] = value + (0.01 if k == 0 else 0)
+    same = replace(s, expected=winter, seen=winter.copy())
+    assert resemble(FOOT, same, SEEN_AS).seen is Seen.UNKNOWN
+
+
+def test_haze_around_is_taken_out_of_a_look() -> None:
+    s = surface()
+    hazy = s.seen.copy()
+    hazy[0] += 0.09
+    hazy[NDVI] -= 0.15
+    assert resemble(FOOT, replace(s, seen=hazy), SEEN_AS).seen is Seen.MISS
+
+
+def numbers(**more: float) -> dict[str, float]:
+    base = {"wet_share": 0.0, "bar_share": 0.0, "rectangularity": 0.7, "area_m2": 1000.0}
+    return {**base, **more}
+
+
+def test_kinds_keep_their_alternatives() -> None:
+    roof = kind_scores([numbers(bare=-0.02, rectangularity=0.9)] * 3)
+    soil = kind_scores([numbers(bare=0.2)] * 3)
+    pond = kind_scores([numbers(wet_share=1.0)] * 3)
+    assert next(iter(roof)) is Kind.JIAN
+    assert next(iter(soil)) is Kind.DUI
+    assert next(iter(pond)) is Kind.CAI
+    for scores in (roof, soil, pond):
+        assert sum(scores.values()) == pytest.approx(1.0, abs=0.002)
+    growing = [numbers(bare=0.06, area_m2=a) for a in (400.0, 800.0, 1600.0)]
+    assert kind_scores(growing)[Kind.DUI] > kind_scores([numbers(bare=0.06)] * 3)[Kind.DUI]
+    # Without the index nothing is forced.
+    assert abs(kind_scores([numbers()])[Kind.DUI] - kind_scores([numbers()])[Kind.JIAN]) < 0.15
+
+
+def test_features_of_a_sensor_without_swir_or_blue() -> None:
+    plain: dict[str, NDArray[np.float32]] = {
+        b: np.full((2, 2), v, np.float32) for b, v in (("green", 0.1), ("red", 0.1), ("nir", 0.3))
+    }
+    found = features(plain, np.zeros((2, 2), np.float32))
+    assert np.isnan(found["bare"]).all()
+    assert found["bright"][0, 0] == pytest.approx(0.1)
+    assert found["ndvi"][0, 0] == pytest.approx(0.2 / 0.41)

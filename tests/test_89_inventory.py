@@ -1,0 +1,87 @@
+"""What stands there already: listed once, for triage, and never mixed with new cases."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny
+
+from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.inventory import StockRequest, list_stock
+from pipeline.run import RunRequest, run_workflow
+
+ROOF = np.array((0.215, 0.225, 0.230, 0.255, 0.245, 0.215))[:, None, None]
+OLD, NEW = (slice(30, 38), slice(102, 110)), (slice(90, 98), slice(101, 109))
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A valley with an old shed, and a new one in the patrol; already run once."""
+    folder = tmp_path_factory.mktemp("stock")
+    images = folder / "images"
+    images.mkdir()
+    for index, day in enumerate(tiny.days()):
+        image = tiny.look(index, fill=False)
+        image[:, *OLD] = ROOF
+        if index >= tiny.FILL_FROM:
+            image[:, *NEW] = ROOF
+        tiny.write_look(images, day, image)
+    found = tiny.workflow(folder, images)
+    assert run_workflow(RunRequest(found)) == ExitCode.DONE
+    return found
+
+
+def stock(path: Path) -> list[dict[str, Any]]:
+    text = (path.parent / "out/inventory/stock.geojson").read_text(encoding="utf-8")
+    return json.loads(text)["features"]
+
+
+def test_what_stands_there_is_listed_and_no_case(path: Path) -> None:
+    (case,) = tiny.features(path.parent, "cases.geojson")
+    before = tiny.outputs(path.parent)
+    assert list_stock(StockRequest(path)) == ExitCode.DONE
+    roofs = [f for f in stock(path) if f["properties"]["kind"] == "jian"]
+    (roof,) = roofs
+    properties = roof["properties"]
+    assert properties["status"] == "stock"
+    assert properties["area_m2"] == pytest.approx(6400, rel=0.1)
+    assert properties["notice"] == "仅为线索，不作为处罚依据"
+    assert properties["looks"] == 15
+    assert roof["id"] != case["id"]
+    assert tiny.outputs(path.parent) == before
+    # The case's own ground is left to it.
+    assert not any(f["properties"]["point_wgs84"] == case["properties"]["point_wgs84"]
+                   for f in stock(path))  # fmt: skip
+
+
+def test_again_it_is_the_same(path: Path) -> None:
+    list_stock(StockRequest(path))
+    file = path.parent / "out/inventory/stock.geojson"
+    before = file.read_bytes()
+    assert list_stock(StockRequest(path)) == ExitCode.DONE
+    assert file.read_bytes() == before
+
+
+def test_an_object_that_was_redrawn_keeps_its_id(path: Path) -> None:
+    list_stock(StockRequest(path))
+    file = path.parent / "out/inventory/stock.geojson"
+    content = json.loads(file.read_text("utf-8"))
+    for feature in content["features"]:
+        feature["id"] = f"stock-tiny-{'0' * 7}{content['features'].index(feature)}"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    list_stock(StockRequest(path))
+    assert {f["id"] for f in stock(path)} == {f["id"] for f in content["features"]}
+
+
+def test_a_strange_file_in_its_place_is_not_overwritten(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "stock.geojson").write_text("no json", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="not an inventory"):
+        list_stock(StockRequest(path, out=tmp_path))
+    assert (tmp_path / "stock.geojson").read_text(encoding="utf-8") == "no json"
