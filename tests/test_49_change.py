@@ -14,12 +14,13 @@ from pipeline.detect.change import (
     ChangeOptions,
     Surface,
     deviation,
+    dried,
     flag,
     known_dry,
     regional_offsets,
     tally_residuals,
 )
-from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine
+from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine, goes_out
 from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level import tally_by_level
@@ -94,15 +95,15 @@ def test_a_heap_is_one_certain_sighting() -> None:
     assert found.measures["rectangularity"] == pytest.approx(1.0)
 
 
-def test_ground_like_a_bare_field_must_last() -> None:
+def test_ground_like_a_bare_field_is_never_certain() -> None:
     soil = (0.11, 0.15, -0.8)
     (found,) = judge(put(surface(), box(20, 30, 5, 7), soil, Ground.DRY), bare=0.2)
     assert isinstance(found, Sighting)
-    assert found.measures["wait_days"] == 180
+    assert not found.certain
     # A roof as dark as that is no soil.
     (roof,) = judge(put(surface(), box(20, 30, 5, 7), soil, Ground.DRY), bare=0.0)
     assert isinstance(roof, Sighting)
-    assert roof.measures["wait_days"] == 0
+    assert roof.certain
 
 
 @pytest.mark.parametrize("look", [(0.04, 0.1, -0.6), (0.2, 0.45, -0.6)])
@@ -136,17 +137,21 @@ def test_water_above_all_known_levels_is_no_claim() -> None:
     assert judge(replace(s, dry=np.zeros_like(s.dry))) == []
 
 
-def test_a_line_and_a_strip_over_water_are_never_certain() -> None:
+def test_a_line_is_never_certain() -> None:
     (road,) = judge(put(surface(), box(5, 30, 40, 3), HEAP, Ground.DRY))
     assert isinstance(road, Sighting)
     assert not road.certain
-    landing = put(surface(), box(30, 12, 3, 5), HEAP, Ground.DRY)
-    (plain,) = judge(landing)
-    deck = put(landing, box(31, 0, 1, 12), HEAP, Ground.DRY)
-    (bridge, *_) = [f for f in judge(deck) if isinstance(f, Sighting)]
-    assert isinstance(plain, Sighting)
-    assert plain.measures["strip"] == 0
-    assert bridge.measures["strip"] == 1
+
+
+@pytest.mark.parametrize(("wide", "bridge"), [(1, True), (2, True), (14, False), (0, False)])
+def test_a_narrow_strip_over_water_is_a_bridge(wide: int, bridge: bool) -> None:
+    land = np.ones((SIDE, SIDE), bool)
+    land[:, :20] = False
+    water = np.where(land, -0.5, 0.5).astype(np.float32)
+    water[30 - wide // 2 : 30 - wide // 2 + wide, :20] = 0.05
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[29:32, 22:27] = True
+    assert goes_out(mask, water, land) is bridge
 
 
 def test_little_history_is_not_certain() -> None:
@@ -199,6 +204,20 @@ def test_known_dry_is_the_mirror_of_known_wet() -> None:
     assert at(0.2) == 3
     assert at(0.4) == 2
     assert at(0.7) == 0
+
+
+def test_a_bar_that_lies_dry_longer_than_ever_is_not_compared() -> None:
+    states = np.full((4, 1, 1), Ground.DRY, np.uint8)
+    history = tally_by_level(states, np.array([0.3, 0.4, 0.5, 0.6], np.float32))
+    reach = np.ones((1, 1), np.uint16)
+
+    def at(rank: float) -> bool:
+        ranks = np.array([np.nan, rank], np.float32)
+        return bool(dried(history, reach, ranks, ChangeOptions())[0, 0])
+
+    assert at(0.45)
+    assert not at(0.2)
+    assert not at(float("nan"))
 
 
 def bars() -> Surface:

@@ -87,8 +87,9 @@ class Surface:
     """One look at one window against its normal; arrays end in (H, W).
 
     ``seen`` (3, H, W) and ``expected`` (3, H, W), features of ``MODELLED``; ``spread`` (3, H, W);
-    ``state`` Ground codes; ``land`` never wet in history, ``bar`` wet in part of it; ``dry``: the
-    level says that it should be dry; ``looks`` of the model, 0 without one; ``reach`` 1-based.
+    ``state`` Ground codes; ``land`` never wet in history, ``bar`` wet in part of it and seen dry at
+    levels as low as today's; ``dry``: the level says
+    that it should be dry; ``looks`` of the model, 0 without one; ``reach`` 1-based.
     """
 
     window: Window
@@ -152,6 +153,7 @@ def surface_of(
     rank, top = ranks[0][reach], ranks[1][reach]
     dry = known_dry(base.history, rank, o.rank_margin) >= o.dry_looks
     dry |= land & (rank <= top)
+    bar &= dried(base.history, where[1], ranks[0], o)
     return Surface(
         window, seen, normal.at(day), normal.spread, state, land, bar, dry & np.isfinite(rank),
         np.where(base.n_clear >= o.least_looks, normal.looks, 0).astype(np.uint16), reach,
@@ -170,6 +172,21 @@ def known_dry(history: LevelHistory, rank: Float, margin: float) -> NDArray[np.u
         np.ascontiguousarray(history.wet[::-1]),
     )
     return known_wet(mirror, (1 - rank).astype(np.float32), margin)
+
+
+def dried(
+    history: LevelHistory, reach: NDArray[np.uint16], ranks: Float, options: ChangeOptions
+) -> Bool:
+    """Where history saw a pixel dry at a level as low as today's.
+
+    A bar lightens while it dries: one that lies bare longer than it ever did looks unlike itself.
+    """
+    out = np.zeros(reach.shape, bool)
+    for index in np.unique(reach):
+        levels = history.ranks <= ranks[index] + options.rank_margin
+        here = reach == index
+        out[here] = history.dry[levels][:, here].sum(axis=0) >= options.dry_looks
+    return out
 
 
 def strata(expected_ndvi: Float) -> NDArray[np.intp]:

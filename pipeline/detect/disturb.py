@@ -10,8 +10,10 @@ What can look like one and is none:
   together with the channel must be thicker than the shift;
 * rain-fed and flooded fields: while the region's fields stand under water a wet object is never
   certain, and never before it has lasted (a flood leaves pools);
-* ploughed and harvested fields: an object no brighter than bare cropland here must last;
-* roads and levees are long and thin, and bridges go on as a strip over the water: never certain.
+* ploughed and fallow fields, felled woods: ground no brighter than bare cropland here is never
+  certain at 10 m, only a surface model or a visit tells a heap of soil from them;
+* roads and levees are long and thin: never certain;
+* a bridge goes on as a narrow strip over the water (:func:`goes_out`): never certain.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ MARGIN_PX = 32
 _RAY_PX = 36  # how far from an object a strip over water is looked for
 _FLANK_PX = 3.0  # a strip has water this far on both sides
 _STRIP_PX = 8  # and is at least so long
+_WET_FLANK = 0.1  # water score of open water beside it
+_CONTRAST = 0.15  # by which the strip is less water than that
 
 Float = NDArray[np.float32]
 
@@ -59,12 +63,6 @@ class DisturbOptions(BaseModel):
     linear_width_px: float = Field(default=5.0, ge=1, description="and not wider than this [px]")
     wait_water_days: float = Field(
         default=60.0, ge=0, le=400, description="a pond must have outlasted what floods leave [d]"
-    )
-    wait_soil_days: float = Field(
-        default=180.0,
-        ge=0,
-        le=800,
-        description="ground like a bare field must have stayed so for a growing season [d]",
     )
     soil_index: float = Field(
         default=0.08, ge=-0.2, le=0.4, description="BSI above which bare ground is like soil"
@@ -120,11 +118,12 @@ def examine(
     soil = not wet and not numbers["bright"] >= region.soil_ceiling
     soil &= not numbers.get("bare", np.inf) < o.soil_index  # without the index it may be soil
     linear = shape.elongation >= o.linear_elongation and shape.width_px <= o.linear_width_px
-    numbers["strip"] = float(not wet and _goes_out(mask, surface))
     numbers["linear"] = float(linear)
-    numbers["wait_days"] = o.wait_water_days if wet else o.wait_soil_days * soil
+    numbers["soil"] = float(soil)
+    numbers["wait_days"] = o.wait_water_days if wet else 0.0
     least = o.sparse_bar if numbers["bar_share"] >= 0.5 else o.sparse_below
-    certain = numbers["looks"] >= least and not linear and not (wet and region.fields_flooded)
+    certain = numbers["looks"] >= least and not linear and not soil
+    certain &= not (wet and region.fields_flooded)
     return Sighting(
         Kind.CAI if wet else Kind.DUI,
         stamp[0],
@@ -137,11 +136,21 @@ def examine(
     )
 
 
-def _goes_out(mask: NDArray[np.bool_], surface: Surface) -> bool:
-    """Tell whether a narrow dry strip leads from an object out over water: a bridge, a pier.
+def goes_out(mask: NDArray[np.bool_], water: Float, land: NDArray[np.bool_]) -> bool:
+    """Tell whether a narrow strip leads from an object out over water: a bridge, a pier.
 
-    Rays from its centre: over ground that is water at times, the ray itself is no water for 80 m,
-    and both flanks, 30 m beside it, are.
+    Rays from its centre: where they cross water on both flanks, 30 m to each side, the ray itself
+    is clearly less water, for 80 m or more. A deck narrower than two pixels is neither dry nor
+    water on one look, so several looks are needed.
+
+    Parameters
+    ----------
+    mask : bool (H, W)
+        The object.
+    water : float32 (H, W)
+        Median water score of the looks since it was first seen; NaN unknown.
+    land : bool (H, W)
+        Never wet in history.
     """
     rows, cols = np.nonzero(mask)
     centre = np.array([[rows.mean()], [cols.mean()]])
@@ -149,16 +158,13 @@ def _goes_out(mask: NDArray[np.bool_], surface: Surface) -> bool:
     for angle in np.arange(32) * np.pi / 16:
         along = np.array([[np.sin(angle)], [np.cos(angle)]])
         across = along[::-1] * np.array([[1], [-1]]) * _FLANK_PX
-        ray, left, right = (centre + along * steps + k * across for k in (0, 1, -1))
-        over = ~_at(surface.land, ray, True) & ~_at(mask, ray, False)
-        if np.count_nonzero(over) < _STRIP_PX:
-            continue
-        # A deck narrower than two pixels is neither dry nor water; on both sides there is water.
-        deck = _at(surface.state, ray, Ground.WET)[over] != Ground.WET
-        wet = [_at(surface.state, side, 0)[over] == Ground.WET for side in (left, right)]
-        between = wet[0] & wet[1]
-        clear = np.count_nonzero(deck & between)
-        if clear >= _STRIP_PX and clear >= 0.7 * np.count_nonzero(between):
+        lines = [centre + along * steps + k * across for k in (0, 1, -1)]
+        over = ~_at(land, lines[0], True) & ~_at(mask, lines[0], False)
+        ray, left, right = (_at(water, line, np.nan)[over] for line in lines)
+        flanks = np.fmin(left, right)
+        between = (left > _WET_FLANK) & (right > _WET_FLANK) & np.isfinite(ray)
+        deck = between & (ray < flanks - _CONTRAST)
+        if np.count_nonzero(deck) >= max(_STRIP_PX, 0.7 * np.count_nonzero(between)):
             return True
     return False
 

@@ -13,19 +13,20 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
-from pipeline.detect.change import Surface
-from pipeline.detect.disturb import MARGIN_PX
+from pipeline.detect.change import WATER, Surface
+from pipeline.detect.disturb import MARGIN_PX, goes_out
 from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
 from pipeline.detect.waterline import outline
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
-from pipeline.model import Candidate, Case, Look, Pass, Seen, Window
+from pipeline.model import Candidate, Case, Ground, Look, Pass, Seen, Window
 from pipeline.passes.change import Normals, box_of
 from pipeline.passes.ground import Looks, Site, Sparse
 
 DETECTOR = "ground/1"
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
+_UNCLEAR = 0.06  # water scores nearer to zero than this are neither water nor land
 _BEFORE = timedelta(days=200)  # looks before the first sighting that say when it was not there
 
 Ranks = Sequence[NDArray[np.float32]]
@@ -72,8 +73,6 @@ def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
     names = sorted(set.intersection(*(set(m) for m in each)))
     out = {n: round(float(np.median([m[n] for m in each])), 4) for n in names}
     out["certain_share"] = round(float(np.mean([s.certain for s in track.sightings])), 4)
-    # A bridge shows on the dates on which its strip over the water is clear, and stays one.
-    out["strip"] = max((m["strip"] for m in each), default=0.0)
     scores = kind_scores(each, options.kinds)
     return out | {f"kind_{kind.value}": score for kind, score in scores.items()}
 
@@ -85,6 +84,7 @@ def ground_candidate(
     """Turn a track of changed ground into a candidate; ``how`` ends with the UTC end of the run."""
     measures = summed_up(track, options)
     pixels = (track.rows, track.cols)
+    measures["strip"] = float(measures["wet_share"] < 0.5 and _is_bridge(site, bench, track))
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (track.first_on, options))
     found = _with_sightings(found, track, trait.wait, bool(measures["strip"]))
@@ -157,6 +157,22 @@ def _with_sightings(
         elif look.seen is Seen.MISS or look.on >= track.first_on:
             out.append(look)
     return out
+
+
+def _is_bridge(site: Site, bench: Bench, track: Track) -> bool:
+    """Look for a strip over the water in the median of the looks since the first sighting."""
+    window = _window(site, (track.rows, track.cols))
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    scores: list[NDArray[np.float32]] = []
+    land = np.zeros(window.shape, bool)
+    for _, surface, _ in bench.surfaces(window, lambda p: p.acquired >= track.first_on):
+        land = surface.land
+        # Where a look was not clear its score is that of a cloud; a deck's is near zero.
+        deck = np.abs(surface.seen[WATER]) <= _UNCLEAR
+        known = (surface.state != Ground.UNKNOWN) | deck
+        scores.append(np.where(known, surface.seen[WATER], np.nan).astype(np.float32))
+    stack = np.ma.masked_invalid(np.stack(scores))
+    return goes_out(footprint, np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32), land)
 
 
 def _outline(
