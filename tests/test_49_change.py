@@ -50,8 +50,8 @@ def surface(residual_px: float = 0.1) -> Surface:
         spread[k] = value
     return Surface(
         Window(0, SIDE, 0, SIDE), expected.copy(), expected, spread, state, land, ~land & False,
-        land.copy(), np.where(land, 20, 0).astype(np.uint16), np.ones((SIDE, SIDE), np.uint16),
-        residual_px,
+        land.copy(), np.ones((SIDE, SIDE), bool), np.where(land, 20, 0).astype(np.uint16),
+        np.ones((SIDE, SIDE), np.uint16), residual_px,
     )  # fmt: skip
 
 
@@ -253,6 +253,14 @@ def test_a_look_is_a_hit_a_miss_or_nothing() -> None:
     half = put(s, box(20, 30, 5, 7), tuple(0.6 * a + 0.4 * b for a, b in zip(FIELD, HEAP,
                strict=True)), Ground.DRY)  # fmt: skip
     assert resemble(FOOT, half, SEEN_AS).seen is Seen.UNKNOWN
+
+
+def test_other_ground_is_no_hit_though_it_is_as_far_away() -> None:
+    s = surface()
+    flooded = put(s, box(20, 30, 5, 7), POND, Ground.WET)
+    assert resemble(FOOT, flooded, SEEN_AS).seen is Seen.UNKNOWN
+    ploughed = put(s, box(20, 30, 5, 7), (0.09, 0.12, -0.7), Ground.DRY)
+    assert resemble(FOOT, ploughed, SEEN_AS).seen is Seen.UNKNOWN
 
 
 def test_ground_that_looks_like_the_object_anyway_tells_nothing() -> None:

@@ -136,3 +136,15 @@ def test_the_next_patrol_knows_them(tmp_path: Path, images: Path) -> None:
     after = everything(tmp_path)
     assert {p["case_id"] for p in after} == before
     assert {p["hits"] for p in after} == {5}
+
+
+def test_a_pond_does_not_begin_to_wait_anew_with_every_patrol(
+    tmp_path: Path, images: Path, done: Path
+) -> None:
+    spans = (("2024-10-15", "2024-12-15"), ("2024-12-16", "2025-03-31"))
+    for start, end in spans:
+        period = {"from": "2024-01-01", "patrol_from": start, "to": end, "zone": "UTC"}
+        path = tiny.workflow(tmp_path, images, period=period)
+        assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    states = {p["kind"]: (p["evidence_state"], p["hits"]) for p in everything(tmp_path)}
+    assert states == {p["kind"]: (p["evidence_state"], p["hits"]) for p in everything(done)}

@@ -88,8 +88,8 @@ class Surface:
 
     ``seen`` (3, H, W) and ``expected`` (3, H, W), features of ``MODELLED``; ``spread`` (3, H, W);
     ``state`` Ground codes; ``land`` never wet in history, ``bar`` wet in part of it and seen dry at
-    levels as low as today's; ``dry``: the level says
-    that it should be dry; ``looks`` of the model, 0 without one; ``reach`` 1-based.
+    levels as low as today's; ``dry``: the level says that it should be dry; ``levelled``: there is
+    a level; ``looks`` of the model, 0 without one; ``reach`` 1-based.
     """
 
     window: Window
@@ -100,6 +100,7 @@ class Surface:
     land: Bool
     bar: Bool
     dry: Bool
+    levelled: Bool
     looks: NDArray[np.uint16]
     reach: NDArray[np.uint16]
     residual_px: float
@@ -152,10 +153,12 @@ def surface_of(
     bar = (base.bins > 0) & (base.bins < N_BINS - 1) & (base.bins != UNSEEN)
     rank, top = ranks[0][reach], ranks[1][reach]
     dry = known_dry(base.history, rank, o.rank_margin) >= o.dry_looks
-    dry |= land & (rank <= top)
+    levelled = np.isfinite(rank)
+    # Without a level only ground that was never wet is expected to be dry, and not for certain.
+    dry = np.where(levelled, dry | (land & (rank <= top)), land)
     bar &= dried(base.history, where[1], ranks[0], o)
     return Surface(
-        window, seen, normal.at(day), normal.spread, state, land, bar, dry & np.isfinite(rank),
+        window, seen, normal.at(day), normal.spread, state, land, bar, dry, levelled,
         np.where(base.n_clear >= o.least_looks, normal.looks, 0).astype(np.uint16), reach,
         residual, res_m,
     )  # fmt: skip

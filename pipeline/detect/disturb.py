@@ -123,7 +123,8 @@ def examine(
     numbers["wait_days"] = o.wait_water_days if wet else 0.0
     least = o.sparse_bar if numbers["bar_share"] >= 0.5 else o.sparse_below
     certain = numbers["looks"] >= least and not linear and not soil
-    certain &= not (wet and region.fields_flooded)
+    known = np.count_nonzero(surface.levelled[mask]) >= n / 2
+    certain &= not (wet and (region.fields_flooded or not known))
     return Sighting(
         Kind.CAI if wet else Kind.DUI,
         stamp[0],
@@ -136,7 +137,7 @@ def examine(
     )
 
 
-def goes_out(mask: NDArray[np.bool_], water: Float, land: NDArray[np.bool_]) -> bool:
+def goes_out(mask: NDArray[np.bool_], water: Float, ashore: NDArray[np.bool_]) -> bool:
     """Tell whether a narrow strip leads from an object out over water: a bridge, a pier.
 
     Rays from its centre: where they cross water on both flanks, 30 m to each side, the ray itself
@@ -149,8 +150,8 @@ def goes_out(mask: NDArray[np.bool_], water: Float, land: NDArray[np.bool_]) -> 
         The object.
     water : float32 (H, W)
         Median water score of the looks since it was first seen; NaN unknown.
-    land : bool (H, W)
-        Never wet in history.
+    ashore : bool (H, W)
+        Not always water in history.
     """
     rows, cols = np.nonzero(mask)
     centre = np.array([[rows.mean()], [cols.mean()]])
@@ -159,7 +160,7 @@ def goes_out(mask: NDArray[np.bool_], water: Float, land: NDArray[np.bool_]) -> 
         along = np.array([[np.sin(angle)], [np.cos(angle)]])
         across = along[::-1] * np.array([[1], [-1]]) * _FLANK_PX
         lines = [centre + along * steps + k * across for k in (0, 1, -1)]
-        over = ~_at(land, lines[0], True) & ~_at(mask, lines[0], False)
+        over = ~_at(ashore, lines[0], True) & ~_at(mask, lines[0], False)
         ray, left, right = (_at(water, line, np.nan)[over] for line in lines)
         flanks = np.fmin(left, right)
         between = (left > _WET_FLANK) & (right > _WET_FLANK) & np.isfinite(ray)

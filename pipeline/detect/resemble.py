@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.detect.change import NDVI, Surface
+from pipeline.detect.change import BRIGHT, NDVI, WATER, Surface
 from pipeline.detect.objects import ring
 from pipeline.detect.observe import Observed
 from pipeline.model import Ground, Seen
@@ -99,11 +99,40 @@ def resemble(
     unknown = Observed(float(share), Seen.UNKNOWN, True)
     if share < o.clear_min or np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
         return unknown
-    at, apart = place(surface, local_offset(footprint, surface, o), signature)
+    offset = local_offset(footprint, surface, o)
+    if signature.values[WATER] < 0:
+        judged &= surface.state != Ground.WET  # water over it says nothing of it
+    at, apart = place(surface, offset, signature)
     known = judged & np.isfinite(at)
     if not known.any() or float(np.median(apart[known])) < o.apart:
         return unknown
     where = float(np.median(at[known]))
     if where >= o.hit:
-        return Observed(float(share), Seen.HIT, True)
+        alike = _alike(surface, offset, signature, known, o)
+        return Observed(float(share), Seen.HIT, True) if alike else unknown
     return Observed(float(share), Seen.MISS, True) if where <= o.miss else unknown
+
+
+def _alike(
+    surface: Surface,
+    offset: Float,
+    signature: Signature,
+    known: NDArray[np.bool_],
+    o: ResembleOptions,
+) -> bool:
+    """Tell the object from other ground that is as far from what was expected.
+
+    What lies further beside the line than the line is long is something else (a flood, snow); and
+    where the object's brightness alone differs from the ground's, the look must have half of that:
+    a ploughed field has lost its green like a heap, and is as dark as before.
+    """
+    spread = surface.spread[:, known]
+    goal = (signature.values[:, None] - surface.expected[:, known]) / spread
+    done = (surface.seen[:, known] - offset[:, None] - surface.expected[:, known]) / spread
+    length = np.sqrt((goal**2).sum(axis=0))
+    along = (goal * done).sum(axis=0) / length
+    beside = np.sqrt(np.maximum((done**2).sum(axis=0) - along**2, 0))
+    if np.median(beside - length) > 0:
+        return False
+    light, got = float(np.median(goal[BRIGHT])), float(np.median(done[BRIGHT]))
+    return abs(light) < o.apart or got / light >= o.hit

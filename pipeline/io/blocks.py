@@ -152,3 +152,12 @@ def read_layer(path: Path, name: str) -> Layer | None:
         return block.layer(name)
     except ValueError as error:
         raise DamagedBlockError(f"{path} is damaged", path) from error
+
+
+def block_mark(path: Path) -> str:
+    """Give the checksum that a block carries, "" where there is none; it is not verified here."""
+    try:
+        with path.open("rb") as file:
+            return file.read(8)[4:].hex()
+    except FileNotFoundError:
+        return ""

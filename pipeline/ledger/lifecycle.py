@@ -125,7 +125,10 @@ def update_case(
 ) -> Case:
     """Give the case after a candidate that is it, and after cases that turned out to be it."""
     old = [_outside(k.looks, case.corridor_id, context) for k in (*absorbed, case)]
-    looks = merge_looks([*old, candidate.looks])
+    # What an earlier patrol saw on its own dates is not unsaid by today's outline of the object.
+    start = context.period[0]
+    early = [k for k in candidate.looks if k.on < start]
+    looks = merge_looks([early, *old, [k for k in candidate.looks if k.on >= start]])
     ids = {*candidate.scene_ids, *case.scene_ids, *(s for a in absorbed for s in a.scene_ids)}
     merged = {*case.merged_from, *(a.case_id for a in absorbed)}
     merged |= {m for a in absorbed for m in a.merged_from}

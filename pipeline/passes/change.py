@@ -39,6 +39,11 @@ from pipeline.model import Ground, Pass, Sighting, Tile, Window
 from pipeline.passes.ground import Site, Sparse, States
 from pipeline.passes.normals import day_of, read_normal, write_normals
 
+DETECTOR = "ground/1"
+
+
+_Counts = tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
+
 
 class Baselines(Protocol):
     """Where the water history of a window comes from."""
@@ -151,7 +156,7 @@ class ChangeSweep:
     def _regions(self) -> tuple[list[Region], list[NDArray[np.float32]]]:
         site, judged = self.quarter.site, self.quarter.judged
 
-        def one(tile: Tile) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        def one(tile: Tile) -> _Counts:
             window = self._window(tile)
             given = self.normals.given(window)
             fields, brightest = cropland(given[0])
@@ -163,12 +168,18 @@ class ChangeSweep:
             part = tile.core.within(window)
             reach = site.reach(tile.core)
             counts = tally_fields(fields[part], brightest[part], reach, site.n_reach)
-            return np.stack(residuals), np.array(flooded, np.int64), counts
+            here = np.unique(reach)
+            own = [r[here].astype(np.int32) for r in residuals]
+            return here, np.stack(own), np.array(flooded, np.int64), counts
 
         tiles = map_tiles(one, site.store.tiles, site.workers)
-        residuals = np.sum([t[0] for t in tiles], axis=0)
-        flooded = np.sum([t[1] for t in tiles], axis=0)
-        ceiling = soil_ceiling(np.sum([t[2] for t in tiles], axis=0))
+        # A tile tells of the reaches that it holds: a long river has many of both.
+        shape = (len(judged), site.n_reach + 1, *tiles[0][1].shape[2:])
+        residuals = np.zeros(shape, np.int64)
+        for here, own, _, _ in tiles:
+            residuals[:, here] += own
+        flooded = np.sum([t[2] for t in tiles], axis=0)
+        ceiling = soil_ceiling(np.sum([t[3] for t in tiles], axis=0))
         limit = self.options.flooded_fields
         regions = [Region(ceiling, bool(n and wet / n >= limit)) for wet, n in flooded]
         return regions, [regional_offsets(r, self.options.change) for r in residuals]

@@ -24,6 +24,7 @@ from pipeline.passes.gather import fingerprint, gather, plan
 from pipeline.passes.ground import Looks, Site
 from pipeline.passes.known import earlier_cases, known_pixels
 from pipeline.passes.merge import one_problem
+from pipeline.passes.normals import tidy_normals
 from pipeline.passes.reduce import Reduced, reduce_dates, tidy
 from pipeline.passes.site import open_site, store_root, why_unopened
 from pipeline.passes.states import write_states
@@ -151,7 +152,8 @@ def _sweep(
     failpoint("detect.sighted")
     with _stage(judged, "follow"):
         tracks = link(watched.sightings, workflow.options.adjudicate.link)
-        every = follow(site, looks, watched, tracks, (how, span.until))
+        every = follow(site, looks, watched, tracks, (how, span.until), cases)
+        tidy_normals(site.store, [n.folder for n in watched.normals.values()])
         judged.candidates, absorbed = one_problem(every)
         judged.relooks = relook(site, looks, watched, cases, (how, span.start))
     judged.not_observed = unseen(workflow, site, passes, reduced)

@@ -28,8 +28,8 @@ from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Candidate, Case, Kind, Look, Pass, Seen, Tile, Window
+from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import ranks_of
-from pipeline.passes.follow_ground import DETECTOR as GROUND
 from pipeline.passes.follow_ground import Bench, ground_candidate, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States
 from pipeline.passes.known import case_pixels
@@ -59,6 +59,7 @@ def follow(
     watched: Watched,
     tracks: Sequence[Track],
     how: tuple[FollowOptions, datetime],
+    cases: Sequence[Case] = (),
 ) -> list[Candidate]:
     """Turn tracks into candidates, in the order of the tracks.
 
@@ -66,6 +67,8 @@ def follow(
     ----------
     how : (FollowOptions, datetime)
         Options, and the UTC end of the period.
+    cases : sequence of Case
+        Of earlier patrols.
     """
     if not tracks:
         return []
@@ -73,12 +76,15 @@ def follow(
     states = States(site, looks, watched.flagged)
     benches = _Benches(site, looks, watched, states, options.watch.zhan)
 
+    earlier = [(c, case_pixels(site, c)) for c in cases if c.detector == GROUND]
+
     def one(track: Track) -> Candidate:
         if track.kind is Kind.ZHAN:
             return _candidate(site, looks, track, (benches, states), (options, until))
         ground = options.watch.ground
         bench = benches.ground(track.first_on)
-        return ground_candidate(site, bench, track, ground, (options.adjudicate, until))
+        since = _known_since(track, earlier)
+        return ground_candidate(site, bench, track, ground, (options.adjudicate, until, since))
 
     return map_tiles(one, tracks, site.workers, site.progress, "evidence")
 
@@ -122,6 +128,19 @@ def relook(
 
     results = map_tiles(one, cases, site.workers)
     return {case.case_id: found for case, found in zip(cases, results, strict=True)}
+
+
+def _known_since(track: Track, earlier: Sequence[tuple[Case, Sparse]]) -> datetime:
+    """Give the first sighting of an object by any patrol."""
+    own = set(zip(track.rows.tolist(), track.cols.tolist(), strict=True))
+    since = track.first_on
+    for case, (rows, cols) in earlier:
+        first = case.evidence.first_seen
+        if first is None or first >= since:
+            continue
+        if own & set(zip(rows.tolist(), cols.tolist(), strict=True)):
+            since = first
+    return since
 
 
 class _Benches:

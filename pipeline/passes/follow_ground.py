@@ -15,16 +15,18 @@ from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
 from pipeline.detect.change import WATER, Surface
 from pipeline.detect.disturb import MARGIN_PX, goes_out
+from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
+from pipeline.detect.level import N_BINS
+from pipeline.detect.normal import Normal
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
 from pipeline.detect.waterline import outline
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.model import Candidate, Case, Ground, Look, Pass, Seen, Window
-from pipeline.passes.change import Normals, box_of
+from pipeline.passes.change import DETECTOR, Normals, box_of
 from pipeline.passes.ground import Looks, Site, Sparse
 
-DETECTOR = "ground/1"
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
 _UNCLEAR = 0.06  # water scores nearer to zero than this are neither water nor land
 _BEFORE = timedelta(days=200)  # looks before the first sighting that say when it was not there
@@ -41,10 +43,13 @@ class Bench:
     ranks: Ranks  # per pass of ``looks``, (n_reach + 1,)
 
     def surfaces(
-        self, window: Window, wanted: Callable[[Pass], bool]
+        self,
+        window: Window,
+        wanted: Callable[[Pass], bool],
+        given: tuple[Normal, Baseline] | None = None,
     ) -> Iterator[tuple[Pass, Surface, NDArray[np.float32]]]:
         """Give the wanted looks over a window beside their normal, with their ranks."""
-        given = self.normals.given(window)
+        given = given or self.normals.given(window)
         for p, rank in zip(self.looks.passes, self.ranks, strict=True):
             if wanted(p):
                 yield p, self.normals.surface(p, window, rank, given), rank
@@ -79,15 +84,19 @@ def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
 
 def ground_candidate(
     site: Site, bench: Bench, track: Track, options: GroundOptions,
-    how: tuple[AdjudicateOptions, datetime],
+    how: tuple[AdjudicateOptions, datetime, datetime],
 ) -> Candidate:  # fmt: skip
-    """Turn a track of changed ground into a candidate; ``how`` ends with the UTC end of the run."""
+    """Turn a track of changed ground into a candidate.
+
+    ``how`` holds the UTC end of the run, and the first sighting that anybody had of the object: an
+    earlier patrol may have seen it, and its waiting does not begin anew.
+    """
     measures = summed_up(track, options)
     pixels = (track.rows, track.cols)
     measures["strip"] = float(measures["wet_share"] < 0.5 and _is_bridge(site, bench, track))
     trait = trait_of(measures)
-    found = looks_at_ground(site, bench, pixels, trait, (track.first_on, options))
-    found = _with_sightings(found, track, trait.wait, bool(measures["strip"]))
+    found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
+    found = _with_sightings(found, track, how[2] + trait.wait, bool(measures["strip"]))
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
     kind = next(iter(kind_scores([s.measures for s in track.sightings], options.kinds)))
     candidate = assemble(
@@ -120,10 +129,18 @@ def looks_at_ground(
     """Say what every pass says of a place; ``how`` begins with the first sighting (UTC)."""
     first, options = how
     window = _window(site, pixels)
+    given = bench.normals.given(window)
     footprint = pixels_to_mask(*pixels, window)
+    # Of a case that goes on in the water this detector can judge what stands on ground.
+    ashore = footprint & (given[1].bins < N_BINS - 1)
+    footprint = ashore if ashore.any() else footprint
     reach = int(np.bincount(site.reach(window)[footprint]).argmax())
     out: list[Look] = []
-    for p, surface, ranks in bench.surfaces(window, lambda p: p.acquired >= first - _BEFORE):
+
+    def wanted(p: Pass) -> bool:
+        return p.acquired >= first - _BEFORE
+
+    for p, surface, ranks in bench.surfaces(window, wanted, given):
         verdict = resemble(footprint, surface, trait.signature, options.resemble)
         hit, rank = verdict.seen is Seen.HIT, float(ranks[reach])
         lasted = p.acquired - first >= trait.wait
@@ -143,7 +160,7 @@ def looks_at_ground(
 
 
 def _with_sightings(
-    looks: Sequence[Look], track: Track, wait: timedelta, strip: bool
+    looks: Sequence[Look], track: Track, sure_from: datetime, strip: bool
 ) -> list[Look]:
     """Let a date that sighted the track be a hit; of the looks before only misses are evidence."""
     certain: dict[str, bool] = {}
@@ -152,7 +169,7 @@ def _with_sightings(
     out: list[Look] = []
     for look in looks:
         if look.pass_id in certain:
-            sure = certain[look.pass_id] and not strip and look.on - track.first_on >= wait
+            sure = certain[look.pass_id] and not strip and look.on >= sure_from
             out.append(replace(look, seen=Seen.HIT, certain=sure))
         elif look.seen is Seen.MISS or look.on >= track.first_on:
             out.append(look)
@@ -164,15 +181,17 @@ def _is_bridge(site: Site, bench: Bench, track: Track) -> bool:
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
     scores: list[NDArray[np.float32]] = []
-    land = np.zeros(window.shape, bool)
-    for _, surface, _ in bench.surfaces(window, lambda p: p.acquired >= track.first_on):
-        land = surface.land
+    given = bench.normals.given(window)
+    # A bar that low water uncovers is a strip as well: only what was always water counts.
+    ashore = given[1].bins != N_BINS - 1
+    for _, surface, _ in bench.surfaces(window, lambda p: p.acquired >= track.first_on, given):
         # Where a look was not clear its score is that of a cloud; a deck's is near zero.
         deck = np.abs(surface.seen[WATER]) <= _UNCLEAR
         known = (surface.state != Ground.UNKNOWN) | deck
         scores.append(np.where(known, surface.seen[WATER], np.nan).astype(np.float32))
     stack = np.ma.masked_invalid(np.stack(scores))
-    return goes_out(footprint, np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32), land)
+    middle = np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
+    return goes_out(footprint, middle, ashore)
 
 
 def _outline(

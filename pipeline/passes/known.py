@@ -10,6 +10,8 @@ import numpy as np
 from pipeline.grid import reproject
 from pipeline.io.burn import burn
 from pipeline.model import Case, Seen, Status
+from pipeline.passes.change import DETECTOR as GROUND
+from pipeline.passes.change import grown
 from pipeline.passes.ground import Looks, Site, Sparse
 
 _ORDINARY = (Status.REJECTED, Status.PERMITTED)  # people said that this is how the place should be
@@ -47,7 +49,12 @@ def known_pixels(
     for case in cases:
         first, pixels = case.evidence.first_seen, case_pixels(site, case)
         missed = {look.pass_id for look in case.looks if look.seen is Seen.MISS}
+        hit = {look.pass_id for look in case.looks if look.seen is Seen.HIT}
+        # On changed ground a look that tells nothing shows what the ground looks like anyway.
+        only_hits = case.detector == GROUND
         for p in looks.passes:
-            if first is not None and first <= p.acquired < start and p.id not in missed:
-                out.setdefault(p.id, []).append(pixels)
+            if first is None or not first <= p.acquired < start or p.id in missed:
+                continue
+            if not only_hits or p.id in hit:
+                out.setdefault(p.id, []).append(grown(*pixels) if only_hits else pixels)
     return out

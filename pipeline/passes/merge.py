@@ -1,10 +1,10 @@
 """One problem is one case: what both detectors saw of one place becomes one candidate.
 
-A fill begins on the bank, and its landward edge is changed ground; a pit has a spoil heap that
-stands in the water. Candidates of one corridor that touch are one problem. The one with the better
-evidence stays, of equals the one in the water, whose case the level has proved. Where changed
-ground is the better seen part of land that has grown into the water, the problem is 乱占 first: it
-takes the other's kind and outline with its own evidence, and keeps what else it may be.
+A fill begins on the bank, and its landward edge is changed ground. Two candidates that touch, are
+of like size and both stand are one problem: the one with the better evidence stays, of equals the
+one in the water, whose case the level has proved, and takes the other's outline. Where that is
+changed ground the problem is 乱占 first, because land has grown into the water; what else it may be
+is kept. A pond beside a fill is another problem, and so is a heap many times its size.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pipeline.model import Candidate, EvidenceState, Kind
 
 _FILL_SCORE = 0.6  # of 乱占 where changed ground goes on in the water
 _TOUCH_M = 15.0  # one and a half pixels: blurred edges of neighbours meet
+_LIKE_SIZE = 6.0  # larger over smaller area up to which two that touch are one problem
 _RANK = {
     EvidenceState.EXPIRED: 0,
     EvidenceState.FIRST: 1,
@@ -32,42 +33,71 @@ _RANK = {
 def one_problem(candidates: Sequence[Candidate]) -> tuple[list[Candidate], int]:
     """Drop what another candidate already says; give the rest in order, and how many went.
 
-    Only 乱占 and changed ground are compared: two objects of one detector are two objects.
+    Only 乱占 and changed ground are compared: two objects of one detector are two objects. Only
+    what stays itself takes others with it.
     """
-    water = [c for c in candidates if c.kind is Kind.ZHAN]
-    ground = [c for c in candidates if c.kind is not Kind.ZHAN]
-    if not water or not ground:
-        return list(candidates), 0
-    tree = shapely.STRtree([c.polygon for c in water])
-    shapes = np.array([c.polygon for c in ground], dtype=object)
+    partners = _touching(candidates)
+    order = sorted(
+        partners,
+        key=lambda i: (
+            -_RANK[candidates[i].evidence.state],
+            candidates[i].kind is not Kind.ZHAN,
+            i,
+        ),
+    )
     gone: set[int] = set()
-    fills: dict[int, list[Candidate]] = {}
-    pairs = tree.query(shapes, predicate="dwithin", distance=_TOUCH_M).T
-    for g, w in sorted((int(a), int(b)) for a, b in pairs):
-        one, other = ground[g], water[w]
-        if _RANK[one.evidence.state] > _RANK[other.evidence.state]:
-            fills.setdefault(id(one), []).append(other)
-            gone.add(id(other))
-        else:
-            gone.add(id(one))
-    kept = [_grown(c, fills.get(id(c), [])) for c in candidates if id(c) not in gone]
-    return kept, len(candidates) - len(kept)
+    taken: dict[int, list[Candidate]] = {}
+    for i in order:
+        if i in gone:
+            continue
+        for j in sorted(partners[i] - gone):
+            if order.index(j) > order.index(i):
+                gone.add(j)
+                taken.setdefault(i, []).append(candidates[j])
+    kept = [_grown(c, taken.get(i, [])) for i, c in enumerate(candidates) if i not in gone]
+    return kept, len(gone)
 
 
-def _grown(candidate: Candidate, fills: Sequence[Candidate]) -> Candidate:
-    """Add the part that stands in the water, and say that it is 乱占 first."""
-    if not fills or candidate.measures["wet_share"] >= 0.5:
+def _touching(candidates: Sequence[Candidate]) -> dict[int, set[int]]:
+    """Give the pairs that may be one problem, by index, both ways."""
+    stands = [i for i, c in enumerate(candidates) if c.evidence.state is not EvidenceState.EXPIRED]
+    water = [i for i in stands if candidates[i].kind is Kind.ZHAN]
+    ground = [
+        i
+        for i in stands
+        if candidates[i].kind is not Kind.ZHAN
+        and candidates[i].measures.get("wet_share", 0.0) < 0.5
+    ]
+    out: dict[int, set[int]] = {}
+    if not water or not ground:
+        return out
+    tree = shapely.STRtree([candidates[i].polygon for i in water])
+    shapes = np.array([candidates[i].polygon for i in ground], dtype=object)
+    for a, b in tree.query(shapes, predicate="dwithin", distance=_TOUCH_M).T:
+        g, w = ground[int(a)], water[int(b)]
+        small, large = sorted((candidates[g].area_m2, candidates[w].area_m2))
+        if large <= _LIKE_SIZE * small:
+            out.setdefault(g, set()).add(w)
+            out.setdefault(w, set()).add(g)
+    return out
+
+
+def _grown(candidate: Candidate, others: Sequence[Candidate]) -> Candidate:
+    """Add the outlines of the others; changed ground becomes 乱占 first."""
+    if not others:
         return candidate
-    whole = shapely.union_all([candidate.polygon, *(f.polygon for f in fills)])
-    scores = {n: v for n, v in candidate.measures.items() if n.startswith("kind_")}
-    shared = {n: round(v * (1 - _FILL_SCORE), 3) for n, v in scores.items()}
-    measures = {**candidate.measures, **shared, "kind_zhan": _FILL_SCORE}
-    area = round(geodesic_area_m2(whole, candidate.crs), 2)
+    whole = shapely.union_all([candidate.polygon, *(o.polygon for o in others)])
+    scenes = {*candidate.scene_ids, *(i for o in others for i in o.scene_ids)}
+    measures = dict(candidate.measures)
+    if candidate.kind is not Kind.ZHAN:
+        scores = {n: v for n, v in measures.items() if n.startswith("kind_")}
+        measures |= {n: round(v * (1 - _FILL_SCORE), 3) for n, v in scores.items()}
+        measures["kind_zhan"] = _FILL_SCORE
     return replace(
         candidate,
         kind=Kind.ZHAN,
         polygon=whole,
-        area_m2=area,
+        area_m2=round(geodesic_area_m2(whole, candidate.crs), 2),
         measures=dict(sorted(measures.items())),
-        scene_ids=tuple(sorted({*candidate.scene_ids, *(i for f in fills for i in f.scene_ids)})),
+        scene_ids=tuple(sorted(scenes)),
     )

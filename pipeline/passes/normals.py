@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +19,14 @@ from scipy import ndimage
 
 from pipeline.detect.features import MODELLED
 from pipeline.detect.normal import TERMS, Normal, NormalOptions, fit_normal
+from pipeline.io.blocks import block_mark
 from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import keep_newest
 from pipeline.model import Ground, Pass, Tile, Window
 from pipeline.passes.ground import Sparse, States
+from pipeline.passes.strips import strips
 
-_STRIP_PX = 64  # rows fitted at once: memory grows with the dates by this and not by the tile
 _BORDER_PX = 2  # pixels around the corridor that need a model, for gradients
 _ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 _VERSION = 1
@@ -45,11 +48,20 @@ def normal_key(states: States, history: Sequence[Pass], options: NormalOptions) 
     }
     content = [
         _VERSION,
-        states.looks.state_key,
-        [p.id for p in history],
+        [[p.id, _marks(states, p)] for p in history],
         flagged,
         options.model_dump(),
     ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _marks(states: States, p: Pass) -> str:
+    """Sum up the checksums of what the store holds of a look: a new scene need not change them."""
+    store, key = states.site.store, states.looks.state_key
+    folders = [f"{layer}/{key}/{p.id}" for layer in ("state", "feature")]
+    marks = [block_mark(store.block_path(f, t)) for f in folders for t in store.tiles]
+    quality = states.looks.quality[p.id]
+    content = [marks, *quality.shift_px]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
@@ -71,8 +83,16 @@ def write_normals(
         site.store.write(folder, tile, _fit_tile(states, history, tile, options), durable=False)
 
     map_tiles(one, todo, site.workers, site.progress, what)
-    keep_newest(site.store.root / "normal", key, _KEPT)
     return folder
+
+
+def tidy_normals(store: CorridorStore, used: Sequence[str]) -> None:
+    """Drop normals that no recent run had; the folders ``used`` by this one all stay."""
+    keys = [Path(folder).parts[1] for folder in used]
+    for key in keys:
+        os.utime(store.root / "normal" / key)
+    if keys:
+        keep_newest(store.root / "normal", keys[-1], max(_KEPT, len(keys)))
 
 
 def _fit_tile(
@@ -88,8 +108,7 @@ def _fit_tile(
         bool,
     )[_BORDER_PX:-_BORDER_PX, _BORDER_PX:-_BORDER_PX]
     parts: list[dict[str, NDArray[np.int16]]] = []
-    for row in range(core.row0, core.row1, _STRIP_PX):
-        strip = Window(row, min(row + _STRIP_PX, core.row1), core.col0, core.col1)
+    for strip in strips(core, max(len(ids), 1), 2 * len(MODELLED) + 1):
         wanted = near[strip.within(core)]
         parts.append(_fit_strip(states, (ids, days), strip, wanted, options))
     whole = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}

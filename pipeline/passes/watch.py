@@ -128,6 +128,7 @@ def watch(
         ground = ChangeSweep(sweep.quarter(), options.ground)
         found.normals[epoch.start] = ground.normals
         _record_ground(found, ground)
+        sweep.cache.clear()  # the normals are kept, and the windows of the tiles are not
     found.sightings.sort(key=lambda s: (s.on, s.pass_id, int(s.rows[0]), int(s.cols[0])))
     return found
 
@@ -162,6 +163,10 @@ class BaselineCache:
     def _fresh(self, window: Window) -> Baseline:
         reach = self._states.site.reach(window)
         return Baseline.build(self._states.history(self._ids, window), self._ranks, reach)
+
+    def clear(self) -> None:
+        """Forget what was built."""
+        self._build.cache_clear()
 
     def over(self, window: Window) -> Baseline:
         """Give the baseline of exactly ``window``; call it for windows that recur."""

@@ -196,7 +196,9 @@ def finish(
     """
     scl, sun = seen
     hidden = (codes == Sky.CLOUD) | (codes == Sky.CIRRUS)
-    back = whole_objects(codes == Sky.RESCUED, hidden, options.rescue)
+    # Turbid water was given back by its spectrum; what is flagged beside it is no edge of a roof.
+    bright = (codes == Sky.RESCUED) & (date["nir"] > 0.95 * date.get("green", date["nir"]))
+    back = whole_objects(bright, hidden, options.rescue)
     codes = np.where(back, np.uint8(Sky.RESCUED), codes)
     soft = options.dilate_soft_m / res_m
     cloud, speckle = split_speckle(codes == Sky.CLOUD, options.speckle_px)

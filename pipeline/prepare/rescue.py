@@ -117,7 +117,7 @@ def rescue(
 def whole_objects(
     given: NDArray[np.bool_], flagged: NDArray[np.bool_], options: RescueOptions
 ) -> NDArray[np.bool_]:
-    """Give back the rest of small flagged patches of which enough was given back.
+    """Give back the edge of small flagged patches of which enough was given back.
 
     Parameters
     ----------
@@ -135,6 +135,8 @@ def whole_objects(
     labels = np.zeros(given.shape, np.int32)
     ndimage.label(given | flagged, structure=np.ones((3, 3), dtype=int), output=labels)
     out = given.copy()
+    # Its mixed edge and no more: a cloud may touch a roof.
+    near = np.asarray(ndimage.binary_dilation(given, np.ones((5, 5))), bool)
     counts = np.bincount(labels[given], minlength=int(labels.max()) + 1)
     for label, box in enumerate(ndimage.find_objects(labels), 1):
         if box is None or counts[label] == 0:
@@ -143,7 +145,7 @@ def whole_objects(
             continue
         patch = labels[box] == label
         if counts[label] >= options.object_share * np.count_nonzero(patch):
-            out[box] |= patch
+            out[box] |= patch & near[box]
     return out
 
 
