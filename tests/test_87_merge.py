@@ -22,8 +22,6 @@ def candidate(
     own = {} if kind is Kind.ZHAN else {**GROUND, **measures}
     area = outline.area
     return Candidate(kind, "c", outline, "EPSG:32649", area, (), evidence, 0.5, own, (), "x")
-        kind, "c", outline, "EPSG:32649", outline.area, (), evidence, 0.5, own, (), "x"
-    )
 
 
 FIRST, MORE, SURE, GONE = (

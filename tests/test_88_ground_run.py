@@ -146,5 +146,8 @@ def test_a_pond_does_not_begin_to_wait_anew_with_every_patrol(
         period = {"from": "2024-01-01", "patrol_from": start, "to": end, "zone": "UTC"}
         path = tiny.workflow(tmp_path, images, period=period)
         assert run_workflow(RunRequest(path)) == ExitCode.DONE
-    states = {p["kind"]: (p["evidence_state"], p["hits"]) for p in everything(tmp_path)}
-    assert states == {p["kind"]: (p["evidence_state"], p["hits"]) for p in everything(done)}
+    # The shed's first looks were taken for cloud by the patrol that had no third one yet.
+    (pond,) = [p for p in everything(tmp_path) if p["kind"] == "cai"]
+    (whole,) = [p for p in everything(done) if p["kind"] == "cai"]
+    for name in ("evidence_state", "hits", "first_seen", "appeared_after"):
+        assert pond[name] == whole[name]

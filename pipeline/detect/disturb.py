@@ -64,6 +64,9 @@ class DisturbOptions(BaseModel):
     wait_water_days: float = Field(
         default=60.0, ge=0, le=400, description="a pond must have outlasted what floods leave [d]"
     )
+    lighter_z: float = Field(
+        default=3.0, ge=0, le=20, description="deviation of brightness that bare ground must have"
+    )
     soil_index: float = Field(
         default=0.08, ge=-0.2, le=0.4, description="BSI above which bare ground is like soil"
     )
@@ -117,6 +120,8 @@ def examine(
     # Where no field is known, whatever has the spectrum of soil may be one.
     soil = not wet and not numbers["bright"] >= region.soil_ceiling
     soil &= not numbers.get("bare", np.inf) < o.soil_index  # without the index it may be soil
+    # What has only lost its green may be felled, mown or harvested.
+    soil |= not wet and numbers["z_bright"] < o.lighter_z
     linear = shape.elongation >= o.linear_elongation and shape.width_px <= o.linear_width_px
     numbers["linear"] = float(linear)
     numbers["soil"] = float(soil)

@@ -1,7 +1,7 @@
 """One problem is one case: what both detectors saw of one place becomes one candidate.
 
-A fill begins on the bank, and its landward edge is changed ground. Two candidates that touch, are
-of like size and both stand are one problem: the one with the better evidence stays, of equals the
+A fill begins on the bank, and its landward edge is changed ground. Two candidates that touch and
+both stand are one problem: the one with the better evidence stays, of equals the
 one in the water, whose case the level has proved, and takes the other's outline. Where that is
 changed ground the problem is 乱占 first, because land has grown into the water; what else it may be
 is kept. A pond beside a fill is another problem, and so is a heap many times its size.
@@ -20,7 +20,7 @@ from pipeline.model import Candidate, EvidenceState, Kind
 
 _FILL_SCORE = 0.6  # of 乱占 where changed ground goes on in the water
 _TOUCH_M = 15.0  # one and a half pixels: blurred edges of neighbours meet
-_LIKE_SIZE = 6.0  # larger over smaller area up to which two that touch are one problem
+_LIKE_SIZE = 6.0  # changed ground beyond this times the fill that it touches is its own problem
 _RANK = {
     EvidenceState.EXPIRED: 0,
     EvidenceState.FIRST: 1,
@@ -75,8 +75,7 @@ def _touching(candidates: Sequence[Candidate]) -> dict[int, set[int]]:
     shapes = np.array([candidates[i].polygon for i in ground], dtype=object)
     for a, b in tree.query(shapes, predicate="dwithin", distance=_TOUCH_M).T:
         g, w = ground[int(a)], water[int(b)]
-        small, large = sorted((candidates[g].area_m2, candidates[w].area_m2))
-        if large <= _LIKE_SIZE * small:
+        if candidates[g].area_m2 <= _LIKE_SIZE * candidates[w].area_m2:
             out.setdefault(g, set()).add(w)
             out.setdefault(w, set()).add(g)
     return out
