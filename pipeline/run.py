@@ -93,7 +93,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
         failpoint("acquire.searched")
         if request.dry_run:
             _say_plan(workflow, corridors, searched)
-            return ExitCode.DONE
+            return ExitCode.UNREACHABLE if searched.unreachable else ExitCode.DONE
         for folder in (workflow.state, workflow.out):
             make_writable(folder)
         ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
@@ -174,6 +174,13 @@ def _say_plan(workflow: Workflow, corridors: Sequence[Corridor], searched: Searc
             print(line)
     for aside in searched.set_aside:
         print(f"set aside {aside.what}: {aside.reason}")
+    say_unreached(searched)
+
+
+def say_unreached(searched: Searched) -> None:
+    """Name the sources that gave no answer: the plan is not the whole of it."""
+    for what in searched.unreachable:
+        print(f"not reached: {what}. Run again later.")
 
 
 def _place(where: Attributor, case: Case) -> Attribution:

@@ -137,3 +137,14 @@ def test_dry_run_explains_and_writes_nothing(
     capsys.readouterr()
     assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE
     assert capsys.readouterr().out.count(" skip: ") == len(tiny.LEVELS)
+
+
+def test_a_dry_run_says_what_it_did_not_reach(
+    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tiny.workflow(tmp_path, images, sources=[tiny.source(images), tiny.SILENT])
+    assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.UNREACHABLE
+    said = capsys.readouterr().out
+    assert said.count(" new: ") == len(tiny.LEVELS)
+    assert "not reached: the catalogue http://127.0.0.1:9 does not answer" in said
+    assert "Run again later." in said
