@@ -28,7 +28,7 @@ from pipeline.passes.estimate import Estimate, estimate
 from pipeline.passes.gather import Gathered, gather
 from pipeline.passes.search import Searched, search
 from pipeline.passes.site import open_site, why_unopened
-from pipeline.run import log_lines, make_writable
+from pipeline.run import log_lines, make_writable, say_unreached
 
 log = logging.getLogger("siluan")
 
@@ -90,8 +90,9 @@ def build_baseline(request: BuildRequest) -> ExitCode:
         plans = [_plan(workflow, aside, c, searched.passes[c.id]) for c in corridors]
         _say_plans(workflow, plans)
         _say_aside(searched.set_aside)
+        say_unreached(searched)
         if request.dry_run:
-            return ExitCode.DONE
+            return ExitCode.UNREACHABLE if searched.unreachable else ExitCode.DONE
         if any(p.todo for p in plans):
             _ask(request)
         make_writable(workflow.state)

@@ -57,10 +57,11 @@ def list_stock(request: StockRequest) -> ExitCode:
     with ExitStack() as stack:
         stack.enter_context(log_lines())
         progress = stack.enter_context(reporter())
-        searched = search(workflow, corridors, stack, None, progress)
         for folder in (workflow.state, where):
             make_writable(folder)
         ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        # Under the lock: a search writes catalogues and makes products ready.
+        searched = search(workflow, corridors, stack, None, progress)
         cases = [c for c in ledger.cases() if c.merged_into is None and c.produced]
         cases = [c for c in cases if c.status not in (Status.REJECTED, Status.PERMITTED)]
         old = _read(where / FILE)

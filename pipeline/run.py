@@ -81,22 +81,19 @@ def run_workflow(request: RunRequest) -> ExitCode:
     workflow = _with_overrides(load_workflow(request.workflow), request)
     corridors = choose_corridors(workflow, request.corridors)
     layers = load_layers(workflow.layers)
+    if request.dry_run:
+        return _explain(workflow, corridors)
     clock = _Clock()
     with ExitStack() as stack:
         lines = stack.enter_context(log_lines())
         progress = stack.enter_context(reporter())
-        with clock.stage("search"):
-            # The catalogue of a folder has to lie somewhere; a dry run leaves nothing behind.
-            dry = request.dry_run
-            scratch = Path(stack.enter_context(TemporaryDirectory())) if dry else None
-            searched = search(workflow, corridors, stack, scratch, progress)
-        failpoint("acquire.searched")
-        if request.dry_run:
-            _say_plan(workflow, corridors, searched)
-            return ExitCode.DONE
         for folder in (workflow.state, workflow.out):
             make_writable(folder)
+        # A search writes catalogues and makes products ready: two runs of one state take turns.
         ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        with clock.stage("search"):
+            searched = search(workflow, corridors, stack, None, progress)
+        failpoint("acquire.searched")
         known = ledger.cases()
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, workflow.state))
@@ -133,6 +130,17 @@ def run_workflow(request: RunRequest) -> ExitCode:
         with clock.stage("publish"):
             folder = _publish(workflow, corridors, judged, result, record, lines)
     return _close(folder, result, record, unreachable)
+
+
+def _explain(workflow: Workflow, corridors: Sequence[Corridor]) -> ExitCode:
+    """Say what a run would read; the catalogue of a folder lies in a scratch folder meanwhile."""
+    with ExitStack() as stack:
+        stack.enter_context(log_lines())
+        progress = stack.enter_context(reporter())
+        scratch = Path(stack.enter_context(TemporaryDirectory()))
+        searched = search(workflow, corridors, stack, scratch, progress)
+        _say_plan(workflow, corridors, searched)
+        return ExitCode.UNREACHABLE if searched.unreachable else ExitCode.DONE
 
 
 def make_writable(folder: Path) -> None:
@@ -174,6 +182,13 @@ def _say_plan(workflow: Workflow, corridors: Sequence[Corridor], searched: Searc
             print(line)
     for aside in searched.set_aside:
         print(f"set aside {aside.what}: {aside.reason}")
+    say_unreached(searched)
+
+
+def say_unreached(searched: Searched) -> None:
+    """Name the sources that gave no answer: the plan is not the whole of it."""
+    for what in searched.unreachable:
+        print(f"not reached: {what}. Run again later.")
 
 
 def _place(where: Attributor, case: Case) -> Attribution:

@@ -13,7 +13,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, LedgerHeldError, SourceUnreachableError
+from pipeline.inventory import StockRequest, list_stock
+from pipeline.ledger import open_ledger
 from pipeline.run import RunRequest, run_workflow
 
 
@@ -137,3 +139,38 @@ def test_dry_run_explains_and_writes_nothing(
     capsys.readouterr()
     assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE
     assert capsys.readouterr().out.count(" skip: ") == len(tiny.LEVELS)
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("pipeline.run", lambda path: run_workflow(RunRequest(path))),
+        ("pipeline.inventory", lambda path: list_stock(StockRequest(path))),
+    ],
+)
+def test_nothing_is_searched_or_made_ready_outside_the_lock(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch, module: str, command: Any
+) -> None:
+    held: list[bool] = []
+
+    def within(*_: Any) -> Any:
+        with pytest.raises(LedgerHeldError), open_ledger(tmp_path / "state/ledger.sqlite"):
+            pass
+        held.append(True)
+        raise SourceUnreachableError("no answer")
+
+    monkeypatch.setattr(f"{module}.search", within)
+    with pytest.raises(SourceUnreachableError):
+        command(tiny.workflow(tmp_path, images))
+    assert held == [True]
+
+
+def test_a_dry_run_says_what_it_did_not_reach(
+    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tiny.workflow(tmp_path, images, sources=[tiny.source(images), tiny.SILENT])
+    assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.UNREACHABLE
+    said = capsys.readouterr().out
+    assert said.count(" new: ") == len(tiny.LEVELS)
+    assert "not reached: the catalogue http://127.0.0.1:9 does not answer" in said
+    assert "Run again later." in said

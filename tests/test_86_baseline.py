@@ -125,6 +125,28 @@ def test_a_dry_run_and_a_refusal_leave_nothing(
     assert (tmp_path / "state/store").exists()
 
 
+def test_what_was_not_reached_is_said_before_it_asks(
+    tmp_path: Path,
+    images: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tiny.workflow(tmp_path, images, sources=[tiny.source(images), tiny.SILENT])
+    assert build(path, dry_run=True) == ExitCode.UNREACHABLE
+    assert "not reached: the catalogue http://127.0.0.1:9" in capsys.readouterr().out
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    asked: list[str] = []
+
+    def no(_: str) -> str:
+        asked.append(capsys.readouterr().out)
+        return "n"
+
+    monkeypatch.setattr("builtins.input", no)
+    with pytest.raises(ConfigurationError, match="as you said"):
+        build(path, yes=False)
+    assert "not reached: the catalogue http://127.0.0.1:9" in asked[0]
+
+
 def stored(folder: Path) -> dict[str, bytes]:
     (store,) = (folder / "state/store").iterdir()
     return {str(p.relative_to(store)): p.read_bytes() for p in store.rglob("*") if p.is_file()}

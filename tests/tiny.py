@@ -21,6 +21,7 @@ WATER = (0.05, 0.07, 0.05, 0.03, 0.015, 0.01)
 SOIL = (0.10, 0.13, 0.17, 0.22, 0.28, 0.24)
 GRASS = (0.04, 0.07, 0.05, 0.30, 0.18, 0.10)
 LEVELS = (0.9, 0.5, 0.7, 0.3, 0.8, 0.6, 0.4, 0.9, 0.5, 0.7, 0.85, 0.6, 0.75, 0.8, 0.45)
+SILENT = {"type": "stac", "url": "http://127.0.0.1:9", "sensor": "tiny", "retries": 0}
 FILL_FROM = 10  # index of the first date that shows the fill
 
 
