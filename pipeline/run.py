@@ -87,13 +87,13 @@ def run_workflow(request: RunRequest) -> ExitCode:
     with ExitStack() as stack:
         lines = stack.enter_context(log_lines())
         progress = stack.enter_context(reporter())
-        for folder in (workflow.state, workflow.out):
-            make_writable(folder)
+        make_writable(workflow.state)
         # A search writes catalogues and makes products ready: two runs of one state take turns.
         ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
         with clock.stage("search"):
             searched = search(workflow, corridors, stack, None, progress)
         failpoint("acquire.searched")
+        make_writable(workflow.out)
         known = ledger.cases()
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, workflow.state))
