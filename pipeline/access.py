@@ -20,6 +20,17 @@ EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 """Name of an environment variable that holds a secret; never the secret."""
 
 
+def without_secrets(value: str) -> str:
+    """Give an address back, or refuse one that may hold a secret: it stands in files and in logs."""
+    parts = urlsplit(value)
+    if parts.username is not None or parts.password is not None or parts.query:
+        raise ValueError(
+            "an address holds no user, password or query; name the variable that holds a token or "
+            "a key in access.signing or access.s3 instead"
+        )
+    return value
+
+
 class Mirror(BaseModel):
     """Files whose address begins with ``from`` are read at ``to`` instead."""
 
@@ -33,7 +44,7 @@ class Mirror(BaseModel):
     def _absolute(cls, value: str) -> str:
         if not value.startswith(("http://", "https://", "s3://")) and not Path(value).is_absolute():
             raise ValueError("a mirror is an http(s):// or s3:// address, or an absolute folder")
-        return value
+        return without_secrets(value)
 
 
 class SasSigning(BaseModel):

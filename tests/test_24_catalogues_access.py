@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
+from pydantic import ValidationError
 from small_servers import answering, forwarding
 from test_20_acquire import TABLE, WANTED, five, source
 from test_22_rasters_remote import written
@@ -26,6 +27,7 @@ from test_83_served import served
 
 from pipeline.access import Access
 from pipeline.acquire.local_api import serve
+from pipeline.acquire.source import StacSource
 from pipeline.acquire.stac import search_stac
 from pipeline.errors import ConfigurationError, ExitCode, SceneUnusableError, SourceUnreachableError
 from pipeline.io import remote
@@ -298,3 +300,18 @@ def test_a_run_over_signed_files_writes_no_token(
     leaks = [p for p in written_ if b"abc%2F" in p.read_bytes() or b"abc/def" in p.read_bytes()]
     assert leaks == []
     assert "abc" not in captured.out + captured.err
+
+
+@pytest.mark.parametrize(
+    "url", ["https://user:s3cr3t@h.invalid/v1", "https://h.invalid/v1?t=s3cr3t"]
+)
+def test_an_address_that_may_hold_a_secret_is_refused_and_not_said(url: str) -> None:
+    for build in (
+        lambda: StacSource.model_validate({"url": url, "sensor": "x"}),
+        lambda: Access.model_validate({"mirrors": [{"from": "https://a", "to": url}]}),
+    ):
+        with pytest.raises(ValidationError) as refused:
+            build()
+        (error,) = refused.value.errors()
+        assert "access.signing" in error["msg"]
+        assert "s3cr3t" not in error["msg"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from pipeline.access import Access
+from pipeline.access import Access, without_secrets
 from pipeline.acquire.source import StacSource, Supports
 from pipeline.errors import ConfigurationError
 from pipeline.io.settings import load_model
@@ -33,7 +34,9 @@ class CatalogueEntry(BaseModel):
 
     title: str
     source: str = Field(description="where what stands here comes from, and what was not tried")
-    url: str = Field(description="address of the STAC API")
+    url: Annotated[str, AfterValidator(without_secrets)] = Field(
+        description="address of the STAC API"
+    )
     page_size: int = Field(default=100, ge=1, le=1000, description="items a page")
     supports: Supports = Supports()
     collections: dict[str, CollectionEntry] = Field(min_length=1)

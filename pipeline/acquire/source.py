@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.access import Access
+from pipeline.access import Access, without_secrets
 from pipeline.acquire.narrow import Narrow
 from pipeline.model import Scene, SetAside
 
@@ -58,6 +58,11 @@ class StacSource(BaseModel):
     )
     supports: Supports = Supports()
     access: Access = Access()
+
+    @field_validator("url")
+    @classmethod
+    def _no_secret(cls, value: str) -> str:
+        return without_secrets(value) if "://" in value else value
 
     @field_validator("filter")
     @classmethod
