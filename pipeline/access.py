@@ -21,7 +21,7 @@ EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 
 def without_secrets(value: str) -> str:
-    """Give an address back, or refuse one that may hold a secret: it stands in files and in logs."""
+    """Give an address back, or refuse one that may hold a secret: files and logs name it."""
     parts = urlsplit(value)
     if parts.username is not None or parts.password is not None or parts.query:
         raise ValueError(
