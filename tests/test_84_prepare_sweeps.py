@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent))
 import valley
 
+from pipeline.io import blocks
 from pipeline.io.looks import LookReader
 from pipeline.io.store import DamagedBlockError
 from pipeline.io.vault import Vault, keep_newest
@@ -225,7 +226,12 @@ def test_shifts_and_changes_are_those_of_all_dates_at_once(tmp_path: Path) -> No
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("narrow")
-def test_memory_hardly_grows_with_the_dates(tmp_path: Path) -> None:
+def test_memory_hardly_grows_with_the_dates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The cache of blocks is bounded and belongs to the process: what earlier tests left in it must
+    # not decide what is counted here.
+    monkeypatch.setattr(blocks, "_cache", blocks._Cache(1 << 20))
     side = 128
     peaks: dict[int, int] = {}
     for dates in (6, 6, 30):  # the first one warms up caches and compiled code
