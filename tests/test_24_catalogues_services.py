@@ -347,4 +347,4 @@ def test_a_window_of_an_object_is_the_window_of_the_file(images: Path, store: st
 
 def object_asset(store: str, href: str) -> Asset:
     access = Access.model_validate(s3(store, anonymous=True))
-    return Asset("red", href, 3, 1e-4, 0.0, 0.0, 10.0, access)
+    return Asset("red", href, 3, 1e-4, 0.0, 0.0, 10.0, access=access)
