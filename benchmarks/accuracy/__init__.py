@@ -1,0 +1,1 @@
+"""Measured accuracy of the detectors: real labels, injected objects, simulation, baselines."""
