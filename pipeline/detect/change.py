@@ -38,6 +38,7 @@ HALO_PX = 4
 
 N_STRATA = 3
 _STRATA_EDGES = np.array([0.3, 0.55], np.float32)  # of expected NDVI: bare, mixed, green
+_SOIL_NDVI = np.float32(0.1)  # of ground without plants
 _RESIDUAL_BINS = 161
 _RESIDUAL_STEP = 0.005  # residuals of -0.4..0.4 in steps of this; the ends collect the rest
 _BRIGHT_BINS = 200  # of 0..1
@@ -52,6 +53,13 @@ class ChangeOptions(BaseModel):
     grow_z: float = Field(default=2.5, ge=1, le=20, description="deviation that an object grows to")
     bare_ndvi: float = Field(
         default=0.2, ge=0.05, le=0.4, description="NDVI above which ground is not bare or built"
+    )
+    mixed_gone: float = Field(
+        default=0.6,
+        gt=0,
+        le=1,
+        description="share of the expected vegetation that must be gone where a pixel is only "
+        "partly bare: small objects have no pure pixel",
     )
     bright_min: float = Field(
         default=0.08, ge=0.02, le=0.3, description="darker ground is wet soil or shade"
@@ -306,9 +314,10 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
     """Mark the unexpected pixels of a look; exact where :data:`HALO_PX` lies around a pixel."""
     o = options or ChangeOptions()
     ground = surface.ground
-    bare = ground & (surface.state == Ground.DRY) & (surface.seen[NDVI] <= o.bare_ndvi)
-    bare &= surface.seen[BRIGHT] >= o.bright_min
     lighter, greener = z[BRIGHT], z[NDVI]
+    bare = (surface.state == Ground.DRY) & (surface.seen[NDVI] <= o.bare_ndvi)
+    bare |= (surface.state != Ground.WET) & _mostly_bare(surface, z, o)
+    bare &= ground & (surface.seen[BRIGHT] >= o.bright_min)
     lost = surface.expected[NDVI] - surface.seen[NDVI] >= o.green_lost
     with np.errstate(invalid="ignore"):
         weak = bare & ((lighter >= o.grow_z) | ((greener <= -o.grow_z) & lost & (lighter >= 0)))
@@ -321,6 +330,15 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
     wet_seed = drowned & (surface.land | company)
     keep = surface.land | company
     return Flags(weak & keep, wet & keep, bare_seed | wet_seed)
+
+
+def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
+    """Where green ground lost most of its green and became much brighter: pixels partly covered."""
+    expected = surface.expected[NDVI]
+    with np.errstate(invalid="ignore"):
+        left = (surface.seen[NDVI] - _SOIL_NDVI) / np.maximum(expected - _SOIL_NDVI, 0.05)
+        green = (expected >= _STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
+        return green & (z[BRIGHT] >= o.seed_z) & (z[NDVI] <= -o.seed_z)
 
 
 def _share(marked: Bool, ground: Bool, o: ChangeOptions) -> Bool:

@@ -200,7 +200,8 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
     seen, z = surface.seen[:, mask], marked.z[:, mask]
     ever = (surface.state == Ground.WET) & ~surface.land | surface.bar
     near = _distance(mask, ever)
-    bare = marked.bare[mask]
+    # The edge of an object is half what lies around it, and plants have a very low soil index.
+    bare = marked.bare[mask][seen[NDVI] <= np.median(seen[NDVI])]
     index = {"bare": float(np.median(bare))} if np.isfinite(bare).all() else {}
     return index | {
         "area_m2": surface.res_m**2 * shape.pixels,

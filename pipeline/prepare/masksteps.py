@@ -144,7 +144,8 @@ def may_give_back(hints: NDArray[np.uint8], options: MaskOptions) -> bool:
     """Tell whether any pixel was flagged under an open sky often enough for a rescue."""
     both = FLAGGED | OPEN_SKY
     most = np.count_nonzero((hints & both) == both, axis=0).max(initial=0)
-    return bool(most >= min(options.rescue.least_looks, options.rescue.consecutive))
+    # A look of a new object need not be flagged if it shows what the flagged ones show.
+    return bool(most >= min(options.rescue.least_looks, options.rescue.consecutive, 2))
 
 
 def give_back(

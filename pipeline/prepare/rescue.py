@@ -3,7 +3,9 @@
 Two rules, per pixel, over looks at which the surroundings are otherwise clear:
 
 * *bright surface*: flagged on most of them, and most of the flagged ones show one spectrum;
-* *new object*: flagged on three consecutive ones with one spectrum and no shadow that fits.
+* *new object*: flagged on three consecutive ones with one spectrum and no shadow that fits. A look
+  that shows the same spectrum, clearly brighter than the pixel ever was, but is not flagged counts
+  as well: what is flagged now and then is the edge of a roof and not a passing cloud.
 
 A pixel so recognised is given back on every look that shows the same spectrum, and only there, so
 a cloud over a roof stays a cloud.
@@ -65,6 +67,19 @@ class RescueOptions(BaseModel):
         description="Share of such a patch that was given back from which all of it is: the pixels "
         "of its edge are mixed, and their spectrum moves with every shift",
     )
+    small_px: int = Field(
+        default=8,
+        ge=0,
+        le=20,
+        description="A patch no longer than this is almost all edge: one pixel of it is enough",
+    )
+    brighter: float = Field(
+        default=0.08,
+        gt=0,
+        le=0.5,
+        description="Reflectance in the first band by which a new object outshines what the pixel "
+        "was when it was not flagged",
+    )
     shadow_px: int = Field(
         default=60, ge=0, le=120, description="How far [px] a fitting shadow is looked for"
     )
@@ -109,6 +124,7 @@ def rescue(
         shadowed,
         tolerance,
         (options.most, options.least_looks, options.consecutive),
+        options.brighter,
         out,
     )
     return out
@@ -144,9 +160,18 @@ def whole_objects(
         if max(s.stop - s.start for s in box) > options.object_px:
             continue
         patch = labels[box] == label
-        if counts[label] >= options.object_share * np.count_nonzero(patch):
+        if _enough(patch, given[box], options):
             out[box] |= patch & near[box]
     return out
+
+
+def _enough(patch: NDArray[np.bool_], given: NDArray[np.bool_], options: RescueOptions) -> bool:
+    """Tell whether so much of a patch was given back that it is an object and no cloud."""
+    # A roof of a few pixels may have a single pure one; clouds as small that touch one are rare.
+    if max(patch.shape) <= options.small_px:
+        return True
+    known = np.count_nonzero(patch & given)
+    return known >= options.object_share * np.count_nonzero(patch)
 
 
 @njit(cache=True, nogil=True)
@@ -187,20 +212,27 @@ def _newcomer(  # pragma: no cover - compiled
     clear: NDArray[np.int64],
     state: tuple[MaskStack, MaskStack],
     tolerance: tuple[float, float],
-    consecutive: int,
+    needs: tuple[int, float],
 ) -> int:
     """Give the newest look of the first unbroken run that is long enough, or -1."""
-    run = 0
-    for k in range(clear.size):
-        t = clear[k]
-        if not state[0][t, place[0], place[1]] or state[1][t, place[0], place[1]]:
-            run = 0
-            continue
-        if run > 0 and not _same(spectrum, place, clear[k - 1], t, tolerance):
-            run = 0
-        run += 1
-        if run >= consecutive:
+    r, c = place
+    run, last = 0, -1
+    usual = np.inf  # darkest unflagged look so far
+    for t in clear:
+        flagged = state[0][t, r, c]
+        same = last >= 0 and _same(spectrum, place, last, t, tolerance)
+        if flagged and not state[1][t, r, c]:
+            run = run + 1 if same else 1
+            last = t
+        elif not flagged and same and spectrum[0][t, r, c] >= usual + needs[1]:
+            run += 1
+            last = t
+        elif not (flagged and same):  # a dark patch in the shadow's direction alone proves nothing
+            run, last = 0, -1
+        if run >= needs[0]:
             return t
+        if not flagged:
+            usual = min(usual, spectrum[0][t, r, c])
     return -1
 
 
@@ -211,6 +243,7 @@ def _models(  # pragma: no cover - compiled
     state: tuple[MaskStack, MaskStack, MaskStack],
     tolerance: tuple[float, float],
     counts: tuple[float, int, int],
+    brighter: float,
 ) -> tuple[int, int]:
     """Give the looks that show the bright surface and the new object of a pixel; -1 for none."""
     flagged, open_sky, shadowed = state
@@ -229,9 +262,10 @@ def _models(  # pragma: no cover - compiled
         best, support = _mode(spectrum, place, bright[:m], tolerance)
         if support >= max(counts[1], counts[0] * m):
             known = best
-    if m < counts[2]:
+    if m < 2:
         return known, -1
-    return known, _newcomer(spectrum, place, clear[:n], (flagged, shadowed), tolerance, counts[2])
+    needs = (counts[2], brighter)
+    return known, _newcomer(spectrum, place, clear[:n], (flagged, shadowed), tolerance, needs)
 
 
 @njit(cache=True, nogil=True)
@@ -242,12 +276,14 @@ def _rescue(  # pragma: no cover - compiled
     shadowed: MaskStack,
     tolerance: tuple[float, float],
     counts: tuple[float, int, int],
+    brighter: float,
     out: MaskStack,
 ) -> None:
     _, height, width = flagged.shape
     for r in range(height):
         for c in range(width):
-            known, new = _models(spectrum, (r, c), (flagged, open_sky, shadowed), tolerance, counts)
+            state = (flagged, open_sky, shadowed)
+            known, new = _models(spectrum, (r, c), state, tolerance, counts, brighter)
             if known < 0 and new < 0:
                 continue
             for t in range(flagged.shape[0]):
