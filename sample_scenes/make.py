@@ -118,7 +118,7 @@ def make(out: Path, options: SampleOptions, force: bool = False) -> dict[str, An
         if any(out.iterdir()) and not mark.is_file():
             raise ConfigurationError(
                 f"the folder {out} holds files that were not made by sample_scenes",
-                "choose another --out or empty it",
+                "Choose another --out or empty it",
             )
         if mark.is_file() and not force:
             made = json.loads(mark.read_text(encoding="utf-8"))

@@ -10,13 +10,15 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import shapes
 from shapely import affinity
-from shapely.geometry import LineString, Polygon, box, shape
+from shapely.geometry import LineString, MultiPolygon, Polygon, box, shape
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
 from sample_scenes.fields import F32
 from sample_scenes.options import FINE, PAD, RES
 from sample_scenes.terrain import Terrain
+
+SMALLEST_M2 = 1.0  # a hundredth of a pixel: nothing that anybody could look for
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,17 @@ def valid(area: BaseGeometry) -> Polygon:
     repaired = shapely.make_valid(area)
     parts = [p for p in shapely.get_parts(repaired) if isinstance(p, Polygon)]
     return max(parts, key=lambda p: p.area)
+
+
+def clip(area: BaseGeometry, frame: Polygon) -> BaseGeometry:
+    """Give the polygons of ``area`` inside ``frame``; empty when it has none there.
+
+    Where an outline runs along the frame's edge, the intersection also holds lines and points,
+    which cover no ground. Parts of less than SMALLEST_M2 would collapse when they are rounded.
+    """
+    parts = [p for p in shapely.get_parts(area.intersection(frame)) if isinstance(p, Polygon)]
+    large = [p for p in parts if p.area >= SMALLEST_M2]
+    return large[0] if len(large) == 1 else MultiPolygon(large)
 
 
 def outline(mask: NDArray[np.bool_], smallest_m2: float = 800.0) -> BaseGeometry:

@@ -7,9 +7,9 @@ from shapely.geometry import Polygon, box
 
 from sample_scenes.fields import generator
 from sample_scenes.objects import RESERVOIR, RIVER, SceneObject, StaticTrap, utc
-from sample_scenes.options import RES, SampleOptions
+from sample_scenes.options import RES, WORLD, SampleOptions
 from sample_scenes.schedule import Day, lowest_pool
-from sample_scenes.shapes import bar, blob, outline, valid
+from sample_scenes.shapes import bar, blob, clip, outline, valid
 from sample_scenes.terrain import Terrain, centre_x, half_width
 
 LONG_AGO = utc(2000, 1, 1)
@@ -145,21 +145,19 @@ def static(
     bars = (body == 1) & (z > river_low) & (z < 3.3)
     seen = (body == 2) & (z > first_year) & (z < 16)
     deeper = (body == 2) & (z > lowest) & (z <= first_year)
-    half = box(0, 0, side, 1600)
-    rest = box(0, 1600, side, side)
+    frame = box(0, 0, side, side)
+    whole = WORLD * RES
+    north, south = box(0, 0, whole, 1600), box(0, 1600, whole, whole)
     parts = (
-        ("bars-north", "bar or shore exposed by low water", RIVER, bars, half),
-        ("bars-south", "bar or shore exposed by low water", RIVER, bars, rest),
-        ("drawdown", "drawdown", RESERVOIR, seen, None),
-        ("drawdown-record", "drawdown below all history", RESERVOIR, deeper, None),
-        ("glint", "sun glint or turbid flood", RIVER, channel, None),
+        ("bars-north", "bar or shore exposed by low water", RIVER, bars, north),
+        ("bars-south", "bar or shore exposed by low water", RIVER, bars, south),
+        ("drawdown", "drawdown", RESERVOIR, seen, frame),
+        ("drawdown-record", "drawdown below all history", RESERVOIR, deeper, frame),
+        ("glint", "sun glint or turbid flood", RIVER, channel, frame),
     )
     out: list[StaticTrap] = []
-    for ident, words, corridor, mask, clip in parts:
-        region = outline(mask)
-        if clip is not None:
-            region = region.intersection(clip)
-        region = region.intersection(box(0, 0, side, side))
+    for ident, words, corridor, mask, part in parts:
+        region = clip(clip(outline(mask), part), frame)
         if not region.is_empty:
             out.append(StaticTrap(ident, words, corridor, region))
     return tuple(out)

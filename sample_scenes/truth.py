@@ -14,7 +14,7 @@ from sample_scenes.geo import collection, geojson, to_wgs84
 from sample_scenes.objects import SceneObject
 from sample_scenes.options import FINE, RES, RESERVOIR, RIVER, SampleOptions
 from sample_scenes.schedule import Day
-from sample_scenes.shapes import Footprint, outline, valid
+from sample_scenes.shapes import Footprint, clip, outline, valid
 from sample_scenes.surface import World, level_field, present
 from sample_scenes.terrain import Terrain, centreline
 
@@ -54,7 +54,7 @@ def truth(world: World, days: tuple[Day, ...], seen: dict[int, frozenset[str]]) 
     features: list[dict[str, Any]] = []
     for thing, foot in world.objects:
         dates = [d for d in days if thing.id in seen.get(d.index, ())]
-        area = thing.truth.intersection(frame)
+        area = clip(thing.truth, frame)
         if area.is_empty or not any(thing.grown(d.when) > 0 for d in days):
             continue
         wet = [d for d in dates if would_be_wet(world, d, foot) > 0.5]
@@ -109,9 +109,9 @@ def corridor_shapes(options: SampleOptions, ground: Terrain) -> dict[str, BaseGe
         water = outline((body == number) & (z < high), 5000.0)
         if water.is_empty:
             continue
-        area = valid(water.buffer(LAND_M).simplify(8.0).intersection(frame))
-        if not area.is_empty:
-            out[ident] = area
+        inside = clip(water.buffer(LAND_M).simplify(8.0), frame)
+        if not inside.is_empty:
+            out[ident] = valid(inside)
     return out
 
 

@@ -16,15 +16,18 @@ import pytest
 import rasterio
 from pydantic import ValidationError
 from rasterio.errors import RasterioIOError
-from shapely.geometry import mapping, shape
+from shapely.geometry import box, mapping, shape
+from shapely.ops import unary_union
 
 from pipeline.errors import ConfigurationError
+from sample_scenes import events, overview, schedule, terrain, traps, truth
 from sample_scenes import make as maker
-from sample_scenes import overview, schedule, truth
 from sample_scenes.fields import to_coarse
+from sample_scenes.landcover import LandCover
 from sample_scenes.options import BANDS, RES, SampleOptions
 from sample_scenes.score import main as score_main
 from sample_scenes.score import report, score
+from sample_scenes.shapes import clip, footprint
 from sample_scenes.surface import World, build_world, reflectance, water_fraction
 
 SMALL = SampleOptions(size=160, months=3)
@@ -302,6 +305,34 @@ TRUTH = _all(
     _square(3000, 300, "shore", kind=None, trap="drawdown"),
     _square(3000, 60, "boat", kind=None, trap="boat at anchor"),
 )
+
+
+@pytest.mark.parametrize("options", [SampleOptions(seed=21), SMALL])
+def test_truth_of_any_seed_is_polygons_that_are_really_there(options: SampleOptions) -> None:
+    # Along the frame's edge an outline meets it in lines and points, which cover no ground.
+    seeds = range(30) if options is SMALL else [options.seed]
+    for seed in seeds:
+        chosen = options.model_copy(update={"seed": seed})
+        ground = terrain.build(chosen)
+        made = traps.build(chosen) if options is SMALL else events.build(chosen, ground)
+        drawn = [(t, footprint(t.shape, t.grows_from, chosen.padded)) for t in made]
+        there = tuple((t, f) for t, f in drawn if f is not None)
+        world = World(chosen, ground, LandCover.__new__(LandCover), there, ())
+        features = truth.truth(world, schedule.make(chosen), {})["features"]
+        assert features
+        for feature in features + truth.corridors(chosen, ground)["features"][:-1]:
+            area = shape(feature["geometry"])
+            assert area.geom_type in ("Polygon", "MultiPolygon"), (seed, feature["id"])
+            assert area.is_valid, (seed, feature["id"])
+            assert area.area > 0, (seed, feature["id"])
+
+
+def test_what_only_touches_the_frame_is_not_inside() -> None:
+    frame = box(0, 0, 10, 10)
+    assert clip(box(10, 0, 20, 10), frame).is_empty
+    both = clip(unary_union([box(10, 0, 20, 3), box(8, 5, 20, 8), box(10, 3, 20, 5)]), frame)
+    assert both.equals(box(8, 5, 10, 8))
+    assert clip(box(9.99, 0, 20, 10), frame).is_empty  # it would collapse when rounded
 
 
 def test_score_counts_found_watch_missed_and_false() -> None:

@@ -29,6 +29,7 @@ from pipeline.prepare.quarantine import (
     stable_ground,
     tally_change,
 )
+from pipeline.prepare.radiometry import BINS
 from pipeline.prepare.sky import is_clear
 from pipeline.prepare.temporal import median_and_spread
 
@@ -120,8 +121,7 @@ def _counts(site: Site, spec: SteadySpec) -> NDArray[np.int64]:
     """Count changed and stable pixels of every pass; (T, 2)."""
     run = (site.workers, site.progress)
     map_tiles(partial(_write_ground, spec), spec.store.tiles, *run, "stable ground")
-    histograms = map_tiles(partial(_differences, spec), spec.ids, *run, "regional change")
-    regional = [np.array([regional_shift(h) for h in rows], np.float32) for rows in histograms]
+    regional = map_tiles(partial(_regional, spec), spec.ids, *run, "regional change")
     work = list(zip(spec.ids, regional, strict=True))
     counts = map_tiles(partial(_changes, spec), work, *run, "quarantine")
     shutil.rmtree(spec.store.root / spec.folder, ignore_errors=True)
@@ -178,17 +178,14 @@ def _compare(spec: SteadySpec, pass_id: str, tile: Tile) -> _Compared:
     return _Compared(median, spread, look, seen)
 
 
-def _differences(spec: SteadySpec, pass_id: str) -> NDArray[np.int64]:
-    """Histograms of the difference of one date to the ground, by band, over all tiles."""
-    total: list[NDArray[np.int64]] = []
+def _regional(spec: SteadySpec, pass_id: str) -> Image:
+    """Give what the region did on one date, by band, over all tiles; float32 (B,)."""
+    total = np.zeros((len(spec.bands), BINS), np.int64)
     for tile in spec.store.tiles:
         c = _compare(spec, pass_id, tile)
-        rows = [
-            difference_histogram(median, look, c.seen)
-            for median, look in zip(c.median, c.look, strict=True)
-        ]
-        total.append(np.stack(rows))
-    return np.asarray(np.sum(total, axis=0), dtype=np.int64)
+        for k, (median, look) in enumerate(zip(c.median, c.look, strict=True)):
+            total[k] += difference_histogram(median, look, c.seen)
+    return np.array([regional_shift(h) for h in total], np.float32)
 
 
 def _changes(spec: SteadySpec, item: tuple[str, Image]) -> tuple[int, int]:
