@@ -19,11 +19,12 @@ from pipeline.detect.expect import (
     tally_levels,
     tally_shore,
 )
+from pipeline.detect.kinds import water_scores
 from pipeline.detect.level import fit_level, frequency_bins, tally_history, tally_level
 from pipeline.detect.objects import join
 from pipeline.detect.zhan import HALO_PX, Pixels, Rejection, candidates, examine
 from pipeline.grid import tiles_over
-from pipeline.model import Grid, Ground, Sighting, Window
+from pipeline.model import Grid, Ground, Kind, Sighting, Window
 
 SHAPE = (160, 200)
 NOW = ("20240601T030000_x", datetime(2024, 6, 1, 3, tzinfo=UTC))
@@ -216,6 +217,33 @@ def test_boats_are_not_sightings() -> None:
     y, x = np.indices(SHAPE)
     boats = (np.abs(bed) < 4) & (x % 25 < 3) & (y % 12 < 3)
     assert not _certain(bed, 8.7, boats, Ground.DRY)
+
+
+def test_an_island_on_a_bar_waits_until_boats_would_have_left() -> None:
+    # Spoil on a bar that is ground at lower levels: too small to be kept in open water.
+    bed = _bed(0)
+    y, x = np.indices(SHAPE)
+    bar = np.argwhere((bed > 7) & (bed < 7.4) & (x > 30) & (x < 90))
+    near = [p for p in bar if (bed[p[0] - 4 : p[0] + 5, p[1] - 4 : p[1] + 5] < 8.6).all()]
+    row, col = near[len(near) // 2]
+    heap = (np.abs(y - row) <= 2) & (np.abs(x - col) <= 2)
+    state = _look(bed, 9.6, 11)
+    state[heap] = Ground.DRY
+    found = [s for s in _sightings(_detect(_history(bed), state)[1]) if heap[s.rows, s.cols].any()]
+    assert len(found) == 1
+    assert found[0].rows.size <= 60
+    assert found[0].certain
+    assert found[0].measures["island"] == 1
+    assert found[0].measures["bar_share"] >= 0.5
+    assert found[0].measures["wait_days"] == 90
+    assert next(iter(water_scores([found[0].measures]))) is Kind.CAI
+
+
+def test_what_hangs_together_with_the_shore_is_an_occupation_first() -> None:
+    assert water_scores([{"island": 0.0, "bar_share": 0.2}]) == {}
+    scores = water_scores([{"island": 0.0, "bar_share": 1.0}] * 3)
+    assert next(iter(scores)) is Kind.ZHAN
+    assert scores[Kind.CAI] > 0.3
 
 
 def test_hyacinth_is_not_a_sighting() -> None:

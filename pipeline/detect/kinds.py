@@ -64,6 +64,25 @@ def kind_scores(
     return dict(sorted(rounded.items(), key=lambda item: -item[1]))
 
 
+def water_scores(
+    measures: Sequence[Mapping[str, float]], options: KindOptions | None = None
+) -> dict[Kind, float]:
+    """Score 乱占 and 乱采 for ground that stands where water belongs.
+
+    Land that hangs together with the shore is an occupation; an island on a bar is most often a
+    heap that a dredger or a digger left. ``measures`` are of the sightings
+    (:func:`pipeline.detect.zhan.examine`); empty where only 乱占 was weighed.
+    """
+    o = options or KindOptions()
+    island = float(np.mean([m.get("island", 0.0) for m in measures]))
+    bar = float(np.median([m.get("bar_share", 0.0) for m in measures]))
+    if bar < 0.5:
+        return {}
+    dig = o.bar_weight * (0.5 + island / 2)
+    scores = {Kind.CAI: round(dig, 3), Kind.ZHAN: round(1 - dig, 3)}
+    return dict(sorted(scores.items(), key=lambda item: -item[1]))
+
+
 def _growth(measures: Sequence[Mapping[str, float]]) -> float:
     areas = [m["area_m2"] for m in measures]
     k = max(1, len(areas) // 3)

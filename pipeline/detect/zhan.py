@@ -7,7 +7,9 @@ cannot be told apart from a receding shore is *unknown*: an area to count, not a
 geometry, and not the pixels' own history at lower levels, calls water never makes a certain one.
 
 Bare ground in open water, touching no shore, is most often a vessel, a raft or a shoal: small ones
-are rejected, large ones (land reclaimed as an island) are kept but never certain.
+are rejected, large ones (land reclaimed as an island) are kept but never certain. On a bar, which
+is ground at lower levels, an island is most often a heap of spoil: it is kept whatever its size,
+and certain once it has outlasted boats and flood debris (``wait_days``).
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from pipeline.detect.expect import (
     leave_box_out,
     never_wet,
 )
+from pipeline.detect.level import N_BINS
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring, spans
 from pipeline.detect.recession import CLIP_PX, HALO_PX, percentile_of, tally_recession
 from pipeline.grid import pixels_to_mask
@@ -47,6 +50,7 @@ __all__ = [
 WINDOW_MARGIN_PX = HALO_PX + 40
 """Margin around an object's box that :func:`examine` needs in its view [px]."""
 
+_ON_BAR = 0.5  # share of an object from which it stands on a bar
 _LOCAL_PX = 40  # shore this near to an object is its own comparison
 
 
@@ -76,6 +80,12 @@ class ZhanOptions(BaseModel):
     )
     afloat_max_px: int = Field(
         default=60, ge=4, description="objects in open water up to this are rejected"
+    )
+    island_days: float = Field(
+        default=90.0,
+        ge=0,
+        le=400,
+        description="an island on a bar must have outlasted boats and flood debris [d]",
     )
     green_share: float = Field(
         default=0.5,
@@ -154,11 +164,14 @@ def examine(
         numbers |= _compare(mask, view, found)
         if not _stands_out(numbers, o):
             return Rejection("cannot be told from the shore that this level uncovers", True, n)
-    grounded = _grounded(mask, view)
+    grounded, bar = _grounded(mask, view), _bar_share(mask, view)
     looks = float(np.median(view.base.n_clear[mask]))
     sure = mask & _shifted(found.known >= o.certain_looks, view.radius_px)
     enough = np.count_nonzero(sure) >= max(o.min_pixels, o.known_share * n / 2)
-    certain = bool(enough) and grounded and not deep and looks >= o.sparse_below
+    firm = grounded or bar >= _ON_BAR
+    certain = bool(enough) and firm and not deep and looks >= o.sparse_below
+    numbers |= {"bar_share": bar, "island": float(not grounded)}
+    numbers["wait_days"] = 0.0 if grounded else o.island_days
     reach = int(np.bincount(view.reach[mask]).argmax())
     numbers |= {"level_rank": rest.days[reach].level.rank, "deep": float(deep), "looks": looks}
     return Sighting(
@@ -202,7 +215,8 @@ def _harmless(
     green = ring(mask, 2) & (view.state == Ground.GREEN) & found.wet
     if np.count_nonzero(green) >= o.green_share * n:
         return Rejection("vegetation afloat", False, n)
-    if not _grounded(mask, view) and n <= o.afloat_max_px:
+    afloat = n <= o.afloat_max_px and _bar_share(mask, view) < _ON_BAR
+    if afloat and not _grounded(mask, view):
         return Rejection("stands in open water: a vessel, a raft or a shoal", False, n)
     land = is_land(view.state) & ~mask & ~found.wet
     slim = shape.elongation >= o.elongation_min and shape.width_px <= o.span_width_max_px
@@ -219,6 +233,13 @@ def _grounded(mask: NDArray[np.bool_], view: View) -> bool:
     own = np.unique(labels[mask])
     shore = labels[land & never_wet(view.base.bins)]
     return int(np.count_nonzero(np.isin(shore, own))) >= 4
+
+
+def _bar_share(mask: NDArray[np.bool_], view: View) -> float:
+    """Give the share of an object on ground that history saw both dry and under water."""
+    bins = view.base.bins[mask]
+    bar = (bins > 0) & (bins < N_BINS - 1)  # UNSEEN is above all bins
+    return float(np.count_nonzero(bar)) / bins.size
 
 
 def _numbers(

@@ -154,7 +154,8 @@ def _sweep(
         tracks = link(watched.sightings, workflow.options.adjudicate.link)
         every = follow(site, looks, watched, tracks, (how, span.until), cases)
         tidy_normals(site.store, [n.folder for n in watched.normals.values()])
-        judged.candidates, absorbed = one_problem(every)
+        fold = workflow.options.adjudicate.fold
+        judged.candidates, absorbed = one_problem(every, fold, span.until)
         judged.relooks = relook(site, looks, watched, cases, (how, span.start))
     judged.not_observed = unseen(workflow, site, passes, reduced)
     judged.counts = _counts(passes, reduced, watched, len(tracks), site) | {"absorbed": absorbed}

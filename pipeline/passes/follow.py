@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from pipeline.detect.expect import (
     tally_levels,
     tally_shore,
 )
+from pipeline.detect.kinds import water_scores
 from pipeline.detect.observe import ObserveOptions, observe
 from pipeline.detect.water import WaterOptions, water_score
 from pipeline.detect.waterline import outline
@@ -76,14 +77,15 @@ def follow(
     states = States(site, looks, watched.flagged)
     benches = _Benches(site, looks, watched, states, options.watch.zhan)
 
-    earlier = [(c, case_pixels(site, c)) for c in cases if c.detector == GROUND]
+    earlier = [(c, case_pixels(site, c)) for c in cases]
 
     def one(track: Track) -> Candidate:
-        if track.kind is Kind.ZHAN:
-            return _candidate(site, looks, track, (benches, states), (options, until))
+        in_water = track.kind is Kind.ZHAN
+        since = _known_since(track, [e for e in earlier if (e[0].detector != GROUND) == in_water])
+        if in_water:
+            return _candidate(site, looks, track, (benches, states), (options, until, since))
         ground = options.watch.ground
         bench = benches.ground(track.first_on)
-        since = _known_since(track, earlier)
         return ground_candidate(site, bench, track, ground, (options.adjudicate, until, since))
 
     return map_tiles(one, tracks, site.workers, site.progress, "evidence")
@@ -121,6 +123,8 @@ def relook(
         first = watched.epochs[0][0].start
         if case.detector != GROUND:
             found = _looks_at(pixels, first, (benches, states), options)
+            wait = timedelta(days=case.measures.get("wait_days", 0.0))
+            found = _lasting(found, (case.evidence.first_seen or start) + wait)
         else:
             bench = benches.ground(first)
             found = relook_ground(site, bench, case, pixels, options.watch.ground)
@@ -210,13 +214,15 @@ def _candidate(
     looks: Looks,
     track: Track,
     data: tuple[_Benches, States],
-    how: tuple[FollowOptions, datetime],
+    how: tuple[FollowOptions, datetime, datetime],
 ) -> Candidate:
+    """Turn a track in the water into a candidate; ``how`` ends with the first sighting ever."""
     states = data[1]
-    options, until = how
+    options, until, since = how
     grid = site.store.grid
+    wait = timedelta(days=float(np.median([s.measures["wait_days"] for s in track.sightings])))
     found = _looks_at((track.rows, track.cols), track.first_on, data, options)
-    found = with_sightings(found, track)
+    found = _lasting(with_sightings(found, track), since + wait)
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
     candidate = assemble(
         track,
@@ -229,7 +235,24 @@ def _candidate(
         options=options.adjudicate,
     )
     shape = _outline(states, track, found, options.water)
-    return replace(candidate, polygon=shape, area_m2=round(geodesic_area_m2(shape, grid.crs), 2))
+    area = round(geodesic_area_m2(shape, grid.crs), 2)
+    scores = water_scores([s.measures for s in track.sightings], options.watch.ground.kinds)
+    kinds = {f"kind_{kind.value}": score for kind, score in scores.items()}
+    measures = dict(sorted((dict(candidate.measures) | kinds).items()))
+    return replace(
+        candidate,
+        polygon=shape,
+        area_m2=area,
+        measures=measures | {"wait_days": wait / timedelta(days=1)},
+        kind=next(iter(scores), Kind.ZHAN),
+    )
+
+
+def _lasting(looks: Sequence[Look], sure_from: datetime) -> list[Look]:
+    """Let no hit be certain before the object has lasted long enough."""
+    return [
+        replace(k, certain=False) if k.seen is Seen.HIT and k.on < sure_from else k for k in looks
+    ]
 
 
 def _looks_at(

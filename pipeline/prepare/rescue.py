@@ -170,8 +170,8 @@ def _enough(patch: NDArray[np.bool_], given: NDArray[np.bool_], options: RescueO
     # A roof of a few pixels may have a single pure one; clouds as small that touch one are rare.
     if max(patch.shape) <= options.small_px:
         return True
-    known = np.count_nonzero(patch & given)
-    return known >= options.object_share * np.count_nonzero(patch)
+    known = int(np.count_nonzero(patch & given))
+    return known >= options.object_share * int(np.count_nonzero(patch))
 
 
 @njit(cache=True, nogil=True)
