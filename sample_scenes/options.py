@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Literal
 
 from affine import Affine
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -35,9 +36,12 @@ class SampleOptions(BaseModel):
         default=datetime(2024, 1, 3, tzinfo=UTC), description="first possible acquisition (UTC)"
     )
     months: int = Field(default=24, ge=2, le=60, description="length of the series [30.4 days]")
-    per_month: int = Field(default=2, ge=1, le=5, description="acquisitions kept per month")
+    per_month: int = Field(default=2, ge=1, le=7, description="acquisitions kept per month")
     revisit_days: int = Field(
         default=5, ge=1, le=16, description="days between possible acquisitions"
+    )
+    sky: Literal["half", "third"] = Field(
+        default="half", description="share of all pixel-looks that is clear"
     )
     events: bool = Field(default=True, description="whether the four chaos appear; traps always do")
     noise: float = Field(

@@ -21,6 +21,18 @@ POOL: Final = (
     (14, 13.9), (16.5, 15.6), (18, 15.0), (19.5, 13.2), (21, 11.0), (22.3, 9.2), (23, 8.6),
     (24, 8.9), (27, 14.0), (60, 14.0),
 )  # fmt: skip
+Air = tuple[float, float, float]  # cloud, haze, cirrus
+SKIES: Final[dict[str, tuple[Air, ...]]] = {
+    "half": (
+        (0.0, 0.05, 0.0), (0.45, 0.1, 0.0), (0.0, 0.0, 0.0), (0.25, 0.0, 0.0), (0.02, 0.1, 0.0),
+        (0.0, 0.65, 0.0), (0.75, 0.2, 0.0), (0.0, 0.05, 0.0), (0.12, 0.0, 0.7), (0.04, 0.0, 0.0),
+        (0.9, 0.3, 0.3), (0.0, 0.1, 0.0), (0.35, 0.0, 0.0), (0.03, 0.15, 0.0),
+    ),
+    "third": (
+        (0.0, 0.05, 0.0), (0.0, 0.0, 0.0), (0.02, 0.1, 0.0), (0.0, 0.1, 0.0), (0.04, 0.15, 0.0),
+        (0.2, 0.0, 0.0), (0.45, 0.1, 0.0), (0.1, 0.65, 0.0), *((0.97, 0.3, 0.0),) * 10,
+    ),
+}  # fmt: skip
 FLOODS: Final = ((2024, 6, 20), (2025, 5, 28), (2025, 6, 26))
 
 
@@ -55,7 +67,7 @@ def make(options: SampleOptions) -> tuple[Day, ...]:
     rng = generator(options.seed, 2)
     times = _acquisitions(options, rng)
     n = len(times)
-    sky = _skies(times, rng)
+    sky = _skies(times, rng, SKIES[options.sky])
     clear = [i for i in range(n) if sky[i][0] < 0.08 and sky[i][1] < 0.2 and sky[i][2] == 0]
     role = {
         "outlier": clear[int(0.30 * len(clear))],
@@ -136,15 +148,10 @@ def _acquisitions(options: SampleOptions, rng: np.random.Generator) -> list[date
     ]
 
 
-def _skies(times: list[datetime], rng: np.random.Generator) -> list[tuple[float, float, float]]:
-    """(cloud, haze, cirrus) per date: about half of all pixel-looks are clear."""
+def _skies(times: list[datetime], rng: np.random.Generator, pattern: tuple[Air, ...]) -> list[Air]:
+    """Give (cloud, haze, cirrus) per date."""
     n = len(times)
-    pattern = (
-        (0.0, 0.05, 0.0), (0.45, 0.1, 0.0), (0.0, 0.0, 0.0), (0.25, 0.0, 0.0), (0.02, 0.1, 0.0),
-        (0.0, 0.65, 0.0), (0.75, 0.2, 0.0), (0.0, 0.05, 0.0), (0.12, 0.0, 0.7), (0.04, 0.0, 0.0),
-        (0.9, 0.3, 0.3), (0.0, 0.1, 0.0), (0.35, 0.0, 0.0), (0.03, 0.15, 0.0),
-    )  # fmt: skip
-    skies: list[tuple[float, float, float]] = []
+    skies: list[Air] = []
     while len(skies) < n:
         order = rng.permutation(len(pattern))
         skies += [pattern[i] for i in order]

@@ -1,0 +1,121 @@
+"""Measure the accuracy of the detectors and write it down.
+
+Usage: python -m benchmarks.accuracy [--only KEY ...] [--out DIR] [--seeds N ...] [--jobs 2]
+
+Prints Markdown, and writes accuracy.md and accuracy.json into DIR (with the date, the code's
+version, and the goals beside what was reached). A part whose data are absent says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accuracy.goals import goals_table
+from benchmarks.accuracy.parts import PARTS, Asked
+from benchmarks.accuracy.report import Section, markdown
+from pipeline import __version__
+from pipeline.io.atomic import write_bytes
+
+
+@dataclass(frozen=True)
+class _Given:
+    only: tuple[str, ...]
+    out: Path | None
+    asked: Asked
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts that were asked for."""
+    given = _parse(arguments)
+    began, sections = time.monotonic(), list[Section]()
+    seconds: dict[str, float] = {}
+    for key, part in PARTS.items():
+        if given.only and key not in given.only:
+            continue
+        start = time.monotonic()
+        print(f"accuracy: {key}", file=sys.stderr)
+        sections.append(part(given.asked))
+        seconds[key] = round(time.monotonic() - start, 1)
+    stamp = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "version": __version__,
+        "commit": _commit(),
+        "seconds": round(time.monotonic() - began, 1),
+        "seconds_by_part": seconds,
+    }
+    text = _text(sections, stamp)
+    print(text)
+    if given.out:
+        given.out.mkdir(parents=True, exist_ok=True)
+        write_bytes(given.out / "accuracy.md", text.encode())
+        content = {**stamp, "sections": [asdict(s) for s in sections]}
+        plain = json.dumps(_without_nan(content), ensure_ascii=False, indent=1, allow_nan=False)
+        write_bytes(given.out / "accuracy.json", plain.encode())
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> _Given:
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.accuracy", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
+    parser.add_argument("--only", nargs="+", choices=sorted(PARTS), default=[], metavar="KEY",
+                        help=f"parts to run: {', '.join(PARTS)}; default: all")  # fmt: skip
+    parser.add_argument("--out", type=Path, help="folder for accuracy.md and accuracy.json")
+    parser.add_argument("--seeds", type=int, nargs="+", help="other seeds than the report's")
+    parser.add_argument("--empty", type=int, nargs="*", help="other seeds without objects")
+    parser.add_argument("--jobs", type=int, default=2, help="processes; default 2")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"),
+                        help="folder of the real imagery")  # fmt: skip
+    parser.add_argument("--keep", type=Path, help="keep finished seeds here and start from them")
+    given = parser.parse_args(arguments)
+    asked = Asked(
+        data=given.data,
+        jobs=given.jobs,
+        seeds=None if given.seeds is None else tuple(given.seeds),
+        empty=None if given.empty is None else tuple(given.empty),
+        keep=given.keep,
+    )
+    return _Given(tuple(given.only), given.out, asked)
+
+
+def _text(sections: Sequence[Section], stamp: dict[str, Any]) -> str:
+    head = [
+        "# Accuracy",
+        "",
+        f"Measured on {stamp['date']} with version {stamp['version']} ({stamp['commit']}) in"
+        f" {stamp['seconds'] / 60:.1f} minutes by `python -m benchmarks.accuracy`.",
+        "",
+    ]
+    goals = goals_table({f"{s.key}.{k}": v for s in sections for k, v in s.numbers.items()})
+    body = [markdown(Section("goals", "Goals and what was reached", (goals,)))]
+    return "\n".join(head + body + [markdown(s) for s in sections])
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent
+    )
+    return done.stdout.strip() or "no repository"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(v) for v in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The goals of the issue beside what was reached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.accuracy.report import Table
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A goal; ``number`` is ``section.name`` of what is held against it, with _low and _high."""
+
+    what: str
+    number: str
+    goal: str
+    limit: float
+    above: bool  # at least the limit; else at most
+    use: str = ""  # "_high": the upper bound is held against the limit, and not the value
+
+
+GOALS = (
+    Goal("recall of suspected cases ≥ 1,000 m², simulated", "simulated.recall_large", "≥ 0.95",
+         0.95, True),
+    Goal("recall 400-1,000 m², simulated", "simulated.recall_small", "≥ 0.75", 0.75, True),
+    Goal("false suspected per 100 km and month, upper bound, simulated", "simulated.false",
+         "≤ 0.5, stretch 0.1", 0.5, False, "_high"),
+    Goal("right kind among the found, macro-averaged", "simulated.kind_macro", "≥ 0.85", 0.85,
+         True),
+    Goal("median position error of the outline [m]", "simulated.offset_m", "≤ 5", 5.0, False),
+    Goal("area bias, simulated [share]", "simulated.area_bias", "within ± 0.10", 0.10, False),
+    Goal("clear looks from appearance to suspected, median", "simulated.delay", "≤ 3", 3.0, False),
+    Goal("waterline RMSE, simulated [m]", "simulated.waterline_m", "≤ 2", 2.0, False),
+    Goal("false alarms of the baselines at their best recall, over ours",
+         "baselines.times_fewer", "≥ 10", 10.0, True),
+    Goal("reliability minus confidence, farthest bound of a bin of ≥ 200",
+         "confidence.farthest", "reaches within ± 0.08", 0.08, False),
+    Goal("recall ≥ 1,000 m², injected", "real_injected.recall_large", "≥ 0.85", 0.85, True),
+    Goal("false suspected per 100 km and month, upper bound, injected", "real_injected.false",
+         "≤ 1", 1.0, False, "_high"),
+)  # fmt: skip
+
+
+def goals_table(numbers: Mapping[str, float]) -> Table:
+    """Hold the numbers of all sections against the goals; what was not measured says so."""
+    rows = [(g.what, g.goal, *_reached(g, numbers)) for g in GOALS]
+    return Table("", ("measure", "goal", "reached", "95 %", "met"), tuple(rows))
+
+
+def _reached(goal: Goal, numbers: Mapping[str, float]) -> tuple[str, str, str]:
+    value = numbers.get(goal.number, math.nan)
+    if math.isnan(value):
+        return "not measured here", "", ""
+    low, high = (numbers.get(f"{goal.number}_{end}", math.nan) for end in ("low", "high"))
+    span = "" if math.isnan(low) else f"{low:.3g} to {high:.3g}"
+    held = numbers.get(goal.number + goal.use, value)
+    met = held >= goal.limit if goal.above else abs(held) <= goal.limit
+    return f"{value:.3g}", span, "yes" if met else "**no**"

@@ -1,0 +1,65 @@
+"""Many seeds in several processes; results are kept by the code that made them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmarks.accuracy.simulated.running import run_seed
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
+
+HELD_OUT = tuple(range(100, 124))
+HELD_OUT_EMPTY = tuple(range(200, 216))
+DEVELOPMENT = tuple(range(1, 7))
+
+
+def run_all(
+    seeds: Sequence[int], empty: Sequence[int], jobs: int = 2, keep: Path | None = None
+) -> list[dict[str, Any]]:
+    """Run seeds with objects and seeds without; ``keep`` is where finished ones are kept."""
+    work = [(s, True) for s in seeds] + [(s, False) for s in empty]
+    with tempfile.TemporaryDirectory() as scratch:
+        return parallel(_one, [(Path(scratch), keep, s, o) for s, o in work], jobs, "seeds")
+
+
+def _one(item: tuple[Path, Path | None, int, bool]) -> dict[str, Any]:
+    scratch, keep, seed, objects = item
+    name = f"{seed}{'' if objects else '-empty'}"
+    kept = keep / f"{name}.json" if keep else None
+    if kept and kept.is_file():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    result = run_seed(scratch / name, seed, objects=objects)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part = kept.with_suffix(".part")
+        part.write_text(json.dumps(result), encoding="utf-8")
+        part.rename(kept)
+    return result
+
+
+def parallel(
+    work: Callable[[Item], Done], items: Iterable[Item], jobs: int, what: str
+) -> list[Done]:
+    """Do the items in ``jobs`` processes of one thread each, in order; progress to stderr."""
+    everything = list(items)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    began = time.monotonic()
+    out: dict[int, Done] = {}
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(work, item): i for i, item in enumerate(everything)}
+        for future in as_completed(futures):
+            out[futures[future]] = future.result()
+            spent = time.monotonic() - began
+            print(f"{what}: {len(out)} of {len(everything)}, {spent:.0f} s", file=sys.stderr)
+    return [out[i] for i in range(len(everything))]

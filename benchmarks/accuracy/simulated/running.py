@@ -1,0 +1,145 @@
+"""Run a seed through ``siluan run`` and keep what its ledger holds, as plain JSON.
+
+The detector code is that of ``siluan run``: :func:`pipeline.run.run_workflow` on a workflow file
+over a static STAC catalogue on disk; nothing of it is replaced or left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.accuracy.simulated.series import Made, home_of, lengths_km, make_series, trap_shapes
+from pipeline.adjudicate.evidence import fold
+from pipeline.ledger import open_ledger
+from pipeline.model import Case, EvidenceState, Seen
+from pipeline.publish import split_cases
+from pipeline.run import RunRequest, run_workflow
+from sample_scenes.geo import to_utm
+
+ROOT = Path(__file__).resolve().parents[3]
+PATROL_MONTHS = 12.0
+Options = Mapping[str, Any]
+
+
+def run_seed(folder: Path, seed: int, *, objects: bool = True) -> dict[str, Any]:
+    """Make and run one seed in ``folder`` (emptied before and after); give its result."""
+    shutil.rmtree(folder, ignore_errors=True)
+    began = time.process_time()
+    made = make_series(folder / "data", seed, objects=objects)
+    rendered = time.process_time() - began
+    result = describe(made, seed, objects=objects) | run_once(folder, {})
+    result["cpu_s"] = [round(rendered, 1), round(time.process_time() - began - rendered, 1)]
+    shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+def describe(made: Made, seed: int, *, objects: bool) -> dict[str, Any]:
+    """Put what is true of a seed into plain JSON; outlines are WKT in UTM (EPSG:32649)."""
+    return {
+        "seed": seed,
+        "home": home_of(seed) if objects else None,
+        "dates": len(made.days),
+        "km": lengths_km(made),
+        "months": PATROL_MONTHS,
+        "objects": [
+            {
+                "id": p.thing.id,
+                "kind": p.thing.kind,
+                "corridor": p.thing.corridor_id,
+                "setting": p.setting,
+                "material": p.thing.material,
+                "appeared": p.thing.steps[0][0].isoformat(),
+                "chances": list(made.chances[p.thing.id]),
+                "area_m2": round(p.thing.truth.area, 1),
+                "wkt": to_utm(p.thing.truth).wkt,
+            }
+            for p in made.placed
+        ],
+        "traps": [
+            {"trap": words, "corridor": corridor, "wkt": shape.wkt}
+            for words, corridor, shape in trap_shapes(made)
+        ],
+    }
+
+
+def run_once(folder: Path, options: Options) -> dict[str, Any]:
+    """Run the workflow over ``folder/data`` with a store of its own; give the cases."""
+    work = folder / "run"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    path = work / "workflow.yaml"
+    path.write_text(yaml.safe_dump(workflow_of(folder, options)), encoding="utf-8")
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        run_workflow(RunRequest(path))
+    with open_ledger(work / "state" / "ledger.sqlite", writing=False) as ledger:
+        cases = ledger.cases()
+    open_, watch = (tuple(c.case_id for c in part) for part in split_cases(cases))
+    shelf = dict.fromkeys(open_, "suspected") | dict.fromkeys(watch, "watch")
+    return {"cases": [_plain(c, shelf.get(c.case_id, "gone")) for c in cases]}
+
+
+def workflow_of(folder: Path, options: Options) -> dict[str, Any]:
+    """Give the workflow; ``options`` are merged into its options."""
+    return {
+        "name": "accuracy",
+        "corridors": {"file": str(folder / "data" / "corridors.geojson")},
+        "sources": [
+            {
+                "type": "stac",
+                "url": str(folder / "data" / "catalog.json"),
+                "collections": ["sentinel-2-l2a"],
+                "sensor": "sentinel-2-l2a",
+            }
+        ],
+        "period": {
+            "from": "2024-01-01",
+            "patrol_from": "2025-01-01",
+            "to": "2025-12-31",
+            "zone": "Asia/Shanghai",
+        },
+        "state": "state",
+        "out": "out",
+        "sensors": str(ROOT / "config" / "sensors"),
+        "layers": "layers",
+        "options": {"store": {"workers": 1, "io_threads": 1}, **options},
+    }
+
+
+def _plain(case: Case, shelf: str) -> dict[str, Any]:
+    e = case.evidence
+    hits = [k for k in case.looks if k.seen is Seen.HIT]
+    return {
+        "id": case.case_id,
+        "kind": case.kind.value,
+        "corridor": case.corridor_id,
+        "shelf": shelf,
+        "state": e.state.value,
+        "hits": e.hits,
+        "misses": e.misses,
+        "certain": sum(k.certain for k in hits),
+        "first": e.first_seen.isoformat() if e.first_seen else None,
+        "suspected_on": _suspected_on(case),
+        "score": case.score,
+        "measures": dict(case.measures),
+        "detector": case.detector,
+        "area_m2": case.area_m2,
+        "wkt": case.polygon.wkt,
+    }
+
+
+def _suspected_on(case: Case) -> str | None:
+    """Find the look that made a case a suspected one."""
+    looks = [k for k in case.looks if k.seen is not Seen.UNKNOWN]
+    for n in range(1, len(looks) + 1):
+        if fold(looks[:n]).state in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED):
+            return looks[n - 1].on.isoformat()
+    return None

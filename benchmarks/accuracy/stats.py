@@ -1,0 +1,62 @@
+"""Intervals of what was counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from scipy import stats
+
+
+def wilson(hits: int, of: int, level: float = 0.95) -> tuple[float, float]:
+    """Give Wilson's interval of a share; (0, 1) where nothing was tried."""
+    if of == 0:
+        return 0.0, 1.0
+    z = float(stats.norm.ppf((1 + level) / 2))
+    p, d = hits / of, 1 + z * z / of
+    middle = (p + z * z / (2 * of)) / d
+    half = z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of)) / d
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def poisson(count: int, exposure: float, level: float = 0.95) -> tuple[float, float]:
+    """Give the exact two-sided interval of a rate (Garwood 1936, doi:10.1093/biomet/28.3-4.437)."""
+    tail = (1 - level) / 2
+    low = float(stats.chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
+    high = float(stats.chi2.ppf(1 - tail, 2 * count + 2)) / 2
+    return low / exposure, high / exposure
+
+
+def share(hits: int, of: int) -> str:
+    """Print a share with its interval: ``0.92 [0.88, 0.95]``."""
+    if of == 0:
+        return "-"
+    low, high = wilson(hits, of)
+    return f"{hits / of:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def rate(count: int, exposure: float) -> str:
+    """Print a rate with its exact interval."""
+    if exposure <= 0:
+        return "-"
+    low, high = poisson(count, exposure)
+    return f"{count / exposure:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float]:
+    """Give a median and the interval that order statistics guarantee; NaN of nothing."""
+    ordered = sorted(v for v in values if not math.isnan(v))
+    n = len(ordered)
+    if n == 0:
+        return math.nan, math.nan, math.nan
+    k = int(stats.binom.ppf((1 - level) / 2, n, 0.5))
+    middle = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+    return middle, ordered[max(k - 1, 0)], ordered[min(n - k, n - 1)]
+
+
+def median(values: Sequence[float], digits: int = 1) -> str:
+    """Print a median with its interval."""
+    middle, low, high = median_interval(values)
+    return (
+        "-" if math.isnan(middle) else f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    )
