@@ -35,7 +35,7 @@ from pipeline.model import (
 )
 from pipeline.passes.corridor import Judged, Span, plan_corridor, run_corridor
 from pipeline.passes.pictures import DETECTOR as PICTURES
-from pipeline.passes.pictures import add_pictures
+from pipeline.passes.pictures import add_pictures, dates_of
 from pipeline.passes.search import Searched, search
 from pipeline.publish import PublishContext, make_run_id, publish_run, split_cases
 
@@ -180,6 +180,11 @@ def _say_plan(workflow: Workflow, corridors: Sequence[Corridor], searched: Searc
     for corridor in corridors:
         for line in plan_corridor(workflow, corridor, searched.passes[corridor.id]):
             print(line)
+        for scene in searched.pictures[corridor.id]:
+            print(f"{corridor.id} {scene.id} picture: of {dates_of(scene)}, enters no history")
+    if searched.to_make:
+        names = ", ".join(sorted({m.product for m in searched.to_make}))
+        print(f"{len(searched.to_make)} product(s) of the disk are made ready first: {names}")
     for aside in searched.set_aside:
         print(f"set aside {aside.what}: {aside.reason}")
     say_unreached(searched)

@@ -144,9 +144,14 @@ def _without(candidates: Sequence[Candidate], better: Sequence[Candidate]) -> li
 
 
 def _aside(scene: Scene, why: str) -> SetAside:
-    first, last = scene.properties.get("date_range") or ("?", "?")
-    reason = f"an uncalibrated picture of {first[:10]} to {last[:10]} enters no history; {why}"
+    reason = f"an uncalibrated picture of {dates_of(scene)} enters no history; {why}"
     return SetAside(scene.id, "acquire", reason)
+
+
+def dates_of(picture: Scene) -> str:
+    """Say which days a picture may show."""
+    first, last = picture.properties.get("date_range") or ("?", "?")
+    return f"{first[:10]} to {last[:10]}"
 
 
 def _begins(scene: Scene) -> datetime:
