@@ -34,7 +34,6 @@ from pipeline.model import (
     SetAside,
 )
 from pipeline.passes.corridor import Judged, Span, plan_corridor, run_corridor
-from pipeline.passes.pictures import DETECTOR as PICTURES
 from pipeline.passes.pictures import add_pictures, dates_of
 from pipeline.passes.search import Searched, search
 from pipeline.publish import PublishContext, make_run_id, publish_run, split_cases
@@ -103,7 +102,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             span = _span(workflow, passes)
             with clock.stage("detect"):
                 # Cases that rest on pictures alone are nothing that calibrated looks can judge.
-                seen = [c for c in known if c.detector != PICTURES]
+                seen = [c for c in known if not c.of_pictures]
                 judged.append(
                     run_corridor(workflow, corridor, passes, (seen, span), progress, workers)
                 )

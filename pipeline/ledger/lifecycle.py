@@ -149,11 +149,17 @@ def update_case(
 
 
 def look_again(
-    case: Case, looks: Iterable[Look], context: LedgerContext, *, produced: bool
+    case: Case,
+    looks: Iterable[Look],
+    context: LedgerContext,
+    *,
+    produced: bool,
+    scene_ids: Iterable[str] = (),
 ) -> Case:
-    """Give the case after looks at its place that came without a candidate.
+    """Give the case after looks at its place that came without a candidate that is it.
 
     ``produced`` is false once a run over the case's own dates no longer produced it: it is kept.
+    ``scene_ids`` are those that the looks bring along.
     """
     run = context.judged.get(case.corridor_id)
     counts = set() if run is None else {*run.counted, *run.unread}
@@ -163,7 +169,8 @@ def look_again(
         for look in case.looks
         if run is None or look.pass_id in counts or not start <= look.on <= end
     ]
-    after = weigh(case, merge_looks((kept, looks)), context)
+    ids = tuple(sorted({*case.scene_ids, *scene_ids}))
+    after = weigh(replace(case, scene_ids=ids), merge_looks((kept, looks)), context)
     return settle(case, replace(after, produced=produced), context)
 
 
@@ -183,9 +190,13 @@ def place(before: Case | None, case: Case, context: LedgerContext) -> Case:
 
 
 def seen_within(case: Case, context: LedgerContext) -> bool:
-    """Tell whether this run looked at a date on which the case had been seen."""
+    """Tell whether this run looked at a date on which the case had been seen.
+
+    A picture beside the case produced nothing: without a candidate the case is not lost by it.
+    """
     start, end = context.period
-    return any(look.seen is Seen.HIT and start <= look.on <= end for look in case.looks)
+    own = [k for k in case.looks if not k.of_picture or case.of_pictures]
+    return any(look.seen is Seen.HIT and start <= look.on <= end for look in own)
 
 
 def _outside(looks: Iterable[Look], corridor_id: str, context: LedgerContext) -> list[Look]:
