@@ -46,6 +46,13 @@ _MARGIN_M = 1000.0  # beyond what is kept around a corridor: registration and in
 _NAMED = 10  # unknown files named in the log
 
 
+def around(corridor_wgs84: BaseGeometry, context_m: float) -> BaseGeometry:
+    """Give the ground (WGS 84) of which imagery is made ready for a corridor."""
+    crs = utm_crs(corridor_wgs84)
+    grown = reproject(corridor_wgs84, "EPSG:4326", crs).buffer(context_m + _MARGIN_M)
+    return reproject(grown, crs, "EPSG:4326")
+
+
 @dataclass(frozen=True)
 class Desk:
     """Where a search works."""
@@ -83,7 +90,7 @@ class Disk:
         """Where products are made ready, and for which ground."""
         return Shelf(
             self.desk.state / "disk" / "products",
-            shapely.union_all([self._around(c) for c in self.corridors_wgs84]),
+            shapely.union_all([around(c, self.context_m) for c in self.corridors_wgs84]),
             self.source.dem,
         )
 
@@ -108,11 +115,6 @@ class Disk:
         more = ", ..." if len(unknown) > _NAMED else ""
         count = f"{len(unknown)} file(s) are no product known here"
         return (f"{self.source.path}: {count}: {names}{more}",)
-
-    def _around(self, corridor: BaseGeometry) -> BaseGeometry:
-        crs = utm_crs(corridor)
-        grown = reproject(corridor, "EPSG:4326", crs).buffer(self.context_m + _MARGIN_M)
-        return reproject(grown, crs, "EPSG:4326")
 
     def search(self, wanted: Wanted) -> Found:
         """Give the scenes of one corridor and period, ready to be read.
