@@ -22,12 +22,14 @@ from pipeline.config import Period, Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.failpoints import failpoint
 from pipeline.io.progress import reporter
+from pipeline.io.sizes import in_words
 from pipeline.io.tasks import Progress
 from pipeline.ledger import open_ledger
 from pipeline.model import Corridor, Pass, SetAside
 from pipeline.passes.corridor import known_passes
 from pipeline.passes.estimate import Estimate, estimate
 from pipeline.passes.gather import Gathered, gather
+from pipeline.passes.old_stores import note_use, say_new_store
 from pipeline.passes.search import Searched, search
 from pipeline.passes.site import open_site, why_unopened
 from pipeline.run import log_lines, make_writable, say_unreached
@@ -145,11 +147,11 @@ def _say_making(workflow: Workflow, making: Sequence[Making]) -> None:
     if not making:
         return
     readers = workflow.options.store.workers
-    images = _size(sum(m.image_bytes for m in making))
+    images = in_words(sum(m.image_bytes for m in making))
     print(f"on the disk: {len(making)} product(s) to make ready first, once: {images} of images")
     known = [m for m in making if m.seconds is not None]
     if known:
-        kept = _size(sum(m.kept_bytes or 0 for m in known))
+        kept = in_words(sum(m.kept_bytes or 0 for m in known))
         seconds = sum(m.seconds or 0 for m in known) / min(readers, os.cpu_count() or 1)
         print(
             f"  about {kept} to keep in the state folder, {_duration(seconds)} with {readers} "
@@ -171,6 +173,8 @@ def _say_plans(workflow: Workflow, plans: Sequence[_Plan], searched: Searched) -
             f"{plan.corridor.id}: {len(plan.passes)} passes from {period.start} to {period.end}, "
             f"{held} already in the store, {len(plan.todo)} to read"
         )
+        for line in say_new_store(workflow, plan.corridor, len(plan.todo)):
+            print(f"  {line}")
         pictures = searched.pictures[plan.corridor.id]
         if pictures:
             print(
@@ -185,8 +189,9 @@ def _say_plans(workflow: Workflow, plans: Sequence[_Plan], searched: Searched) -
             continue
         how = "" if cost.measured else " (some inferred from the shape of the image)"
         print(
-            f"  {cost.scenes} scenes, about {_size(cost.fetched_bytes)} to fetch, "
-            f"{_size(cost.stored_bytes)} to keep, {_duration(cost.seconds)} with {readers} readers"
+            f"  {cost.scenes} scenes, about {in_words(cost.fetched_bytes)} to fetch, "
+            f"{in_words(cost.stored_bytes)} to keep, {_duration(cost.seconds)} with {readers} "
+            "readers"
         )
         print(
             f"  an estimate from {cost.sampled} scene(s): sizes of their files{how} x the share of "
@@ -214,6 +219,7 @@ def _fetch(workflow: Workflow, plan: _Plan, progress: Progress | None) -> _Done:
     if site is None:
         done.set_aside, done.unreachable = why_unopened(plan.passes)
         return done
+    note_use(site.store.root, workflow)
     for first in range(0, len(plan.todo), _BATCH):
         batch = plan.todo[first : first + _BATCH]
         found = gather(site, batch)
@@ -256,14 +262,6 @@ def _close(searched: Searched, plans: Sequence[_Plan], done: Sequence[_Done]) ->
     if unreachable:
         return ExitCode.UNREACHABLE
     return ExitCode.SET_ASIDE if mendable else ExitCode.DONE
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.1f} {unit}" if count < 10 and unit != "B" else f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def _duration(seconds: float) -> str:

@@ -21,6 +21,7 @@ from pipeline.io.layers import areas_of, load_layers
 from pipeline.io.progress import reporter
 from pipeline.ledger import open_ledger
 from pipeline.model import Corridor, Status
+from pipeline.passes.old_stores import note_use
 from pipeline.passes.search import search
 from pipeline.passes.site import open_site, why_unopened
 from pipeline.passes.stock import Stocked, take_stock
@@ -78,6 +79,7 @@ def list_stock(request: StockRequest) -> ExitCode:
                 aside, unreachable = why_unopened(passes)
                 stocked.append(Stocked(set_aside=aside, unreachable=unreachable))
                 continue
+            note_use(site.store.root, workflow)
             found = take_stock(workflow, site, passes, cases)
             stocked.append(found)
             features += _features(corridor, found, attribute, old, workflow)

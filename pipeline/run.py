@@ -34,6 +34,7 @@ from pipeline.model import (
     SetAside,
 )
 from pipeline.passes.corridor import Judged, Span, plan_corridor, run_corridor
+from pipeline.passes.old_stores import drop_old_stores
 from pipeline.passes.pictures import add_pictures, dates_of
 from pipeline.passes.search import Searched, search
 from pipeline.publish import PublishContext, make_run_id, publish_run, split_cases
@@ -116,7 +117,9 @@ def run_workflow(request: RunRequest) -> ExitCode:
                 {c.id: c for c in corridors}, areas_of(layers), workflow.options.adjudicate.place
             )
             context = replace(
-                _context(workflow, judged, searched, run_id), attribute=partial(_place, where)
+                _context(workflow, judged, searched, run_id),
+                attribute=partial(_place, where),
+                areas={c.id: c.polygon_wgs84 for c in corridors},
             )
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")
@@ -128,7 +131,18 @@ def run_workflow(request: RunRequest) -> ExitCode:
         _say_what_is_missing(record, unreachable)
         with clock.stage("publish"):
             folder = _publish(workflow, corridors, judged, result, record, lines)
+        if not unreachable:
+            _drop_old_stores(workflow, corridors, judged)
     return _close(folder, result, record, unreachable)
+
+
+def _drop_old_stores(
+    workflow: Workflow, corridors: Sequence[Corridor], judged: Sequence[Judged]
+) -> None:
+    """Remove what a new outline has replaced, once a run over it is finished."""
+    for corridor, found in zip(corridors, judged, strict=True):
+        for line in drop_old_stores(workflow, corridor) if found.counted else ():
+            log.info("%s", line)
 
 
 def _explain(workflow: Workflow, corridors: Sequence[Corridor]) -> ExitCode:

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from pipeline.model import Attribution, Candidate, Case, Evidence, EvidenceState, Look, Seen, Status
 
@@ -52,6 +53,7 @@ class LedgerContext:
     # which a source gave no answer, or that has no history yet, is not in it.
     judged: Mapping[str, Judgement] = field(default_factory=dict[str, "Judgement"])
     until: Mapping[str, datetime] = field(default_factory=dict[str, datetime])  # UTC newest pass
+    areas: Mapping[str, BaseGeometry] = field(default_factory=dict[str, BaseGeometry])  # WGS 84
     attribute: Callable[[Case], Attribution] | None = None  # adjudicate's, with its layers bound
 
     def evidence(self, corridor_id: str, looks: tuple[Look, ...]) -> Evidence:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.grid import reproject
 from pipeline.ledger.lifecycle import (
     Event,
     LedgerContext,
@@ -153,7 +154,7 @@ def _missed(
     """Give a case that no candidate is, after this run; ``pictures`` show something there."""
     # Where the context says nothing of completeness, every corridor of it was judged.
     complete = not context.until or case.corridor_id in context.judged
-    gone = complete and case.produced and seen_within(case, context)
+    gone = complete and case.produced and seen_within(case, context) and _inside(case, context)
     shown = [k for c in pictures for k in c.looks if k.seen is Seen.HIT]
     return look_again(
         case,
@@ -162,6 +163,15 @@ def _missed(
         produced=case.produced and not gone,
         scene_ids=(i for c in pictures for i in c.scene_ids),
     )
+
+
+def _inside(case: Case, context: LedgerContext) -> bool:
+    """Tell whether most of a case lies where this run looked: an outline may have been replaced."""
+    area = context.areas.get(case.corridor_id)
+    if area is None:
+        return True
+    place = reproject(case.polygon, case.crs, "EPSG:4326")
+    return place.intersection(area).area >= 0.5 * place.area
 
 
 def _counts(before: Mapping[str, Case], changed: Sequence[Case], candidates: int) -> dict[str, int]:

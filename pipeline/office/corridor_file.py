@@ -69,7 +69,8 @@ def put(
     if old and not replace and not (adds_line and len(plain) > len(old)):
         raise ConfigurationError(
             f"{corridors_file(config)} holds a corridor {name} already",
-            "Add --replace to put this one in its place, or choose another --id",
+            "Add --replace to put this one in its place (the next run then reads its history "
+            "again), or choose another --id",
         )
     others = list(content["features"])
     at = others.index(old[0]) if old else len(others)
@@ -79,10 +80,22 @@ def put(
     with TemporaryDirectory() as folder:
         trial = Path(folder) / "corridors.geojson"
         trial.write_bytes(data)
-        load_corridors(trial)
+        after = load_corridors(trial)
+    before = load_corridors(corridors_file(config)) if old else ()
     write_if_changed(corridors_file(config), data)
     done = "replaced" if old else "added"
-    return [f"{done} {name} in {corridors_file(config)}; working geometry, never a legal boundary"]
+    lines = [f"{done} {name} in {corridors_file(config)}; working geometry, never a legal boundary"]
+    shapes = [{c.id: c.polygon_wgs84 for c in found}.get(name) for found in (before, after)]
+    return [*lines, *([] if shapes[0] in (None, shapes[1]) else [new_store_line(name)])]
+
+
+def new_store_line(name: str) -> str:
+    """Say what another outline of a corridor costs."""
+    return (
+        f"another outline of {name}: the next run reads its history again, into a new store "
+        f"(siluan baseline build WORKFLOW --corridor {name} --dry-run says what that costs), and "
+        "then removes the old one; the cases of the ledger stay"
+    )
 
 
 def to_bytes(content: Mapping[str, Any]) -> bytes:
