@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,11 +18,24 @@ from pipeline.io.atomic import write_if_changed
 from pipeline.io.corridors import load_corridors
 
 _DECIMALS = 7
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_KINDS = ("river", "reservoir")
 
 
 def corridors_file(config: Path) -> Path:
     """Give the office's file."""
     return config / "corridors.geojson"
+
+
+def check_words(name: str, water: str | None, option: str) -> None:
+    """Refuse an id, or a kind of water given by ``option``, that no corridor can have."""
+    wrong: list[str] = []
+    if not _ID.fullmatch(name):
+        wrong.append(f"'{name}' is no id: letters a-z, digits, - and _ make one, such as lushui")
+    if water is not None and water not in _KINDS:
+        wrong.append(f"{option} {water} is not known: {' or '.join(_KINDS)}")
+    if wrong:
+        raise ConfigurationError("; ".join(wrong), "Correct the command; nothing was changed")
 
 
 def rounded(geometry: BaseGeometry) -> dict[str, Any]:
@@ -80,7 +94,12 @@ def put(
     with TemporaryDirectory() as folder:
         trial = Path(folder) / "corridors.geojson"
         trial.write_bytes(data)
-        after = load_corridors(trial)
+        try:
+            after = load_corridors(trial)
+        except ConfigurationError as error:
+            # The trial's path is nothing that anybody could open afterwards.
+            what = error.what.replace(str(trial), f"{corridors_file(config)} with {name}")
+            raise ConfigurationError(what, "Correct it; the file stays as it was") from error
     before = load_corridors(corridors_file(config)) if old else ()
     write_if_changed(corridors_file(config), data)
     done = "replaced" if old else "added"

@@ -16,6 +16,7 @@ from pipeline.io.corridors import load_corridors
 from pipeline.io.occurrence import read_occurrence
 from pipeline.model import Corridor
 from pipeline.office.corridor_file import (
+    check_words,
     content_of,
     corridors_file,
     new_store_line,
@@ -47,6 +48,7 @@ def propose(request: DeriveRequest) -> list[str]:
     ConfigurationError
         A new corridor without name or kind, a raster in degrees, no water.
     """
+    check_words(request.id, request.kind, "--water-kind")
     path = corridors_file(request.config)
     known = {c.id: c for c in load_corridors(path)} if path.exists() else {}
     old = known.get(request.id)
