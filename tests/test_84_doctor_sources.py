@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shapely.geometry import box, shape
+import typer
+from shapely.geometry import box, mapping, shape
 
 sys.path.insert(0, str(Path(__file__).parent))
 import office
@@ -17,6 +20,7 @@ import parcel
 import tiny
 
 from pipeline.baseline import BuildRequest, build_baseline
+from pipeline.cli import app
 from pipeline.errors import ExitCode
 from pipeline.office.doctor import Checkup, examine, exit_code
 from pipeline.office.finding import Finding, Weight
@@ -146,3 +150,19 @@ def test_the_corridors_of_the_workflow_are_judged(tmp_path: Path, config: Path) 
     (config / "corridors.geojson").unlink()
     assert exit_code(examine(Checkup(config, (path,))), strict=False) == ExitCode.DONE
     assert exit_code(examine(Checkup(config)), strict=False) == ExitCode.CONFIGURATION
+
+
+def test_every_command_that_the_doctor_names_can_be_given(tmp_path: Path, config: Path) -> None:
+    content = json.loads((config / "corridors.geojson").read_text("utf-8"))
+    area = office.lonlat(office.river().buffer(400))
+    content["features"][0]["geometry"] = mapping(area)
+    (config / "corridors.geojson").write_text(json.dumps(content), encoding="utf-8")
+    found = [*examine(Checkup(config)), *examine(Checkup(tmp_path / "nowhere"))]
+    named = {r for f in found for r in re.findall(r"siluan ((?:\w+ )?\w+)([^,:]*)", f.remedy)}
+    assert {"corridor add", "corridor derive", "layers import"} <= {command for command, _ in named}
+    for command, words in named:
+        node: Any = typer.main.get_command(app)
+        for word in command.split():
+            node = node.commands.get(word, node) if hasattr(node, "commands") else node
+        needed = {p.opts[0] for p in node.params if p.required and p.opts[0].startswith("--")}
+        assert all(option in words for option in needed), (command, words)

@@ -100,9 +100,10 @@ def _corridors(checkup: Checkup, loaded: Sequence[_Opened]) -> Iterator[Finding]
     except SiluanError as error:
         yield Finding(
             "corridors",
-            str(error).rstrip("."),
+            error.what,
             "no run has a place to look at",
-            "Add one: siluan corridor add LINE --id ID --name NAME --width METRES",
+            "Say with --config where the office's folder is, or add one: siluan corridor add LINE "
+            "--id ID --name NAME --water river --width METRES --accuracy METRES --datum cgcs2000",
             Weight.WRONG,
         )
         return
@@ -114,8 +115,9 @@ def _corridors(checkup: Checkup, loaded: Sequence[_Opened]) -> Iterator[Finding]
             "corridors",
             f"{len(drafts)} of {len(corridors)} are drafts: {names}",
             "they find imagery and screen nothing; bank is null near them, chainage is as vague",
-            "siluan corridor add FILE --id ID --replace with the office's own line or polygon, or "
-            "siluan corridor derive ID --workflow WORKFLOW.yaml after a run",
+            "siluan corridor add FILE --id ID --accuracy METRES --datum cgcs2000 --replace with "
+            "the office's own line (and --width METRES) or polygon, or siluan corridor derive ID "
+            "--workflow WORKFLOW.yaml after a run",
         )
     for corridor in corridors:
         yield from _corridor(corridor)
@@ -137,14 +139,15 @@ def _corridor(corridor: Corridor) -> Iterator[Finding]:
             "corridors",
             f"{name} has no centreline",
             "chainage and bank are null, and the whole of it is one reach with one water level",
-            f"siluan corridor add LINE --id {corridor.id} (its polygon stays)",
+            f"siluan corridor add LINE --id {corridor.id} --datum cgcs2000 (its polygon stays)",
         )
     elif not corridor.downstream_known:
         yield Finding(
             "corridors",
             f"the direction of {name} is not known",
             "chainage and bank are null",
-            f"siluan corridor derive {corridor.id} --upstream LON,LAT, and accept it",
+            f"siluan corridor derive {corridor.id} --workflow WORKFLOW.yaml --upstream LON,LAT, "
+            "and accept it",
         )
 
 
