@@ -126,7 +126,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def _close(stocked: list[Stocked], unreachable: tuple[str, ...]) -> ExitCode:
     silent = sorted({*unreachable, *(u for s in stocked for u in s.unreachable)})
-    aside = [a for s in stocked for a in s.set_aside if a.remedy]
+    aside = sorted({a for s in stocked for a in s.set_aside if a.remedy})
     for a in aside:
         log.warning("set aside %s: %s. %s.", a.what, a.reason, a.remedy)
     for what in silent:

@@ -95,7 +95,8 @@ def propose(request: DeriveRequest) -> list[str]:
     write_if_changed(target, to_bytes({"type": "FeatureCollection", "features": features}))
     load_corridors(target)
     lines.append(f"proposed in {target}: look at it in a GIS, correct it there if need be, then")
-    lines.append(f"siluan corridor accept {request.id} --by NAME")
+    where = "" if request.config == Path("config") else f" --config {request.config}"
+    lines.append(f"siluan corridor accept {request.id} --by NAME{where}")
     return [*lines, *([new_store_line(request.id)] if old else [])]
 
 
