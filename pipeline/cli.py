@@ -20,6 +20,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Suspected cases of the four chaos (四乱) from imagery. 仅为线索，不作为处罚依据。",
+    epilog="Start with: siluan doctor · siluan run workflows/patrol.yaml --dry-run. "
+    "The sample: make sample",
 )
 app.add_typer(layers_app, name="layers")
 app.add_typer(corridor_app, name="corridor")

@@ -21,6 +21,7 @@ from pipeline.io.layers import areas_of, load_layers
 from pipeline.io.progress import reporter
 from pipeline.ledger import open_ledger
 from pipeline.model import Corridor, Status
+from pipeline.passes.old_stores import note_use
 from pipeline.passes.search import search
 from pipeline.passes.site import open_site, why_unopened
 from pipeline.passes.stock import Stocked, take_stock
@@ -78,6 +79,7 @@ def list_stock(request: StockRequest) -> ExitCode:
                 aside, unreachable = why_unopened(passes)
                 stocked.append(Stocked(set_aside=aside, unreachable=unreachable))
                 continue
+            note_use(site.store.root, workflow)
             found = take_stock(workflow, site, passes, cases)
             stocked.append(found)
             features += _features(corridor, found, attribute, old, workflow)
@@ -124,7 +126,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def _close(stocked: list[Stocked], unreachable: tuple[str, ...]) -> ExitCode:
     silent = sorted({*unreachable, *(u for s in stocked for u in s.unreachable)})
-    aside = [a for s in stocked for a in s.set_aside if a.remedy]
+    aside = sorted({a for s in stocked for a in s.set_aside if a.remedy})
     for a in aside:
         log.warning("set aside %s: %s. %s.", a.what, a.reason, a.remedy)
     for what in silent:

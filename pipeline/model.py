@@ -357,6 +357,13 @@ class Sighting:
     certain: bool  # false: cannot be told from a mere change of level; stays on watch as 待核
 
 
+PICTURE = "picture_"
+"""Ids of passes that are uncalibrated pictures begin so."""
+
+PICTURES = "image-change/1"
+"""The detector of what uncalibrated pictures show; nothing of it can be followed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What one pass says of one tracked object; a clear miss is an observation too."""
@@ -369,6 +376,11 @@ class Look:
     certain: bool = True
     level_rank: float | None = None
     residual_m: float | None = None
+
+    @property
+    def of_picture(self) -> bool:
+        """Whether it is a look at an uncalibrated picture, which decides nothing."""
+        return self.pass_id.startswith(PICTURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,6 +412,11 @@ class Candidate:
     measures: Mapping[str, float]
     scene_ids: tuple[str, ...]
     detector: str  # "zhan/1"
+
+    @property
+    def of_pictures(self) -> bool:
+        """Whether it rests on uncalibrated pictures alone."""
+        return self.detector == PICTURES
 
 
 @dataclass(frozen=True)
@@ -434,6 +451,11 @@ class Case:
     proposal: str | None = None  # what imagery proposes for an issued case: 已恢复 | 未恢复 | 回弹
     external_id: str | None = None  # id in the receiving case system
     attribution: Attribution | None = None  # by the layers of the last run that looked
+
+    @property
+    def of_pictures(self) -> bool:
+        """Whether it rests on uncalibrated pictures alone."""
+        return self.detector == PICTURES
 
     @property
     def issued(self) -> bool:

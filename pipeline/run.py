@@ -34,8 +34,8 @@ from pipeline.model import (
     SetAside,
 )
 from pipeline.passes.corridor import Judged, Span, plan_corridor, run_corridor
-from pipeline.passes.pictures import DETECTOR as PICTURES
-from pipeline.passes.pictures import add_pictures
+from pipeline.passes.old_stores import drop_old_stores
+from pipeline.passes.pictures import add_pictures, dates_of
 from pipeline.passes.search import Searched, search
 from pipeline.publish import PublishContext, make_run_id, publish_run, split_cases
 
@@ -103,7 +103,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             span = _span(workflow, passes)
             with clock.stage("detect"):
                 # Cases that rest on pictures alone are nothing that calibrated looks can judge.
-                seen = [c for c in known if c.detector != PICTURES]
+                seen = [c for c in known if not c.of_pictures]
                 judged.append(
                     run_corridor(workflow, corridor, passes, (seen, span), progress, workers)
                 )
@@ -117,7 +117,9 @@ def run_workflow(request: RunRequest) -> ExitCode:
                 {c.id: c for c in corridors}, areas_of(layers), workflow.options.adjudicate.place
             )
             context = replace(
-                _context(workflow, judged, searched, run_id), attribute=partial(_place, where)
+                _context(workflow, judged, searched, run_id),
+                attribute=partial(_place, where),
+                areas={c.id: c.polygon_wgs84 for c in corridors},
             )
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")
@@ -129,7 +131,18 @@ def run_workflow(request: RunRequest) -> ExitCode:
         _say_what_is_missing(record, unreachable)
         with clock.stage("publish"):
             folder = _publish(workflow, corridors, judged, result, record, lines)
+        if not unreachable:
+            _drop_old_stores(workflow, corridors, judged)
     return _close(folder, result, record, unreachable)
+
+
+def _drop_old_stores(
+    workflow: Workflow, corridors: Sequence[Corridor], judged: Sequence[Judged]
+) -> None:
+    """Remove what a new outline has replaced, once a run over it is finished."""
+    for corridor, found in zip(corridors, judged, strict=True):
+        for line in drop_old_stores(workflow, corridor) if found.counted else ():
+            log.info("%s", line)
 
 
 def _explain(workflow: Workflow, corridors: Sequence[Corridor]) -> ExitCode:
@@ -180,6 +193,11 @@ def _say_plan(workflow: Workflow, corridors: Sequence[Corridor], searched: Searc
     for corridor in corridors:
         for line in plan_corridor(workflow, corridor, searched.passes[corridor.id]):
             print(line)
+        for scene in searched.pictures[corridor.id]:
+            print(f"{corridor.id} {scene.id} picture: of {dates_of(scene)}, enters no history")
+    if searched.to_make:
+        names = ", ".join(sorted({m.product for m in searched.to_make}))
+        print(f"{len(searched.to_make)} product(s) of the disk are made ready first: {names}")
     for aside in searched.set_aside:
         print(f"set aside {aside.what}: {aside.reason}")
     say_unreached(searched)

@@ -195,9 +195,7 @@ def test_a_renamed_folder_is_known_by_its_metadata(disk: Path, tmp_path: Path) -
     assert scene.id == root.name.removesuffix(".SAFE")
 
 
-def test_what_is_unknown_is_counted_and_harms_nothing(
-    disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_is_unknown_is_counted_and_harms_nothing(disk: Path, tmp_path: Path) -> None:
     parcel.write_safe(disk, WHEN, LOOK)
     parcel.write_raster(disk / "heights.tif", np.zeros((1, 8, 8), "float32"), 10)
     (disk / "radar.h5").write_bytes(b"x")
@@ -208,7 +206,8 @@ def test_what_is_unknown_is_counted_and_harms_nothing(
     assert len(found.scenes) == 1
     assert {a.what for a in found.set_aside} == {"heights.tif", "radar.h5", "letters.zip"}
     assert not any(a.remedy for a in found.set_aside)
-    assert "3 file(s) are no product known here" in caplog.text
+    (note,) = found.notes
+    assert "3 file(s) are no product known here: heights.tif, letters.zip, radar.h5" in note
 
 
 def test_an_absent_disk_is_refused(tmp_path: Path) -> None:

@@ -41,11 +41,14 @@ def area(geometry: BaseGeometry, verified: bool = True, **fields: str | None) ->
 
 
 def ask(
-    case: BaseGeometry, where: Corridor | None = None, **layers: list[LayerArea]
+    case: BaseGeometry,
+    where: Corridor | None = None,
+    on: date | None = date(2025, 6, 1),
+    **layers: list[LayerArea],
 ) -> Attribution:
     where = where or corridor()
     named = {kind.replace("_", "-"): areas for kind, areas in layers.items()}
-    return Attributor({where.id: where}, named)(where.id, case, office.METRIC, date(2025, 6, 1))
+    return Attributor({where.id: where}, named)(where.id, case, office.METRIC, on)
 
 
 def at(x: float, y: float, side: float = 40) -> BaseGeometry:
@@ -158,12 +161,36 @@ def test_zone_ban_and_permit() -> None:
     assert found.zone == "保留区"
     assert found.no_mining == "一段（10-01 至 03-31）"
     assert found.permit == PermitRef("A2", "2025-01-01", "2026-12-31")
-    assert found.notes == ()
+    outside = "首次发现之日（2025-06-01）在禁采期之外：一段（10-01 至 03-31）"
+    assert found.notes == (outside,)
     old = ask(at(-200, 1000), permits=permits[:1])
     assert old.permit == PermitRef("A1", "2020-01-01", "2024-12-31")
     assert old.notes == ("许可 A1 在首次发现之日无效",)
     away = ask(at(-200, 3000), zones=zones, no_mining=bans, permits=permits)
     assert (away.zone, away.no_mining, away.permit) == (None, None, None)
+
+
+def test_a_ban_says_when_a_case_was_first_seen_outside_its_season() -> None:
+    here = box(X - 400, Y + 900, X, Y + 1100)
+    across = area(here, name="一段", **{"from": "10-01", "to": "03-31"})
+    told = {
+        month: ask(at(-200, 1000), on=date(2025, month, 5), no_mining=[across]).notes
+        for month in (1, 5, 12)
+    }
+    assert told[1] == told[12] == ()
+    outside = "首次发现之日（2025-05-05）在禁采期之外：一段（10-01 至 03-31）"
+    assert told[5] == (outside,)
+    # Where another one was in season, that one is named.
+    spring = area(here, name="二段", **{"from": "04-01", "to": "06-30"})
+    found = ask(at(-200, 1000), on=date(2025, 5, 5), no_mining=[across, spring])
+    assert (found.no_mining, found.notes) == ("二段（04-01 至 06-30）", ())
+    always = area(here, name="三段")
+    found = ask(at(-200, 1000), on=date(2025, 5, 5), no_mining=[always])
+    assert (found.no_mining, found.notes) == ("三段（全年）", ())
+    stage = area(here, name="四段", station="株洲站", stage_m="29.5")
+    assert ask(at(-200, 1000), on=date(2025, 5, 5), no_mining=[stage]).notes == ()
+    unknown = ask(at(-200, 1000), on=None, no_mining=[across])
+    assert (unknown.no_mining, unknown.notes) == ("一段（10-01 至 03-31）", ())
 
 
 def test_no_mining_in_words_and_days() -> None:

@@ -15,7 +15,17 @@ from pipeline.adjudicate.evidence import fold
 from pipeline.ledger.lifecycle import LedgerContext
 from pipeline.ledger.match import match
 from pipeline.ledger.plan import Plan, plan, unmatched
-from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Seen, Status
+from pipeline.model import (
+    PICTURE,
+    PICTURES,
+    Candidate,
+    Case,
+    EvidenceState,
+    Kind,
+    Look,
+    Seen,
+    Status,
+)
 
 START = datetime(2025, 1, 1, 3, tzinfo=UTC)
 END = datetime(2025, 12, 31, tzinfo=UTC)
@@ -256,3 +266,59 @@ def test_splitting_a_period_gives_the_same_projection(text: str, cut: int) -> No
     want = [(c.kind, c.status, c.evidence) for c in whole]
     if any(k.seen is Seen.HIT for k in looks(text)[:cut]):
         assert split == want
+
+
+def picture(x: float, y: float, side: float, day: int) -> Candidate:
+    """What two pictures say: not there in the older one, there in the newer."""
+    on = [START + timedelta(days=d) for d in (day - 60, day)]
+    seen = tuple(
+        Look(when, f"{PICTURE}{when:%Y%m%d}", "mosaic-rgb8", 1.0, what, certain=False)
+        for when, what in zip(on, (Seen.MISS, Seen.HIT), strict=True)
+    )
+    return candidate(
+        *(x, y, side, ""), kind=Kind.JIAN, looks=seen, evidence=fold(seen), detector=PICTURES,
+        scene_ids=(f"mosaic-{day}",), measures={"strength": 9.0}, score=0.1,
+    )  # fmt: skip
+
+
+def test_a_picture_is_evidence_beside_a_case_and_never_takes_it_over() -> None:
+    ground = candidate(0, 0, 60, "mhhh", kind=Kind.CAI, detector="ground/1")
+    (case,) = apply([], [ground]).cases
+    later = context("2", START + timedelta(days=100), START + timedelta(days=200))
+    again = {case.case_id: looks("mhm", 110)}
+    done = plan([case], [picture(5, 5, 90, 150)], later, again)
+    (after,) = done.cases
+    assert (after.detector, after.kind, after.area_m2) == ("ground/1", Kind.CAI, 3600)
+    assert (after.measures, after.polygon, after.score) == (case.measures, case.polygon, case.score)
+    assert after.produced
+    assert after.status == case.status
+    # It was looked at again, and the newer picture stands beside it; the older one says nothing.
+    assert [k.pass_id for k in after.looks if k.of_picture] == [f"{PICTURE}20250531"]
+    assert len(after.looks) == 4 + 3 + 1
+    assert after.evidence.hits == case.evidence.hits + 2
+    assert "mosaic-150" in after.scene_ids
+    assert done.counts["candidates"] == 1
+    assert unmatched([case], [picture(5, 5, 90, 150)], later) == (case,)
+
+
+def test_a_picture_beside_a_case_changes_nothing_the_second_time() -> None:
+    (case,) = apply([], [candidate(0, 0, 60, "mhhh", detector="ground/1")]).cases
+    later = context("2", START + timedelta(days=100), START + timedelta(days=200))
+    first = plan([case], [picture(5, 5, 90, 150)], later)
+    again = plan(first.cases, [picture(5, 5, 90, 150)], later)
+    assert (again.changed, again.events) == ((), ())
+    # Nor is the case lost once the picture is gone.
+    (gone,) = plan(first.cases, [], replace(later, run_id="3")).cases
+    assert gone.produced
+
+
+def test_a_picture_alone_opens_a_case_and_calibrated_imagery_takes_it_over() -> None:
+    (case,) = apply([], [picture(0, 0, 60, 100)]).cases
+    assert (case.of_pictures, case.status) == (True, Status.WATCH)
+    (same,) = apply([case], [picture(2, 0, 60, 100)]).cases
+    assert (same.case_id, same.of_pictures) == (case.case_id, True)
+    (seen,) = apply([case], [candidate(0, 0, 60, "hhh", detector="ground/1")]).cases
+    assert (seen.case_id, seen.detector) == (case.case_id, "ground/1")
+    # Beside a case that a candidate of this run is, the candidate is given and no second case.
+    found = [candidate(0, 0, 60, "hhh", detector="ground/1"), picture(10, 0, 90, 100)]
+    assert len(apply([seen], found).cases) == 1

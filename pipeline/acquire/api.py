@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from textwrap import shorten
 from typing import Any
 from urllib.parse import urljoin
 
@@ -121,13 +122,27 @@ def api_items(source: StacSource, url: str, wanted: Wanted, only: int | None = N
 def unreachable(url: str, error: Exception) -> SourceUnreachableError:
     """Say that a catalogue does not answer."""
     return SourceUnreachableError(
-        f"the catalogue {url} does not answer ({type(error).__name__}: {_short(error)})",
+        f"the catalogue {url} does not answer: {_short(error)}",
         "Check the address and the network, and run again; what was read before is kept",
     )
 
 
+_REASONS = {
+    "Connection refused": "connection refused",
+    "Failed to resolve": "its name cannot be resolved",
+    "Name or service not known": "its name cannot be resolved",
+    "Network is unreachable": "the network is unreachable",
+    "No route to host": "no route to it",
+    "timed out": "timed out",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate cannot be verified",
+}
+
+
 def _short(error: Exception) -> str:
-    return clean(" ".join(str(error).split()))[:200]
+    """Give the reason in a few words; libraries nest theirs in brackets, three deep."""
+    text = clean(" ".join(str(error).split()))
+    known = next((words for sign, words in _REASONS.items() if sign in text), None)
+    return known or shorten(text, 200, placeholder=" ...") or type(error).__name__
 
 
 def _asked(source: StacSource) -> frozenset[str]:

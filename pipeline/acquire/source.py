@@ -105,6 +105,17 @@ class Wanted:
     end: datetime  # UTC, included
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Making:
+    """A product that has to be made ready before it can be read, and what that costs."""
+
+    key: str  # the same for the same work, whichever corridor asks for it
+    product: str
+    image_bytes: int  # of its images as they lie there, unpacked
+    kept_bytes: float | None = None  # in the state folder; None: not known
+    seconds: float | None = None  # with one thread; None: not known
+
+
 @dataclass(frozen=True)
 class Found:
     """What a source has: scenes by time, and what was set aside by name."""
@@ -114,6 +125,7 @@ class Found:
     elsewhere: bool = False  # no scene here at any time, but there are scenes in other places
     notes: tuple[str, ...] = ()  # what the server does wrong, to be said once
     incomplete: str = ""  # why items may be missing; "" if all came
+    making: tuple[Making, ...] = ()  # of a dry search: what a real one makes ready first
 
 
 @dataclass(frozen=True)

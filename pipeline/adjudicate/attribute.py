@@ -166,7 +166,11 @@ class Attributor:
         if chosen is not None and not valid:
             notes.append(f"许可 {chosen.fields.get('id')} 在首次发现之日无效")
         notes += self._beside(lonlat, case, metric)
-        ban = next((b.area for b in bans if b.share >= self.options.share), None)
+        forbidding = [b.area for b in bans if b.share >= self.options.share]
+        seasonal = [b for b in forbidding if on is None or _in_season(b, on)]
+        ban = next(iter(seasonal or forbidding), None)
+        if ban is not None and on is not None and not seasonal:
+            notes.append(f"首次发现之日（{on.isoformat()}）在禁采期之外：{no_mining_text(ban)}")
         return replace(
             found,
             zone=zones[0].area.fields.get("zone") if zones else None,
@@ -250,6 +254,15 @@ def no_mining_text(area: LayerArea) -> str:
     if f.get("stage_m"):
         when.append(f"{f.get('station')}水位达 {f['stage_m']} m 时")
     return f"{f.get('name') or '禁采区'}（{'，或'.join(when) or '全年'}）"
+
+
+def _in_season(area: LayerArea, on: date) -> bool:
+    """Tell whether a day lies in the season of an area; one without a season forbids all year.
+
+    A water level that forbids is not known here; where it stands alone, it is left to the reader.
+    """
+    start, end = area.fields.get("from"), area.fields.get("to")
+    return not start or not end or in_period(start, end, on)
 
 
 def in_period(start: str, end: str, day: date) -> bool:

@@ -27,18 +27,22 @@ def add(  # noqa: PLR0913, PLR0917 - each is an option of the command
     file: Annotated[
         Path, typer.Argument(help="A line that runs downstream, or a polygon.", show_default=False)
     ],
-    id_: Annotated[str, typer.Option("--id", help="Short name, a-z.", show_default=False)],
+    id_: Annotated[
+        str,
+        typer.Option("--id", help="Short name: letters a-z, digits, - and _.", show_default=False),
+    ],
     datum: Annotated[str, typer.Option(help="cgcs2000, wgs84, gcj02 or bd09.", show_default=False)],
     name: Annotated[str | None, typer.Option(help="Chinese name.")] = None,
     water: Annotated[str | None, typer.Option(help="river or reservoir.")] = None,
     width: Annotated[
-        float | None, typer.Option(help="Of the corridor along a line, both sides together [m].")
+        float | None,
+        typer.Option(help="Of the corridor along a line, both sides together, in metres."),
     ] = None,
-    accuracy: Annotated[float | None, typer.Option(help="Of the geometry [m].")] = None,
+    accuracy: Annotated[float | None, typer.Option(help="Of the geometry, in metres.")] = None,
     crs: Annotated[str | None, typer.Option(help="EPSG:n, where the file has none.")] = None,
     layer: Annotated[str | None, typer.Option(help="Layer of a file that has several.")] = None,
     chainage_from: Annotated[
-        float | None, typer.Option(help="桩号 of the line's first point [m].")
+        float | None, typer.Option(help="桩号 of the line's first point, in metres.")
     ] = None,
     reverse: Annotated[
         bool, typer.Option("--reverse", help="The line of the file runs upstream.")

@@ -43,7 +43,15 @@ def load_model(path: Path, model: type[M], context: dict[str, Any] | None = None
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Give all problems of a validation error as one clause, places included."""
-    return "; ".join(_explain_one(dict(item), model) for item in error.errors())
+    items = [dict(item) for item in error.errors()]
+    return "; ".join(_explain_one(i, model) for i in items if not _follows(i, items))
+
+
+def _follows(item: dict[str, Any], items: list[dict[str, Any]]) -> bool:
+    """Tell whether a list is called too short only because a member of it is wrong."""
+    loc = item["loc"]
+    below = (i["loc"] for i in items if len(i["loc"]) > len(loc))
+    return item["type"] == "too_short" and any(other[: len(loc)] == loc for other in below)
 
 
 def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
@@ -56,8 +64,25 @@ def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
         return f"unknown key '{place}' ({hint})"
     if item["type"] == "missing":
         return f"missing key '{place}'"
+    if item["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _wrong_tag(item, place)
+    if item["type"] == "too_short":
+        about = item["ctx"]
+        return f"'{place}' holds {about['actual_length']} and needs {about['min_length']} or more"
     message = str(item["msg"]).removeprefix("Value error, ")
     return f"'{place}': {message}" if place else message
+
+
+def _wrong_tag(item: dict[str, Any], place: str) -> str:
+    """Say of a mapping which kinds there are."""
+    about = item.get("ctx", {})
+    key = str(about.get("discriminator", "'type'")).strip("'")
+    known = [k.strip("' ") for k in str(about.get("expected_tags", "")).split(",") if k]
+    if item["type"] == "union_tag_not_found":
+        return f"missing key '{place}.{key}'"
+    near = difflib.get_close_matches(str(about["tag"]), known, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(sorted(known))}"
+    return f"'{place}.{key}': '{about['tag']}' is not known ({hint})"
 
 
 def _field_names(model: type[BaseModel], loc: list[Any]) -> list[str]:
@@ -69,12 +94,21 @@ def _field_names(model: type[BaseModel], loc: list[Any]) -> list[str]:
             field = owner.model_fields.get(str(part)) or _by_alias(owner, str(part))
             if field is not None:
                 step.extend(_models_in(field.annotation))
-        # An index, a union tag or a mapping key: the owner stays.
-        candidates = step or candidates
+        # A tag chooses one of a union's models; at an index or a mapping's key the owner stays.
+        tagged = [owner for owner in candidates if _is_tagged(owner, str(part))]
+        candidates = step or tagged or candidates
     names: list[str] = []
     for owner in candidates:
         names.extend(f.alias or n for n, f in owner.model_fields.items())
     return names
+
+
+def _is_tagged(owner: type[BaseModel], tag: str) -> bool:
+    """Tell whether a model is the one of a union that ``tag`` names."""
+    annotations = (f.annotation for f in owner.model_fields.values())
+    return any(
+        typing.get_origin(a) is typing.Literal and typing.get_args(a) == (tag,) for a in annotations
+    )
 
 
 def _by_alias(owner: type[BaseModel], name: str) -> Any:

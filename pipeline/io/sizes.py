@@ -1,4 +1,4 @@
-"""How large a file is, on a disk or behind a server, without reading it."""
+"""How large a file or a folder is, without reading it, and how to say that."""
 
 from __future__ import annotations
 
@@ -40,3 +40,17 @@ def file_bytes(href: str, access: Access | None = None) -> int | None:
             return int(length) if answer.status_code == 200 and length.isdigit() else None
     except httpx.HTTPError:
         return None
+
+
+def folder_bytes(folder: Path) -> int:
+    """Give the size of all files below a folder [byte]."""
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+
+
+def in_words(count: float) -> str:
+    """Write a number of bytes for a person."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.1f} {unit}" if count < 10 and unit != "B" else f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

@@ -112,7 +112,7 @@ def orthorectify(
         Nothing half-written remains.
     """
     area = reproject(area_wgs84, "EPSG:4326", grid.crs)
-    _check_terrain(terrain, reproject(area & box(*grid.bounds), grid.crs, "EPSG:4326"))
+    check_cover(terrain, reproject(area & box(*grid.bounds), grid.crs, "EPSG:4326"))
     try:
         with rasterio.open(source, driver="GTiff") as raw:
             if raw.rpcs is None:
@@ -155,7 +155,8 @@ def orthorectify(
     shutil.copystat(source, target)
 
 
-def _check_terrain(terrain: Terrain, area_wgs84: BaseGeometry) -> None:
+def check_cover(terrain: Terrain, area_wgs84: BaseGeometry) -> None:
+    """Raise ``SceneUnusableError`` unless the terrain can be read, with a CRS, and covers all."""
     with open_raster(str(terrain.path)) as dem:
         t = dem.transform
         right, bottom = t.c + dem.width * t.a, t.f + dem.height * t.e

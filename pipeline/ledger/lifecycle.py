@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from pipeline.model import Attribution, Candidate, Case, Evidence, EvidenceState, Look, Seen, Status
 
@@ -52,6 +53,7 @@ class LedgerContext:
     # which a source gave no answer, or that has no history yet, is not in it.
     judged: Mapping[str, Judgement] = field(default_factory=dict[str, "Judgement"])
     until: Mapping[str, datetime] = field(default_factory=dict[str, datetime])  # UTC newest pass
+    areas: Mapping[str, BaseGeometry] = field(default_factory=dict[str, BaseGeometry])  # WGS 84
     attribute: Callable[[Case], Attribution] | None = None  # adjudicate's, with its layers bound
 
     def evidence(self, corridor_id: str, looks: tuple[Look, ...]) -> Evidence:
@@ -149,11 +151,17 @@ def update_case(
 
 
 def look_again(
-    case: Case, looks: Iterable[Look], context: LedgerContext, *, produced: bool
+    case: Case,
+    looks: Iterable[Look],
+    context: LedgerContext,
+    *,
+    produced: bool,
+    scene_ids: Iterable[str] = (),
 ) -> Case:
-    """Give the case after looks at its place that came without a candidate.
+    """Give the case after looks at its place that came without a candidate that is it.
 
     ``produced`` is false once a run over the case's own dates no longer produced it: it is kept.
+    ``scene_ids`` are those that the looks bring along.
     """
     run = context.judged.get(case.corridor_id)
     counts = set() if run is None else {*run.counted, *run.unread}
@@ -163,7 +171,8 @@ def look_again(
         for look in case.looks
         if run is None or look.pass_id in counts or not start <= look.on <= end
     ]
-    after = weigh(case, merge_looks((kept, looks)), context)
+    ids = tuple(sorted({*case.scene_ids, *scene_ids}))
+    after = weigh(replace(case, scene_ids=ids), merge_looks((kept, looks)), context)
     return settle(case, replace(after, produced=produced), context)
 
 
@@ -183,9 +192,13 @@ def place(before: Case | None, case: Case, context: LedgerContext) -> Case:
 
 
 def seen_within(case: Case, context: LedgerContext) -> bool:
-    """Tell whether this run looked at a date on which the case had been seen."""
+    """Tell whether this run looked at a date on which the case had been seen.
+
+    A picture beside the case produced nothing: without a candidate the case is not lost by it.
+    """
     start, end = context.period
-    return any(look.seen is Seen.HIT and start <= look.on <= end for look in case.looks)
+    own = [k for k in case.looks if not k.of_picture or case.of_pictures]
+    return any(look.seen is Seen.HIT and start <= look.on <= end for look in own)
 
 
 def _outside(looks: Iterable[Look], corridor_id: str, context: LedgerContext) -> list[Look]:

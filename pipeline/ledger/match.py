@@ -100,6 +100,17 @@ def match(
     return Matching(case_of, {c: tuple(v) for c, v in absorbed.items()}, parent_of)
 
 
+def best_cases(
+    candidates: Sequence[Candidate], cases: Sequence[Case], options: MatchOptions | None = None
+) -> dict[int, int]:
+    """Give the case that each candidate fits best, by index; several may fit one case."""
+    pairs = pairs_of(candidates, cases, options or MatchOptions())
+    best: dict[int, int] = {}
+    for pair in sorted(pairs, key=lambda p: _rank(p, candidates, cases)):
+        best.setdefault(pair.candidate, pair.case)
+    return best
+
+
 def pairs_of(
     candidates: Sequence[Candidate], cases: Sequence[Case], options: MatchOptions
 ) -> list[Pair]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.grid import reproject
 from pipeline.ledger.lifecycle import (
     Event,
     LedgerContext,
@@ -20,8 +21,8 @@ from pipeline.ledger.lifecycle import (
     seen_within,
     update_case,
 )
-from pipeline.ledger.match import Matching, MatchOptions, candidate_key, match
-from pipeline.model import Candidate, Case, Look
+from pipeline.ledger.match import Matching, MatchOptions, best_cases, candidate_key, match
+from pipeline.model import Candidate, Case, Look, Seen
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def plan(
     before = {case.case_id: case for case in known}
     ordered = sorted(candidates, key=candidate_key)
     live = [c for _, c in sorted(before.items()) if _live(c, context)]
+    beside = _beside(ordered, live, options)
+    ordered = [c for i, c in enumerate(ordered) if i not in beside]
     matching = match(ordered, live, options)
     after = dict(before)
     for i, candidate in enumerate(ordered):
@@ -65,7 +68,9 @@ def plan(
     held |= {live[j].case_id for js in matching.absorbed.values() for j in js}
     for case in live:
         if case.case_id not in held:
-            after[case.case_id] = _missed(case, context, (relooks or {}).get(case.case_id, ()))
+            again = (relooks or {}).get(case.case_id, ())
+            pictures = [c for c, name in beside.values() if name == case.case_id]
+            after[case.case_id] = _missed(case, context, again, pictures)
     for name, case in after.items():
         if _live(case, context):
             after[name] = place(before.get(name), case, context)
@@ -75,7 +80,7 @@ def plan(
         cases=tuple(c for _, c in sorted(after.items())),
         changed=changed,
         events=tuple(events),
-        counts=_counts(before, changed, len(ordered)),
+        counts=_counts(before, changed, len(ordered) + len(beside)),
     )
 
 
@@ -87,7 +92,9 @@ def unmatched(
 ) -> tuple[Case, ...]:
     """Give the cases that no candidate is: whoever wants to know must look at their places."""
     live = [c for c in sorted(known, key=lambda c: c.case_id) if _live(c, context)]
-    matching = match(sorted(candidates, key=candidate_key), live, options)
+    ordered = sorted(candidates, key=candidate_key)
+    beside = _beside(ordered, live, options)
+    matching = match([c for i, c in enumerate(ordered) if i not in beside], live, options)
     held = set(matching.case_of.values()) | {j for js in matching.absorbed.values() for j in js}
     return tuple(case for j, case in enumerate(live) if j not in held)
 
@@ -124,12 +131,47 @@ def _seniority(case: Case) -> tuple[bool, str, str]:
     return not case.issued, first.isoformat() if first else "9999", case.case_id
 
 
-def _missed(case: Case, context: LedgerContext, looks: Sequence[Look]) -> Case:
-    """Give a case that no candidate is, after this run."""
+def _beside(
+    candidates: Sequence[Candidate], live: Sequence[Case], options: MatchOptions | None
+) -> dict[int, tuple[Candidate, str]]:
+    """Give the pictures that show something at a case which calibrated imagery found.
+
+    Such a picture is evidence beside the case. It says nothing of its kind or outline and cannot be
+    followed, so it never takes the case over, and it opens no second one at its place.
+    """
+    pictures = [i for i, c in enumerate(candidates) if c.of_pictures]
+    shown = [candidates[i] for i in pictures]
+    out: dict[int, tuple[Candidate, str]] = {}
+    for k, case in best_cases(shown, live, options).items():
+        if not live[case].of_pictures:
+            out[pictures[k]] = (shown[k], live[case].case_id)
+    return out
+
+
+def _missed(
+    case: Case, context: LedgerContext, looks: Sequence[Look], pictures: Sequence[Candidate]
+) -> Case:
+    """Give a case that no candidate is, after this run; ``pictures`` show something there."""
     # Where the context says nothing of completeness, every corridor of it was judged.
     complete = not context.until or case.corridor_id in context.judged
-    gone = complete and case.produced and seen_within(case, context)
-    return look_again(case, looks, context, produced=case.produced and not gone)
+    gone = complete and case.produced and seen_within(case, context) and _inside(case, context)
+    shown = [k for c in pictures for k in c.looks if k.seen is Seen.HIT]
+    return look_again(
+        case,
+        [*looks, *shown],
+        context,
+        produced=case.produced and not gone,
+        scene_ids=(i for c in pictures for i in c.scene_ids),
+    )
+
+
+def _inside(case: Case, context: LedgerContext) -> bool:
+    """Tell whether most of a case lies where this run looked: an outline may have been replaced."""
+    area = context.areas.get(case.corridor_id)
+    if area is None:
+        return True
+    place = reproject(case.polygon, case.crs, "EPSG:4326")
+    return place.intersection(area).area >= 0.5 * place.area
 
 
 def _counts(before: Mapping[str, Case], changed: Sequence[Case], candidates: int) -> dict[str, int]:

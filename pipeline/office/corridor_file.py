@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,11 +18,24 @@ from pipeline.io.atomic import write_if_changed
 from pipeline.io.corridors import load_corridors
 
 _DECIMALS = 7
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_KINDS = ("river", "reservoir")
 
 
 def corridors_file(config: Path) -> Path:
     """Give the office's file."""
     return config / "corridors.geojson"
+
+
+def check_words(name: str, water: str | None, option: str) -> None:
+    """Refuse an id, or a kind of water given by ``option``, that no corridor can have."""
+    wrong: list[str] = []
+    if not _ID.fullmatch(name):
+        wrong.append(f"'{name}' is no id: letters a-z, digits, - and _ make one, such as lushui")
+    if water is not None and water not in _KINDS:
+        wrong.append(f"{option} {water} is not known: {' or '.join(_KINDS)}")
+    if wrong:
+        raise ConfigurationError("; ".join(wrong), "Correct the command; nothing was changed")
 
 
 def rounded(geometry: BaseGeometry) -> dict[str, Any]:
@@ -69,7 +83,8 @@ def put(
     if old and not replace and not (adds_line and len(plain) > len(old)):
         raise ConfigurationError(
             f"{corridors_file(config)} holds a corridor {name} already",
-            "Add --replace to put this one in its place, or choose another --id",
+            "Add --replace to put this one in its place (the next run then reads its history "
+            "again), or choose another --id",
         )
     others = list(content["features"])
     at = others.index(old[0]) if old else len(others)
@@ -79,10 +94,27 @@ def put(
     with TemporaryDirectory() as folder:
         trial = Path(folder) / "corridors.geojson"
         trial.write_bytes(data)
-        load_corridors(trial)
+        try:
+            after = load_corridors(trial)
+        except ConfigurationError as error:
+            # The trial's path is nothing that anybody could open afterwards.
+            what = error.what.replace(str(trial), f"{corridors_file(config)} with {name}")
+            raise ConfigurationError(what, "Correct it; the file stays as it was") from error
+    before = load_corridors(corridors_file(config)) if old else ()
     write_if_changed(corridors_file(config), data)
     done = "replaced" if old else "added"
-    return [f"{done} {name} in {corridors_file(config)}; working geometry, never a legal boundary"]
+    lines = [f"{done} {name} in {corridors_file(config)}; working geometry, never a legal boundary"]
+    shapes = [{c.id: c.polygon_wgs84 for c in found}.get(name) for found in (before, after)]
+    return [*lines, *([] if shapes[0] in (None, shapes[1]) else [new_store_line(name)])]
+
+
+def new_store_line(name: str) -> str:
+    """Say what another outline of a corridor costs."""
+    return (
+        f"another outline of {name}: the next run reads its history again, into a new store "
+        f"(siluan baseline build WORKFLOW --corridor {name} --dry-run says what that costs), and "
+        "then removes the old one; the cases of the ledger stay"
+    )
 
 
 def to_bytes(content: Mapping[str, Any]) -> bytes:

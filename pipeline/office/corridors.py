@@ -12,7 +12,14 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.errors import ConfigurationError
 from pipeline.io.datum import Datum, unshift
 from pipeline.io.vector import UNREAD, read_vector
-from pipeline.office.corridor_file import content_of, corridors_file, features_of, put, rounded
+from pipeline.office.corridor_file import (
+    check_words,
+    content_of,
+    corridors_file,
+    features_of,
+    put,
+    rounded,
+)
 from pipeline.office.evidence import observed
 from pipeline.office.offset import check_position
 from pipeline.office.reference import Stated, resolve_crs, to_layer_crs
@@ -47,6 +54,7 @@ def add_corridor(request: AddRequest) -> list[str]:
     ConfigurationError
         One sentence with the remedy; the file stays as it was.
     """
+    check_words(request.id, request.water, "--water")
     geometry = _geometry(request)
     is_line = geometry.geom_type == "LineString"
     content = content_of(corridors_file(request.config))

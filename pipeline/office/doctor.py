@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from enum import IntEnum
 from pathlib import Path
 
 from pipeline.config import Workflow, choose_corridors, load_workflow
@@ -17,28 +16,12 @@ from pipeline.io.corridors import load_corridors
 from pipeline.io.layers import OfficeLayer, load_layer
 from pipeline.ledger.lock import refuse_network_share
 from pipeline.model import Corridor
+from pipeline.office.finding import Finding, Weight
 from pipeline.office.kinds import KINDS, LayerKind
+from pipeline.office.sources import source_findings
 
 DRAFT_M = 200.0  # a corridor that is worse is a sketch
 FREE_BYTES = 20 * 10**9  # a corridor of 50 km with two years of scenes fits in a tenth of it
-
-
-class Weight(IntEnum):
-    """How bad a finding is."""
-
-    NOTE = 0  # works, and says less than it could
-    WRONG = 1  # a run would be refused, or would lie
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is missing or wrong."""
-
-    group: str
-    what: str
-    cost: str
-    remedy: str
-    weight: Weight = Weight.NOTE
 
 
 @dataclass(frozen=True)
@@ -67,9 +50,12 @@ _COSTS = {
 
 def examine(checkup: Checkup) -> list[Finding]:
     """Collect all findings, grouped."""
-    found = [*_environment(checkup), *_corridors(checkup), *_layers(checkup), *_tables(checkup)]
-    for path in checkup.workflows:
-        found += _workflow(checkup, path)
+    opened = [_open(path) for path in checkup.workflows]
+    loaded = [o for o in opened if isinstance(o, _Opened)]
+    found = [*_environment(checkup), *_corridors(checkup, loaded)]
+    found += [*_layers(checkup), *_tables(checkup)]
+    for one in opened:
+        found += _workflow(checkup, one) if isinstance(one, _Opened) else [one]
     return found
 
 
@@ -106,19 +92,22 @@ def _environment(checkup: Checkup) -> Iterator[Finding]:
         )
 
 
-def _corridors(checkup: Checkup) -> Iterator[Finding]:
+def _corridors(checkup: Checkup, loaded: Sequence[_Opened]) -> Iterator[Finding]:
+    """Judge the corridors of the workflows; without one, all of the office's file."""
     path = checkup.config / "corridors.geojson"
     try:
-        corridors = load_corridors(path)
+        corridors = [c for o in loaded for c in o.corridors] or load_corridors(path)
     except SiluanError as error:
         yield Finding(
             "corridors",
-            str(error).rstrip("."),
+            error.what,
             "no run has a place to look at",
-            "Add one: siluan corridor add LINE --id ID --name NAME --width METRES",
+            "Say with --config where the office's folder is, or add one: siluan corridor add LINE "
+            "--id ID --name NAME --water river --width METRES --accuracy METRES --datum cgcs2000",
             Weight.WRONG,
         )
         return
+    corridors = list({c.id: c for c in corridors}.values())
     drafts = [c for c in corridors if c.accuracy_m > DRAFT_M]
     if drafts:
         names = ", ".join(f"{c.id} ({c.name_zh}) ±{c.accuracy_m:g} m" for c in drafts)
@@ -126,8 +115,9 @@ def _corridors(checkup: Checkup) -> Iterator[Finding]:
             "corridors",
             f"{len(drafts)} of {len(corridors)} are drafts: {names}",
             "they find imagery and screen nothing; bank is null near them, chainage is as vague",
-            "siluan corridor add FILE --id ID --replace with the office's own line or polygon, or "
-            "siluan corridor derive ID --workflow WORKFLOW.yaml after a run",
+            "siluan corridor add FILE --id ID --accuracy METRES --datum cgcs2000 --replace with "
+            "the office's own line (and --width METRES) or polygon, or siluan corridor derive ID "
+            "--workflow WORKFLOW.yaml after a run",
         )
     for corridor in corridors:
         yield from _corridor(corridor)
@@ -149,14 +139,15 @@ def _corridor(corridor: Corridor) -> Iterator[Finding]:
             "corridors",
             f"{name} has no centreline",
             "chainage and bank are null, and the whole of it is one reach with one water level",
-            f"siluan corridor add LINE --id {corridor.id} (its polygon stays)",
+            f"siluan corridor add LINE --id {corridor.id} --datum cgcs2000 (its polygon stays)",
         )
     elif not corridor.downstream_known:
         yield Finding(
             "corridors",
             f"the direction of {name} is not known",
             "chainage and bank are null",
-            f"siluan corridor derive {corridor.id} --upstream LON,LAT, and accept it",
+            f"siluan corridor derive {corridor.id} --workflow WORKFLOW.yaml --upstream LON,LAT, "
+            "and accept it",
         )
 
 
@@ -250,21 +241,32 @@ def _tables(checkup: Checkup) -> Iterator[Finding]:
         )
 
 
-def _workflow(checkup: Checkup, path: Path) -> Iterator[Finding]:
-    group = f"workflow {path.name}"
+@dataclass(frozen=True)
+class _Opened:
+    """A workflow that can be read."""
+
+    path: Path
+    workflow: Workflow
+    corridors: tuple[Corridor, ...]
+
+    @property
+    def group(self) -> str:
+        return f"workflow {self.path.name}"
+
+
+def _open(path: Path) -> _Opened | Finding:
     try:
         workflow = load_workflow(path)
-        choose_corridors(workflow)
+        return _Opened(path, workflow, choose_corridors(workflow))
     except SiluanError as error:
-        yield Finding(
-            group, error.what, "it does not start", error.remedy or "Correct it", Weight.WRONG
-        )
-        return
-    yield from _places(checkup, workflow, path)
+        remedy = error.remedy or "Correct it"
+        group = f"workflow {path.name}"
+        return Finding(group, error.what, "it does not start", remedy, Weight.WRONG)
 
 
-def _places(checkup: Checkup, workflow: Workflow, path: Path) -> Iterator[Finding]:
-    group = f"workflow {path.name}"
+def _workflow(checkup: Checkup, one: _Opened) -> Iterator[Finding]:
+    group, workflow = one.group, one.workflow
+    yield from source_findings(workflow, one.corridors, group)
     try:
         refuse_network_share(workflow.state / "ledger.sqlite")
     except SiluanError as error:
@@ -278,12 +280,14 @@ def _places(checkup: Checkup, workflow: Workflow, path: Path) -> Iterator[Findin
                 "a run may stop with a full disk; nothing half-written stays",
                 "Free some space, or set state and out to another disk",
             )
-    if not (workflow.state / "ledger.sqlite").exists():
+    # A history that was fetched makes a ledger and a store as well, but judges nothing.
+    if not any((workflow.state / "store").glob("*/state")):
+        held = any((workflow.state / "store").glob("*"))
         yield Finding(
             group,
-            "it has never run",
+            "its history was fetched, but it has never run" if held else "it has never run",
             "there are no cases and no water history",
-            f"siluan run {path} --dry-run, then without --dry-run",
+            f"siluan run {one.path} --dry-run, then without --dry-run",
         )
 
 

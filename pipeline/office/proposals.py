@@ -15,7 +15,15 @@ from pipeline.io.atomic import write_if_changed
 from pipeline.io.corridors import load_corridors
 from pipeline.io.occurrence import read_occurrence
 from pipeline.model import Corridor
-from pipeline.office.corridor_file import content_of, corridors_file, put, rounded, to_bytes
+from pipeline.office.corridor_file import (
+    check_words,
+    content_of,
+    corridors_file,
+    new_store_line,
+    put,
+    rounded,
+    to_bytes,
+)
 from pipeline.office.derive import DeriveOptions, derive, orient
 
 
@@ -40,6 +48,7 @@ def propose(request: DeriveRequest) -> list[str]:
     ConfigurationError
         A new corridor without name or kind, a raster in degrees, no water.
     """
+    check_words(request.id, request.kind, "--water-kind")
     path = corridors_file(request.config)
     known = {c.id: c for c in load_corridors(path)} if path.exists() else {}
     old = known.get(request.id)
@@ -86,7 +95,9 @@ def propose(request: DeriveRequest) -> list[str]:
     write_if_changed(target, to_bytes({"type": "FeatureCollection", "features": features}))
     load_corridors(target)
     lines.append(f"proposed in {target}: look at it in a GIS, correct it there if need be, then")
-    return [*lines, f"siluan corridor accept {request.id} --by NAME"]
+    where = "" if request.config == Path("config") else f" --config {request.config}"
+    lines.append(f"siluan corridor accept {request.id} --by NAME{where}")
+    return [*lines, *([new_store_line(request.id)] if old else [])]
 
 
 def _line_of(corridor: Corridor | None) -> BaseGeometry | None:

@@ -25,6 +25,7 @@ from pipeline.passes.ground import Looks, Site
 from pipeline.passes.known import earlier_cases, known_pixels
 from pipeline.passes.merge import one_problem
 from pipeline.passes.normals import tidy_normals
+from pipeline.passes.old_stores import note_use, say_new_store
 from pipeline.passes.reduce import Reduced, reduce_dates, tidy
 from pipeline.passes.site import open_site, store_root, why_unopened
 from pipeline.passes.states import write_states
@@ -92,12 +93,15 @@ def run_corridor(
         for p in passes
     ]
     judged.gsd_m = {p.sensor: min(a.gsd_m for a in p.scenes[0].assets.values()) for p in passes}
+    for line in say_new_store(workflow, corridor, len(passes)):
+        log.warning("%s.", line)
     site = open_site(workflow, corridor, passes, progress, workers) if passes else None
     if site is None:
         judged.counts = {"passes": len(passes), "usable": 0}
         judged.set_aside, judged.unreachable = why_unopened(passes)
         judged.not_observed = never_seen(workflow, corridor)
         return judged
+    note_use(site.store.root, workflow)
     for _ in range(_REPAIRS):
         try:
             return _sweep(workflow, site, passes, known, replace(judged))
@@ -182,7 +186,7 @@ def plan_corridor(workflow: Workflow, corridor: Corridor, passes: Sequence[Pass]
         "retry": "something of it could not be read last time",
     }
     known = known_passes(workflow, corridor, passes)
-    lines: list[str] = []
+    lines = say_new_store(workflow, corridor, len(passes))
     for p in passes:
         what = known.get(p.id, "new")
         names = ", ".join(s.id for s in p.scenes)

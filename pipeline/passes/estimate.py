@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,9 @@ def estimate(site: Site, passes: Sequence[Pass]) -> Estimate:
     scenes = [s for p in passes for s in p.scenes]
     for sensor in sorted({s.sensor for s in scenes}):
         own = [s for s in scenes if s.sensor == sensor]
-        samples = [f for s in _spread(own) if (f := _sample(site, s)) is not None]
+        # Products of a disk that are not ready yet have no files to look at.
+        there = [s for s in own if _lies_there(s)] or own
+        samples = [f for s in _spread(there) if (f := _sample(site, s)) is not None]
         if not samples:
             continue
         fetched += len(own) * statistics.mean(f.fetched for f in samples)
@@ -83,6 +86,10 @@ def _spread(scenes: Sequence[Scene]) -> list[Scene]:
     ordered = sorted(scenes, key=lambda s: (s.acquired, s.id))
     n = min(_SAMPLES, len(ordered))
     return [ordered[(2 * i + 1) * len(ordered) // (2 * n)] for i in range(n)]
+
+
+def _lies_there(scene: Scene) -> bool:
+    return all("://" in a.href or Path(a.href).is_file() for a in _wanted(scene))
 
 
 def _wanted(scene: Scene) -> list[Asset]:

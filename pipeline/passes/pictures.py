@@ -42,6 +42,8 @@ from pipeline.io.corridors import utm_crs
 from pipeline.io.raster import AssetReader, raster_profile
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.model import (
+    PICTURE,
+    PICTURES,
     Candidate,
     Corridor,
     Grid,
@@ -59,7 +61,6 @@ from pipeline.passes.gather import fingerprint
 
 log = logging.getLogger("siluan")
 
-DETECTOR = "image-change/1"
 _BANDS = ("red", "green", "blue")
 _TILE_PX = 1024
 
@@ -144,9 +145,14 @@ def _without(candidates: Sequence[Candidate], better: Sequence[Candidate]) -> li
 
 
 def _aside(scene: Scene, why: str) -> SetAside:
-    first, last = scene.properties.get("date_range") or ("?", "?")
-    reason = f"an uncalibrated picture of {first[:10]} to {last[:10]} enters no history; {why}"
+    reason = f"an uncalibrated picture of {dates_of(scene)} enters no history; {why}"
     return SetAside(scene.id, "acquire", reason)
+
+
+def dates_of(picture: Scene) -> str:
+    """Say which days a picture may show."""
+    first, last = picture.properties.get("date_range") or ("?", "?")
+    return f"{first[:10]} to {last[:10]}"
 
 
 def _begins(scene: Scene) -> datetime:
@@ -155,7 +161,7 @@ def _begins(scene: Scene) -> datetime:
 
 
 def _as_pass(scene: Scene) -> Pass:
-    return Pass(f"picture_{scene.id}", scene.sensor, scene.acquired, (scene,))
+    return Pass(f"{PICTURE}{scene.id}", scene.sensor, scene.acquired, (scene,))
 
 
 class _Sheet:
@@ -282,5 +288,5 @@ def _candidate(
         score=confidence(looks[1:], {newer.id: worth}, how.score),
         measures={"strength": round(change.strength, 3)},
         scene_ids=tuple(sorted(s.id for p in passes for s in p.scenes)),
-        detector=DETECTOR,
+        detector=PICTURES,
     )

@@ -14,6 +14,7 @@ from pipeline.acquire.disk.search import Desk, Disk
 from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.folder import FolderSource, search_folder
 from pipeline.acquire.passes import drop_duplicates, merge_passes
+from pipeline.acquire.source import Making
 from pipeline.acquire.stac import Found, Wanted, search_stac
 from pipeline.config import Source, Workflow, choose_corridors
 from pipeline.errors import ConfigurationError, SourceUnreachableError
@@ -28,12 +29,20 @@ class Searched:
     """Passes by corridor id, what was set aside by name, and which sources gave no answer.
 
     ``pictures`` are uncalibrated scenes by corridor id: they are no passes, and enter no history.
+    ``making`` is, of a dry search, what a real one makes ready first, by corridor id.
     """
 
     passes: Mapping[str, tuple[Pass, ...]]
     set_aside: tuple[SetAside, ...]
     unreachable: tuple[str, ...]
     pictures: Mapping[str, tuple[Scene, ...]]
+    making: Mapping[str, tuple[Making, ...]]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def to_make(self) -> tuple[Making, ...]:
+        """All products that would be made ready, each once."""
+        return tuple({m.key: m for own in self.making.values() for m in own}.values())
 
 
 def search(
@@ -42,6 +51,9 @@ def search(
     stack: ExitStack,
     scratch: Path | None = None,
     progress: Progress | None = None,
+    *,
+    trials: bool = False,
+    before: Searched | None = None,
 ) -> Searched:
     """Search all sources for all corridors.
 
@@ -51,6 +63,10 @@ def search(
         Of a dry run: catalogues are written there, and nothing else is touched.
     progress
         Called while products of a disk are made ready.
+    trials
+        Of a dry run: find out, by a trial, what making products ready costs.
+    before
+        An earlier search for the same; what it said of the sources is not said again.
 
     Raises
     ------
@@ -59,16 +75,19 @@ def search(
     SourceUnreachableError
         No source answered.
     """
-    asks = [_asking(s, workflow, stack, scratch, progress) for s in workflow.sources]
+    how = _How(workflow, stack, scratch, progress, trials)
+    asks = [_asking(s, how) for s in workflow.sources]
     passes: dict[str, tuple[Pass, ...]] = {}
     pictures: dict[str, tuple[Scene, ...]] = {}
     aside: set[SetAside] = set()
     outside: list[str] = []
     unreachable: dict[str, SourceUnreachableError] = {}
     notes: set[str] = set()
+    making: dict[str, tuple[Making, ...]] = {}
     for corridor in corridors:
         scenes: list[Scene] = []
         answers: list[bool] = []
+        making[corridor.id] = ()
         wanted = Wanted(corridor.polygon_wgs84, *workflow.period.span)
         for ask in asks:
             try:
@@ -79,6 +98,7 @@ def search(
             scenes.extend(found.scenes)
             aside.update(found.set_aside)
             notes.update(found.notes)
+            making[corridor.id] += found.making
             if found.incomplete:
                 error = SourceUnreachableError(found.incomplete, "Tell the catalogue's keeper")
                 unreachable[error.what] = error
@@ -92,9 +112,9 @@ def search(
         unique, dropped = drop_duplicates([s for s in scenes if s not in pictures[corridor.id]])
         aside.update(dropped)
         passes[corridor.id] = merge_passes(unique)
-        if not scenes and not outsider and not unreachable:
+        if not scenes and not outsider and not unreachable and before is None:
             log.warning("%s: no scenes in the period; nothing to look at", corridor.id)
-    for note in sorted(notes):
+    for note in sorted(notes.difference(before.notes if before else ())):
         log.warning("%s", note)
     if unreachable and not any(passes.values()):
         raise next(iter(unreachable.values()))
@@ -103,17 +123,22 @@ def search(
             f"outside all scenes of the sources: corridor(s) {', '.join(outside)}",
             "Check the corridor's coordinates, or the area that the source covers",
         )
-    return Searched(passes, tuple(sorted(aside)), tuple(unreachable), pictures)
+    said = (tuple(sorted(aside)), tuple(unreachable))
+    return Searched(passes, *said, pictures, making, tuple(sorted(notes)))
 
 
-def _asking(
-    source: Source,
-    workflow: Workflow,
-    stack: ExitStack,
-    scratch: Path | None,
-    progress: Progress | None,
-) -> Callable[[Wanted], Found]:
+@dataclass(frozen=True)
+class _How:
+    workflow: Workflow
+    stack: ExitStack
+    scratch: Path | None
+    progress: Progress | None
+    trials: bool
+
+
+def _asking(source: Source, how: _How) -> Callable[[Wanted], Found]:
     """Give the search of one source, with its band table loaded."""
+    workflow, scratch = how.workflow, how.scratch
 
     @cache
     def table(name: str) -> SensorTable:
@@ -122,10 +147,13 @@ def _asking(
     catalogues = (scratch or workflow.state) / "catalogues"
     if isinstance(source, DiskSource):
         store = workflow.options.store
-        desk = Desk(workflow.state, catalogues, scratch is not None, store.workers, progress)
+        dry = scratch is not None
+        desk = Desk(
+            workflow.state, catalogues, dry, store.workers, how.progress, dry and how.trials
+        )
         everywhere = tuple(c.polygon_wgs84 for c in choose_corridors(workflow))
         return Disk(source, table, everywhere, store.context_m, desk).search
     own = table(source.sensor)
     if isinstance(source, FolderSource):
         return lambda wanted: search_folder(source, own, wanted, catalogues)
-    return lambda wanted: search_stac(source, own, wanted, stack)
+    return lambda wanted: search_stac(source, own, wanted, how.stack)

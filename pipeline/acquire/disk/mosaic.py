@@ -105,6 +105,12 @@ def _dates(layer: DateLayer | None, area: BaseGeometry, mosaic: Path) -> tuple[d
     return _span([_day(v, layer) for _, v in touching])
 
 
+def dates_of_layer(layer: DateLayer) -> tuple[date, date]:
+    """First and last date of all polygons; raises ``ConfigurationError`` as for a mosaic."""
+    _, values, _ = _layer(layer)
+    return _span([_day(v, layer) for v in values])
+
+
 def _span(days: Sequence[date]) -> tuple[date, date]:
     return min(days), max(days)
 

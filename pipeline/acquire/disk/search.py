@@ -30,7 +30,9 @@ from pipeline.acquire.disk.shelf import (
 )
 from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.disk.survey import Survey, survey_disk
+from pipeline.acquire.disk.trial import Trial, making_of, try_one
 from pipeline.acquire.folder import write_catalogue
+from pipeline.acquire.source import Making
 from pipeline.acquire.stac import Found, StacSource, Wanted, search_stac
 from pipeline.errors import SceneUnusableError
 from pipeline.grid import reproject
@@ -44,6 +46,13 @@ _MARGIN_M = 1000.0  # beyond what is kept around a corridor: registration and in
 _NAMED = 10  # unknown files named in the log
 
 
+def around(corridor_wgs84: BaseGeometry, context_m: float) -> BaseGeometry:
+    """Give the ground (WGS 84) of which imagery is made ready for a corridor."""
+    crs = utm_crs(corridor_wgs84)
+    grown = reproject(corridor_wgs84, "EPSG:4326", crs).buffer(context_m + _MARGIN_M)
+    return reproject(grown, crs, "EPSG:4326")
+
+
 @dataclass(frozen=True)
 class Desk:
     """Where a search works."""
@@ -53,6 +62,7 @@ class Desk:
     dry: bool  # touch nothing but ``catalogues``
     workers: int
     progress: Progress | None
+    trials: bool = False  # of a dry search: find out what making products ready costs
 
 
 @dataclass(frozen=True)
@@ -80,29 +90,31 @@ class Disk:
         """Where products are made ready, and for which ground."""
         return Shelf(
             self.desk.state / "disk" / "products",
-            shapely.union_all([self._around(c) for c in self.corridors_wgs84]),
+            shapely.union_all([around(c, self.context_m) for c in self.corridors_wgs84]),
             self.source.dem,
         )
 
     @cached_property
     def survey(self) -> Survey:
-        """What lies on the disk; what is unknown is named in the log."""
+        """What lies on the disk."""
         base = self.desk.catalogues if self.desk.dry else self.desk.state
         listings = base / "disk" / "listings"
-        found = survey_disk(self.source, self.tables, self.shelf.area_wgs84, listings)
-        if found.unknown:
-            names = ", ".join(Path(u).name for u in found.unknown[:_NAMED])
-            more = ", ..." if len(found.unknown) > _NAMED else ""
-            log.warning(
-                "%s: %d file(s) are no product known here: %s%s",
-                *(self.source.path, len(found.unknown), names, more),
-            )
-        return found
+        return survey_disk(self.source, self.tables, self.shelf.area_wgs84, listings)
 
-    def _around(self, corridor: BaseGeometry) -> BaseGeometry:
-        crs = utm_crs(corridor)
-        grown = reproject(corridor, "EPSG:4326", crs).buffer(self.context_m + _MARGIN_M)
-        return reproject(grown, crs, "EPSG:4326")
+    @cached_property
+    def trials(self) -> list[Trial]:
+        """Products that were made ready on trial."""
+        return []
+
+    def _notes(self) -> tuple[str, ...]:
+        """Name what is no product known here."""
+        unknown = self.survey.unknown
+        if not unknown:
+            return ()
+        names = ", ".join(Path(u).name for u in unknown[:_NAMED])
+        more = ", ..." if len(unknown) > _NAMED else ""
+        count = f"{len(unknown)} file(s) are no product known here"
+        return (f"{self.source.path}: {count}: {names}{more}",)
 
     def search(self, wanted: Wanted) -> Found:
         """Give the scenes of one corridor and period, ready to be read.
@@ -134,7 +146,10 @@ class Disk:
             SetAside(Path(u).name, "acquire", "no product that is known here")
             for u in survey.unknown
         )
-        if not self.desk.dry:
+        making: tuple[Making, ...] = ()
+        if self.desk.dry:
+            making = self._making([p for p in due if needs_work(p, places[p.id])], places)
+        else:
             refused |= self._make_ready(due, places)
         aside.update(
             SetAside(i, "acquire", e.what.removeprefix(f"{i} "), e.remedy)
@@ -142,7 +157,35 @@ class Disk:
         )
         items = [self._item(p, places[p.id]) for p in due if p.id not in refused]
         scenes, catalogue_aside = self._catalogued(items, wanted)
-        return Found(tuple(scenes), tuple(sorted({*aside, *catalogue_aside})), elsewhere)
+        return Found(
+            tuple(scenes),
+            tuple(sorted({*aside, *catalogue_aside})),
+            elsewhere,
+            self._notes(),
+            making=making,
+        )
+
+    def _making(self, todo: Sequence[Product], places: dict[str, Place]) -> tuple[Making, ...]:
+        """Say what would be made ready; with trials ``places`` name what was made on trial."""
+        out: list[Making] = []
+        for sensor in sorted({p.sensor for p in todo}):
+            own = [p for p in todo if p.sensor == sensor]
+            trial = self._trial(own, places) if self.desk.trials else None
+            out += [making_of(p, places[p.id], trial) for p in own]
+            if trial is not None:
+                places[trial.product.id] = trial.place
+        return tuple(out)
+
+    def _trial(self, own: Sequence[Product], places: dict[str, Place]) -> Trial | None:
+        """Give a trial of one of these products, made for another corridor or now."""
+        for trial in self.trials:
+            known = places.get(trial.product.id) if trial.product in own else None
+            if known is not None and known.crs == trial.place.crs:
+                return trial
+        trial = try_one(self.shelf, own, places, self.desk.catalogues)
+        if trial is not None:
+            self.trials.append(trial)
+        return trial
 
     def _make_ready(
         self, due: Sequence[Product], places: dict[str, Place]

@@ -1,0 +1,84 @@
+"""Stores of a corridor as it was before: another outline begins a new store.
+
+A store keeps the pixels of one outline, packed, so another outline cannot use it. The old one stays
+until a run over the new one was finished, and goes then if no other workflow uses it. Cases are not
+in stores: nothing here touches the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from pipeline.config import Workflow
+from pipeline.io.atomic import write_bytes
+from pipeline.io.sizes import folder_bytes, in_words
+from pipeline.model import Corridor
+from pipeline.passes.site import store_root
+
+_USERS = "used_by.json"  # names of the workflows that used a store
+
+
+def note_use(root: Path, workflow: Workflow) -> None:
+    """Note in a store that a workflow uses it."""
+    users = sorted({*_users(root), workflow.name})
+    if users != _users(root):
+        _write_users(root, users)
+
+
+def _write_users(root: Path, users: list[str]) -> None:
+    write_bytes(root / _USERS, (json.dumps(users) + "\n").encode())
+
+
+def _users(root: Path) -> list[str]:
+    path = root / _USERS
+    return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+
+
+def old_stores(workflow: Workflow, corridor: Corridor) -> list[Path]:
+    """Give the stores that hold another outline of the corridor than today's."""
+    own = store_root(workflow, corridor).name
+    mark = own.removeprefix(f"{corridor.id}-")[:8]
+    pattern = re.compile(rf"{re.escape(corridor.id)}-(?P<mark>[0-9a-f]{{8}})-[\d.]+m")
+    found = sorted((workflow.state / "store").glob(f"{corridor.id}-*"))
+    matched = [(p, pattern.fullmatch(p.name)) for p in found]
+    return [p for p, m in matched if m is not None and m["mark"] != mark]
+
+
+def say_new_store(workflow: Workflow, corridor: Corridor, passes: int) -> list[str]:
+    """Say, before it happens, that another outline begins a new store; empty if it does not."""
+    old = old_stores(workflow, corridor)
+    if not old or (store_root(workflow, corridor) / "store.json").exists():
+        return []
+    size = in_words(sum(folder_bytes(p) for p in old))
+    return [
+        f"{corridor.id}: its outline (or tile_px, context_m) has changed since it was last read: a "
+        f"new store begins, and {passes} passes are read again. The cases of the ledger stay. "
+        f"The old store ({size}) goes once a run over the new one is finished"
+    ]
+
+
+def drop_old_stores(workflow: Workflow, corridor: Corridor) -> list[str]:
+    """Remove the stores that only this workflow used and that today's outline replaces.
+
+    Call it when a run over the new store is finished. Gives what was removed or kept, in words. A
+    store is moved aside before it is removed: if that is interrupted, no half of it is ever read.
+    """
+    lines: list[str] = []
+    for old in old_stores(workflow, corridor):
+        users = _users(old)
+        others = [name for name in users if name != workflow.name]
+        if others or not users:
+            who = f"is used by {', '.join(others)}" if others else "names no workflow that uses it"
+            lines.append(f"{corridor.id}: the old store {old} {who}, and is kept")
+            if others != users:
+                _write_users(old, others)
+            continue
+        size = in_words(folder_bytes(old))
+        old.rename(old.with_name(f".{old.name}.gone"))
+        lines.append(f"{corridor.id}: the old store {old.name} ({size}) was removed")
+    for gone in (workflow.state / "store").glob(f".{corridor.id}-*.gone"):
+        shutil.rmtree(gone, ignore_errors=True)
+    return lines
