@@ -28,7 +28,8 @@ from pipeline.io.vault import Vault, keep_newest
 from pipeline.model import Pass, Window
 from pipeline.passes import align, clearsky, reduce, steady, strips
 from pipeline.passes.ground import Site
-from pipeline.passes.reduce import Reduced, reduce_dates, tidy
+from pipeline.passes.layers import keep_layers, newest_states
+from pipeline.passes.reduce import Reduced, reduce_dates
 from pipeline.prepare.local import box_count, dilate, shadow_direction, split_speckle, sweep
 from pipeline.prepare.mask import MaskOptions, Sky
 from pipeline.prepare.options import PrepareOptions
@@ -39,6 +40,7 @@ from pipeline.prepare.quarantine import (
     tally_change,
 )
 from pipeline.prepare.radiometry import RadiometryOptions
+from pipeline.prepare.reference import ReferenceOptions, quarter_of
 from pipeline.prepare.register import lattice_windows, reference_median, vote, window_shift
 from pipeline.prepare.rescue import RescueOptions, rescue
 from pipeline.prepare.shadow import ShadowOptions, cast, dark_against, shadow_test
@@ -162,7 +164,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_masks_are_those_of_all_dates_at_once(tmp_path: Path, tile_px: int) -> None:
     where, passes, found = reduced(tmp_path, tile_px)
     window, reader = where.store.grid.window, LookReader(where.store)
-    written = valley.masks(where, found.mask_key, passes)
+    written = valley.masks(where, found.mask_keys, passes)
     kept = where.stored(window)
     groups: dict[str, list[Pass]] = {}
     for t, p in enumerate(passes):
@@ -182,7 +184,7 @@ def test_masks_are_those_of_all_dates_at_once(tmp_path: Path, tile_px: int) -> N
 def test_shifts_and_changes_are_those_of_all_dates_at_once(tmp_path: Path) -> None:
     where, passes, found = reduced(tmp_path, 64)
     window = where.store.grid.window
-    reader = LookReader(where.store, {}, found.mask_key)
+    reader = LookReader(where.store, {}, found.mask_keys)
     ids = [p.id for p in passes]
     bands = ("green", "red", "nir")  # one date has no swir16
     stack = reader.stack(ids, bands, window)
@@ -203,7 +205,7 @@ def test_shifts_and_changes_are_those_of_all_dates_at_once(tmp_path: Path) -> No
         assert found.quality[i].shift_px == (result.dy, result.dx)
         assert found.quality[i].residual_m == result.residual_px * 10
         assert result.windows > 0
-    moved = LookReader(where.store, found.quality, found.mask_key)
+    moved = LookReader(where.store, found.quality, found.mask_keys)
     stack = moved.stack(ids, bands, window)
     clear = np.stack([np.isin(moved.mask(i, window), (0, 5)) for i in ids])
     ground = [median_and_spread(stack[b], clear) for b in bands]
@@ -273,7 +275,7 @@ def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (reduce, "_histograms"),
         (reduce, "_clear_pixels"),
-        (clearsky, "_sweep"),
+        (clearsky, "_flag"),
         (align, "_measure"),
         (steady, "_write_ground"),
     ):
@@ -304,12 +306,76 @@ def test_one_new_date_is_one_new_histogram(tmp_path: Path, monkeypatch: pytest.M
     )
     warm = reduce_dates(where, passes, OPTIONS)
     assert asked == [passes[-1].id]
-    masks = valley.masks(where, warm.mask_key, passes)
+    masks = valley.masks(where, warm.mask_keys, passes)
     for name in ("kept", "mask"):
         shutil.rmtree(where.store.root / name)
     cold = reduce_dates(where, passes, OPTIONS)
     assert cold == warm
-    assert np.array_equal(valley.masks(where, cold.mask_key, passes), masks)
+    assert np.array_equal(valley.masks(where, cold.mask_keys, passes), masks)
+
+
+BRIEF = OPTIONS.model_copy(
+    update={"reference": ReferenceOptions(least_looks=5, least_quarters=1, ahead_quarters=1)}
+)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Record which passes are flagged, finished, measured and compared."""
+    asked: dict[str, list[str]] = {"flag": [], "finish": [], "measure": [], "compare": []}
+    for step in ("flag", "finish"):
+        plain = getattr(clearsky, f"_{step}")
+
+        def work(spec: Any, job: Any, plain: Any = plain, step: str = step) -> None:
+            asked[step] += [k.pass_id for k in job.looks]
+            plain(spec, job)
+
+        monkeypatch.setattr(clearsky, f"_{step}", work)
+    measure, compare = align._measure, steady._regional  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(
+        align, "_measure", lambda s, ids, w: (asked["measure"].extend(ids), measure(s, ids, w))[1]
+    )
+    monkeypatch.setattr(
+        steady, "_regional", lambda s, i: (asked["compare"].append(i), compare(s, i))[1]
+    )
+    return asked
+
+
+@pytest.mark.thorough
+def test_a_new_look_touches_its_own_quarter_and_a_late_one_those_that_rest_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side, dates = 128, 34  # four quarters
+    passes = valley.fill(
+        where := valley.site(tmp_path / "a", side, 64), valley.looks(dates, side), {}
+    )
+    late = 20  # in the third quarter
+    arrived = [p for p in passes[:-1] if p is not passes[late]]
+    reduce_dates(where, arrived, BRIEF)
+    with monkeypatch.context() as patch:
+        asked = counted(patch)
+        reduce_dates(where, [*arrived, passes[-1]], BRIEF)
+    quarters = [quarter_of(p.acquired) for p in passes]
+
+    def touched(step: str) -> set[int]:
+        return {q for p, q in zip(passes, quarters, strict=True) if p.id in set(asked[step])}
+
+    assert touched("flag") == touched("measure") == touched("compare") == {quarters[-1]}
+    # A rescue may give back looks of the quarter before.
+    assert quarters[-1] in touched("finish") <= {quarters[-1], quarters[-1] - 1}
+    with monkeypatch.context() as patch:
+        asked = counted(patch)
+        warm = reduce_dates(where, passes, BRIEF)
+    assert touched("flag") == {quarters[late], quarters[late] + 1}
+    # A store that got everything at once says the same, byte by byte.
+    cold_site = valley.site(tmp_path / "b", side, 128)
+    valley.fill(cold_site, valley.looks(dates, side), {})
+    cold = reduce_dates(cold_site, passes, BRIEF)
+    assert cold.quality == warm.quality
+    assert cold.reach_clear == warm.reach_clear
+    assert np.array_equal(
+        valley.masks(cold_site, cold.mask_keys, passes),
+        valley.masks(where, warm.mask_keys, passes),
+    )
 
 
 @pytest.mark.thorough
@@ -330,31 +396,37 @@ def test_a_damaged_entry_is_dropped_and_made_again(
 
 def test_a_sweep_that_died_goes_on_and_a_damaged_step_is_named(tmp_path: Path) -> None:
     where, passes, first = reduced(tmp_path, 64)
-    masks = valley.masks(where, first.mask_key, passes)
+    masks = valley.masks(where, first.mask_keys, passes)
     shutil.rmtree(where.store.root / "kept")
     shutil.rmtree(where.store.root / "mask")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clearsky, "_finish", no_work)
         with pytest.raises(AssertionError):
             reduce_dates(where, passes, OPTIONS)
-    block = next(iter(sorted((where.store.root / "work").rglob("code/*/*.blk"))))
+    block = next(iter(sorted((where.store.root / "sky").glob("*/usual/*.blk"))))
     block.write_bytes(b"")
     with pytest.raises(DamagedBlockError) as caught:
         reduce_dates(where, passes, OPTIONS)
     assert caught.value.path == block
     where.store.forget(block)
     assert reduce_dates(where, passes, OPTIONS) == first
-    assert np.array_equal(valley.masks(where, first.mask_key, passes), masks)
+    assert np.array_equal(valley.masks(where, first.mask_keys, passes), masks)
 
 
 def test_what_nobody_asks_for_goes(tmp_path: Path) -> None:
-    where, passes, first = reduced(tmp_path, 192)
-    masks = where.store.root / "mask"
-    for name in ("old1", "old2", "old3"):
-        (masks / name).mkdir()
-    tidy(where.store, first.mask_key, "none")
-    assert first.mask_key in {p.name for p in masks.iterdir()}
-    assert len(list(masks.iterdir())) == 3
+    where, passes = made(tmp_path, 192)
+    store = where.store
+    keys = {p.id: "none" for p in passes}
+    for number in range(4):
+        (store.root / "mask" / f"old{number}" / "x").mkdir(parents=True)
+        (store.root / "state" / f"old{number}" / "x").mkdir(parents=True)
+        keep_layers(store, {"x": f"old{number}"}, {"x": f"old{number}"})
+    first = reduce_dates(where, passes, OPTIONS)
+    keep_layers(store, first.mask_keys, keys)
+    left = {p.name for p in (store.root / "mask").iterdir()}
+    assert left == {*first.mask_keys.values(), "old2", "old3"}
+    assert {p.name for p in (store.root / "state").iterdir()} == {"old2", "old3"}
+    assert newest_states(store) == keys
     keep_newest(tmp_path / "nowhere", "x", 3)
     vault = Vault(tmp_path / "vault")
     for i in range(6):

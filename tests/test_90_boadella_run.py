@@ -118,13 +118,12 @@ def store_of(folder: Path) -> CorridorStore:
 def water_of(folder: Path) -> dict[str, NDArray[np.uint8]]:
     """Ground states of the whole grid by date."""
     store = store_of(folder)
-    (key,) = (store.root / "state").iterdir()
     reader = LookReader(store)
     return {
         f"{p.name[:4]}-{p.name[4:6]}-{p.name[6:8]}": reader.codes(
-            f"state/{key.name}/{p.name}", "state", store.grid.window
+            f"state/{p.parent.name}/{p.name}", "state", store.grid.window
         )
-        for p in sorted(key.iterdir())
+        for p in sorted((store.root / "state").glob("*/*"), key=lambda p: p.name)
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -111,10 +112,12 @@ def fill(
     return passes
 
 
-def masks(where: Site, key: str, passes: list[Pass]) -> NDArray[np.int16]:
+def masks(where: Site, keys: Mapping[str, str], passes: list[Pass]) -> NDArray[np.int16]:
     """What the sweeps wrote, over the whole grid; (T, H, W)."""
     window = where.store.grid.window
-    return np.stack([where.store.dense(f"mask/{key}/{p.id}", "mask", window)[0] for p in passes])
+    return np.stack(
+        [where.store.dense(f"mask/{keys[p.id]}/{p.id}", "mask", window)[0] for p in passes]
+    )
 
 
 __all__ = ["NODATA", "a_pass", "fill", "looks", "masks", "site"]

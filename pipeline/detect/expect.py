@@ -10,6 +10,7 @@ Order of work for a date: :func:`tally_levels` over tiles, added up → :func:`j
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,11 +25,10 @@ from pipeline.detect.level import (
     LevelOptions,
     fit_cut,
     fit_level,
+    fold_history,
     frequency_bins,
     known_wet,
     leave_out,
-    tally_by_level,
-    tally_history,
     tally_level,
 )
 from pipeline.detect.recession import (
@@ -41,6 +41,8 @@ from pipeline.detect.recession import (
     tally_recession,
 )
 from pipeline.model import Ground, Level, Window
+
+_SHORES = 2  # that a baseline holds; take dates in the order of :func:`by_shore`
 
 
 class ExpectOptions(BaseModel):
@@ -89,7 +91,7 @@ class Baseline:
     @classmethod
     def build(
         cls,
-        states: NDArray[np.uint8],
+        states: Iterable[NDArray[np.uint8]],
         ranks: NDArray[np.float32],
         reach: NDArray[np.uint16],
     ) -> Baseline:
@@ -97,25 +99,28 @@ class Baseline:
 
         Parameters
         ----------
-        states : uint8 (T, H, W)
-            Ground codes; looks flagged as a sighting set to UNKNOWN.
+        states : uint8 (H, W) each
+            Ground codes, one look at a time; pixels flagged as a sighting set to UNKNOWN.
         ranks : float32 (T, n_reach + 1)
             Level rank of every reach on every date (:func:`judge_levels` of the history's own
             dates); NaN where a date has none.
         reach : uint16 (H, W)
             1-based reach index, 0 outside.
         """
-        n_wet, n_clear = tally_history(states)
+        n_wet, n_clear, history = fold_history(states, ranks.astype(np.float32), reach)
         bins = frequency_bins(n_wet, n_clear)
-        history = tally_by_level(states, ranks.astype(np.float32)[:, reach])
         return cls(bins, n_clear, history, band_width(bins))
 
     def shore(self, partial: NDArray[np.uint8], reach: NDArray[np.uint16]) -> Shore:
         """Give the shore for the partial bins of a date, uint8 (n_reach + 1,); dates share them."""
         here = partial[np.unique(reach)].tobytes()
-        if here not in self._shores:
-            self._shores[here] = find_shore(self.bins, self.n_clear, partial[reach], self.band)
-        return self._shores[here]
+        found = self._shores.get(here)
+        if found is None:
+            found = find_shore(self.bins, self.n_clear, partial[reach], self.band)
+            if len(self._shores) >= _SHORES:
+                self._shores.clear()
+            self._shores[here] = found
+        return found
 
 
 @dataclass(frozen=True)
@@ -226,6 +231,13 @@ def _part(view: View, core: Window | None) -> NDArray[np.bool_]:
 
 def _partials(days: Days) -> NDArray[np.uint8]:
     return np.array([d.partial for d in days], np.uint8)
+
+
+def by_shore(days: Sequence[Days], reach: NDArray[np.uint16]) -> list[int]:
+    """Order dates so that those with one shore in a window follow each other; gives indices."""
+    here = np.unique(reach)
+    keys = [_partials(d)[here].tobytes() for d in days]
+    return sorted(range(len(days)), key=lambda i: (keys[i], i))
 
 
 def leave_box_out(totals: Totals, view: View, box: Window, options: ExpectOptions) -> Totals:

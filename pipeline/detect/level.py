@@ -13,6 +13,7 @@ official can check. The second also says honestly that nobody ever looked at so 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -194,13 +195,13 @@ def leave_out(total: NDArray[np.int64], local: NDArray[np.int64]) -> NDArray[np.
 class LevelHistory:
     """Per pixel, how often it was wet and not wet at each known level.
 
-    ``ranks`` float32 (L,), ascending, the middle of each class of ranks; ``wet``, ``dry`` uint16
-    (L, H, W).
+    ``ranks`` float32 (L,), ascending, the middle of each class of ranks; ``wet`` and ``dry``
+    (L, H, W), uint16, or uint8 where there are few enough looks.
     """
 
     ranks: NDArray[np.float32]
-    wet: NDArray[np.uint16]
-    dry: NDArray[np.uint16]
+    wet: NDArray[np.uint16 | np.uint8]
+    dry: NDArray[np.uint16 | np.uint8]
 
 
 def tally_by_level(
@@ -229,6 +230,63 @@ def tally_by_level(
     _by_level(states, full, wet, dry)
     edges = ((np.arange(n_levels) + 0.5) / n_levels).astype(np.float32)
     return LevelHistory(edges, wet, dry)
+
+
+def fold_history(
+    states: Iterable[NDArray[np.uint8]],
+    ranks: NDArray[np.float32],
+    reach: NDArray[np.uint16],
+    n_levels: int = N_BINS,
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16], LevelHistory]:
+    """Count as :func:`tally_history` and :func:`tally_by_level` do, one look at a time.
+
+    Parameters
+    ----------
+    states : uint8 (H, W) each
+        Ground codes of the history; no more than one is held.
+    ranks : float32 (T, n_reach + 1)
+        Rank of each reach on each date; NaN leaves the look out.
+    reach : uint16 (H, W)
+        1-based reach index, 0 outside.
+
+    Returns
+    -------
+    n_wet, n_clear : uint16 (H, W)
+    LevelHistory
+        Of the levels that occur in these reaches: the others hold nothing.
+    """
+    levels = (np.nan_to_num(ranks.astype(np.float64), nan=-1.0) * n_levels).astype(np.int64)
+    levels = np.where(np.isnan(ranks), -1, np.clip(levels, 0, n_levels - 1))
+    here = levels[:, np.unique(reach)]
+    used = np.unique(here[here >= 0])
+    index = np.where(levels >= 0, np.searchsorted(used, levels), -1)
+    dtype = np.uint8 if len(ranks) <= np.iinfo(np.uint8).max else np.uint16
+    wet = np.zeros((used.size, *reach.shape), dtype)
+    dry = np.zeros((used.size, *reach.shape), dtype)
+    n_wet, n_clear = np.zeros(reach.shape, np.uint16), np.zeros(reach.shape, np.uint16)
+    for state, own in zip(states, index, strict=True):
+        _fold(state, reach, own, (n_wet, n_clear), (wet, dry))
+    middles = ((used + 0.5) / n_levels).astype(np.float32)
+    return n_wet, n_clear, LevelHistory(middles, wet, dry)
+
+
+@njit(cache=True, nogil=True)
+def _fold(state, reach, level_of, counts, levels):  # type: ignore[no-untyped-def]  # pragma: no cover
+    n_wet, n_clear = counts
+    wet, dry = levels
+    for i in range(state.shape[0]):
+        for j in range(state.shape[1]):
+            s = state[i, j]
+            if s == 0:
+                continue
+            n_clear[i, j] += 1
+            level = level_of[reach[i, j]]
+            if s == 1:
+                n_wet[i, j] += 1
+                if level >= 0:
+                    wet[level, i, j] += 1
+            elif level >= 0:
+                dry[level, i, j] += 1
 
 
 @njit(cache=True, nogil=True)

@@ -24,12 +24,12 @@ class LookReader:
     """Windows of looks from a store, with each date's shift and offset applied.
 
     ``quality`` maps a pass id to what the reduction found; passes without an entry come as they
-    are (which is how the reduction itself reads them).
+    are (which is how the reduction itself reads them). ``mask_keys`` names the mask of each pass.
     """
 
     store: CorridorStore
     quality: Mapping[str, DateQuality] = field(default_factory=dict[str, DateQuality])
-    mask_key: str = ""
+    mask_keys: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def band(self, pass_id: str, band: str, window: Window) -> NDArray[np.float32]:
         """Reflectance over ``window``, float32, NaN without data."""
@@ -57,7 +57,7 @@ class LookReader:
 
     def mask(self, pass_id: str, window: Window) -> NDArray[np.uint8]:
         """Clear-sky codes of prepare over ``window``."""
-        return self.codes(f"mask/{self.mask_key}/{pass_id}", "mask", window)
+        return self.codes(f"mask/{self.mask_keys[pass_id]}/{pass_id}", "mask", window)
 
     def reference(self, folder: str, name: str, window: Window) -> NDArray[np.float32]:
         """Float layer of ``folder`` over ``window``, NaN where nothing is stored."""

@@ -5,10 +5,11 @@ Layout, below one folder per corridor and geometry::
     store.json                      the grid, the tile size, the version of this layout
     PASS_ID/TILE.blk                all bands of one tile of one pass
     PASS_ID/pass.json               written last: the fingerprint of what was read
-    mask/KEY/PASS_ID/TILE.blk       clear-sky codes, KEY names the inputs and options they depend on
+    mask/KEY/PASS_ID/TILE.blk       clear-sky codes, KEY names all that this look's depend on
     state/KEY/PASS_ID/TILE.blk      ground states, likewise
+    layers/NAME.json                the keys by pass that a run used
     kept/                           small results of prepare, see ``pipeline.io.vault``
-    work/                           intermediate layers of a run that goes on
+    sky/, align/, ground/           references of prepare and codes between its sweeps
 
 Layers of passes are reflectance times 10 000 (nodata -32768), or class codes. A band that is
 coarser by a whole factor stays at its own resolution.

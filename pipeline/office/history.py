@@ -17,6 +17,7 @@ from pipeline.io.occurrence import write_occurrence
 from pipeline.io.store import CorridorStore, open_store
 from pipeline.io.tasks import Progress
 from pipeline.model import Corridor, Grid, Ground
+from pipeline.passes.layers import newest_states
 from pipeline.passes.site import store_root
 
 _MIN_LOOKS = 3  # fewer say nothing of how often
@@ -46,20 +47,18 @@ def keep_occurrence(workflow: Path, name: str, config: Path, progress: Progress 
 def occurrence(store: CorridorStore, progress: Progress | None = None) -> NDArray[np.float32]:
     """Give the share of clear looks that showed water, NaN where fewer than three looked.
 
-    Of several layers of ground states the one with the most passes counts, the newest of equals.
+    Of several runs over the store the one with the most passes counts, the newest of equals.
     """
-    folders = [p for p in (store.root / "state").glob("*") if p.is_dir()]
-    if not folders:
+    keys = newest_states(store)
+    if not keys:
         raise ConfigurationError(f"{store.root} holds no ground states", "Run the workflow first")
-    chosen = max(folders, key=lambda p: (len(list(p.iterdir())), p.stat().st_mtime_ns, p.name))
-    passes = sorted(p.name for p in chosen.iterdir() if p.is_dir())
     reader = LookReader(store)
     share = np.full(store.grid.shape, np.nan, dtype=np.float32)
     for done, tile in enumerate(store.tiles, 1):
         wet = np.zeros(tile.core.shape, dtype=np.int32)
         clear = np.zeros(tile.core.shape, dtype=np.int32)
-        for name in passes:
-            codes = reader.codes(f"state/{chosen.name}/{name}", "state", tile.core)
+        for name, key in sorted(keys.items()):
+            codes = reader.codes(f"state/{key}/{name}", "state", tile.core)
             wet += codes == Ground.WET
             clear += codes != Ground.UNKNOWN
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,7 +1,9 @@
-"""Sweep 2b: the shift of every look against the median of all, by votes of windows.
+"""Sweep 2b: the shift of every look against the median of its reference, by votes of windows.
 
-Windows lie on a lattice of the corridor's grid and are worked on by the tile in which they begin:
-the reference is made in strips of all dates, then one date at a time is measured against it.
+Every calendar quarter has its reference (:mod:`pipeline.prepare.reference`), made in strips and
+kept in the store's ``align`` folder; then one date at a time is measured against it, in windows on
+a lattice of the corridor's grid. What was found of a look is kept under the names of the reference
+and of the look, so that a new look is the only one that is measured.
 """
 
 from __future__ import annotations
@@ -13,14 +15,18 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import __version__
 from pipeline.io.burn import burn
 from pipeline.io.looks import LookReader
 from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import Vault, content_key
-from pipeline.model import DateQuality, Pass, Window
+from pipeline.model import DateQuality, Pass, Tile, Window
 from pipeline.passes.ground import Site
+from pipeline.passes.known_looks import Known, drop_others
 from pipeline.passes.strips import strips
+from pipeline.prepare.options import PrepareOptions
+from pipeline.prepare.reference import epochs
 from pipeline.prepare.register import (
     RegisterOptions,
     WindowShift,
@@ -39,74 +45,88 @@ class AlignSpec:
     """What measuring shifts needs; small, frozen, and read from disk where it works."""
 
     store: CorridorStore
-    ids: tuple[str, ...]
-    dark: tuple[str, ...]  # per pass: the band that water is darkest in
+    folder: str  # of the reference
+    reference: tuple[str, ...]
+    dark: Mapping[str, str]  # pass id → the band that water is darkest in
     quality: Mapping[str, DateQuality]
-    mask_key: str
+    mask_keys: Mapping[str, str]
     options: RegisterOptions
 
     @property
     def reader(self) -> LookReader:
         """Reader of looks with their mask, not yet shifted."""
-        return LookReader(self.store, self.quality, self.mask_key)
+        return LookReader(self.store, self.quality, self.mask_keys)
 
 
 def register(
     site: Site,
     passes: Sequence[Pass],
-    how: tuple[str, RegisterOptions],
-    quality: dict[str, DateQuality],
+    options: PrepareOptions,
+    known: Known,
     vault: Vault,
 ) -> None:
-    """Add shift and residual of every pass to ``quality``; kept under the mask's key."""
-    if not passes:
-        return
-    mask_key, options = how
-    notes = [site.store.note(p.id)["bands"] for p in passes]
-    spec = AlignSpec(
-        store=site.store,
-        ids=tuple(p.id for p in passes),
-        dark=tuple("swir16" if "swir16" in bands else "nir" for bands in notes),
-        quality={p.id: quality[p.id] for p in passes},
-        mask_key=mask_key,
-        options=options,
-    )
-    key = content_key("register", mask_key, spec.ids, spec.dark, options.model_dump())
-    found = vault.get("register", key)
-    if found is None:
-        found = {"votes": _votes(site, spec)}
-        vault.put("register", key, **found)
-    for p, (dy, dx, residual) in zip(passes, found["votes"].tolist(), strict=True):
-        residual_m = residual * site.store.grid.res_m
-        quality[p.id] = replace(quality[p.id], shift_px=(dy, dx), residual_m=residual_m)
+    """Add shift and residual of every pass to ``known.quality``."""
+    rule, store = options.register_, site.store
+    bands = {p.id: store.note(p.id)["bands"] for p in passes}
+    dark = {i: "swir16" if "swir16" in b else "nir" for i, b in bands.items()}
+    found: dict[str, NDArray[np.float64]] = {}
+    used: list[str] = []
+    for epoch in epochs([p.acquired for p in passes], options.reference):
+        reference = tuple(passes[i].id for i in epoch.reference)
+        content = [[known.content(i), dark[i]] for i in reference]
+        name = content_key("align", __version__, content)
+        spec = AlignSpec(
+            store, f"align/{name}/red", reference, dark,
+            known.quality_of(passes), known.mask_keys, rule,
+        )  # fmt: skip
+        used.append(name)
+        own = [passes[i].id for i in epoch.own]
+        keys = {i: content_key(name, known.content(i), rule.model_dump()) for i in own}
+        held = {i: vault.get("register", keys[i]) for i in own}
+        missing = tuple(i for i in own if held[i] is None)
+        votes = _votes(site, spec, missing) if missing else {}
+        for i, value in votes.items():
+            vault.put("register", keys[i], vote=value)
+        found |= {i: np.asarray(h["vote"], np.float64) for i, h in held.items() if h is not None}
+        found |= votes
+    drop_others(store.root / "align", used)
+    for p in passes:
+        dy, dx, residual = found[p.id].tolist()
+        residual_m = residual * store.grid.res_m
+        known.quality[p.id] = replace(known.quality[p.id], shift_px=(dy, dx), residual_m=residual_m)
 
 
-def _votes(site: Site, spec: AlignSpec) -> NDArray[np.float64]:
-    """Give (dy, dx, residual) [px] of every pass."""
-    options = spec.options
-    windows = lattice_windows(site.store.grid.shape, options.size_px, options.stride_px)
+def _votes(site: Site, spec: AlignSpec, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Give (dy, dx, residual) [px] of some passes."""
+    options, store = spec.options, site.store
+    run = (site.workers, site.progress)
+    todo = [t for t in store.tiles if not store.block_path(spec.folder, t).exists()]
+    map_tiles(partial(_write_reference, spec), todo, *run, "reference picture")
+    windows = lattice_windows(store.grid.shape, options.size_px, options.stride_px)
     groups: dict[tuple[int, int], list[Window]] = {}
     for window in windows:
-        place = (window.row0 // site.store.tile_px, window.col0 // site.store.tile_px)
+        place = (window.row0 // store.tile_px, window.col0 // store.tile_px)
         groups.setdefault(place, []).append(window)
     work = [tuple(own) for own in groups.values()]
-    results = map_tiles(partial(_measure, spec), work, site.workers, site.progress, "registration")
+    results = map_tiles(partial(_measure, spec, tuple(ids)), work, *run, "registration")
     by_window = {
         window: shifts
         for own, found in zip(work, results, strict=True)
         for window, shifts in zip(own, found, strict=True)
     }
-    votes: list[tuple[float, float, float]] = []
-    for i in range(len(spec.ids)):
+    votes: dict[str, NDArray[np.float64]] = {}
+    for t, i in enumerate(ids):
         # In the order of the lattice, because sums of floats remember their order.
-        row = [by_window[window][i] for window in windows if by_window[window]]
+        row = [by_window[window][t] for window in windows if by_window[window]]
         result = vote([shift for shift in row if shift is not None], options)
-        votes.append((result.dy, result.dx, result.residual_px))
-    return np.array(votes, dtype=np.float64)
+        votes[i] = np.array([result.dy, result.dx, result.residual_px], dtype=np.float64)
+    return votes
 
 
-def _measure(spec: AlignSpec, windows: Sequence[Window]) -> list[list[WindowShift | None]]:
-    """Give the shifts of all dates by window; empty where nothing is stored."""
+def _measure(
+    spec: AlignSpec, ids: Sequence[str], windows: Sequence[Window]
+) -> list[list[WindowShift | None]]:
+    """Give the shifts of dates by window; empty where nothing is stored."""
     region = Window(
         min(w.row0 for w in windows),
         max(w.row1 for w in windows),
@@ -118,9 +138,10 @@ def _measure(spec: AlignSpec, windows: Sequence[Window]) -> list[list[WindowShif
     found: dict[Window, list[WindowShift | None]] = {w: [] for w in windows}
     if not used:
         return list(found.values())
-    reference, land = _reference(spec, region)
     reader = spec.reader
-    for pass_id in spec.ids:
+    reference = reader.reference(spec.folder, "red", region)
+    land = spec.store.dense(spec.folder, "land", region)[0] == 1
+    for pass_id in ids:
         red = reader.band(pass_id, "red", region)
         ok = is_clear(reader.mask(pass_id, region)) & land
         for w in used:
@@ -131,19 +152,23 @@ def _measure(spec: AlignSpec, windows: Sequence[Window]) -> list[list[WindowShif
     return list(found.values())
 
 
-def _reference(spec: AlignSpec, region: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Median red of the clear looks, and where water was seen on a few looks at most."""
-    reader = spec.reader
-    reference = np.empty(region.shape, np.float32)
-    land = np.empty(region.shape, np.bool_)
-    for strip in strips(region, len(spec.ids), 2):
-        part = strip.within(region)
-        red = np.stack([reader.band(i, "red", strip) for i in spec.ids])
-        clear = np.stack([is_clear(reader.mask(i, strip)) for i in spec.ids])
-        reference[part] = reference_median(red, clear)
+def _write_reference(spec: AlignSpec, tile: Tile) -> None:
+    """Write median red of the clear looks, and where water was seen on a few looks at most."""
+    reader, ids, core = spec.reader, spec.reference, tile.core
+    median = np.empty(core.shape, np.float32)
+    land = np.empty(core.shape, np.bool_)
+    for strip in strips(core, len(ids), 2):
+        part = strip.within(core)
+        red = np.stack([reader.band(i, "red", strip) for i in ids])
+        clear = np.stack([is_clear(reader.mask(i, strip)) for i in ids])
+        median[part] = reference_median(red, clear)
         wet = np.zeros(strip.shape, dtype=np.int32)
-        for i, (pass_id, other) in enumerate(zip(spec.ids, spec.dark, strict=True)):
-            green, low = (reader.band(pass_id, b, strip) for b in ("green", other))
-            wet += (green > low) & clear[i]
+        for t, pass_id in enumerate(ids):
+            green, low = (reader.band(pass_id, b, strip) for b in ("green", spec.dark[pass_id]))
+            wet += (green > low) & clear[t]
         land[part] = ~(wet > _MOST_WET * np.maximum(clear.sum(axis=0), 1))
-    return reference, land
+    layers = {
+        "red": spec.store.pack(median, tile, 1),
+        "land": spec.store.pack(land.astype(np.int16), tile, 1),
+    }
+    spec.store.write(spec.folder, tile, layers, durable=False)

@@ -1,33 +1,36 @@
-"""Sweep 2a: the clear-sky mask of every look, in four sweeps that never hold all dates of a tile.
+"""Sweep 2a: the clear-sky mask of every look, in sweeps that never hold all dates of a tile.
 
-Dates are compared pixel by pixel, in strips; what looks around sees one date at a time with a halo
-of its own. Between the sweeps references and codes lie in the store's ``work`` folder, so that a
-halo is read and not computed again, and a run that died goes on. In order:
+Every calendar quarter has its reference (:mod:`pipeline.prepare.reference`). Dates are compared
+pixel by pixel, in strips; what looks around sees one date at a time with a halo of its own. Between
+the sweeps references and codes lie in the store's ``sky`` folder, so that a halo is read and not
+computed again, a run that died goes on, and a new look adds to what is there. In order:
 
-1. *darkest*: the dark history of blue and of HOT;
-2. *flagged*: raw codes of each date; then the usual near infrared and green of unflagged dates;
-3. *given back*: hints of each date, kept as a byte a pixel; then the rescue over all dates;
-4. *finished*: speckle, shadows and margins of each date.
+1. *darkest*: the dark history of blue and of HOT of a reference;
+2. *flagged*: raw codes of each date;
+3. *usual*: the near infrared and green of a reference's unflagged dates;
+4. *hinted*: what a rescue must know of each date, a byte a pixel;
+5. *given back*: the rescue, over the looks around a quarter;
+6. *finished*: speckle, shadows and margins of each date.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.io.looks import LookReader
-from pipeline.io.store import CorridorStore
+from pipeline import __version__
 from pipeline.io.tasks import map_tiles
-from pipeline.model import DateQuality, Pass, Tile, Window
+from pipeline.io.vault import Vault, content_key
+from pipeline.model import DateQuality, Pass, Tile
 from pipeline.passes.ground import Site
+from pipeline.passes.sky import LOW, USUAL, Looked, SkySpec, Turn, mark_of, source_of
 from pipeline.passes.strips import strips
-from pipeline.prepare.mask import MaskOptions, Sky
 from pipeline.prepare.maskoptions import (
+    FLAGGED,
     History,
     Sun,
     finish_radius_px,
@@ -44,132 +47,77 @@ from pipeline.prepare.masksteps import (
     usable,
     usual_of,
 )
+from pipeline.prepare.options import PrepareOptions
+from pipeline.prepare.reference import epochs
 
 MASK_BANDS = ("blue", "green", "red", "nir", "swir16")
-_LOW, _USUAL = ("blue_low", "hot_low"), ("nir", "green")
+_STEPS = ("low", "raw", "usual", "hint", "code", "mask")
+_KEPT_TURNS = 2  # newest quarters of which references stay: where a new look is expected
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What the sweep must know of one pass."""
+class Job:
+    """One tile of one quarter; ``looks`` are those to be made."""
 
-    pass_id: str
-    sun: Sun | None
-
-
-@dataclass(frozen=True)
-class SkySpec:
-    """One group of passes with the same bands; small, frozen, and read from disk where it works."""
-
-    store: CorridorStore
-    key: str  # of the mask
-    looks: tuple[Looked, ...]
-    bands: tuple[str, ...]
-    classes: bool  # the producer's classes are there
-    offsets: Mapping[str, DateQuality]
-    options: MaskOptions
-
-    @property
-    def folder(self) -> str:
-        """Folder of this group's intermediate layers."""
-        return f"work/{self.key}/{'-'.join(self.bands)}-{'scl' if self.classes else 'none'}"
-
-    @property
-    def reader(self) -> LookReader:
-        """Reader of reflectance as it is compared: on one scale, not yet shifted."""
-        return LookReader(self.store, self.offsets)
-
-    def date(
-        self, look: Looked, window: Window, bands: Sequence[str] | None = None
-    ) -> dict[str, NDArray[np.float32]]:
-        """Bands of one date."""
-        return {b: self.reader.band(look.pass_id, b, window) for b in bands or self.bands}
-
-    def scl(self, look: Looked, window: Window) -> NDArray[np.uint8] | None:
-        """Classes of one date."""
-        if not self.classes:
-            return None
-        return LookReader(self.store).codes(look.pass_id, "scl", window)
-
-    def wide(self, tile: Tile, radius: int) -> Window:
-        """Core of a tile with a margin, inside the grid."""
-        window = tile.core.pad(radius).intersect(self.store.grid.window)
-        assert window is not None
-        return window
-
-    def references(self, names: Sequence[str], window: Window) -> list[NDArray[np.float32]]:
-        """Give reference layers over a window."""
-        folder = "low" if names == _LOW else "usual"
-        return [self.reader.reference(f"{self.folder}/{folder}", n, window) for n in names]
-
-    def codes(self, step: str, look: Looked, window: Window) -> NDArray[np.uint8]:
-        """Codes that an earlier sweep wrote; NODATA where nothing is stored."""
-        values, _ = self.store.dense(f"{self.folder}/{step}/{look.pass_id}", "mask", window)
-        return np.where(values < 0, int(Sky.NODATA), values).astype(np.uint8)
-
-    def put_codes(self, folder: str, tile: Tile, codes: NDArray[np.uint8]) -> None:
-        """Write codes over a tile's core."""
-        layer = self.store.pack(codes.astype(np.int16), tile, 1)
-        self.store.write(folder, tile, {"mask": layer}, durable=False)
-
-    def put_references(
-        self, folder: str, tile: Tile, named: Mapping[str, NDArray[np.float32]]
-    ) -> None:
-        """Write float layers over a tile's core."""
-        layers = {n: self.store.pack(v.astype(np.float32), tile, 1) for n, v in named.items()}
-        self.store.write(f"{self.folder}/{folder}", tile, layers, durable=False)
-
-    def there(self, tile: Tile, reference: str = "", step: str = "") -> bool:
-        """Tell whether a reference, and the codes of a step of all dates, are written."""
-        folders = [reference] if reference else []
-        folders += [f"{step}/{look.pass_id}" for look in self.looks if step]
-        blocks = (self.store.block_path(f"{self.folder}/{f}", tile) for f in folders)
-        return all(block.exists() for block in blocks)
+    turn: Turn
+    tile: Tile
+    looks: tuple[Looked, ...] = ()
 
 
 def write_masks(
     site: Site,
     passes: Sequence[Pass],
     quality: Mapping[str, DateQuality],
-    key: str,
-    options: MaskOptions,
-) -> None:
-    """Write the mask of every tile and pass that has none yet under ``mask/KEY``.
+    options: PrepareOptions,
+    vault: Vault,
+) -> dict[str, str]:
+    """Write the mask of every tile and pass that has none yet; give the mask's key by pass.
 
     Passes with and without the producer's classes, and with and without SWIR, are masked apart:
     one poor pass must not change what is said of all others.
     """
-    for spec in _groups(site, passes, quality, key, options):
-        missing = [t for t in site.store.tiles if not _finished(spec, t)]
-        if missing:
-            _sweep(site, spec, missing)
-    shutil.rmtree(site.store.root / "work", ignore_errors=True)
+    chains = _chains(site, passes, quality, options)
+    names = [[c.base, [[k.pass_id, k.source] for k in c.looks.values()]] for c in chains]
+    key = content_key("masks", names, options.reference.model_dump())
+    found = vault.get("masks", key)
+    if found is not None:
+        keys = {p.id: str(k) for p, k in zip(passes, found["keys"], strict=True)}
+        blocks = (
+            site.store.block_path(f"mask/{keys[p.id]}/{p.id}", t)
+            for p in passes
+            for t in site.store.tiles
+        )
+        if all(block.exists() for block in blocks):
+            return keys
+    keys = {}
+    used: set[str] = set()
+    for chain in chains:
+        keys |= chain.run()
+        used |= chain.used()
+    vault.put("masks", key, keys=np.array([keys[p.id] for p in passes], dtype="U16"))
+    for old in (site.store.root / "sky").glob("*"):
+        if old.name not in used:
+            shutil.rmtree(old, ignore_errors=True)
+    return keys
 
 
-def _groups(
+def _chains(
     site: Site,
     passes: Sequence[Pass],
     quality: Mapping[str, DateQuality],
-    key: str,
-    options: MaskOptions,
-) -> list[SkySpec]:
+    options: PrepareOptions,
+) -> list[_Chain]:
     groups: dict[tuple[bool, tuple[str, ...]], list[Pass]] = {}
     for p in passes:
         held = site.store.note(p.id)["bands"]
         bands = tuple(b for b in MASK_BANDS if b in held)
         groups.setdefault(("scl" in held, bands), []).append(p)
-    return [
-        SkySpec(
-            store=site.store,
-            key=key,
-            looks=tuple(Looked(p.id, _sun(p)) for p in own),
-            bands=bands,
-            classes=classes,
-            offsets={p.id: quality[p.id] for p in own},
-            options=options,
-        )
-        for (classes, bands), own in sorted(groups.items())
-    ]
+    out: list[_Chain] = []
+    for (classes, bands), own in sorted(groups.items()):
+        offsets = {p.id: quality[p.id] for p in own}
+        spec = SkySpec(site.store, bands, classes, offsets, options.mask)
+        out.append(_Chain(site, spec, own, options))
+    return out
 
 
 def _sun(p: Pass) -> Sun | None:
@@ -179,105 +127,192 @@ def _sun(p: Pass) -> Sun | None:
     return scene.sun_azimuth_deg, scene.sun_elevation_deg
 
 
-def _finished(spec: SkySpec, tile: Tile) -> bool:
-    paths = (spec.store.block_path(f"mask/{spec.key}/{k.pass_id}", tile) for k in spec.looks)
-    return all(path.exists() for path in paths)
+class _Chain:
+    """The sweeps over one group of passes: layers that are missing are made, in order."""
+
+    def __init__(
+        self, site: Site, spec: SkySpec, passes: Sequence[Pass], options: PrepareOptions
+    ) -> None:
+        self._site, self._spec = site, spec
+        mask = options.mask.model_dump()
+        self.base = content_key(__version__, mask, spec.bands, spec.classes)
+        self.looks: dict[str, Looked] = {}
+        for p in passes:
+            offset = spec.offsets[p.id].reflectance_offset
+            source = content_key(source_of(site.store, p), offset, _sun(p))
+            self.looks[p.id] = Looked(p.id, _sun(p), source)
+        self._epochs = epochs([p.acquired for p in passes], options.reference)
+        self._ids = [p.id for p in passes]
+        self._low = [
+            f"sky/{self._key('low', [self.looks[self._ids[i]].source for i in e.reference])}/low"
+            for e in self._epochs
+        ]
+        self._usual = [""] * len(self._epochs)
+        self._known: dict[str, str] = {}  # marks of finished folders
+
+    def run(self) -> dict[str, str]:
+        """Make what is missing; give the key of the mask of each pass."""
+        radius = finish_radius_px(self._spec.options, self._spec.store.grid.res_m)
+        self._name("raw", lambda t, k: [t.low, k.source])
+        self._make(_flag, "raw", flag_radius_px(self._spec.options), ("low",))
+        for e, turn in enumerate(self._turns()):
+            marks = [[k.source, self._mark(k.raw)] for k in turn.reference]
+            self._usual[e] = f"sky/{self._key('usual', marks)}/usual"
+        self._name("hint", lambda t, k: [t.low, t.usual, k.source, self._mark(k.raw)])
+        self._make(_hint, "hint", hint_radius_px(self._spec.options), ("low", "usual"))
+        self._name("code", lambda t, _: [self._marks(k) for k in t.around])
+        self._make(_give_back, "code", 0, ())
+        self._name("mask", lambda t, k: [t.usual, k.source, self._mark(k.code)])
+        self._make(_finish, "mask", radius, ("usual",))
+        return {i: k.mask.split("/")[1] for i, k in self.looks.items()}
+
+    def used(self) -> set[str]:
+        """Names in ``sky`` that a next run may need."""
+        folders = [f for k in self.looks.values() for f in (k.raw, k.hint, k.code)]
+        folders += [*self._low[-_KEPT_TURNS:], *self._usual[-_KEPT_TURNS:]]
+        return {f.split("/")[1] for f in folders}
+
+    def _key(self, step: str, *content: object) -> str:
+        return content_key(step, self.base, *content)
+
+    def _mark(self, folder: str) -> str:
+        if folder not in self._known:
+            self._known[folder] = mark_of(self._spec.store, folder)
+        return self._known[folder]
+
+    def _marks(self, look: Looked) -> list[str]:
+        return [look.source, self._mark(look.raw), self._mark(look.hint)]
+
+    def _turns(self) -> list[Turn]:
+        def looked(which: Sequence[int]) -> tuple[Looked, ...]:
+            return tuple(self.looks[self._ids[i]] for i in which)
+
+        return [
+            Turn(looked(e.own), looked(e.reference), looked(e.around), low, usual)
+            for e, low, usual in zip(self._epochs, self._low, self._usual, strict=True)
+        ]
+
+    def _name(self, step: str, content: Callable[[Turn, Looked], object]) -> None:
+        """Name the folders of a step by what they depend on."""
+        top = "mask" if step == "mask" else "sky"
+        for turn in self._turns():
+            for look in turn.own:
+                key = self._key(step, content(turn, look))
+                named = replace(look, **{step: f"{top}/{key}/{look.pass_id}"})
+                self.looks[look.pass_id] = named
+
+    def _make(
+        self,
+        work: Callable[[SkySpec, Job], None],
+        step: str,
+        radius: int,
+        needs: Sequence[str],
+    ) -> None:
+        """Run one step where its blocks are missing, and before it the references it looks at."""
+        spec = self._spec
+        jobs: list[Job] = []
+        for turn in self._turns():
+            for tile in spec.store.tiles:
+                missing = (k for k in turn.own if not spec.there(getattr(k, step), tile))
+                if looks := tuple(missing):
+                    jobs.append(Job(turn, tile, looks))
+        references: dict[tuple[str, Tile], Job] = {}
+        for job in jobs if needs else ():
+            for tile in spec.around([job.tile], radius):
+                for folder in (getattr(job.turn, name) for name in needs):
+                    if not spec.there(folder, tile):
+                        references[folder, tile] = Job(job.turn, tile)
+        for name, make in (("low", _darkest), ("usual", _usual)):
+            wanted = [j for (f, _), j in references.items() if f == getattr(j.turn, name)]
+            self._map(make, wanted, name)
+        self._map(work, jobs, step)
+
+    def _map(self, work: Callable[[SkySpec, Job], None], jobs: Sequence[Job], step: str) -> None:
+        site = self._site
+        what = f"clear sky {_STEPS.index(step) + 1}/{len(_STEPS)}"
+        map_tiles(partial(work, self._spec), jobs, site.workers, site.progress, what)
 
 
-def _sweep(site: Site, spec: SkySpec, missing: Sequence[Tile]) -> None:
-    """Run the four sweeps, each over the tiles that the next ones look at."""
-    res = spec.store.grid.res_m
-    given = _around(spec, missing, finish_radius_px(spec.options, res))
-    flagged = _around(spec, given, hint_radius_px(spec.options))
-    darkest = _around(spec, flagged, flag_radius_px(spec.options))
-    works: list[tuple[Callable[[SkySpec, Tile], None], Sequence[Tile]]] = [
-        (_darkest, darkest),
-        (_flagged, flagged),
-        (_given_back, given),
-        (_finish, missing),
-    ]
-    for number, (work, tiles) in enumerate(works, 1):
-        what = f"clear sky {number}/{len(works)}"
-        map_tiles(partial(work, spec), tiles, site.workers, site.progress, what)
-
-
-def _around(spec: SkySpec, tiles: Sequence[Tile], radius: int) -> list[Tile]:
-    wide = [tile.core.pad(radius) for tile in tiles]
-    return [t for t in spec.store.tiles if any(t.core.intersect(w) for w in wide)]
-
-
-def _darkest(spec: SkySpec, tile: Tile) -> None:
-    if spec.there(tile, "low"):
-        return
-    low = [np.empty(tile.core.shape, np.float32) for _ in _LOW]
-    for strip in strips(tile.core, len(spec.looks), 4):
-        shape = (len(spec.looks), *strip.shape)
+def _darkest(spec: SkySpec, job: Job) -> None:
+    core, looks = job.tile.core, job.turn.reference
+    low = [np.empty(core.shape, np.float32) for _ in LOW]
+    for strip in strips(core, len(looks), 4):
+        shape = (len(looks), *strip.shape)
         blue, red = np.empty(shape, np.float32), np.empty(shape, np.float32)
         valid = np.empty(shape, np.bool_)
-        for t, look in enumerate(spec.looks):
+        for t, look in enumerate(looks):
             date = spec.date(look, strip)
             blue[t], red[t] = date["blue"], date["red"]
             valid[t] = usable(date, spec.scl(look, strip))
-        part = strip.within(tile.core)
+        part = strip.within(core)
         low[0][part], low[1][part] = dark_history(blue, red, valid, spec.options)
-    spec.put_references("low", tile, dict(zip(_LOW, low, strict=True)))
+    spec.put_references(job.turn.low, job.tile, dict(zip(LOW, low, strict=True)))
 
 
-def _flagged(spec: SkySpec, tile: Tile) -> None:
-    if spec.there(tile, "usual", "raw"):
-        return
-    window = spec.wide(tile, flag_radius_px(spec.options))
-    inner = tile.core.within(window)
-    first, second = spec.references(_LOW, window)
-    for look in spec.looks:
+def _flag(spec: SkySpec, job: Job) -> None:
+    window = spec.wide(job.tile, flag_radius_px(spec.options))
+    inner = job.tile.core.within(window)
+    first, second = spec.references(job.turn.low, LOW, window)
+    for look in job.looks:
         raw = flag(spec.date(look, window), spec.scl(look, window), (first, second), spec.options)
-        spec.put_codes(f"{spec.folder}/raw/{look.pass_id}", tile, raw[inner])
-    usual = {name: np.empty(tile.core.shape, np.float32) for name in _USUAL}
-    for strip in strips(tile.core, len(spec.looks), 2):
-        raw = np.stack([spec.codes("raw", look, strip) for look in spec.looks])
+        spec.put_codes(look.raw, job.tile, raw[inner])
+
+
+def _usual(spec: SkySpec, job: Job) -> None:
+    core, looks = job.tile.core, job.turn.reference
+    usual = {name: np.empty(core.shape, np.float32) for name in USUAL}
+    for strip in strips(core, len(looks), 2):
+        raw = np.stack([spec.codes(look.raw, strip) for look in looks])
         for name, out in usual.items():
-            stack = np.stack([spec.date(k, strip, (name,))[name] for k in spec.looks])
-            out[strip.within(tile.core)] = usual_of(stack, raw, spec.options)
-    spec.put_references("usual", tile, usual)
+            stack = np.stack([spec.date(k, strip, (name,))[name] for k in looks])
+            out[strip.within(core)] = usual_of(stack, raw, spec.options)
+    spec.put_references(job.turn.usual, job.tile, usual)
 
 
-def _given_back(spec: SkySpec, tile: Tile) -> None:
-    if spec.there(tile, step="code"):
-        return
-    window = spec.wide(tile, hint_radius_px(spec.options))
-    inner = tile.core.within(window)
-    history = History(*spec.references(_LOW, window), *spec.references(_USUAL, window))
-    hints = np.empty((len(spec.looks), *tile.core.shape), np.uint8)
-    for t, look in enumerate(spec.looks):
-        raw = spec.codes("raw", look, window)
-        hints[t] = hint(spec.date(look, window), raw, look.sun, history, spec.options)[inner]
-    for strip in strips(tile.core, len(spec.looks), 3):
-        part = strip.within(tile.core)
-        own = hints[:, part[0], part[1]]
-        spectrum = None
-        if may_give_back(own, spec.options):
-            stack = spec.reader.stack(
-                [k.pass_id for k in spec.looks], ("blue", "red", "nir"), strip
-            )
-            spectrum = (stack["blue"], stack["red"], stack["nir"])
-        raw = np.stack([spec.codes("raw", look, strip) for look in spec.looks])
-        own[:] = give_back(spectrum, raw, own, spec.options)  # codes take the place of hints
-    for t, look in enumerate(spec.looks):
-        spec.put_codes(f"{spec.folder}/code/{look.pass_id}", tile, hints[t])
+def _hint(spec: SkySpec, job: Job) -> None:
+    window = spec.wide(job.tile, hint_radius_px(spec.options))
+    inner = job.tile.core.within(window)
+    low = spec.references(job.turn.low, LOW, window)
+    history = History(*low, *spec.references(job.turn.usual, USUAL, window))
+    for look in job.looks:
+        raw = spec.codes(look.raw, window)
+        hints = hint(spec.date(look, window), raw, look.sun, history, spec.options)
+        spec.put_codes(look.hint, job.tile, hints[inner])
 
 
-def _finish(spec: SkySpec, tile: Tile) -> None:
-    res = spec.store.grid.res_m
-    window = spec.wide(tile, finish_radius_px(spec.options, res))
-    inner = tile.core.within(window)
-    low = np.full(window.shape, np.nan, np.float32)  # no longer needed
-    history = History(low, low, *spec.references(_USUAL, window))
-    for look in spec.looks:
-        folder = f"mask/{spec.key}/{look.pass_id}"
-        if spec.store.block_path(folder, tile).exists():
+def _give_back(spec: SkySpec, job: Job) -> None:
+    core, looks = job.tile.core, job.turn.around
+    own = [looks.index(k) for k in job.looks]
+    codes = np.empty((len(own), *core.shape), np.uint8)
+    for strip in strips(core, len(looks), 4):
+        raw = np.stack([spec.codes(k.raw, strip) for k in job.looks])
+        hints = np.stack([spec.codes(k.hint, strip) for k in job.looks])
+        part = strip.within(core)
+        if not (hints & FLAGGED).any():
+            codes[:, *part] = give_back(None, raw, hints, spec.options)
             continue
-        codes = spec.codes("code", look, window)
-        date = spec.date(look, window, _USUAL)
+        # Only what was flagged can be given back; whether it is depends on all looks around.
+        every = np.stack([spec.codes(k.hint, strip) for k in looks])
+        spectrum = None
+        if may_give_back(every, spec.options):
+            stack = spec.reader.stack([k.pass_id for k in looks], ("blue", "red", "nir"), strip)
+            spectrum = (stack["blue"], stack["red"], stack["nir"])
+        blank = np.zeros(every.shape, np.uint8)
+        blank[own] = raw
+        codes[:, *part] = give_back(spectrum, blank, every, spec.options)[own]
+    for look, code in zip(job.looks, codes, strict=True):
+        spec.put_codes(look.code, job.tile, code)
+
+
+def _finish(spec: SkySpec, job: Job) -> None:
+    res = spec.store.grid.res_m
+    window = spec.wide(job.tile, finish_radius_px(spec.options, res))
+    inner = job.tile.core.within(window)
+    low = np.full(window.shape, np.nan, np.float32)  # no longer needed
+    history = History(low, low, *spec.references(job.turn.usual, USUAL, window))
+    for look in job.looks:
+        codes = spec.codes(look.code, window)
+        date = spec.date(look, window, USUAL)
         seen = (spec.scl(look, window), look.sun)
         mask = finish(date, codes, seen, history, spec.options, res)
-        spec.put_codes(folder, tile, mask[inner])
+        spec.put_codes(look.mask, job.tile, mask[inner])

@@ -23,10 +23,11 @@ from pipeline.passes.follow import FollowOptions, follow, relook
 from pipeline.passes.gather import fingerprint, gather, plan
 from pipeline.passes.ground import Looks, Site
 from pipeline.passes.known import earlier_cases, known_pixels
+from pipeline.passes.layers import keep_layers
 from pipeline.passes.merge import one_problem
 from pipeline.passes.normals import tidy_normals
 from pipeline.passes.old_stores import note_use, say_new_store
-from pipeline.passes.reduce import Reduced, reduce_dates, tidy
+from pipeline.passes.reduce import Reduced, reduce_dates
 from pipeline.passes.site import open_site, store_root, why_unopened
 from pipeline.passes.states import write_states
 from pipeline.passes.unseen import never_seen, unseen
@@ -131,8 +132,8 @@ def _sweep(
     usable = [p for p, g in zip(passes, gathered, strict=True) if g.usable]
     with _stage(judged, "prepare"):
         reduced = reduce_dates(site, usable, workflow.options.prepare)
-        key = write_states(site, reduced.passes, reduced, detect.water)
-        tidy(site.store, reduced.mask_key, key)
+        keys = write_states(site, reduced.passes, reduced, detect.water)
+        keep_layers(site.store, reduced.mask_keys, keys)
     # A pass may be good in one corridor and not in another.
     own = site.corridor.id
     judged.set_aside += [replace(a, what=f"{a.what} in {own}") for a in reduced.set_aside]
@@ -140,7 +141,7 @@ def _sweep(
     judged.unread = tuple(
         g.pass_id for g in gathered if g.unreachable or any(a.remedy for a in g.set_aside)
     )
-    looks = Looks(reduced.passes, reduced.quality, reduced.mask_key, key)
+    looks = Looks(reduced.passes, reduced.quality, reduced.mask_keys, keys)
     span = known[1]
     cases = earlier_cases(own, known[0], span.start)
     how = FollowOptions(

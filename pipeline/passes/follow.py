@@ -16,6 +16,7 @@ from pipeline.detect.expect import (
     Baseline,
     Totals,
     View,
+    by_shore,
     expect,
     judge_levels,
     tally_levels,
@@ -179,7 +180,7 @@ class _Benches:
         grid = site.store.grid.window
 
         def base(window: Window) -> Baseline:
-            return Baseline.build(self._states.history(ids, window), blank, site.reach(window))
+            return Baseline.build(self._states.each(ids, window), blank, site.reach(window))
 
         def level(tile: Tile) -> NDArray[np.int64]:
             own = base(tile.core)
@@ -193,10 +194,10 @@ class _Benches:
             window = tile.core.pad(HALO_PX).intersect(grid)
             assert window is not None
             own = base(window)
-            pairs = zip(passes, days, strict=True)
-            return np.stack(
-                [tally_shore(self.view(p, window, own), d, tile.core) for p, d in pairs]
-            )
+            tallies: dict[int, NDArray[np.int64]] = {}
+            for i in by_shore(days, site.reach(window)):
+                tallies[i] = tally_shore(self.view(passes[i], window, own), days[i], tile.core)
+            return np.stack([tallies[i] for i in range(len(days))])
 
         shores = np.sum(map_tiles(shore, site.store.tiles, site.workers), axis=0)
         return tuple(Totals(sums[i], shores[i], days[i]) for i in range(len(passes)))
@@ -265,7 +266,7 @@ def _looks_at(
     window = _box(pixels).pad(HALO_PX + 2).intersect(site.store.grid.window)
     assert window is not None
     ids = [p.id for p in epoch.history]
-    base = Baseline.build(states.history(ids, window), ranks, site.reach(window))
+    base = Baseline.build(states.each(ids, window), ranks, site.reach(window))
     footprint = pixels_to_mask(*pixels, window)
     reach = int(np.bincount(site.reach(window)[footprint]).argmax())
     where = (window, base, footprint, reach)
@@ -280,21 +281,19 @@ def _observe(
     options: FollowOptions,
 ) -> list[Look]:
     window, base, footprint, reach = where
-    known: list[NDArray[np.bool_]] = []
-    deep: list[NDArray[np.bool_]] = []
+    known: dict[int, NDArray[np.bool_]] = {}
+    deep: dict[int, NDArray[np.bool_]] = {}
     views = [benches.view(p, window, base) for p in looks.passes]
-    levels: list[float] = []
-    for view, total in zip(views, totals, strict=True):
-        expected = expect(view, total, options.watch.zhan.expect)
-        known.append(expected.ordinary)
-        deep.append(expected.beyond)
-        day = total.days[reach]
-        levels.append(float("nan") if day.unusable else day.level.rank)
+    for i in by_shore([t.days for t in totals], views[0].reach):
+        expected = expect(views[i], totals[i], options.watch.zhan.expect)
+        known[i], deep[i] = expected.ordinary, expected.beyond
+    days = [total.days[reach] for total in totals]
+    levels = [float("nan") if day.unusable else day.level.rank for day in days]
     seen = observe(
         footprint,
         np.stack([v.state for v in views]),
-        np.stack(known),
-        np.stack(deep),
+        np.stack([known[i] for i in range(len(views))]),
+        np.stack([deep[i] for i in range(len(views))]),
         np.array(levels, np.float32),
         options.observe,
     )

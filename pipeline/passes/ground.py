@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -62,17 +62,17 @@ class Site:
 class Looks:
     """The usable looks of a site in time order, with what the reduction found of each.
 
-    ``state_key`` names the layer of ground states in the store.
+    ``mask_keys`` and ``state_keys`` name the layers of each pass in the store.
     """
 
     passes: tuple[Pass, ...]
     quality: Mapping[str, DateQuality]
-    mask_key: str
-    state_key: str
+    mask_keys: Mapping[str, str]
+    state_keys: Mapping[str, str]
 
     def reader(self, store: CorridorStore) -> LookReader:
         """Give a reader that applies shifts, offsets and the clear-sky mask."""
-        return LookReader(store, self.quality, self.mask_key)
+        return LookReader(store, self.quality, self.mask_keys)
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,15 @@ class States:
 
     def of(self, pass_id: str, window: Window) -> NDArray[np.uint8]:
         """Ground codes of one pass over ``window``, uint8."""
-        return self._reader.codes(f"state/{self.looks.state_key}/{pass_id}", "state", window)
+        return self._reader.codes(
+            f"state/{self.looks.state_keys[pass_id]}/{pass_id}", "state", window
+        )
 
     def features(
         self, pass_id: str, window: Window, names: Sequence[str] = MODELLED
     ) -> NDArray[np.float32]:
         """Features of one pass over ``window``, float32 ``(F, H, W)``, NaN without data."""
-        folder = f"feature/{self.looks.state_key}/{pass_id}"
+        folder = f"feature/{self.looks.state_keys[pass_id]}/{pass_id}"
         stack = np.stack([self.site.store.dense(folder, n, window)[0] for n in names])
         values = stack.astype(np.float32) / np.float32(SCALE)
         values[stack == NODATA] = np.nan
@@ -105,10 +107,14 @@ class States:
         """Ground codes ``(T, H, W)`` flagged pixels UNKNOWN: a fill never becomes normal."""
         if not pass_ids:
             return np.zeros((0, *window.shape), np.uint8)
-        stack = np.stack([self.of(p, window) for p in pass_ids])
-        for t, pass_id in enumerate(pass_ids):
+        return np.stack(list(self.each(pass_ids, window)))
+
+    def each(self, pass_ids: Sequence[str], window: Window) -> Iterator[NDArray[np.uint8]]:
+        """Give the same ``(H, W)`` one look at a time."""
+        for pass_id in pass_ids:
+            state = self.of(pass_id, window)
             for rows, cols in self.flagged.get(pass_id, ()):
                 r, c = rows - window.row0, cols - window.col0
                 ok = (r >= 0) & (r < window.shape[0]) & (c >= 0) & (c < window.shape[1])
-                stack[t, r[ok], c[ok]] = Ground.UNKNOWN
-        return stack
+                state[r[ok], c[ok]] = Ground.UNKNOWN
+            yield state

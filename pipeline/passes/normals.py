@@ -57,7 +57,7 @@ def normal_key(states: States, history: Sequence[Pass], options: NormalOptions) 
 
 def _marks(states: States, p: Pass) -> str:
     """Sum up the checksums of what the store holds of a look: a new scene need not change them."""
-    store, key = states.site.store, states.looks.state_key
+    store, key = states.site.store, states.looks.state_keys[p.id]
     folders = [f"{layer}/{key}/{p.id}" for layer in ("state", "feature")]
     marks = [block_mark(store.block_path(f, t)) for f in folders for t in store.tiles]
     quality = states.looks.quality[p.id]

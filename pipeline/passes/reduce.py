@@ -3,9 +3,9 @@
 In this order: radiometry of every pass (dark targets), clear-sky mask, registration, quarantine.
 Everything that crosses tiles is an exact sum of integers or a vote of windows on a fixed lattice.
 
-What was found is kept by the names of all that it depends on: histograms by pass, everything else
-by the set of passes, because references are medians over all of them. So a run that reads nothing
-new computes nothing here, and no result depends on what was kept.
+What was found of a look is kept by the names of all that it depends on: the look itself and the
+reference of its quarter. So a run that reads nothing new computes nothing here, a new look touches
+little but itself, and no result depends on what was kept.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from pipeline.io.failpoints import failpoint
 from pipeline.io.looks import LookReader
 from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import map_tiles
-from pipeline.io.vault import Vault, content_key, keep_newest
+from pipeline.io.vault import Vault, content_key
 from pipeline.model import DateQuality, Pass, SetAside, Tile
 from pipeline.passes.align import register
 from pipeline.passes.clearsky import write_masks
-from pipeline.passes.gather import fingerprint
 from pipeline.passes.ground import Site
+from pipeline.passes.known_looks import Known
+from pipeline.passes.sky import source_of
 from pipeline.passes.steady import quarantine
 from pipeline.prepare.mask import Sky
 from pipeline.prepare.options import PrepareOptions
@@ -36,7 +37,6 @@ from pipeline.prepare.radiometry import BINS, HIGHEST, LOWEST, band_histogram, c
 CLEAR_CODES = (int(Sky.CLEAR), int(Sky.RESCUED))
 _LOOK = "Look at the scene and at its band table; other dates are not affected"
 _KEPT_BYTES = 256 << 20  # of small results in one corridor's store
-_KEPT_LAYERS = 3  # sets of masks, and of states: of as many workflows over one store
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Reduced:
 
     passes: tuple[Pass, ...]
     quality: Mapping[str, DateQuality]
-    mask_key: str
+    mask_keys: Mapping[str, str]  # pass id → key of its mask in the store
     set_aside: tuple[SetAside, ...]
     corrected: Mapping[str, float]  # pass id → offset added, where the catalogue's flag was wrong
     reach_clear: Mapping[str, tuple[float, ...]]  # pass id → clear share by reach index, 0 unused
@@ -57,34 +57,23 @@ def reduce_dates(site: Site, passes: Sequence[Pass], options: PrepareOptions) ->
     aside: list[SetAside] = []
     quality = {p.id: _fresh(p) for p in passes}
     good = _radiometry(site, passes, (options, vault), quality, aside)
-    key = _mask_key(site, good, quality, options)
-    write_masks(site, good, quality, key, options.mask)
-    good, reach_clear = _clear(site, good, (key, options, vault), quality, aside)
+    masks = write_masks(site, good, quality, options, vault)
+    known = Known.of(site.store, good, quality, masks)
+    good, reach_clear = _clear(site, good, (known, options, vault), aside)
     failpoint("prepare.masked")
-    register(site, good, (key, options.register_), quality, vault)
-    good, odd = quarantine(site, good, (key, options.quarantine), quality, vault)
+    register(site, good, options, known, vault)
+    good, odd = quarantine(site, good, options, known, vault)
     aside += odd
     kept = {p.id: quality[p.id] for p in good}
     corrected = {i: q.reflectance_offset for i, q in kept.items() if q.reflectance_offset}
     failpoint("prepare.reduced")
-    return Reduced(tuple(good), kept, key, tuple(aside), corrected, reach_clear)
-
-
-def tidy(store: CorridorStore, mask_key: str, state_key: str) -> None:
-    """Drop layers and small results of inputs that no recent run had."""
-    keep_newest(store.root / "mask", mask_key, _KEPT_LAYERS)
-    keep_newest(store.root / "state", state_key, _KEPT_LAYERS)
-    keep_newest(store.root / "feature", state_key, _KEPT_LAYERS)
-    Vault(store.root / "kept").trim(_KEPT_BYTES)
+    return Reduced(
+        tuple(good), kept, {i: masks[i] for i in kept}, tuple(aside), corrected, reach_clear
+    )
 
 
 def _fresh(p: Pass) -> DateQuality:
     return DateQuality(p.id, (0.0, 0.0), 0.0, 0.0, 0.0, 0.0)
-
-
-def _source(site: Site, p: Pass) -> list[object]:
-    """All that the stored pixels of a pass depend on."""
-    return [p.id, fingerprint(p), site.store.note(p.id)]
 
 
 def _dark_targets(
@@ -93,7 +82,7 @@ def _dark_targets(
     """Histograms of the bands that each pass has, over the whole corridor."""
     found: dict[str, dict[str, NDArray[np.int64]]] = {}
     keys = {
-        p.id: content_key(__version__, LOWEST, HIGHEST, BINS, wanted, _source(site, p))
+        p.id: content_key(__version__, LOWEST, HIGHEST, BINS, wanted, source_of(site.store, p))
         for p in passes
     }
     for p in passes:
@@ -150,45 +139,38 @@ def _radiometry(
     return sorted(kept, key=lambda p: (p.acquired, p.id))
 
 
-def _mask_key(
-    site: Site,
-    passes: Sequence[Pass],
-    quality: Mapping[str, DateQuality],
-    options: PrepareOptions,
-) -> str:
-    """Name the mask by all that it depends on: it is temporal, so every pass is part of it."""
-    content = [[_source(site, p), quality[p.id].reflectance_offset] for p in passes]
-    return content_key(__version__, content, options.mask.model_dump())
-
-
 def _clear(
     site: Site,
     passes: Sequence[Pass],
-    how: tuple[str, PrepareOptions, Vault],
-    quality: dict[str, DateQuality],
+    how: tuple[Known, PrepareOptions, Vault],
     aside: list[SetAside],
 ) -> tuple[list[Pass], dict[str, tuple[float, ...]]]:
     """Measure the clear share of every reach; passes without clear sky are set aside."""
     if not passes:
         return [], {}
-    mask_key, options, vault = how
+    known, options, vault = how
+    quality = known.quality
     reaches = [[r.index, r.polygon.wkb_hex] for r in site.reaches]
-    key = content_key("clear", mask_key, [p.id for p in passes], reaches)
-    found = vault.get("clear", key)
-    if found is None:
-        ids = tuple(p.id for p in passes)
-        work = partial(_clear_pixels, site.detached(), mask_key, ids)
+    keys = {p.id: content_key("clear", known.mask(p.id), reaches) for p in passes}
+    held = {p.id: vault.get("clear", keys[p.id]) for p in passes}
+    ids = tuple(i for i, h in held.items() if h is None)
+    if ids:
+        work = partial(_clear_pixels, site.detached(), known.mask_keys, ids)
         parts = map_tiles(work, site.store.tiles, site.workers, site.progress, "clear shares")
-        found = {"pixels": np.sum(parts, axis=0)}
-        vault.put("clear", key, **found)
-    sums = np.asarray(found["pixels"], dtype=np.int64)[:, 1:]
+        pixels = np.sum(parts, axis=0)
+        for i, counts in zip(ids, pixels[1:], strict=True):
+            held[i] = {"pixels": np.stack([pixels[0], counts])}
+            vault.put("clear", keys[i], pixels=np.stack([pixels[0], counts]))
     kept: list[Pass] = []
     by_reach: dict[str, tuple[float, ...]] = {}
-    for p, counts in zip(passes, sums[1:], strict=True):
-        share = float(counts.sum() / max(sums[0].sum(), 1))
+    for p in passes:
+        found = held[p.id]
+        assert found is not None
+        every, counts = np.asarray(found["pixels"], dtype=np.int64)[:, 1:]
+        share = float(counts.sum() / max(every.sum(), 1))
         by_reach[p.id] = (
             0.0,
-            *(float(c / max(n, 1)) for c, n in zip(counts, sums[0], strict=True)),
+            *(float(c / max(n, 1)) for c, n in zip(counts, every, strict=True)),
         )
         quality[p.id] = replace(quality[p.id], clear_share=share)
         if share < options.least_clear:
@@ -199,9 +181,11 @@ def _clear(
     return kept, by_reach
 
 
-def _clear_pixels(site: Site, mask_key: str, ids: Sequence[str], tile: Tile) -> NDArray[np.int64]:
+def _clear_pixels(
+    site: Site, mask_keys: Mapping[str, str], ids: Sequence[str], tile: Tile
+) -> NDArray[np.int64]:
     """Pixels by reach index: all of them, then those clear on each date; (T + 1, n_reach + 1)."""
-    reader = LookReader(site.store, {}, mask_key)
+    reader = LookReader(site.store, {}, mask_keys)
     reach = site.reach(tile.core)
     size = site.n_reach + 1
     rows = [np.bincount(reach.ravel(), minlength=size)]

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,12 +16,14 @@ from pipeline.detect.water import WaterOptions, ground_state, water_score
 from pipeline.io.looks import LookReader
 from pipeline.io.store import NODATA, SCALE, Layer
 from pipeline.io.tasks import map_tiles
+from pipeline.io.vault import content_key
 from pipeline.model import Pass, Tile
 from pipeline.passes.gather import OPTIONAL, REQUIRED
 from pipeline.passes.ground import Site
 from pipeline.passes.reduce import CLEAR_CODES, Reduced
+from pipeline.passes.sky import mark_of, source_of
 
-_LAYERS = 2  # version of what is kept of a look
+_LAYERS = 3  # version of what is kept of a look
 
 
 def state_bands(site: Site, p: Pass) -> tuple[str, ...]:
@@ -34,21 +34,20 @@ def state_bands(site: Site, p: Pass) -> tuple[str, ...]:
 
 def write_states(
     site: Site, passes: Sequence[Pass], reduced: Reduced, options: WaterOptions
-) -> str:
-    """Write the ground states of all passes that are not there yet; give the layer's key."""
-    content = [
-        _LAYERS,
-        reduced.mask_key,
-        options.model_dump(),
-        sorted([q.pass_id, *q.shift_px, q.reflectance_offset] for q in reduced.quality.values()),
+) -> dict[str, str]:
+    """Write the ground states of all passes that are not there yet; give their key by pass."""
+    keys = {p.id: _key(site, p, reduced, options) for p in passes}
+    reader = LookReader(site.store, reduced.quality, reduced.mask_keys)
+    todo = [
+        (p, t)
+        for p in passes
+        for t in site.store.tiles
+        if not site.store.block_path(f"state/{keys[p.id]}/{p.id}", t).exists()
     ]
-    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-    reader = LookReader(site.store, reduced.quality, reduced.mask_key)
-    work = [(p, t) for p in passes for t in site.store.tiles]
-    todo = [(p, t) for p, t in work if not site.store.block_path(f"state/{key}/{p.id}", t).exists()]
 
     def one(item: tuple[Pass, Tile]) -> None:
         p, tile = item
+        key = keys[p.id]
         bands = {b: reader.band(p.id, b, tile.core) for b in state_bands(site, p)}
         clear = np.isin(reader.mask(p.id, tile.core), CLEAR_CODES)
         score = water_score(bands, options)
@@ -61,7 +60,15 @@ def write_states(
         site.store.write(f"state/{key}/{p.id}", tile, {"state": layer}, durable=False)
 
     map_tiles(one, todo, site.workers, site.progress, "water and ground")
-    return key
+    return keys
+
+
+def _key(site: Site, p: Pass, reduced: Reduced, options: WaterOptions) -> str:
+    """Name the states of a pass by all that they depend on, of the mask by what it says."""
+    quality, store = reduced.quality[p.id], site.store
+    mask = mark_of(store, f"mask/{reduced.mask_keys[p.id]}/{p.id}")
+    placed = [*quality.shift_px, quality.reflectance_offset]
+    return content_key(_LAYERS, source_of(store, p), mask, placed, options.model_dump())
 
 
 def _packed(values: NDArray[np.float32]) -> NDArray[np.int16]:

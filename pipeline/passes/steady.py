@@ -1,12 +1,13 @@
 """Sweep 2c: dates that make stable ground look changed are set aside.
 
-The ground's median and spread are made tile by tile, in strips of all dates, and lie in the store's
-``work`` folder while one date after the other is compared with them.
+Every calendar quarter has its reference (:mod:`pipeline.prepare.reference`), of which the ground's
+median and spread are made tile by tile, in strips, and lie in the store's ``ground`` folder while
+one date after the other is compared with them. The counts of a look are kept under the names of the
+ground and of the look.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,13 +15,16 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import __version__
 from pipeline.io.looks import LookReader
 from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import Vault, content_key
 from pipeline.model import DateQuality, Pass, SetAside, Tile
 from pipeline.passes.ground import Site
+from pipeline.passes.known_looks import Known, drop_others
 from pipeline.passes.strips import strips
+from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.quarantine import (
     QuarantineOptions,
     decide,
@@ -30,6 +34,7 @@ from pipeline.prepare.quarantine import (
     tally_change,
 )
 from pipeline.prepare.radiometry import BINS
+from pipeline.prepare.reference import Epoch, epochs
 from pipeline.prepare.sky import is_clear
 from pipeline.prepare.temporal import median_and_spread
 
@@ -45,49 +50,58 @@ class SteadySpec:
     """What the comparison needs; small, frozen, and read from disk where it works."""
 
     store: CorridorStore
-    key: str
-    ids: tuple[str, ...]
-    bands: tuple[str, ...]
+    folder: str  # of the ground's layers
+    reference: tuple[str, ...]
+    bands: tuple[str, ...]  # that all looks of the reference and those to be compared have
     quality: Mapping[str, DateQuality]
-    mask_key: str
+    mask_keys: Mapping[str, str]
     options: QuarantineOptions
 
     @property
     def reader(self) -> LookReader:
         """Reader of looks with shift, offset and mask."""
-        return LookReader(self.store, self.quality, self.mask_key)
+        return LookReader(self.store, self.quality, self.mask_keys)
 
     @property
     def dark(self) -> str:
         """Band in which water is darkest."""
         return "swir16" if "swir16" in self.bands else "nir"
 
-    @property
-    def folder(self) -> str:
-        """Folder of the ground's layers."""
-        return f"work/ground-{self.key}"
-
 
 def quarantine(
     site: Site,
     passes: Sequence[Pass],
-    how: tuple[str, QuarantineOptions],
-    quality: dict[str, DateQuality],
+    options: PrepareOptions,
+    known: Known,
     vault: Vault,
 ) -> tuple[list[Pass], list[SetAside]]:
     """Split the passes into those that are kept and those that are set aside, by name."""
     if len(passes) < _LEAST_PASSES:
         return list(passes), []
-    spec = _spec(site, passes, how, quality)
-    found = vault.get("quarantine", spec.key)
-    if found is None:
-        found = {"counts": _counts(site, spec)}
-        vault.put("quarantine", spec.key, **found)
+    counts: dict[str, tuple[int, int]] = {}
+    used: list[str] = []
+    for epoch in epochs([p.acquired for p in passes], options.reference):
+        spec = _spec(site, passes, epoch, options.quarantine, known)
+        used.append(spec.folder.split("/")[1])
+        own = [passes[i].id for i in epoch.own]
+        rule = options.quarantine.model_dump()
+        keys = {i: content_key(spec.folder, known.content(i), rule) for i in own}
+        held = {i: vault.get("quarantine", keys[i]) for i in own}
+        missing = [i for i in own if held[i] is None]
+        made = _counts(site, spec, missing) if missing else {}
+        for i, pair in made.items():
+            vault.put("quarantine", keys[i], counts=np.array(pair, np.int64))
+        for i, h in held.items():
+            if h is not None:
+                made[i] = (int(h["counts"][0]), int(h["counts"][1]))
+        counts |= made
+    drop_others(site.store.root / "ground", used)
     kept: list[Pass] = []
     aside: list[SetAside] = []
-    for p, (changed, stable) in zip(passes, found["counts"].tolist(), strict=True):
-        verdict = decide(int(changed), int(stable), how[1])
-        quality[p.id] = replace(quality[p.id], changed_stable_share=verdict.changed_share)
+    for p in passes:
+        verdict = decide(*counts[p.id], options.quarantine)
+        share = verdict.changed_share
+        known.quality[p.id] = replace(known.quality[p.id], changed_stable_share=share)
         if verdict.quarantined:
             aside.append(SetAside(p.id, "prepare", verdict.reason, _LOOK))
         else:
@@ -96,53 +110,43 @@ def quarantine(
 
 
 def _spec(
-    site: Site,
-    passes: Sequence[Pass],
-    how: tuple[str, QuarantineOptions],
-    quality: Mapping[str, DateQuality],
+    site: Site, passes: Sequence[Pass], epoch: Epoch, options: QuarantineOptions, known: Known
 ) -> SteadySpec:
-    mask_key, options = how
-    notes = [site.store.note(p.id)["bands"] for p in passes]
+    reference = tuple(passes[i].id for i in epoch.reference)
+    notes = [site.store.note(passes[i].id)["bands"] for i in sorted({*epoch.reference, *epoch.own})]
     bands = tuple(b for b in QUARANTINE_BANDS if all(b in n for n in notes))
-    ids = tuple(p.id for p in passes)
-    shifts = [quality[i].shift_px for i in ids]
+    content = [known.content(i) for i in reference]
+    name = content_key("ground", __version__, content, bands, options.model_dump())
+    quality = known.quality_of(passes)
     return SteadySpec(
-        store=site.store,
-        key=content_key("quarantine", mask_key, ids, shifts, bands, options.model_dump()),
-        ids=ids,
-        bands=bands,
-        quality={i: quality[i] for i in ids},
-        mask_key=mask_key,
-        options=options,
+        site.store, f"ground/{name}/stable", reference, bands, quality, known.mask_keys, options
     )
 
 
-def _counts(site: Site, spec: SteadySpec) -> NDArray[np.int64]:
-    """Count changed and stable pixels of every pass; (T, 2)."""
+def _counts(site: Site, spec: SteadySpec, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Count changed and stable pixels of some passes."""
     run = (site.workers, site.progress)
-    map_tiles(partial(_write_ground, spec), spec.store.tiles, *run, "stable ground")
-    regional = map_tiles(partial(_regional, spec), spec.ids, *run, "regional change")
-    work = list(zip(spec.ids, regional, strict=True))
+    todo = [t for t in spec.store.tiles if not spec.store.block_path(spec.folder, t).exists()]
+    map_tiles(partial(_write_ground, spec), todo, *run, "stable ground")
+    regional = map_tiles(partial(_regional, spec), ids, *run, "regional change")
+    work = list(zip(ids, regional, strict=True))
     counts = map_tiles(partial(_changes, spec), work, *run, "quarantine")
-    shutil.rmtree(spec.store.root / spec.folder, ignore_errors=True)
-    return np.array(counts, dtype=np.int64)
+    return dict(zip(ids, counts, strict=True))
 
 
 def _write_ground(spec: SteadySpec, tile: Tile) -> None:
-    if spec.store.block_path(spec.folder, tile).exists():
-        return
     shape = (len(spec.bands), *tile.core.shape)
     median, spread = np.empty(shape, np.float32), np.empty(shape, np.float32)
     frequency = np.empty(tile.core.shape, np.float32)
     reader = spec.reader
-    for strip in strips(tile.core, len(spec.ids), 2):
+    for strip in strips(tile.core, len(spec.reference), 2):
         part = strip.within(tile.core)
-        clear = np.stack([is_clear(reader.mask(i, strip)) for i in spec.ids])
+        clear = np.stack([is_clear(reader.mask(i, strip)) for i in spec.reference])
         for k, band in enumerate(spec.bands):
-            stack = np.stack([reader.band(i, band, strip) for i in spec.ids])
+            stack = np.stack([reader.band(i, band, strip) for i in spec.reference])
             median[k][part], spread[k][part], _ = median_and_spread(stack, clear)
         wet = np.zeros(strip.shape, np.int64)
-        for i, pass_id in enumerate(spec.ids):
+        for i, pass_id in enumerate(spec.reference):
             green, dark = (reader.band(pass_id, b, strip) for b in ("green", spec.dark))
             wet += (green > dark) & clear[i]
         seen = clear.sum(axis=0)

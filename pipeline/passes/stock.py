@@ -22,6 +22,7 @@ from pipeline.passes.change import box_of
 from pipeline.passes.gather import gather
 from pipeline.passes.ground import Looks, Site, States
 from pipeline.passes.known import case_pixels
+from pipeline.passes.layers import keep_layers
 from pipeline.passes.normals import read_normal, write_normals
 from pipeline.passes.reduce import reduce_dates
 from pipeline.passes.states import write_states
@@ -66,8 +67,9 @@ def take_stock(
     if not reduced.passes:
         return found
     detect = workflow.options.detect
-    key = write_states(site, reduced.passes, reduced, detect.water)
-    states = States(site, Looks(reduced.passes, reduced.quality, reduced.mask_key, key))
+    keys = write_states(site, reduced.passes, reduced, detect.water)
+    keep_layers(site.store, reduced.mask_keys, keys)
+    states = States(site, Looks(reduced.passes, reduced.quality, reduced.mask_keys, keys))
     what = "normal ground of all looks"
     folder = write_normals(states, reduced.passes, detect.ground.normal, what)
     taken = [case_pixels(site, c) for c in cases if c.corridor_id == site.corridor.id]

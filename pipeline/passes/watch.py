@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +21,7 @@ from pipeline.detect.expect import (
     Days,
     Totals,
     View,
+    by_shore,
     judge_levels,
     tally_levels,
     tally_shore,
@@ -37,10 +36,9 @@ from pipeline.detect.zhan import (
 )
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Level, Pass, Sighting, Tile, Window
+from pipeline.passes.baselines import BaselineCache
 from pipeline.passes.change import ChangeSweep, Normals, Quarter
 from pipeline.passes.ground import Looks, Site, Sparse, States
-
-_ROUND_PX = 64  # windows of objects are widened to this lattice so that dates share a baseline
 
 
 @dataclass(frozen=True)
@@ -144,54 +142,6 @@ def _record_ground(found: Watched, sweep: ChangeSweep) -> None:
         found.flagged.setdefault(pass_id, []).extend(pixels)
 
 
-class BaselineCache:
-    """Baselines of one epoch by window; objects of several dates share them."""
-
-    def __init__(self, states: States, history: Sequence[Pass], ranks: NDArray[np.float32]) -> None:
-        self._states = states
-        self._ids = [p.id for p in history]
-        self._ranks = ranks
-        self._build = lru_cache(maxsize=32)(self._fresh)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self).items() if k != "_build"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._build = lru_cache(maxsize=32)(self._fresh)
-
-    def _fresh(self, window: Window) -> Baseline:
-        reach = self._states.site.reach(window)
-        return Baseline.build(self._states.history(self._ids, window), self._ranks, reach)
-
-    def clear(self) -> None:
-        """Forget what was built."""
-        self._build.cache_clear()
-
-    def over(self, window: Window) -> Baseline:
-        """Give the baseline of exactly ``window``; call it for windows that recur."""
-        return self._build(window)
-
-    def around(self, window: Window) -> Baseline:
-        """Give the baseline of ``window``, cut from that of a rounder one."""
-        grid = self._states.site.store.grid.window
-        wide = _rounded(window).intersect(grid) or window
-        return crop(self._build(wide), window.within(wide))
-
-
-def crop(base: Baseline, part: tuple[slice, slice]) -> Baseline:
-    """Give a part of a baseline."""
-    levels = type(base.history)(
-        base.history.ranks, base.history.wet[:, *part], base.history.dry[:, *part]
-    )
-    return Baseline(base.bins[part], base.n_clear[part], levels, base.band[part])
-
-
-def _rounded(w: Window) -> Window:
-    k = _ROUND_PX
-    return Window(w.row0 // k * k, -(-w.row1 // k) * k, w.col0 // k * k, -(-w.col1 // k) * k)
-
-
 class _EpochSweep:
     """The sweeps over tiles of one quarter."""
 
@@ -252,7 +202,7 @@ class _EpochSweep:
         ids = [p.id for p in self.epoch.history]
         reach = self.site.reach(tile.core)
         blank = np.full((len(ids), self.site.n_reach + 1), np.nan, np.float32)
-        base = Baseline.build(self.states.history(ids, tile.core), blank, reach)
+        base = Baseline.build(self.states.each(ids, tile.core), blank, reach)
         return np.stack(
             [tally_levels(self.view(p, tile.core, base), self.site.n_reach) for p in passes]
         )
@@ -260,20 +210,20 @@ class _EpochSweep:
     def _shores(self, tile: Tile) -> NDArray[np.int64]:
         window = self._halo(tile)
         base = self.cache.over(window)
-        return np.stack(
-            [
-                tally_shore(self.view(p, window, base), days, tile.core)
-                for p, days in zip(self.epoch.judged, self.days, strict=True)
-            ]
-        )
+        tallies: dict[int, NDArray[np.int64]] = {}
+        for i in by_shore(self.days, self.site.reach(window)):
+            view = self.view(self.epoch.judged[i], window, base)
+            tallies[i] = tally_shore(view, self.days[i], tile.core)
+        return np.stack([tallies[i] for i in range(len(self.days))])
 
     def _pixels(self, tile: Tile, totals: Sequence[Totals]) -> list[Pixels]:
         window = self._halo(tile)
         base = self.cache.over(window)
-        out: list[Pixels] = []
-        for p, total in zip(self.epoch.judged, totals, strict=True):
-            out.append(candidates(self.view(p, window, base), tile.core, total, self.options))
-        return out
+        found: dict[int, Pixels] = {}
+        for i in by_shore(self.days, self.site.reach(window)):
+            view = self.view(self.epoch.judged[i], window, base)
+            found[i] = candidates(view, tile.core, totals[i], self.options)
+        return [found[i] for i in range(len(totals))]
 
     def judge(self, found: Watched) -> None:
         """Add the quarter's sightings and what was rejected to ``found``."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.prepare.mask import MaskOptions
 from pipeline.prepare.quarantine import QuarantineOptions
 from pipeline.prepare.radiometry import RadiometryOptions
+from pipeline.prepare.reference import ReferenceOptions
 from pipeline.prepare.register import RegisterOptions
 
 
@@ -15,6 +16,7 @@ class PrepareOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    reference: ReferenceOptions = ReferenceOptions()
     radiometry: RadiometryOptions = RadiometryOptions()
     mask: MaskOptions = MaskOptions()
     register_: RegisterOptions = Field(default=RegisterOptions(), alias="register")

@@ -1,0 +1,83 @@
+"""Baselines of one quarter by window: objects of several dates and the sweeps share them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detect.expect import Baseline
+from pipeline.model import Pass, Window
+from pipeline.passes.ground import States
+
+_ROUND_PX = 64  # windows of objects are widened to this lattice so that dates share a baseline
+_HELD_BYTES = 128 << 20  # of baselines; a tile of 512 px with its halo is some 15 MB
+
+
+class BaselineCache:
+    """Baselines that were asked for last, up to a number of bytes."""
+
+    def __init__(self, states: States, history: Sequence[Pass], ranks: NDArray[np.float32]) -> None:
+        self._states = states
+        self._ids = [p.id for p in history]
+        self._ranks = ranks
+        self._forget()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k not in ("_held", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._held: OrderedDict[Window, Baseline] = OrderedDict()
+        self._lock = Lock()
+
+    def clear(self) -> None:
+        """Forget what was built."""
+        with self._lock:
+            self._held.clear()
+
+    def over(self, window: Window) -> Baseline:
+        """Give the baseline of exactly ``window``; call it for windows that recur."""
+        with self._lock:
+            if window in self._held:
+                self._held.move_to_end(window)
+                return self._held[window]
+        reach = self._states.site.reach(window)
+        built = Baseline.build(self._states.each(self._ids, window), self._ranks, reach)
+        with self._lock:
+            self._held[window] = built
+            size = sum(_bytes(b) for b in self._held.values())
+            while size > _HELD_BYTES and len(self._held) > 1:
+                size -= _bytes(self._held.popitem(last=False)[1])
+        return built
+
+    def around(self, window: Window) -> Baseline:
+        """Give the baseline of ``window``, cut from that of a rounder one."""
+        grid = self._states.site.store.grid.window
+        wide = _rounded(window).intersect(grid) or window
+        return crop(self.over(wide), window.within(wide))
+
+
+def crop(base: Baseline, part: tuple[slice, slice]) -> Baseline:
+    """Give a part of a baseline."""
+    levels = type(base.history)(
+        base.history.ranks, base.history.wet[:, *part], base.history.dry[:, *part]
+    )
+    return Baseline(base.bins[part], base.n_clear[part], levels, base.band[part])
+
+
+def _bytes(base: Baseline) -> int:
+    held = (base.bins, base.n_clear, base.band, base.history.wet, base.history.dry)
+    return sum(a.nbytes for a in held)
+
+
+def _rounded(w: Window) -> Window:
+    k = _ROUND_PX
+    return Window(w.row0 // k * k, -(-w.row1 // k) * k, w.col0 // k * k, -(-w.col1 // k) * k)

@@ -1,0 +1,125 @@
+"""What the sweeps of the clear-sky mask read and write, and how their layers are named.
+
+Every layer lies in the store under a name made of what it depends on: options, the stored pixels of
+passes, and the *checksums* of the layers before it. So a new look that changes no code of another
+look makes nothing again but its own, and no result depends on what was kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.io.blocks import block_mark
+from pipeline.io.looks import LookReader
+from pipeline.io.store import CorridorStore
+from pipeline.io.vault import content_key
+from pipeline.model import DateQuality, Pass, Tile, Window
+from pipeline.passes.gather import fingerprint
+from pipeline.prepare.mask import MaskOptions, Sky
+from pipeline.prepare.maskoptions import Sun
+
+LOW, USUAL = ("blue_low", "hot_low"), ("nir", "green")
+
+
+def source_of(store: CorridorStore, p: Pass) -> list[object]:
+    """Give all that the stored pixels of a pass depend on."""
+    return [p.id, fingerprint(p), store.note(p.id)]
+
+
+def mark_of(store: CorridorStore, folder: str) -> str:
+    """Name the content of a folder of blocks by the checksums that they carry."""
+    return content_key([block_mark(store.block_path(folder, t)) for t in store.tiles])
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the sweeps must know of one pass; folders are named as the sweeps go on."""
+
+    pass_id: str
+    sun: Sun | None
+    source: str  # names its stored pixels, its offset and its sun
+    raw: str = ""
+    hint: str = ""
+    code: str = ""
+    mask: str = ""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One calendar quarter of a group of passes."""
+
+    own: tuple[Looked, ...]
+    reference: tuple[Looked, ...]
+    around: tuple[Looked, ...]
+    low: str = ""  # folder of the dark history
+    usual: str = ""  # folder of the usual brightness
+
+
+@dataclass(frozen=True)
+class SkySpec:
+    """One group of passes with the same bands; small, frozen, and read from disk where it works."""
+
+    store: CorridorStore
+    bands: tuple[str, ...]
+    classes: bool  # the producer's classes are there
+    offsets: Mapping[str, DateQuality]
+    options: MaskOptions
+
+    @property
+    def reader(self) -> LookReader:
+        """Reader of reflectance as it is compared: on one scale, not yet shifted."""
+        return LookReader(self.store, self.offsets)
+
+    def date(
+        self, look: Looked, window: Window, bands: Sequence[str] | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Bands of one date."""
+        return {b: self.reader.band(look.pass_id, b, window) for b in bands or self.bands}
+
+    def scl(self, look: Looked, window: Window) -> NDArray[np.uint8] | None:
+        """Classes of one date."""
+        if not self.classes:
+            return None
+        return LookReader(self.store).codes(look.pass_id, "scl", window)
+
+    def wide(self, tile: Tile, radius: int) -> Window:
+        """Core of a tile with a margin, inside the grid."""
+        window = tile.core.pad(radius).intersect(self.store.grid.window)
+        assert window is not None
+        return window
+
+    def references(
+        self, folder: str, names: Sequence[str], window: Window
+    ) -> list[NDArray[np.float32]]:
+        """Give reference layers over a window."""
+        return [self.reader.reference(folder, n, window) for n in names]
+
+    def codes(self, folder: str, window: Window) -> NDArray[np.uint8]:
+        """Codes that an earlier sweep wrote; NODATA where nothing is stored."""
+        values, _ = self.store.dense(folder, "mask", window)
+        return np.where(values < 0, int(Sky.NODATA), values).astype(np.uint8)
+
+    def put_codes(self, folder: str, tile: Tile, codes: NDArray[np.uint8]) -> None:
+        """Write codes over a tile's core."""
+        layer = self.store.pack(codes.astype(np.int16), tile, 1)
+        self.store.write(folder, tile, {"mask": layer}, durable=False)
+
+    def put_references(
+        self, folder: str, tile: Tile, named: Mapping[str, NDArray[np.float32]]
+    ) -> None:
+        """Write float layers over a tile's core."""
+        layers = {n: self.store.pack(v.astype(np.float32), tile, 1) for n, v in named.items()}
+        self.store.write(folder, tile, layers, durable=False)
+
+    def there(self, folder: str, tile: Tile) -> bool:
+        """Tell whether a block is written."""
+        return self.store.block_path(folder, tile).exists()
+
+    def around(self, tiles: Sequence[Tile], radius: int) -> list[Tile]:
+        """Give the tiles that windows around some tiles touch."""
+        wide = [tile.core.pad(radius) for tile in tiles]
+        return [t for t in self.store.tiles if any(t.core.intersect(w) for w in wide)]
