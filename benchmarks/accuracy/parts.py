@@ -27,7 +27,7 @@ class Asked:
 
 
 def _simulated(asked: Asked) -> Section:
-    return tables.section([score_seed(r) for r in _seeds(asked)])
+    return tables.section(_seeds(asked))
 
 
 def _baselines(asked: Asked) -> Section:

@@ -36,8 +36,8 @@ class PublishContext:
 
     rivers_zh: Mapping[str, str] = field(default_factory=dict[str, str])  # by corridor id
     gsd_m: Mapping[str, float] = field(default_factory=dict[str, float])  # by sensor [m]
-    confidence: Mapping[str, float] = field(default_factory=dict[str, float])  # calibrated, by case
     extras: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # e.g. run.log
+    confidence: Mapping[str, float] = field(default_factory=dict[str, float])  # calibrated, by case
 
 
 @dataclass(frozen=True)

@@ -77,11 +77,18 @@ def describe(made: Made, seed: int, *, objects: bool) -> dict[str, Any]:
     }
 
 
-def run_once(folder: Path, options: Options) -> dict[str, Any]:
-    """Run the workflow over ``folder/data`` with a store of its own; give the cases."""
+def run_once(folder: Path, options: Options, *, fresh: bool = True) -> dict[str, Any]:
+    """Run the workflow over ``folder/data``; give the cases.
+
+    ``fresh``: with a store of its own; else what an earlier run read is taken from the store, and
+    only the ledger begins anew.
+    """
     work = folder / "run"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    if fresh:
+        shutil.rmtree(work, ignore_errors=True)
+    for name in ("state/ledger.sqlite", "state/ledger.sqlite-wal", "state/ledger.sqlite-shm"):
+        (work / name).unlink(missing_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
     path = work / "workflow.yaml"
     path.write_text(yaml.safe_dump(workflow_of(folder, options)), encoding="utf-8")
     said = io.StringIO()
