@@ -20,6 +20,7 @@ from pipeline.acquire.catalogues import resolve
 from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.folder import FolderSource
 from pipeline.acquire.stac import StacSource
+from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.detect.change import ChangeOptions
 from pipeline.detect.disturb import DisturbOptions
@@ -181,7 +182,7 @@ class Options(BaseModel):
 Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="type")]
 
 
-_PLACES = ("state", "out", "sensors", "layers", "cluster", "catalogues")
+_PLACES = ("state", "out", "sensors", "layers", "cluster", "catalogues", "confidence")
 
 
 class Workflow(BaseModel):
@@ -210,6 +211,11 @@ class Workflow(BaseModel):
     )
     catalogues: Path = Field(
         default=Path("../config/catalogues"), description="folder of catalogue entries, relative"
+    )
+    confidence: Path = Field(
+        default=Path("../config/confidence.yaml"),
+        description="calibration of the confidence, relative; without the default file it stays "
+        "uncalibrated, and says so",
     )
     options: Options = Options()
 
@@ -247,6 +253,7 @@ def load_workflow(path: Path) -> Workflow:
         "out": (base / workflow.out).resolve(),
         "sensors": (base / workflow.sensors).resolve(),
         "layers": (base / workflow.layers).resolve(),
+        "confidence": (base / workflow.confidence).resolve(),
         "corridors": workflow.corridors.model_copy(
             update={"file": (base / workflow.corridors.file).resolve()}
         ),
@@ -256,7 +263,19 @@ def load_workflow(path: Path) -> Workflow:
             for part in (resolve(source, catalogues) if source.type == "stac" else (source,))
         ),
     }
-    return workflow.model_copy(update=update)
+    return _with_calibration(workflow.model_copy(update=update), workflow.model_fields_set)
+
+
+def _with_calibration(workflow: Workflow, given: set[str]) -> Workflow:
+    """Read the calibration into the options, where it counts for the hash; a named file must be."""
+    named = "confidence" in given
+    adjudicate = workflow.options.adjudicate
+    if adjudicate.calibration is not None or not (named or workflow.confidence.is_file()):
+        return workflow
+    read = load_model(workflow.confidence, Calibration)
+    adjudicate = adjudicate.model_copy(update={"calibration": read})
+    options = workflow.options.model_copy(update={"adjudicate": adjudicate})
+    return workflow.model_copy(update={"options": options})
 
 
 def choose_corridors(workflow: Workflow, only: tuple[str, ...] = ()) -> tuple[Corridor, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.adjudicate.attribute import Attributor
+from pipeline.adjudicate.calibration import calibrated
 from pipeline.adjudicate.evidence import fold
 from pipeline.config import Period, Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
@@ -307,10 +308,18 @@ def _publish(
     context = PublishContext(
         rivers_zh={c.id: c.name_zh for c in corridors},
         gsd_m={k: v for j in judged for k, v in j.gsd_m.items()},
+        confidence=_confidence((*cases, *watch), workflow),
         extras={"run.log": "".join(lines).encode()},
     )
     unseen = [n for j in judged for n in j.not_observed]
     return publish_run(workflow.out, cases, watch, unseen, record, context).folder
+
+
+def _confidence(cases: Sequence[Case], workflow: Workflow) -> dict[str, float]:
+    """Give the calibrated confidence by case, of those that have one."""
+    calibration = workflow.options.adjudicate.calibration
+    shares = {c.case_id: calibrated(c, calibration) for c in cases}
+    return {case: share for case, share in shares.items() if share is not None}
 
 
 def _close(

@@ -58,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
         write_bytes(given.out / "accuracy.md", text.encode())
-        content = {**stamp, "sections": [asdict(s) for s in sections]}
+        goals = goals_table(numbers_of(sections))
+        told = [dict(zip(goals.columns, row, strict=True)) for row in goals.rows]
+        content = {**stamp, "goals": told, "sections": [asdict(s) for s in sections]}
         plain = json.dumps(_without_nan(content), ensure_ascii=False, indent=1, allow_nan=False)
         write_bytes(given.out / "accuracy.json", plain.encode())
     return 0
@@ -96,9 +98,14 @@ def _text(sections: Sequence[Section], stamp: dict[str, Any]) -> str:
         f" {stamp['seconds'] / 60:.1f} minutes by `python -m benchmarks.accuracy`.",
         "",
     ]
-    goals = goals_table({f"{s.key}.{k}": v for s in sections for k, v in s.numbers.items()})
+    goals = goals_table(numbers_of(sections))
     body = [markdown(Section("goals", "Goals and what was reached", (goals,)))]
     return "\n".join(head + body + [markdown(s) for s in sections])
+
+
+def numbers_of(sections: Sequence[Section]) -> dict[str, float]:
+    """Collect the numbers of all sections by ``section.name``."""
+    return {f"{s.key}.{k}": v for s in sections for k, v in s.numbers.items()}
 
 
 def _commit() -> str:

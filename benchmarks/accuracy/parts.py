@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+from benchmarks.accuracy import confidence
 from benchmarks.accuracy.report import Section
+from benchmarks.accuracy.simulated import tables, versus
+from benchmarks.accuracy.simulated.campaign import HELD_OUT, HELD_OUT_EMPTY, run_all
+from benchmarks.accuracy.simulated.scoring import score_seed
 
 
 @dataclass(frozen=True)
@@ -21,9 +27,28 @@ class Asked:
 
 
 def _simulated(asked: Asked) -> Section:
-    from benchmarks.accuracy.simulated.part import measure  # noqa: PLC0415 - only when asked for
-
-    return measure(asked.seeds, asked.empty, asked.jobs, asked.keep)
+    return tables.section(_seeds(asked))
 
 
-PARTS: dict[str, Callable[[Asked], Section]] = {"simulated": _simulated}
+def _baselines(asked: Asked) -> Section:
+    return versus.section(_seeds(asked))
+
+
+def _confidence(asked: Asked) -> Section:
+    return confidence.section([score_seed(r) for r in _seeds(asked)])
+
+
+@cache
+def _seeds(asked: Asked) -> tuple[dict[str, Any], ...]:
+    """Run the seeds once for all parts that need them."""
+    empty = asked.empty
+    if empty is None:
+        empty = HELD_OUT_EMPTY if asked.seeds is None else ()
+    return tuple(run_all(asked.seeds or HELD_OUT, empty, asked.jobs, asked.keep))
+
+
+PARTS: dict[str, Callable[[Asked], Section]] = {
+    "simulated": _simulated,
+    "baselines": _baselines,
+    "confidence": _confidence,
+}

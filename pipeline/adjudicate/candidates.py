@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.attribute import AttributeOptions
+from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.evidence import FoldOptions, fold, one_per_pass
 from pipeline.adjudicate.score import ScoreOptions, confidence
 from pipeline.adjudicate.tracks import LinkOptions, Track
@@ -30,6 +31,9 @@ class AdjudicateOptions(BaseModel):
         default=AttributeOptions(), description="how exact a place must be"
     )
     score: ScoreOptions = Field(default=ScoreOptions(), description="uncalibrated confidence")
+    calibration: Calibration | None = Field(
+        default=None, description="what turns it into a share; default: the workflow's file"
+    )
 
 
 def assemble(

@@ -37,6 +37,7 @@ class PublishContext:
     rivers_zh: Mapping[str, str] = field(default_factory=dict[str, str])  # by corridor id
     gsd_m: Mapping[str, float] = field(default_factory=dict[str, float])  # by sensor [m]
     extras: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # e.g. run.log
+    confidence: Mapping[str, float] = field(default_factory=dict[str, float])  # calibrated, by case
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,8 @@ def render(
 
 def _feature(case: Case, context: PublishContext) -> dict[str, Any]:
     river = context.rivers_zh.get(case.corridor_id)
-    return case_feature(case, river_zh=river, gsd_m=context.gsd_m)
+    share = context.confidence.get(case.case_id)
+    return case_feature(case, river_zh=river, gsd_m=context.gsd_m, calibrated=share)
 
 
 def _pretty(document: Mapping[str, Any]) -> bytes:

@@ -23,7 +23,11 @@ _WHAT_LATER = {"subtype": None, "subtype_zh": None, "severity": None}
 
 
 def case_feature(
-    case: Case, *, river_zh: str | None = None, gsd_m: Mapping[str, float] | None = None
+    case: Case,
+    *,
+    river_zh: str | None = None,
+    gsd_m: Mapping[str, float] | None = None,
+    calibrated: float | None = None,
 ) -> dict[str, Any]:
     """Make the feature of a case.
 
@@ -33,6 +37,8 @@ def case_feature(
         Name of the corridor's water.
     gsd_m : mapping of sensor to float, optional
         Ground sample distance by sensor [m].
+    calibrated : float, optional
+        Calibrated confidence; without it the uncalibrated score is given, and said to be one.
 
     Raises
     ------
@@ -46,7 +52,7 @@ def case_feature(
         raise ContractError(f"case {case.case_id}: {error.what}", error.remedy) from error
     properties = {
         **_identity(case),
-        **_what(case),
+        **_what(case, calibrated),
         **_where(case, point, river_zh),
         **_law(case),
         **_evidence(case, gsd_m or {}),
@@ -126,14 +132,14 @@ def _identity(case: Case) -> dict[str, Any]:
     }
 
 
-def _what(case: Case) -> dict[str, Any]:
+def _what(case: Case, calibrated: float | None) -> dict[str, Any]:
     return {
         "kind": case.kind.value,
         "kind_zh": case.kind.zh,
         **_WHAT_LATER,
         "alternatives": _alternatives(case),
-        "confidence": round(case.score, 4),
-        "confidence_calibrated": False,
+        "confidence": round(case.score if calibrated is None else calibrated, 4),
+        "confidence_calibrated": calibrated is not None,
         "area_m2": round(case.area_m2, 2),
         "volume_m3": None,
     }

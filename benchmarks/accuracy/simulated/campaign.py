@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 Done = TypeVar("Done")
 
 HELD_OUT = tuple(range(100, 124))
-HELD_OUT_EMPTY = tuple(range(200, 216))
+HELD_OUT_EMPTY = tuple(range(200, 215))
 DEVELOPMENT = tuple(range(1, 7))
 
 

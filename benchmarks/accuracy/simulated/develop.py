@@ -29,8 +29,9 @@ def main() -> None:
     secret = sorted({*given.seeds, *given.empty} & {*HELD_OUT, *HELD_OUT_EMPTY})
     if secret:
         parser.error(f"seeds {secret} are held out; choose from 1 to 40")
-    scored = [score_seed(r) for r in run_all(given.seeds, given.empty, given.jobs, given.keep)]
-    whole = section(scored)
+    results = run_all(given.seeds, given.empty, given.jobs, given.keep)
+    scored = [score_seed(r) for r in results]
+    whole = section(results)
     print(markdown(replace(whole, tables=(miss_table(scored), *whole.tables))))
 
 

@@ -17,6 +17,8 @@ from typing import Any
 import yaml
 
 from benchmarks.accuracy.simulated.series import Made, home_of, lengths_km, make_series, trap_shapes
+from benchmarks.accuracy.simulated.shore import shore_errors
+from benchmarks.accuracy.simulated.two_dates import baselines
 from pipeline.adjudicate.evidence import fold
 from pipeline.ledger import open_ledger
 from pipeline.model import Case, EvidenceState, Seen
@@ -36,7 +38,12 @@ def run_seed(folder: Path, seed: int, *, objects: bool = True) -> dict[str, Any]
     made = make_series(folder / "data", seed, objects=objects)
     rendered = time.process_time() - began
     result = describe(made, seed, objects=objects) | run_once(folder, {})
-    result["cpu_s"] = [round(rendered, 1), round(time.process_time() - began - rendered, 1)]
+    ran = time.process_time() - began - rendered
+    result["baselines"] = baselines(folder / "data", made, seed)
+    if objects:
+        result["shore"] = shore_errors(folder / "run" / "workflow.yaml", made)
+    rest = time.process_time() - began - rendered - ran
+    result["cpu_s"] = [round(s, 1) for s in (rendered, ran, rest)]
     shutil.rmtree(folder, ignore_errors=True)
     return result
 
@@ -70,11 +77,18 @@ def describe(made: Made, seed: int, *, objects: bool) -> dict[str, Any]:
     }
 
 
-def run_once(folder: Path, options: Options) -> dict[str, Any]:
-    """Run the workflow over ``folder/data`` with a store of its own; give the cases."""
+def run_once(folder: Path, options: Options, *, fresh: bool = True) -> dict[str, Any]:
+    """Run the workflow over ``folder/data``; give the cases.
+
+    ``fresh``: with a store of its own; else what an earlier run read is taken from the store, and
+    only the ledger begins anew.
+    """
     work = folder / "run"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    if fresh:
+        shutil.rmtree(work, ignore_errors=True)
+    for name in ("state/ledger.sqlite", "state/ledger.sqlite-wal", "state/ledger.sqlite-shm"):
+        (work / name).unlink(missing_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
     path = work / "workflow.yaml"
     path.write_text(yaml.safe_dump(workflow_of(folder, options)), encoding="utf-8")
     said = io.StringIO()

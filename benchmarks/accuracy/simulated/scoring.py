@@ -52,6 +52,17 @@ class Stray:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A published entry, suspected or on watch, and whether it is an object."""
+
+    kind: str
+    detector: str
+    confirmed: bool
+    score: float  # uncalibrated
+    true: bool
+
+
+@dataclass(frozen=True)
 class Scored:
     """One seed."""
 
@@ -60,6 +71,7 @@ class Scored:
     strays: tuple[Stray, ...]
     exposure: Mapping[str, float]  # corridor → 100 km x month
     home: str | None
+    entries: tuple[Entry, ...] = ()
 
     @property
     def empty_exposure(self) -> float:
@@ -103,7 +115,14 @@ def score_seed(result: Result) -> Scored:
         if id(c) not in used
     ]  # fmt: skip
     exposure = {k: km / 100 * result["months"] for k, km in result["km"].items()}
-    return Scored(seed, tuple(fates), tuple(strays), exposure, result["home"])
+    entries = tuple(
+        Entry(
+            c["kind"], c["detector"], c["state"] in ("suspected", "relapsed"), c["score"],
+            id(c) in used,
+        )
+        for c in (*told, *noted)
+    )  # fmt: skip
+    return Scored(seed, tuple(fates), tuple(strays), exposure, result["home"], entries)
 
 
 def _base(seed: int, o: Mapping[str, Any]) -> dict[str, Any]:

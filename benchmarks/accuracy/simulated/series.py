@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
 
@@ -18,9 +19,9 @@ from sample_scenes import atmosphere, schedule, scl, sensor, stacio, traps, trut
 from sample_scenes.geo import to_utm
 from sample_scenes.make import NEW, OLD
 from sample_scenes.objects import RESERVOIR, RIVER
-from sample_scenes.options import SampleOptions
+from sample_scenes.options import FINE, SampleOptions
 from sample_scenes.schedule import Day
-from sample_scenes.shapes import footprint
+from sample_scenes.shapes import Footprint, footprint
 from sample_scenes.stacio import Product
 from sample_scenes.surface import World, build_world, reflectance
 from sample_scenes.terrain import ARMS, centreline
@@ -83,9 +84,18 @@ def _render(root: Path, world: World, product: Product, chances: dict[str, list[
     for thing, foot in world.objects:
         if thing.id in chances and thing.id in visible:
             # A fill shows where water belongs, a pit in a bar where the bar is dry.
-            drowned = truth.would_be_wet(world, day, foot) > 0.5
+            drowned = _below(world, foot, day) > 0.5
             if drowned == (thing.kind == "zhan"):
                 chances[thing.id].append(day.when.isoformat())
+
+
+def _below(world: World, foot: Footprint, day: Day) -> float:
+    """Share of a footprint that would be under water without the object."""
+    rows, cols = (slice(s.start * FINE, s.stop * FINE) for s in (foot.rows, foot.cols))
+    levels = np.array([-99.0, day.river_level, day.pool_level])
+    body = world.ground.fine_body[rows, cols]
+    below = world.ground.fine_z[rows, cols] < levels[body]
+    return float(below[np.isfinite(foot.order)].mean())
 
 
 def lengths_km(made: Made) -> dict[str, float]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from benchmarks.accuracy.report import Section, Table
-from benchmarks.accuracy.simulated.scoring import Fate, Scored, Stray
+from benchmarks.accuracy.simulated.scoring import Fate, Scored, Stray, score_seed
+from benchmarks.accuracy.simulated.shore_table import shore_table
 from benchmarks.accuracy.stats import median, median_interval, poisson, rate, share, wilson
 
 EDGES_M2 = (400, 630, 1000, 1600, 2500, 4000, 6300, 10_000, 20_000, 65_000)
@@ -177,13 +179,16 @@ def geometry_table(fates: Sequence[Fate]) -> Table:
     )
 
 
-def section(scored: Sequence[Scored]) -> Section:
+def section(results: Sequence[Mapping[str, Any]]) -> Section:
     """Put the simulated part together."""
+    scored = [score_seed(r) for r in results]
+    shore, numbers = shore_table(results)
     fates = asked(scored)
     kinds, macro = kind_table(fates)
     tables = (
         recall_table(fates), curve_table(fates), setting_table(fates), false_table(scored),
         cause_table(scored), precision_table(fates, scored), kinds, geometry_table(fates),
+        shore,
     )  # fmt: skip
     every = [f for s in scored for f in s.fates]
     seeds = [s.seed for s in scored if s.home]
@@ -194,7 +199,7 @@ def section(scored: Sequence[Scored]) -> Section:
         " them. In a seed with objects one corridor holds them and the other stays empty."
         " The code that ran is that of `siluan run`, from catalogue to ledger."
     )
-    return Section("simulated", "Simulated", tables, _numbers(fates, scored, macro), note)
+    return Section("simulated", "Simulated", tables, numbers | _numbers(fates, scored, macro), note)
 
 
 def _numbers(fates: Sequence[Fate], scored: Sequence[Scored], macro: float) -> dict[str, float]:

@@ -1,0 +1,205 @@
+"""Each guard switched off in turn: what it costs in recall and saves in false alarms.
+
+Usage: python -m benchmarks.accuracy.ablation [--seeds 1 2 3 4] [--jobs 2] [--keep DIR] [--out DIR]
+
+Most guards end at an option; those that have none are replaced here while the run goes on. The
+scenes of a seed are made once, and what the store holds of a variant serves the next one as far as
+its options allow. A longer run of its own: about six minutes a seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.accuracy.report import Section, Table, markdown
+from benchmarks.accuracy.simulated.campaign import DEVELOPMENT, parallel
+from benchmarks.accuracy.simulated.running import describe, run_once
+from benchmarks.accuracy.simulated.scoring import score_seed
+from benchmarks.accuracy.simulated.series import make_series
+from benchmarks.accuracy.simulated.tables import asked, exposure_of, false_ones
+from benchmarks.accuracy.stats import poisson, share
+from pipeline.detect.level import LevelHistory
+from pipeline.io.atomic import write_bytes
+
+_NEVER = 1_000_000
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A guard and how it is switched off."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    replace: Mapping[str, Any] = field(default_factory=dict[str, Any])  # dotted name → new object
+
+
+def mostly_wet(
+    history: LevelHistory,
+    rank: NDArray[np.float32] | float,
+    margin: float,
+    tolerance: float = 0.1,
+) -> NDArray[np.uint16]:
+    """Stand in for :func:`pipeline.detect.level.known_wet` without any level.
+
+    What was wet in at least half of all looks is expected to be wet on every date.
+    """
+    del rank, margin, tolerance
+    wet, dry = (part.sum(axis=0, dtype=np.int64) for part in (history.wet, history.dry))
+    return np.where((wet > 0) & (wet >= dry), wet, 0).astype(np.uint16)
+
+
+def _nothing(*_: object) -> bool:
+    return False
+
+
+def _ground(**parts: Any) -> dict[str, Any]:
+    return {"detect": {"ground": parts}}
+
+
+GUARDS = (
+    Guard("all on"),
+    Guard(
+        "registration veto",
+        _ground(change={"shift_sigmas": 0.0}),
+        {"pipeline.detect.expect.View.radius_px": 0},
+    ),
+    Guard(
+        "level rank",
+        replace={
+            "pipeline.detect.expect.known_wet": mostly_wet,
+            "pipeline.detect.change.known_wet": mostly_wet,
+        },
+    ),
+    Guard(
+        "saturated rank (a shore below the known levels must stand out)",
+        {
+            "detect": {
+                "zhan": {
+                    "beside_wet": 0.0,
+                    "deep_elongation_max": 10.0,
+                    "expect": {"deep_factor": 1.0, "deep_margin_px": 0.0},
+                }
+            }
+        },
+    ),
+    Guard(
+        "regional removal",
+        _ground(change={"region_pixels": _NEVER}, resemble={"around_pixels": _NEVER}),
+    ),
+    Guard(
+        "bright rescue",
+        {
+            "prepare": {
+                "mask": {"rescue": {"least_looks": _NEVER, "consecutive": _NEVER, "object_px": 0}}
+            }
+        },
+    ),
+    Guard("quarantine", {"prepare": {"quarantine": {"share": 0.99}}}),
+    Guard(
+        "persistence (one certain hit is enough, ponds need not last)",
+        {
+            "adjudicate": {"fold": {"confirm_hits": 1, "confirm_window": 1}},
+            **_ground(disturb={"wait_water_days": 0.0}),
+        },
+    ),
+    Guard(
+        "bridge rule",
+        {
+            "detect": {
+                "zhan": {"elongation_min": float(_NEVER)},
+                "ground": {"disturb": {"linear_elongation": float(_NEVER)}},
+            }
+        },
+        {"pipeline.passes.follow_ground.goes_out": _nothing},
+    ),
+)
+
+
+def run_guards(item: tuple[Path, int, Path | None]) -> list[dict[str, Any]]:
+    """Run one seed with every guard off in turn, in the order of :data:`GUARDS`."""
+    folder, seed, keep = item
+    kept = keep / f"ablation-{seed}.json" if keep else None
+    if kept and kept.is_file():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    shutil.rmtree(folder, ignore_errors=True)
+    made = make_series(folder / "data", seed)
+    true = describe(made, seed, objects=True)
+    out: list[dict[str, Any]] = []
+    for guard in GUARDS:
+        with ExitStack() as stack:
+            for name, stand_in in guard.replace.items():
+                stack.enter_context(mock.patch(name, stand_in))
+            out.append(true | run_once(folder, guard.options, fresh=False))
+    shutil.rmtree(folder, ignore_errors=True)
+    if kept:
+        write_bytes(kept, json.dumps(out).encode())
+    return out
+
+
+def section(by_seed: Sequence[Sequence[Mapping[str, Any]]]) -> Section:
+    """Tell what each guard costs and saves; ``by_seed`` holds results in the order of GUARDS."""
+    rows: list[tuple[str | int | float | None, ...]] = []
+    base: tuple[int, int, int] | None = None
+    for k, guard in enumerate(GUARDS):
+        scored = [score_seed(results[k]) for results in by_seed]
+        fates = asked(scored)
+        large = [f for f in fates if f.area_m2 >= 1000]
+        small = [f for f in fates if f.area_m2 < 1000]
+        told = [sum(f.shelf == "suspected" for f in own) for own in (large, small)]
+        false = false_ones(scored, empty=False)
+        noted = sum(t.shelf == "watch" for s in scored for t in s.strays)
+        exposure = exposure_of(scored, empty=False)
+        high = poisson(len(false), exposure)[1]
+        now = (told[0], told[1], len(false))
+        base = base or now
+        step = [f"{a - b:+d}" for a, b in zip(now, base, strict=True)]
+        rows.append(
+            (
+                guard.name, share(told[0], len(large)), step[0], share(told[1], len(small)),
+                step[1], len(false), step[2], f"{len(false) / exposure:.2f} (≤ {high:.2f})", noted,
+            )
+        )  # fmt: skip
+    seeds = ", ".join(str(results[0]["seed"]) for results in by_seed)
+    columns = (
+        "switched off", "recall ≥ 1000 m²", "found, change", "recall 400-1000 m²",
+        "found, change", "false suspected", "change", "false per 100 km and month",
+        "on watch without an object",
+    )  # fmt: skip
+    table = Table("What each guard costs and saves", columns, tuple(rows))
+    note = f"Development seeds {seeds}; both corridors of each, with and without objects."
+    return Section("ablation", "Guards switched off in turn", (table,), {}, note)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(DEVELOPMENT[:4]))
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", type=Path, help="keep finished seeds here, and start from them")
+    parser.add_argument("--out", type=Path, help="folder for ablation.md")
+    given = parser.parse_args()
+    if given.keep:
+        given.keep.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        items = [(Path(scratch) / str(s), s, given.keep) for s in given.seeds]
+        found = parallel(run_guards, items, given.jobs, "ablation")
+    text = markdown(section(found))
+    print(text)
+    if given.out:
+        given.out.mkdir(parents=True, exist_ok=True)
+        write_bytes(given.out / "ablation.md", text.encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Is a confidence of 0.8 right in eight of ten? Fit on development seeds, told on held-out ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from benchmarks.accuracy.report import Section, Table
+from benchmarks.accuracy.simulated.scoring import Entry, Scored
+from benchmarks.accuracy.stats import wilson
+from pipeline.adjudicate.calibration import BetaMap, Calibration
+from pipeline.io.settings import load_model
+from pipeline.model import Kind
+
+FILE = Path(__file__).resolve().parents[2] / "config" / "confidence.yaml"
+BIN = 200  # entries of a bin that is held against the goal
+_KIND_BIN = 60
+_PULL = 1.0  # how strongly a kind is drawn to what all kinds together say [1 / variance]
+_DETECTORS = ("ground/1", "zhan/1")
+Reals = NDArray[np.float64]
+
+
+def entries_of(scored: Iterable[Scored]) -> list[Entry]:
+    """Collect the published entries of all seeds."""
+    return [e for s in scored for e in s.entries]
+
+
+def fit(entries: Sequence[Entry], basis: str) -> Calibration:
+    """Fit one map to all entries, then one per kind that is drawn to it.
+
+    Raises
+    ------
+    ValueError
+        With fewer than 50 entries: nothing can be said.
+    """
+    if len(entries) < 50:
+        raise ValueError(f"{len(entries)} entries are too few to calibrate; 50 are needed")
+    common = _fit(entries, np.array([0.0, 1.0, 1.0, 1.0]), 0.05)
+    kinds: dict[Kind, BetaMap] = {}
+    for kind in Kind:
+        own = [e for e in entries if e.kind == kind.value]
+        offset, low, high, step = (round(float(v), 4) for v in _fit(own, common, _PULL))
+        kinds[kind] = BetaMap(offset=offset, low=low, high=high, confirmed=step)
+    return Calibration(basis=basis, detectors=_DETECTORS, kinds=kinds)
+
+
+def _fit(entries: Sequence[Entry], centre: Reals, pull: float) -> Reals:
+    """Maximise the likelihood with a normal prior around ``centre``."""
+    if not entries:
+        return centre
+    s = np.clip(np.array([e.score for e in entries]), 1e-3, 1 - 1e-3)
+    step = np.array([float(e.confirmed) for e in entries])
+    x = np.column_stack([np.ones(len(s)), np.log(s), -np.log(1 - s), step])
+    sign = np.where([e.true for e in entries], 1.0, -1.0)
+
+    def loss(w: Reals) -> float:
+        likelihood = np.logaddexp(0, -sign * (x @ w)).sum()
+        return float(likelihood + pull / 2 * ((w - centre) ** 2).sum())
+
+    bounds = [(-20, 20), (0, 20), (0, 20), (-20, 20)]
+    return np.asarray(minimize(loss, centre, method="L-BFGS-B", bounds=bounds).x)
+
+
+def confidence_of(entry: Entry, calibration: Calibration | None) -> float:
+    """Give the confidence that an entry carries."""
+    kind = None if calibration is None else calibration.kinds.get(Kind(entry.kind))
+    return entry.score if kind is None else kind.at(entry.score, confirmed=entry.confirmed)
+
+
+def reliability(
+    entries: Sequence[Entry], calibration: Calibration | None, least: int
+) -> list[tuple[int, float, float, tuple[float, float]]]:
+    """Sort by confidence into bins of ``least`` or more; (n, confidence, share true, interval)."""
+    ordered = sorted(entries, key=lambda e: confidence_of(e, calibration))
+    n_bins = max(1, len(ordered) // least)
+    out: list[tuple[int, float, float, tuple[float, float]]] = []
+    for part in np.array_split(np.arange(len(ordered)), n_bins):
+        own = [ordered[int(i)] for i in part]
+        if own:
+            told = float(np.mean([confidence_of(e, calibration) for e in own]))
+            hits = sum(e.true for e in own)
+            out.append((len(own), told, hits / len(own), wilson(hits, len(own))))
+    return out
+
+
+def _table(
+    title: str, entries: Mapping[str, Sequence[Entry]], calibration: Calibration | None, least: int
+) -> Table:
+    rows: list[tuple[str | int | float, ...]] = []
+    for name, own in entries.items():
+        for n, told, true, (low, high) in reliability(own, calibration, least):
+            gap = f"{true - told:+.2f} [{low - told:+.2f}, {high - told:+.2f}]"
+            rows.append((name, n, f"{told:.2f}", f"{true:.2f} [{low:.2f}, {high:.2f}]", gap))
+    return Table(
+        title,
+        ("kind", "entries", "mean confidence", "share true [95 %]", "share less confidence"),
+        tuple(rows),
+    )
+
+
+def section(scored: Sequence[Scored]) -> Section:
+    """Tell the reliability of the confidence in config, and of the score without it."""
+    entries = [e for e in entries_of(scored) if e.detector in _DETECTORS]
+    calibration = load_model(FILE, Calibration) if FILE.is_file() else None
+    every = {"all": entries}
+    kinds = {k.value: [e for e in entries if e.kind == k.value] for k in Kind}
+    tables = [_table("Uncalibrated score, all kinds", every, None, BIN)]
+    numbers: dict[str, float] = {}
+    if calibration is not None:
+        tables.append(_table("Calibrated confidence, all kinds", every, calibration, BIN))
+        tables.append(_table("Calibrated confidence, by kind", kinds, calibration, _KIND_BIN))
+        bins = reliability(entries, calibration, BIN)
+        near = [max(0.0, low - told, told - high) for n, told, _, (low, high) in bins if n >= BIN]
+        numbers["reach"] = max(near) if near else math.nan
+        numbers["bins"] = float(len(near))
+        numbers["brier"] = float(
+            np.mean([(confidence_of(e, calibration) - e.true) ** 2 for e in entries])
+        )
+    note = (
+        "Entries are suspected cases and what is on watch; true is what was matched with an object."
+        f" Bins of {BIN} or more (by kind {_KIND_BIN} or more), as many as there are entries for."
+        + (f" Calibration: {calibration.basis}." if calibration else " No calibration in config.")
+        + " It holds for the mix of this simulation, where true cases are far more frequent than"
+        " along a river; verdicts of an office must replace it."
+    )
+    return Section("confidence", "Confidence", tuple(tables), numbers, note)
+
+
+def basis_of(seeds: Sequence[int], version: str) -> str:
+    """Say what a calibration was fitted on."""
+    named = ", ".join(str(s) for s in sorted(seeds))
+    return f"simulation, development seeds {named}, version {version}, {datetime.now(UTC):%Y-%m-%d}"

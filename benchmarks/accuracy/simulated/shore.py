@@ -1,0 +1,122 @@
+"""How far the traced waterline lies from the true one, on dates as ``prepare`` left them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+from skimage.measure import find_contours
+
+from benchmarks.accuracy.simulated.series import Made
+from pipeline.config import Workflow, choose_corridors, load_workflow
+from pipeline.detect.water import water_score
+from pipeline.detect.waterline import water_fraction, waterline
+from pipeline.model import Corridor, Pass
+from pipeline.passes.gather import gather
+from pipeline.passes.ground import Looks, Site, States
+from pipeline.passes.reduce import reduce_dates
+from pipeline.passes.search import search
+from pipeline.passes.site import open_site
+from pipeline.passes.states import state_bands, write_states
+from sample_scenes.objects import RIVER
+from sample_scenes.options import FINE, LEFT, PAD, RES, TOP
+from sample_scenes.schedule import Day
+
+_DATES = 3  # clearest ones of a corridor
+_AWAY_M = 60.0  # from anything drawn
+_FAR_M = 30.0  # a line farther from every shore is something else, and is counted apart
+Points = NDArray[np.float64]
+
+
+def shore_errors(workflow: Path, made: Made) -> list[dict[str, Any]]:
+    """Measure the waterlines of the clearest dates; a run over the same workflow came before.
+
+    Returns
+    -------
+    list of dict
+        Per corridor, date and method: sum of squares [m²], vertices counted, vertices far away.
+    """
+    opened = load_workflow(workflow)
+    out: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        corridors = choose_corridors(opened)
+        searched = search(opened, corridors, stack)
+        for corridor in corridors:
+            out += _of_corridor(opened, corridor, searched.passes[corridor.id], made)
+    return out
+
+
+def _of_corridor(
+    workflow: Workflow, corridor: Corridor, passes: tuple[Pass, ...], made: Made
+) -> list[dict[str, Any]]:
+    site = open_site(workflow, corridor, passes, None)
+    assert site is not None
+    gathered = gather(site, passes)
+    usable = [p for p, g in zip(passes, gathered, strict=True) if g.usable]
+    reduced = reduce_dates(site, usable, workflow.options.prepare)
+    key = write_states(site, reduced.passes, reduced, workflow.options.detect.water)
+    looks = Looks(reduced.passes, reduced.quality, reduced.mask_key, key)
+    by_day = {d.when.date(): d for d in made.days}
+    best = sorted(looks.passes, key=lambda p: (-looks.quality[p.id].clear_share, p.id))[:_DATES]
+    return [r for p in best for r in _of_date(site, looks, p, by_day[p.acquired.date()], made)]
+
+
+def _of_date(site: Site, looks: Looks, p: Pass, day: Day, made: Made) -> list[dict[str, Any]]:
+    window = site.store.grid.window
+    reader = looks.reader(site.store)
+    bands = {b: reader.band(p.id, b, window) for b in state_bands(site, p)}
+    state = States(site, looks, {}).of(p.id, window)
+    green, swir = bands["green"], bands["swir16"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        index = ((green - swir) / (green + swir)).astype(np.float32)
+    fields = {
+        "local endmembers, NIR": water_fraction(bands["nir"], state),
+        "water score, as in outlines": water_score(bands),
+        "zero of MNDWI": index,
+    }
+    unclear = (state == 0) & ~np.isfinite(fields["local endmembers, NIR"])
+    number = 1 if site.corridor.id == RIVER else 2
+    tree = KDTree(true_shore(made, number, day.river_level if number == 1 else day.pool_level))
+    drawn = shapely.union_all(
+        [shapely.transform(t.shape, _to_utm).buffer(_AWAY_M) for t, _ in made.world.objects]
+    )
+    shapely.prepare(drawn)
+    inside = site.inside(window) & ~unclear
+    out: list[dict[str, Any]] = []
+    for name, field in fields.items():
+        field = np.where(inside, field, np.nan).astype(np.float32)  # noqa: PLW2901
+        lines = waterline(field, site.store.grid)
+        points = np.concatenate(lines) if lines else np.empty((0, 2))
+        points = points[~shapely.contains_xy(drawn, points[:, 0], points[:, 1])]
+        away, _ = tree.query(points)
+        near = away[away <= _FAR_M]
+        out.append(
+            {
+                "corridor": site.corridor.id, "date": day.when.date().isoformat(), "method": name,
+                "squares": float((near**2).sum()), "points": int(near.size),
+                "far": int(away.size - near.size),
+            }
+        )  # fmt: skip
+    return out
+
+
+def _to_utm(local: Points) -> Points:
+    return np.column_stack([LEFT + local[:, 0], TOP - local[:, 1]])
+
+
+def true_shore(made: Made, number: int, level: float) -> Points:
+    """Give points along the true shore of a body at a level, every metre or so; UTM [m]."""
+    ground, step = made.world.ground, RES / FINE
+    depth = np.where(ground.fine_body == number, level - ground.fine_z, np.nan)
+    lines = [
+        np.column_stack([(c[:, 1] + 0.5) * step - PAD * RES, (c[:, 0] + 0.5) * step - PAD * RES])
+        for c in find_contours(depth, 0.0)
+        if len(c) > 30
+    ]
+    dense = [shapely.get_coordinates(shapely.segmentize(shapely.LineString(c), 1.0)) for c in lines]
+    return _to_utm(np.concatenate(dense))

@@ -1,0 +1,60 @@
+"""From an order to a share: how often entries with such evidence were true.
+
+Beta calibration (Kull, Silva Filho & Flach 2017, doi:10.1214/17-EJS1338SI) of the evidence score,
+per kind, with a step of its own for entries that imagery confirmed. It is monotone in the score.
+What it says holds for the mix of true and false that it was fitted on, which its ``basis`` names:
+before verdicts have come back that is the benchmark, where true cases are far more frequent than
+along a river.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.model import Case, EvidenceState, Kind
+
+_EDGE = 1e-3  # a score is held this far from 0 and 1, where its logarithm ends
+_CONFIRMED = (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
+
+
+class BetaMap(BaseModel):
+    """``logit p = offset + low ln s - high ln(1 - s) + confirmed [imagery confirmed it]``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    offset: float = Field(ge=-20, le=20, description="logit at the middle, less the rest")
+    low: float = Field(ge=0, le=20, description="weight of ln s")
+    high: float = Field(ge=0, le=20, description="weight of -ln(1 - s)")
+    confirmed: float = Field(ge=-20, le=20, description="step of what imagery confirmed")
+
+    def at(self, score: float, *, confirmed: bool) -> float:
+        """Give the calibrated share 0..1 of a score 0..1."""
+        s = min(max(score, _EDGE), 1 - _EDGE)
+        logit = self.offset + self.low * math.log(s) - self.high * math.log(1 - s)
+        logit += self.confirmed if confirmed else 0.0
+        return 1 / (1 + math.exp(-logit))
+
+
+class Calibration(BaseModel):
+    """Maps by kind, and what they were fitted on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    basis: str = Field(min_length=1, description="what it was fitted on, in words, with the date")
+    detectors: tuple[str, ...] = Field(
+        min_length=1, description="detectors whose cases it speaks of; others stay uncalibrated"
+    )
+    kinds: Mapping[Kind, BetaMap] = Field(description="map of each kind")
+
+
+def calibrated(case: Case, calibration: Calibration | None) -> float | None:
+    """Give the calibrated confidence of a case, rounded to 4 digits; None where there is none."""
+    if calibration is None or case.detector not in calibration.detectors:
+        return None
+    kind = calibration.kinds.get(case.kind)
+    if kind is None:
+        return None
+    return round(kind.at(case.score, confirmed=case.evidence.state in _CONFIRMED), 4)
