@@ -167,7 +167,9 @@ def _narrow(path: Path, out: Path) -> Table:
     return Table("A narrow river (Bolzano)", ("measure", "value"), tuple(rows), note)
 
 
-def picture(bands: Mapping[str, NDArray[np.float32]], state: NDArray[np.uint8], other: Mask, path: Path) -> None:
+def picture(
+    bands: Mapping[str, NDArray[np.float32]], state: NDArray[np.uint8], other: Mask, path: Path
+) -> None:
     """Draw the image, the states over it, and another mask over it, one below the other."""
     true = np.stack([bands["red"], bands["green"], bands["blue"]], -1)
     image = (np.clip(true / 0.25, 0, 1) * 255).astype(np.uint8)
