@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.linalg import eigh
 from scipy.stats import chi2, rankdata
 from skimage.filters import threshold_otsu
+
+from benchmarks.accuracy.real_masks import labelled
 
 Stack = NDArray[np.float32]  # (band, H, W)
 Mask = NDArray[np.bool_]
@@ -70,9 +71,7 @@ def mndwi(bands: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
 
 def objects(mask: Mask, least_px: int = 4) -> list[Mask]:
     """Give connected objects of at least so many pixels."""
-    labels, many = ndimage.label(mask, np.ones((3, 3)))
-    sizes = np.bincount(labels.ravel(), minlength=many + 1)
-    return [labels == k for k in range(1, many + 1) if sizes[k] >= least_px]
+    return [part for part in labelled(mask, 8) if part.sum() >= least_px]
 
 
 def auc(field: NDArray[np.float64], changed: Mask, unchanged: Mask) -> float:

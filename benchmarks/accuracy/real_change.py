@@ -21,6 +21,7 @@ from skimage.filters import threshold_otsu
 
 from benchmarks.accuracy.real_baselines import auc, cva, ir_mad, otsu
 from benchmarks.accuracy.real_cli import said_alone
+from benchmarks.accuracy.real_masks import grown
 from benchmarks.accuracy.real_pictures import pairs_table
 from benchmarks.accuracy.report import Cell, Section, Table
 from pipeline.detect.change import (
@@ -100,12 +101,9 @@ def two_dates(before: dict[str, Stack], after: dict[str, Stack]) -> tuple[Stack,
     bool (H, W), bool (H, W)
         Flagged, and judged at all (dry ground before).
     """
-    scores = (water_score(before), water_score(after))
-    old, new = (
-        np.stack([features(b, s)[n] for n in MODELLED])
-        for b, s in zip((before, after), scores, strict=True)
-    )
-    clear = np.isfinite(new).all(axis=0) & np.isfinite(old).all(axis=0)
+    scores = water_score(before), water_score(after)
+    old, new = _modelled(before, scores[0]), _modelled(after, scores[1])
+    clear = np.asarray(np.isfinite(new).all(axis=0) & np.isfinite(old).all(axis=0), np.bool_)
     was = ground_state(before, clear, score=scores[0])
     now = ground_state(after, clear, score=scores[1])
     shape = clear.shape
@@ -136,6 +134,11 @@ def two_dates(before: dict[str, Stack], after: dict[str, Stack]) -> tuple[Stack,
     return np.nan_to_num(np.maximum(z[BRIGHT], -z[NDVI])).astype(np.float32), found, judged
 
 
+def _modelled(bands: dict[str, Stack], score: Stack) -> Stack:
+    named = features(bands, score)
+    return np.stack([named[n] for n in MODELLED])
+
+
 def _taizhou(folder: Path, numbers: dict[str, float]) -> Table:
     before, after = _reflectance(folder, "2000TM"), _reflectance(folder, "2003TM")
     with rasterio.open(folder / "change.bmp") as src:
@@ -143,16 +146,20 @@ def _taizhou(folder: Path, numbers: dict[str, float]) -> Table:
     with rasterio.open(folder / "unchanged.bmp") as src:
         unchanged = src.read(1) > 0
     every = np.ones(changed.shape, bool)
-    stacks = tuple(np.stack([b[n] for n in NAMES]) for b in (before, after))
+    stacks = np.stack([before[n] for n in NAMES]), np.stack([after[n] for n in NAMES])
     strength, found, judged = two_dates(before, after)
     fields = {
         "change vectors, Otsu": cva(*stacks, every),
         "IR-MAD, Otsu": ir_mad(*stacks, every),
     }
     rows: list[tuple[Cell, ...]] = [
-        ("this project's rules, one earlier date", auc(strength, changed, unchanged),
-         *_scores(found, changed, unchanged), float(found.mean())),
-    ]  # fmt: skip
+        (
+            "this project's rules, one earlier date",
+            auc(strength.astype(np.float64), changed, unchanged),
+            *_scores(found, changed, unchanged),
+            float(found.mean()),
+        ),
+    ]
     for name, field in fields.items():
         mask = otsu(field, every)
         row = (name, auc(field, changed, unchanged), *_scores(mask, changed, unchanged))
@@ -192,7 +199,7 @@ def _mines(folder: Path) -> Table:
         near = src.read(1) > 0
     grey = rgb.mean(axis=0)
     energy = np.hypot(ndimage.sobel(grey, 0), ndimage.sobel(grey, 1))
-    other = near & ~ndimage.binary_dilation(mined, iterations=2)
+    other = near & ~grown(mined, 2)
     fields = {
         "brightness": grey,
         "redness (red less blue)": rgb[0] - rgb[2],

@@ -11,9 +11,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ import shapely
 from affine import Affine
 from scipy.stats import chi2
 from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
 
 from benchmarks.accuracy.real_objects import survey
 from benchmarks.accuracy.real_place import EDGES, KINDS, place_all
@@ -49,8 +51,9 @@ class Case:
 
     seed: int
     sensor: str = "s2-scl"
-    plan: Plan = Plan()
+    plan: Plan = field(default_factory=Plan)
     per_kind: int = 4
+    only: int = 0  # keep so many looks, evenly spread; 0 keeps all
 
 
 @lru_cache(maxsize=1)
@@ -59,7 +62,7 @@ def scene_of(data: Path) -> tuple[Scene, Affine]:
     return load_scene(data), load_grid(data / "s2_l2a_boadella_reservoir")
 
 
-def corridor_of(data: Path) -> shapely.Geometry:
+def corridor_of(data: Path) -> BaseGeometry:
     """Give the outline at full pool and 200 m around it, in :data:`CRS`."""
     text = (data / "s2_l2a_boadella_reservoir" / "boadella.geojson").read_text(encoding="utf-8")
     whole = shapely.make_valid(shape(json.loads(text)["features"][0]["geometry"]))
@@ -75,6 +78,8 @@ def one(data: Path, keep: Path, case: Case) -> Outcome:
     ground = survey(scene, rng)
     place_all(ground, (float(plan.history_days), end), case.per_kind)
     notes = schedule(plan, rng)
+    if case.only:
+        notes = [notes[round(k)] for k in np.linspace(0, len(notes) - 1, case.only)]
     noise = np.random.default_rng([case.seed, 5])
     sensor = SENSORS[case.sensor]
     with tempfile.TemporaryDirectory() as name:
@@ -86,7 +91,9 @@ def one(data: Path, keep: Path, case: Case) -> Outcome:
         keep.mkdir(parents=True, exist_ok=True)
         write_notes(keep / f"looks-{case.sensor}-{case.seed}.json", notes)
         days = (FIRST, FIRST + timedelta(plan.history_days), FIRST + timedelta(int(end)))
-        path = write_workflow(folder, images, sensor, corridor_of(data), days)
+        path = write_workflow(
+            folder, images, (sensor.table, sensor.pattern), corridor_of(data), days
+        )
         cases, record = run(path)
     there = truths(ground.things, end, corner)
     return score(cases, there, [n.date for n in notes], record)
@@ -122,11 +129,13 @@ def explain(outcomes: Sequence[Outcome]) -> str:
                 )
             else:
                 lines.append(
-                    f"  {number} MISSED  {t.id:8s} {t.what:16s} {t.area_m2:7.0f} m2 {v.state}: {v.why}"
+                    f"  {number} MISSED  {t.id:8s} {t.what:16s} {t.area_m2:7.0f} m2 "
+                    f"{v.state}: {v.why}"
                 )
         for f in outcome.false:
             lines.append(
-                f"  {number} FALSE   {f.id} {f.kind} {f.area_m2:.0f} m2 on {f.lies_on} ({f.state})"
+                f"  {number} FALSE   {f.id} {f.kind} {f.area_m2:.0f} m2 at {f.at} on {f.lies_on} "
+                f"({f.state})"
             )
         aside = outcome.record["set_aside"]
         lines.append(f"  {number} more on watch: {outcome.watch_other}; set aside: {len(aside)}")
@@ -140,7 +149,7 @@ def recall_table(verdicts: Sequence[Verdict]) -> Table:
     for kind in (*KINDS, "all"):
         row = [kind]
         mine = [v for v in verdicts if kind in (v.truth.kind, "all")]
-        limits = [*zip(EDGES[:-1], EDGES[1:], strict=True), (1000.0, 1e9)]
+        limits = [*pairwise(EDGES), (1000.0, 1e9)]
         for low, high in limits:
             part = [v for v in mine if low <= v.truth.area_m2 < high]
             found = sum(v.state == "found" for v in part)

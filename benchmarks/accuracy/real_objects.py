@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.accuracy.real_masks import floats
 from benchmarks.accuracy.real_scene import NAMES, Bands, Image, Mask, Scene, look
 
 FINE = 5
@@ -89,7 +90,7 @@ def survey(scene: Scene, rng: np.random.Generator) -> Ground:
     """Find patches of real ground to copy from: soil, bright and built ground, water, green."""
     b = look(scene, 230, 0.2, False, 0.0)
     ndvi = (b["nir"] - b["red"]) / (b["nir"] + b["red"] + 0.01)
-    bright = (b["blue"] + b["green"] + b["red"]) / 3
+    bright = floats((b["blue"] + b["green"] + b["red"]) / 3)
     dry = scene.height > 0.45
     bare = dry & (ndvi < 0.25) & (b["swir16"] > b["green"])
     lasting = scene.height > 1.08
@@ -123,7 +124,7 @@ def _patches(mask: Mask, size: int, rng: np.random.Generator, many: int = 40) ->
 
 def _brightest(bright: Image, mask: Mask, size: int, many: int) -> list[Source]:
     """Give the brightest lasting ground: roofs, yards, the dam."""
-    mean = ndimage.uniform_filter(np.where(mask, bright, 0), size)
+    mean = floats(ndimage.uniform_filter(np.where(mask, bright, 0), size))
     out: list[Source] = []
     left = mean.copy()
     left[:8], left[-8:], left[:, :8], left[:, -8:] = 0, 0, 0, 0

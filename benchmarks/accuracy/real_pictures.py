@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage.filters import threshold_otsu
 from skimage.io import imread
 from skimage.transform import downscale_local_mean
 
 from benchmarks.accuracy.real_baselines import auc
+from benchmarks.accuracy.real_masks import labelled
 from benchmarks.accuracy.report import Cell, Table
 from pipeline.detect.image_change import (
     PictureOptions,
@@ -40,9 +40,7 @@ def pairs_table(folder: Path, res_m: float, by: int) -> Table:
         before, after = (_read(folder / part / name, by) for part in ("A", "B"))
         label = _label(folder / "label" / name, by)
         field, inside = _strength(before, after)
-        labels, many = ndimage.label(label)
-        sizes = np.bincount(labels.ravel(), minlength=many + 1)
-        truth = [labels == k for k in range(1, many + 1) if sizes[k] * (res_m * by) ** 2 >= 100]
+        truth = [t for t in labelled(label) if t.sum() * (res_m * by) ** 2 >= 100]
         true += len(truth)
         for per_km2, count in kept.items():
             found = _objects(field, inside, res_m * by, per_km2)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
+from benchmarks.accuracy.real_masks import distance, grown
 from benchmarks.accuracy.real_objects import (
     FINE,
     MAX_M2,
@@ -52,7 +53,7 @@ def _where(ground: Ground, kind: str) -> Mask:
         return (height > 0.55) & (height < 0.98)
     if kind == "bar":
         return (height > 0.15) & (height < 0.95)
-    rim = ndimage.distance_transform_edt(height > 1.0)
+    rim = distance(height > 1.0)
     return (rim > 2) & (rim <= BANK_PX)
 
 
@@ -62,7 +63,7 @@ def _put(
     """Find room for a window: its middle in ``where``, and nothing else near."""
     h, w = rank.shape[0] // FINE, rank.shape[1] // FINE
     body = (rank <= 1).reshape(h, FINE, w, FINE).mean(axis=(1, 3)) > 0.2
-    wide = ndimage.binary_dilation(np.pad(body, APART_PX), iterations=APART_PX)
+    wide = grown(np.pad(body, APART_PX), APART_PX)
     places = np.argwhere(where & ~ground.taken)
     for k in ground.rng.permutation(len(places))[:400]:
         top, left = int(places[k][0]) - h // 2, int(places[k][1]) - w // 2
@@ -117,7 +118,7 @@ def _zhan(ground: Ground, name: str, area: float, day: float) -> None:
 def _release(ground: Ground, at: tuple[int, int], rank: Image) -> None:
     h, w = rank.shape[0] // FINE, rank.shape[1] // FINE
     body = (rank <= 1).reshape(h, FINE, w, FINE).mean(axis=(1, 3)) > 0.2
-    wide = ndimage.binary_dilation(np.pad(body, APART_PX), iterations=APART_PX)
+    wide = grown(np.pad(body, APART_PX), APART_PX)
     around = (
         slice(at[0] - APART_PX, at[0] + h + APART_PX),
         slice(at[1] - APART_PX, at[1] + w + APART_PX),
@@ -185,8 +186,8 @@ _MAKERS: dict[str, Callable[[Ground, str, float, float], None]] = {
 def _bridge(ground: Ground, span: tuple[float, float]) -> None:
     """Span a narrow arm from bank to bank, 15 m wide."""
     water = ground.scene.height < 1.0
-    deep = ndimage.distance_transform_edt(water)
-    ridge = water & (deep == ndimage.maximum_filter(deep, 5)) & (deep > 3) & (deep < 9)
+    deep = distance(water)
+    ridge = water & (deep == np.asarray(ndimage.maximum_filter(deep, 5))) & (deep > 3) & (deep < 9)
     places = np.argwhere(ridge & ~ground.taken)
     for k in ground.rng.permutation(len(places))[:200]:
         r, c = (int(v) for v in places[k])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks.accuracy.real_cli import said_alone
+from benchmarks.accuracy.real_masks import shrunk
 from benchmarks.accuracy.report import Cell, Section, Table
 from benchmarks.boadella_fills import load
 from pipeline.prepare.register import (
@@ -141,8 +142,8 @@ def _slovenia(folder: Path) -> Iterator[Pair]:
         looks.append((item.name.split("_")[2], red, clear))
     looks.sort(key=lambda k: k[0])
     for (a, one, seen), (b, two, also) in pairwise(looks):
-        ok = ndimage.binary_erosion(seen & also)
-        yield Pair("Slovenia, Sentinel-2 at 120 m", f"{a} – {b}", one, two, np.asarray(ok), 120)
+        ok = shrunk(seen & also)
+        yield Pair("Slovenia, Sentinel-2 at 120 m", f"{a} – {b}", one, two, ok, 120)
 
 
 def _guatemala(folder: Path) -> Iterator[Pair]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -23,8 +22,9 @@ from shapely.geometry.base import BaseGeometry
 
 from benchmarks.accuracy.real_objects import FINE, Thing, outline_mask
 from benchmarks.accuracy.real_scene import CRS
-from benchmarks.accuracy.real_series import FIRST, Sensor
+from benchmarks.accuracy.real_series import FIRST
 from pipeline.adjudicate.evidence import fold
+from pipeline.errors import SiluanError
 from pipeline.grid import reproject
 from pipeline.ledger import open_ledger
 from pipeline.model import Case, EvidenceState
@@ -67,6 +67,7 @@ class FalseCase:
     area_m2: float
     lies_on: str
     state: str
+    at: tuple[int, int]  # m, in the scene's CRS
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,10 @@ class Outcome:
     false: tuple[FalseCase, ...]
     watch_other: int
     record: dict[str, Any]
+
+
+class Refused(Exception):  # noqa: N818 - an answer of the program and no fault of ours
+    """The program refused the series, and says why."""
 
 
 def truths(things: Sequence[Thing], day: float, corner: Affine) -> list[Truth]:
@@ -99,11 +104,14 @@ def truths(things: Sequence[Thing], day: float, corner: Affine) -> list[Truth]:
 def write_workflow(
     folder: Path,
     images: Path,
-    sensor: Sensor,
+    sensor: tuple[str, str],
     corridor: BaseGeometry,
     days: tuple[date, date, date],
 ) -> Path:
-    """Write a workflow over a folder of images; ``corridor`` in :data:`CRS`."""
+    """Write a workflow over a folder of images; ``corridor`` in :data:`CRS`.
+
+    ``sensor`` names the band table and the pattern of file names.
+    """
     feature = {
         "type": "Feature",
         "geometry": mapping(reproject(corridor, CRS, "EPSG:4326")),
@@ -124,8 +132,8 @@ def write_workflow(
             {
                 "type": "folder",
                 "path": str(images),
-                "sensor": sensor.table,
-                "pattern": sensor.pattern,
+                "sensor": sensor[0],
+                "pattern": sensor[1],
                 "time_of_day": "10:56",
                 "zone": "UTC",
             }
@@ -148,9 +156,11 @@ def write_workflow(
 
 def run(path: Path) -> tuple[tuple[Case, ...], dict[str, Any]]:
     """Run a workflow as the command does; give the ledger's cases and run.json."""
-    logging.getLogger("siluan").setLevel(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        code = run_workflow(RunRequest(workflow=path))
+        try:
+            code = run_workflow(RunRequest(workflow=path))
+        except SiluanError as error:
+            raise Refused(f"{error.what}. {error.remedy}") from error
     if int(code) not in (0, 10):
         raise SystemExit(f"the run of {path} left with {code}")
     with open_ledger(path.parent / "state" / "ledger.sqlite") as ledger:
@@ -174,7 +184,7 @@ def score(
     live = [c for c in cases if c.merged_into is None]
     told = [c for c in live if suspected_at(c) is not None]
     objects = [t for t in things if t.kind]
-    pairs = _match([t.polygon for t in objects], [c.polygon for c in told])
+    pairs = matched([t.polygon for t in objects], [c.polygon for c in told])
     verdicts: list[Verdict] = []
     for i, truth in enumerate(objects):
         if i in pairs:
@@ -189,7 +199,14 @@ def score(
             verdicts.append(_why(truth, live, told))
     used = set(pairs.values())
     false = tuple(
-        FalseCase(c.case_id, c.kind.value, c.area_m2, _lies_on(c, things), c.evidence.state.value)
+        FalseCase(
+            id=c.case_id,
+            kind=c.kind.value,
+            area_m2=c.area_m2,
+            lies_on=_lies_on(c, things),
+            state=c.evidence.state.value,
+            at=_at(c),
+        )
         for j, c in enumerate(told)
         if j not in used
     )
@@ -205,7 +222,8 @@ def _overlap(a: BaseGeometry, b: BaseGeometry) -> tuple[float, float]:
     return common / max(a.area + b.area - common, 1e-9), common / max(a.area, 1e-9)
 
 
-def _match(objects: list[BaseGeometry], cases: list[BaseGeometry]) -> dict[int, int]:
+def matched(objects: list[BaseGeometry], cases: list[BaseGeometry]) -> dict[int, int]:
+    """Match objects with cases one to one by IoU >= 0.2 and cover >= 30 %: object -> case."""
     if not objects or not cases:
         return {}
     value = np.zeros((len(objects), len(cases)))
@@ -237,6 +255,11 @@ def _why(truth: Truth, live: list[Case], told: list[Case]) -> Verdict:
     reason = "uncertain" if certain < 3 else "not 3 of 4"
     state = "on watch" if good else "on watch, outline wrong"
     return Verdict(truth, state, f"{reason}: {said}", case.kind.value, iou=iou)
+
+
+def _at(case: Case) -> tuple[int, int]:
+    point = case.polygon.representative_point()
+    return round(point.x), round(point.y)
 
 
 def _lies_on(case: Case, things: Sequence[Truth]) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
+from benchmarks.accuracy.real_masks import distance, floats, grown, nearest, opened, shrunk
 from benchmarks.accuracy.real_registration import shift_between
 from benchmarks.boadella_fills import Series, load
 from pipeline.detect.water import water_score
@@ -73,30 +74,30 @@ def take_apart(series: Series, cloud: Bands) -> Scene:
     dates = {d: _even({n: series.bands[n][i] for n in NAMES}) for i, d in enumerate(series.dates)}
     shape = dates[HIGH]["green"].shape
     outline = series.outline[: shape[0], : shape[1]]
-    near = ndimage.binary_dilation(outline, iterations=6)
+    near = grown(outline, 6)
     finite = [np.isfinite(b["green"]) for b in dates.values()]
     valid = np.logical_and.reduce(finite)
     filled = {d: {n: _fill(v, valid) for n, v in b.items()} for d, b in dates.items()}
     filled = {d: _registered(b, filled[HIGH], valid & ~near) for d, b in filled.items()}
     filled[LOWEST] = _brought_to(filled[LOWEST], filled[LOW], near)
     water = {d: (water_score(b) > 0) & near for d, b in filled.items()}
-    top = ndimage.binary_opening(water[HIGH] | water["2020-01-28"])
+    top = opened(water[HIGH] | water["2020-01-28"])
     mid = water[LOW] & top
     # The lowest date is hazy: inside the reservoir near infrared alone tells its two parts apart.
     dim = filled[LOWEST]["nir"]
-    low = ndimage.binary_opening(mid & (dim < threshold_otsu(dim[top])))
+    low = opened(mid & (dim < threshold_otsu(dim[top])))
     water[LOWEST] = low
     height = _height(low, mid, top)
-    gy, gx = np.gradient(ndimage.gaussian_filter(height, 1.0))
+    gy, gx = np.gradient(floats(ndimage.gaussian_filter(height, 1.0)))
     slope = np.clip(np.hypot(gy, gx), 0.02, 1.0).astype(np.float32)
     wet: dict[int, Bands] = {}
     dry: dict[int, Bands] = {}
     for day, name in SEASONS.items():
         own = water[name] & top
-        wet[day] = _pure(filled[name], own & ndimage.binary_erosion(own), top)
-        own = ~ndimage.binary_dilation(water[name])
-        rim = _pure(filled[LOW], (mid == 0) & ~ndimage.binary_dilation(mid), top)
-        deep = _pure(filled[LOWEST], ~ndimage.binary_dilation(low), low)
+        wet[day] = _pure(filled[name], shrunk(own), top)
+        own = ~grown(water[name])
+        rim = _pure(filled[LOW], ~grown(mid), top)
+        deep = _pure(filled[LOWEST], ~grown(low), low)
         below = {n: np.where(mid, deep[n], rim[n]) for n in NAMES}
         # The bed is seen at low water only: what was bare then is bare in every season.
         dry[day] = {n: np.where(top | ~own, below[n], filled[name][n]) for n in NAMES}
@@ -116,20 +117,19 @@ def _registered(bands: Bands, onto: Bands, land: Mask) -> Bands:
 
 
 def _fill(values: Image, valid: Mask) -> Image:
-    index = ndimage.distance_transform_edt(~valid, return_distances=False, return_indices=True)
-    return np.asarray(values[tuple(index)], np.float32)
+    return np.asarray(values[nearest(valid)], np.float32)
 
 
 def _pure(bands: Bands, pure: Mask, where: Mask) -> Bands:
     """Give each pixel of ``where`` that is not pure the value of the nearest pure one."""
-    index = ndimage.distance_transform_edt(~pure, return_distances=False, return_indices=True)
+    index = nearest(pure)
     take = where & ~pure
-    return {n: np.where(take, v[tuple(index)], v).astype(np.float32) for n, v in bands.items()}
+    return {n: np.where(take, v[index], v).astype(np.float32) for n, v in bands.items()}
 
 
 def _brought_to(odd: Bands, like: Bands, near: Mask) -> Bands:
     """Bring a hazy date to the radiometry of another one by a line through the land of both."""
-    land = ~ndimage.binary_dilation(near, iterations=4)
+    land = ~grown(near, 4)
     out: Bands = {}
     for name, values in odd.items():
         x, y = values[land], like[name][land]
@@ -143,13 +143,13 @@ def _height(low: Mask, mid: Mask, top: Mask) -> Image:
     """Interpolate between shores by distance; 0, 0.5 and 1 on them."""
     out = np.where(top, 0.0, 1.2).astype(np.float32)
     for upper, lower, base in ((top, mid, 0.5), (mid, low, 0.0)):
-        down = ndimage.distance_transform_edt(~lower)
-        up = ndimage.distance_transform_edt(upper)
+        down = distance(~lower)
+        up = distance(upper)
         share = down / np.maximum(down + up, 1e-6)
         band = upper & ~lower
         out[band] = (base + 0.5 * share)[band]
     out[low] = -0.2
-    rim = ndimage.distance_transform_edt(~top)
+    rim = distance(~top)
     return np.where(top, out, 1.0 + np.minimum(rim * 0.05, 0.5)).astype(np.float32)
 
 
@@ -163,7 +163,7 @@ def season(scene: Scene, parts: dict[int, Bands], day: float, odd: bool) -> Band
         return parts[winter]
     share = np.float32((day - days[k]) / (days[k + 1] - days[k]))
     first, second = parts[days[k]], parts[winter if k == 2 else days[k + 1]]
-    return {n: (1 - share) * first[n] + share * second[n] for n in NAMES}
+    return {n: floats((1 - share) * first[n] + share * second[n]) for n in NAMES}
 
 
 def look(scene: Scene, day: float, level: float, odd: bool, turbid: float) -> Bands:

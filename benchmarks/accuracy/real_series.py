@@ -13,6 +13,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.accuracy.real_masks import floats
 from benchmarks.accuracy.real_objects import Thing, paste
 from benchmarks.accuracy.real_scene import CRS, NAMES, Bands, Image, Mask, Scene, look
 
@@ -21,7 +22,7 @@ HAZE = {"blue": 1.0, "green": 0.75, "red": 0.6, "nir": 0.35, "swir16": 0.08, "sw
 # Fresh snow, Wiscombe & Warren 1980 (doi:10.1175/1520-0469(1980)037<2712:AMFTSA>2.0.CO;2), thin.
 SNOW = {"blue": 0.55, "green": 0.55, "red": 0.54, "nir": 0.5, "swir16": 0.12, "swir22": 0.10}
 S2 = {"blue": "B02", "green": "B03", "red": "B04", "nir": "B08", "swir16": "B11", "swir22": "B12"}
-L8 = dict(zip(NAMES, ("SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B6", "SR_B7"), strict=True))
+L8 = {n: f"SR_B{k}" for k, n in enumerate(NAMES, 2)}
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Plan:
 
     history_days: int = 730
     patrol_days: int = 270
-    history_every: float = 18.0
-    patrol_every: float = 11.0
+    history_every: float = 24.0
+    patrol_every: float = 12.0
     drought: bool = False  # the patrol sees levels that the history never saw
 
 
@@ -83,10 +84,10 @@ def schedule(plan: Plan, rng: np.random.Generator) -> list[Note]:
     jumped = int(rng.choice(patrol)) if patrol else -1
     notes: list[Note] = []
     for k, d in enumerate(days):
-        wave = 0.68 + 0.27 * np.cos(2 * np.pi * (d - 130 - phase) / 365.25) + years[int(d // 365)]
+        wave = 0.72 + 0.3 * np.cos(2 * np.pi * (d - 130 - phase) / 365.25) + years[int(d // 365)]
         if plan.drought and d >= plan.history_days:
             wave -= 0.35 * min((d - plan.history_days) / 120, 1.0)
-        level = float(np.clip(wave + rng.normal(0, 0.03), 0.03, 1.0))
+        level = float(np.clip(wave + rng.normal(0, 0.03), 0.03, 1.1))
         month = (FIRST + timedelta(days=int(d))).month
         shift = rng.normal(0, 0.25, 2)
         if k == jumped:
@@ -125,9 +126,9 @@ def make_look(scene: Scene, note: Note, things: list[Thing], rng: np.random.Gene
     for n in NAMES:
         value = bands[n] * np.float32(note.gain * note.band_gain[n])
         value = value + np.float32(note.haze * HAZE[n])
-        value = ndimage.shift(value, note.shift, order=3, mode="nearest")
-        value += rng.normal(0, note.noise, value.shape).astype(np.float32)
-        bands[n] = np.clip(value, 0.0005, 1.5).astype(np.float32)
+        value = floats(ndimage.shift(value, note.shift, order=3, mode="nearest"))
+        noise = floats(rng.normal(0, note.noise, value.shape))
+        bands[n] = floats(np.clip(value + noise, 0.0005, 1.5))
     moved = [
         ndimage.shift(m.astype(np.float32), note.shift, order=1) > 0.5 for m in (cloud, shadow)
     ]
@@ -150,7 +151,7 @@ def _snow(scene: Scene, bands: Bands, rng: np.random.Generator) -> None:
     trees = np.clip((bands["nir"] - 0.12) / 0.15, 0, 1)
     share = (lies * (1 - 0.6 * trees)).astype(np.float32)
     for n in NAMES:
-        bands[n] = share * np.float32(SNOW[n]) + (1 - share) * bands[n]
+        bands[n] = floats(share * np.float32(SNOW[n]) + (1 - share) * bands[n])
 
 
 def _clouds(
@@ -206,7 +207,7 @@ def write_look(folder: Path, seen: Seen, scene: Scene, sensor: Sensor, corner: A
         values = seen.bands[band]
         res = sensor.res
         if sensor.res == 30:
-            values = _coarse(ndimage.gaussian_filter(values, 1.2), 3)
+            values = _coarse(floats(ndimage.gaussian_filter(values, 1.2)), 3)
             packed = np.rint((values.clip(0.0005, 1.5) + 0.2) / 0.0000275)
         else:
             if band in ("swir16", "swir22"):

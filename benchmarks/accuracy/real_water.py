@@ -26,7 +26,7 @@ from pipeline.model import Ground
 Mask = NDArray[np.bool_]
 Bands = dict[str, NDArray[np.float32]]
 ORDER = {"blue": 1, "green": 2, "red": 3, "nir": 7, "swir16": 11, "swir22": 12}  # 0-based, of 13
-# Rayleigh path reflectance over land, sun at 40 degrees (Vermote 1997, doi:10.1109/36.581987), rounded.
+# Rayleigh path reflectance, sun at 40 degrees (Vermote 1997, doi:10.1109/36.581987), rounded.
 PATH = {"blue": 0.07, "green": 0.04, "red": 0.022, "nir": 0.009, "swir16": 0.001, "swir22": 0.0}
 
 
@@ -63,9 +63,9 @@ def _chips(folder: Path, numbers: dict[str, float]) -> Table:
         surface = {n: np.maximum(v - np.float32(PATH[n]), 0.001) for n, v in bands.items()}
         for what, one in (("as it is (1C)", bands), ("path taken off", surface)):
             rows += [(name, what, *row) for row in _methods(one, label)]
-    best = [float(r[3]) for r in rows if r[2] == "this project" and "1C" in str(r[1])]
-    known = [float(r[3]) for r in rows if r[2] == "… known pixels only" and "1C" in str(r[1])]
-    numbers["water_f1"], numbers["water_f1_known"] = float(np.mean(best)), float(np.mean(known))
+    for key, method in (("water_f1", "this project"), ("water_f1_known", "… known pixels only")):
+        mine = [r[3] for r in rows if r[2] == method and "1C" in str(r[1])]
+        numbers[key] = float(np.mean([v for v in mine if isinstance(v, float)]))
     columns = ("chip", "reflectance", "method", "F1", "precision", "recall", "unknown")
     note = (
         "Unlabelled pixels (-1) count nowhere. *This project* calls a pixel water where the score "
