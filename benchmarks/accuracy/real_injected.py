@@ -9,6 +9,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -26,7 +27,15 @@ from shapely.geometry.base import BaseGeometry
 
 from benchmarks.accuracy.real_objects import survey
 from benchmarks.accuracy.real_place import EDGES, KINDS, place_all
-from benchmarks.accuracy.real_run import Outcome, Verdict, run, score, truths, write_workflow
+from benchmarks.accuracy.real_run import (
+    FalseCase,
+    Outcome,
+    Verdict,
+    run,
+    score,
+    truths,
+    write_workflow,
+)
 from benchmarks.accuracy.real_scene import CRS, Scene, load_scene
 from benchmarks.accuracy.real_series import (
     FIRST,
@@ -190,9 +199,36 @@ def measure(data: Path, out: Path, seeds: int = 4, verbose: bool = False) -> Sec
         ("right kind (占 / 采 / 堆 or 建) among found", _right_kind(found)),
         ("other entries on watch", sum(o.watch_other for o in outcomes)),
     )
-    tables = (recall_table(verdicts), Table("Beside recall", ("measure", "value"), rows))
+    tables = (
+        recall_table(verdicts),
+        Table("Beside recall", ("measure", "value"), rows),
+        _causes(outcomes),
+    )
     numbers = {"recall_1000": recall, "false_density": density, "false_upper": high}
     return Section("real_injected", title, tables, numbers)
+
+
+def _causes(outcomes: Sequence[Outcome]) -> Table:
+    """Count false cases by what they lie on, and missed objects by why."""
+    false = Counter(_cause(f) for o in outcomes for f in o.false)
+    missed = Counter(
+        f"{v.state}{', uncertain' if v.why.startswith('uncertain') else ''}"
+        for o in outcomes
+        for v in o.verdicts
+        if v.state != "found"
+    )
+    rows = [("false", k, v) for k, v in false.most_common()]
+    rows += [("missed", k, v) for k, v in missed.most_common()]
+    note = (
+        "A second case on an object, or a fragment of it, is false too. A felled wood is a trap "
+        "that imagery of 10 m cannot tell from a clearing for building."
+    )
+    return Table("Why", ("", "on or because", "number"), tuple(rows), note)
+
+
+def _cause(case: FalseCase) -> str:
+    what, _, name = case.lies_on.partition(":")
+    return f"again on {what}" if name.split("-")[0] in KINDS else what
 
 
 def _right_kind(found: Sequence[Verdict]) -> str:

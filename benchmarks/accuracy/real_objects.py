@@ -55,6 +55,7 @@ class Thing:
     grows: float  # days until it is whole; 0 at once
     ends: float = np.inf
     on_days: tuple[float, ...] = ()  # a thing that is there on these days only
+    spells: tuple[tuple[float, float], ...] = ()  # the last layer is there in these only
     truth: Mask | None = None  # fine; what counts as the object where it is not all of it
     seen_when: str = ""
 
@@ -212,7 +213,8 @@ def paste(bands: Bands, things: list[Thing], day: float) -> None:
         h, w = thing.size
         window = slice(thing.top, thing.top + h), slice(thing.left, thing.left + w)
         grown = thing.rank <= share
-        for layer in thing.layers:
+        fallow = thing.spells and not any(a <= day <= b for a, b in thing.spells)
+        for layer in thing.layers[:-1] if fallow else thing.layers:
             if day < layer.begins:
                 continue
             figure = grown & layer.figure

@@ -235,11 +235,25 @@ def _traps(ground: Ground, span: tuple[float, float]) -> None:
             ground.things.append(
                 Thing(f"weed-{k}", "", "floating weed", *at, rank, layers, day, 0.0, ends)
             )
-    for what, source in (("field ploughed", "soil"), ("wood felled", "soil")):
+    for k in range(2):
         rank = rectangle(float(rng.uniform(40, 120)), rng)
         at = _put(ground, rank, _where(ground, "bank"), height > 1.0)
         if at is not None:
-            day = float(rng.uniform(*span))
-            ends = day + 55 if what == "field ploughed" else np.inf
-            layers = (Layer(rank <= 1, _pick(ground, source), day),)
-            ground.things.append(Thing(what, "", what, *at, rank, layers, day, 0.0, ends))
+            spring = float(rng.uniform(60, 240))
+            # Ploughed every year, not on the same day, and bare for six to twelve weeks.
+            starts = [365.25 * y + spring + float(rng.normal(0, 12)) for y in range(-1, 4)]
+            spells = tuple((s, s + float(rng.uniform(42, 84))) for s in starts)
+            whole = rank <= 1
+            layers = (
+                Layer(whole, _pick(ground, "green"), 0.0),
+                Layer(whole, _pick(ground, "soil"), 0.0),
+            )
+            ground.things.append(
+                Thing(f"field-{k}", "", "crop field", *at, rank, layers, 0.0, 0.0, spells=spells)
+            )
+    rank = rectangle(float(rng.uniform(40, 120)), rng)
+    at = _put(ground, rank, _where(ground, "bank"), height > 1.0)
+    if at is not None:
+        day = float(rng.uniform(*span))
+        layers = (Layer(rank <= 1, _pick(ground, "soil"), day),)
+        ground.things.append(Thing("wood", "", "wood felled", *at, rank, layers, day, 0.0))

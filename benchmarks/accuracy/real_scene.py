@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from benchmarks.accuracy.real_masks import distance, floats, grown, nearest, opened, shrunk
+from benchmarks.accuracy.real_masks import (
+    distance,
+    floats,
+    grown,
+    labelled,
+    nearest,
+    opened,
+    shrunk,
+)
 from benchmarks.accuracy.real_registration import shift_between
 from benchmarks.boadella_fills import Series, load
 from pipeline.detect.water import water_score
@@ -29,6 +37,7 @@ Bands = dict[str, Image]
 NAMES = ("blue", "green", "red", "nir", "swir16", "swir22")
 CRS = "EPSG:32631"
 HIGH, LOW, LOWEST = "2020-06-21", "2020-09-14", "2020-01-13"
+BLUR_PX = 3  # water and land are pure so far from each other: SWIR sees 20 m, and blurs
 SEASONS = {28: "2020-01-28", 33: "2020-02-02", 172: HIGH, 257: LOW}  # by day of the year
 
 
@@ -82,10 +91,10 @@ def take_apart(series: Series, cloud: Bands) -> Scene:
     filled[LOWEST] = _brought_to(filled[LOWEST], filled[LOW], near)
     water = {d: (water_score(b) > 0) & near for d, b in filled.items()}
     top = opened(water[HIGH] | water["2020-01-28"])
-    mid = water[LOW] & top
+    mid = _main(water[LOW] & top)
     # The lowest date is hazy: inside the reservoir near infrared alone tells its two parts apart.
     dim = filled[LOWEST]["nir"]
-    low = opened(mid & (dim < threshold_otsu(dim[top])))
+    low = _main(opened(mid & (dim < threshold_otsu(dim[top]))))
     water[LOWEST] = low
     height = _height(low, mid, top)
     gy, gx = np.gradient(floats(ndimage.gaussian_filter(height, 1.0)))
@@ -94,14 +103,21 @@ def take_apart(series: Series, cloud: Bands) -> Scene:
     dry: dict[int, Bands] = {}
     for day, name in SEASONS.items():
         own = water[name] & top
-        wet[day] = _pure(filled[name], shrunk(own), top)
-        own = ~grown(water[name])
-        rim = _pure(filled[LOW], ~grown(mid), top)
-        deep = _pure(filled[LOWEST], ~grown(low), low)
+        wet[day] = _pure(filled[name], shrunk(own, BLUR_PX), top)
+        own = ~grown(water[name], BLUR_PX)
+        rim = _pure(filled[LOW], ~grown(mid, BLUR_PX), top)
+        deep = _pure(filled[LOWEST], ~grown(low, BLUR_PX), top)
         below = {n: np.where(mid, deep[n], rim[n]) for n in NAMES}
         # The bed is seen at low water only: what was bare then is bare in every season.
         dry[day] = {n: np.where(top | ~own, below[n], filled[name][n]) for n in NAMES}
     return Scene(shape, height, slope, wet, dry, valid, outline, cloud)
+
+
+def _main(water: Mask) -> Mask:
+    """Give the one body of water: pools that were left behind are no part of an interpolation."""
+    parts = labelled(water)
+    body = max(parts, key=lambda p: int(p.sum()))
+    return np.asarray(ndimage.binary_fill_holes(body), np.bool_)
 
 
 def _registered(bands: Bands, onto: Bands, land: Mask) -> Bands:

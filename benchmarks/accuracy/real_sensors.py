@@ -13,11 +13,12 @@ from pathlib import Path
 from benchmarks.accuracy.real_cli import said_alone
 from benchmarks.accuracy.real_injected import LENGTH_KM, Case, bounds, one, wilson
 from benchmarks.accuracy.real_run import Outcome, Refused
-from benchmarks.accuracy.real_series import SENSORS
+from benchmarks.accuracy.real_series import SENSORS, Plan
 from benchmarks.accuracy.report import Cell, Section, Table
 
 SEED = 0
 FEW = 7
+PLAN = Plan(history_days=550, patrol_days=180, history_every=20.0)  # some 40 looks
 
 
 def measure(data: Path, out: Path) -> Section:
@@ -25,7 +26,7 @@ def measure(data: Path, out: Path) -> Section:
     title = "The same series by sensor"
     if not (data / "s2_l2a_boadella_reservoir").is_dir():
         return Section("real_sensors", title, (), note=f"Not measured: no imagery in {data}.")
-    jobs = [Case(SEED, name) for name in SENSORS]
+    jobs = [Case(SEED, name, PLAN) for name in SENSORS]
     jobs += [Case(SEED, "s2-scl", only=FEW), Case(SEED + 1, "s2-scl", only=FEW)]
     with ProcessPoolExecutor(2) as pool:
         outcomes = list(pool.map(partial(_one, data, out / "injected"), jobs))
