@@ -64,13 +64,7 @@ class Series:
 def load(folder: Path) -> Series:
     """Warp the series to 10 m UTM; dates that are mostly cloud are left out."""
     files = sorted(folder.glob("*_20??-??-??.tif"))
-    with rasterio.open(files[0]) as src:
-        t, width, height = calculate_default_transform(
-            src.crs, CRS, src.width, src.height, *src.bounds, resolution=10
-        )
-    if width is None or height is None:
-        raise SystemExit(f"{files[0]}: no size on the 10 m grid; is it a whole image?")
-    grid = Affine(10, 0, np.floor(t.c / 10) * 10, 0, -10, np.ceil(t.f / 10) * 10)
+    grid, (height, width) = _grid(files[0])
     stack = np.stack([_warp(f, grid, (height, width)) for f in files])
     bands = {n: np.ascontiguousarray(stack[:, i]) for i, n in enumerate(BANDS)}
     clear = np.isfinite(bands["green"]) & ~_crude_cloud(bands)
@@ -80,6 +74,30 @@ def load(folder: Path) -> Series:
     outline = rasterize(geometry, (height, width), transform=grid).astype(bool)  # pyright: ignore[reportOptionalMemberAccess]
     dates = tuple(f.stem[-10:] for f, u in zip(files, use, strict=True) if u)
     return Series(dates, {n: a[use] for n, a in bands.items()}, clear[use], outline)
+
+
+def load_date(folder: Path, day: str) -> Stack:
+    """Warp one date to the grid of :func:`load`, clouds and all; bands float32 (H, W)."""
+    (path,) = folder.glob(f"*_{day}.tif")
+    grid, shape = _grid(path)
+    values = _warp(path, grid, shape)
+    return {n: np.ascontiguousarray(values[i]) for i, n in enumerate(BANDS)}
+
+
+def load_grid(folder: Path) -> Affine:
+    """Give the transform of the 10 m grid."""
+    return _grid(min(folder.glob("*_20??-??-??.tif")))[0]
+
+
+def _grid(path: Path) -> tuple[Affine, tuple[int, int]]:
+    with rasterio.open(path) as src:
+        t, width, height = calculate_default_transform(
+            src.crs, CRS, src.width, src.height, *src.bounds, resolution=10
+        )
+    if width is None or height is None:
+        raise SystemExit(f"{path}: no size on the 10 m grid; is it a whole image?")
+    corner = np.floor(t.c / 10) * 10, np.ceil(t.f / 10) * 10
+    return Affine(10, 0, corner[0], 0, -10, corner[1]), (height, width)
 
 
 def _warp(path: Path, grid: Affine, shape: tuple[int, int]) -> NDArray[np.float32]:

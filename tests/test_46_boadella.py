@@ -71,7 +71,11 @@ def test_drawdown_alone_is_hardly_ever_sighted_and_never_certain(bench: ModuleTy
         date = series.dates.index(day)
         seen, _ = bench.ours(states[:date], reach, states[date])
         assert not any(s.certain for s in seen)
-        assert len(seen) <= 2
+        # The hazy 13 January, which the program sets aside, is history here: it calls one more
+        # patch of bank water than there was.
+        level_known = [s for s in seen if s.measures["known_looks"] > 1]
+        assert not level_known
+        assert len(seen) <= 3
 
 
 def test_pasted_fills_are_found_where_differencing_drowns(bench: ModuleType) -> None:

@@ -54,7 +54,7 @@ class WaterOptions(BaseModel):
         default=1.2,
         ge=0.8,
         le=3.0,
-        description="dark pixels with NIR/green above this are shaded land",
+        description="dark pixels with more NIR than this times green and red are shaded land",
     )
     green_ndvi: float = Field(
         default=0.4,
@@ -75,7 +75,9 @@ def water_score(bands: Mapping[str, Float], options: WaterOptions | None = None)
     * NDVI below ``ndvi_max`` (crops, shaded slopes under trees);
     * NIR and SWIR below their ceilings (roofs, sand, cloud), scaled to index units;
     * a shade test in the spirit of AWEI_sh (Feyisa 2014, doi:10.1016/j.rse.2013.08.029): shaded or
-      burnt land keeps NIR above green; water, clear or turbid, does not by ``shade_ratio``.
+      burnt land keeps NIR above green and red by ``shade_ratio``; water does not. The brighter of
+      the two is asked, because sediment raises red above green (Doxaran 2002,
+      doi:10.1016/S0034-4257(01)00341-8).
 
     Parameters
     ----------
@@ -102,8 +104,9 @@ def water_score(bands: Mapping[str, Float], options: WaterOptions | None = None)
         ndvi = (nir - red) / _positive(nir + red + floor)
         score = np.minimum(score, np.float32(o.ndvi_max) - ndvi)
         score = np.minimum(score, (np.float32(o.nir_max) - nir) * np.float32(1 / o.nir_max))
-        shade = np.float32(o.shade_ratio) * (green + floor) - nir
-        score = np.minimum(score, shade / _positive(green + nir + floor))
+        visible = np.maximum(green, red)
+        shade = np.float32(o.shade_ratio) * (visible + floor) - nir
+        score = np.minimum(score, shade / _positive(visible + nir + floor))
         if swir is not None:
             ceiling = (np.float32(o.swir_max) - swir) * np.float32(1 / o.swir_max)
             score = np.minimum(score, ceiling)
