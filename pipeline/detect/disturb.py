@@ -10,8 +10,10 @@ What can look like one and is none:
   together with the channel must be thicker than the shift;
 * rain-fed and flooded fields: while the region's fields stand under water a wet object is never
   certain, and never before it has lasted (a flood leaves pools);
-* ploughed and fallow fields, felled woods: ground no brighter than bare cropland here is never
-  certain at 10 m, only a surface model or a visit tells a heap of soil from them;
+* ploughed and fallow fields, felled woods: where it is warm and wet, soil that nobody disturbs is
+  green again within a season, and straw and brash are not as bare as a heap. Ground no brighter
+  than bare cropland here is certain only where it is bare while it should be green, and once it
+  has stayed so for :attr:`DisturbOptions.wait_soil_days`;
 * roads and levees are long and thin: never certain;
 * a bridge goes on as a narrow strip over the water (:func:`goes_out`): never certain.
 """
@@ -63,6 +65,15 @@ class DisturbOptions(BaseModel):
     linear_width_px: float = Field(default=5.0, ge=1, description="and not wider than this [px]")
     wait_water_days: float = Field(
         default=60.0, ge=0, le=400, description="a pond must have outlasted what floods leave [d]"
+    )
+    wait_soil_days: float = Field(
+        default=90.0, ge=0, le=400, description="bare soil must have outlasted a fallow field [d]"
+    )
+    soil_ndvi: float = Field(
+        default=0.18, ge=0.05, le=0.3, description="NDVI above which straw or brash lies on it"
+    )
+    green_lost: float = Field(
+        default=0.2, ge=0.05, le=0.6, description="NDVI that bare soil must lack on the date"
     )
     lighter_z: float = Field(
         default=3.0, ge=0, le=20, description="deviation of brightness that bare ground must have"
@@ -125,9 +136,11 @@ def examine(
     linear = shape.elongation >= o.linear_elongation and shape.width_px <= o.linear_width_px
     numbers["linear"] = float(linear)
     numbers["soil"] = float(soil)
-    numbers["wait_days"] = o.wait_water_days if wet else 0.0
+    numbers["wait_days"] = _wait(numbers, o) if not wet else o.wait_water_days
     least = o.sparse_bar if numbers["bar_share"] >= 0.5 else o.sparse_below
-    certain = numbers["looks"] >= least and not linear and not soil
+    certain = (
+        numbers["looks"] >= least and not linear and not (soil and not _stays_bare(numbers, o))
+    )
     known = np.count_nonzero(surface.levelled[mask]) >= n / 2
     certain &= not (wet and (region.fields_flooded or not known))
     return Sighting(
@@ -140,6 +153,16 @@ def examine(
         numbers,
         bool(certain),
     )
+
+
+def _wait(numbers: dict[str, float], o: DisturbOptions) -> float:
+    return o.wait_soil_days if numbers["soil"] else 0.0
+
+
+def _stays_bare(numbers: dict[str, float], o: DisturbOptions) -> bool:
+    """Tell bare mineral ground, on a date on which plants should stand there."""
+    bare = numbers["barest_ndvi"] <= o.soil_ndvi
+    return bare and numbers["expected_ndvi"] - numbers["barest_ndvi"] >= o.green_lost
 
 
 def goes_out(mask: NDArray[np.bool_], water: Float, ashore: NDArray[np.bool_]) -> bool:
@@ -201,7 +224,8 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
     ever = (surface.state == Ground.WET) & ~surface.land | surface.bar
     near = _distance(mask, ever)
     # The edge of an object is half what lies around it, and plants have a very low soil index.
-    bare = marked.bare[mask][seen[NDVI] <= np.median(seen[NDVI])]
+    inner = seen[NDVI] <= np.median(seen[NDVI])
+    bare = marked.bare[mask][inner]
     index = {"bare": float(np.median(bare))} if np.isfinite(bare).all() else {}
     return index | {
         "area_m2": surface.res_m**2 * shape.pixels,
@@ -212,6 +236,7 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "bar_share": float(np.count_nonzero(surface.bar[mask])) / shape.pixels,
         "bright": float(np.median(seen[BRIGHT])),
         "ndvi": float(np.median(seen[NDVI])),
+        "barest_ndvi": float(np.median(seen[NDVI][inner])),
         "water": float(np.median(seen[WATER])),
         "expected_ndvi": float(np.median(surface.expected[NDVI][mask])),
         "z_bright": float(np.median(z[BRIGHT])),

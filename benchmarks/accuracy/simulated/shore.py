@@ -59,8 +59,8 @@ def _of_corridor(
     gathered = gather(site, passes)
     usable = [p for p, g in zip(passes, gathered, strict=True) if g.usable]
     reduced = reduce_dates(site, usable, workflow.options.prepare)
-    key = write_states(site, reduced.passes, reduced, workflow.options.detect.water)
-    looks = Looks(reduced.passes, reduced.quality, reduced.mask_key, key)
+    keys = write_states(site, reduced.passes, reduced, workflow.options.detect.water)
+    looks = Looks(reduced.passes, reduced.quality, reduced.mask_keys, keys)
     by_day = {d.when.date(): d for d in made.days}
     best = sorted(looks.passes, key=lambda p: (-looks.quality[p.id].clear_share, p.id))[:_DATES]
     return [r for p in best for r in _of_date(site, looks, p, by_day[p.acquired.date()], made)]
