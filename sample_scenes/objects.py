@@ -30,6 +30,7 @@ class SceneObject:
     steps: tuple[tuple[datetime, float], ...]  # (from, grown 0..1), ascending
     until: datetime | None = None
     crest: float | None = None  # m; under water when the body stands higher; None: never
+    drowns: bool = False  # lies as low as the ground: what water covers of it is not seen
     afloat: bool = False  # only where there is water
     grows_from: LineString | None = None  # local m
     green_from: datetime | None = None  # weeds take it over within half a year

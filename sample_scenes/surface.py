@@ -148,6 +148,8 @@ def _draw(
     cover = thing.strength * foot.cover(thing.grown(day.when))
     if thing.afloat:
         cover = cover * wet[where]
+    if thing.drowns:
+        cover = cover * (1 - wet[where])
     colour = material(thing.material)
     green = thing.green(day.when)
     if green:

@@ -52,6 +52,7 @@ def _trap(
         until=utc(*end) if end else None,
         crest=more.get("crest"),
         afloat=bool(more.get("afloat", 0)),
+        drowns=words in ("harvest", "felled forest"),
         strength=more.get("strength", 1.0),
     )
 

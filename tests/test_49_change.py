@@ -95,15 +95,24 @@ def test_a_heap_is_one_certain_sighting() -> None:
     assert found.measures["rectangularity"] == pytest.approx(1.0)
 
 
-def test_ground_like_a_bare_field_is_never_certain() -> None:
+def test_ground_like_a_bare_field_must_stay_bare_for_a_season() -> None:
     soil = (0.11, 0.15, -0.8)
     (found,) = judge(put(surface(), box(20, 30, 5, 7), soil, Ground.DRY), bare=0.2)
     assert isinstance(found, Sighting)
-    assert not found.certain
+    assert found.certain
+    assert found.measures["wait_days"] == 90
     # A roof as dark as that is no soil.
     (roof,) = judge(put(surface(), box(20, 30, 5, 7), soil, Ground.DRY), bare=0.0)
     assert isinstance(roof, Sighting)
     assert roof.certain
+    assert roof.measures["wait_days"] == 0
+
+
+def test_straw_and_brash_are_never_certain() -> None:
+    straw = (0.11, 0.19, -0.8)
+    (found,) = judge(put(surface(), box(20, 30, 5, 7), straw, Ground.DRY), bare=0.2)
+    assert isinstance(found, Sighting)
+    assert not found.certain
 
 
 @pytest.mark.parametrize("look", [(0.04, 0.1, -0.6), (0.2, 0.45, -0.6)])
@@ -191,6 +200,18 @@ def test_what_the_whole_region_did_is_taken_out() -> None:
     assert np.array_equal(halves, total)
     few = regional_offsets(total, ChangeOptions(region_pixels=10_000))
     assert not few.any()
+
+
+def test_a_bar_that_lightens_as_a_whole_is_no_change() -> None:
+    s = surface()
+    bar = np.zeros(s.land.shape, bool)
+    bar[box(10, 10, 20, 20)] = True
+    seen = s.seen.copy()
+    seen[0][bar] += 0.05
+    s = replace(s, seen=seen, bar=bar, land=s.land & ~bar, dry=s.dry | bar)
+    offsets = regional_offsets(tally_residuals(s, s.window, 1))
+    assert np.nanmedian(np.abs(deviation(s, offsets)[0][bar])) < 0.5
+    assert np.nanmax(np.abs(deviation(s, np.zeros(3, np.float32))[0][bar])) > 1
 
 
 def test_known_dry_is_the_mirror_of_known_wet() -> None:

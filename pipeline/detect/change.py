@@ -36,8 +36,9 @@ BRIGHT, NDVI, WATER = range(len(MODELLED))
 HALO_PX = 4
 """Halo that makes flags exact at a tile's edge: gradient and the 5x5 share [px]."""
 
-N_STRATA = 3
-_STRATA_EDGES = np.array([0.3, 0.55], np.float32)  # of expected NDVI: bare, mixed, green
+N_STRATA = 4  # of expected NDVI: bare, mixed, green; and bars, which lighten while they dry
+_BAR = 3
+_STRATA_EDGES = np.array([0.3, 0.55], np.float32)
 _SOIL_NDVI = np.float32(0.1)  # of ground without plants
 _RESIDUAL_BINS = 161
 _RESIDUAL_STEP = 0.005  # residuals of -0.4..0.4 in steps of this; the ends collect the rest
@@ -200,17 +201,18 @@ def dried(
     return out
 
 
-def strata(expected_ndvi: Float) -> NDArray[np.intp]:
-    """Class ground by the vegetation expected on the date: 0 bare, 1 mixed, 2 green."""
-    return np.digitize(np.nan_to_num(expected_ndvi), _STRATA_EDGES)
+def strata(surface: Surface) -> NDArray[np.intp]:
+    """Class ground by the vegetation expected on the date: 0 bare, 1 mixed, 2 green; 3 bars."""
+    kind = np.digitize(np.nan_to_num(surface.expected[NDVI]), _STRATA_EDGES)
+    return np.where(surface.bar, _BAR, kind)
 
 
 def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.int64]:
     """Count residuals of one tile's core, int64 (n_reach + 1, N_STRATA, 3, bins); tiles add up."""
     part = core.within(surface.window)
-    use = (surface.ground & surface.land & (surface.reach > 0))[part]
+    use = (surface.ground & (surface.reach > 0))[part]
     use &= surface.state[part] != Ground.WET
-    kind = strata(surface.expected[NDVI])[part][use]
+    kind = strata(surface)[part][use]
     reach = surface.reach[part][use].astype(np.int64)
     n_f = surface.seen.shape[0]
     out = np.zeros((n_reach + 1, N_STRATA, n_f, _RESIDUAL_BINS), np.int64)
@@ -229,14 +231,15 @@ def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.
 def regional_offsets(total: NDArray[np.int64], options: ChangeOptions | None = None) -> Float:
     """Give what the region did on a date: float32 (n_reach + 1, N_STRATA, 3), to be subtracted.
 
-    The median of a stratum of the reach; of the whole corridor where the reach has too few pixels;
-    zero where even that has too few.
+    The median of a stratum of the reach; of the whole corridor where the reach has too few pixels,
+    and for bars, of which a mine may take most of a reach; zero where even that has too few.
     """
     o = options or ChangeOptions()
     everywhere = total.sum(axis=0)
     out = np.zeros(total.shape[:3], np.float32)
     for index in np.ndindex(*total.shape[:3]):
-        for hist in (total[index], everywhere[index[1:]]):
+        own = total[index] if index[1] != _BAR else everywhere[index[1:]]
+        for hist in (own, everywhere[index[1:]]):
             if hist.sum() >= o.region_pixels:
                 middle = int(np.searchsorted(np.cumsum(hist), (hist.sum() + 1) / 2))
                 out[index] = (middle - _RESIDUAL_BINS // 2) * _RESIDUAL_STEP
@@ -289,7 +292,7 @@ def deviation(surface: Surface, offsets: Float, options: ChangeOptions | None = 
     o = options or ChangeOptions()
     shift = np.float32(min(1.0, o.shift_sigmas * surface.residual_px))
     if offsets.ndim == 3:
-        region = np.moveaxis(offsets[surface.reach, strata(surface.expected[NDVI])], -1, 0)
+        region = np.moveaxis(offsets[surface.reach, strata(surface)], -1, 0)
     else:
         region = offsets[:, None, None]
     residual = surface.seen - surface.expected - region

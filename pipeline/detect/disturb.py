@@ -66,6 +66,9 @@ class DisturbOptions(BaseModel):
     wait_water_days: float = Field(
         default=60.0, ge=0, le=400, description="a pond must have outlasted what floods leave [d]"
     )
+    wait_bar_days: float = Field(
+        default=60.0, ge=0, le=400, description="a bar lightens for weeks while it dries [d]"
+    )
     wait_soil_days: float = Field(
         default=90.0, ge=0, le=400, description="bare soil must have outlasted a fallow field [d]"
     )
@@ -136,7 +139,7 @@ def examine(
     linear = shape.elongation >= o.linear_elongation and shape.width_px <= o.linear_width_px
     numbers["linear"] = float(linear)
     numbers["soil"] = float(soil)
-    numbers["wait_days"] = _wait(numbers, o) if not wet else o.wait_water_days
+    numbers["wait_days"] = _wait(numbers, wet, o)
     least = o.sparse_bar if numbers["bar_share"] >= 0.5 else o.sparse_below
     certain = (
         numbers["looks"] >= least and not linear and not (soil and not _stays_bare(numbers, o))
@@ -155,8 +158,11 @@ def examine(
     )
 
 
-def _wait(numbers: dict[str, float], o: DisturbOptions) -> float:
-    return o.wait_soil_days if numbers["soil"] else 0.0
+def _wait(numbers: dict[str, float], wet: bool, o: DisturbOptions) -> float:
+    if wet:
+        return o.wait_water_days
+    bar = o.wait_bar_days if numbers["bar_share"] >= 0.5 else 0.0
+    return max(bar, o.wait_soil_days if numbers["soil"] else 0.0)
 
 
 def _stays_bare(numbers: dict[str, float], o: DisturbOptions) -> bool:

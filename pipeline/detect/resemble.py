@@ -55,7 +55,9 @@ def local_offset(
 ) -> Float:
     """Give what the like ground around an object did on that date, float32 (3,); 0 if unknown."""
     o = options or ResembleOptions()
-    about = surface.ground & surface.land & (surface.state != Ground.WET)
+    on_bar = np.count_nonzero(surface.bar & footprint) >= np.count_nonzero(footprint) / 2
+    like = surface.bar if on_bar else surface.land
+    about = surface.ground & like & (surface.state != Ground.WET)
     about &= ~footprint & ~ring(footprint, 2)
     own = surface.expected[NDVI][footprint]
     middle = float(np.nanmedian(own)) if np.isfinite(own).any() else float("nan")
