@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,8 @@ class Site:
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker elsewhere works alone and talks to nobody.
-        return {**self.__dict__, "workers": 1, "io_threads": 1, "progress": None}
+        held = {k: v for k, v in self.__dict__.items() if k != "_burnt"}
+        return {**held, "workers": 1, "io_threads": 1, "progress": None}
 
     def detached(self) -> Site:
         """Give the site as a worker sees it."""
@@ -45,7 +46,15 @@ class Site:
         return len(self.reaches)
 
     def reach(self, window: Window) -> NDArray[np.uint16]:
-        """1-based reach index over ``window``, 0 outside the corridor; uint16."""
+        """1-based reach index over ``window``, 0 outside; uint16, shared and not to be changed."""
+        return self._burnt(window)
+
+    @cached_property
+    def _burnt(self) -> Callable[[Window], NDArray[np.uint16]]:
+        # Every look over a window asks for it, and drawing outlines takes as long as reading one.
+        return lru_cache(maxsize=24)(self._burn)
+
+    def _burn(self, window: Window) -> NDArray[np.uint16]:
         shapes = [(r.polygon, r.index) for r in self.reaches]
         return burn_indices(shapes, self.store.grid.sub(window))
 

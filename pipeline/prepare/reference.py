@@ -29,7 +29,7 @@ class ReferenceOptions(BaseModel):
         default=4, ge=1, le=40, description="calendar quarters that a reference spans: all seasons"
     )
     ahead_quarters: int = Field(
-        default=1,
+        default=2,
         ge=0,
         le=4,
         description="later quarters whose looks may show that a bright patch was no cloud",
