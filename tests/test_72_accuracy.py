@@ -238,3 +238,11 @@ def test_the_command_writes_both_files(
     assert plain["sections"][0]["numbers"] == {"recall_large": 0.5, "offset_m": None}
     assert plain["version"]
     assert plain["goals"][0]["reached"] == "0.5"
+
+    document = tmp_path / "accuracy.md"
+    for old in ("", "old tables\n"):
+        document.write_text(f"# By hand\n\n{command.MARK}\n{old}", encoding="utf-8")
+        command.main(["--only", "simulated", "--into", str(document)])
+        written = document.read_text(encoding="utf-8")
+        assert written.startswith(f"# By hand\n\n{command.MARK}\n\nMeasured on")
+        assert "old tables" not in written

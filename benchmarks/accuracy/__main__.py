@@ -1,9 +1,11 @@
 """Measure the accuracy of the detectors and write it down.
 
 Usage: python -m benchmarks.accuracy [--only KEY ...] [--out DIR] [--seeds N ...] [--jobs 2]
+       python -m benchmarks.accuracy --into docs/accuracy.md
 
 Prints Markdown, and writes accuracy.md and accuracy.json into DIR (with the date, the code's
-version, and the goals beside what was reached). A part whose data are absent says so.
+version, and the goals beside what was reached). ``--into`` replaces what stands in a document below
+the line ``<!-- measured -->``. A part whose data are absent says so.
 """
 
 from __future__ import annotations
@@ -26,11 +28,14 @@ from benchmarks.accuracy.report import Section, markdown
 from pipeline import __version__
 from pipeline.io.atomic import write_bytes
 
+MARK = "<!-- measured -->"
+
 
 @dataclass(frozen=True)
 class _Given:
     only: tuple[str, ...]
     out: Path | None
+    into: Path | None
     asked: Asked
 
 
@@ -55,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     text = _text(sections, stamp)
     print(text)
+    if given.into:
+        above = given.into.read_text(encoding="utf-8").split(MARK)[0]
+        # Its first line is a title of its own; the document has one already.
+        write_bytes(given.into, f"{above}{MARK}\n\n{text.split(chr(10), 2)[2]}\n".encode())
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
         write_bytes(given.out / "accuracy.md", text.encode())
@@ -73,6 +82,7 @@ def _parse(arguments: Sequence[str] | None) -> _Given:
     parser.add_argument("--only", nargs="+", choices=sorted(PARTS), default=[], metavar="KEY",
                         help=f"parts to run: {', '.join(PARTS)}; default: all")  # fmt: skip
     parser.add_argument("--out", type=Path, help="folder for accuracy.md and accuracy.json")
+    parser.add_argument("--into", type=Path, help="document to put the tables into")
     parser.add_argument("--seeds", type=int, nargs="+", help="other seeds than the report's")
     parser.add_argument("--empty", type=int, nargs="*", help="other seeds without objects")
     parser.add_argument("--jobs", type=int, default=2, help="processes; default 2")
@@ -87,7 +97,7 @@ def _parse(arguments: Sequence[str] | None) -> _Given:
         empty=None if given.empty is None else tuple(given.empty),
         keep=given.keep,
     )
-    return _Given(tuple(given.only), given.out, asked)
+    return _Given(tuple(given.only), given.out, given.into, asked)
 
 
 def _text(sections: Sequence[Section], stamp: dict[str, Any]) -> str:

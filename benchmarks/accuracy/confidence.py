@@ -114,10 +114,12 @@ def section(scored: Sequence[Scored]) -> Section:
     numbers: dict[str, float] = {}
     if calibration is not None:
         tables.append(_table("Calibrated confidence, all kinds", every, calibration, BIN))
+        tables.append(_table("The same in narrower bins", every, calibration, _KIND_BIN))
         tables.append(_table("Calibrated confidence, by kind", kinds, calibration, _KIND_BIN))
         bins = reliability(entries, calibration, BIN)
         near = [max(0.0, low - told, told - high) for n, told, _, (low, high) in bins if n >= BIN]
-        numbers["reach"] = max(near) if near else math.nan
+        # One or two bins are little more than the share of true ones in all.
+        numbers["reach"] = max(near) if len(near) >= 3 else math.nan
         numbers["bins"] = float(len(near))
         numbers["brier"] = float(
             np.mean([(confidence_of(e, calibration) - e.true) ** 2 for e in entries])

@@ -34,7 +34,8 @@ def markdown(section: Section) -> str:
     if section.note:
         lines += [section.note, ""]
     for table in section.tables:
-        lines += [f"### {table.title}", "", _row(table.columns)]
+        lines += [f"### {table.title}", ""] if table.title else []
+        lines += [_row(table.columns)]
         lines += ["|" + " --- |" * len(table.columns)]
         lines += [_row(row) for row in table.rows]
         lines += ["", table.note, ""] if table.note else [""]
