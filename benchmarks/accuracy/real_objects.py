@@ -111,15 +111,13 @@ def survey(scene: Scene, rng: np.random.Generator) -> Ground:
 def _patches(mask: Mask, size: int, rng: np.random.Generator, many: int = 40) -> list[Source]:
     for side in range(size, 1, -1):  # smaller patches where the ground has no larger ones
         centre = ndimage.minimum_filter(mask.astype(np.uint8), side) > 0
-        places = np.argwhere(centre)
+        half = side // 2
+        inside = np.zeros_like(mask)  # a patch lies in the image as a whole
+        inside[half : mask.shape[0] - side, half : mask.shape[1] - side] = True
+        places = np.argwhere(centre & inside)
         if len(places) >= 3:
             chosen = rng.permutation(len(places))[:many]
-            half = side // 2
-            return [
-                Source(int(r) - half, int(c) - half, side)
-                for r, c in places[chosen]
-                if r >= half and c >= half
-            ]
+            return [Source(int(r) - half, int(c) - half, side) for r, c in places[chosen]]
     raise SystemExit("the real imagery has no ground of a kind that is to be copied")
 
 
