@@ -48,9 +48,9 @@ def measure(data: Path, out: Path) -> Section:
     note = (
         "One series, one seed: intervals are wide, differences of one or two objects mean nothing. "
         "Landsat sees blocks of 30 m, so 1,000 m² is one pixel. Colour alone has no near infrared: "
-        "water, vegetation and clouds cannot be told, so the program sets every such look aside; such "
-        "pictures are only compared with each other (see the pictures above) and nothing they show "
-        "is certain."
+        "water, vegetation and clouds cannot be told, so the program sets every such look aside; "
+        "such pictures are only compared with each other (see the pictures above) and nothing they "
+        "show is certain."
     )
     tables = (Table("By sensor", columns, tuple(rows), note), _sparse(outcomes[-2:]))
     return Section("real_sensors", title, tables, numbers)
