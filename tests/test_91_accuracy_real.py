@@ -25,6 +25,7 @@ from benchmarks.accuracy.real_objects import (
     Layer,
     Source,
     Thing,
+    _patches,
     blob,
     cover,
     paste,
@@ -87,6 +88,14 @@ def test_a_thing_takes_the_ground_of_the_same_look() -> None:
         paste(look, [thing], day)
         assert look["red"][26, 26] == pytest.approx(value, abs=1e-3)
         assert look["red"][15, 15] == pytest.approx(0.1)
+
+
+def test_patches_lie_in_the_image_as_a_whole() -> None:
+    mask = np.ones((30, 30), bool)
+    for size in (3, 5, 7):
+        for source in _patches(mask, size, np.random.default_rng(size), many=10_000):
+            assert 0 <= source.row <= 30 - source.size
+            assert 0 <= source.col <= 30 - source.size
 
 
 def test_a_schedule_holds_its_history_and_is_the_same_again() -> None:

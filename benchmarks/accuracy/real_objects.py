@@ -99,7 +99,7 @@ def survey(scene: Scene, rng: np.random.Generator) -> Ground:
     sources = {
         "soil": _patches(bare & lasting & (bright > 0.05), 5, rng),
         "sand": _patches(bare & ~lasting & (bright > 0.1), 5, rng),
-        "built": _brightest(bright, lasting & (ndvi < 0.3), 3, 12),
+        "built": _brightest(bright, lasting & (ndvi < 0.25), 3, 12),
         "water": _patches(scene.height < -0.1, 9, rng),
         "green": _patches(green, 7, rng),
     }
@@ -111,26 +111,27 @@ def survey(scene: Scene, rng: np.random.Generator) -> Ground:
 def _patches(mask: Mask, size: int, rng: np.random.Generator, many: int = 40) -> list[Source]:
     for side in range(size, 1, -1):  # smaller patches where the ground has no larger ones
         centre = ndimage.minimum_filter(mask.astype(np.uint8), side) > 0
-        places = np.argwhere(centre)
+        half = side // 2
+        inside = np.zeros_like(mask)  # a patch lies in the image as a whole
+        inside[half : mask.shape[0] - side, half : mask.shape[1] - side] = True
+        places = np.argwhere(centre & inside)
         if len(places) >= 3:
             chosen = rng.permutation(len(places))[:many]
-            half = side // 2
-            return [
-                Source(int(r) - half, int(c) - half, side)
-                for r, c in places[chosen]
-                if r >= half and c >= half
-            ]
+            return [Source(int(r) - half, int(c) - half, side) for r, c in places[chosen]]
     raise SystemExit("the real imagery has no ground of a kind that is to be copied")
 
 
 def _brightest(bright: Image, mask: Mask, size: int, many: int) -> list[Source]:
-    """Give the brightest lasting ground: roofs, yards, the dam."""
-    mean = floats(ndimage.uniform_filter(np.where(mask, bright, 0), size))
+    """Give the brightest lasting ground: roofs, yards, the dam; no gardens between."""
+    whole = np.asarray(ndimage.minimum_filter(mask.astype(np.uint8), size), np.bool_)
+    mean = floats(np.where(whole, ndimage.uniform_filter(bright, size), 0))
     out: list[Source] = []
     left = mean.copy()
     left[:8], left[-8:], left[:, :8], left[:, -8:] = 0, 0, 0, 0
     for _ in range(many):
         r, c = np.unravel_index(int(np.argmax(left)), left.shape)
+        if left[r, c] <= 0:
+            break
         out.append(Source(int(r) - size // 2, int(c) - size // 2, size))
         left[max(r - 6, 0) : r + 7, max(c - 6, 0) : c + 7] = 0
     return out

@@ -48,9 +48,9 @@ def measure(data: Path, out: Path) -> Section:
     note = (
         "One series, one seed: intervals are wide, differences of one or two objects mean nothing. "
         "Landsat sees blocks of 30 m, so 1,000 m² is one pixel. Colour alone has no near infrared: "
-        "water, vegetation and clouds cannot be told, so the program refuses it as a look; such "
-        "pictures are only compared with each other (see the pictures above) and nothing they show "
-        "is certain."
+        "water, vegetation and clouds cannot be told, so the program sets every such look aside; "
+        "such pictures are only compared with each other (see the pictures above) and nothing they "
+        "show is certain."
     )
     tables = (Table("By sensor", columns, tuple(rows), note), _sparse(outcomes[-2:]))
     return Section("real_sensors", title, tables, numbers)
@@ -58,9 +58,12 @@ def measure(data: Path, out: Path) -> Section:
 
 def _one(data: Path, keep: Path, case: Case) -> Outcome | str:
     try:
-        return one(data, keep, case)
+        outcome = one(data, keep, case)
     except Refused as refused:
         return str(refused)
+    if not outcome.record["inputs"]:  # every look was set aside: say why
+        return str(outcome.record["set_aside"][0]["reason"])
+    return outcome
 
 
 def _row(outcome: Outcome, patrol_days: int) -> tuple[Cell, ...]:
