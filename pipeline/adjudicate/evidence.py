@@ -29,7 +29,10 @@ class FoldOptions(BaseModel):
     )
     confirm_hits: int = Field(default=3, ge=1, le=20, description="certain hits that confirm ...")
     confirm_window: int = Field(
-        default=4, ge=1, le=20, description="... among this many last clear looks"
+        default=4,
+        ge=1,
+        le=20,
+        description="... among this many last looks that are a miss or a certain hit",
     )
     expire_misses: int = Field(
         default=4, ge=1, le=20, description="clear misses in a row that expire it"
@@ -45,7 +48,7 @@ class Memory:
 
     state: EvidenceState | None = None  # None: never seen
     confirmed: bool = False  # was suspected once
-    recent: tuple[bool, ...] = ()  # newest last: was the clear look a certain hit?
+    recent: tuple[bool, ...] = ()  # newest last: certain hits, and misses; others tell neither way
     missed: int = 0  # clear misses in a row
     hits: int = 0  # of this episode
     misses: int = 0  # of this episode
@@ -94,7 +97,9 @@ def step(memory: Memory, look: Look, options: FoldOptions) -> Memory:
     if look.seen is Seen.UNKNOWN:
         return memory
     hit = look.seen is Seen.HIT
-    recent = (*memory.recent, hit and look.certain)[-options.confirm_window :]
+    recent = memory.recent
+    if look.certain or not hit:  # an uncertain hit speaks neither for the object nor against it
+        recent = (*recent, hit)[-options.confirm_window :]
     memory = replace(memory, recent=recent, last_clear=look.on)
     return _hit(memory, look, options) if hit else _miss(memory, look, options)
 
@@ -118,7 +123,7 @@ def conclude(memory: Memory, options: FoldOptions, until: datetime | None) -> Ev
 def describe_transitions(options: FoldOptions | None = None) -> str:
     """Give the table of transitions, for the documentation and for a puzzled reader."""
     o = options or FoldOptions()
-    confirm = f"{o.confirm_hits} certain hits among the last {o.confirm_window} clear looks"
+    confirm = f"{o.confirm_hits} of the last {o.confirm_window} certain hits and misses are hits"
     expire = f"{o.expire_misses} clear misses in a row"
     rows = [
         ("(never seen)", "a hit", "first"),

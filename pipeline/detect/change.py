@@ -276,7 +276,7 @@ def tally_fields(
     return np.bincount(key, minlength=size).reshape(n_reach + 1, _BRIGHT_BINS).astype(np.int64)
 
 
-def soil_ceiling(total: NDArray[np.int64], quantile: float = 0.75) -> float:
+def soil_ceiling(total: NDArray[np.int64], quantile: float = 0.9) -> float:
     """Give the brightness below which bare ground may be a field; NaN where no field is known."""
     hist = total.sum(axis=0)
     if hist.sum() < 100:
