@@ -21,7 +21,7 @@ from benchmarks.accuracy.ablation import GUARDS, mostly_wet
 from benchmarks.accuracy.goals import GOALS, goals_table
 from benchmarks.accuracy.matching import match
 from benchmarks.accuracy.report import Section, markdown
-from benchmarks.accuracy.simulated import series
+from benchmarks.accuracy.simulated import campaign, series
 from benchmarks.accuracy.simulated.placing import KINDS, LARGEST_M2, SMALLEST_M2, Placed, scatter
 from benchmarks.accuracy.simulated.scoring import outline_offset_m, score_seed
 from benchmarks.accuracy.simulated.shore import true_shore
@@ -222,6 +222,23 @@ def test_without_a_level_what_is_mostly_wet_is_expected_wet() -> None:
     dry = np.array([[[1, 5, 0]], [[2, 5, 0]]], np.uint16)
     history = LevelHistory(np.array([0.2, 0.8], np.float32), wet, dry)
     assert mostly_wet(history, 0.1, 0.05).tolist() == [[9, 0, 0]]
+
+
+def test_a_seed_that_other_code_made_is_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def run(folder: Path, seed: int, *, objects: bool) -> dict:
+        made.append(seed)
+        return {"seed": seed}
+
+    monkeypatch.setattr(campaign, "run_seed", run)
+    item = (tmp_path / "scratch", tmp_path / "keep", 4, True)
+    for mark, times in (("one", 1), ("one", 1), ("two", 2)):
+        monkeypatch.setattr(campaign, "code_mark", lambda mark=mark: mark)
+        assert campaign._one(item) == {"seed": 4}
+        assert len(made) == times
 
 
 def test_the_command_writes_both_files(

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.report import Section, Table, markdown
-from benchmarks.accuracy.simulated.campaign import DEVELOPMENT, parallel
+from benchmarks.accuracy.simulated.campaign import DEVELOPMENT, code_mark, parallel
 from benchmarks.accuracy.simulated.running import describe, run_once
 from benchmarks.accuracy.simulated.scoring import score_seed
 from benchmarks.accuracy.simulated.series import make_series
@@ -130,7 +130,7 @@ GUARDS = (
 def run_guards(item: tuple[Path, int, Path | None]) -> list[dict[str, Any]]:
     """Run one seed with every guard off in turn, in the order of :data:`GUARDS`."""
     folder, seed, keep = item
-    kept = keep / f"ablation-{seed}.json" if keep else None
+    kept = keep / f"ablation-{code_mark()}-{seed}.json" if keep else None
     if kept and kept.is_file():
         return json.loads(kept.read_text(encoding="utf-8"))
     shutil.rmtree(folder, ignore_errors=True)

@@ -9,6 +9,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +37,7 @@ def run_all(
 def _one(item: tuple[Path, Path | None, int, bool]) -> dict[str, Any]:
     scratch, keep, seed, objects = item
     name = f"{seed}{'' if objects else '-empty'}"
-    kept = keep / f"{name}.json" if keep else None
+    kept = keep / code_mark() / f"{name}.json" if keep else None
     if kept and kept.is_file():
         return json.loads(kept.read_text(encoding="utf-8"))
     result = run_seed(scratch / name, seed, objects=objects)
@@ -45,6 +47,19 @@ def _one(item: tuple[Path, Path | None, int, bool]) -> dict[str, Any]:
         part.write_text(json.dumps(result), encoding="utf-8")
         part.rename(kept)
     return result
+
+
+@cache
+def code_mark() -> str:
+    """Name all code that a seed's result depends on: another code finds nothing kept."""
+    root = Path(__file__).resolve().parents[3]
+    digest = sha256()
+    for folder in ("pipeline", "sample_scenes", "benchmarks/accuracy"):
+        for path in sorted((root / folder).rglob("*.py")):
+            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    for path in sorted((root / "config").rglob("*.yaml")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def parallel(

@@ -103,7 +103,7 @@ def false_table(scored: Sequence[Scored]) -> Table:
         "Exposure is the length of the river's centreline, or of the axes of the reservoir's arms,"
         " inside the corridor, times the twelve months of the patrol. All traps are in every seed."
         f" Of {len(told)} corridors without a case {sum(n == 0 for n in told)} have no false one,"
-        f" and the worst has {max(told, default=0)}: where they cluster the interval is too narrow.",
+        f" and the worst has {max(told, default=0)}: where they cluster the interval is too short.",
     )
 
 
