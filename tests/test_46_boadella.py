@@ -69,13 +69,11 @@ def test_drawdown_alone_is_hardly_ever_sighted_and_never_certain(bench: ModuleTy
     reach = ndimage.binary_dilation(series.outline, iterations=10).astype(np.uint16)
     for day in bench.LATE:
         date = series.dates.index(day)
-        seen, _ = bench.ours(states[:date], reach, states[date])
+        # The program sets the hazy 13 January aside by name, so it is no history here either.
+        kept = [i for i in range(date) if series.dates[i] != "2020-01-13"]
+        seen, _ = bench.ours(states[kept], reach, states[date])
         assert not any(s.certain for s in seen)
-        # The hazy 13 January, which the program sets aside, is history here: it calls one more
-        # patch of bank water than there was.
-        level_known = [s for s in seen if s.measures["known_looks"] > 1]
-        assert not level_known
-        assert len(seen) <= 3
+        assert len(seen) <= 2
 
 
 def test_pasted_fills_are_found_where_differencing_drowns(bench: ModuleType) -> None:
