@@ -96,6 +96,7 @@ def _parse(arguments: Sequence[str] | None) -> _Given:
         seeds=None if given.seeds is None else tuple(given.seeds),
         empty=None if given.empty is None else tuple(given.empty),
         keep=given.keep,
+        pictures=given.out or Path("out/accuracy"),
     )
     return _Given(tuple(given.only), given.out, given.into, asked)
 

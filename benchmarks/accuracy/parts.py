@@ -8,7 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy import confidence
+from benchmarks.accuracy import (
+    confidence,
+    real_change,
+    real_injected,
+    real_registration,
+    real_sensors,
+    real_sequence,
+    real_water,
+)
 from benchmarks.accuracy.report import Section
 from benchmarks.accuracy.simulated import tables, versus
 from benchmarks.accuracy.simulated.campaign import HELD_OUT, HELD_OUT_EMPTY, run_all
@@ -24,6 +32,7 @@ class Asked:
     seeds: tuple[int, ...] | None = None
     empty: tuple[int, ...] | None = None
     keep: Path | None = None
+    pictures: Path = Path("out/accuracy")
 
 
 def _simulated(asked: Asked) -> Section:
@@ -36,6 +45,14 @@ def _baselines(asked: Asked) -> Section:
 
 def _confidence(asked: Asked) -> Section:
     return confidence.section([score_seed(r) for r in _seeds(asked)])
+
+
+def _real(measure: Callable[[Path, Path], Section]) -> Callable[[Asked], Section]:
+    def part(asked: Asked) -> Section:
+        asked.pictures.mkdir(parents=True, exist_ok=True)
+        return measure(asked.data, asked.pictures)
+
+    return part
 
 
 @cache
@@ -51,4 +68,10 @@ PARTS: dict[str, Callable[[Asked], Section]] = {
     "simulated": _simulated,
     "baselines": _baselines,
     "confidence": _confidence,
+    "real_water": _real(real_water.measure),
+    "real_change": _real(real_change.measure),
+    "real_registration": _real(real_registration.measure),
+    "real_sequence": _real(real_sequence.measure),
+    "real_injected": _real(real_injected.measure),
+    "real_sensors": _real(real_sensors.measure),
 }

@@ -47,6 +47,7 @@ from benchmarks.accuracy.real_series import (
     write_notes,
 )
 from benchmarks.accuracy.report import Section, Table, markdown
+from benchmarks.accuracy.stats import wilson as interval
 from benchmarks.boadella_fills import load_grid
 from pipeline.grid import reproject
 
@@ -204,7 +205,9 @@ def measure(data: Path, out: Path, seeds: int = 4, verbose: bool = False) -> Sec
         Table("Beside recall", ("measure", "value"), rows),
         _causes(outcomes),
     )
-    numbers = {"recall_1000": recall, "false_density": density, "false_upper": high}
+    sure = interval(sum(v.state == "found" for v in large), len(large))
+    numbers = {"recall_large": recall, "recall_large_low": sure[0], "recall_large_high": sure[1]}
+    numbers |= {"false": density, "false_low": low, "false_high": high}
     return Section("real_injected", title, tables, numbers)
 
 
