@@ -115,6 +115,20 @@ def test_straw_and_brash_are_never_certain() -> None:
     assert not found.certain
 
 
+def test_puddles_do_not_make_straw_bare() -> None:
+    s = put(surface(), box(20, 30, 5, 10), (0.11, 0.19, -0.8), Ground.DRY)
+    s = put(s, box(20, 30, 5, 4), POND, Ground.WET)
+    (found,) = judge(s, bare=0.2)
+    assert isinstance(found, Sighting)
+    assert 0.2 < found.measures["wet_share"] < 0.5
+    assert not found.certain
+    heap = put(surface(), box(20, 30, 5, 10), HEAP, Ground.DRY)
+    heap = put(heap, box(20, 30, 5, 4), POND, Ground.WET)
+    assert [f.certain for f in judge(heap) if isinstance(f, Sighting)] == [True]
+    flooded = judge(heap, Region(0.13, fields_flooded=True))
+    assert [f.certain for f in flooded if isinstance(f, Sighting)] == [False]
+
+
 @pytest.mark.parametrize("look", [(0.04, 0.1, -0.6), (0.2, 0.45, -0.6)])
 def test_dark_or_green_ground_is_not_bare(look: tuple[float, ...]) -> None:
     assert judge(put(surface(), box(20, 30, 5, 7), look, Ground.DRY)) == []

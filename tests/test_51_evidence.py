@@ -12,6 +12,7 @@ from pipeline.adjudicate.evidence import (
     conclude,
     describe_transitions,
     fold,
+    lasting,
     one_per_pass,
     step,
 )
@@ -52,6 +53,7 @@ def looks(text: str, days: int = 5) -> list[Look]:
         ("h?h?h", "suspected"),
         ("uuuuuuu", "provisional"),
         ("huhu", "provisional"),
+        ("huuhuuh", "suspected"),
         ("hhu?h", "suspected"),
         ("hmmmm", "expired"),
         ("hm?mmm", "expired"),
@@ -90,6 +92,21 @@ def test_frozen_while_nobody_could_look() -> None:
     assert not fold(looks("hhh"), until=START + timedelta(days=10 + 60)).frozen
     assert not fold(looks("hhh" + "?" * 13 + "h")).frozen
     assert not fold(looks("mmm" + "?" * 13)).frozen
+
+
+def test_what_must_last_waits_again_after_it_was_gone() -> None:
+    wait = timedelta(days=20)
+    stood = lasting(looks("hhhhhh"), START, wait)
+    assert [k.certain for k in stood] == [False] * 4 + [True] * 2
+    back = lasting(looks("h" + "m" * 4 + "hhhhhh"), START, wait)
+    assert [k.certain for k in back[5:]] == [False] * 4 + [True] * 2
+    seldom = lasting(looks("hmmmhh"), START, wait)
+    assert [k.certain for k in seldom if k.seen is Seen.HIT] == [False, True, True]
+    assert lasting(looks("uh"), START, timedelta()) == looks("uh")
+
+
+def test_an_uncertain_hit_confirms_nothing() -> None:
+    assert fold(looks("hhhmmmmu"), FoldOptions(confirm_window=8)).state == "expired"
 
 
 texts = st.text(alphabet="hum?", max_size=24)

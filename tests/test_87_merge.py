@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -108,6 +109,19 @@ def test_what_both_saw_is_one_evidence() -> None:
     assert bank.evidence.state is MORE
     assert one.evidence.state is SURE
     assert [k.seen for k in one.looks] == [Seen.HIT] * 4
+
+
+def test_spoil_that_stands_like_an_island_stays_spoil_and_waits() -> None:
+    heap = candidate(Kind.CAI, 60, SURE)
+    island = replace(
+        candidate(Kind.CAI, 0, "uuuu"),
+        detector="zhan/1",
+        measures={"kind_cai": 0.75, "kind_zhan": 0.25, "wait_days": 90.0},
+    )
+    (one,), _ = one_problem_of([island, heap])
+    assert one.kind is Kind.CAI
+    assert one.evidence.state is MORE
+    assert not any(k.certain for k in one.looks if k.seen is Seen.HIT)
 
 
 def test_a_look_counts_once_and_the_own_verdict_goes_first() -> None:

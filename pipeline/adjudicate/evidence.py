@@ -120,6 +120,32 @@ def conclude(memory: Memory, options: FoldOptions, until: datetime | None) -> Ev
     )
 
 
+def lasting(
+    looks: Iterable[Look], since: datetime, wait: timedelta, options: FoldOptions | None = None
+) -> list[Look]:
+    """Let no hit be certain before the object has stood for ``wait`` without being gone.
+
+    ``since`` (UTC) is the first sighting that anybody had of it. Where clear misses say that it was
+    gone (``expire_misses`` in a row), waiting begins anew with the next hit: a boat that comes back
+    to its mooring has not stood there in between.
+    """
+    least = (options or FoldOptions()).expire_misses
+    begin: datetime | None = since
+    missed, out = 0, list[Look]()
+    for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
+        if look.seen is Seen.HIT:
+            missed = 0
+            begin = begin or look.on
+            sure = look.certain and look.on >= begin + wait
+            out.append(replace(look, certain=sure))
+            continue
+        if look.seen is Seen.MISS and look.on >= since:
+            missed += 1
+            begin = None if missed >= least else begin
+        out.append(look)
+    return out
+
+
 def describe_transitions(options: FoldOptions | None = None) -> str:
     """Give the table of transitions, for the documentation and for a puzzled reader."""
     o = options or FoldOptions()
@@ -157,7 +183,7 @@ def _hit(memory: Memory, look: Look, options: FoldOptions) -> Memory:
             appeared_after=memory.last_miss,
         )
     memory = replace(memory, hits=memory.hits + 1, missed=0, last_seen=look.on)
-    if sum(memory.recent) >= options.confirm_hits:
+    if look.certain and sum(memory.recent) >= options.confirm_hits:
         back = memory.state in (EvidenceState.EXPIRED, EvidenceState.RELAPSED)
         state = EvidenceState.RELAPSED if back else EvidenceState.SUSPECTED
         return replace(memory, state=state, confirmed=True)

@@ -38,6 +38,7 @@ from pipeline.model import Ground, Kind, Sighting
 MARGIN_PX = 32
 """Margin around an object's box that :func:`examine` needs in its view [px]."""
 
+_PUDDLES = 0.2  # share of water from which an object may be a flooded field
 _RAY_PX = 36  # how far from an object a strip over water is looked for
 _FLANK_PX = 3.0  # a strip has water this far on both sides
 _STRIP_PX = 8  # and is at least so long
@@ -145,7 +146,8 @@ def examine(
         numbers["looks"] >= least and not linear and not (soil and not _stays_bare(numbers, o))
     )
     known = np.count_nonzero(surface.levelled[mask]) >= n / 2
-    certain &= not (wet and (region.fields_flooded or not known))
+    certain &= not (wet and not known)
+    certain &= not (region.fields_flooded and numbers["wet_share"] >= _PUDDLES)
     return Sighting(
         Kind.CAI if wet else Kind.DUI,
         stamp[0],
@@ -230,7 +232,9 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
     ever = (surface.state == Ground.WET) & ~surface.land | surface.bar
     near = _distance(mask, ever)
     # The edge of an object is half what lies around it, and plants have a very low soil index.
-    inner = seen[NDVI] <= np.median(seen[NDVI])
+    dry = surface.state[mask] != Ground.WET  # a puddle has the lowest NDVI and no soil index
+    dry = dry if dry.any() else ~dry
+    inner = dry & (seen[NDVI] <= np.median(seen[NDVI][dry]))
     bare = marked.bare[mask][inner]
     index = {"bare": float(np.median(bare))} if np.isfinite(bare).all() else {}
     return index | {

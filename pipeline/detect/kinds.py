@@ -74,7 +74,7 @@ def water_scores(
     (:func:`pipeline.detect.zhan.examine`); empty where only 乱占 was weighed.
     """
     o = options or KindOptions()
-    island = float(np.mean([m.get("island", 0.0) for m in measures]))
+    island = float(np.mean([m.get("island", 0.0) for m in measures]) > 0.5)
     bar = float(np.median([m.get("bar_share", 0.0) for m in measures]))
     if bar < 0.5:
         return {}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble
+from pipeline.adjudicate.evidence import lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.detect.expect import (
     Baseline,
@@ -29,7 +30,7 @@ from pipeline.detect.waterline import outline
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
-from pipeline.model import Candidate, Case, Kind, Look, Pass, Seen, Tile, Window
+from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Pass, Seen, Tile, Window
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import ranks_of
 from pipeline.passes.follow_ground import Bench, ground_candidate, relook_ground
@@ -125,7 +126,7 @@ def relook(
         if case.detector != GROUND:
             found = _looks_at(pixels, first, (benches, states), options)
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
-            found = _lasting(found, (case.evidence.first_seen or start) + wait)
+            found = lasting(found, case.evidence.first_seen or start, wait)
         else:
             bench = benches.ground(first)
             found = relook_ground(site, bench, case, pixels, options.watch.ground)
@@ -136,12 +137,13 @@ def relook(
 
 
 def _known_since(track: Track, earlier: Sequence[tuple[Case, Sparse]]) -> datetime:
-    """Give the first sighting of an object by any patrol."""
+    """Give the first sighting of an object, by any patrol, since it was last gone."""
     own = set(zip(track.rows.tolist(), track.cols.tolist(), strict=True))
     since = track.first_on
     for case, (rows, cols) in earlier:
         first = case.evidence.first_seen
-        if first is None or first >= since:
+        gone = case.evidence.state is EvidenceState.EXPIRED
+        if gone or first is None or first >= since:
             continue
         if own & set(zip(rows.tolist(), cols.tolist(), strict=True)):
             since = first
@@ -221,9 +223,9 @@ def _candidate(
     states = data[1]
     options, until, since = how
     grid = site.store.grid
-    wait = timedelta(days=float(np.median([s.measures["wait_days"] for s in track.sightings])))
+    wait = _wait(track)
     found = _looks_at((track.rows, track.cols), track.first_on, data, options)
-    found = _lasting(with_sightings(found, track), since + wait)
+    found = lasting(with_sightings(found, track), since, wait, options.adjudicate.fold)
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
     candidate = assemble(
         track,
@@ -249,11 +251,11 @@ def _candidate(
     )
 
 
-def _lasting(looks: Sequence[Look], sure_from: datetime) -> list[Look]:
-    """Let no hit be certain before the object has lasted long enough."""
-    return [
-        replace(k, certain=False) if k.seen is Seen.HIT and k.on < sure_from else k for k in looks
-    ]
+def _wait(track: Track) -> timedelta:
+    """Give how long an object must have stood: as long as most of its sightings ask."""
+    days = [s.measures["wait_days"] for s in track.sightings]
+    most = sum(d > 0 for d in days) > len(days) / 2
+    return timedelta(days=max(days) if most else 0.0)
 
 
 def _looks_at(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble
+from pipeline.adjudicate.evidence import lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
 from pipeline.detect.change import WATER, Surface
@@ -97,6 +98,7 @@ def ground_candidate(
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
     found = _with_sightings(found, track, how[2] + trait.wait, bool(measures["strip"]))
+    found = lasting(found, how[2], trait.wait, how[0].fold)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
     kind = next(iter(kind_scores([s.measures for s in track.sightings], options.kinds)))
     candidate = assemble(
@@ -120,7 +122,9 @@ def relook_ground(
     """Look again at the place of an earlier case of changed ground."""
     first = case.evidence.first_seen
     assert first is not None
-    return looks_at_ground(site, bench, pixels, trait_of(case.measures), (first, options))
+    trait = trait_of(case.measures)
+    found = looks_at_ground(site, bench, pixels, trait, (first, options))
+    return lasting(found, first, trait.wait)
 
 
 def looks_at_ground(

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import shapely
 
-from pipeline.adjudicate.evidence import FoldOptions, fold
+from pipeline.adjudicate.evidence import FoldOptions, fold, lasting
 from pipeline.grid import geodesic_area_m2
 from pipeline.model import Candidate, EvidenceState, Kind, Look, Seen
 from pipeline.passes.change import DETECTOR as GROUND
@@ -67,10 +67,22 @@ def one_problem(
         own, others = candidates[i], taken.get(i, [])
         if not others:
             return own
-        looks = _fused(own.looks, [o.looks for o in others])
+        looks = _waiting(_fused(own.looks, [o.looks for o in others]), [own, *others], options)
         return replace(_grown(own, others), looks=looks, evidence=fold(looks, options, until))
 
     return [whole(i) for i in range(len(candidates)) if i not in gone], len(gone)
+
+
+def _waiting(
+    looks: Sequence[Look], parts: Sequence[Candidate], options: FoldOptions
+) -> tuple[Look, ...]:
+    """Let an island go on waiting until boats would have left, whatever the other detector says."""
+    days = [c.measures.get("wait_days", 0.0) for c in parts if c.detector != GROUND]
+    firsts = [c.evidence.first_seen for c in parts if c.evidence.first_seen is not None]
+    if not firsts:
+        return tuple(looks)
+    wait = timedelta(days=max(days, default=0.0))
+    return tuple(lasting(looks, min(firsts), wait, options))
 
 
 def _fused(own: Sequence[Look], others: Sequence[Sequence[Look]]) -> tuple[Look, ...]:
@@ -109,12 +121,12 @@ def _touching(candidates: Sequence[Candidate]) -> dict[int, set[int]]:
 
 
 def _grown(candidate: Candidate, others: Sequence[Candidate]) -> Candidate:
-    """Add the outlines of the others; changed ground becomes 乱占 first."""
+    """Add the outlines of the others; changed ground becomes 乱占 first where land has grown."""
     whole = shapely.union_all([candidate.polygon, *(o.polygon for o in others)])
     scenes = {*candidate.scene_ids, *(i for o in others for i in o.scene_ids)}
     measures = dict(candidate.measures)
     kind = candidate.kind
-    if candidate.detector == GROUND:
+    if candidate.detector == GROUND and any(o.kind is Kind.ZHAN for o in others):
         kind = Kind.ZHAN
         scores = {n: v for n, v in measures.items() if n.startswith("kind_")}
         measures |= {n: round(v * (1 - _FILL_SCORE), 3) for n, v in scores.items()}

@@ -4,8 +4,8 @@ Two rules, per pixel, over looks at which the surroundings are otherwise clear:
 
 * *bright surface*: flagged on most of them, and most of the flagged ones show one spectrum;
 * *new object*: flagged on three consecutive ones with one spectrum and no shadow that fits. A look
-  that shows the same spectrum, clearly brighter than the pixel ever was, but is not flagged counts
-  as well: what is flagged now and then is the edge of a roof and not a passing cloud.
+  that shows the same spectrum, clearly brighter than the pixel was on average, but is not flagged
+  counts as well: what is flagged now and then is the edge of a roof and not a passing cloud.
 
 A pixel so recognised is given back on every look that shows the same spectrum, and only there, so
 a cloud over a roof stays a cloud.
@@ -217,22 +217,28 @@ def _newcomer(  # pragma: no cover - compiled
     """Give the newest look of the first unbroken run that is long enough, or -1."""
     r, c = place
     run, last = 0, -1
-    usual = np.inf  # darkest unflagged look so far
+    total, count = 0.0, 0  # of unflagged looks that show something else
     for t in clear:
         flagged = state[0][t, r, c]
         same = last >= 0 and _same(spectrum, place, last, t, tolerance)
         if flagged and not state[1][t, r, c]:
             run = run + 1 if same else 1
             last = t
-        elif not flagged and same and spectrum[0][t, r, c] >= usual + needs[1]:
+        elif (
+            not flagged and same and count > 0 and spectrum[0][t, r, c] >= total / count + needs[1]
+        ):
             run += 1
             last = t
+            if run >= needs[0]:
+                return t
+            continue  # it tells nothing of what was there before
         elif not (flagged and same):  # a dark patch in the shadow's direction alone proves nothing
             run, last = 0, -1
         if run >= needs[0]:
             return t
         if not flagged:
-            usual = min(usual, spectrum[0][t, r, c])
+            total += spectrum[0][t, r, c]
+            count += 1
     return -1
 
 
