@@ -146,7 +146,8 @@ def test_the_true_shore_lies_where_the_ground_meets_the_level(world: World) -> N
 def _case(name: str, kind: str, shape: shapely.Geometry, shelf: str = "suspected") -> dict:
     return {
         "id": name, "kind": kind, "corridor": "a", "shelf": shelf, "state": shelf, "hits": 3,
-        "misses": 0, "certain": 3, "first": None, "suspected_on": "2025-03-01", "score": 0.6,
+        "misses": 0, "certain": 3, "first": None, "score": 0.6,
+        "suspected_on": "2025-03-01" if shelf == "suspected" else None,
         "measures": {}, "detector": "ground/1", "area_m2": shape.area, "wkt": shape.wkt,
     }  # fmt: skip
 
@@ -177,6 +178,10 @@ def test_a_score_counts_what_was_asked_and_calls_the_rest_false() -> None:
         _case("d", "cai", box(0, 60, 100, 120)),  # a second one over the same object
         _case("n", "cai", box(1000, 0, 1030, 15), "watch"),
         wrong,
+        # Suspected in March and gone by December: the office had it all the same.
+        _case("e", "zhan", box(5000, 0, 5090, 90), "gone")
+        | {"state": "expired", "suspected_on": "2025-03-01", "corridor": "b"},
+        _case("g", "zhan", box(6000, 0, 6090, 90), "gone") | {"state": "expired"},
         _case("u", "cai", box(2000, 0, 2100, 90)),  # true, but too few looks could show it
     ]
     scored = score_seed(_result(cases))
@@ -186,6 +191,7 @@ def test_a_score_counts_what_was_asked_and_calls_the_rest_false() -> None:
     assert {(t.id, t.like, t.empty) for t in scored.strays} == {
         ("d", "part, duplicate or giant over a true object", False),
         ("w", "harvest", True),
+        ("e", "harvest", True),
     }
     assert scored.exposure == pytest.approx({"a": 1.2, "b": 0.6})
     assert scored.empty_exposure == pytest.approx(0.6)

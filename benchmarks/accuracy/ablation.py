@@ -108,10 +108,12 @@ GUARDS = (
     ),
     Guard("quarantine", {"prepare": {"quarantine": {"share": 0.99}}}),
     Guard(
-        "persistence (one certain hit is enough, ponds need not last)",
+        "persistence (one certain hit is enough, nothing need last)",
         {
             "adjudicate": {"fold": {"confirm_hits": 1, "confirm_window": 1}},
-            **_ground(disturb={"wait_water_days": 0.0}),
+            **_ground(
+                disturb={"wait_water_days": 0.0, "wait_bar_days": 0.0, "wait_soil_days": 0.0}
+            ),
         },
     ),
     Guard(

@@ -106,12 +106,15 @@ def score_seed(result: Result) -> Scored:
     used |= {id(noted[p.candidate]) for p in waiting.values()}
     traps = [(t["trap"], shapely.from_wkt(t["wkt"])) for t in result["traps"]]
     known = [(o["id"], s) for o, s in zip(objects, shapes, strict=True)]
+    # What was suspected in some month was told to the office, whatever imagery said of it later.
+    once = [c for c in cases if c["shelf"] == "gone" and c["state"] == "expired"]
     strays = [
         Stray(
-            seed, c["id"], c["kind"], c["corridor"], c["shelf"], c["score"], c["area_m2"],
+            seed, c["id"], c["kind"], c["corridor"],
+            "suspected" if c["suspected_on"] else c["shelf"], c["score"], c["area_m2"],
             looks_like(c["shape"], known, traps), c["corridor"] != result["home"],
         )
-        for c in (*told, *noted)
+        for c in (*told, *noted, *(c for c in once if c["suspected_on"]))
         if id(c) not in used
     ]  # fmt: skip
     exposure = {k: km / 100 * result["months"] for k, km in result["km"].items()}
