@@ -127,6 +127,28 @@ def test_an_old_store_stays_while_the_new_one_lacks_passes_of_it(tmp_path: Path)
     assert (old / "a/pass.json").exists()
 
 
+def test_a_leftover_of_an_interrupted_removal_is_in_nobodys_way(tmp_path: Path) -> None:
+    old, drop = beside(tmp_path, ("a",), ("a",))
+    (old.with_name(f".{old.name}.gone") / "a").mkdir(parents=True)
+    (line,) = drop()
+    assert "was removed" in line
+    assert old.name not in " ".join(stores(tmp_path))
+
+
+def test_an_old_store_that_cannot_be_removed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, drop = beside(tmp_path, ("a",), ("a",))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    (line,) = drop()
+    assert "could not be removed: Permission denied" in line
+    assert old.exists()
+
+
 def test_replacing_a_corridor_says_what_it_costs(tmp_path: Path) -> None:
     config = office.make_config(tmp_path)
     file = office.write_geojson(

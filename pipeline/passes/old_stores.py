@@ -71,6 +71,7 @@ def drop_old_stores(workflow: Workflow, corridor: Corridor) -> list[str]:
     store is moved aside before it is removed: if that is interrupted, no half of it is ever read.
     """
     lines: list[str] = []
+    _sweep_out(workflow, corridor)  # what an interrupted removal left would stand in the way
     for old in old_stores(workflow, corridor):
         users = _users(old)
         others = [name for name in users if name != workflow.name]
@@ -86,8 +87,17 @@ def drop_old_stores(workflow: Workflow, corridor: Corridor) -> list[str]:
             lines.append(f"{corridor.id}: the old store {old} is kept: {why}")
             continue
         size = in_words(folder_bytes(old))
-        old.rename(old.with_name(f".{old.name}.gone"))
+        try:
+            old.rename(old.with_name(f".{old.name}.gone"))
+        except OSError as error:
+            why = f"could not be removed: {error.strerror or type(error).__name__}"
+            lines.append(f"{corridor.id}: the old store {old} {why}")
+            continue
         lines.append(f"{corridor.id}: the old store {old.name} ({size}) was removed")
+    _sweep_out(workflow, corridor)
+    return lines
+
+
+def _sweep_out(workflow: Workflow, corridor: Corridor) -> None:
     for gone in (workflow.state / "store").glob(f".{corridor.id}-*.gone"):
         shutil.rmtree(gone, ignore_errors=True)
-    return lines
