@@ -74,15 +74,20 @@ def list_stock(request: StockRequest) -> ExitCode:
         )
         for corridor in corridors:
             passes = searched.passes[corridor.id]
+            before = [f for f in old if f["properties"]["corridor_id"] == corridor.id]
             site = open_site(workflow, corridor, passes, progress) if passes else None
             if site is None:
                 aside, unreachable = why_unopened(passes)
                 stocked.append(Stocked(set_aside=aside, unreachable=unreachable))
+                features += _kept(corridor, before)
                 continue
             note_use(site.store.root, workflow)
             found = take_stock(workflow, site, passes, cases)
             stocked.append(found)
-            features += _features(corridor, found, attribute, old, workflow)
+            if before and (found.unreachable or not found.looks):
+                features += _kept(corridor, before)
+                continue
+            features += _features(corridor, found, attribute, before, workflow)
             count = len(found.objects)
             print(f"{corridor.id}: {count} objects stand there, by {found.looks} looks")
         write_bytes(where / FILE, to_bytes(feature_collection(features)))
@@ -90,11 +95,18 @@ def list_stock(request: StockRequest) -> ExitCode:
     return _close(stocked, searched.unreachable)
 
 
+def _kept(corridor: Corridor, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep the list of a corridor that could not be read: it, and its ids, are made only once."""
+    if before:
+        print(f"{corridor.id}: not everything could be read, its list of before stays")
+    return before
+
+
 def _features(
     corridor: Corridor,
     found: Stocked,
     attribute: Attributor,
-    old: list[dict[str, Any]],
+    before: list[dict[str, Any]],
     workflow: Workflow,
 ) -> list[dict[str, Any]]:
     day = workflow.period.end
@@ -108,7 +120,7 @@ def _features(
         )
         for one in found.objects
     ]
-    keep_ids(features, [f for f in old if f["properties"]["corridor_id"] == corridor.id])
+    keep_ids(features, before)
     return features
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 from shapely.geometry import Point
@@ -23,6 +23,7 @@ GEOD = Geod(ellps="WGS84")
 CHINA = st.tuples(st.floats(74, 134), st.floats(4, 53))
 
 
+@settings(deadline=None)
 @given(CHINA, st.sampled_from([Datum.GCJ02, Datum.BD09]))
 def test_what_is_shifted_comes_back(place: tuple[float, float], datum: Datum) -> None:
     points = np.array([place])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -316,6 +316,7 @@ class FakePages:
         return page
 
 
+@settings(deadline=None)
 @given(
     contents=st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=4), min_size=1, max_size=12),
     back=st.none() | st.integers(0, 11),

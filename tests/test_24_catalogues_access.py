@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from requests.exceptions import ProxyError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,6 +27,7 @@ from test_22_rasters_remote import written
 from test_83_served import served
 
 from pipeline.access import Access
+from pipeline.acquire.api import unreachable
 from pipeline.acquire.local_api import serve
 from pipeline.acquire.source import StacSource
 from pipeline.acquire.stac import search_stac
@@ -315,3 +317,16 @@ def test_an_address_that_may_hold_a_secret_is_refused_and_not_said(url: str) -> 
         (error,) = refused.value.errors()
         assert "access.signing" in error["msg"]
         assert "s3cr3t" not in error["msg"]
+
+
+@pytest.mark.parametrize(
+    ("behind", "words"),
+    [
+        ("[Errno 111] Connection refused", "cannot be reached"),
+        ("Tunnel connection failed: 403 Forbidden", "lets nothing through"),
+    ],
+)
+def test_a_proxy_that_fails_is_named_and_not_the_catalogue(behind: str, words: str) -> None:
+    error = ProxyError(f"Caused by ProxyError('Unable to connect to proxy', OSError('{behind}'))")
+    said = unreachable("https://stac.example", error).what
+    assert said.endswith(f"the proxy (access.proxy, or HTTPS_PROXY) {words}")

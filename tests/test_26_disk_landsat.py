@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -83,6 +83,7 @@ def test_classes_are_read_as_the_mask_knows_them(tmp_path: Path) -> None:
     assert set(np.unique(seen[125:170])) == {0}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**16 - 1))
 def test_every_qa_value_has_one_code(value: int) -> None:
     (code,) = scl_codes(np.array([value], np.uint16), "qa_pixel")

@@ -19,7 +19,16 @@ import parcel
 import tiny
 
 from pipeline.acquire.disk.source import DiskSource
-from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.config import choose_corridors, load_workflow
+from pipeline.errors import (
+    ConfigurationError,
+    ExitCode,
+    SceneUnusableError,
+    SourceUnreachableError,
+)
+from pipeline.model import Scene
+from pipeline.passes import pictures
+from pipeline.passes.corridor import Judged
 from pipeline.run import RunRequest, run_workflow
 
 RANGE = {
@@ -190,6 +199,33 @@ def test_two_pictures_put_a_new_roof_on_watch_and_nowhere_else(tmp_path: Path) -
     before = tiny.outputs(tmp_path)
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
     assert tiny.outputs(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "silent"),
+    [
+        (SourceUnreachableError("no answer", "wait"), ["no answer"]),
+        (SceneUnusableError("torn", "copy it again"), []),
+    ],
+)
+def test_pictures_that_cannot_be_read_are_unread_and_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, silent: list[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pictures, "_Sheet", fail)
+    workflow = load_workflow(tiny.workflow(tmp_path, tmp_path))
+    (corridor,) = choose_corridors(workflow, ())
+    made = [
+        (name, "mosaic-rgb8", "", datetime(2024, month, 20, tzinfo=UTC), box(113, 27, 114, 28))
+        for name, month in (("old", 11), ("new", 12))
+    ]
+    pair = [Scene(*one, {}, "", "", "", None, None, None) for one in made]
+    judged = Judged("tiny")
+    pictures.add_pictures(workflow, corridor, pair, judged, None)
+    assert (judged.counted, judged.unread) == ((), ("picture_old", "picture_new"))
+    assert judged.unreachable == silent
 
 
 def _utm(point: list[float]) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -93,6 +93,7 @@ def test_windows_that_contradict_each_other_are_no_vote() -> None:
     assert vote(shifts, OPTIONS).residual_px > 1.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-0.1, 0.1), min_size=5, max_size=20))
 def test_a_minority_of_wild_windows_does_not_move_the_vote(noise: list[float]) -> None:
     good = [WindowShift(0.5 + n, -0.3 - n, 0.9) for n in noise]

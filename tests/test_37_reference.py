@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.prepare.reference import ReferenceOptions, epochs, quarter_of
@@ -18,6 +18,7 @@ def times(found: list[int]) -> list[datetime]:
     return [START + timedelta(days=d) for d in found]
 
 
+@settings(deadline=None)
 @given(days)
 def test_every_look_has_one_quarter_and_a_reference(found: list[int]) -> None:
     series = times(found)
@@ -43,6 +44,7 @@ def test_every_look_has_one_quarter_and_a_reference(found: list[int]) -> None:
         )
 
 
+@settings(deadline=None)
 @given(days, st.integers(0, 2500))
 def test_another_look_changes_only_quarters_that_rest_on_it(found: list[int], new: int) -> None:
     """A look never reaches back, but into quarters that had no year of looks before them."""
@@ -64,6 +66,7 @@ def test_another_look_changes_only_quarters_that_rest_on_it(found: list[int], ne
             assert after[quarter][1] == around
 
 
+@settings(deadline=None)
 @given(days)
 def test_an_old_series_rests_on_the_newest_whole_year(found: list[int]) -> None:
     dense = sorted({*found, *range(0, 1500, 20)})

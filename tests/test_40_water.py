@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.detect.water import WaterOptions, ground_state, water_score
@@ -64,6 +64,7 @@ def test_unknown_where_not_clear_nan_or_near_the_threshold() -> None:
 reflectance = st.floats(0, 1.2, allow_nan=False)
 
 
+@settings(deadline=None)
 @given(reflectance, reflectance, reflectance, reflectance, st.floats(0.001, 0.3))
 def test_more_swir_is_never_more_water(g: float, r: float, n: float, s: float, more: float) -> None:
     low, high = water_score(_bands((g, r, n, s))), water_score(_bands((g, r, n, s + more)))

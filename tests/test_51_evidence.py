@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.adjudicate.evidence import (
@@ -112,6 +112,7 @@ def test_an_uncertain_hit_confirms_nothing() -> None:
 texts = st.text(alphabet="hum?", max_size=24)
 
 
+@settings(deadline=None)
 @given(texts, st.randoms(use_true_random=False))
 def test_order_never_matters(text: str, random: object) -> None:
     mixed = looks(text)
@@ -119,6 +120,7 @@ def test_order_never_matters(text: str, random: object) -> None:
     assert fold(mixed) == fold(looks(text))
 
 
+@settings(deadline=None)
 @given(texts, st.data())
 def test_a_pass_counts_once(text: str, data: st.DataObject) -> None:
     some = looks(text)
@@ -126,6 +128,7 @@ def test_a_pass_counts_once(text: str, data: st.DataObject) -> None:
     assert fold([*some, *twice]) == fold(some)
 
 
+@settings(deadline=None)
 @given(texts, st.integers(0, 24))
 def test_splitting_a_period_into_runs_changes_nothing(text: str, cut: int) -> None:
     options = FoldOptions()
@@ -140,6 +143,7 @@ def test_splitting_a_period_into_runs_changes_nothing(text: str, cut: int) -> No
     assert fold([*some[cut:], *one_per_pass(some[:cut])]) == fold(some)
 
 
+@settings(deadline=None)
 @given(texts)
 def test_looks_that_could_not_see_change_nothing(text: str) -> None:
     until = START + timedelta(days=300)
@@ -147,6 +151,7 @@ def test_looks_that_could_not_see_change_nothing(text: str) -> None:
     assert fold(looks(text), until=until) == fold(clear, until=until)
 
 
+@settings(deadline=None)
 @given(texts, st.data())
 def test_a_hit_for_a_miss_never_costs_confirmation(text: str, data: st.DataObject) -> None:
     misses = [i for i, c in enumerate(text) if c == "m"]
@@ -159,6 +164,7 @@ def test_a_hit_for_a_miss_never_costs_confirmation(text: str, data: st.DataObjec
         assert fold(looks(better)).state in confirmed
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="um?", max_size=24))
 def test_uncertain_looks_never_confirm(text: str) -> None:
     assert fold(looks(text)).state not in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from affine import Affine
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.adjudicate.candidates import assemble, outline
@@ -16,6 +16,7 @@ GRID = Grid("EPSG:32649", Affine(10, 0, 700000, 0, -10, 3080000), (400, 400))
 START = datetime(2025, 1, 1, 3, tzinfo=UTC)
 
 
+@settings(deadline=None)
 @given(st.sets(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1))
 def test_outline_has_the_pixels_area_and_is_valid(pixels: set[tuple[int, int]]) -> None:
     rows, cols = np.array(sorted(pixels), dtype=np.int32).T

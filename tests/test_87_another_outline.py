@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from shapely.affinity import scale
@@ -15,10 +16,13 @@ import office
 import tiny
 
 from pipeline.baseline import BuildRequest, build_baseline
+from pipeline.config import choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.datum import Datum
 from pipeline.ledger import open_ledger
 from pipeline.office.corridors import AddRequest, add_corridor
+from pipeline.passes.old_stores import drop_old_stores, note_use
+from pipeline.passes.site import store_root
 from pipeline.run import RunRequest, run_workflow
 
 
@@ -101,6 +105,48 @@ def test_a_store_that_another_workflow_uses_is_kept_until_it_too_has_moved_on(
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
     assert before not in stores(tmp_path)
     assert len(stores(tmp_path)) == 1
+
+
+def beside(folder: Path, old_ids: tuple[str, ...], new_ids: tuple[str, ...]) -> tuple[Path, Any]:
+    """Lay an old store and today's beside each other; give the old one and what drops it."""
+    workflow = load_workflow(tiny.workflow(folder, folder))
+    (corridor,) = choose_corridors(workflow, ())
+    old = folder / "state/store/tiny-00000000-10m"
+    for root, ids in ((old, old_ids), (store_root(workflow, corridor, 10), new_ids)):
+        for name in ids:
+            (root / name).mkdir(parents=True)
+            (root / name / "pass.json").write_text("{}", encoding="utf-8")
+    note_use(old, workflow)
+    return old, lambda: drop_old_stores(workflow, corridor)
+
+
+def test_an_old_store_stays_while_the_new_one_lacks_passes_of_it(tmp_path: Path) -> None:
+    old, drop = beside(tmp_path, ("a", "b", "c"), ("c", "d"))
+    (line,) = drop()
+    assert "is kept: 2 of its passes are not in the new one yet" in line
+    assert (old / "a/pass.json").exists()
+
+
+def test_a_leftover_of_an_interrupted_removal_is_in_nobodys_way(tmp_path: Path) -> None:
+    old, drop = beside(tmp_path, ("a",), ("a",))
+    (old.with_name(f".{old.name}.gone") / "a").mkdir(parents=True)
+    (line,) = drop()
+    assert "was removed" in line
+    assert old.name not in " ".join(stores(tmp_path))
+
+
+def test_an_old_store_that_cannot_be_removed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, drop = beside(tmp_path, ("a",), ("a",))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    (line,) = drop()
+    assert "could not be removed: Permission denied" in line
+    assert old.exists()
 
 
 def test_replacing_a_corridor_says_what_it_costs(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
+from pipeline import inventory
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.inventory import StockRequest, list_stock
+from pipeline.passes.stock import Stocked
 from pipeline.run import RunRequest, run_workflow
 
 ROOF = np.array((0.215, 0.225, 0.230, 0.255, 0.245, 0.215))[:, None, None]
@@ -78,6 +81,30 @@ def test_an_object_that_was_redrawn_keeps_its_id(path: Path) -> None:
     file.write_text(json.dumps(content), encoding="utf-8")
     list_stock(StockRequest(path))
     assert {f["id"] for f in stock(path)} == {f["id"] for f in content["features"]}
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_server_that_is_down_takes_no_list_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: bool
+) -> None:
+    images = tiny.write_scenes(tmp_path / "images", only=range(1))
+    workflow = tiny.workflow(tmp_path, images)
+    feature = {
+        "type": "Feature",
+        "id": "stock-tiny-00000001",
+        "geometry": {"type": "Point", "coordinates": [113.0, 27.8]},
+        "properties": {"corridor_id": "tiny"},
+    }
+    file = tmp_path / "out/inventory/stock.geojson"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"features": [feature]}), encoding="utf-8")
+    site = SimpleNamespace(store=SimpleNamespace(root=tmp_path)) if opened else None
+    found = Stocked(looks=3, unreachable=["the server"])
+    monkeypatch.setattr(inventory, "open_site", lambda *_: site)
+    monkeypatch.setattr(inventory, "why_unopened", lambda *_: ([], ["the server"]))
+    monkeypatch.setattr(inventory, "take_stock", lambda *_: found)
+    assert list_stock(StockRequest(workflow)) == ExitCode.UNREACHABLE
+    assert [f["id"] for f in stock(workflow)] == [feature["id"]]
 
 
 def test_a_strange_file_in_its_place_is_not_overwritten(path: Path, tmp_path: Path) -> None:

@@ -127,7 +127,10 @@ def unreachable(url: str, error: Exception) -> SourceUnreachableError:
     )
 
 
+# The first that fits; behind a proxy's failure stands a reason that is none of the catalogue's.
 _REASONS = {
+    "Tunnel connection failed": "the proxy (access.proxy, or HTTPS_PROXY) lets nothing through",
+    "Unable to connect to proxy": "the proxy (access.proxy, or HTTPS_PROXY) cannot be reached",
     "Connection refused": "connection refused",
     "Failed to resolve": "its name cannot be resolved",
     "Name or service not known": "its name cannot be resolved",

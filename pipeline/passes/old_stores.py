@@ -1,8 +1,8 @@
 """Stores of a corridor as it was before: another outline begins a new store.
 
 A store keeps the pixels of one outline, packed, so another outline cannot use it. The old one stays
-until a run over the new one was finished, and goes then if no other workflow uses it. Cases are not
-in stores: nothing here touches the ledger.
+until a run over the new one was finished that holds every pass of it, and goes then if no other
+workflow uses it. Cases are not in stores: nothing here touches the ledger.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ def _users(root: Path) -> list[str]:
     return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
 
 
+def _complete(root: Path) -> set[str]:
+    return {p.parent.name for p in root.glob("*/pass.json")}
+
+
 def old_stores(workflow: Workflow, corridor: Corridor) -> list[Path]:
     """Give the stores that hold another outline of the corridor than today's."""
     own = store_root(workflow, corridor).name
@@ -56,7 +60,7 @@ def say_new_store(workflow: Workflow, corridor: Corridor, passes: int) -> list[s
     return [
         f"{corridor.id}: its outline (or tile_px, context_m) has changed since it was last read: a "
         f"new store begins, and {passes} passes are read again. The cases of the ledger stay. "
-        f"The old store ({size}) goes once a run over the new one is finished"
+        f"The old store ({size}) goes once the new one holds all its passes"
     ]
 
 
@@ -67,6 +71,7 @@ def drop_old_stores(workflow: Workflow, corridor: Corridor) -> list[str]:
     store is moved aside before it is removed: if that is interrupted, no half of it is ever read.
     """
     lines: list[str] = []
+    _sweep_out(workflow, corridor)  # what an interrupted removal left would stand in the way
     for old in old_stores(workflow, corridor):
         users = _users(old)
         others = [name for name in users if name != workflow.name]
@@ -76,9 +81,23 @@ def drop_old_stores(workflow: Workflow, corridor: Corridor) -> list[str]:
             if others != users:
                 _write_users(old, others)
             continue
+        missing = len(_complete(old) - _complete(store_root(workflow, corridor)))
+        if missing:
+            why = f"{missing} of its passes are not in the new one yet"
+            lines.append(f"{corridor.id}: the old store {old} is kept: {why}")
+            continue
         size = in_words(folder_bytes(old))
-        old.rename(old.with_name(f".{old.name}.gone"))
+        try:
+            old.rename(old.with_name(f".{old.name}.gone"))
+        except OSError as error:
+            why = f"could not be removed: {error.strerror or type(error).__name__}"
+            lines.append(f"{corridor.id}: the old store {old} {why}")
+            continue
         lines.append(f"{corridor.id}: the old store {old.name} ({size}) was removed")
+    _sweep_out(workflow, corridor)
+    return lines
+
+
+def _sweep_out(workflow: Workflow, corridor: Corridor) -> None:
     for gone in (workflow.state / "store").glob(f".{corridor.id}-*.gone"):
         shutil.rmtree(gone, ignore_errors=True)
-    return lines

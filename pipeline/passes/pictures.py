@@ -74,6 +74,8 @@ class Compared:
     candidates: tuple[Candidate, ...] = ()
     passes: tuple[Pass, ...] = ()  # the two pictures, as passes that counted
     set_aside: tuple[SetAside, ...] = ()
+    unread: tuple[str, ...] = ()  # pass ids of pictures that could not be read this time
+    unreachable: tuple[str, ...] = ()  # sources that gave no answer
 
 
 def compare_pictures(
@@ -110,7 +112,10 @@ def compare_pictures(
     except (SceneUnusableError, SourceUnreachableError) as error:
         name = f"{older.id} and {newer.id} in {corridor.id}"
         aside.append(SetAside(name, "detect", error.what, error.remedy))
-        return Compared(set_aside=tuple(aside))
+        # Nothing is known of them this time: what they said before stays.
+        unread = (_as_pass(older).id, _as_pass(newer).id)
+        silent = (error.what,) if isinstance(error, SourceUnreachableError) else ()
+        return Compared(set_aside=tuple(aside), unread=unread, unreachable=silent)
     passes = (_as_pass(older), _as_pass(newer))
     how = workflow.options.adjudicate
     found = tuple(_candidate(corridor, sheet.grid, c, passes, how) for c in changes)
@@ -137,6 +142,8 @@ def add_pictures(
         for p in found.passes
     ]
     judged.counted += tuple(p.id for p in found.passes)
+    judged.unread += found.unread
+    judged.unreachable += found.unreachable
 
 
 def _without(candidates: Sequence[Candidate], better: Sequence[Candidate]) -> list[Candidate]:
