@@ -296,6 +296,18 @@ def test_what_is_kept_is_not_computed_again(
         reduce_dates(where, passes, other)
 
 
+def test_masks_of_looks_set_aside_are_kept_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, passes = made(tmp_path, 64)
+    strict = OPTIONS.model_copy(update={"least_clear": 0.9})
+    first = reduce_dates(where, passes, strict)
+    assert 0 < len(first.passes) < len(passes)
+    keep_layers(where.store, first.mask_keys, {})
+    monkeypatch.setattr(clearsky, "_finish", no_work)
+    assert reduce_dates(where, passes, strict) == first
+
+
 def test_one_new_date_is_one_new_histogram(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     where, passes = made(tmp_path, 64)
     reduce_dates(where, passes[:-1], OPTIONS)

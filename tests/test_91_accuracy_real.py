@@ -19,7 +19,6 @@ from benchmarks.accuracy import (
     real_water,
 )
 from benchmarks.accuracy.real_baselines import auc, cva, ir_mad, otsu
-from benchmarks.accuracy.real_injected import bounds, wilson
 from benchmarks.accuracy.real_objects import (
     FINE,
     Layer,
@@ -35,6 +34,7 @@ from benchmarks.accuracy.real_run import Truth, score
 from benchmarks.accuracy.real_scene import NAMES
 from benchmarks.accuracy.real_series import Plan, schedule
 from benchmarks.accuracy.report import markdown
+from benchmarks.accuracy.stats import counted, poisson
 from pipeline.model import Case, Evidence, EvidenceState, Kind, Look, Seen, Status
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
@@ -145,11 +145,11 @@ def test_a_thin_outline_does_not_find_and_says_why() -> None:
 
 
 def test_bounds_are_exact_and_shares_have_intervals() -> None:
-    density, low, high = bounds(0, 2.0)
-    assert (density, low) == (0, 0)
+    low, high = poisson(0, 2.0)
+    assert low == 0
     assert high == pytest.approx(3.689 / 2, abs=1e-3)  # exact Poisson, 97.5 %
-    assert wilson(0, 0) == "-"
-    assert wilson(9, 10).startswith("9/10 = 0.90 (0.6")
+    assert counted(0, 0) == "-"
+    assert counted(9, 10) == "9/10 = 0.90 [0.60, 0.98]"
 
 
 def test_baselines_find_a_plain_change() -> None:

@@ -16,10 +16,12 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import shapes
-from scipy import linalg, ndimage, stats
+from scipy import ndimage
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 from skimage.filters import threshold_otsu
+
+from benchmarks.accuracy.real_baselines import ir_mad, mndwi
 
 Field = NDArray[np.float64]
 Bands = Mapping[str, NDArray[np.float32]]
@@ -30,12 +32,7 @@ MIN_PIXELS = 4
 def mndwi_change(before: Bands, after: Bands, clear: NDArray[np.bool_]) -> Field:
     """Absolute difference of MNDWI, (H, W)."""
     del clear
-    return np.abs(_mndwi(after) - _mndwi(before))
-
-
-def _mndwi(bands: Bands) -> Field:
-    green, swir = (np.maximum(bands[b].astype(np.float64), 1e-4) for b in ("green", "swir16"))
-    return (green - swir) / (green + swir)
+    return np.abs(mndwi(after) - mndwi(before)).astype(np.float64)
 
 
 def change_vector(before: Bands, after: Bands, clear: NDArray[np.bool_]) -> Field:
@@ -49,33 +46,16 @@ def change_vector(before: Bands, after: Bands, clear: NDArray[np.bool_]) -> Fiel
     return np.sqrt(total)
 
 
-def ir_mad(before: Bands, after: Bands, clear: NDArray[np.bool_], turns: int = 12) -> Field:
-    """Root of the chi-square statistic of iteratively reweighted canonical differences."""
-    x, y = (np.stack([b[n][clear] for n in before]).astype(np.float64) for b in (before, after))
-    n_bands = x.shape[0]
-    weight = np.ones(x.shape[1])
-    chi = np.zeros(x.shape[1])
-    for _ in range(turns):
-        both = np.vstack([x, y])
-        middle = np.average(both, axis=1, weights=weight)
-        centred = both - middle[:, None]
-        cov = (centred * weight) @ centred.T / weight.sum() + 1e-10 * np.eye(2 * n_bands)
-        xx, yy, xy = cov[:n_bands, :n_bands], cov[n_bands:, n_bands:], cov[:n_bands, n_bands:]
-        rho2, a = linalg.eigh(xy @ linalg.solve(yy, xy.T), xx)
-        rho = np.sqrt(np.clip(rho2, 1e-9, 1 - 1e-9))
-        b = linalg.solve(yy, xy.T) @ a / rho
-        mads = a.T @ centred[:n_bands] - b.T @ centred[n_bands:]
-        chi = (mads**2 / (2 * (1 - rho))[:, None]).sum(axis=0)
-        weight = np.maximum(stats.chi2.sf(chi, n_bands), 1e-6)
-    out = np.zeros(clear.shape)
-    out[clear] = np.sqrt(chi)
-    return out
+def ir_mad_change(before: Bands, after: Bands, clear: NDArray[np.bool_]) -> Field:
+    """Root of the chi-square statistic of :func:`real_baselines.ir_mad`."""
+    first, second = (np.stack([b[n] for n in before]) for b in (before, after))
+    return np.sqrt(ir_mad(first, second, clear))
 
 
 METHODS: dict[str, Callable[[Bands, Bands, NDArray[np.bool_]], Field]] = {
     "MNDWI + Otsu": mndwi_change,
     "change vectors + Otsu": change_vector,
-    "IR-MAD + Otsu": ir_mad,
+    "IR-MAD + Otsu": ir_mad_change,
 }
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import shapely
 from scipy.optimize import linear_sum_assignment
 from shapely.geometry.base import BaseGeometry
+
+from pipeline.adjudicate.evidence import fold
+from pipeline.model import Case, EvidenceState, Seen
 
 MIN_IOU, MIN_COVER = 0.2, 0.3
 
@@ -43,3 +47,17 @@ def match(objects: Sequence[BaseGeometry], candidates: Sequence[BaseGeometry]) -
         for i, j in zip(rows, cols, strict=True)
         if good[i, j]
     ]
+
+
+def pairs_of(objects: Sequence[BaseGeometry], candidates: Sequence[BaseGeometry]) -> dict[int, int]:
+    """Give the candidate of every object that has one, by position."""
+    return {p.object: p.candidate for p in match(objects, candidates)}
+
+
+def suspected_at(case: Case) -> datetime | None:
+    """Give the time (UTC) of the look that first made a case a suspected one, or None."""
+    looks = [k for k in case.looks if k.seen is not Seen.UNKNOWN]
+    for n in range(1, len(looks) + 1):
+        if fold(looks[:n]).state in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED):
+            return looks[n - 1].on
+    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
@@ -63,7 +65,7 @@ def otsu(field: NDArray[np.float64], use: Mask) -> Mask:
     return use & (field > threshold_otsu(np.minimum(values, top)))
 
 
-def mndwi(bands: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+def mndwi(bands: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
     """Give the index of Xu (2006)."""
     total = np.maximum(bands["green"] + bands["swir16"], np.float32(1e-3))
     return ((bands["green"] - bands["swir16"]) / total).astype(np.float32)

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import shapely
 from affine import Affine
-from scipy.stats import chi2
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
@@ -47,7 +46,7 @@ from benchmarks.accuracy.real_series import (
     write_notes,
 )
 from benchmarks.accuracy.report import Section, Table, markdown
-from benchmarks.accuracy.stats import wilson as interval
+from benchmarks.accuracy.stats import counted, poisson, wilson
 from benchmarks.boadella_fills import load_grid
 from pipeline.grid import reproject
 
@@ -109,23 +108,6 @@ def one(data: Path, keep: Path, case: Case) -> Outcome:
     return score(cases, there, [n.date for n in notes], record)
 
 
-def bounds(count: int, exposure: float) -> tuple[float, float, float]:
-    """Give a density with its exact 95 % Poisson bounds."""
-    low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
-    high = chi2.ppf(0.975, 2 * count + 2) / 2
-    return count / exposure, float(low) / exposure, float(high) / exposure
-
-
-def wilson(hits: int, of: int) -> str:
-    """Write a share with its 95 % Wilson interval."""
-    if not of:
-        return "-"
-    z, p = 1.96, hits / of
-    middle = (p + z * z / (2 * of)) / (1 + z * z / of)
-    half = z * np.sqrt(p * (1 - p) / of + z * z / (4 * of * of)) / (1 + z * z / of)
-    return f"{hits}/{of} = {p:.2f} ({max(middle - half, 0):.2f}–{min(middle + half, 1):.2f})"
-
-
 def explain(outcomes: Sequence[Outcome]) -> str:
     """List each object that was missed, and each false case."""
     lines: list[str] = []
@@ -164,7 +146,7 @@ def recall_table(verdicts: Sequence[Verdict]) -> Table:
             part = [v for v in mine if low <= v.truth.area_m2 < high]
             found = sum(v.state == "found" for v in part)
             row.append(
-                wilson(found, len(part)) if high > 9e8 or kind == "all" else f"{found}/{len(part)}"
+                counted(found, len(part)) if high > 9e8 or kind == "all" else f"{found}/{len(part)}"
             )
         rows.append(tuple(row))
     columns = ("kind", "400–1,000 m²", "1,000–2,500", "2,500–10,000", "1–5 ha", "≥ 1,000 m²")
@@ -187,7 +169,8 @@ def measure(data: Path, out: Path, seeds: int = 4, verbose: bool = False) -> Sec
     false = sum(len(o.false) for o in outcomes)
     months = sum(j.plan.patrol_days for j in jobs) / 30.44
     exposure = LENGTH_KM / 100 * months
-    density, low, high = bounds(false, exposure)
+    low, high = poisson(false, exposure)
+    density = false / exposure
     large = [v for v in verdicts if v.truth.area_m2 >= 1000]
     recall = sum(v.state == "found" for v in large) / max(len(large), 1)
     found = [v for v in verdicts if v.state == "found"]
@@ -205,7 +188,7 @@ def measure(data: Path, out: Path, seeds: int = 4, verbose: bool = False) -> Sec
         Table("Beside recall", ("measure", "value"), rows),
         _causes(outcomes),
     )
-    sure = interval(sum(v.state == "found" for v in large), len(large))
+    sure = wilson(sum(v.state == "found" for v in large), len(large))
     numbers = {"recall_large": recall, "recall_large_low": sure[0], "recall_large_high": sure[1]}
     numbers |= {"false": density, "false_low": low, "false_high": high}
     return Section("real_injected", title, tables, numbers)

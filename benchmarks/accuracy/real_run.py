@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,17 @@ import shapely
 import yaml
 from affine import Affine
 from rasterio.features import shapes
-from scipy.optimize import linear_sum_assignment
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
+from benchmarks.accuracy.matching import pairs_of, suspected_at
 from benchmarks.accuracy.real_objects import FINE, Thing, outline_mask
 from benchmarks.accuracy.real_scene import CRS
 from benchmarks.accuracy.real_series import FIRST
-from pipeline.adjudicate.evidence import fold
 from pipeline.errors import SiluanError
 from pipeline.grid import reproject
 from pipeline.ledger import open_ledger
-from pipeline.model import Case, EvidenceState
+from pipeline.model import Case
 from pipeline.run import RunRequest, run_workflow
 
 HERE = Path(__file__).resolve().parents[2]
@@ -169,14 +168,6 @@ def run(path: Path) -> tuple[tuple[Case, ...], dict[str, Any]]:
     return cases, json.loads(text)
 
 
-def suspected_at(case: Case) -> datetime | None:
-    """Give the day on which evidence first made it suspected, or None."""
-    for k in range(1, len(case.looks) + 1):
-        if fold(case.looks[:k]).state is EvidenceState.SUSPECTED:
-            return case.looks[k - 1].on
-    return None
-
-
 def score(
     cases: Sequence[Case], things: Sequence[Truth], looks: Sequence[date], record: dict[str, Any]
 ) -> Outcome:
@@ -184,7 +175,7 @@ def score(
     live = [c for c in cases if c.merged_into is None]
     told = [c for c in live if suspected_at(c) is not None]
     objects = [t for t in things if t.kind]
-    pairs = matched([t.polygon for t in objects], [c.polygon for c in told])
+    pairs = pairs_of([t.polygon for t in objects], [c.polygon for c in told])
     verdicts: list[Verdict] = []
     for i, truth in enumerate(objects):
         if i in pairs:
@@ -220,20 +211,6 @@ def score(
 def _overlap(a: BaseGeometry, b: BaseGeometry) -> tuple[float, float]:
     common = a.intersection(b).area
     return common / max(a.area + b.area - common, 1e-9), common / max(a.area, 1e-9)
-
-
-def matched(objects: list[BaseGeometry], cases: list[BaseGeometry]) -> dict[int, int]:
-    """Match objects with cases one to one by IoU >= 0.2 and cover >= 30 %: object -> case."""
-    if not objects or not cases:
-        return {}
-    value = np.zeros((len(objects), len(cases)))
-    for i, a in enumerate(objects):
-        for j, b in enumerate(cases):
-            if a.intersects(b):
-                iou, cover = _overlap(a, b)
-                value[i, j] = 1000 + iou if iou >= MIN_IOU and cover >= MIN_COVER else 0
-    rows, cols = linear_sum_assignment(value, maximize=True)
-    return {int(i): int(j) for i, j in zip(rows, cols, strict=True) if value[i, j] > 0}
 
 
 def _why(truth: Truth, live: list[Case], told: list[Case]) -> Verdict:

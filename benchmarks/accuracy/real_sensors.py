@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.accuracy.real_cli import said_alone
-from benchmarks.accuracy.real_injected import LENGTH_KM, Case, bounds, one, wilson
+from benchmarks.accuracy.real_injected import LENGTH_KM, Case, one
 from benchmarks.accuracy.real_run import Outcome, Refused
 from benchmarks.accuracy.real_series import SENSORS, Plan
 from benchmarks.accuracy.report import Cell, Section, Table
+from benchmarks.accuracy.stats import counted, poisson
 
 SEED = 0
 FEW = 7
@@ -70,9 +71,10 @@ def _row(outcome: Outcome, patrol_days: int) -> tuple[Cell, ...]:
     large = [v for v in outcome.verdicts if v.truth.area_m2 >= 1000]
     found = [v for v in outcome.verdicts if v.state == "found"]
     exposure = LENGTH_KM / 100 * patrol_days / 30.44
-    density, low, high = bounds(len(outcome.false), exposure)
+    low, high = poisson(len(outcome.false), exposure)
+    density = len(outcome.false) / exposure
     return (
-        wilson(sum(v.state == "found" for v in large), len(large)),
+        counted(sum(v.state == "found" for v in large), len(large)),
         f"{len(found)}/{len(outcome.verdicts)}",
         sum(v.state == "on watch" for v in outcome.verdicts),
         len(outcome.false),

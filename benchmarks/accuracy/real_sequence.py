@@ -27,14 +27,16 @@ from rasterio.warp import transform_geom
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
+from benchmarks.accuracy.matching import pairs_of, suspected_at
 from benchmarks.accuracy.real_baselines import cva, mndwi, objects, otsu
 from benchmarks.accuracy.real_cli import said_alone
-from benchmarks.accuracy.real_injected import corridor_of, wilson
+from benchmarks.accuracy.real_injected import corridor_of
 from benchmarks.accuracy.real_masks import distance, grown, opened
 from benchmarks.accuracy.real_objects import FINE, blob, cover
-from benchmarks.accuracy.real_run import matched, run, suspected_at, write_workflow
+from benchmarks.accuracy.real_run import run, write_workflow
 from benchmarks.accuracy.real_scene import CRS
 from benchmarks.accuracy.report import Cell, Section, Table
+from benchmarks.accuracy.stats import counted
 from benchmarks.boadella_fills import load, load_grid
 from pipeline.grid import reproject
 from pipeline.model import Case
@@ -98,12 +100,17 @@ def _fills(filled: Sequence[Result], numbers: dict[str, float]) -> Table:
     pasted = sum(len(r.fills) for r in filled)
     large = [[f for f in r.fills if f.area >= 1000] for r in filled]
     ours = [[c.polygon for c in r.cases if c.merged_into is None] for r in filled]
-    found = sum(len(matched(list(r.fills), o)) for r, o in zip(filled, ours, strict=True))
-    found_large = sum(len(matched(g, o)) for g, o in zip(large, ours, strict=True))
-    false = sum(len(o) - len(matched(list(r.fills), o)) for r, o in zip(filled, ours, strict=True))
+    found = sum(len(pairs_of(list(r.fills), o)) for r, o in zip(filled, ours, strict=True))
+    found_large = sum(len(pairs_of(g, o)) for g, o in zip(large, ours, strict=True))
+    false = sum(len(o) - len(pairs_of(list(r.fills), o)) for r, o in zip(filled, ours, strict=True))
     many = sum(len(g) for g in large)
     rows.append(
-        ("this project, on watch or more", wilson(found, pasted), wilson(found_large, many), false)
+        (
+            "this project, on watch or more",
+            counted(found, pasted),
+            counted(found_large, many),
+            false,
+        )
     )
     numbers["drawdown_fill_recall"] = found_large / max(many, 1)
     for method in filled[0].baselines:
@@ -111,11 +118,11 @@ def _fills(filled: Sequence[Result], numbers: dict[str, float]) -> Table:
         for r, g in zip(filled, large, strict=True):
             for day in LATE:
                 objs = r.baselines[method][day]
-                pairs = matched(list(r.fills), objs)
+                pairs = pairs_of(list(r.fills), objs)
                 hit += len(pairs)
-                hit_large += len(matched(g, objs))
+                hit_large += len(pairs_of(g, objs))
                 wrong += len(objs) - len(pairs)
-        rows.append((method, wilson(hit, 2 * pasted), wilson(hit_large, 2 * many), wrong))
+        rows.append((method, counted(hit, 2 * pasted), counted(hit_large, 2 * many), wrong))
     columns = ("method", "found of fills", "of those ≥ 1,000 m²", "others")
     note = (
         f"{FILLS} fills a series at most, of real soil of the same date, on the shore of 14 "

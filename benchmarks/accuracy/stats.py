@@ -35,6 +35,11 @@ def share(hits: int, of: int) -> str:
     return f"{hits / of:.2f} [{low:.2f}, {high:.2f}]"
 
 
+def counted(hits: int, of: int) -> str:
+    """Print a share with what it was counted of: ``9/10 = 0.90 [0.60, 0.98]``."""
+    return f"{hits}/{of} = {share(hits, of)}" if of else "-"
+
+
 def rate(count: int, exposure: float) -> str:
     """Print a rate with its exact interval."""
     if exposure <= 0:

@@ -259,10 +259,12 @@ def no_mining_text(area: LayerArea) -> str:
 def _in_season(area: LayerArea, on: date) -> bool:
     """Tell whether a day lies in the season of an area; one without a season forbids all year.
 
-    A water level that forbids is not known here; where it stands alone, it is left to the reader.
+    The level of that day at a station is not known here: an area that a level closes too may have
+    been closed on any day.
     """
     start, end = area.fields.get("from"), area.fields.get("to")
-    return not start or not end or in_period(start, end, on)
+    by_level = bool(area.fields.get("stage_m"))
+    return by_level or not start or not end or in_period(start, end, on)
 
 
 def in_period(start: str, end: str, day: date) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -17,7 +18,7 @@ from pipeline.adjudicate.evidence import FoldOptions, fold, one_per_pass
 from pipeline.adjudicate.score import ScoreOptions, confidence
 from pipeline.adjudicate.tracks import LinkOptions, Track
 from pipeline.grid import geodesic_area_m2
-from pipeline.model import Candidate, Grid, Look
+from pipeline.model import Candidate, Grid, Look, Seen
 
 
 class AdjudicateOptions(BaseModel):
@@ -89,6 +90,25 @@ def assemble(
         scene_ids=tuple(sorted(set(scene_ids))),
         detector=detector,
     )
+
+
+def with_sightings(looks: Sequence[Look], track: Track) -> list[Look]:
+    """Let a date that sighted the track be a hit, as certain as its best sighting was.
+
+    What looks like a hit before the first sighting was examined on its own date and rejected then,
+    or belongs to an earlier patrol, which said what it was: of the looks before, only clear misses
+    are evidence.
+    """
+    certain: dict[str, bool] = {}
+    for s in track.sightings:
+        certain[s.pass_id] = certain.get(s.pass_id, False) or s.certain
+    out: list[Look] = []
+    for look in looks:
+        if look.pass_id in certain:
+            out.append(replace(look, seen=Seen.HIT, certain=certain[look.pass_id]))
+        elif look.seen is Seen.MISS or look.on >= track.first_on:
+            out.append(look)
+    return out
 
 
 def outline(rows: NDArray[np.int32], cols: NDArray[np.int32], grid: Grid) -> BaseGeometry:

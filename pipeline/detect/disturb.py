@@ -232,9 +232,7 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
     ever = (surface.state == Ground.WET) & ~surface.land | surface.bar
     near = _distance(mask, ever)
     # The edge of an object is half what lies around it, and plants have a very low soil index.
-    dry = surface.state[mask] != Ground.WET  # a puddle has the lowest NDVI and no soil index
-    dry = dry if dry.any() else ~dry
-    inner = dry & (seen[NDVI] <= np.median(seen[NDVI][dry]))
+    inner = _inner(mask, seen[NDVI], surface.state[mask] != Ground.WET)
     bare = marked.bare[mask][inner]
     index = {"bare": float(np.median(bare))} if np.isfinite(bare).all() else {}
     return index | {
@@ -255,6 +253,19 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "shore_px": near,
         "looks": float(np.median(surface.looks[mask])),
     }
+
+
+def _inner(mask: NDArray[np.bool_], ndvi: Float, dry: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Choose the object's pixels (N,) that show it alone, and no puddle: a puddle has no plants.
+
+    Those off its edge; where it is too small to have four of them, the half with the fewest plants,
+    which of a larger object would be the darkest noise.
+    """
+    dry = dry if dry.any() else ~dry
+    inside = np.asarray(ndimage.binary_erosion(mask, np.ones((3, 3))), bool)[mask] & dry
+    if np.count_nonzero(inside) >= 4:
+        return inside
+    return dry & (ndvi <= np.median(ndvi[dry]))
 
 
 def _distance(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

@@ -112,8 +112,8 @@ def new_store_line(name: str) -> str:
     """Say what another outline of a corridor costs."""
     return (
         f"another outline of {name}: the next run reads its history again, into a new store "
-        f"(siluan baseline build WORKFLOW --corridor {name} --dry-run says what that costs), and "
-        "then removes the old one; the cases of the ledger stay"
+        f"(siluan baseline build WORKFLOW --corridor {name} --dry-run says what that costs); "
+        "the old one goes once the new one holds all its passes; the cases of the ledger stay"
     )
 
 

@@ -294,7 +294,7 @@ def _give_back(spec: SkySpec, job: Job) -> None:
         # Only what was flagged can be given back; whether it is depends on all looks around.
         every = np.stack([spec.codes(k.hint, strip) for k in looks])
         spectrum = None
-        if may_give_back(every, spec.options):
+        if may_give_back(every):
             stack = spec.reader.stack([k.pass_id for k in looks], ("blue", "red", "nir"), strip)
             spectrum = (stack["blue"], stack["red"], stack["nir"])
         blank = np.zeros(every.shape, np.uint8)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.adjudicate.candidates import AdjudicateOptions, assemble
+from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
 from pipeline.adjudicate.evidence import lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.detect.expect import (
@@ -117,6 +117,7 @@ def relook(
         return {}
     states = States(site, looks, watched.flagged)
     benches = _Benches(site, looks, watched, states, options.watch.zhan)
+    fold = options.adjudicate.fold
 
     def one(case: Case) -> list[Look]:
         pixels = case_pixels(site, case)
@@ -126,10 +127,10 @@ def relook(
         if case.detector != GROUND:
             found = _looks_at(pixels, first, (benches, states), options)
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
-            found = lasting(found, case.evidence.first_seen or start, wait)
+            found = lasting(found, case.evidence.first_seen or start, wait, fold)
         else:
             bench = benches.ground(first)
-            found = relook_ground(site, bench, case, pixels, options.watch.ground)
+            found = relook_ground(site, bench, case, pixels, (options.watch.ground, fold))
         return [k for k in found if k.on >= start]
 
     results = map_tiles(one, cases, site.workers)
@@ -313,25 +314,6 @@ def _observe(
                 residual_m=round(looks.quality[p.id].residual_m, 2),
             )
         )
-    return out
-
-
-def with_sightings(looks: Sequence[Look], track: Track) -> list[Look]:
-    """Let a date that sighted the track be a hit, as certain as its best sighting was.
-
-    What looks like a hit before the first sighting was examined on its own date and rejected then,
-    or belongs to an earlier patrol, which said what it was: of the looks before, only clear misses
-    are evidence.
-    """
-    certain: dict[str, bool] = {}
-    for s in track.sightings:
-        certain[s.pass_id] = certain.get(s.pass_id, False) or s.certain
-    out: list[Look] = []
-    for look in looks:
-        if look.pass_id in certain:
-            out.append(replace(look, seen=Seen.HIT, certain=certain[look.pass_id]))
-        elif look.seen is Seen.MISS or look.on >= track.first_on:
-            out.append(look)
     return out
 
 

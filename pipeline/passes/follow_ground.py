@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.adjudicate.candidates import AdjudicateOptions, assemble
-from pipeline.adjudicate.evidence import lasting
+from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
+from pipeline.adjudicate.evidence import FoldOptions, lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
 from pipeline.detect.change import WATER, Surface
@@ -97,8 +97,9 @@ def ground_candidate(
     measures["strip"] = float(measures["wet_share"] < 0.5 and _is_bridge(site, bench, track))
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
-    found = _with_sightings(found, track, how[2] + trait.wait, bool(measures["strip"]))
-    found = lasting(found, how[2], trait.wait, how[0].fold)
+    found = lasting(with_sightings(found, track), how[2], trait.wait, how[0].fold)
+    if measures["strip"]:  # whatever single dates said: only all of them together show a bridge
+        found = [replace(k, certain=k.certain and k.seen is not Seen.HIT) for k in found]
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
     kind = next(iter(kind_scores([s.measures for s in track.sightings], options.kinds)))
     candidate = assemble(
@@ -117,20 +118,23 @@ def ground_candidate(
 
 
 def relook_ground(
-    site: Site, bench: Bench, case: Case, pixels: Sparse, options: GroundOptions
+    site: Site, bench: Bench, case: Case, pixels: Sparse, how: tuple[GroundOptions, FoldOptions]
 ) -> list[Look]:
     """Look again at the place of an earlier case of changed ground."""
     first = case.evidence.first_seen
     assert first is not None
     trait = trait_of(case.measures)
-    found = looks_at_ground(site, bench, pixels, trait, (first, options))
-    return lasting(found, first, trait.wait)
+    found = looks_at_ground(site, bench, pixels, trait, (first, how[0]))
+    return lasting(found, first, trait.wait, how[1])
 
 
 def looks_at_ground(
     site: Site, bench: Bench, pixels: Sparse, trait: Trait, how: tuple[datetime, GroundOptions]
 ) -> list[Look]:
-    """Say what every pass says of a place; ``how`` begins with the first sighting (UTC)."""
+    """Say what every pass says of a place; ``how`` begins with the first sighting (UTC).
+
+    How long the object has stood by then is left to :func:`pipeline.adjudicate.evidence.lasting`.
+    """
     first, options = how
     window = _window(site, pixels)
     given = bench.normals.given(window)
@@ -146,8 +150,7 @@ def looks_at_ground(
 
     for p, surface, ranks in bench.surfaces(window, wanted, given):
         verdict = resemble(footprint, surface, trait.signature, options.resemble)
-        hit, rank = verdict.seen is Seen.HIT, float(ranks[reach])
-        lasted = p.acquired - first >= trait.wait
+        rank = float(ranks[reach])
         out.append(
             Look(
                 on=p.acquired,
@@ -155,28 +158,11 @@ def looks_at_ground(
                 sensor=p.sensor,
                 clear_share=round(verdict.clear_share, 4),
                 seen=verdict.seen,
-                certain=trait.certain and lasted if hit else True,
+                certain=trait.certain or verdict.seen is not Seen.HIT,
                 level_rank=None if np.isnan(rank) else round(rank, 4),
                 residual_m=round(bench.looks.quality[p.id].residual_m, 2),
             )
         )
-    return out
-
-
-def _with_sightings(
-    looks: Sequence[Look], track: Track, sure_from: datetime, strip: bool
-) -> list[Look]:
-    """Let a date that sighted the track be a hit; of the looks before only misses are evidence."""
-    certain: dict[str, bool] = {}
-    for s in track.sightings:
-        certain[s.pass_id] = certain.get(s.pass_id, False) or s.certain
-    out: list[Look] = []
-    for look in looks:
-        if look.pass_id in certain:
-            sure = certain[look.pass_id] and not strip and look.on >= sure_from
-            out.append(replace(look, seen=Seen.HIT, certain=sure))
-        elif look.seen is Seen.MISS or look.on >= track.first_on:
-            out.append(look)
     return out
 
 

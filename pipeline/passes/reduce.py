@@ -36,7 +36,6 @@ from pipeline.prepare.radiometry import BINS, HIGHEST, LOWEST, band_histogram, c
 
 CLEAR_CODES = (int(Sky.CLEAR), int(Sky.RESCUED))
 _LOOK = "Look at the scene and at its band table; other dates are not affected"
-_KEPT_BYTES = 256 << 20  # of small results in one corridor's store
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,9 @@ class Reduced:
 
     passes: tuple[Pass, ...]
     quality: Mapping[str, DateQuality]
-    mask_keys: Mapping[str, str]  # pass id → key of its mask in the store
+    # Pass id → key of its mask in the store; of looks that were set aside as well, so that their
+    # masks stay and the next run need not make them again to set them aside.
+    mask_keys: Mapping[str, str]
     set_aside: tuple[SetAside, ...]
     corrected: Mapping[str, float]  # pass id → offset added, where the catalogue's flag was wrong
     reach_clear: Mapping[str, tuple[float, ...]]  # pass id → clear share by reach index, 0 unused
@@ -67,9 +68,7 @@ def reduce_dates(site: Site, passes: Sequence[Pass], options: PrepareOptions) ->
     kept = {p.id: quality[p.id] for p in good}
     corrected = {i: q.reflectance_offset for i, q in kept.items() if q.reflectance_offset}
     failpoint("prepare.reduced")
-    return Reduced(
-        tuple(good), kept, {i: masks[i] for i in kept}, tuple(aside), corrected, reach_clear
-    )
+    return Reduced(tuple(good), kept, masks, tuple(aside), corrected, reach_clear)
 
 
 def _fresh(p: Pass) -> DateQuality:

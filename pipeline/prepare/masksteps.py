@@ -32,7 +32,7 @@ from pipeline.prepare.maskoptions import (
     MaskOptions,
     Sun,
 )
-from pipeline.prepare.rescue import rescue, whole_objects
+from pipeline.prepare.rescue import FEWEST_FLAGGED, rescue, whole_objects
 from pipeline.prepare.shadow import cast, dark_against, shadow_test
 from pipeline.prepare.sky import Sky
 from pipeline.prepare.spectral import (
@@ -140,12 +140,11 @@ def hint(
     return out
 
 
-def may_give_back(hints: NDArray[np.uint8], options: MaskOptions) -> bool:
+def may_give_back(hints: NDArray[np.uint8]) -> bool:
     """Tell whether any pixel was flagged under an open sky often enough for a rescue."""
     both = FLAGGED | OPEN_SKY
     most = np.count_nonzero((hints & both) == both, axis=0).max(initial=0)
-    # A look of a new object need not be flagged if it shows what the flagged ones show.
-    return bool(most >= min(options.rescue.least_looks, options.rescue.consecutive, 2))
+    return bool(most >= FEWEST_FLAGGED)
 
 
 def give_back(

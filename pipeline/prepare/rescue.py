@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
+FEWEST_FLAGGED = 2
+"""Flagged looks without which nothing is given back: those between them may go unflagged."""
+
 Stack = NDArray[np.float32]
 Spectrum = tuple[Stack, Stack, Stack]
 MaskStack = NDArray[np.bool_]
@@ -221,22 +224,16 @@ def _newcomer(  # pragma: no cover - compiled
     for t in clear:
         flagged = state[0][t, r, c]
         same = last >= 0 and _same(spectrum, place, last, t, tolerance)
-        if flagged and not state[1][t, r, c]:
+        shines = not flagged and same and count > 0
+        shines = shines and spectrum[0][t, r, c] >= total / count + needs[1]
+        if shines or (flagged and not state[1][t, r, c]):
             run = run + 1 if same else 1
             last = t
-        elif (
-            not flagged and same and count > 0 and spectrum[0][t, r, c] >= total / count + needs[1]
-        ):
-            run += 1
-            last = t
-            if run >= needs[0]:
-                return t
-            continue  # it tells nothing of what was there before
         elif not (flagged and same):  # a dark patch in the shadow's direction alone proves nothing
             run, last = 0, -1
         if run >= needs[0]:
             return t
-        if not flagged:
+        if not flagged and not shines:
             total += spectrum[0][t, r, c]
             count += 1
     return -1
@@ -268,7 +265,7 @@ def _models(  # pragma: no cover - compiled
         best, support = _mode(spectrum, place, bright[:m], tolerance)
         if support >= max(counts[1], counts[0] * m):
             known = best
-    if m < 2:
+    if m < FEWEST_FLAGGED:
         return known, -1
     needs = (counts[2], brighter)
     return known, _newcomer(spectrum, place, clear[:n], (flagged, shadowed), tolerance, needs)

@@ -16,12 +16,12 @@ from typing import Any
 
 import yaml
 
+from benchmarks.accuracy.matching import suspected_at
 from benchmarks.accuracy.simulated.series import Made, home_of, lengths_km, make_series, trap_shapes
 from benchmarks.accuracy.simulated.shore import shore_errors
 from benchmarks.accuracy.simulated.two_dates import baselines
-from pipeline.adjudicate.evidence import fold
 from pipeline.ledger import open_ledger
-from pipeline.model import Case, EvidenceState, Seen
+from pipeline.model import Case, Seen
 from pipeline.publish import split_cases
 from pipeline.run import RunRequest, run_workflow
 from sample_scenes.geo import to_utm
@@ -131,6 +131,7 @@ def workflow_of(folder: Path, options: Options) -> dict[str, Any]:
 def _plain(case: Case, shelf: str) -> dict[str, Any]:
     e = case.evidence
     hits = [k for k in case.looks if k.seen is Seen.HIT]
+    on = suspected_at(case)
     return {
         "id": case.case_id,
         "kind": case.kind.value,
@@ -141,19 +142,10 @@ def _plain(case: Case, shelf: str) -> dict[str, Any]:
         "misses": e.misses,
         "certain": sum(k.certain for k in hits),
         "first": e.first_seen.isoformat() if e.first_seen else None,
-        "suspected_on": _suspected_on(case),
+        "suspected_on": None if on is None else on.isoformat(),
         "score": case.score,
         "measures": dict(case.measures),
         "detector": case.detector,
         "area_m2": case.area_m2,
         "wkt": case.polygon.wkt,
     }
-
-
-def _suspected_on(case: Case) -> str | None:
-    """Find the look that made a case a suspected one."""
-    looks = [k for k in case.looks if k.seen is not Seen.UNKNOWN]
-    for n in range(1, len(looks) + 1):
-        if fold(looks[:n]).state in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED):
-            return looks[n - 1].on.isoformat()
-    return None
