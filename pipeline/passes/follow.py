@@ -25,8 +25,8 @@ from pipeline.detect.expect import (
 )
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.observe import ObserveOptions, observe
-from pipeline.detect.water import WaterOptions, water_score
-from pipeline.detect.waterline import outline
+from pipeline.detect.water import WaterOptions
+from pipeline.detect.waterline import covered_share, outline
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
@@ -44,6 +44,7 @@ DETECTOR = "zhan/1"
 _OUTLINE_MARGIN_PX = 12
 _SAME_LEVEL = 0.12  # ranks nearer than this show the same shore
 _OUTLINE_LOOKS = 8  # looks before and after that make the medians of an outline
+_OUTLINE_HITS = 3  # hits that an outline should rest on
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ def _candidate(
         until=until,
         options=options.adjudicate,
     )
-    shape = _outline(states, track, found, options.water)
+    shape = _outline(states, track, found)
     area = round(geodesic_area_m2(shape, grid.crs), 2)
     scores = water_scores([s.measures for s in track.sightings], options.watch.ground.kinds)
     kinds = {f"kind_{kind.value}": score for kind, score in scores.items()}
@@ -317,48 +318,55 @@ def _observe(
     return out
 
 
-def _outline(
-    states: States, track: Track, found: Sequence[Look], options: WaterOptions
-) -> BaseGeometry:
+def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometry:
+    """Outline what is covered, by looks at one level before and after."""
     site, looks = states.site, states.looks
     grid = site.store.grid
     window = _box((track.rows, track.cols)).pad(_OUTLINE_MARGIN_PX).intersect(grid.window)
     assert window is not None
+    before, after = _about_one_level(track, found)
     by_id = {p.id: p for p in looks.passes}
-    hits = [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]
-    ranks = [k.level_rank for k in hits if k.level_rank is not None]
-    # Before: looks at the highest level at which it was seen, because a lower one leaves the upper
-    # part of the object on dry ground and says nothing of it.
-    highest = max(ranks, default=1.0)
-    early = [
-        k
-        for k in found
-        if k.on < track.first_on
-        and k.level_rank is not None
-        and abs(k.level_rank - highest) <= _SAME_LEVEL
-    ][-_OUTLINE_LOOKS:]
+    chosen = [by_id[k.pass_id] for k in (*before, *after)]
+    names = set.intersection(*(set(state_bands(site, p)) for p in chosen))
     reader = looks.reader(site.store)
 
-    def middle(chosen: Sequence[Look]) -> NDArray[np.float32]:
-        scores: list[NDArray[np.float32]] = []
-        for look in chosen:
+    def middle(some: Sequence[Look]) -> NDArray[np.float32]:
+        cubes: list[NDArray[np.float32]] = []
+        for look in some:
             p = by_id[look.pass_id]
-            bands = {b: reader.band(p.id, b, window) for b in state_bands(site, p)}
-            score = water_score(bands, options)
-            clear = np.isin(reader.mask(p.id, window), CLEAR_CODES)
-            score = np.where(clear, score, np.nan).astype(np.float32)
+            cube = np.stack([reader.band(p.id, b, window) for b in sorted(names)])
+            cube[:, ~np.isin(reader.mask(p.id, window), CLEAR_CODES)] = np.nan
             if look.on < track.first_on:
                 # What an earlier patrol found here is not the shore before.
                 for rows, cols in states.flagged.get(p.id, ()):
-                    score[pixels_to_mask(rows, cols, window)] = np.nan
-            scores.append(score)
-        if not scores:
-            return np.full(window.shape, np.nan, np.float32)
-        stack = np.ma.masked_invalid(np.stack(scores))
+                    cube[:, pixels_to_mask(rows, cols, window)] = np.nan
+            cubes.append(cube.astype(np.float32))
+        if not cubes:
+            return np.full((len(names), *window.shape), np.nan, np.float32)
+        stack = np.ma.masked_invalid(np.stack(cubes))
         return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
 
     footprint = pixels_to_mask(track.rows, track.cols, window)
-    return outline(middle(early), middle(hits), footprint, grid.sub(window))
+    share = covered_share(middle(before), middle(after), footprint)
+    nothing = np.full(window.shape, np.nan, np.float32)
+    return outline(nothing, 0.5 - share, footprint, grid.sub(window))
+
+
+def _about_one_level(track: Track, found: Sequence[Look]) -> tuple[list[Look], list[Look]]:
+    """Choose looks before and hits after at about the highest level that showed the object.
+
+    A lower level leaves the upper part of the object on dry ground, and uncovers ground beside it
+    that has not been filled. Where too few hits lie there, those next below are taken too.
+    """
+    hits = [k for k in found if k.seen is Seen.HIT and k.level_rank is not None]
+    if not hits:
+        return [], [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]
+    high = sorted((k.level_rank or 0.0 for k in hits), reverse=True)
+    least = min(high[0] - _SAME_LEVEL, high[min(_OUTLINE_HITS, len(high)) - 1])
+    after = [k for k in hits if (k.level_rank or 0.0) >= least][-_OUTLINE_LOOKS:]
+    early = [k for k in found if k.on < track.first_on and k.level_rank is not None]
+    before = [k for k in early if abs((k.level_rank or 0.0) - high[0]) <= _SAME_LEVEL]
+    return before[-_OUTLINE_LOOKS:], after
 
 
 def _box(pixels: Sparse) -> Window:
