@@ -43,7 +43,9 @@ from pipeline.passes.watch import Epoch, Watched, WatchOptions
 DETECTOR = "zhan/1"
 _OUTLINE_MARGIN_PX = 12
 _SAME_LEVEL = 0.12  # ranks nearer than this show the same shore
-_OUTLINE_LOOKS = 8  # looks before and after that make the medians of an outline
+_OUTLINE_LOOKS = 4  # looks before that make the medians of an outline
+_HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
+_RANK_NOISE = 0.01  # of the rank of a level
 _OUTLINE_HITS = 3  # hits that an outline should rest on
 
 
@@ -325,8 +327,9 @@ def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometr
     window = _box((track.rows, track.cols)).pad(_OUTLINE_MARGIN_PX).intersect(grid.window)
     assert window is not None
     before, after = _about_one_level(track, found)
+    newest = [k for k in found if k.seen is Seen.HIT][-_OUTLINE_HITS:]
     by_id = {p.id: p for p in looks.passes}
-    chosen = [by_id[k.pass_id] for k in (*before, *after)]
+    chosen = [by_id[k.pass_id] for k in (*before, *after, *newest)]
     names = set.intersection(*(set(state_bands(site, p)) for p in chosen))
     reader = looks.reader(site.store)
 
@@ -347,26 +350,45 @@ def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometr
         return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
 
     footprint = pixels_to_mask(track.rows, track.cols, window)
-    share = covered_share(middle(before), middle(after), footprint)
+    was = middle(before)
+    share = covered_share(was, middle(after), footprint)
+    # What has grown since the water stood so high is known from newer hits, inside the object only.
+    grown = covered_share(was, middle(newest), footprint)
+    share = np.where(footprint, np.fmax(share, grown), share)
     nothing = np.full(window.shape, np.nan, np.float32)
     return outline(nothing, 0.5 - share, footprint, grid.sub(window))
 
 
 def _about_one_level(track: Track, found: Sequence[Look]) -> tuple[list[Look], list[Look]]:
-    """Choose looks before and hits after at about the highest level that showed the object.
+    """Choose looks before and hits after at about usual high water, or the highest that showed it.
 
     A lower level leaves the upper part of the object on dry ground, and uncovers ground beside it
-    that has not been filled. Where too few hits lie there, those next below are taken too.
+    that has not been filled; a flood would count ground that is hardly ever water. Where too few
+    hits lie there, those next below are taken too.
     """
     hits = [k for k in found if k.seen is Seen.HIT and k.level_rank is not None]
     if not hits:
         return [], [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]
-    high = sorted((k.level_rank or 0.0 for k in hits), reverse=True)
-    least = min(high[0] - _SAME_LEVEL, high[min(_OUTLINE_HITS, len(high)) - 1])
-    after = [k for k in hits if (k.level_rank or 0.0) >= least][-_OUTLINE_LOOKS:]
+    every = [_rank(k) for k in found if k.level_rank is not None]
+    usual = float(np.quantile(every, _HIGH_WATER))
+    # The hits nearest to that level from above, or the highest ones if none reaches it.
+    ranked = sorted((_rank(k) for k in hits), reverse=True)
+    high = min([r for r in ranked if r >= usual] or ranked[:1])
+    ranked = [r for r in ranked if r <= high]
     early = [k for k in found if k.on < track.first_on and k.level_rank is not None]
-    before = [k for k in early if abs((k.level_rank or 0.0) - high[0]) <= _SAME_LEVEL]
-    return before[-_OUTLINE_LOOKS:], after
+    # Water at a lower level before, ground at a higher one after: no shore explains that. The
+    # nearest below, because a lower one leaves more of the object on dry ground.
+    under = [k for k in early if _rank(k) <= high + _RANK_NOISE]
+    before = sorted(under, key=lambda k: (_rank(k), k.on))[-_OUTLINE_LOOKS:]
+    least = ranked[min(_OUTLINE_HITS, len(ranked)) - 1]
+    if before:
+        middle = float(np.median([_rank(k) for k in before]))
+        least = max(min(least, middle - _RANK_NOISE), high - _SAME_LEVEL)
+    return before, [k for k in hits if least <= _rank(k) <= high + _SAME_LEVEL][-_OUTLINE_HITS:]
+
+
+def _rank(look: Look) -> float:
+    return look.level_rank or 0.0
 
 
 def _box(pixels: Sparse) -> Window:
