@@ -146,6 +146,19 @@ def test_a_pond_waits_and_a_flooded_country_makes_none_certain() -> None:
     assert not flooded.certain
 
 
+def test_a_small_pond_is_seen_with_its_rim_and_a_damp_field_is_not() -> None:
+    damp = (0.065, 0.2, -0.15)  # more than half way from the field to water
+    rim = put(surface(), box(20, 30, 3, 3), damp, Ground.DRY)
+    (found,) = judge(put(rim, box(21, 31, 1, 1), POND, Ground.WET))
+    assert isinstance(found, Sighting)
+    assert found.kind is Kind.CAI
+    assert found.rows.size == 9
+    assert judge(rim) == []  # without a pure pixel in its middle it is wet soil
+    dry_rim = put(surface(), box(20, 30, 3, 3), (0.07, 0.4, -0.4), Ground.DRY)
+    (alone,) = judge(put(dry_rim, box(21, 31, 1, 1), POND, Ground.WET))
+    assert isinstance(alone, Rejection)
+
+
 def test_water_over_the_bank_is_a_shore_unless_it_is_thick() -> None:
     thin = put(surface(0.6), box(5, 10, 40, 2), POND, Ground.WET)
     (found,) = judge(thin)
