@@ -7,7 +7,7 @@ cannot be told apart from a receding shore is *unknown*: an area to count, not a
 geometry, and not the pixels' own history at lower levels, calls water never makes a certain one.
 
 What ties two banks together with water on both sides is a bridge or a dam, however wide SWIR makes
-its deck: the measure ``closes`` says so date by date, and what most dates say decides later.
+its deck: the measure ``closes`` says so date by date, and what they say together decides later.
 
 Bare ground in open water, touching no shore, is most often a vessel, a raft or a shoal: small ones
 are rejected, large ones (land reclaimed as an island) are kept but never certain. On a bar, which
