@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
-from pipeline.adjudicate.evidence import lasting
+from pipeline.adjudicate.evidence import doubtful, lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.detect.expect import (
     Baseline,
@@ -43,6 +43,7 @@ from pipeline.passes.watch import Epoch, Watched, WatchOptions
 DETECTOR = "zhan/1"
 _OUTLINE_MARGIN_PX = 12
 _SAME_LEVEL = 0.12  # ranks nearer than this show the same shore
+_STRIP = 0.4  # share of sightings that tie two banks together, from which it is a bridge
 _OUTLINE_LOOKS = 4  # looks before that make the medians of an outline
 _HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
 _RANK_NOISE = 0.01  # of the rank of a level
@@ -131,6 +132,7 @@ def relook(
             found = _looks_at(pixels, first, (benches, states), options)
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
             found = lasting(found, case.evidence.first_seen or start, wait, fold)
+            found = doubtful(found) if case.measures.get("strip") else found
         else:
             bench = benches.ground(first)
             found = relook_ground(site, bench, case, pixels, (options.watch.ground, fold))
@@ -230,6 +232,8 @@ def _candidate(
     wait = _wait(track)
     found = _looks_at((track.rows, track.cols), track.first_on, data, options)
     found = lasting(with_sightings(found, track), since, wait, options.adjudicate.fold)
+    strip = float(np.mean([s.measures["closes"] for s in track.sightings]) >= _STRIP)
+    found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
     candidate = assemble(
         track,
@@ -250,7 +254,7 @@ def _candidate(
         candidate,
         polygon=shape,
         area_m2=area,
-        measures=measures | {"wait_days": wait / timedelta(days=1)},
+        measures=measures | {"wait_days": wait / timedelta(days=1), "strip": strip},
         kind=next(iter(scores), Kind.ZHAN),
     )
 
