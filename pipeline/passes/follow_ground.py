@@ -98,7 +98,9 @@ def ground_candidate(
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
     found = lasting(with_sightings(found, track), how[2], trait.wait, how[0].fold)
-    if measures["strip"]:  # whatever single dates said: only all of them together show a bridge
+    # Whatever single dates said: only all of them together show a bridge, and where a cloud hides
+    # an end of a road or a levee, what is left of it is no line.
+    if measures["strip"] or measures["linear"] >= 0.5:
         found = [replace(k, certain=k.certain and k.seen is not Seen.HIT) for k in found]
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
     kind = next(iter(kind_scores([s.measures for s in track.sightings], options.kinds)))
