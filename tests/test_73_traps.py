@@ -333,7 +333,8 @@ def test_authorised_works_are_named_in_the_case(site: Site, found: list[Candidat
 def bad_dates(site: Site, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
     """The true objects alone; four looks of them are a pixel off, and over four lies glint."""
     things = [TRAPS["roof"], *TRUE.values()]
-    images = {d: glint(d, riverside.scene(d, things)) for d in riverside.PATROL_DAYS}
+    days = riverside.PATROL_DAYS[:12]  # up to the low water
+    images = {d: glint(d, riverside.scene(d, things)) for d in days}
     off = [(d, image) for d, image in images.items() if d in SHIFTED]
     rest = [(d, image) for d, image in images.items() if d not in SHIFTED]
     patrol = (
