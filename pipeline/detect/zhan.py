@@ -82,13 +82,38 @@ class ZhanOptions(BaseModel):
         "up to the shore, comes from geometry; half of it must be certain",
     )
     afloat_max_px: int = Field(
-        default=60, ge=4, description="objects in open water up to this are rejected"
+        default=60,
+        ge=4,
+        description="objects in open water up to this are rejected; at a shore, what may be boats "
+        "or debris is no larger",
     )
     island_days: float = Field(
         default=90.0,
         ge=0,
         le=400,
-        description="an island on a bar must have outlasted boats and flood debris [d]",
+        description="an island on a bar, what came to a shore with high water, and what looks "
+        "like a deck, must have outlasted boats and flood debris [d]",
+    )
+    drift_elongation: float = Field(
+        default=2.5, ge=1, le=10, description="length over width from which it may be a drift line"
+    )
+    deck_index: float = Field(
+        default=0.02,
+        ge=-1,
+        le=0.4,
+        description="BSI below which a shore's new ground may be decks and hulls",
+    )
+    high_water: float = Field(
+        default=0.05,
+        ge=0,
+        le=0.5,
+        description="share of the history's looks whose level is high water, which leaves debris",
+    )
+    high_water_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=200,
+        description="what is first seen this long after high water may be debris [d]",
     )
     green_share: float = Field(
         default=0.5,

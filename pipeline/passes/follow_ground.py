@@ -72,9 +72,18 @@ def trait_of(measures: Mapping[str, float]) -> Trait:
     """Read the trait from the summed-up measures of a track or of a case."""
     values = np.array([measures[name] for name in MODELLED], np.float32)
     wait = timedelta(days=measures["wait_days"])
-    doubt = measures["strip"] or measures.get("precedents", 0.0)
-    certain = measures["certain_share"] >= 0.5 and not doubt
+    certain = measures["certain_share"] >= 0.5 and not doubted(measures)
     return Trait(Signature(values), wait, certain)
+
+
+def doubted(measures: Mapping[str, float]) -> bool:
+    """Tell what all dates together show, whatever single ones said.
+
+    A bridge; a thing of the season; a road or a levee, of which a cloud over one end leaves what is
+    no line. Cases of earlier versions have no ``precedents``.
+    """
+    season = measures.get("precedents", 0.0)
+    return bool(measures["strip"] or season or measures["linear"] >= 0.5)
 
 
 def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
@@ -116,7 +125,7 @@ def ground_candidate(
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
     found = lasting(with_sightings(found, track), how[2], trait.wait, how[0].fold)
-    if measures["strip"] or measures["precedents"]:  # whatever single dates said
+    if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
     kind = next(iter(kind_scores(_by_pass(track), options.kinds)))
