@@ -255,7 +255,7 @@ papers = st.builds(
 some = st.lists(papers, max_size=4)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(some, some, boxes, days_of, st.integers(0, 200), st.sampled_from(list(Kind)), st.randoms())
 def test_laws_of_papers(
     permits: list[LayerArea],
@@ -286,7 +286,7 @@ def test_laws_of_papers(
     assert ask(case, kind, days, permits=nobody[0], works=nobody[1]).outcome == "kept"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(boxes, boxes)
 def test_more_ground_never_explains_less(case: BaseGeometry, ground: BaseGeometry) -> None:
     wide = MultiPolygon([ground.buffer(30).envelope])
