@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,20 @@ sys.path.insert(0, str(Path(__file__).parent))
 import office
 
 from pipeline.adjudicate.areas import AreaIndex, Ground
-from pipeline.adjudicate.rules import AGAINST, Rule, Subject
+from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.rules import AGAINST, Rule, Subject, subject_of
 from pipeline.adjudicate.screen import Screener, ScreenOptions, chosen_for_audit
-from pipeline.model import Attribution, Kind, LayerArea, PermitRef, Ruling
+from pipeline.model import (
+    Attribution,
+    Case,
+    Kind,
+    LayerArea,
+    Look,
+    PermitRef,
+    Ruling,
+    Seen,
+    Status,
+)
 
 X, Y = 420_000.0, 3_060_000.0
 FIRST, LAST = date(2025, 3, 1), date(2025, 8, 1)
@@ -112,6 +123,10 @@ def test_a_renewed_permit_and_two_side_by_side_are_enough() -> None:
     halves = [permit(at(-20, -20, 50, 100), id="W"), permit(at(30, -20, 50, 100), id="E")]
     assert ask(permits=halves).outcome == "suppressed"
     assert ask(permits=halves[:1]).outcome == "kept"
+    # A renewal for less ground does not explain what the old one held.
+    less = permit(at(-20, -20, 40, 100), id="A2", from_="2025-06-01")
+    assert ask(at(0, 0, 30), permits=[old, less]).outcome == "suppressed"
+    assert codes(ask(at(10, 0, 30), permits=[old, less])) == ["permit-ended", "permit-not-yet"]
 
 
 def test_what_reaches_beyond_is_an_overrun_and_stays() -> None:
@@ -125,6 +140,8 @@ def test_what_reaches_beyond_is_an_overrun_and_stays() -> None:
     aside = ask(at(75, 0, 200, 60), permits=[permit()])
     assert (aside.outcome, codes(aside)) == ("kept", ["permit-beside"])
     assert ask(at(85, 0, 20), permits=[permit()]).outcome == "kept"  # near, but not in it
+    partly = ask(at(70, 0, 30), permits=[permit()])  # a third inside, the rest within the accuracy
+    assert (partly.outcome, codes(partly)) == ("kept", ["permit-beside"])
 
 
 def test_a_permit_for_something_else_explains_nothing() -> None:
@@ -178,6 +195,12 @@ def test_existing_works_explain_what_lies_over_or_along_them() -> None:
     # A new house close to an old one is not the old one.
     house = LayerArea(office.lonlat(at(0, 0, 15)), {"name": None})
     assert codes(ask(at(17, 0, 15), existing=[house])) == ["existing-beside"]
+    assert codes(ask(at(10, 0, 15), existing=[house])) == ["existing-beside"]
+    doubtful = LayerArea(office.lonlat(at(0, 0, 15)), {"name": "旧房"}, verified=False)
+    assert codes(ask(at(2, 2, 15), existing=[doubtful])) == ["position-unverified"]
+    assert ask(at(2, 2, 15), existing=[doubtful, replace(house, verified=True)]).rule is not None
+    aside = LayerArea(office.lonlat(at(12, 0, 15)), {"name": None})
+    assert ask(at(2, 2, 15), existing=[doubtful, aside]).outcome == "kept"
     assert ask(at(2, 2, 15), existing=[house]).outcome == "suppressed"
 
 
@@ -191,6 +214,8 @@ def test_a_verdict_of_no_problem_explains_its_place_until_it_lapses() -> None:
     assert codes(ask(at(0, 0, 60, 110), history=fine)) == ["history-lapsed"]
     assert codes(ask(history=judged(verdict="不是问题", on="2024-07-01"))) == ["history-lapsed"]
     assert codes(ask(history=judged(verdict="不是问题"))) == ["history-lapsed"]
+    doubtful = [replace(fine[0], verified=False)]
+    assert codes(ask(history=doubtful)) == ["position-unverified"]
     assert codes(ask(history=judged(verdict="问题·历史碍洪", on="2025-02-01"))) == [
         "history-problem"
     ]
@@ -231,6 +256,29 @@ def test_who_answers_for_a_position() -> None:
         assert (found.outcome, codes(found)) == ("kept", ["position-unverified"])
         answered = replace(doubtful, answered_by="王工")
         assert ask(**{layer: [answered]}).outcome == "suppressed"
+
+
+def test_what_is_asked_about_a_case() -> None:
+    on = datetime(2025, 3, 1, 3, tzinfo=UTC)
+    said = ((Seen.HIT, 2.5), (Seen.HIT, 4.0), (Seen.MISS, 9.0), (Seen.HIT, None))
+    looks = tuple(
+        Look(on + timedelta(days=i), f"p{i}", "s2", 1.0, seen, residual_m=residual)
+        for i, (seen, residual) in enumerate(said)
+    )
+    case = Case(
+        case_id="c", kind=Kind.CAI, corridor_id="river", polygon=at(), crs=office.METRIC,
+        area_m2=3600.0, status=Status.SUSPECTED, evidence=fold(looks), looks=looks, score=0.5,
+        measures={"kind_cai": 0.5, "kind_dui": 0.4, "kind_zhan": 0.2}, scene_ids=(),
+        detector="ground/1", revision=1, run_id="r", code_version="v", config_hash="h",
+    )  # fmt: skip
+    asked = subject_of(case)
+    assert (asked.first, asked.last) == (date(2025, 3, 1), date(2025, 3, 4))
+    assert asked.residual_m == 4.0
+    # A heap scores nearly as high, and a heap may be a building; a fill is told apart.
+    assert asked.kinds == {Kind.CAI, Kind.DUI, Kind.JIAN}
+    plain = replace(case, measures={})
+    assert subject_of(plain).kinds == {Kind.CAI}
+    assert subject_of(replace(plain, kind=Kind.JIAN)).kinds == {Kind.DUI, Kind.JIAN}
 
 
 days_of = st.dates(date(2025, 1, 1), date(2025, 12, 31))

@@ -56,7 +56,7 @@ class Paper:
         if self.start is None or self.end is None or on < self.start:
             return False
         stays = self.layer == "works" and self.area.fields.get("after") == STAYS
-        return on <= self.end or (stays and self.start <= first <= self.end)
+        return on <= self.end or (stays and first <= self.end)
 
 
 def papers_near(asked: Asked, line_m: float, within_m: float) -> list[Paper]:
