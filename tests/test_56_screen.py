@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 sys.path.insert(0, str(Path(__file__).parent))
 import office
 
-from pipeline.adjudicate.areas import AreaIndex, Ground
+from pipeline.adjudicate.areas import AreaIndex, Spot
 from pipeline.adjudicate.evidence import fold
 from pipeline.adjudicate.rules import AGAINST, Rule, Subject, subject_of
 from pipeline.adjudicate.screen import Screener, ScreenOptions, chosen_for_audit
@@ -69,8 +69,8 @@ def ask(
     **layers: list[LayerArea],
 ) -> Ruling:
     first, last = days or (None, None)
-    ground = Ground.of(case or at(), office.METRIC)
-    subject = Subject(frozenset({kind}), ground, first, last, 2.0, place or Attribution())
+    spot = Spot.of(case or at(), office.METRIC)
+    subject = Subject(frozenset({kind}), spot, first, last, 2.0, place or Attribution())
     return Screener(AreaIndex({k.replace("_", "-"): v for k, v in layers.items()}))(subject)
 
 

@@ -28,7 +28,7 @@ class Covering:
 
 
 @dataclass(frozen=True)
-class Ground:
+class Spot:
     """One outline, ready to be asked about."""
 
     lonlat: BaseGeometry
@@ -36,7 +36,7 @@ class Ground:
     crs: str  # metric
 
     @classmethod
-    def of(cls, polygon: BaseGeometry, crs: str) -> Ground:
+    def of(cls, polygon: BaseGeometry, crs: str) -> Spot:
         """Bring an outline in ``crs`` to the metric CRS of its place."""
         lonlat = reproject(polygon, crs, LONLAT)
         metric = metric_crs(lonlat.centroid.x, lonlat.centroid.y)
@@ -56,28 +56,28 @@ class AreaIndex:
     def _trees(self) -> dict[str, shapely.STRtree]:
         return {k: shapely.STRtree([a.geometry for a in v]) for k, v in self.layers.items()}
 
-    def metric(self, area: LayerArea, ground: Ground) -> BaseGeometry:
+    def metric(self, area: LayerArea, spot: Spot) -> BaseGeometry:
         """Give an area in the metric CRS of an outline."""
-        key = (id(area), ground.crs)
+        key = (id(area), spot.crs)
         if key not in self._moved:
-            self._moved[key] = reproject(area.geometry, LONLAT, ground.crs)
+            self._moved[key] = reproject(area.geometry, LONLAT, spot.crs)
         return self._moved[key]
 
-    def near(self, kind: str, ground: Ground, metres: float) -> list[LayerArea]:
+    def near(self, kind: str, spot: Spot, metres: float) -> list[LayerArea]:
         """Give the areas of a kind within ``metres`` of an outline."""
         if kind not in self._trees:
             return []
-        around = ground.lonlat.buffer(metres / 50_000).bounds  # generous, at any latitude here
+        around = spot.lonlat.buffer(metres / 50_000).bounds  # generous, at any latitude here
         hits = sorted(int(i) for i in self._trees[kind].query(shapely.box(*around)))
         areas = [self.layers[kind][i] for i in hits]
-        return [a for a in areas if self.metric(a, ground).distance(ground.outline) <= metres]
+        return [a for a in areas if self.metric(a, spot).distance(spot.outline) <= metres]
 
-    def covering(self, kind: str, ground: Ground) -> list[Covering]:
+    def covering(self, kind: str, spot: Spot) -> list[Covering]:
         """Give the areas of a kind that cover a part of an outline, the largest part first."""
-        whole = ground.outline
+        whole = spot.outline
         parts = [
-            Covering(a, whole.intersection(self.metric(a, ground)).area / whole.area)
-            for a in self.near(kind, ground, 0.0)
+            Covering(a, whole.intersection(self.metric(a, spot)).area / whole.area)
+            for a in self.near(kind, spot, 0.0)
         ]
         named = (p for p in parts if p.share > 0)
         return sorted(named, key=lambda p: (-p.share, str(sorted(p.area.fields.items(), key=str))))

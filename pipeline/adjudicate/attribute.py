@@ -15,7 +15,7 @@ import shapely
 from pydantic import BaseModel, ConfigDict, Field
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.adjudicate.areas import LONLAT, AreaIndex, Covering, Ground
+from pipeline.adjudicate.areas import LONLAT, AreaIndex, Covering, Spot
 from pipeline.grid import reproject
 from pipeline.model import Attribution, Corridor, LayerArea
 
@@ -64,19 +64,19 @@ class Attributor:
         on : date, optional
             Day on which it was first seen, for no-mining periods.
         """
-        ground = Ground.of(polygon, crs)
+        spot = Spot.of(polygon, crs)
         corridor = self.corridors.get(corridor_id)
         found = Attribution()
         if corridor is not None:
-            found = _along(found, corridor, ground)
-        found = self._admin(found, ground)
-        found = self._inside(found, ground)
-        return self._rules(found, ground, on)
+            found = _along(found, corridor, spot)
+        found = self._admin(found, spot)
+        found = self._inside(found, spot)
+        return self._rules(found, spot, on)
 
-    def _admin(self, found: Attribution, ground: Ground) -> Attribution:
+    def _admin(self, found: Attribution, spot: Spot) -> Attribution:
         notes = list(found.notes)
-        counties = _by(self.areas.covering("counties", ground), "code")
-        towns = _by(self.areas.covering("townships", ground), "name")
+        counties = _by(self.areas.covering("counties", spot), "code")
+        towns = _by(self.areas.covering("townships", spot), "name")
         for what, parts in (("跨县", counties), ("跨乡镇", towns)):
             named = [p for p in parts if p.share >= self.options.named_share]
             if len(named) > 1:
@@ -96,18 +96,18 @@ class Attributor:
             notes=tuple(notes),
         )
 
-    def _inside(self, found: Attribution, ground: Ground) -> Attribution:
+    def _inside(self, found: Attribution, spot: Spot) -> Attribution:
         """Say whether a case lies in the management area, where the boundary is exact enough."""
         o = self.options
-        near = self.areas.near("boundary", ground, o.boundary_near_m)
+        near = self.areas.near("boundary", spot, o.boundary_near_m)
         if not near:
             why = ("附近没有管理范围线",) if "boundary" in self.areas.layers else ()
             return replace(found, notes=(*found.notes, *why))
         # Cut first: a boundary is a hundred kilometres long, and it is about to be buffered.
-        case = ground.outline
+        case = spot.outline
         frame = case.buffer(10 * o.boundary_m + 100).bounds
         area = shapely.union_all(
-            [shapely.clip_by_rect(self.areas.metric(a, ground), *frame) for a in near]
+            [shapely.clip_by_rect(self.areas.metric(a, spot), *frame) for a in near]
         )
         share = case.intersection(area).area / case.area
         sure = case.intersection(area.buffer(-o.boundary_m)).area
@@ -128,12 +128,12 @@ class Attributor:
             notes=(*found.notes, *notes),
         )
 
-    def _rules(self, found: Attribution, ground: Ground, on: date | None) -> Attribution:
+    def _rules(self, found: Attribution, spot: Spot, on: date | None) -> Attribution:
         """Name the zone, the no-mining area and the moorings of a case; facts, no ruling."""
-        zones = _by(self.areas.covering("zones", ground), "zone")
-        bans = self.areas.covering("no-mining", ground)
+        zones = _by(self.areas.covering("zones", spot), "zone")
+        bans = self.areas.covering("no-mining", spot)
         notes = list(found.notes)
-        moored = (a.fields for a in self.areas.near("vessels", ground, self.options.vessel_m))
+        moored = (a.fields for a in self.areas.near("vessels", spot, self.options.vessel_m))
         notes += sorted(f"紧邻采砂船停泊点：{f.get('name') or f.get('id')}" for f in moored)
         forbidding = [b.area for b in bans if b.share >= self.options.share]
         seasonal = [b for b in forbidding if on is None or _in_season(b, on)]
@@ -148,9 +148,9 @@ class Attributor:
         )
 
 
-def _along(found: Attribution, corridor: Corridor, ground: Ground) -> Attribution:
+def _along(found: Attribution, corridor: Corridor, spot: Spot) -> Attribution:
     """Add chainage and bank from the centreline, to the accuracy of the corridor."""
-    case, metric = ground.outline, ground.crs
+    case, metric = spot.outline, spot.crs
     found = replace(found, reservoir_zh=corridor.name_zh if corridor.water == "reservoir" else None)
     if corridor.centreline_wgs84 is None or not corridor.downstream_known:
         return found

@@ -140,7 +140,7 @@ def _allowed(what: str, options: AuthorisedOptions) -> set[Kind]:
 
 def _always_forbidden(asked: Asked) -> bool:
     """Tell whether most of an outline lies where mining is forbidden all year."""
-    bans = asked.areas.covering("no-mining", asked.subject.ground)
+    bans = asked.areas.covering("no-mining", asked.subject.spot)
     always = (b for b in bans if not any(b.area.fields.get(n) for n in ("from", "stage_m")))
     return any(b.share >= 0.5 for b in always)
 
@@ -155,7 +155,7 @@ def _days(papers: Sequence[Paper], first: date, last: date) -> list[date]:
 
 
 def _held(papers: Sequence[Paper], asked: Asked, options: AuthorisedOptions) -> _Held:
-    outline = asked.subject.ground.outline
+    outline = asked.subject.spot.outline
     union = shapely.union_all([p.ground for p in papers if p.ground is not None])
     beyond = outline.difference(union.buffer(tolerance(asked, options)))
     return _Held(outline.intersection(union).area / outline.area, float(beyond.area))

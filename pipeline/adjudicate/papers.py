@@ -67,16 +67,16 @@ def papers_near(asked: Asked, line_m: float, within_m: float) -> list[Paper]:
     line_m : float
         Ground on each side of works that are drawn as a line [m].
     """
-    ground = asked.subject.ground
+    spot = asked.subject.spot
     out: list[Paper] = []
     layers: tuple[Literal["permits", "works"], ...] = ("permits", "works")
     for layer in layers:
-        for area in asked.areas.near(layer, ground, within_m + line_m):
-            extent = _extent(asked.areas.metric(area, ground), line_m)
-            if extent is not None and extent.distance(ground.outline) > within_m:
+        for area in asked.areas.near(layer, spot, within_m + line_m):
+            extent = _extent(asked.areas.metric(area, spot), line_m)
+            if extent is not None and extent.distance(spot.outline) > within_m:
                 continue
-            common = extent.intersection(ground.outline).area if extent is not None else 0.0
-            share = 1.0 if extent is None else common / ground.outline.area
+            common = extent.intersection(spot.outline).area if extent is not None else 0.0
+            share = 1.0 if extent is None else common / spot.outline.area
             f = area.fields
             name = f.get("id") if layer == "permits" else f.get("name")
             start, end = (day_of(f.get(n)) for n in ("from", "to"))

@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Literal
 
-from pipeline.adjudicate.areas import AreaIndex, Ground
+from pipeline.adjudicate.areas import AreaIndex, Spot
 from pipeline.model import Attribution, Case, Kind, Seen, Spoken
 
 Says = Literal["against", "for", "note"]
@@ -71,7 +71,7 @@ class Subject:
     """What is asked about."""
 
     kinds: frozenset[Kind]  # its kind, and others that are not told apart from it
-    ground: Ground
+    spot: Spot
     first: date | None  # UTC day of the first sighting since it (re)appeared
     last: date | None  # UTC day of the last one
     residual_m: float  # registration residual of its worst sighting, 1 sigma
@@ -92,7 +92,7 @@ def subject_of(case: Case) -> Subject:
     hits = [k.residual_m for k in case.looks if k.seen is Seen.HIT and k.residual_m is not None]
     return Subject(
         kinds=plausible(case),
-        ground=Ground.of(case.polygon, case.crs),
+        spot=Spot.of(case.polygon, case.crs),
         first=evidence.first_seen.date() if evidence.first_seen else None,
         last=evidence.last_seen.date() if evidence.last_seen else None,
         residual_m=max(hits, default=0.0),

@@ -59,7 +59,7 @@ def existing(asked: Asked, options: StandingOptions) -> list[Spoken]:
         name = area.fields.get("name") or "未命名"
         if not area.trusted:
             out.append(say(Rule.UNVERIFIED, f"既有建筑物「{name}」的位置未经核验，不作排除依据"))
-        elif explained and one.shape.intersects(asked.subject.ground.outline):
+        elif explained and one.shape.intersects(asked.subject.spot.outline):
             out.append(say(Rule.EXISTING_WORK, f"与既有建筑物「{name}」重合或沿其分布"))
         else:
             out.append(say(Rule.EXISTING_BESIDE, f"紧邻既有建筑物「{name}」"))
@@ -104,19 +104,19 @@ class _Near:
 
 
 def _near(asked: Asked, kind: str, options: StandingOptions) -> list[_Near]:
-    ground = asked.subject.ground
+    spot = asked.subject.spot
     within = options.accuracy_m + asked.subject.residual_m
     out: list[_Near] = []
-    for area in asked.areas.near(kind, ground, within + options.half_width_m):
-        shape = asked.areas.metric(area, ground)
+    for area in asked.areas.near(kind, spot, within + options.half_width_m):
+        shape = asked.areas.metric(area, spot)
         if int(shapely.get_dimensions(shape)) < 2:
             shape = shape.buffer(options.half_width_m)
         grown = shape.buffer(within)
-        if grown.intersects(ground.outline):
+        if grown.intersects(spot.outline):
             out.append(_Near(area, shape, grown))
     return out
 
 
 def _share(asked: Asked, grounds: list[BaseGeometry]) -> float:
-    outline = asked.subject.ground.outline
+    outline = asked.subject.spot.outline
     return float(outline.intersection(shapely.union_all(grounds)).area / outline.area)
