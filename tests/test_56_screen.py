@@ -342,6 +342,31 @@ def test_more_ground_never_explains_less(case: BaseGeometry, ground: BaseGeometr
         assert ask(case, permits=[permit(wide)]).outcome == "suppressed"
 
 
+known = st.builds(
+    area,
+    boxes,
+    name=st.sampled_from("甲乙"),
+    id=st.sampled_from("HJ"),
+    verdict=st.sampled_from(("不是问题", "问题", None)),
+    on=days_of.map(str),
+    verified=st.booleans(),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(known, max_size=4), boxes, days_of, st.sampled_from(list(Kind)), st.randoms())
+def test_laws_of_what_is_known(
+    areas: list[LayerArea], case: BaseGeometry, last: date, kind: Kind, random: Any
+) -> None:
+    days = (date(2025, 1, 1), last)
+    found = ask(case, kind, days, existing=areas, history=areas)
+    mixed = random.sample(areas, len(areas))
+    assert ask(case, kind, days, existing=mixed, history=mixed) == found
+    nobody = [replace(a, verified=False) for a in areas]
+    assert ask(case, kind, days, existing=nobody, history=nobody).outcome == "kept"
+    assert ask(case, Kind.CAI, days, existing=areas).outcome == "kept"
+
+
 def test_the_lot_is_the_same_for_a_run_and_another_for_the_next() -> None:
     ids = [f"ZZ-{i}" for i in range(100)]
     one = chosen_for_audit("run1", ids, ScreenOptions())
