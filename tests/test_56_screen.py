@@ -192,6 +192,9 @@ def test_existing_works_explain_what_lies_over_or_along_them() -> None:
     )
     assert codes(ask(at(0, 0, 300, 120), existing=[bridge])) == ["existing-beside"]
     assert ask(at(0, 0, 300, 20), Kind.CAI, existing=[bridge]).outcome == "kept"
+    spot = Spot.of(at(0, 0, 300, 20), office.METRIC)
+    either = Subject(frozenset({Kind.CAI, Kind.DUI}), spot, FIRST, LAST, 2.0, Attribution())
+    assert Screener(AreaIndex({"existing": [bridge]}))(either).outcome == "kept"
     # A new house close to an old one is not the old one.
     house = LayerArea(office.lonlat(at(0, 0, 15)), {"name": None})
     assert codes(ask(at(17, 0, 15), existing=[house])) == ["existing-beside"]

@@ -49,7 +49,7 @@ def existing(asked: Asked, options: StandingOptions) -> list[Spoken]:
     near = _near(asked, "existing", options)
     known = [n for n in near if n.area.trusted]
     explained = (
-        bool(asked.subject.kinds & set(options.kinds))
+        asked.subject.kinds <= set(options.kinds)  # what may be a pit is none of them
         and _share(asked, [n.shape for n in known]) >= options.over_share
         and _share(asked, [n.grown for n in known]) >= options.share
     )
