@@ -257,15 +257,47 @@ class LayerArea:
     geometry: BaseGeometry  # lon/lat (CGCS2000, taken for WGS 84)
     fields: Mapping[str, str | None]
     verified: bool = True  # its position was held against something known
+    answered_by: str | None = None  # who answers for a position that was not, or that looked wrong
+
+    @property
+    def trusted(self) -> bool:
+        """Whether a case may be put aside because of where it lies."""
+        return self.verified or self.answered_by is not None
 
 
 @dataclass(frozen=True, slots=True)
 class PermitRef:
-    """A permit that covers a case; ISO days."""
+    """A permit or authorised works that a case lies in; ISO days."""
 
-    id: str
+    id: str  # of the permit, or the name of the works
     valid_from: str | None
     valid_to: str | None
+    layer: Literal["permits", "works"] = "permits"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What one rule says of a case."""
+
+    code: str  # stable
+    says: Literal["against", "for", "note"]  # that the case deserves an official's time
+    text: str  # for the reader, Chinese
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What the office's layers say of a case; it moves no status and ends no evidence."""
+
+    outcome: Literal["kept", "suppressed"] = "kept"
+    rule: str | None = None  # code of the rule that suppresses; the first, where several do
+    spoken: tuple[Spoken, ...] = ()  # against, for, notes; each in the order of the rules
+    permit: PermitRef | None = None  # of those it lies in, the one that holds most of it
+    overrun_m2: float | None = None  # beyond what is permitted, where that is the reason
+
+    @property
+    def word(self) -> str:
+        """The outcome in a word, with the rule: ``kept``, ``suppressed:works-valid``."""
+        return self.outcome if self.rule is None else f"{self.outcome}:{self.rule}"
 
 
 @dataclass(frozen=True)
@@ -284,7 +316,7 @@ class Attribution:
     boundary_used: Literal["legal", "working"] = "working"
     zone: str | None = None
     no_mining: str | None = None
-    permit: PermitRef | None = None
+    boundary_verified: bool = False  # somebody knows that the boundary asked is where it says
     notes: tuple[str, ...] = ()  # for the reader, Chinese
 
 
@@ -451,11 +483,17 @@ class Case:
     proposal: str | None = None  # what imagery proposes for an issued case: 已恢复 | 未恢复 | 回弹
     external_id: str | None = None  # id in the receiving case system
     attribution: Attribution | None = None  # by the layers of the last run that looked
+    ruling: Ruling | None = None  # likewise
 
     @property
     def of_pictures(self) -> bool:
         """Whether it rests on uncalibrated pictures alone."""
         return self.detector == PICTURES
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether the office's layers explain it; what people hold is never suppressed."""
+        return not self.issued and self.ruling is not None and self.ruling.outcome == "suppressed"
 
     @property
     def issued(self) -> bool:

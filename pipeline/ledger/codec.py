@@ -17,7 +17,9 @@ from pipeline.model import (
     Kind,
     Look,
     PermitRef,
+    Ruling,
     Seen,
+    Spoken,
     Status,
 )
 
@@ -27,6 +29,7 @@ def dump_case(case: Case) -> str:
     body = {f.name: getattr(case, f.name) for f in dataclasses.fields(case) if f.name != "polygon"}
     body["evidence"] = dataclasses.asdict(case.evidence)
     body["attribution"] = dataclasses.asdict(case.attribution) if case.attribution else None
+    body["ruling"] = dataclasses.asdict(case.ruling) if case.ruling else None
     body["looks"] = [dataclasses.asdict(look) for look in case.looks]
     return json.dumps(body, default=_plain, ensure_ascii=False, sort_keys=True, allow_nan=False)
 
@@ -43,14 +46,22 @@ def load_case(text: str, polygon: BaseGeometry) -> Case:
         body[name] = tuple(body[name])
     if body.get("attribution"):
         body["attribution"] = _attribution(body["attribution"])
+    if body.get("ruling"):
+        body["ruling"] = _ruling(body["ruling"])
     looks = tuple(_look(look) for look in body.pop("looks"))
     return Case(polygon=polygon, evidence=Evidence(**evidence), looks=looks, **body)
 
 
 def _attribution(found: dict[str, Any]) -> Attribution:
-    found["permit"] = PermitRef(**found["permit"]) if found["permit"] else None
+    found.pop("permit", None)  # of ledgers from before there was a ruling
     found["notes"] = tuple(found["notes"])
     return Attribution(**found)
+
+
+def _ruling(found: dict[str, Any]) -> Ruling:
+    found["permit"] = PermitRef(**found["permit"]) if found["permit"] else None
+    found["spoken"] = tuple(Spoken(**s) for s in found["spoken"])
+    return Ruling(**found)
 
 
 def _look(look: dict[str, Any]) -> Look:
