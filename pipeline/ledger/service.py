@@ -10,6 +10,7 @@ from pipeline.io.failpoints import failpoint
 from pipeline.ledger.interface import LedgerStore
 from pipeline.ledger.lifecycle import Event, LedgerContext
 from pipeline.ledger.match import MatchOptions
+from pipeline.ledger.people import Changes, Command, Edit, apply_edits
 from pipeline.ledger.plan import Plan, plan
 from pipeline.model import Candidate, Case, Look
 
@@ -57,6 +58,32 @@ def apply(
     failpoint("ledger.after_commit")
     log.info("ledger: %s", ", ".join(f"{k} {v}" for k, v in done.counts.items()))
     return _result(done)
+
+
+def change(
+    store: LedgerStore, edits: Sequence[Edit], command: Command, *, partial: bool = False
+) -> Changes:
+    """Bring what people say into the ledger, in one transaction.
+
+    Parameters
+    ----------
+    partial : bool
+        Apply the good edits where some are refused; otherwise any refusal leaves all as it was.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk is full; the ledger is as it was before.
+    """
+    names = {edit.case_id for edit in edits}
+    with store.transaction(_before_commit) as transaction:
+        known = {case.case_id: case for case in transaction.cases(names)}
+        done = apply_edits(known, edits, command, transaction.events(names))
+        if done.refused and not partial:
+            return Changes(unchanged=done.unchanged, refused=done.refused)
+        transaction.write(done.cases, done.events)
+    failpoint("ledger.after_commit")
+    return done
 
 
 def _before_commit() -> None:
