@@ -13,7 +13,7 @@ from pipeline.model import Case
 from pipeline.publish.geometry import to_wgs84
 
 NEAR_M = 100.0  # a correction further from the case is a slip, or in another datum
-_SAME = 1e-6  # share of the area that rounding to 7 decimals and a GIS may change
+_SAME_DEG = 3e-7  # 3 cm: what rounding to 7 decimals, here and in a GIS, may move a vertex
 
 
 def corrected_outline(case: Case, outline_wgs84: BaseGeometry | None) -> BaseGeometry | None:
@@ -47,11 +47,10 @@ def corrected_outline(case: Case, outline_wgs84: BaseGeometry | None) -> BaseGeo
 
 
 def same_outline(one: BaseGeometry, other: BaseGeometry) -> bool:
-    """Tell whether two outlines in the same coordinates are one, but for rounding."""
+    """Tell whether two outlines in WGS 84 are one, but for rounding."""
     if one.is_empty or other.is_empty:
         return one.is_empty and other.is_empty
-    differ = one.symmetric_difference(other).area
-    return bool(differ <= _SAME * max(one.area, other.area))
+    return bool(shapely.hausdorff_distance(one.boundary, other.boundary) <= _SAME_DEG)
 
 
 def _distance_m(case: Case, outline_wgs84: BaseGeometry) -> float:
