@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.commands.cases import cases_app
+from pipeline.commands.cases_files import cases_app
 from pipeline.commands.corridor import corridor_app
 from pipeline.commands.doctor import doctor
 from pipeline.commands.ending import guard as _guard

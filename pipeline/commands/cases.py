@@ -1,4 +1,4 @@
-"""``siluan cases``: list, show, issue, update, verdict, export, import."""
+"""``siluan cases``: list, show, issue, update."""
 
 from __future__ import annotations
 
@@ -184,88 +184,6 @@ def update(  # noqa: PLR0913, PLR0917 - each is an option of the command
     }
     words = {"status": status, "kind": kind, "due": due}
     _decide("update", (workflow, state), cases, by, reason, what, debug, words)
-
-
-@cases_app.command(
-    "verdict",
-    epilog="Examples: siluan cases verdict 核查结果.csv --workflow workflows/patrol.yaml · "
-    "siluan cases verdict 核查结果.geojson --state state/patrol --partial",
-)
-def verdict(
-    file: Annotated[Path, typer.Argument(help="CSV or GeoJSON.", show_default=False)],
-    workflow: WorkflowFile = None,
-    state: StateFolder = None,
-    partial: Partial = False,
-    debug: Debug = False,
-) -> None:
-    """Take the verdicts of inspections from a file: 不是问题, 问题 and the two between.
-
-    Columns: case_id, revision, verdict, reason, by, on; optional photos, note, kind, outline.
-    """
-
-    def work() -> ExitCode:
-        from pipeline.cases.verdicts import VerdictRequest, give_verdicts  # noqa: PLC0415
-        from pipeline.cases.where import ledger_of  # noqa: PLC0415
-
-        request = VerdictRequest(ledger_of(workflow, state), file, partial)
-        return say(give_verdicts(request))
-
-    guard(work, debug)
-
-
-@cases_app.command(
-    "export",
-    epilog="Example: siluan cases export --workflow workflows/patrol.yaml --out 台账 "
-    "--status issued --status rectifying",
-)
-def export(
-    out: Annotated[Path, typer.Option(help="Folder for cases.csv and cases.gpkg.")],
-    workflow: WorkflowFile = None,
-    state: StateFolder = None,
-    corridor: Corridors = None,
-    kind: Kinds = None,
-    status: Statuses = None,
-    county: Counties = None,
-    debug: Debug = False,
-) -> None:
-    """Write cases for editing; edits that were not imported are never written over."""
-
-    def work() -> ExitCode:
-        from pipeline.cases.exchange import ExportRequest, export_cases  # noqa: PLC0415
-        from pipeline.cases.where import ledger_of  # noqa: PLC0415
-
-        wanted = filter_of(corridor, kind, status, None, county)
-        return say(export_cases(ExportRequest(ledger_of(workflow, state), out, wanted)))
-
-    guard(work, debug)
-
-
-@cases_app.command(
-    "import",
-    epilog="Example: siluan cases import 台账/cases.gpkg --state state/patrol --by 王工",
-)
-def import_(
-    file: Annotated[
-        Path, typer.Argument(help="CSV or GeoPackage that export wrote.", show_default=False)
-    ],
-    by: By,
-    workflow: WorkflowFile = None,
-    state: StateFolder = None,
-    partial: Partial = False,
-    debug: Debug = False,
-) -> None:
-    """Bring back edits of an export; what the ledger changed too since is shown as a conflict.
-
-    Read are status, reason, note, kind, due, overdue, on_account, external_id and outlines.
-    """
-
-    def work() -> ExitCode:
-        from pipeline.cases.exchange import ImportRequest, import_cases  # noqa: PLC0415
-        from pipeline.cases.where import ledger_of  # noqa: PLC0415
-
-        return say(import_cases(ImportRequest(ledger_of(workflow, state), file, by, partial)))
-
-    guard(work, debug)
 
 
 def say(report: Any) -> ExitCode:
