@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -221,8 +222,9 @@ def test_every_bad_row_is_named_and_nothing_applied(state: Path, ids: list[str])
         out = siluan("verdict", file, "--state", state, code=2)
         assert said in out
         assert "line 2" in out
+    # What cannot be read and what the ledger does not allow are named together.
     good = f"{ids[0]},2,问题,,王工,2025-03-05"
-    file.write_text("\n".join([HEAD, good, *list(bad)[2:5]]), encoding="utf-8")
+    file.write_text("\n".join([HEAD, good, *list(bad)[1:4]]), encoding="utf-8")
     out = siluan("verdict", file, "--state", state, code=2)
     assert all(f"line {n}" in out for n in (3, 4, 5))
     assert "3 of 4 verdicts cannot be applied, and nothing was changed" in out
@@ -230,6 +232,25 @@ def test_every_bad_row_is_named_and_nothing_applied(state: Path, ids: list[str])
     out = siluan("verdict", file, "--state", state, "--partial", code=10)
     assert "applied 1, known already 0, not applied 3" in out
     assert read(state)[ids[0]].status is Status.VERIFIED
+
+
+def test_a_verdict_may_hold_where_only_looks_came_since(state: Path, ids: list[str]) -> None:
+    issue(state, *ids[:2])
+    file = state.parent / "v.csv"
+    rows = [f"{i},2,问题,,王工,2025-03-05" for i in ids[:2]]
+    file.write_text("\n".join([HEAD, *rows]), encoding="utf-8")
+    # One is seen again; the other is seen again, larger.
+    grown = replace(candidate(1, hits=4), polygon=candidate(1).polygon.buffer(15))
+    make(state, [candidate(0, hits=4), grown, candidate(2), candidate(3)])
+    out = siluan("verdict", file, "--state", state, code=2)
+    assert "2 of 2 verdicts cannot be applied" in out
+    out = siluan("verdict", file, "--state", state, "--seen-again", code=2)
+    assert "1 of 2 verdicts cannot be applied" in out
+    assert ids[1] in out
+    siluan("verdict", file, "--state", state, "--seen-again", "--partial", code=10)
+    assert [read(state)[i].status for i in ids[:2]] == [Status.VERIFIED, Status.ISSUED]
+    again = siluan("verdict", file, "--state", state, "--partial", code=10)
+    assert "applied 0, known already 1, not applied 1" in again
 
 
 def feature(case: Case, geometry: Any = None, **properties: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from pipeline.adjudicate.calibration import BetaMap, Calibration
 from pipeline.adjudicate.intervals import wilson
@@ -107,9 +108,13 @@ def _fit(outcomes: Sequence[Outcome], centre: Reals, pull: float) -> Reals:
     x = np.column_stack([np.ones(len(s)), np.log(s), -np.log(1 - s), step])
     sign = np.where([e.true for e in outcomes], 1.0, -1.0)
 
-    def loss(w: Reals) -> float:
-        likelihood = np.logaddexp(0, -sign * (x @ w)).sum()
-        return float(likelihood + pull / 2 * ((w - centre) ** 2).sum())
+    def loss(w: Reals) -> tuple[float, Reals]:
+        margin = sign * (x * w).sum(
+            axis=1
+        )  # four columns: threads of a product only get in the way
+        value = np.logaddexp(0, -margin).sum() + pull / 2 * ((w - centre) ** 2).sum()
+        slope = -(x * (sign * expit(-margin))[:, None]).sum(axis=0) + pull * (w - centre)
+        return float(value), slope
 
     bounds = [(-20, 20), (0, 20), (0, 20), (-20, 20)]
-    return np.asarray(minimize(loss, centre, method="L-BFGS-B", bounds=bounds).x)
+    return np.asarray(minimize(loss, centre, jac=True, method="L-BFGS-B", bounds=bounds).x)

@@ -97,10 +97,10 @@ def import_cases(request: ImportRequest) -> Report:
     table.require("case_id", "revision", "status")
     with open_ledger(request.ledger) as ledger:
         edits, bad = _edits(table, ledger, Author(by, today()))
-        refuse(bad, len(table.rows), "rows", partial=request.partial)
-        done = change(ledger, edits, command("import", edits), partial=request.partial)
+        said = command("import", edits)
+        done = change(ledger, edits, said, partial=request.partial, bad=bad)
     refuse(done.refused, len(table.rows), "rows", partial=request.partial)
-    return outcome(done, bad)
+    return outcome(done)
 
 
 def row_of(case: Case) -> dict[str, Any]:

@@ -145,9 +145,10 @@ def propose(
 def cross_validated(found: Sequence[Decided]) -> dict[str, float]:
     """Tell the confidence of each case by maps fitted without it and its fifth of the cases."""
     folds = {d.case_id: _fold(d.case_id) for d in found}
+    kinds = {Kind(d.kind) for d in found}
     told: dict[str, float] = {}
     for fold in range(_FOLDS):
-        maps = fit_maps([d for d in found if folds[d.case_id] != fold])
+        maps = fit_maps([d for d in found if folds[d.case_id] != fold], kinds)
         told |= {d.case_id: _at(maps, d) for d in found if folds[d.case_id] == fold}
     return told
 

@@ -24,7 +24,7 @@ from pipeline.cases.words import (
     read_verdict,
 )
 from pipeline.errors import ConfigurationError
-from pipeline.ledger import Edit, Refusal, change, open_ledger
+from pipeline.ledger import Edit, LedgerStore, Refusal, change, open_ledger
 from pipeline.ledger.status import outcome as outcome_of
 from pipeline.model import Case
 
@@ -39,6 +39,7 @@ class VerdictRequest:
     ledger: Path
     file: Path
     partial: bool = False
+    seen_again: bool = False  # a verdict holds where nothing but further looks came since
 
 
 def give_verdicts(request: VerdictRequest) -> Report:
@@ -57,10 +58,12 @@ def give_verdicts(request: VerdictRequest) -> Report:
     with open_ledger(request.ledger) as ledger:
         known = {c.case_id: c for c in ledger.cases(names)}
         edits, bad = read_verdicts(table, known, today())
-        refuse(bad, len(table.rows), "verdicts", partial=request.partial)
-        done = change(ledger, edits, command("verdict", edits), partial=request.partial)
+        if request.seen_again:
+            edits = [_brought_up(e, known.get(e.case_id), ledger) for e in edits]
+        said = command("verdict", edits)
+        done = change(ledger, edits, said, partial=request.partial, bad=bad)
     refuse(done.refused, len(table.rows), "verdicts", partial=request.partial)
-    report = outcome(done, bad)
+    report = outcome(done)
     unread = table.unread(*COLUMNS, *OPTIONAL)
     lines = [f"columns that are not read: {', '.join(unread)}"] if unread else []
     return Report((*lines, *report.lines), report.code)
@@ -78,6 +81,21 @@ def read_verdicts(
         except ConfigurationError as error:
             bad.append(Refusal(row.where, row["case_id"] or "", str(error).rstrip(".")))
     return edits, bad
+
+
+def _brought_up(edit: Edit, now: Case | None, ledger: LedgerStore) -> Edit:
+    """Give the edit of today's revision where only further looks lie between."""
+    if now is None or edit.revision == now.revision:
+        return edit
+    then = [c for c in ledger.revisions(now.case_id) if c.revision == edit.revision]
+    if then and _what_a_verdict_is_on(then[0]) == _what_a_verdict_is_on(now):
+        return replace(edit, revision=now.revision)
+    return edit
+
+
+def _what_a_verdict_is_on(case: Case) -> tuple[object, ...]:
+    outline = shapely.to_wkb(shapely.normalize(case.polygon))
+    return case.kind, outline, case.status, case.evidence.state, case.merged_into, case.people
 
 
 def _edit(row: Row, known: Mapping[str, Case], now: date) -> Edit:

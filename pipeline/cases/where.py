@@ -77,18 +77,17 @@ def refuse(refused: Sequence[Refusal], of: int, what: str, *, partial: bool) -> 
         )
 
 
-def outcome(done: Changes, refused: Sequence[Refusal] = ()) -> Report:
+def outcome(done: Changes) -> Report:
     """Say what became of edits."""
-    offenders = (*refused, *done.refused)
     status = {e.case_id: e for e in done.events if e.what == "status"}
     lines = [
         f"{i}: {status[i].old} -> {status[i].new}" if i in status else f"{i}: noted"
         for i in done.applied
     ]
     lines += [f"{i}: known already, nothing changed" for i in done.unchanged]
-    lines += [f"not applied: {r}" for r in offenders]
+    lines += [f"not applied: {r}" for r in done.refused]
     lines.append(
         f"applied {len(done.applied)}, known already {len(done.unchanged)}, "
-        f"not applied {len(offenders)}"
+        f"not applied {len(done.refused)}"
     )
-    return Report(tuple(lines), ExitCode.SET_ASIDE if offenders else ExitCode.DONE)
+    return Report(tuple(lines), ExitCode.SET_ASIDE if done.refused else ExitCode.DONE)

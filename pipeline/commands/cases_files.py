@@ -39,6 +39,13 @@ def verdict(
     workflow: WorkflowFile = None,
     state: StateFolder = None,
     partial: Partial = False,
+    seen_again: Annotated[
+        bool,
+        typer.Option(
+            "--seen-again",
+            help="A verdict on an older revision holds where nothing but further looks came since.",
+        ),
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Take the verdicts of inspections from a file: 不是问题, 问题 and the two between.
@@ -50,7 +57,7 @@ def verdict(
         from pipeline.cases.verdicts import VerdictRequest, give_verdicts  # noqa: PLC0415
         from pipeline.cases.where import ledger_of  # noqa: PLC0415
 
-        request = VerdictRequest(ledger_of(workflow, state), file, partial)
+        request = VerdictRequest(ledger_of(workflow, state), file, partial, seen_again)
         return say(give_verdicts(request))
 
     guard(work, debug)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.io.failpoints import failpoint
 from pipeline.ledger.interface import LedgerStore
 from pipeline.ledger.lifecycle import Event, LedgerContext
 from pipeline.ledger.match import MatchOptions
-from pipeline.ledger.people import Changes, Command, Edit, apply_edits
+from pipeline.ledger.people import Changes, Command, Edit, Refusal, apply_edits
 from pipeline.ledger.plan import Plan, plan
 from pipeline.model import Candidate, Case, Look
 
@@ -61,7 +61,12 @@ def apply(
 
 
 def change(
-    store: LedgerStore, edits: Sequence[Edit], command: Command, *, partial: bool = False
+    store: LedgerStore,
+    edits: Sequence[Edit],
+    command: Command,
+    *,
+    partial: bool = False,
+    bad: Sequence[Refusal] = (),
 ) -> Changes:
     """Bring what people say into the ledger, in one transaction.
 
@@ -69,6 +74,8 @@ def change(
     ----------
     partial : bool
         Apply the good edits where some are refused; otherwise any refusal leaves all as it was.
+    bad : sequence of Refusal
+        What could not be read as an edit; refused like what the ledger does not allow.
 
     Raises
     ------
@@ -79,6 +86,7 @@ def change(
     with store.transaction(_before_commit) as transaction:
         known = {case.case_id: case for case in transaction.cases(names)}
         done = apply_edits(known, edits, command, transaction.events(names))
+        done = replace(done, refused=(*bad, *done.refused))
         if done.refused and not partial:
             return Changes(unchanged=done.unchanged, refused=done.refused)
         transaction.write(done.cases, done.events)
