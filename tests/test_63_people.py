@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from shapely.affinity import translate
 
@@ -234,7 +234,16 @@ moves = st.lists(
 )
 
 
+GONE = [  # issued, then seen to be gone, then moved by people
+    ("say", Status.ISSUED, Reason.CROP),
+    ("look", "mmmm", Kind.ZHAN),
+    ("say", Status.VERIFIED, Reason.CROP),
+    ("say", Status.RECTIFYING, Reason.CROP),
+]
+
+
 @settings(max_examples=50, deadline=None)
+@example(GONE)
 @given(moves)
 def test_imagery_never_moves_what_people_hold_and_revisions_only_grow(steps: list[Any]) -> None:
     text, shown, case = "hhh", Kind.ZHAN, one()

@@ -90,7 +90,7 @@ def state(tmp_path: Path) -> Path:
             elif i >= 70:
                 edits.append(replace(edit, status=Status.PERMITTED, reason=Reason.PERMITTED))
             elif rng.random() < case.score:
-                edits.append(replace(edit, status=Status.VERIFIED))
+                edits.append(replace(edit, status=Status.VERIFIED, kind=Kind.JIAN))
             else:
                 edits.append(replace(edit, status=Status.REJECTED, reason=Reason.CROP))
         assert not change(ledger, edits, said).refused
@@ -123,4 +123,5 @@ def test_a_case_teaches_as_it_stood_when_it_was_judged(state: Path) -> None:
         apply(ledger, again, replace(CONTEXT, run_id="r2"))
         after, left_out = decided(ledger)
     assert after == before
+    assert {d.kind for d in after} == {"dui"}  # as imagery said it, not as people corrected it
     assert sum(left_out.values()) == 20
