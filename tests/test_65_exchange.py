@@ -104,6 +104,13 @@ def test_edits_come_back_once(state: Path, ids: list[str], encoding: str) -> Non
     export(state)  # all of it is known by now
 
 
+def test_an_empty_export_can_be_read(state: Path) -> None:
+    out = state.parent / "out"
+    assert "0 cases in" in siluan("export", "--state", state, "--out", out, "--kind", "cai")
+    assert "applied 0" in bring(state)
+    assert "applied 0" in bring(state, "cases.gpkg")
+
+
 def test_outlines_come_back_from_a_geopackage(state: Path, ids: list[str]) -> None:
     export(state)
     drawn = reproject(box(X - 5, Y, X + 40, Y + 40), "EPSG:32649", "EPSG:4326")

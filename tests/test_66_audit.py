@@ -150,8 +150,10 @@ def office(tmp_path: Path) -> Path:
     return path
 
 
-def sample(office: Path, n: int = 60, seed: int = 7) -> list[dict[str, str]]:
-    out = office.parent / "check"
+def sample(
+    office: Path, n: int = 60, seed: int = 7, out: Path | str = "check"
+) -> list[dict[str, str]]:
+    out = office.parent / out
     siluan("audit", "--workflow", office, "--sample", n, "--seed", seed, "--out", out)
     (path,) = out.glob("*.csv")
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
@@ -217,6 +219,23 @@ def test_squares_that_nobody_saw_are_not_drawn(office: Path) -> None:
     assert inside == []
     # 16 x 5 squares, about; cases take six or more.
     assert 60 <= len(rows) <= 90
+
+
+def test_a_list_never_lies_there_without_its_key(
+    office: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    words = ("audit", "--workflow", office, "--sample", 20, "--seed", 7)
+    words += ("--out", office.parent / "check")
+    with monkeypatch.context() as broken:
+        broken.setattr("pipeline.cases.audit.write_bytes", full)
+        siluan(*words, code=5)
+    assert key(office)["seed"] == 7
+    assert not list((office.parent / "check").glob("*.csv"))
+    siluan(*words)
+    assert len(sample(office, n=20, seed=8, out="other")) == 20
 
 
 def test_bad_answers_are_named(office: Path) -> None:

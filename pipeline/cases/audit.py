@@ -97,8 +97,15 @@ def draw_sample(request: SampleRequest) -> Report:
         places={f"P{i:04d}": tuple(m) for i, m in enumerate(places.values(), 1)},
     )
     rows = [_row(key.audit, name, s) for name, s in zip(key.places, places, strict=True)]
-    paths = _write(request.out, key.audit, rows, [*places])
+    paths = [request.out / f"{key.audit}{end}" for end in (".csv", ".geojson", ".kml")]
+    if paths[0].exists():
+        raise ConfigurationError(
+            f"{paths[0]} is there already and may hold answers",
+            "Use it, give another --seed, or another --out",
+        )
+    # The key first and the list that is filled in last: a list never lies there without its key.
     write_json(key_path(workflow.state, key.audit), key.model_dump(mode="json"))
+    _write(paths, key.audit, rows, [*places])
     return Report(
         (
             f"{len(rows)} places in {', '.join(str(p) for p in paths)}",
@@ -153,15 +160,9 @@ def _row(audit: str, place: str, square: Square) -> dict[str, Any]:
 
 
 def _write(
-    out: Path, audit: str, rows: Sequence[Mapping[str, Any]], squares: Sequence[Square]
-) -> list[Path]:
-    paths = [out / f"{audit}{end}" for end in (".csv", ".geojson", ".kml")]
-    there = [str(p) for p in paths if p.exists()]
-    if there:
-        raise ConfigurationError(
-            f"{', '.join(there)} is there already and may hold answers",
-            "Use it, give another --seed, or another --out",
-        )
+    paths: Sequence[Path], audit: str, rows: Sequence[Mapping[str, Any]], squares: Sequence[Square]
+) -> None:
+    """Write the places: CSV, GeoJSON, KML."""
     shapes = [to_wgs84(s.polygon, s.crs) for s in squares]
     features = [
         {"type": "Feature", "id": r["place"], "geometry": as_geojson(g), "properties": {
@@ -171,9 +172,8 @@ def _write(
     collection = {"type": "FeatureCollection", "features": features}
     text = json.dumps(collection, ensure_ascii=False, indent=1)
     contents = (write_csv(COLUMNS, [*rows]), text.encode(), _kml(audit, rows))
-    for path, data in zip(paths, contents, strict=True):
+    for path, data in reversed(list(zip(paths, contents, strict=True))):
         write_bytes(path, data)
-    return paths
 
 
 def _kml(audit: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
