@@ -81,13 +81,11 @@ def test_an_export_that_was_not_touched_changes_nothing(state: Path, ids: list[s
     assert {r["case_id"] for r in read_table(state.parent / "out" / "cases.gpkg").rows} == set(ids)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "gbk"])
-def test_edits_come_back_once(state: Path, ids: list[str], encoding: str) -> None:
+def test_edits_come_back_once(state: Path, ids: list[str]) -> None:
     issue(state, ids[0])
     export(state)
-    edit_csv(
-        state, ids[0], encoding, status="verified", note="现场核实", due="2026/6/30", overdue="是"
-    )
+    wrote = {"status": "verified", "note": "现场核实", "due": "2026/6/30", "overdue": "是"}
+    edit_csv(state, ids[0], "gbk", **wrote)  # as a Chinese Windows saves it
     out = bring(state)
     assert f"{ids[0]}: issued -> verified" in out
     assert "applied 1, known already 0, not applied 0" in out
@@ -159,9 +157,11 @@ def test_what_both_changed_is_a_conflict_and_the_rest_is_not(state: Path, ids: l
     assert after[ids[1]] == before[ids[1]]
 
 
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
+def test_what_cannot_be_applied_is_named(state: Path, ids: list[str]) -> None:
+    export(state)
+    before = (state / "ledger.sqlite").read_bytes()
+    fresh = (state.parent / "out" / "cases.csv").read_bytes()
+    for values, said in (
         ({"status": "closed"}, "suspected cannot become closed"),
         ({"status": ""}, "status was emptied"),
         ({"kind": "矿"}, "kind '矿' is not known"),
@@ -169,15 +169,10 @@ def test_what_both_changed_is_a_conflict_and_the_rest_is_not(state: Path, ids: l
         ({"revision": "9"}, "it never had revision 9"),
         ({"case_id": "ZZ-no"}, "the ledger has no such case"),
         ({"note": "电话 13812345678"}, "telephone or identity number"),
-    ],
-)
-def test_what_cannot_be_applied_is_named(
-    state: Path, ids: list[str], values: dict[str, str], said: str
-) -> None:
-    export(state)
-    edit_csv(state, ids[0], **values)
-    before = (state / "ledger.sqlite").read_bytes()
-    out = bring(state, code=2)
-    assert said in out
-    assert "line " in out
+    ):
+        (state.parent / "out" / "cases.csv").write_bytes(fresh)
+        edit_csv(state, ids[0], **values)
+        out = bring(state, code=2)
+        assert said in out
+        assert "line " in out
     assert (state / "ledger.sqlite").read_bytes() == before
