@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from pipeline.detect.water import ground_state, water_score
-from pipeline.detect.waterline import outline, water_fraction, waterline
+from pipeline.detect.waterline import covered_share, outline, water_fraction, waterline
 from pipeline.model import Grid
 
 GRID = Grid("EPSG:32649", Affine(10, 0, 500000, 0, -10, 3000000), (80, 80))
@@ -88,6 +88,42 @@ def test_outline_of_a_disc_has_its_area(radius_px: float, field: str) -> None:
     if field == "fraction":
         assert abs(np.mean(ratios) - 1) <= 0.10
     assert abs(np.mean(ratios) - 1) <= 0.30  # the index alone is biased at small objects
+
+
+@pytest.mark.parametrize("radius_px", [2.0, 3.0, 5.0, 9.0])
+@pytest.mark.parametrize("fill", [LAND, {"green": 0.2, "red": 0.3, "nir": 0.34, "swir16": 0.4}])
+def test_outline_by_the_covered_share_is_that_of_the_fill(
+    radius_px: float, fill: dict[str, float]
+) -> None:
+    """A disc at a shore of another cover: the fields are linear in what covers a pixel."""
+    rng = np.random.default_rng(int(radius_px))
+    y, x = (np.indices((80 * FINE, 80 * FINE)) + 0.5) / FINE
+    ratios = []
+    for _ in range(5):
+        row, col = 40 + rng.uniform(-0.5, 0.5, 2)
+        lake = x > col - radius_px / 2
+        disc = ((y - row) ** 2 + (x - col) ** 2 <= radius_px**2) & lake
+        before = _scene(lake, rng)
+        mixed = ndimage.gaussian_filter(
+            disc.reshape(80, FINE, 80, FINE).mean(axis=(1, 3)), 0.5, mode="nearest"
+        )
+        after = {k: before[k] + (mixed * (fill[k] - WATER[k])).astype(np.float32) for k in LAND}
+        stacks = [np.stack([b[k] for k in sorted(LAND)]) for b in (before, after)]
+        share = covered_share(stacks[0], stacks[1], mixed > 0.6)
+        nothing = np.full(share.shape, np.nan, np.float32)
+        ratios.append(
+            outline(nothing, 0.5 - share, mixed > 0.6, GRID).area * FINE**2 / 100 / disc.sum()
+        )
+    # The sensor's blur rounds off the corners at the shore.
+    assert abs(np.mean(ratios) - 1) <= 0.08
+
+
+def test_where_nothing_changed_no_share_is_made_up() -> None:
+    flat = np.full((4, 10, 10), 0.1, np.float32)
+    footprint = np.zeros((10, 10), bool)
+    footprint[3:7, 3:7] = True
+    assert np.isnan(covered_share(flat, flat, footprint)).all()
+    assert np.isnan(covered_share(np.full_like(flat, np.nan), flat, footprint)).all()
 
 
 def test_outline_keeps_a_hole() -> None:

@@ -22,6 +22,7 @@ FLOODS = DATA / "sen1floods11_spain" / "sample"
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.thorough,
     # rasterio 1.4 multiplies transforms in a way that affine 3 announces to retire.
     pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning"),
 ]

@@ -11,6 +11,7 @@ from pipeline.adjudicate.evidence import (
     Memory,
     conclude,
     describe_transitions,
+    doubtful,
     fold,
     lasting,
     one_per_pass,
@@ -186,3 +187,11 @@ def test_confidence_is_modest_and_ordered() -> None:
     strong = {k.pass_id: 1.0 for k in looks("hh")}
     weak = dict.fromkeys(strong, 0.2)
     assert confidence(looks("hh"), weak) < confidence(looks("hh"), strong)
+
+
+def test_what_all_dates_explain_has_no_certain_hit_and_keeps_its_misses() -> None:
+    seen = [Seen.HIT, Seen.MISS, Seen.UNKNOWN]
+    looks = [Look(datetime(2025, 1, 1 + i, tzinfo=UTC), f"p{i}", "s", 1.0, s, True)
+             for i, s in enumerate(seen)]  # fmt: skip
+    assert [k.certain for k in doubtful(looks)] == [False, True, True]
+    assert [k.seen for k in doubtful(looks)] == seen

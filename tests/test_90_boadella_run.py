@@ -34,7 +34,7 @@ DATA = ROOT.parent / "shared" / "data" / "s2_l2a_boadella_reservoir"
 CLEAR = ("2020-01-28", "2020-02-02", "2020-06-21", "2020-09-14")
 LATE = ("2020-06-21", "2020-09-14")
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.thorough, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -167,6 +167,7 @@ def test_baselines_find_a_plain_change() -> None:
 
 
 @pytest.mark.real
+@pytest.mark.thorough
 def test_water_holds_on_the_chip_and_inside_the_reservoir(tmp_path: Path) -> None:
     section = real_water.measure(data(), tmp_path)
     assert section.numbers["water_f1"] >= 0.87
@@ -176,6 +177,7 @@ def test_water_holds_on_the_chip_and_inside_the_reservoir(tmp_path: Path) -> Non
 
 
 @pytest.mark.real
+@pytest.mark.thorough
 def test_known_shifts_of_real_pairs_are_recovered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(real_registration, "SHIFTS", ((0.3, -0.7),))
     section = real_registration.measure(data(), Path())
@@ -183,6 +185,7 @@ def test_known_shifts_of_real_pairs_are_recovered(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.real
+@pytest.mark.thorough
 def test_construction_is_ranked_above_unchanged_ground(tmp_path: Path) -> None:
     section = real_change.measure(data(), tmp_path)
     rows = {r[0]: r for r in section.tables[0].rows}

@@ -146,6 +146,11 @@ def lasting(
     return out
 
 
+def doubtful(looks: Iterable[Look]) -> list[Look]:
+    """Let no hit be certain: only all dates together show what explains the object."""
+    return [replace(k, certain=k.certain and k.seen is not Seen.HIT) for k in looks]
+
+
 def describe_transitions(options: FoldOptions | None = None) -> str:
     """Give the table of transitions, for the documentation and for a puzzled reader."""
     o = options or FoldOptions()

@@ -62,6 +62,12 @@ class ChangeOptions(BaseModel):
         description="share of the expected vegetation that must be gone where a pixel is only "
         "partly bare: small objects have no pure pixel",
     )
+    mixed_wet: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of the expected dryness (of the water score) left in a pond's rim",
+    )
     bright_min: float = Field(
         default=0.08, ge=0.02, le=0.3, description="darker ground is wet soil or shade"
     )
@@ -327,6 +333,7 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
         strong = bare & ((lighter >= o.seed_z) | ((greener <= -o.seed_z) & lost & (lighter >= 1)))
         wet = ground & surface.dry & (surface.state == Ground.WET) & (z[WATER] >= o.grow_z)
         drowned = wet & (z[WATER] >= o.seed_z)
+        wet |= ground & surface.dry & _partly_wet(surface, z, drowned, o)
     company = _share(weak | wet, ground, o)
     on_bar = surface.bar
     bare_seed = strong & surface.land | weak & on_bar & company
@@ -342,6 +349,19 @@ def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
         left = (surface.seen[NDVI] - _SOIL_NDVI) / np.maximum(expected - _SOIL_NDVI, 0.05)
         green = (expected >= _STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
         return green & (z[BRIGHT] >= o.seed_z) & (z[NDVI] <= -o.seed_z)
+
+
+def _partly_wet(surface: Surface, z: Float, drowned: Bool, o: ChangeOptions) -> Bool:
+    """Where ground beside unexpected water is itself half way to water: a pond's mixed rim.
+
+    A pond of 1,000 m2 has a handful of pure pixels; without its rim it is smaller than the smallest
+    object.
+    """
+    beside = np.asarray(ndimage.binary_dilation(drowned, np.ones((3, 3))), bool)
+    expected = surface.expected[WATER]
+    with np.errstate(invalid="ignore"):
+        half = surface.seen[WATER] >= o.mixed_wet * expected
+        return beside & (expected < 0) & half & (z[WATER] >= o.grow_z)
 
 
 def _share(marked: Bool, ground: Bool, o: ChangeOptions) -> Bool:

@@ -18,6 +18,7 @@ from skimage.measure import find_contours
 from pipeline.model import Grid, Ground
 
 Float = NDArray[np.float32]
+_LEAST_CHANGE = 0.03  # length of the change in reflectance below which noise makes the line
 
 
 def water_fraction(
@@ -64,6 +65,40 @@ def _local_mean(band: Float, mask: NDArray[np.bool_], radius: int, at_least: int
     )
     few = weight * size * size < at_least - 0.5
     return np.where(few, np.nan, total / np.maximum(weight, 1e-9)).astype(np.float32)
+
+
+def covered_share(before: Float, after: Float, footprint: NDArray[np.bool_]) -> Float:
+    """Share of each pixel that the object covers, along the line from before to after.
+
+    Reflectance of a mixed pixel is linear in what covers it, so the place of a pixel's change on
+    the line from what the object's core was to what it is now is the share that changed; half of it
+    is the edge, whatever the two covers are. A water index has its zero elsewhere.
+
+    Parameters
+    ----------
+    before, after : float32 (bands, H, W)
+        Reflectance, e.g. medians of looks at like water levels; NaN where unknown.
+    footprint : bool (H, W)
+        The object's pixels; those that touch no other pixel are its core, where there are any.
+
+    Returns
+    -------
+    float32 (H, W)
+        0 unchanged, 1 changed like the core; may leave 0..1. NaN where one side is unknown, and
+        everywhere if the core did not change.
+    """
+    core = _pure(footprint)
+    core = core if np.count_nonzero(core) >= 3 else footprint
+    change = after - before
+    inside = change[:, core]
+    inside = inside[:, np.isfinite(inside).all(axis=0)]
+    if inside.shape[1] == 0:
+        return np.full(footprint.shape, np.nan, np.float32)
+    line = np.median(inside, axis=1)
+    length = float((line**2).sum())
+    if length < _LEAST_CHANGE**2:
+        return np.full(footprint.shape, np.nan, np.float32)
+    return (np.tensordot(line, change, axes=1) / length).astype(np.float32)
 
 
 def waterline(field: Float, grid: Grid, level: float = 0.0) -> list[NDArray[np.float64]]:

@@ -6,6 +6,9 @@ level, a plant, a vessel or a bridge explains is rejected with that reason, and 
 cannot be told apart from a receding shore is *unknown*: an area to count, not a sighting. What only
 geometry, and not the pixels' own history at lower levels, calls water never makes a certain one.
 
+What ties two banks together with water on both sides is a bridge or a dam, however wide SWIR makes
+its deck: the measure ``closes`` says so date by date, and what they say together decides later.
+
 Bare ground in open water, touching no shore, is most often a vessel, a raft or a shoal: small ones
 are rejected, large ones (land reclaimed as an island) are kept but never certain. On a bar, which
 is ground at lower levels, an island is most often a heap of spoil: it is kept whatever its size,
@@ -32,7 +35,7 @@ from pipeline.detect.expect import (
     never_wet,
 )
 from pipeline.detect.level import N_BINS
-from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring, spans
+from pipeline.detect.objects import Pixels, Rejection, Shape, closes, label, measure, ring, spans
 from pipeline.detect.recession import CLIP_PX, HALO_PX, percentile_of, tally_recession
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting, Window
@@ -171,6 +174,7 @@ def examine(
     firm = grounded or bar >= _ON_BAR
     certain = bool(enough) and firm and not deep and looks >= o.sparse_below
     numbers |= {"bar_share": bar, "island": float(not grounded)}
+    numbers["closes"] = float(_closes(mask, shape, view, found, o))
     numbers["wait_days"] = 0.0 if grounded else o.island_days
     reach = int(np.bincount(view.reach[mask]).argmax())
     numbers |= {"level_rank": rest.days[reach].level.rank, "deep": float(deep), "looks": looks}
@@ -223,6 +227,19 @@ def _harmless(
     if slim and spans(mask, land, shape):
         return Rejection("spans the channel: a bridge, a weir or a pontoon", False, n)
     return None
+
+
+def _closes(
+    mask: NDArray[np.bool_], shape: Shape, view: View, found: Expected, o: ZhanOptions
+) -> bool:
+    """Tell a strip of dry ground from bank to bank, however short the water left it.
+
+    SWIR sees 20 m and darkens for another one, so a deck of one pixel is dry over six of them, and
+    over a narrow arm as wide as it is long.
+    """
+    land = is_land(view.state) & ~mask & ~found.wet
+    narrow = shape.width_px <= o.span_width_max_px
+    return narrow and closes(mask, land, view.state == Ground.WET)
 
 
 def _grounded(mask: NDArray[np.bool_], view: View) -> bool:

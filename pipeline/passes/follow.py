@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
-from pipeline.adjudicate.evidence import lasting
+from pipeline.adjudicate.evidence import doubtful, lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.detect.expect import (
     Baseline,
@@ -25,8 +25,8 @@ from pipeline.detect.expect import (
 )
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.observe import ObserveOptions, observe
-from pipeline.detect.water import WaterOptions, water_score
-from pipeline.detect.waterline import outline
+from pipeline.detect.water import WaterOptions
+from pipeline.detect.waterline import covered_share, outline
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
@@ -43,7 +43,11 @@ from pipeline.passes.watch import Epoch, Watched, WatchOptions
 DETECTOR = "zhan/1"
 _OUTLINE_MARGIN_PX = 12
 _SAME_LEVEL = 0.12  # ranks nearer than this show the same shore
-_OUTLINE_LOOKS = 8  # looks before and after that make the medians of an outline
+_STRIP = 0.4  # share of sightings that tie two banks together, from which it is a bridge
+_OUTLINE_LOOKS = 4  # looks before that make the medians of an outline
+_HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
+_RANK_NOISE = 0.01  # of the rank of a level
+_OUTLINE_HITS = 3  # hits that an outline should rest on
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ def relook(
             found = _looks_at(pixels, first, (benches, states), options)
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
             found = lasting(found, case.evidence.first_seen or start, wait, fold)
+            found = doubtful(found) if case.measures.get("strip") else found
         else:
             bench = benches.ground(first)
             found = relook_ground(site, bench, case, pixels, (options.watch.ground, fold))
@@ -227,6 +232,8 @@ def _candidate(
     wait = _wait(track)
     found = _looks_at((track.rows, track.cols), track.first_on, data, options)
     found = lasting(with_sightings(found, track), since, wait, options.adjudicate.fold)
+    strip = float(np.mean([s.measures["closes"] for s in track.sightings]) >= _STRIP)
+    found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
     candidate = assemble(
         track,
@@ -238,7 +245,7 @@ def _candidate(
         until=until,
         options=options.adjudicate,
     )
-    shape = _outline(states, track, found, options.water)
+    shape = _outline(states, track, found)
     area = round(geodesic_area_m2(shape, grid.crs), 2)
     scores = water_scores([s.measures for s in track.sightings], options.watch.ground.kinds)
     kinds = {f"kind_{kind.value}": score for kind, score in scores.items()}
@@ -247,7 +254,7 @@ def _candidate(
         candidate,
         polygon=shape,
         area_m2=area,
-        measures=measures | {"wait_days": wait / timedelta(days=1)},
+        measures=measures | {"wait_days": wait / timedelta(days=1), "strip": strip},
         kind=next(iter(scores), Kind.ZHAN),
     )
 
@@ -317,48 +324,75 @@ def _observe(
     return out
 
 
-def _outline(
-    states: States, track: Track, found: Sequence[Look], options: WaterOptions
-) -> BaseGeometry:
+def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometry:
+    """Outline what is covered, by looks at one level before and after."""
     site, looks = states.site, states.looks
     grid = site.store.grid
     window = _box((track.rows, track.cols)).pad(_OUTLINE_MARGIN_PX).intersect(grid.window)
     assert window is not None
+    before, after = _about_one_level(track, found)
+    newest = [k for k in found if k.seen is Seen.HIT][-_OUTLINE_HITS:]
     by_id = {p.id: p for p in looks.passes}
-    hits = [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]
-    ranks = [k.level_rank for k in hits if k.level_rank is not None]
-    # Before: looks at the highest level at which it was seen, because a lower one leaves the upper
-    # part of the object on dry ground and says nothing of it.
-    highest = max(ranks, default=1.0)
-    early = [
-        k
-        for k in found
-        if k.on < track.first_on
-        and k.level_rank is not None
-        and abs(k.level_rank - highest) <= _SAME_LEVEL
-    ][-_OUTLINE_LOOKS:]
+    chosen = [by_id[k.pass_id] for k in (*before, *after, *newest)]
+    names = set.intersection(*(set(state_bands(site, p)) for p in chosen))
     reader = looks.reader(site.store)
 
-    def middle(chosen: Sequence[Look]) -> NDArray[np.float32]:
-        scores: list[NDArray[np.float32]] = []
-        for look in chosen:
+    def middle(some: Sequence[Look]) -> NDArray[np.float32]:
+        cubes: list[NDArray[np.float32]] = []
+        for look in some:
             p = by_id[look.pass_id]
-            bands = {b: reader.band(p.id, b, window) for b in state_bands(site, p)}
-            score = water_score(bands, options)
-            clear = np.isin(reader.mask(p.id, window), CLEAR_CODES)
-            score = np.where(clear, score, np.nan).astype(np.float32)
+            cube = np.stack([reader.band(p.id, b, window) for b in sorted(names)])
+            cube[:, ~np.isin(reader.mask(p.id, window), CLEAR_CODES)] = np.nan
             if look.on < track.first_on:
                 # What an earlier patrol found here is not the shore before.
                 for rows, cols in states.flagged.get(p.id, ()):
-                    score[pixels_to_mask(rows, cols, window)] = np.nan
-            scores.append(score)
-        if not scores:
-            return np.full(window.shape, np.nan, np.float32)
-        stack = np.ma.masked_invalid(np.stack(scores))
+                    cube[:, pixels_to_mask(rows, cols, window)] = np.nan
+            cubes.append(cube.astype(np.float32))
+        if not cubes:
+            return np.full((len(names), *window.shape), np.nan, np.float32)
+        stack = np.ma.masked_invalid(np.stack(cubes))
         return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
 
     footprint = pixels_to_mask(track.rows, track.cols, window)
-    return outline(middle(early), middle(hits), footprint, grid.sub(window))
+    was = middle(before)
+    share = covered_share(was, middle(after), footprint)
+    # What has grown since the water stood so high is known from newer hits, inside the object only.
+    grown = covered_share(was, middle(newest), footprint)
+    share = np.where(footprint, np.fmax(share, grown), share)
+    nothing = np.full(window.shape, np.nan, np.float32)
+    return outline(nothing, 0.5 - share, footprint, grid.sub(window))
+
+
+def _about_one_level(track: Track, found: Sequence[Look]) -> tuple[list[Look], list[Look]]:
+    """Choose looks before and hits after at about usual high water, or the highest that showed it.
+
+    A lower level leaves the upper part of the object on dry ground, and uncovers ground beside it
+    that has not been filled; a flood would count ground that is hardly ever water. Where too few
+    hits lie there, those next below are taken too.
+    """
+    hits = [k for k in found if k.seen is Seen.HIT and k.level_rank is not None]
+    if not hits:
+        return [], [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]
+    every = [_rank(k) for k in found if k.level_rank is not None]
+    usual = float(np.quantile(every, _HIGH_WATER))
+    # The hits nearest to that level from above, or the highest ones if none reaches it.
+    ranked = sorted((_rank(k) for k in hits), reverse=True)
+    high = min([r for r in ranked if r >= usual] or ranked[:1])
+    ranked = [r for r in ranked if r <= high]
+    early = [k for k in found if k.on < track.first_on and k.level_rank is not None]
+    # Water at a lower level before, ground at a higher one after: no shore explains that. The
+    # nearest below, because a lower one leaves more of the object on dry ground.
+    under = [k for k in early if _rank(k) <= high + _RANK_NOISE]
+    before = sorted(under, key=lambda k: (_rank(k), k.on))[-_OUTLINE_LOOKS:]
+    least = ranked[min(_OUTLINE_HITS, len(ranked)) - 1]
+    if before:
+        middle = float(np.median([_rank(k) for k in before]))
+        least = max(min(least, middle - _RANK_NOISE), high - _SAME_LEVEL)
+    return before, [k for k in hits if least <= _rank(k) <= high + _SAME_LEVEL][-_OUTLINE_HITS:]
+
+
+def _rank(look: Look) -> float:
+    return look.level_rank or 0.0
 
 
 def _box(pixels: Sparse) -> Window:

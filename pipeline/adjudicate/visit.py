@@ -1,0 +1,115 @@
+"""Which places on watch deserve a flight or a visit first, and what keeps each of them on watch.
+
+Imagery of 10 m leaves most of what it sees undecided (待核), all of it where there are few dates.
+Somebody has to go there, and not everywhere: places are ranked by how likely they are something,
+times how much that would matter, times how fresh it is. The product of the four factors is that of
+a budget for inspections; it is an order and no probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.model import Case, Kind, Seen
+
+_DAY = timedelta(days=1)
+
+
+class VisitOptions(BaseModel):
+    """What makes a place urgent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    half_area_m2: float = Field(
+        default=1000.0, gt=0, le=1e6, description="area that weighs half of the largest [m2]"
+    )
+    half_life_days: float = Field(
+        default=90.0, gt=0, le=3650, description="days since it was last seen that halve it [d]"
+    )
+    zone_weight: float = Field(
+        default=1.5, ge=1, le=10, description="weight of a place in a zone of the office's layers"
+    )
+    few_looks: int = Field(
+        default=8, ge=1, le=100, description="clear looks of history below which nothing is certain"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One place in the order of visits."""
+
+    rank: int  # 1 is first, within its corridor's run
+    score: float  # 0..zone_weight^2, for ordering only
+    why: tuple[str, ...]  # what keeps it on watch, Chinese, for the reader
+
+
+def rank_visits(
+    cases: Iterable[Case],
+    until: Mapping[str, datetime],
+    confidence: Mapping[str, float] | None = None,
+    options: VisitOptions | None = None,
+) -> dict[str, Visit]:
+    """Rank places on watch for a flight or a visit.
+
+    Parameters
+    ----------
+    cases : iterable of Case
+        On watch.
+    until : mapping of corridor id to datetime (UTC)
+        The newest pass of the corridor: freshness is counted to it, never to the clock.
+    confidence : mapping of case id to float, optional
+        Calibrated confidence; the uncalibrated score stands in where there is none.
+
+    Returns
+    -------
+    dict of case id to Visit
+        Every case has one; ties go by id, so the order of the input does not matter.
+    """
+    o = options or VisitOptions()
+    known = confidence or {}
+    scored = [(_score(c, until, known, o), c) for c in cases]
+    scored.sort(key=lambda pair: (-pair[0], pair[1].case_id))
+    return {c.case_id: Visit(i, s, _why(c, o)) for i, (s, c) in enumerate(scored, 1)}
+
+
+def _score(
+    case: Case, until: Mapping[str, datetime], known: Mapping[str, float], o: VisitOptions
+) -> float:
+    likely = known.get(case.case_id, case.score)
+    size = case.area_m2 / (case.area_m2 + o.half_area_m2)
+    last, newest = case.evidence.last_seen, until.get(case.corridor_id)
+    age = max((newest - last) / _DAY, 0.0) if last and newest else 0.0
+    fresh = 0.5 ** (age / o.half_life_days)
+    place = case.attribution
+    zone = o.zone_weight if place and place.zone else 1.0
+    if place and place.no_mining and case.kind is Kind.CAI:
+        zone *= o.zone_weight
+    return round(likely * size * fresh * zone, 4)
+
+
+def _why(case: Case, o: VisitOptions) -> tuple[str, ...]:
+    """Say what keeps a place on watch, of what its measures and looks tell."""
+    m = case.measures
+    hits = [k for k in case.looks if k.seen is Seen.HIT]
+    out: list[str] = []
+    if case.of_pictures:
+        out.append("仅见于未定标影像，类别不可靠")
+    if m.get("looks", float("inf")) < o.few_looks:
+        out.append(f"历史清晰影像不足{o.few_looks}期，待核")
+    if m.get("deep"):
+        out.append("水位低于以往记录，可能为正常出露")
+    if m.get("soil"):
+        out.append("裸土光谱，可能为耕地、采伐或施工")
+    if m.get("strip") or m.get("linear"):
+        out.append("条带状，可能为桥梁、道路或堤")
+    if m.get("wait_days") and not any(k.certain for k in hits):
+        out.append(f"持续未满{m['wait_days']:.0f}天")
+    if hits and not out and not any(k.certain for k in hits):
+        out.append("无法与水位变化区分")
+    if len(hits) < 3:
+        out.append(f"仅{len(hits)}期影像可见")
+    return tuple(out)

@@ -1,0 +1,114 @@
+"""The order in which places on watch deserve a visit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely.geometry import box
+
+from pipeline.adjudicate.visit import VisitOptions, rank_visits
+from pipeline.model import Attribution, Case, Evidence, EvidenceState, Kind, Look, Seen, Status
+
+NEWEST = datetime(2025, 12, 1, 3, tzinfo=UTC)
+UNTIL = {"river": NEWEST}
+
+
+def _case(name: str, **more: object) -> Case:
+    seen = more.pop("seen", NEWEST)
+    assert isinstance(seen, datetime)
+    looks = (Look(seen, "p1", "s2", 1.0, Seen.HIT, certain=False),)
+    evidence = Evidence(EvidenceState.FIRST, 1, 0, 1, seen, seen, None, False)
+    case = Case(
+        case_id=name,
+        kind=Kind.DUI,
+        corridor_id="river",
+        polygon=box(0, 0, 40, 40),
+        crs="EPSG:32649",
+        area_m2=1600.0,
+        status=Status.WATCH,
+        evidence=evidence,
+        looks=looks,
+        score=0.4,
+        measures={},
+        scene_ids=(),
+        detector="ground/1",
+        revision=1,
+        run_id="r",
+        code_version="v",
+        config_hash="c",
+    )
+    return replace(case, **more)  # type: ignore[arg-type]
+
+
+def _first(*cases: Case) -> str:
+    return min(rank_visits(cases, UNTIL).items(), key=lambda item: item[1].rank)[0]
+
+
+@pytest.mark.parametrize(
+    "better",
+    [
+        {"area_m2": 20000.0},
+        {"score": 0.8},
+        {"attribution": Attribution(zone="保护区")},
+        {"kind": Kind.CAI, "attribution": Attribution(no_mining="湘江禁采区")},
+    ],
+)
+def test_size_likelihood_and_zones_come_first(better: dict[str, object]) -> None:
+    assert _first(_case("a"), _case("b", **better)) == "b"
+
+
+def test_what_was_seen_lately_comes_before_what_was_not() -> None:
+    old = _case("a", seen=NEWEST - timedelta(days=200))
+    assert _first(old, _case("b")) == "b"
+    score = {k: v.score for k, v in rank_visits([old, _case("b")], UNTIL).items()}
+    assert score["a"] == pytest.approx(score["b"] * 0.5 ** (200 / 90), abs=1e-4)
+
+
+def test_a_calibrated_confidence_replaces_the_score() -> None:
+    cases = [_case("a"), _case("b")]
+    assert rank_visits(cases, UNTIL, {"b": 0.9})["b"].rank == 1
+    assert rank_visits(cases, UNTIL, {"b": 0.1})["b"].rank == 2
+
+
+@pytest.mark.parametrize(
+    ("measures", "words"),
+    [
+        ({"looks": 5.0}, "历史清晰影像不足8期"),
+        ({"looks": 30.0, "deep": 1.0}, "水位低于以往"),
+        ({"looks": 30.0, "soil": 1.0}, "裸土"),
+        ({"looks": 30.0, "strip": 1.0}, "条带"),
+        ({"looks": 30.0, "wait_days": 60.0}, "未满60天"),
+        ({"looks": 30.0}, "无法与水位变化区分"),
+    ],
+)
+def test_it_says_what_keeps_a_place_on_watch(measures: dict[str, float], words: str) -> None:
+    why = rank_visits([_case("a", measures=measures)], UNTIL)["a"].why
+    assert any(words in line for line in why)
+    assert why[-1] == "仅1期影像可见"
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1), st.floats(1, 1e6), st.integers(0, 900)), min_size=1, max_size=12
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_the_order_of_the_list_does_not_matter(
+    rows: list[tuple[float, float, int]], r: Random
+) -> None:
+    cases = [
+        _case(f"c{i}", score=s, area_m2=a, seen=NEWEST - timedelta(days=d))
+        for i, (s, a, d) in enumerate(rows)
+    ]
+    ranked = rank_visits(cases, UNTIL)
+    r.shuffle(cases)
+    assert rank_visits(cases, UNTIL) == ranked
+    assert sorted(v.rank for v in ranked.values()) == list(range(1, len(rows) + 1))
+    top = VisitOptions().zone_weight ** 2
+    assert all(0 <= v.score <= top for v in ranked.values())
