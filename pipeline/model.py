@@ -451,6 +451,22 @@ class Candidate:
         return self.detector == PICTURES
 
 
+@dataclass(frozen=True, slots=True)
+class PeopleRecord:
+    """What named people last said of a case; imagery never changes it."""
+
+    by: str  # who said it last
+    on: date  # the day it holds for, in the office's zone (Asia/Shanghai)
+    reason: str | None = None  # code of ledger.status.Reason
+    verdict: str | None = None  # as the inspector wrote it, of the closed list
+    note: str | None = None
+    due: date | None = None  # of the rectification, in the office's zone
+    overdue: bool = False  # 逾期
+    on_account: bool = False  # 挂账: known, historic, under supervision
+    kind_fixed: bool = False  # the kind was corrected: imagery no longer changes it
+    outline_fixed: bool = False  # the same of the outline
+
+
 @dataclass(frozen=True)
 class Case:
     """A tracked problem (问题) of the ledger; its id was minted once and never changes.
@@ -484,6 +500,13 @@ class Case:
     external_id: str | None = None  # id in the receiving case system
     attribution: Attribution | None = None  # by the layers of the last run that looked
     ruling: Ruling | None = None  # likewise
+    people: PeopleRecord | None = None  # what people said; None: nobody yet
+    traced: BaseGeometry | None = None  # imagery's own outline, in crs, where people drew another
+
+    @property
+    def seen_polygon(self) -> BaseGeometry:
+        """Imagery's own outline, in crs: by it the case is found again."""
+        return self.polygon if self.traced is None else self.traced
 
     @property
     def of_pictures(self) -> bool:

@@ -16,6 +16,7 @@ from typing import Protocol
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.grid import reproject
 from pipeline.model import (
     Attribution,
     Candidate,
@@ -80,8 +81,11 @@ class Event:
     case_id: str
     revision: int  # of the case after it
     run_id: str
-    as_of: datetime  # UTC end of the run's period; never the wall clock
-    what: str  # opened kind evidence status merged absorbed lost found proposed screened revised
+    # UTC: of a run the end of its period, never the wall clock; of people when they said it
+    as_of: datetime
+    # opened kind evidence status merged absorbed lost found proposed screened revised; of people
+    # also outline external said
+    what: str
     old: str | None = None
     new: str | None = None
     detail: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -158,7 +162,22 @@ def update_case(
         merged_from=tuple(sorted(merged)),
         produced=True,
     )
-    return settle(case, weigh(after, looks, context), context)
+    return settle(case, weigh(keep_corrections(case, after), looks, context), context)
+
+
+def keep_corrections(before: Case, after: Case) -> Case:
+    """Give back what people corrected: imagery does not argue about it."""
+    said = before.people
+    if said is None:
+        return after
+    if said.kind_fixed:
+        after = replace(after, kind=before.kind)
+    if said.outline_fixed:
+        traced = reproject(after.polygon, after.crs, before.crs)
+        after = replace(
+            after, polygon=before.polygon, crs=before.crs, area_m2=before.area_m2, traced=traced
+        )
+    return after
 
 
 def look_again(
@@ -259,7 +278,7 @@ def propose(status: Status, state: EvidenceState) -> str | None:
 def settle(before: Case, after: Case, context: LedgerContext) -> Case:
     """Count the revision up if a reader can see the change; otherwise keep all but the looks."""
     if content(before) == content(after):
-        return replace(before, looks=after.looks)
+        return replace(before, looks=after.looks, traced=after.traced)
     return replace(
         after,
         revision=before.revision + 1,
@@ -283,6 +302,7 @@ def content(case: Case) -> tuple[object, ...]:
         tuple(sorted(case.measures.items())),
         (case.detector, case.parent, case.merged_from, case.merged_into),
         (case.produced, case.proposal, case.external_id, case.attribution, case.ruling),
+        case.people,
     )
 
 

@@ -409,7 +409,7 @@ def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometr
     share = covered_share(was, middle(after), footprint)
     # What has grown since the water stood so high is known from newer hits, inside the object only.
     grown = covered_share(was, middle(newest), footprint)
-    share = np.where(footprint, np.fmax(share, grown), share)
+    share = np.where(footprint, np.fmax(share, grown), share).astype(np.float32)
     nothing = np.full(window.shape, np.nan, np.float32)
     return outline(nothing, 0.5 - share, footprint, grid.sub(window))
 
