@@ -37,8 +37,9 @@ _DESK = frozenset({Status.REJECTED, Status.PERMITTED, Status.WITHDRAWN})
 
 
 def set_aside(case: Case) -> bool:
-    """Tell whether imagery itself took a case back: gone, or no longer produced."""
-    return not case.produced or case.evidence.state is EvidenceState.EXPIRED
+    """Tell whether a case is on no list: gone, no longer produced, or explained by a layer."""
+    gone = not case.produced or case.evidence.state is EvidenceState.EXPIRED
+    return gone or case.suppressed
 
 
 def stratum_of(
