@@ -300,6 +300,15 @@ class Ruling:
         return self.outcome if self.rule is None else f"{self.outcome}:{self.rule}"
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One place on watch in the order of flights and visits."""
+
+    rank: int  # 1 is first, of the run
+    score: float  # for ordering only, no probability
+    why: tuple[str, ...]  # what keeps it on watch, Chinese, for the reader
+
+
 @dataclass(frozen=True)
 class Attribution:
     """Where a case lies; null where the office has not supplied the layer."""

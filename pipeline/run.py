@@ -22,6 +22,7 @@ from pipeline.adjudicate.calibration import calibrated
 from pipeline.adjudicate.evidence import fold
 from pipeline.adjudicate.rules import subject_of
 from pipeline.adjudicate.screen import Screener, chosen_for_audit
+from pipeline.adjudicate.visit import rank_visits
 from pipeline.config import Period, Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.cluster import open_workers
@@ -139,7 +140,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         _say_what_is_missing(record, unreachable)
         with clock.stage("publish"):
-            folder = _publish(workflow, corridors, judged, shelves, record, lines)
+            folder = _publish(workflow, corridors, judged, shelves, record, context.until, lines)
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
     return _close(folder, shelves, record, unreachable)
@@ -314,14 +315,17 @@ def _publish(
     judged: Sequence[Judged],
     shelves: Shelves,
     record: RunRecord,
+    until: Mapping[str, datetime],
     lines: list[str],
 ) -> Path:
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
+    known = _confidence(everything, workflow)
     context = PublishContext(
         rivers_zh={c.id: c.name_zh for c in corridors},
         gsd_m={k: v for j in judged for k, v in j.gsd_m.items()},
-        confidence=_confidence(everything, workflow),
+        confidence=known,
+        visits=rank_visits(shelves.watch, until, known, workflow.options.adjudicate.visit),
         audit=chosen_for_audit(record.run_id, hidden, workflow.options.adjudicate.screen),
         extras={"run.log": "".join(lines).encode()},
     )

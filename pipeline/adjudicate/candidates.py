@@ -18,6 +18,7 @@ from pipeline.adjudicate.evidence import FoldOptions, fold, one_per_pass
 from pipeline.adjudicate.score import ScoreOptions, confidence
 from pipeline.adjudicate.screen import ScreenOptions
 from pipeline.adjudicate.tracks import LinkOptions, Track
+from pipeline.adjudicate.visit import VisitOptions
 from pipeline.grid import geodesic_area_m2
 from pipeline.model import Candidate, Grid, Look, Seen
 
@@ -34,6 +35,9 @@ class AdjudicateOptions(BaseModel):
     )
     screen: ScreenOptions = Field(
         default=ScreenOptions(), description="what the office's layers explain"
+    )
+    visit: VisitOptions = Field(
+        default=VisitOptions(), description="which places on watch deserve a visit first"
     )
     score: ScoreOptions = Field(default=ScoreOptions(), description="uncalibrated confidence")
     calibration: Calibration | None = Field(

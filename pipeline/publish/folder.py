@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.io.atomic import disk_full_named, point_latest, replace_dir, write_bytes
 from pipeline.io.failpoints import failpoint
-from pipeline.model import Case, EvidenceState, NotObserved, RunRecord, Status
+from pipeline.model import Case, EvidenceState, NotObserved, RunRecord, Status, Visit
 from pipeline.publish.contract import check
 from pipeline.publish.geojson import (
     case_feature,
@@ -47,6 +47,7 @@ class PublishContext:
     gsd_m: Mapping[str, float] = field(default_factory=dict[str, float])  # by sensor [m]
     extras: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # e.g. run.log
     confidence: Mapping[str, float] = field(default_factory=dict[str, float])  # calibrated, by case
+    visits: Mapping[str, Visit] = field(default_factory=dict[str, Visit])  # by case on watch
     audit: frozenset[str] = frozenset()  # ids of suppressed cases that somebody should check
 
 
@@ -162,7 +163,14 @@ def _feature(case: Case, context: PublishContext) -> dict[str, Any]:
     river = context.rivers_zh.get(case.corridor_id)
     share = context.confidence.get(case.case_id)
     audit = case.case_id in context.audit
-    return case_feature(case, river_zh=river, gsd_m=context.gsd_m, calibrated=share, audit=audit)
+    return case_feature(
+        case,
+        river_zh=river,
+        gsd_m=context.gsd_m,
+        calibrated=share,
+        audit=audit,
+        visit=context.visits.get(case.case_id),
+    )
 
 
 def _pretty(document: Mapping[str, Any]) -> bytes:

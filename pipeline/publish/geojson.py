@@ -12,7 +12,7 @@ from shapely.geometry import shape
 
 from pipeline.errors import ContractError
 from pipeline.io.datum import applies, to_gcj02
-from pipeline.model import Attribution, Case, Kind, Look, NotObserved, Ruling, Seen
+from pipeline.model import Attribution, Case, Kind, Look, NotObserved, Ruling, Seen, Visit
 from pipeline.publish.geometry import DECIMALS, as_geojson, bbox, inner_point, to_wgs84
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 
@@ -29,6 +29,7 @@ def case_feature(
     gsd_m: Mapping[str, float] | None = None,
     calibrated: float | None = None,
     audit: bool = False,
+    visit: Visit | None = None,
 ) -> dict[str, Any]:
     """Make the feature of a case.
 
@@ -42,6 +43,8 @@ def case_feature(
         Calibrated confidence; without it the uncalibrated score is given, and said to be one.
     audit : bool
         Drawn by lot from the suppressed ones, for a person to check.
+    visit : Visit, optional
+        Where it stands in the order of visits, of those on watch.
 
     Raises
     ------
@@ -60,6 +63,7 @@ def case_feature(
         **_law(case),
         "ruling": _ruling(case.ruling),
         "audit": audit,
+        "visit": None if visit is None else {**asdict(visit), "why": list(visit.why)},
         **_evidence(case, gsd_m or {}),
         **_provenance(case),
         "notice": NOTICE,
