@@ -111,7 +111,14 @@ def test_wet_ground_in_every_bin_fits_many_levels() -> None:
     hist[0, 0], hist[-1] = 9000, (400, 9000)
     hist[1:-1] = 170, 100
     assert fit_cut(hist).spread > 9
-    assert judge_levels(np.stack([hist, hist]))[1].unusable == "the water seen fits many levels"
+    assert (
+        judge_levels(np.stack([hist, hist]))[1].unusable
+        == "the level may be lower than any that was seen, or far higher"
+    )
+    # A smear around a level that was seen is no such doubt.
+    smeared = hist.copy()
+    smeared[1:6], smeared[20:-1] = (265, 5), (5, 265)
+    assert fit_cut(smeared).spread == 0
     step = hist.copy()
     step[1:16], step[16:-1] = (265, 5), (5, 265)
     assert fit_cut(step).spread < 4

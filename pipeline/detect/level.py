@@ -56,7 +56,10 @@ class LevelOptions(BaseModel):
         description="dates that contradict their own level more are not used",
     )
     max_spread: int = Field(
-        default=9, ge=1, le=32, description="nor are dates that fit more bins nearly as well"
+        default=9,
+        ge=1,
+        le=32,
+        description="nor are dates that fit so many bins as well as a level below all seen",
     )
 
 
@@ -135,7 +138,7 @@ class Cut:
     share: float
     contradict: int  # pixels above that are not wet, and below that are
     voters: int  # clear ever-wet pixels
-    spread: int  # bins from the lowest to the highest that would do nearly as well
+    spread: int  # bins up to the highest that would do as well as a level below all seen
 
 
 def fit_cut(hist: NDArray[np.int64]) -> Cut:
@@ -163,10 +166,11 @@ def fit_cut(hist: NDArray[np.int64]) -> Cut:
 
 
 def _spread(hist: NDArray[np.int64]) -> int:
-    """Count the bins between which the level may lie, as far as the band between its ends can say.
+    """Count the bins between a level below all that were seen and the highest that fits as well.
 
-    Dark wet ground that passes for water in every bin makes the cost flat, and its least value an
-    accident. What the ends contradict is the same for all levels, or nearly so, and says nothing.
+    Ground never seen dry may be dark and wet, and pass for water in every bin: the cost is flat
+    then, and its least value an accident. What the ends contradict is the same for all levels, or
+    nearly so, and says nothing. 0 where the level is surely one of those that were seen.
     """
     dry, wet = hist[1:, 0].copy(), hist[1:, 1]
     dry[-1] = 0
@@ -177,7 +181,8 @@ def _spread(hist: NDArray[np.int64]) -> int:
     near = np.flatnonzero(
         (hist[1:].sum(axis=1) > 0) & (cost <= _NEARLY * cost.min() + _SLACK * band)
     )
-    return int(near[-1] - near[0]) if near.size else 0
+    lowest = near.size and near[-1] == cost.size - 1
+    return int(near[-1] - near[0]) if lowest else 0
 
 
 def fit_level(hist: NDArray[np.int64], options: LevelOptions | None = None) -> Level:

@@ -54,6 +54,7 @@ WINDOW_MARGIN_PX = HALO_PX + 40
 """Margin around an object's box that :func:`examine` needs in its view [px]."""
 
 _ON_BAR = 0.5  # share of an object from which it stands on a bar
+_DECK_PX = 7.0  # a deck of one or two pixels, as SWIR of 20 m blurs it
 _LOCAL_PX = 40  # shore this near to an object is its own comparison
 
 
@@ -263,7 +264,10 @@ def _closes(
     over a narrow arm as wide as it is long.
     """
     land = is_land(view.state) & ~mask & ~found.wet
-    narrow = shape.width_px <= o.span_width_max_px
+    # A bar in the channel is no bank: spoil that ties it to one is no bridge.
+    labels = label(land)
+    land &= np.isin(labels, np.unique(labels[land & never_wet(view.base.bins)]))
+    narrow = shape.width_px <= min(_DECK_PX, o.span_width_max_px)
     return narrow and closes(mask, land, view.state == Ground.WET)
 
 
