@@ -32,6 +32,7 @@ class PairOptions:
     tilt: float = 0.002  # most, of the later surface [1]
     lift_m: float = 0.4  # most, of the later surface
     shift_px: float = 1.0  # most per axis, of the later flight
+    warp_px: float = 0.6  # deviation per axis of its local distortion, over ten metres
     objects: bool = True  # false: nothing that is looked for
 
 
@@ -330,9 +331,10 @@ def _observe(s: _Scene, o: PairOptions) -> Pair:
             height = height + np.float32(s.rng.uniform(-o.lift_m, o.lift_m))
             tilt = s.rng.uniform(-o.tilt, o.tilt, 2)
             height = height + (tilt[0] * s.y + tilt[1] * s.x).astype(np.float32)
-            colour = np.stack([_shift(c.astype(np.float32), shift) for c in colour])
+            place = _places(s, shift, o)
+            colour = np.stack([_warped(c.astype(np.float32), place) for c in colour])
             colour = np.clip(np.rint(colour), 0, 255).astype(np.uint8)
-            height = _shift(height, shift)
+            height = _warped(height, place)
         flights.append(Flight(colour, height))
         water.append(wet)
     return Pair(
@@ -340,8 +342,16 @@ def _observe(s: _Scene, o: PairOptions) -> Pair:
     )
 
 
-def _shift(values: F32, by: NDArray[np.float64]) -> F32:
-    return np.asarray(ndimage.shift(values, by, order=1, mode="nearest"), np.float32)
+def _places(s: _Scene, shift: NDArray[np.float64], o: PairOptions) -> NDArray[np.float32]:
+    """Where the pixels of the later flight really lie, (2, H, W) [px]."""
+    grid = np.indices((s.n, s.n), dtype=np.float32)
+    for k in (0, 1):
+        grid[k] += np.float32(shift[k]) + o.warp_px * rough_noise(s.rng, s.n, 10 / s.gsd)
+    return grid
+
+
+def _warped(values: F32, place: NDArray[np.float32]) -> F32:
+    return np.asarray(ndimage.map_coordinates(values, place, order=1, mode="nearest"), np.float32)
 
 
 def _matched(s: _Scene, surface: F32, wet: Mask, o: PairOptions) -> F32:

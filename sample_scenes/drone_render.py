@@ -32,6 +32,10 @@ _PAINT = np.array(
 )
 
 
+# Share of the fine texture that is still there at the next date.
+_KEPT = np.array([0, 0.8, 0.4, 0.6, 0.9, 0.9, 0.2, 0, 0.9, 0.9, 0.9, 0.6, 0.9], np.float32)
+
+
 @dataclass(frozen=True)
 class Look:
     """Where the sun stands."""
@@ -92,6 +96,11 @@ def shadows(surface: F32, gsd: float, look: Look) -> Mask:
     return shade
 
 
+def _grain(rng: np.random.Generator, n: int, gsd: float) -> F32:
+    fine = ndimage.gaussian_filter(rng.standard_normal((n, n), dtype=np.float32), 0.8)
+    return np.asarray(1.7 * fine + 0.6 * rough_noise(rng, n, 0.3 / gsd), np.float32)
+
+
 def _part(by: int) -> slice:
     """Pixels that a shift by ``by`` fills from inside."""
     return slice(by, None) if by >= 0 else slice(None, by)
@@ -108,10 +117,10 @@ def render(
     """Give the picture, uint8 (3, H, W)."""
     n = surface.shape[0]
     kinds = np.where(wet, 0, paint)
-    # Texture belongs to the ground: it is drawn from a seed that both dates share.
+    # Texture belongs to the ground: much of it is drawn from a seed that both dates share.
     ground = np.random.default_rng(int(n))
-    fine = ground.standard_normal((n, n), dtype=np.float32)
-    fine = 0.6 * ndimage.gaussian_filter(fine, 0.8) * 2.8 + 0.6 * rough_noise(ground, n, 0.3 / gsd)
+    kept = _KEPT[kinds]
+    fine = kept * _grain(ground, n, gsd) + np.sqrt(1 - kept**2) * _grain(rng, n, gsd)
     broad = rough_noise(ground, n, 2.5 / gsd)
     gr, gc = np.gradient(ndimage.gaussian_filter(surface, 1.0), gsd)
     up = np.sin(np.radians(look.elevation_deg))
