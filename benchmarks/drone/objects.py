@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from benchmarks.drone.readers import ArrayReader
 from pipeline.detect.surface_types import FlightObject, Measure
 from pipeline.model import Grid
-from pipeline.passes.flights import FlightOptions, compare_surfaces
+from pipeline.passes.flights import FlightOptions, compare_pictures, compare_surfaces
 from sample_scenes.drone_pair import Pair, PairOptions, make_pair
 
 MIN_IOU, MIN_COVER = 0.2, 0.3
@@ -57,6 +57,14 @@ def score_surface(seed: int, options: PairOptions | None = None) -> SeedScore:
     got = compare_surfaces(
         ArrayReader.of(pair.before), ArrayReader.of(pair.after), grid_of(pair), FlightOptions()
     )
+    return score(seed, pair, got.objects, got.grid.shape)
+
+
+def score_pictures(seed: int, options: PairOptions | None = None) -> SeedScore:
+    """Run one pair without surfaces and score it."""
+    pair = make_pair(seed, options)
+    before, after = (ArrayReader.of(f, surface=False) for f in (pair.before, pair.after))
+    got = compare_pictures(before, after, grid_of(pair), FlightOptions())
     return score(seed, pair, got.objects, got.grid.shape)
 
 

@@ -68,6 +68,8 @@ def _kind(
 ) -> ObjectKind | None:
     if filled > 0.5:
         return ObjectKind.FILL
+    if got.footprint_m2.value < options.sway_m2 and _beside_plants(body):
+        return None
     if body.sign > 0:
         kind = _raised(got, options)
         roof = kind is ObjectKind.STRUCTURE and got.planarity_m < options.flat_m / 3
@@ -96,6 +98,12 @@ def _plants(body: Body, date: int) -> bool:
     green = body.pair.covers[date] == Cover.VEGETATION
     either = float(body.pair.plants[body.core].mean())
     return float(green[body.core].mean()) >= 0.4 or either >= 0.7
+
+
+def _beside_plants(body: Body) -> bool:
+    """A third of what is around it is plants, on either date."""
+    ring = np.asarray(ndimage.binary_dilation(body.core, iterations=3), bool) & ~body.core
+    return float(body.pair.plants[ring].mean()) > 0.35 if ring.any() else False
 
 
 def _below_ground(body: Body, options: SurfaceChangeOptions) -> bool:

@@ -81,6 +81,9 @@ class SurfaceChangeOptions(BaseModel):
     )
     steep: float = Field(default=1.5, gt=0, description="slope of a side that is a wall [1]")
     flat_m: float = Field(default=0.35, gt=0, description="deviation of a planar top, most [m]")
+    sway_m2: float = Field(
+        default=12.0, ge=0, description="what is smaller and beside plants is their moving [m²]"
+    )
     car_m2: tuple[float, float] = Field(
         default=(4.0, 14.0), description="footprint of a car, from and to [m²]"
     )

@@ -17,6 +17,17 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
+from pipeline.detect.picture_change import (
+    PictureCells,
+    PictureChangeOptions,
+    PicturePair,
+    fields,
+    picture_halo,
+    scales,
+    strength,
+)
+from pipeline.detect.picture_change import objects as picture_objects
+from pipeline.detect.picture_change import sparse as picture_sparse
 from pipeline.detect.surface_change import (
     ChangedCells,
     SurfacePair,
@@ -29,7 +40,16 @@ from pipeline.detect.surface_change import (
 from pipeline.detect.surface_noise import classes, estimate
 from pipeline.detect.surface_objects import halo_m, object_of
 from pipeline.detect.surface_types import FlightObject, SurfaceChangeOptions
-from pipeline.model import Cover, FlightReader, Grid, SurfaceFit, SurfaceNoise, Window
+from pipeline.model import (
+    Cover,
+    FlightCells,
+    FlightPixels,
+    FlightReader,
+    Grid,
+    SurfaceFit,
+    SurfaceNoise,
+    Window,
+)
 from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover, cover_halo_m
 from pipeline.prepare.flight_moved import PixelMap, moved
 from pipeline.prepare.surface import SurfaceOptions, coregister
@@ -49,6 +69,9 @@ class FlightOptions(BaseModel):
     surface: SurfaceOptions = Field(default_factory=SurfaceOptions, description="co-registration")
     change: SurfaceChangeOptions = Field(
         default_factory=SurfaceChangeOptions, description="objects of the surface"
+    )
+    picture: PictureChangeOptions = Field(
+        default_factory=PictureChangeOptions, description="objects of pictures alone"
     )
     tile_cells: int = Field(default=512, ge=64, le=4096, description="side of a window [cells]")
     threads: int = Field(default=2, ge=1, le=64, description="windows at work at a time")
@@ -86,7 +109,7 @@ def compare_surfaces(
     step = max(1, round(options.change.cell_m / grid.res_m))
     fit = fit_surfaces(before, after, grid, options)
     by = PixelMap.shift(*(s / grid.res_m for s in fit.shift_m))
-    work = _Work(before, moved(after, by) if any(fit.shift_m) else after, grid, step, fit, options)
+    work = _Work(before, moved(after, by), grid, step, options, fit)
     noise = estimate([_stable(work, w) for w in _noise_windows(work.cells)], work.cell_m)
     parts = [
         part
@@ -99,12 +122,38 @@ def compare_surfaces(
 
 
 @dataclass(frozen=True)
-class _Work:
+class PictureChange:
+    """What two flights without surfaces say."""
+
+    grid: Grid  # of the cells that objects are indices into
+    objects: tuple[FlightObject, ...]
+
+
+def compare_pictures(
+    before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
+) -> PictureChange:
+    """Find what changed between two flights by their pictures alone.
+
+    Parameters
+    ----------
+    before, after, grid, options
+        As of :func:`compare_surfaces`; heights are not looked at.
+    """
+    step = max(1, round(options.change.cell_m / grid.res_m))
+    work = _Pictures(before, after, grid, step, options)
+    windows = _noise_windows(work.cells)
+    scale = scales([s for s in work.each(lambda w: _sampled(work, w), windows)])
+    parts = work.each(lambda w: _picture_judged(work, w, scale), list(_tiles(work)))
+    found = picture_objects(parts, work.cell_m, options.picture)
+    return PictureChange(work.cells, tuple(found))
+
+
+@dataclass(frozen=True)
+class _Pictures:
     before: FlightReader
     after: FlightReader  # moved
     grid: Grid
     step: int
-    fit: SurfaceFit
     options: FlightOptions
 
     @property
@@ -118,6 +167,11 @@ class _Work:
     def each(self, do: Callable[[A], B], over: Iterable[A]) -> list[B]:
         with ThreadPoolExecutor(self.options.threads) as pool:
             return list(pool.map(do, over))
+
+
+@dataclass(frozen=True)
+class _Work(_Pictures):
+    fit: SurfaceFit
 
 
 def coarse_grid(grid: Grid, step: int) -> Grid:
@@ -163,6 +217,40 @@ def _pair(work: _Work, window: Window) -> SurfacePair:
     return pair
 
 
+def _picture_pair(work: _Pictures, window: Window) -> PicturePair:
+    wide = window.pad(round(cover_halo_m() / work.cell_m))
+    inner, s = window.within(wide), work.step
+    pixels = Window(wide.row0 * s, wide.row1 * s, wide.col0 * s, wide.col1 * s)
+    both: list[FlightCells] = []
+    covers: list[NDArray[np.uint8]] = []
+    for read in (work.before, work.after):
+        given = read(pixels, 1)
+        cells = cells_of(FlightPixels(given.colour, given.valid, None), s, work.grid.res_m)
+        covers.append(cover(cells, work.options.cover)[inner])
+        both.append(
+            FlightCells(
+                np.ascontiguousarray(cells.colour[:, inner[0], inner[1]]),
+                None, cells.valid[inner], None, cells.cell_m,
+            )  # fmt: skip
+        )
+    return PicturePair(window, both[0], both[1], (covers[0], covers[1]))
+
+
+def _sampled(
+    work: _Pictures, window: Window
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    pair = _picture_pair(work, window)
+    colour, texture = fields(pair, work.options.picture)
+    ground = pair.seen & (pair.covers[0] == Cover.GROUND) & (pair.covers[1] == Cover.GROUND)
+    return colour, texture, ground
+
+
+def _picture_judged(work: _Pictures, core: Window, scale: NDArray[np.float64]) -> PictureCells:
+    own = work.options.picture
+    pair = _picture_pair(work, core.pad(picture_halo(own)))
+    return picture_sparse(strength(fields(pair, own), scale, own), pair, core, own)
+
+
 def _noise_windows(cells: Grid) -> list[Window]:
     side = [min(_NOISE_CELLS, n) for n in cells.shape]
     starts = [
@@ -194,7 +282,7 @@ def _stable(
     return dz, slope, rough, pair.surface & ground & ~near
 
 
-def _tiles(work: _Work) -> Iterable[Window]:
+def _tiles(work: _Pictures) -> Iterable[Window]:
     size = work.options.tile_cells
     rows, cols = work.cells.shape
     for r in range(0, rows, size):
