@@ -2,9 +2,9 @@
 
 A river bank of a quarter to half a hectare: water, gravel, grass, a road, a yard with a house,
 trees in the wind, a crop that grows, cars that come and go, shadows that turn; and what is looked
-for: a new building, a container, heaps, a pit, a fill into the water, a shed that goes. Surfaces have
-the faults of image matching: blur, noise that hangs together over metres, a tilt, waves and holes
-on water. All is drawn from one seed.
+for: a new building, a container, heaps, a pit, a fill into the water, a shed that goes. Surfaces
+have the faults of image matching: blur, noise that hangs together over metres, a tilt, waves and
+holes on water. All is drawn from one seed.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _turned(s: _Scene, at: tuple[float, float], turn: float) -> tuple[F32, F32]:
 
 def _room(s: _Scene, radius: float, on: Mask | None = None) -> tuple[float, float] | None:
     """Find a place with nothing within ``radius`` [m] of it, and keep it."""
-    free = ndimage.distance_transform_edt(~s.taken[::4, ::4]) * 4 * s.gsd > radius
+    free = np.asarray(ndimage.distance_transform_edt(~s.taken[::4, ::4])) * 4 * s.gsd > radius
     if on is not None:
         free &= on[::4, ::4]
     places = np.argwhere(free)
@@ -180,7 +180,7 @@ def _house(s: _Scene, at: tuple[float, float], dates: tuple[int, ...], low: floa
 
 
 def _standing(s: _Scene) -> None:
-    """What stands on both dates: a house, trees that move."""
+    """Place what stands on both dates: a house, trees that move."""
     place = _room(s, 7)
     if place:
         _house(s, place, (0, 1))
@@ -198,7 +198,7 @@ def _standing(s: _Scene) -> None:
 
 
 def _wanted(s: _Scene) -> None:
-    """What is looked for."""
+    """Place what is looked for."""
     rng = s.rng
     place = _room(s, 7.5)
     if place:
@@ -278,7 +278,7 @@ def _note(s: _Scene, kind: str, name: str, mask: Mask) -> None:
     dz = all_dz[mask]
     thick = dz[np.abs(dz) > 0.15]
     high = np.sort(np.abs(thick))[-max(1, thick.size // 10) :].mean() * np.sign(dz.sum())
-    inner = ndimage.distance_transform_edt(mask) * s.gsd > 0.6
+    inner = np.asarray(ndimage.distance_transform_edt(mask)) * s.gsd > 0.6
     steep = kind in ("structure", "removed")
     area = s.gsd**2
     s.truth.append(
@@ -295,7 +295,7 @@ def _true_dz(s: _Scene) -> F32:
 
 
 def _passing(s: _Scene) -> None:
-    """What comes and goes and is nobody's concern: cars, a crop."""
+    """Place what comes and goes and is nobody's concern: cars, a crop."""
     size = float(s.rng.uniform(9, 13))
     place = _room(s, size * 0.75)
     if place:
@@ -337,9 +337,7 @@ def _observe(s: _Scene, o: PairOptions) -> Pair:
             height = _warped(height, place)
         flights.append(Flight(colour, height))
         water.append(wet)
-    return Pair(
-        o.gsd_m, flights[0], flights[1], tuple(s.truth), (water[0], water[1]), truth_dz
-    )
+    return Pair(o.gsd_m, flights[0], flights[1], tuple(s.truth), (water[0], water[1]), truth_dz)
 
 
 def _places(s: _Scene, shift: NDArray[np.float64], o: PairOptions) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from pipeline.detect.picture_change import (
     PictureChangeOptions,
     PicturePair,
     fields,
+    light,
     scales,
     strength,
 )
@@ -62,7 +63,7 @@ def _drone(before: Picture, after: Picture) -> Mask:
     pair = PicturePair(
         Window(0, shape[0], 0, shape[1]), _cells(before), _cells(after), (covers, covers)
     )
-    got = fields(pair, options)
+    got = fields(pair, light(pair, options), options)
     value = strength(got, scales([(*got, pair.seen)]), options)
     return np.asarray(value >= options.grow, bool)
 

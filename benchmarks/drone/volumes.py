@@ -76,9 +76,9 @@ def scene(seed: int) -> tuple[F32, F32, list[tuple[str, NDArray[np.bool_]]], F32
     noise = [np.zeros((CELLS, CELLS), np.float32) for _ in range(2)]
     terms = [(0.01, 0.05, 1), (float(rng.uniform(0.01, 0.03)), float(rng.uniform(0.4, 1.5)), 1),
              (float(rng.uniform(0.0, 0.02)), float(rng.uniform(3, 10)), 2)]  # fmt: skip
-    for n in noise:
+    for own_noise in noise:
         for sigma, reach, power in terms:
-            n += sigma * field(rng, reach, power)
+            np.add(own_noise, sigma * field(rng, reach, power), out=own_noise)
     plane = rng.uniform(-0.3, 0.3) + rng.uniform(-2e-3, 2e-3) * r + rng.uniform(-2e-3, 2e-3) * c
     before = (ground + noise[0]).astype(np.float32)
     after = (ground + dz + noise[1] + plane).astype(np.float32)

@@ -2,16 +2,16 @@
 
 Two fields, each the least over small shifts that registration leaves:
 
-* *colour*: change of the logarithms of red and blue over green, means over a metre. Where a cell may
-  have passed into or out of shadow (darker or brighter by more than a sun explains), only the part
-  across the line from sunlight to skylight counts (Finlayson, Hordley, Lu & Drew 2006,
+* *colour*: change of the logarithms of red and blue over green, means over a metre. Where a cell
+may   have passed into or out of shadow (darker or brighter by more than a sun explains), only the
+part   across the line from sunlight to skylight counts (Finlayson, Hordley, Lu & Drew 2006,
   doi:10.1109/TPAMI.2006.18): shadow is darker with nearly the same chromaticity;
-* *texture*: share of the gradients, unit vectors weak where the picture is flat, that the other date
-  does not have. Exposure and sun hardly move it.
+* *texture*: share of the gradients, unit vectors weak where the picture is flat, that the other
+date   does not have. Exposure and sun hardly move it.
 
-Both are taken in spreads of the pair's own unchanged ground, and added. What is green afterwards, what
-is water on both dates and what has the shape of a car are no objects. A picture tells no volume and
-hardly a kind, so its objects are leads.
+Both are taken in spreads of the pair's own unchanged ground, and added. What is green afterwards,
+what is water on both dates and what has the shape of a car are no objects. A picture tells no
+volume and hardly a kind, so its objects are leads.
 """
 
 from __future__ import annotations
@@ -90,34 +90,46 @@ def picture_halo(options: PictureChangeOptions) -> int:
     return 2 * options.window_cells + options.shift_cells + 6
 
 
-def fields(pair: PicturePair, options: PictureChangeOptions) -> tuple[Float, Float]:
-    """Measure change of colour and of texture, each (H, W), 0 where nothing changed."""
-    return _colour(pair, options), _texture(pair, options)
+def light(pair: PicturePair, options: PictureChangeOptions) -> Real:
+    """Give what exposure and sun changed: medians of logarithms, (3,); NaN of nothing."""
+    ok = pair.seen
+    if not ok.any():
+        return np.full(3, np.nan)
+    both = (_logs(cells, options.window_cells) for cells in (pair.before, pair.after))
+    return np.array([np.median((b - a)[ok]) for a, b in zip(*both, strict=True)])
+
+
+def fields(pair: PicturePair, lit: Real, options: PictureChangeOptions) -> tuple[Float, Float]:
+    """Measure change of colour and of texture, each (H, W), 0 where nothing changed.
+
+    ``lit`` (3,) is the middle of :func:`light` over the pair, the same for all of its windows.
+    """
+    return _colour(pair, lit, options), _texture(pair, options)
 
 
 def _logs(cells: FlightCells, size: int) -> tuple[Float, Float, Float]:
     """Logarithms of grey, red over green, blue over green; means over a window."""
     red, green, blue = np.log(cells.colour + _DARK)
     grey = np.log(cells.colour.mean(axis=0) + _DARK)
-    return _mean(grey, size), _mean(red - green, size), _mean(blue - green, size)
+    grey, red, blue = (
+        _mean(np.asarray(v, np.float32), size) for v in (grey, red - green, blue - green)
+    )
+    return grey, red, blue
 
 
-def _mean(values: Float, size: int) -> Float:
+def _mean(values: NDArray[np.floating], size: int) -> Float:
     return np.asarray(ndimage.uniform_filter(values, size, mode="nearest"), np.float32)
 
 
-def _colour(pair: PicturePair, options: PictureChangeOptions) -> Float:
+def _colour(pair: PicturePair, lit: Real, options: PictureChangeOptions) -> Float:
     old = _logs(pair.before, options.window_cells)
     new = _logs(pair.after, options.window_cells)
-    ok = pair.seen
-    middle = [float(np.median((b - a)[ok])) if ok.any() else 0.0
-              for a, b in zip(old, new, strict=True)]  # fmt: skip
-    best = np.full(ok.shape, np.float32(9))
+    best = np.full(pair.seen.shape, np.float32(9))
     reach = options.shift_cells
     for shift in product(range(-reach, reach + 1), repeat=2):
         grey, red, blue = (
             np.roll(b, shift, (0, 1)) - a - np.float32(m)
-            for a, b, m in zip(old, new, middle, strict=True)
+            for a, b, m in zip(old, new, lit, strict=True)
         )
         across = np.abs(red * _SKY[1] - blue * _SKY[0])
         whole = np.hypot(red, blue)
@@ -140,11 +152,19 @@ def _texture(pair: PicturePair, options: PictureChangeOptions) -> Float:
 
 
 def _gradients(cells: FlightCells) -> tuple[Float, Float]:
-    """Unit gradients of the logarithm of grey, weak where it is flat."""
+    """Give unit gradients of the logarithm of grey, weak where it is flat."""
     grey = np.log(cells.colour.mean(axis=0) + _DARK)
     y, x = (
-        np.asarray(ndimage.gaussian_filter(grey, 1.0, order=o, truncate=3.0), np.float32)
-        for o in ((1, 0), (0, 1))
+        np.asarray(
+            ndimage.gaussian_filter1d(
+                ndimage.gaussian_filter1d(grey, 1.0, axis=a, order=1, truncate=3.0),
+                1.0,
+                axis=1 - a,
+                truncate=3.0,
+            ),
+            np.float32,
+        )
+        for a in (0, 1)
     )
     length = np.hypot(y, x) + np.float32(0.02)
     return y / length, x / length

@@ -1,4 +1,4 @@
-"""Where two co-registered surfaces differ by more than their noise, their plants and their water say.
+"""Where two co-registered surfaces differ by more than noise, plants and water say.
 
 A mean over a metre counts as changed beyond ``LoD95 = 1.96 · (sqrt(var of the mean) + reg)`` (after
 Wheaton et al. 2010, doi:10.1002/esp.1886), and by at least 0.3 m, or 1 m where plants stand or
@@ -90,9 +90,14 @@ def places(pair: SurfacePair) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     """Give the middles of rows (H, 1) and columns (1, W) [m] from the grid's corner."""
     w = pair.window
     return (
-        ((np.arange(w.row0, w.row1) + 0.5) * pair.cell_m)[:, None],
-        ((np.arange(w.col0, w.col1) + 0.5) * pair.cell_m)[None, :],
+        np.asarray((np.arange(w.row0, w.row1) + 0.5) * pair.cell_m, np.float64)[:, None],
+        np.asarray((np.arange(w.col0, w.col1) + 0.5) * pair.cell_m, np.float64)[None, :],
     )
+
+
+def away(mask: Mask) -> NDArray[np.float64]:
+    """Give how far each cell lies from the nearest cell of ``mask`` [cells]."""
+    return np.asarray(ndimage.distance_transform_edt(~mask), np.float64)
 
 
 def judge(

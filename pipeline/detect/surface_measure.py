@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.detect.surface_change import ChangedCells, SurfacePair, places
+from pipeline.detect.surface_change import ChangedCells, SurfacePair, away, places
 from pipeline.detect.surface_noise import classes, mean_factor, sigma_of, variance_of_sum
 from pipeline.detect.surface_types import Measure, SurfaceChangeOptions
 from pipeline.model import Cover, SurfaceFit, SurfaceNoise
@@ -86,7 +86,7 @@ def body_of(
     known = (pair.surface | from_water) & np.isfinite(base) & np.isfinite(pair.after)
     dz = np.where(known, pair.after - base, np.float32(0))
     steps = max(1, round(options.margin_m / pair.cell_m))
-    near = ndimage.distance_transform_edt(~core) <= steps
+    near = away(core) <= steps
     region = core | (near & known & ~pair.plants & ~others)
     unseen = core & ~known
     if unseen.any():
@@ -100,7 +100,9 @@ def _from_beside(dz: Float, known: Mask) -> Float:
     """Nearest known value."""
     if not known.any():
         return dz
-    where = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    where = np.asarray(
+        ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    )
     return dz[where[0], where[1]]
 
 
@@ -112,7 +114,7 @@ def _water_level(pair: SurfacePair, core: Mask, from_water: Mask) -> tuple[float
     """
     if not from_water.any():
         return 0.0, 0.0
-    near = ndimage.distance_transform_edt(~core) * pair.cell_m <= 8.0
+    near = away(core) * pair.cell_m <= 8.0
     water = pair.before[near & (pair.covers[0] == Cover.WATER) & np.isfinite(pair.before)]
     if water.size >= 100:
         middle = float(np.median(water))
@@ -153,7 +155,8 @@ def volumes_within(
 ) -> tuple[Measure, Measure, Measure]:
     """Give net, fill and cut [m³] over a given outline, with 95 % intervals.
 
-    A cell is fill or cut by the nearest core beyond doubt; cells without both surfaces are left out.
+    A cell is fill or cut by the sign of the mean around it; what the cells add of which that sign
+    is in doubt widens the intervals of fill and cut. Cells without both surfaces are left out.
     """
     slope, rough = classes(pair.before, pair.cell_m)
     sigma = sigma_of(noise, slope, rough)
@@ -161,22 +164,22 @@ def volumes_within(
     dz = np.where(region, pair.after - pair.before, np.float32(0)).astype(np.float32)
     mean = _mean_of(dz, region, 3)
     limit = _Z * np.float32(mean_factor(noise, 3, pair.cell_m)) * sigma
-    core = region & (mean > limit)
     none = np.zeros(region.shape, bool)
-    body = Body(pair, dz, core, region, sigma, 1, none, 0.0, none)
-    low = region & (mean < -limit)
-    if not low.any():
-        against = none
-    elif not core.any():
-        against = region
-    else:
-        to_low, to_core = (ndimage.distance_transform_edt(~m) for m in (low, core))
-        against = region & (to_low < to_core)
-    fill = _volume(body, region & ~against, 1, noise, fit)
-    cut = _volume(body, against, -1, noise, fit)
+    body = Body(pair, dz, region, region, sigma, 1, none, 0.0, none)
+    doubt = region & (np.abs(mean) < limit)
+    extra = float(np.abs(mean[doubt]).sum(dtype=np.float64)) * pair.cell_m**2 / 2
+    fill, cut = (
+        _widened(_volume(body, region & (mean * sign > 0), sign, noise, fit), extra)
+        for sign in (1, -1)
+    )
     error = _error(body, region, noise, fit) * pair.cell_m**2 * _Z
     net = fill.value - cut.value
     return Measure(net, net - error, net + error), fill, cut
+
+
+def _widened(measure: Measure, by: float) -> Measure:
+    half = float(np.hypot(measure.high - measure.value, by))
+    return Measure(measure.value, measure.value - half, measure.value + half)
 
 
 def _volumes(body: Body, noise: SurfaceNoise, fit: SurfaceFit) -> tuple[Measure, Measure, Measure]:
@@ -201,13 +204,13 @@ def _volume(body: Body, part: Mask, sign: int, noise: SurfaceNoise, fit: Surface
 
 
 def _against(body: Body) -> Mask:
-    """Cells that belong to a part of the other sign: nearest to its core and not to the object's."""
+    """Cells that belong to a part of the other sign: nearest to its core."""
     mean = _mean_of(body.dz, body.region, 5) * body.sign
     other = body.region & (mean < -np.maximum(0.3, 3 * body.sigma))
     if not other.any():
         return other
     own = body.core & ~other
-    nearer = ndimage.distance_transform_edt(~other) < ndimage.distance_transform_edt(~own)
+    nearer = away(other) < away(own)
     return body.region & nearer
 
 
@@ -241,10 +244,12 @@ def _error(body: Body, part: Mask, noise: SurfaceNoise, fit: SurfaceFit) -> floa
 
 def _gradients(pair: SurfacePair) -> tuple[Float, Float]:
     known = np.isfinite(pair.before)
-    filled = np.where(known, pair.before, np.float32(np.nanmedian(pair.before)) if known.any() else 0)
+    filled = np.where(
+        known, pair.before, np.float32(np.nanmedian(pair.before)) if known.any() else 0
+    )
     smooth = ndimage.gaussian_filter(filled, 3.0)
     rows, cols = np.gradient(smooth, pair.cell_m)
-    return rows.astype(np.float32), cols.astype(np.float32)
+    return np.asarray(rows, np.float32), np.asarray(cols, np.float32)
 
 
 def _mean_of(values: Float, inside: Mask, size: int) -> Float:
@@ -254,13 +259,13 @@ def _mean_of(values: Float, inside: Mask, size: int) -> Float:
     return np.where(count > 1e-4, total / np.maximum(count, 1e-4), 0).astype(np.float32)
 
 
-def _outline_slope(
-    rise: Float, sharp: Float, inside: Mask, level: float, cell_m: float
-) -> float:
+def _outline_slope(rise: Float, sharp: Float, inside: Mask, level: float, cell_m: float) -> float:
     """Median slope of ``sharp`` where ``rise`` passes half of its height [1]."""
     high = rise > level
-    outline = inside & high & np.asarray(
-        ndimage.binary_dilation(inside & ~high, np.ones((3, 3), bool)), bool
+    outline = (
+        inside
+        & high
+        & np.asarray(ndimage.binary_dilation(inside & ~high, np.ones((3, 3), bool)), bool)
     )
     if not outline.any():
         return 0.0
@@ -290,13 +295,13 @@ def _area(body: Body, rise: Float, edge: float, doubt: float, steep: bool) -> Me
 def _height(
     body: Body, footprint: Mask, noise: SurfaceNoise, fit: SurfaceFit, steep: bool
 ) -> tuple[Measure, float]:
-    """Mean change of a top behind walls, or of the highest tenth of a heap; and the top's planarity.
+    """Mean change of a top behind walls, or of a heap's highest tenth; and the top's planarity.
 
     The tenth is chosen on the mean over 2 m, so that noise does not choose its own peaks.
     """
     cell = body.pair.cell_m
     if steep:
-        deep = ndimage.distance_transform_edt(footprint)
+        deep = away(~footprint)
         part = deep * cell > min(0.6, 0.5 * float(deep.max()) * cell)
     else:
         broad = _mean_of(body.dz, body.region, max(3, round(1.0 / cell) | 1)) * body.sign
@@ -309,7 +314,7 @@ def _height(
 
 def _off_plane(surface: Float, footprint: Mask, cell_m: float) -> float:
     """NMAD of the inner surface from its plane, or from a ridge of two planes [m]."""
-    deep = ndimage.distance_transform_edt(footprint)
+    deep = away(~footprint)
     part = (deep * cell_m > min(0.6, 0.5 * float(deep.max()) * cell_m)) & np.isfinite(surface)
     rows, cols = np.nonzero(part)
     if rows.size < 6:

@@ -1,9 +1,9 @@
-"""How far two surfaces differ where nothing changed, and how far apart such differences still agree.
+"""How far two surfaces differ where nothing changed, and how far apart they agree in it.
 
 The deviation is the NMAD of stable ground by slope and roughness; the correlation is fitted to the
-empirical one as a sum of exponentials and Gaussians with shares of nought or more, so that it is one
-that can be (positive definite). The variance of a sum over any shape follows exactly from both: it is the
-autocorrelation of the shape, weighted by its deviations, times the correlation by distance
+empirical one as a sum of exponentials and Gaussians with shares of nought or more, so that it is
+one that can be (positive definite). The variance of a sum over any shape follows from both: it is
+the autocorrelation of the shape, weighted by its deviations, times the correlation by distance
 (Rolstad, Haug & Denby 2009, doi:10.3189/002214309789470950, for shapes that are no discs). The
 "effective number" of LoD95 is what that variance says it is.
 """
@@ -58,9 +58,7 @@ def _mean(values: Float, weight: Float, size: int) -> Float:
     return np.asarray(total / np.maximum(count, np.float32(1e-6)), np.float32)
 
 
-def estimate(
-    windows: Sequence[tuple[Float, Float, Float, Mask]], cell_m: float
-) -> SurfaceNoise:
+def estimate(windows: Sequence[tuple[Float, Float, Float, Mask]], cell_m: float) -> SurfaceNoise:
     """Learn the noise from windows of stable ground.
 
     Parameters
@@ -143,7 +141,7 @@ def _term(lags: Real, reach: float, power: int) -> Real:
 
 
 def _autocovariance(z: Real, mask: Mask) -> tuple[Real, Real, Real]:
-    """Sums of products and pairs at every lag, and the lags [cells]."""
+    """Sum products and count pairs at every lag; the lags [cells]."""
     shape = [2 * n for n in z.shape]
     own = np.fft.irfft2(np.abs(np.fft.rfft2(z, shape)) ** 2, shape)
     count = np.fft.irfft2(np.abs(np.fft.rfft2(mask.astype(float), shape)) ** 2, shape)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.detect.surface_change import ChangedCells, SurfacePair
+from pipeline.detect.surface_change import ChangedCells, SurfacePair, away
 from pipeline.detect.surface_measure import Body, Measured, body_of, measure
 from pipeline.detect.surface_types import FlightObject, ObjectKind, SurfaceChangeOptions
 from pipeline.model import Cover, SurfaceFit, SurfaceNoise
@@ -81,7 +81,7 @@ def _kind(
 
 
 def _raised(got: Measured, options: SurfaceChangeOptions) -> ObjectKind | None:
-    """What stands higher; None for a car."""
+    """Say what stands higher; None for a car."""
     height, area = abs(got.height_m.value), got.footprint_m2.value
     walls = got.side_slope >= options.steep
     (small, large), (low, tall) = options.car_m2, options.car_m
@@ -94,22 +94,22 @@ def _raised(got: Measured, options: SurfaceChangeOptions) -> ObjectKind | None:
 
 
 def _plants(body: Body, date: int) -> bool:
-    """Plants stand there on that date, or moved about there."""
+    """Whether plants stand there on that date, or moved about there."""
     green = body.pair.covers[date] == Cover.VEGETATION
     either = float(body.pair.plants[body.core].mean())
     return float(green[body.core].mean()) >= 0.4 or either >= 0.7
 
 
 def _beside_plants(body: Body) -> bool:
-    """A third of what is around it is plants, on either date."""
+    """Whether a third of what is around it is plants, on either date."""
     ring = np.asarray(ndimage.binary_dilation(body.core, iterations=3), bool) & ~body.core
     return float(body.pair.plants[ring].mean()) > 0.35 if ring.any() else False
 
 
 def _below_ground(body: Body, options: SurfaceChangeOptions) -> bool:
-    """The later surface lies below the ground around it, the deeper half of it at least."""
+    """Whether the deeper part of the later surface lies below the ground around it."""
     pair = body.pair
-    far = ndimage.distance_transform_edt(~body.core) * pair.cell_m
+    far = away(body.core) * pair.cell_m
     ground = pair.surface & ~pair.plants & ~body.core
     ring = ground & (far > 0.6) & (far <= 3.0)
     if ring.sum() < 30:

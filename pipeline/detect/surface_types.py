@@ -67,13 +67,17 @@ class SurfaceChangeOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cell_m: float = Field(default=0.2, gt=0, le=1, description="cells of about this side [m]")
-    window_m: float = Field(default=1.0, gt=0, le=5, description="differences are averaged over [m]")
+    window_m: float = Field(
+        default=1.0, gt=0, le=5, description="differences are averaged over [m]"
+    )
     least_m: float = Field(default=0.3, gt=0, description="least change of ground [m]")
-    plants_m: float = Field(default=1.0, gt=0, description="the same where plants stand or stood [m]")
+    plants_m: float = Field(
+        default=1.0, gt=0, description="the same where plants stand or stood [m]"
+    )
     grass_m: float = Field(default=0.5, gt=0, description="the same on what is grass now [m]")
     structure_m: float = Field(default=2.2, gt=0, description="least height of a structure [m]")
     seed_sigmas: float = Field(
-        default=3.5, ge=1.96, description="deviations that an object reaches somewhere"
+        default=5.0, ge=1.96, description="deviations that an object reaches somewhere"
     )
     least_area_m2: float = Field(default=4.0, gt=0, description="smaller objects are dropped [m²]")
     margin_m: float = Field(
@@ -91,5 +95,7 @@ class SurfaceChangeOptions(BaseModel):
         default=(1.0, 2.2), description="height of a car, from and to [m]"
     )
     car_steep: float = Field(
-        default=0.8, gt=0, description="slope of a car's outline, more than loose ground stands at [1]"
+        default=0.8,
+        gt=0,
+        description="slope of a car's outline, more than loose ground stands at [1]",
     )

@@ -22,6 +22,7 @@ from pipeline.detect.picture_change import (
     PictureChangeOptions,
     PicturePair,
     fields,
+    light,
     picture_halo,
     scales,
     strength,
@@ -54,7 +55,8 @@ from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover, cover_h
 from pipeline.prepare.flight_moved import PixelMap, moved
 from pipeline.prepare.surface import SurfaceOptions, coregister
 
-A, B = TypeVar("A"), TypeVar("B")
+A = TypeVar("A")
+B = TypeVar("B")
 _NOISE_WINDOWS = 3  # along each side
 _NOISE_CELLS = 400  # side of one
 _FIT_CELLS = 600  # most cells along a side in the fit
@@ -142,8 +144,13 @@ def compare_pictures(
     step = max(1, round(options.change.cell_m / grid.res_m))
     work = _Pictures(before, after, grid, step, options)
     windows = _noise_windows(work.cells)
-    scale = scales([s for s in work.each(lambda w: _sampled(work, w), windows)])
-    parts = work.each(lambda w: _picture_judged(work, w, scale), list(_tiles(work)))
+    own = options.picture
+    lights = np.stack(work.each(lambda w: light(_picture_pair(work, w), own), windows))
+    if np.isnan(lights).all():
+        return PictureChange(work.cells, ())  # nothing was seen twice
+    lit = np.nanmedian(lights, axis=0)
+    scale = scales(work.each(lambda w: _sampled(work, w, lit), windows))
+    parts = work.each(lambda w: _picture_judged(work, w, lit, scale), list(_tiles(work)))
     found = picture_objects(parts, work.cell_m, options.picture)
     return PictureChange(work.cells, tuple(found))
 
@@ -230,25 +237,30 @@ def _picture_pair(work: _Pictures, window: Window) -> PicturePair:
         both.append(
             FlightCells(
                 np.ascontiguousarray(cells.colour[:, inner[0], inner[1]]),
-                None, cells.valid[inner], None, cells.cell_m,
-            )  # fmt: skip
+                None,
+                cells.valid[inner],
+                None,
+                cells.cell_m,
+            )
         )
     return PicturePair(window, both[0], both[1], (covers[0], covers[1]))
 
 
 def _sampled(
-    work: _Pictures, window: Window
+    work: _Pictures, window: Window, lit: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
     pair = _picture_pair(work, window)
-    colour, texture = fields(pair, work.options.picture)
+    colour, texture = fields(pair, lit, work.options.picture)
     ground = pair.seen & (pair.covers[0] == Cover.GROUND) & (pair.covers[1] == Cover.GROUND)
     return colour, texture, ground
 
 
-def _picture_judged(work: _Pictures, core: Window, scale: NDArray[np.float64]) -> PictureCells:
+def _picture_judged(
+    work: _Pictures, core: Window, lit: NDArray[np.float64], scale: NDArray[np.float64]
+) -> PictureCells:
     own = work.options.picture
     pair = _picture_pair(work, core.pad(picture_halo(own)))
-    return picture_sparse(strength(fields(pair, own), scale, own), pair, core, own)
+    return picture_sparse(strength(fields(pair, lit, own), scale, own), pair, core, own)
 
 
 def _noise_windows(cells: Grid) -> list[Window]:

@@ -31,7 +31,9 @@ class CoverOptions(BaseModel):
         lt=1,
         description="2g - r - b of the shares of colour from which a cell is green",
     )
-    ndvi: float = Field(default=0.3, gt=0, lt=1, description="the same where there is near infrared")
+    ndvi: float = Field(
+        default=0.3, gt=0, lt=1, description="the same where there is near infrared"
+    )
     ndwi: float = Field(
         default=0.15, gt=-1, lt=1, description="(g - nir) / (g + nir) from which a cell is water"
     )
@@ -77,7 +79,7 @@ def cells_of(pixels: FlightPixels, step: int, gsd_m: float) -> FlightCells:
 
 
 @njit(cache=True, nogil=True)
-def _reduce(  # noqa: PLR0912, PLR0913, PLR0917, C901 - one pass over the pixels
+def _reduce(  # noqa: PLR0912, C901 - one pass over the pixels
     colour: NDArray[Any],
     valid: Mask,
     height: Float,
@@ -125,7 +127,9 @@ def cover_halo_m() -> float:
     return 4.0
 
 
-def cover(cells: FlightCells, options: CoverOptions, water: Mask | None = None) -> NDArray[np.uint8]:
+def cover(
+    cells: FlightCells, options: CoverOptions, water: Mask | None = None
+) -> NDArray[np.uint8]:
     """Say what covers each cell.
 
     Water is green and dark in the near infrared where that is given. In three colours it is what
@@ -199,7 +203,8 @@ def _canopy(plants: Mask, cells: FlightCells, options: CoverOptions) -> Mask:
     filled = np.where(np.isfinite(cells.height), cells.height, np.float32(1e6))
     low = ndimage.minimum_filter(filled, reach, mode="nearest")
     tall = filled - low > options.above_m
-    return np.asarray(plants & (tall | ndimage.maximum_filter(inner, 7, mode="nearest")), bool)
+    wide = np.asarray(ndimage.maximum_filter(inner, 7, mode="nearest"), bool)
+    return np.asarray(plants & (tall | wide), bool)
 
 
 def _spread(height: Float, about: int, over: int) -> Float:
@@ -213,8 +218,8 @@ def _spread(height: Float, about: int, over: int) -> Float:
 
 
 def _rim(wet: Mask, cells: FlightCells, total: Float, wide: int) -> Mask:
-    """Cells beside water of its own colour: there the picture is not smooth, for the shore is near."""
-    near = ndimage.distance_transform_cdt(~wet) <= wide
+    """Give cells beside water of its own colour; so near the shore the picture is not smooth."""
+    near = np.asarray(ndimage.distance_transform_cdt(~wet)) <= wide
     share = ndimage.uniform_filter(wet.astype(np.float32), 4 * wide + 1, mode="nearest")
     alike = near & (share > 0)
     for values in (cells.colour[0] / total, cells.colour[2] / total):

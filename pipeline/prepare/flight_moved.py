@@ -94,7 +94,7 @@ def _scaled(window: Window, source: Window, step: int, by: PixelMap) -> Real:
 
 
 @njit(cache=True, nogil=True)
-def _resample(  # noqa: C901, PLR0913, PLR0917 - one pass over the pixels
+def _resample(
     colour: NDArray[Any],
     valid: NDArray[np.bool_],
     height: NDArray[np.float32],

@@ -4,14 +4,15 @@ First a seed: both mosaics are read coarsely, the later one is turned by small s
 of their orientation correlation (Fitch, Kadyrov, Christmas & Kittler 2002, doi:10.5244/C.16.11)
 gives turn and shift. Then ties: windows on a grid, correlated through the map that is known so far,
 on finer and finer pixels; a robust similarity (random samples, then least squares of those that
-agree), and an affine map where many ties agree. Orientations of gradients, not grey: a turned sun and
-another exposure change the one and hardly the other; windows on moved shadows and on water disagree
-with the rest and are voted out. Only coarse pictures and one window at a time are held.
+agree), and an affine map where many ties agree. Orientations of gradients, not grey: a turned sun
+and another exposure change the one and hardly the other; windows on moved shadows and on water
+disagree with the rest and are voted out. Only coarse pictures and one window at a time are held.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,10 +124,17 @@ def orientation(pixels: FlightPixels) -> Complex:
     """
     full = float(np.iinfo(pixels.colour.dtype).max)
     grey = np.log(pixels.colour[:3].mean(axis=0, dtype=np.float32) / full + 0.02)
-    rows = ndimage.gaussian_filter(grey, 1.0, order=(1, 0), truncate=3.0)
-    cols = ndimage.gaussian_filter(grey, 1.0, order=(0, 1), truncate=3.0)
+    rows, cols = (
+        ndimage.gaussian_filter1d(
+            ndimage.gaussian_filter1d(grey, 1.0, axis=a, order=1, truncate=3.0),
+            1.0,
+            axis=1 - a,
+            truncate=3.0,
+        )
+        for a in (0, 1)
+    )
     length = np.hypot(rows, cols)
-    inner = ndimage.minimum_filter(pixels.valid, 9, mode="constant", cval=0)
+    inner = np.asarray(ndimage.minimum_filter(pixels.valid, 9, mode="constant", cval=0), bool)
     if not inner.any():
         return np.zeros(grey.shape, np.complex64)
     soft = float(np.median(length[inner])) + 1e-4
@@ -137,8 +145,8 @@ def orientation(pixels: FlightPixels) -> Complex:
 def _correlate(first: Complex, second: Complex, reach: int) -> tuple[float, float, float]:
     """Give the shift (row, col) that ``second`` lies off ``first``, and its peak [deviations]."""
     weight = np.outer(np.hanning(first.shape[0]), np.hanning(first.shape[1])).astype(np.float32)
-    a, b = (fft.fft2(f * weight) for f in (first, second))
-    both = fft.ifft2(np.conj(a) * b).real
+    a, b = (np.asarray(fft.fft2(f * weight)) for f in (first, second))
+    both = np.real(np.asarray(fft.ifft2(np.conj(a) * b)))
     reach = min(reach, min(first.shape) // 2 - 2)
     near = np.roll(both, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
     r, c = np.unravel_index(int(np.argmax(near)), near.shape)
@@ -195,15 +203,15 @@ def _tried(
     first: Complex, held: FlightPixels, angle: float, middle: tuple[float, float], reach: int
 ) -> tuple[float, float, float, float]:
     turn = _turn(np.radians(angle), middle).array
+    # Its type is said to be one number; scipy takes one for each axis.
+    offset: Any = turn[:, 2]
     colour = np.stack(
         [
-            ndimage.affine_transform(c, turn[:, :2], turn[:, 2], order=1, mode="nearest")
+            ndimage.affine_transform(c, turn[:, :2], offset, order=1, mode="nearest")
             for c in held.colour[:3]
         ]
     )
-    valid = ndimage.affine_transform(
-        held.valid.astype(np.float32), turn[:, :2], turn[:, 2], order=1
-    )
+    valid = ndimage.affine_transform(held.valid.astype(np.float32), turn[:, :2], offset, order=1)
     second = orientation(FlightPixels(colour, np.asarray(valid > 0.99, bool), None))
     dr, dc, peak = _correlate(first, second, reach)
     return peak, dr, dc, angle
@@ -219,9 +227,7 @@ def _ties(
     """Correlate windows on a grid; places [px] and shifts [px] of those with a clear peak."""
     size = options.window * step
     side = [max(1, min(options.ties, 2 * n // size)) for n in grid.shape]
-    starts = [
-        np.linspace(0, max(n - size, 0), k) for n, k in zip(grid.shape, side, strict=True)
-    ]
+    starts = [np.linspace(0, max(n - size, 0), k) for n, k in zip(grid.shape, side, strict=True)]
     places: list[tuple[float, float]] = []
     shifts: list[tuple[float, float]] = []
     for r in starts[0]:
@@ -280,7 +286,7 @@ def _vote(places: Real, target: Real, within: float) -> NDArray[np.bool_]:
 
 
 def _apply(matrix: Real, places: Real) -> Real:
-    return places @ matrix[:, :2].T + matrix[:, 2]
+    return np.asarray(places @ matrix[:, :2].T + matrix[:, 2], np.float64)
 
 
 def _similarity(places: Real, target: Real) -> Real:
@@ -296,7 +302,7 @@ def _similarity(places: Real, target: Real) -> Real:
 
 def _affine(places: Real, target: Real) -> Real:
     basis = np.column_stack([places, np.ones(len(places))])
-    return np.linalg.lstsq(basis, target, rcond=None)[0].T
+    return np.asarray(np.linalg.lstsq(basis, target, rcond=None)[0].T, np.float64)
 
 
 def _check(result: Registration, grid: Grid, options: PictureRegisterOptions) -> None:

@@ -3,13 +3,14 @@
 Nuth & Kääb (2011, doi:10.5194/tc-5-271-2011): on stable ground a horizontal shift shows as a height
 difference along the slope. Their cosine is solved here in its linear form, ``dh = -gradient · shift
 + plane``, by iteratively reweighted least squares (Huber), so that flat ground, where the cosine is
-singular, only makes the shift uncertain: then it is left to the picture's registration. The plane is
-always tilted: a tilt that is not there costs a little certainty, which the covariance holds.
+singular, only makes the shift uncertain: then it is left to the picture's registration. The plane
+is always tilted: a tilt that is not there costs a little certainty, which the covariance holds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,7 @@ class SurfaceOptions(BaseModel):
 @dataclass(frozen=True)
 class _Solved:
     values: Real  # (5,) tilt and shift
+    relief: float  # root of the mean square of slopes, in the direction with the least [1]
     covariance: Real  # (5, 5) as if residuals were independent
     used: Mask
     nmad: float
@@ -89,9 +91,11 @@ def coregister(
         solved = _solve(before, moved, ground & np.isfinite(moved), options)
         step = solved.values[3:] if _certain(solved, options) else np.zeros(2)
         shift = shift + step
-        if np.hypot(*shift) > options.largest_shift_m:
-            raise _refused(f"the surfaces lie more than {options.largest_shift_m:g} m beside each other")
-        if np.hypot(*step) < 0.002:
+        if float(np.hypot(shift[0], shift[1])) > options.largest_shift_m:
+            raise _refused(
+                f"the surfaces lie more than {options.largest_shift_m:g} m beside each other"
+            )
+        if float(np.hypot(step[0], step[1])) < 0.002:
             break
         moved = _shifted(after, shift / options.cell_m)
     assert solved is not None
@@ -153,7 +157,8 @@ def _solve(before: Float, after: Float, ok: Mask, options: SurfaceOptions) -> _S
     used = np.zeros(ok.shape, bool)
     used[rows[keep], cols[keep]] = True
     covariance = _sandwich(basis[keep], rest[keep], used, options.cell_m)
-    return _Solved(values, covariance, used, sigma)
+    relief = float(np.sqrt(np.linalg.eigvalsh(basis[:, 3:].T @ basis[:, 3:] / len(basis))[0]))
+    return _Solved(np.asarray(values, np.float64), relief, covariance, used, sigma)
 
 
 def _slope(surface: Float, axis: int, cell_m: float) -> Float:
@@ -203,13 +208,18 @@ def _sandwich(basis: Real, rest: Real, used: Mask, cell_m: float) -> Real:
         spread[:, k] = smooth[: used.shape[0], : used.shape[1]][used]
     inner = basis.T @ spread
     plain = inverse * float(rest.var())
-    full = inverse @ ((inner + inner.T) / 2) @ inverse
+    # Residuals of a fit are smaller than errors, the more so the fewer of them are independent.
+    count = len(rest) ** 2 * float(rest.var()) / max(float(inner[0, 0]), 1e-12)
+    grown = count / max(count - 5, 1.0)
+    full = inverse @ ((inner + inner.T) / 2) @ inverse * max(grown, 1.0)
     return np.where(np.eye(5) > 0, np.maximum(full, plain), full)
 
 
 def _certain(solved: _Solved, options: SurfaceOptions) -> bool:
+    """Whether the surface itself gives the shift; flat ground has but its noise's slopes."""
     error = np.sqrt(np.diag(solved.covariance)[3:])
-    return bool(error.max() < options.trusted_shift_m)
+    hilly = solved.relief > 0.5 * solved.nmad / options.cell_m
+    return bool(hilly and error.max() < options.trusted_shift_m)
 
 
 def _middle(shape: tuple[int, ...], cell_m: float) -> tuple[float, float]:
@@ -220,19 +230,17 @@ def _check_stable(used: Mask, both: Mask, options: SurfaceOptions) -> None:
     share = float(used.sum() / both.sum())
     if share < options.least_stable:
         raise _refused(
-            f"only {share:.0%} of the area is stable ground, and {options.least_stable:.0%} are needed"
+            f"only {share:.0%} of the area is stable ground, "
+            f"and {options.least_stable:.0%} are needed"
         )
-    blocks = [
-        (u.mean(), b.mean())
-        for u, b in zip(_blocks(used, 4), _blocks(both, 4), strict=True)
-    ]
+    blocks = [(u.mean(), b.mean()) for u, b in zip(_blocks(used, 4), _blocks(both, 4), strict=True)]
     with_data = [u for u, b in blocks if b > 0.25]
     held = sum(u > 0.03 for u in with_data) / max(len(with_data), 1)
     if held < options.least_spread:
         raise _refused("stable ground lies in one part of the area only")
 
 
-def _blocks(values: NDArray[np.generic], by: int) -> list[NDArray[np.generic]]:
+def _blocks(values: NDArray[Any], by: int) -> list[NDArray[Any]]:
     return [
         part
         for line in np.array_split(values, by, axis=0)
@@ -264,7 +272,7 @@ def _fit(
         nmad_m=solved.nmad,
         residual_m=np.zeros((BLOCKS, BLOCKS), np.float32),
     )
-    rows, cols = np.indices(before.shape)
+    rows, cols = (np.asarray(v, np.float64) for v in np.indices(before.shape))
     off = plane.plane((rows + 0.5) * options.cell_m, (cols + 0.5) * options.cell_m)
     rest = np.where(solved.used, moved - off - before, np.float32("nan"))
     parts = [float(np.median(p[np.isfinite(p)])) if np.isfinite(p).any() else np.nan
@@ -287,5 +295,4 @@ def _level(
     tilt = np.linalg.lstsq(basis[:, :3], dh, rcond=None)[0]
     rest = dh - basis[:, :3] @ tilt
     covariance = _sandwich(basis, rest, solved.used, options.cell_m)
-    return tilt, covariance
-
+    return np.asarray(tilt, np.float64), covariance
