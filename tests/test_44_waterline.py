@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from pipeline.detect.water import ground_state, water_score
-from pipeline.detect.waterline import covered_share, outline, water_fraction, waterline
+from pipeline.detect.waterline import (
+    covered_share,
+    outline,
+    water_fraction,
+    waterline,
+    width_of_change,
+)
 from pipeline.model import Grid
 
 GRID = Grid("EPSG:32649", Affine(10, 0, 500000, 0, -10, 3000000), (80, 80))
@@ -116,6 +122,22 @@ def test_outline_by_the_covered_share_is_that_of_the_fill(
         )
     # The sensor's blur rounds off the corners at the shore.
     assert abs(np.mean(ratios) - 1) <= 0.08
+
+
+@pytest.mark.parametrize(("metres", "deck"), [(15, True), (25, True), (35, False), (70, False)])
+def test_the_width_of_a_deck_is_told_through_a_blurred_footprint(metres: int, deck: bool) -> None:
+    rng = np.random.default_rng(metres)
+    open_water = np.ones((80 * FINE, 80 * FINE), bool)
+    built = open_water.copy()
+    half = metres * FINE // 20
+    built[40 * FINE - half : 40 * FINE + half, 20 * FINE : 36 * FINE] = False
+    before, after = _scene(open_water, rng)["nir"], _scene(built, rng)["nir"]
+    footprint = np.zeros((80, 80), bool)
+    spread = max(3, metres // 20 + 1)  # as wide as SWIR makes it
+    footprint[40 - spread : 40 + spread, 20:36] = True
+    width = width_of_change(before, after, footprint)
+    assert width == pytest.approx(metres / 10, abs=0.8)
+    assert (width <= 2.8) is deck
 
 
 def test_where_nothing_changed_no_share_is_made_up() -> None:

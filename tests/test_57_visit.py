@@ -83,13 +83,29 @@ def test_a_calibrated_confidence_replaces_the_score() -> None:
         ({"looks": 30.0, "soil": 1.0}, "裸土"),
         ({"looks": 30.0, "strip": 1.0}, "条带"),
         ({"looks": 30.0, "wait_days": 60.0}, "未满60天"),
-        ({"looks": 30.0}, "无法与水位变化区分"),
+        ({"looks": 30.0, "precedents": 1.0}, "往年同季"),
     ],
 )
 def test_it_says_what_keeps_a_place_on_watch(measures: dict[str, float], words: str) -> None:
     why = rank_visits([_case("a", measures=measures)], UNTIL)["a"].why
     assert any(words in line for line in why)
     assert why[-1] == "仅1期影像可见"
+
+
+def test_the_level_is_a_reason_in_the_water_only() -> None:
+    def why(kind: Kind) -> str:
+        case = _case("a", kind=kind, measures={"looks": 30.0})
+        return "".join(rank_visits([case], UNTIL)["a"].why)
+
+    assert "水位" in why(Kind.ZHAN)
+    assert "水位" not in why(Kind.DUI)
+
+
+def test_what_has_stood_long_enough_is_not_said_to_be_young() -> None:
+    case = _case("a", measures={"looks": 30.0, "wait_days": 90.0})
+    old = replace(case, evidence=replace(case.evidence, first_seen=NEWEST - timedelta(days=180)))
+    assert "90天" in "".join(rank_visits([case], UNTIL)["a"].why)
+    assert "90天" not in "".join(rank_visits([old], UNTIL)["a"].why)
 
 
 @settings(deadline=None, max_examples=40)

@@ -27,10 +27,12 @@ import riverside
 from riverside import Float, Thing, Where, at, made_of, material, reported, strays
 
 from benchmarks.accuracy.ablation import mostly_wet
-from pipeline.adjudicate.attribute import Attributor
+from pipeline.adjudicate.areas import AreaIndex, Spot
+from pipeline.adjudicate.rules import Subject
+from pipeline.adjudicate.screen import Screener
 from pipeline.detect.normal import Normal
 from pipeline.grid import reproject
-from pipeline.model import Candidate, EvidenceState, LayerArea, Pass, PermitRef
+from pipeline.model import Attribution, Candidate, EvidenceState, LayerArea, Pass
 from pipeline.passes.ground import Looks, Site
 
 
@@ -299,16 +301,18 @@ def test_levee_clearing_is_not_reported(found: list[Candidate]) -> None:
     watched_at(found, "levee")
 
 
-def test_authorised_works_are_named_in_the_case(site: Site, found: list[Candidate]) -> None:
+def test_authorised_works_are_not_reported(found: list[Candidate]) -> None:
     (heap,) = reported(TRUE["heap"].where, found)
     here = reproject(box(*heap.polygon.buffer(50).bounds), heap.crs, "EPSG:4326")
-    permit = LayerArea(here, {"id": "A1", "from": "2025-01-01", "to": "2025-12-31"}, True)
-    asked = (site.corridor.id, heap.polygon, heap.crs, APRIL)
-    corridors = {site.corridor.id: site.corridor}
-    assert Attributor(corridors, {"permits": [permit]})(*asked).permit == PermitRef(
-        "A1", "2025-01-01", "2025-12-31"
-    )
-    assert Attributor(corridors, {"permits": []})(*asked).permit is None
+    works = LayerArea(here, {"name": "堤防加固", "from": "2025-01-01", "to": "2025-12-31"}, True)
+    first, last = heap.evidence.first_seen, heap.evidence.last_seen
+    assert first is not None
+    assert last is not None
+    spot = Spot.of(heap.polygon, heap.crs)
+    asked = Subject(frozenset({heap.kind}), spot, first.date(), last.date(), 2.0, Attribution())
+    explained = Screener(AreaIndex({"works": [works]}))(asked)
+    assert (explained.outcome, explained.rule) == ("suppressed", "works-valid")
+    assert Screener(AreaIndex({"works": []}))(asked).outcome == "kept"  # without its guard
 
 
 @pytest.fixture(scope="module")

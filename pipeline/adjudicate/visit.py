@@ -96,9 +96,13 @@ def _why(case: Case, o: VisitOptions) -> tuple[str, ...]:
         out.append("裸土光谱，可能为耕地、采伐或施工")
     if m.get("strip") or m.get("linear"):
         out.append("条带状，可能为桥梁、道路或堤")
-    if m.get("wait_days") and not any(k.certain for k in hits):
+    if m.get("precedents"):
+        out.append("往年同季曾见类似地表，可能为季节性")
+    first, last = case.evidence.first_seen, case.evidence.last_seen
+    stood = (last - first) / _DAY if first and last else 0.0
+    if stood < m.get("wait_days", 0.0):
         out.append(f"持续未满{m['wait_days']:.0f}天")
-    if hits and not out and not any(k.certain for k in hits):
+    if not out and case.kind is Kind.ZHAN and not any(k.certain for k in hits):
         out.append("无法与水位变化区分")
     if len(hits) < 3:
         out.append(f"仅{len(hits)}期影像可见")

@@ -101,6 +101,31 @@ def covered_share(before: Float, after: Float, footprint: NDArray[np.bool_]) -> 
     return (np.tensordot(line, change, axes=1) / length).astype(np.float32)
 
 
+def width_of_change(before: Float, after: Float, footprint: NDArray[np.bool_]) -> float:
+    """Give the mean width of what brightened, across an object's longer side [px]; NaN if unknown.
+
+    Parameters
+    ----------
+    before, after : float32 (H, W)
+        One band of the sensor's finest pixels, in which water is dark; NaN unknown.
+    footprint : bool (H, W)
+        The object, which may be wider than what made it where other bands are blurred.
+    """
+    change = (after - before)[footprint]
+    change = change[np.isfinite(change)]
+    if change.size < 4:
+        return float("nan")
+    top = float(np.quantile(change, 0.9))
+    if top < _LEAST_CHANGE:
+        return float("nan")
+    rows, cols = np.nonzero(footprint)
+    squares = shapely.union_all(shapely.box(cols, rows, cols + 1, rows + 1))
+    corners = shapely.get_coordinates(squares.minimum_rotated_rectangle)[:3]
+    longer = float(np.linalg.norm(np.diff(corners, axis=0), axis=1).max())
+    whole = float(np.clip(change / top, 0, 1).sum()) * rows.size / change.size
+    return whole / longer
+
+
 def waterline(field: Float, grid: Grid, level: float = 0.0) -> list[NDArray[np.float64]]:
     """Trace a contour of a signed field through pixel centres.
 

@@ -26,7 +26,7 @@ from pipeline.detect.expect import (
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.observe import ObserveOptions, observe
 from pipeline.detect.water import WaterOptions
-from pipeline.detect.waterline import covered_share, outline
+from pipeline.detect.waterline import covered_share, outline, width_of_change
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
@@ -44,6 +44,7 @@ DETECTOR = "zhan/1"
 _OUTLINE_MARGIN_PX = 12
 _SAME_LEVEL = 0.12  # ranks nearer than this show the same shore
 _STRIP = 0.4  # share of sightings that tie two banks together, from which it is a bridge
+_DECK_NIR_PX = 2.8  # a short bridge is not wider in the near infrared [px]
 _OUTLINE_LOOKS = 4  # looks before that make the medians of an outline
 _HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
 _RANK_NOISE = 0.01  # of the rank of a level
@@ -244,7 +245,7 @@ def _candidate(
     leaves = _may_leave(data, track, (found, since), zhan)
     wait = _wait(track, zhan, leaves=leaves)
     found = lasting(with_sightings(found, track), since, wait, options.adjudicate.fold)
-    strip = float(np.mean([s.measures["closes"] for s in track.sightings]) >= _STRIP)
+    strip = float(_is_deck(states, track, found))
     found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
     candidate = assemble(
@@ -377,41 +378,70 @@ def _observe(
 
 def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometry:
     """Outline what is covered, by looks at one level before and after."""
-    site, looks = states.site, states.looks
-    grid = site.store.grid
-    window = _box((track.rows, track.cols)).pad(_OUTLINE_MARGIN_PX).intersect(grid.window)
-    assert window is not None
+    window = _around(states.site, track)
+    names = _common_bands(states, found)
     before, after = _about_one_level(track, found)
     newest = [k for k in found if k.seen is Seen.HIT][-_OUTLINE_HITS:]
-    by_id = {p.id: p for p in looks.passes}
-    chosen = [by_id[k.pass_id] for k in (*before, *after, *newest)]
-    names = set.intersection(*(set(state_bands(site, p)) for p in chosen))
-    reader = looks.reader(site.store)
-
-    def middle(some: Sequence[Look]) -> NDArray[np.float32]:
-        cubes: list[NDArray[np.float32]] = []
-        for look in some:
-            p = by_id[look.pass_id]
-            cube = np.stack([reader.band(p.id, b, window) for b in sorted(names)])
-            cube[:, ~np.isin(reader.mask(p.id, window), CLEAR_CODES)] = np.nan
-            if look.on < track.first_on:
-                # What an earlier patrol found here is not the shore before.
-                for rows, cols in states.flagged.get(p.id, ()):
-                    cube[:, pixels_to_mask(rows, cols, window)] = np.nan
-            cubes.append(cube.astype(np.float32))
-        if not cubes:
-            return np.full((len(names), *window.shape), np.nan, np.float32)
-        stack = np.ma.masked_invalid(np.stack(cubes))
-        return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
-
     footprint = pixels_to_mask(track.rows, track.cols, window)
-    was = middle(before)
-    share = covered_share(was, middle(after), footprint)
+    was, now, last = (
+        _middle(states, track, some, (window, names)) for some in (before, after, newest)
+    )
+    share = covered_share(was, now, footprint)
     # What has grown since the water stood so high is known from newer hits, inside the object only.
-    grown = covered_share(was, middle(newest), footprint)
+    grown = covered_share(was, last, footprint)
     share = np.where(footprint, np.fmax(share, grown), share).astype(np.float32)
     nothing = np.full(window.shape, np.nan, np.float32)
-    return outline(nothing, 0.5 - share, footprint, grid.sub(window))
+    return outline(nothing, 0.5 - share, footprint, states.site.store.grid.sub(window))
+
+
+def _is_deck(states: States, track: Track, found: Sequence[Look]) -> bool:
+    """Tell what ties two banks together on enough of its dates and is as narrow as a deck.
+
+    SWIR blurs a deck to six pixels; the near infrared of 10 m does not.
+    """
+    if np.mean([s.measures["closes"] for s in track.sightings]) < _STRIP:
+        return False
+    window = _around(states.site, track)
+    before, after = _about_one_level(track, found)
+    was, now = (_middle(states, track, some, (window, ["nir"]))[0] for some in (before, after))
+    width = width_of_change(was, now, pixels_to_mask(track.rows, track.cols, window))
+    return not width > _DECK_NIR_PX  # unknown: what closes a channel stays doubted
+
+
+def _around(site: Site, track: Track) -> Window:
+    window = (
+        _box((track.rows, track.cols)).pad(_OUTLINE_MARGIN_PX).intersect(site.store.grid.window)
+    )
+    assert window is not None
+    return window
+
+
+def _common_bands(states: States, found: Sequence[Look]) -> list[str]:
+    by_id = {p.id: p for p in states.looks.passes}
+    return sorted(
+        set.intersection(*(set(state_bands(states.site, by_id[k.pass_id])) for k in found))
+    )
+
+
+def _middle(
+    states: States, track: Track, some: Sequence[Look], what: tuple[Window, Sequence[str]]
+) -> NDArray[np.float32]:
+    """Give the median of the clear pixels of some looks, (bands, H, W); NaN where there is none."""
+    window, names = what
+    reader = states.looks.reader(states.site.store)
+    cubes: list[NDArray[np.float32]] = []
+    for look in some:
+        cube = np.stack([reader.band(look.pass_id, b, window) for b in names])
+        cube[:, ~np.isin(reader.mask(look.pass_id, window), CLEAR_CODES)] = np.nan
+        if look.on < track.first_on:
+            # What an earlier patrol found here is not the shore before.
+            for rows, cols in states.flagged.get(look.pass_id, ()):
+                cube[:, pixels_to_mask(rows, cols, window)] = np.nan
+        cubes.append(cube.astype(np.float32))
+    if not cubes:
+        return np.full((len(names), *window.shape), np.nan, np.float32)
+    stack = np.ma.masked_invalid(np.stack(cubes))
+    return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
 
 
 def _about_one_level(track: Track, found: Sequence[Look]) -> tuple[list[Look], list[Look]]:

@@ -101,12 +101,13 @@ def ramps(candidates: Sequence[Candidate]) -> dict[int, list[int]]:
     """Give the ramps of every bridge that both detectors cut up, by index of its span."""
     out: dict[int, list[int]] = {}
     for i, span in enumerate(candidates):
-        if span.detector == GROUND or not span.measures.get("strip"):
+        if span.detector == GROUND or not span.measures.get("strip") or _gone(span):
             continue
         own = [
             j
             for j, c in enumerate(candidates)
             if c.detector == GROUND
+            and not _gone(c)
             and c.area_m2 <= span.area_m2
             and c.polygon.dwithin(span.polygon, _RAMP_M)
             and _width(c.polygon) <= _RAMP_WIDTH_M
@@ -115,6 +116,11 @@ def ramps(candidates: Sequence[Candidate]) -> dict[int, list[int]]:
         if own:
             out[i] = own
     return out
+
+
+def _gone(candidate: Candidate) -> bool:
+    """Tell what has gone: it takes nothing and gives nothing, or its misses would end the rest."""
+    return candidate.evidence.state is EvidenceState.EXPIRED
 
 
 def _width(shape: BaseGeometry) -> float:
