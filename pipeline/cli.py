@@ -14,6 +14,7 @@ from pipeline.commands.corridor import corridor_app
 from pipeline.commands.doctor import doctor
 from pipeline.commands.ending import guard as _guard
 from pipeline.commands.layers import layers_app
+from pipeline.commands.submit import submit
 
 app = typer.Typer(
     add_completion=False,
@@ -26,6 +27,10 @@ app = typer.Typer(
 app.add_typer(layers_app, name="layers")
 app.add_typer(corridor_app, name="corridor")
 app.command(epilog="Example: siluan doctor --workflow workflows/patrol.yaml")(doctor)
+app.command(
+    epilog="Examples: siluan submit 渌水20261120/ · siluan submit result.tif --dsm dsm.tif "
+    "--flight flight.yaml"
+)(submit)
 
 
 @app.callback(invoke_without_command=True)
