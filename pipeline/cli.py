@@ -29,7 +29,7 @@ app.add_typer(corridor_app, name="corridor")
 app.command(epilog="Example: siluan doctor --workflow workflows/patrol.yaml")(doctor)
 app.command(
     epilog="Examples: siluan submit 渌水20261120/ · siluan submit result.tif --dsm dsm.tif "
-    "--flight flight.yaml"
+    "--flight flight.yaml · siluan submit --inbox /srv/无人机"
 )(submit)
 
 

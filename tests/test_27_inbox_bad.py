@@ -24,6 +24,7 @@ from pipeline.acquire.inbox import tiff
 from pipeline.acquire.inbox.reasons import REASONS
 from pipeline.errors import DiskFullError
 from pipeline.io import cog, failpoints
+from pipeline.office import flights
 
 Make = Callable[[Path], None]
 
@@ -241,7 +242,7 @@ def test_it_is_refused_with_a_receipt_and_nothing_is_kept(
 
 
 def test_every_reason_is_tested() -> None:
-    apart = {"twice", "older", "archive", "photos"}
+    apart = {"twice", "older", "archive", "photos", "changed", "loose"}
     assert {b[1] for b in BAD} | apart == set(REASONS)
 
 
@@ -277,6 +278,22 @@ def test_a_flight_older_than_the_one_in_use(tmp_path: Path) -> None:
         with rasterio.open(path, "r+") as sink:
             sink.transform = rasterio.Affine.translation(-4, 0) * sink.transform
     assert flight.hand_in(tmp_path, apart).taken
+
+
+def test_a_drop_that_changes_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop = flight.odm(tmp_path / "drop")
+    real = flights.build_flight
+
+    def meddled(*words: Any) -> Any:
+        built = real(*words)
+        os.utime(drop / "odm_dem/dsm.tif", ns=(1, 1))
+        return built
+
+    monkeypatch.setattr(flights, "build_flight", meddled)
+    assert flight.codes(flight.hand_in(tmp_path, drop)) == ["changed"]
+    assert kept(tmp_path / "state") == []
 
 
 def bomb(path: Path) -> None:

@@ -38,7 +38,11 @@ def test_as_it_is_typed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [([], "nothing is given"), (["no"], "there is no no"), (["a.txt"], "neither a folder")],
+    [
+        ([], "one thing has to be given"),
+        (["no"], "there is no no"),
+        (["a.txt"], "neither a folder"),
+    ],
 )
 def test_bad_words(tmp_path: Path, words: list[str], said: str) -> None:
     from typer.testing import CliRunner

@@ -21,6 +21,10 @@ def submit(
     flight: Annotated[
         Path | None, typer.Option(help="The form; default: flight.yaml beside the mosaic.")
     ] = None,
+    inbox: Annotated[
+        Path | None,
+        typer.Option(help="Look at all drops of this folder once; for schedules."),
+    ] = None,
     state: Annotated[
         Path, typer.Option(help="State folder; flights are kept in its flights/.")
     ] = Path("state"),
@@ -34,10 +38,20 @@ def submit(
 
         from pipeline.office.flights import SubmitRequest, desk  # noqa: PLC0415
         from pipeline.office.flights import submit as take  # noqa: PLC0415
+        from pipeline.office.inbox import look  # noqa: PLC0415
 
-        if drop is None:
-            raise ConfigurationError("nothing is given", "Give the folder of a flight")
+        given = [w for w in (drop, dsm, flight) if w is not None]
+        if (inbox is None) == (drop is None) or (inbox is not None and given):
+            raise ConfigurationError(
+                "one thing has to be given", "Give the folder of a flight, or --inbox and a folder"
+            )
         with desk(config, state, datetime.now(UTC)) as at:
+            if inbox is not None:
+                report = look(inbox, at)
+                for line in report.lines:
+                    typer.echo(line)
+                return report.code
+            assert drop is not None
             answer = take(SubmitRequest(drop, dsm, flight), at)
         for line in answer.lines:
             typer.echo(line, err=not answer.taken)

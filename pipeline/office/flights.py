@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ from pipeline.acquire.inbox.build import Built, build_flight
 from pipeline.acquire.inbox.drop import Drop, list_drop, pick, unpack
 from pipeline.acquire.inbox.examine import Examined, check_against, examine, extent
 from pipeline.acquire.inbox.place import Covered, covered
-from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, printable
+from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, printable, refuse
 from pipeline.acquire.inbox.receipt import accepted_page, refused_page, write_receipt
 from pipeline.acquire.inbox.shelf import DROP, flights_in, place_again, write_index
 from pipeline.errors import ConfigurationError, DiskFullError, ExitCode, LedgerHeldError
@@ -105,13 +105,20 @@ def submit(request: SubmitRequest, at: Desk, *, again: bool = True) -> Answer:
     DiskFullError
         Nothing was taken in.
     """
-    drop_path = request.drop.absolute()
+    try:
+        return take_in(request, at, again=again)
+    except SubmissionRefusedError as error:
+        return _refuse(request.drop.absolute(), error.faults, at)
+
+
+def take_in(request: SubmitRequest, at: Desk, *, again: bool) -> Answer:
+    """Take a drop in; raises as :func:`submit`, and ``SubmissionRefusedError``."""
     scratch = at.root / ".unpacked"
     try:
         drop = _listed(request, scratch)
-        return _take(drop, drop_path, at, again=again)
-    except SubmissionRefusedError as error:
-        return _refuse(drop_path, error.faults, at)
+        return _take(drop, request.drop.absolute(), at, again=again)
+    except (FileNotFoundError, PermissionError) as error:
+        raise refuse("changed", file=Path(str(error.filename)).name) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -157,6 +164,7 @@ def _with_named(drop: Drop, request: SubmitRequest) -> Drop:
 
 
 def _take(drop: Drop, path: Path, at: Desk, *, again: bool) -> Answer:
+    state = drop.state
     examined = examine(drop, at.now)
     flights = flights_in(at.root)
     before = next((f for f in flights if f.id == examined.id), None)
@@ -171,6 +179,7 @@ def _take(drop: Drop, path: Path, at: Desk, *, again: bool) -> Answer:
     def build(folder: Path) -> None:
         done = build_flight(folder, examined, at.corridors)
         built.append(done)
+        _check_unchanged(drop, state)
         write_json(folder / DROP, {"path": printable(str(path)), "files": len(drop.files)})
         page = accepted_page(path.name, done.rows, done.covered, done.notes)
         write_text(folder / RECEIPT, page)
@@ -183,6 +192,13 @@ def _take(drop: Drop, path: Path, at: Desk, *, again: bool) -> Answer:
     receipt = write_receipt(path, page)
     where = receipt or at.root / examined.id / RECEIPT
     return Answer(path.name, True, examined.id, _said(examined, built[0], where))
+
+
+def _check_unchanged(drop: Drop, before: Mapping[str, tuple[int, int]]) -> None:
+    now = drop.state
+    changed = [name for name in before if now.get(name) != before[name]]
+    if changed:
+        raise refuse("changed", file=", ".join(changed[:3]))
 
 
 def _check_space(examined: Examined, root: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -31,13 +33,44 @@ class Drop:
         return self.elsewhere.get(name, self.root / name)
 
     @property
-    def state(self) -> list[list[str | int]]:
-        """Name, bytes and mtime [ns] of each file: what changes while it is copied."""
-        out: list[list[str | int]] = []
+    def state(self) -> dict[str, tuple[int, int]]:
+        """Bytes and mtime [ns] of each file that is still there."""
+        found: dict[str, tuple[int, int]] = {}
         for name in self.files:
-            found = self.path(name).stat(follow_symlinks=False)
-            out.append([name, found.st_size, found.st_mtime_ns])
-        return out
+            with contextlib.suppress(OSError):
+                stat_ = self.path(name).stat()
+                found[name] = (stat_.st_size, stat_.st_mtime_ns)
+        return found
+
+
+def snapshot(path: Path) -> str:
+    """Digest of names, sizes and times of all below a path: it changes while something is copied.
+
+    Nothing is followed or opened, and nothing refused.
+    """
+    digest = hashlib.sha256()
+    for count, entry in enumerate(_entries(path)):
+        if count > _MOST_FILES:
+            break
+        found = entry.lstat()
+        said = (os.fsencode(entry), found.st_mode, found.st_size, found.st_mtime_ns)
+        digest.update(repr(said).encode())
+    return digest.hexdigest()
+
+
+def _entries(path: Path) -> Iterator[Path]:
+    yield path
+    if path.is_symlink() or not path.is_dir():
+        return
+    for folder, below, files in os.walk(path):
+        below.sort()
+        for name in sorted([*below, *files]):
+            yield Path(folder) / name
+
+
+def is_done(folder: Path) -> bool:
+    """Tell whether whoever copied says that all is there: ``DONE``, or ``DONE.txt`` of Windows."""
+    return any((folder / name).is_file() for name in (DONE, "DONE.txt"))
 
 
 def list_drop(folder: Path) -> Drop:

@@ -87,6 +87,18 @@ REASONS: dict[str, Reason] = {
         "{file} 损坏或没有复制完整（{what}）",
         "请重新复制，并核对文件大小",
     ),
+    "changed": Reason(
+        "its files changed or went away while they were read ({file})",
+        "Wait until everything is copied, then hand it in again",
+        "读取过程中文件有变化或被移走（{file}）",
+        "请等全部复制完成后再提交",
+    ),
+    "loose": Reason(
+        "{file} lies in the inbox by itself",
+        "Put the mosaic, the surface and flight.yaml of one flight into a folder of their own",
+        "{file} 单独放在收件箱里",
+        "请为每次飞行建一个文件夹，把影像、地表模型和 flight.yaml 放在一起",
+    ),
     "no_crs": Reason(
         "{file} carries no coordinate reference system",
         "Export it with its CRS, add the .prj, or state 'horizontal: EPSG:n' in flight.yaml",

@@ -36,6 +36,7 @@ _ALONE: dict[str, Any] = {
     "GTIFF_REPORT_COMPD_CS": True,  # with the vertical part
     "GDAL_CACHEMAX": 256,  # MB
 }
+NO_BYTES, UNKNOWN = "空文件 empty", "?"
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHERS = (
     (b"<VRTDataset", "VRT"),
@@ -119,8 +120,8 @@ def _check_magic(path: Path, name: str) -> None:
     if head[:4] in _MAGIC:
         return
     text = head.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
-    really = next((w for mark, w in _OTHERS if text.startswith(mark.lower())), "?")
-    raise refuse("not_tiff", file=name, really="空文件 empty" if not head else really)
+    really = next((w for mark, w in _OTHERS if text.startswith(mark.lower())), UNKNOWN)
+    raise refuse("not_tiff", file=name, really=really if head else NO_BYTES)
 
 
 def check_size(name: str, shape: tuple[int, int]) -> None:
