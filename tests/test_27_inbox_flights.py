@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pystac
 import pytest
 import rasterio
@@ -246,11 +247,15 @@ def test_nothing_beside_a_tiff_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "a.tif.aux.xml").write_text(
         "<PAMDataset><SRS>EPSG:3857</SRS><GeoTransform>0,1,0,0,0,-1</GeoTransform></PAMDataset>"
     )
-    for name in ("a.tif.msk", "a.tif.ovr", "a.ovr"):
-        (tmp_path / name).write_text("<VRTDataset/>")
+    mask = flight.write_tif(tmp_path / "m.tif", np.zeros((1, 96, 96), "uint8"), crs=None)
+    with rasterio.open(mask, "r+") as sink:
+        sink.update_tags(INTERNAL_MASK_FLAGS_1="2")
+    mask.rename(tmp_path / "a.tif.msk")
+    (tmp_path / "a.tif.ovr").write_text("<VRTDataset/>")
     found = tiff.read_header(path, "a.tif")
     assert found.crs == flight.CRS
     assert found.transform.a == flight.GSD
+    assert not found.masked
     with tiff.opened(path) as source:
         assert source.files == [str(path)]
 

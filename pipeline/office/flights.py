@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 from collections.abc import Generator, Mapping, Sequence
@@ -13,6 +14,8 @@ from pathlib import Path
 from pipeline.acquire.inbox.build import Built, build_flight
 from pipeline.acquire.inbox.drop import Drop, list_drop, pick, unpack
 from pipeline.acquire.inbox.examine import Examined, check_against, examine, extent
+from pipeline.acquire.inbox.page import SUFFIX as FORM_SUFFIX
+from pipeline.acquire.inbox.page import form_page, known_of
 from pipeline.acquire.inbox.place import Covered, covered
 from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, printable, refuse
 from pipeline.acquire.inbox.receipt import accepted_page, refused_page, write_receipt
@@ -240,8 +243,20 @@ def _refuse(path: Path, faults: Sequence[Fault], at: Desk) -> Answer:
     page = refused_page(path.name, faults, "提交的文件没有移动，仍在原处。")
     record = quarantine(at.root, path, faults, page)
     receipt = write_receipt(path, page) or record / RECEIPT
+    offer_form(path, faults)
     said = [". ".join(f.en()) + "." for f in faults]
     return Answer(path.name, False, "", (*said, f"receipt: {receipt}"), tuple(faults))
+
+
+def offer_form(path: Path, faults: Sequence[Fault]) -> None:
+    """Lay the form beside a drop that has none, or a wrong one, with what its files say."""
+    if not {"no_form", "form"} & {f.code for f in faults}:
+        return
+    known: dict[str, str] = {}
+    if path.is_dir() and not path.is_symlink():
+        with contextlib.suppress(SubmissionRefusedError):
+            known = known_of(list_drop(path))
+    write_receipt(path, form_page(known), FORM_SUFFIX)
 
 
 def quarantine(root: Path, path: Path, faults: Sequence[Fault], page: str) -> Path:

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.acquire.inbox.drop import is_done, snapshot
+from pipeline.acquire.inbox.page import NAME_ZH, form_page
 from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, printable, refuse
 from pipeline.acquire.inbox.receipt import SUFFIX, refused_page, write_receipt
 from pipeline.acquire.inbox.tiff import NO_BYTES, UNKNOWN
 from pipeline.errors import ConfigurationError, ExitCode
-from pipeline.io.atomic import write_json
-from pipeline.office.flights import Answer, Desk, SubmitRequest, quarantine, take_in
+from pipeline.io.atomic import write_bytes, write_json
+from pipeline.office.flights import Answer, Desk, SubmitRequest, offer_form, quarantine, take_in
 
 ACCEPTED, QUARANTINE = "accepted", "quarantine"
 SETTLE = timedelta(seconds=60)  # without a change between two looks
@@ -65,6 +66,7 @@ def look(inbox: Path, at: Desk) -> InboxReport:
     for name in (ACCEPTED, QUARANTINE):
         if (inbox / name).is_symlink():
             raise ConfigurationError(f"{inbox / name} is a link", "Remove it; it is made anew")
+    _lay_form(inbox)
     memory = _Memory(at.root / "inbox" / f"{_mark(str(inbox))}.json")
     lines: list[str] = []
     refused = False
@@ -74,6 +76,14 @@ def look(inbox: Path, at: Desk) -> InboxReport:
         refused = refused or not taken
     memory.forget(d.name for d in _drops(inbox))
     return InboxReport(tuple(lines), ExitCode.QUARANTINED if refused else ExitCode.DONE)
+
+
+def _lay_form(inbox: Path) -> None:
+    """Keep the empty form in the inbox, where teams find it."""
+    path, page = inbox / NAME_ZH, form_page({}).encode()
+    with contextlib.suppress(OSError):
+        if path.is_symlink() or not path.is_file() or path.read_bytes() != page:
+            write_bytes(path, page, durable=False)
 
 
 def _drops(inbox: Path) -> list[Path]:
@@ -139,6 +149,7 @@ def _refuse(drop: Path, inbox: Path, faults: tuple[Fault, ...], at: Desk) -> Ans
     record = quarantine(at.root, drop, faults, page)
     # The receipt first: a drop that moved without a word would be a riddle.
     receipt = write_receipt(drop, page) or record
+    offer_form(drop, faults)
     if not _moved(drop, inbox / QUARANTINE):
         page = refused_page(drop.name, faults, "提交的文件没有移动，仍在原处。")
         receipt = write_receipt(drop, page) or quarantine(at.root, drop, faults, page)

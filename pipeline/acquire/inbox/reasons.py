@@ -23,15 +23,15 @@ class Reason:
 REASONS: dict[str, Reason] = {
     "no_form": Reason(
         "there is no flight.yaml",
-        "Fill in the one-page form and put the flight.yaml that it gives beside the mosaic",
+        "Fill in the form beside the drop, and put the flight.yaml that it gives into the folder",
         "没有找到飞行信息文件 flight.yaml",
-        "请打开“飞行登记表.html”，填好后把下载的 flight.yaml 放进同一文件夹",
+        "请打开旁边名称以“登记表.html”结尾的网页，填好后把下载的 flight.yaml 放进同一文件夹",
     ),
     "form": Reason(
         "flight.yaml: {what}",
         "Correct it, or fill in the one-page form again",
         "flight.yaml 填写有误：{zh}",
-        "请改正，或用“飞行登记表.html”重新填写",
+        "请改正，或用旁边名称以“登记表.html”结尾的网页重新填写",
     ),
     "nothing": Reason(
         "it holds neither a mosaic nor photos",

@@ -87,12 +87,12 @@ def corridor_rows(found: Sequence[Covered]) -> list[Row]:
     return rows
 
 
-def write_receipt(beside: Path, page: str) -> Path | None:
-    """Write a receipt beside a drop; None where nothing can be written there.
+def write_receipt(beside: Path, page: str, suffix: str = SUFFIX) -> Path | None:
+    """Write a page beside a drop; None where nothing can be written there.
 
     The scratch name is random, so that nobody can lay a link in its way.
     """
-    path = beside.with_name(f"{beside.name}{SUFFIX}")
+    path = beside.with_name(f"{beside.name}{suffix}")
     try:
         write_bytes(path, page.encode("utf-8", "replace"), durable=False)
     except PermissionError:
