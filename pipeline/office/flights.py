@@ -216,26 +216,33 @@ def _check_space(examined: Examined, root: Path) -> None:
 
 
 def _said(examined: Examined, built: Built, receipt: Path) -> tuple[str, ...]:
-    mosaic = examined.sheets.mosaic
-    surface = "with surface" if examined.sheets.dsm else "without surface"
     lines = [
-        f"taken in as {examined.id}: {mosaic.name}, {mosaic.gsd_m:.3f} m, {surface}",
+        f"taken in as {examined.id}: {_content(examined)}",
         *corridor_lines(built.covered),
         f"receipt: {receipt}",
     ]
     return tuple(lines)
 
 
+def _content(examined: Examined) -> str:
+    sheets = examined.sheets
+    if sheets is None:
+        return f"{len(examined.photos)} photo(s) as dated points"
+    surface = "with surface" if sheets.dsm else "without surface"
+    return f"{sheets.mosaic.name}, {sheets.mosaic.gsd_m:.3f} m, {surface}"
+
+
 def corridor_lines(found: Sequence[Covered]) -> list[str]:
     """Say what of each corridor is covered."""
     if not found:
         return ["awaiting corridor: it lies outside all corridors of the office"]
-    return [
-        f"{c.id}: {c.length_m / 1000:.2f} km"
-        if c.length_m is not None
-        else f"{c.id}: {c.area_m2 / 1e6:.3f} km2"
-        for c in found
-    ]
+    return [f"{c.id}: {_amount(c)}" for c in found]
+
+
+def _amount(c: Covered) -> str:
+    if c.photos:
+        return f"{c.photos} photo(s)"
+    return f"{c.area_m2 / 1e6:.3f} km2" if c.length_m is None else f"{c.length_m / 1000:.2f} km"
 
 
 def _refuse(path: Path, faults: Sequence[Fault], at: Desk) -> Answer:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from shapely.geometry import MultiPoint
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.acquire.inbox.checks import Sheets, check_parts, extent_wgs84
 from pipeline.acquire.inbox.drop import Drop
 from pipeline.acquire.inbox.form import FlightForm, read_form
+from pipeline.acquire.inbox.photos import Photo, read_photos
 from pipeline.acquire.inbox.pixels import BandPlan, plan_bands
 from pipeline.acquire.inbox.place import overlap
 from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, refuse, refuse_all
@@ -32,8 +34,9 @@ class Examined:
     form: FlightForm
     form_file: str
     parts: Parts
-    sheets: Sheets
-    plan: BandPlan
+    sheets: Sheets | None  # None: photos only
+    plan: BandPlan | None
+    photos: tuple[Photo, ...]  # of a drop without a mosaic
     sources: tuple[Source, ...]
 
     @property
@@ -45,8 +48,8 @@ class Examined:
 
     @property
     def mosaic_sums(self) -> frozenset[str]:
-        """SHA-256 of the mosaic's files."""
-        return frozenset(s.sha256 for s in self.sources if s.role == "mosaic")
+        """SHA-256 of the files of the mosaic, or of the photos."""
+        return frozenset(s.sha256 for s in self.sources if s.role in ("mosaic", "photo"))
 
 
 def examine(drop: Drop, now: datetime) -> Examined:
@@ -71,9 +74,14 @@ def examine(drop: Drop, now: datetime) -> Examined:
     assert found is not None
     assert parts is not None
     name, form = found
+    if not parts.mosaic:
+        photos = read_photos(drop, parts.photos, form.photo_zone, now)
+        sources = _sources(drop, [(n, "photo") for n in parts.photos], name)
+        return Examined(drop, form, name, parts, None, None, photos, sources)
     sheets = check_parts(parts, form)
     plan = plan_bands(sheets.mosaic, form.bands)
-    return Examined(drop, form, name, parts, sheets, plan, _sources(drop, parts, name))
+    roles = [(h.name, "mosaic") for h in parts.mosaic] + [(h.name, "dsm") for h in parts.dsm]
+    return Examined(drop, form, name, parts, sheets, plan, (), _sources(drop, roles, name))
 
 
 def _form(drop: Drop, now: datetime) -> tuple[str, FlightForm]:
@@ -89,8 +97,7 @@ def _attempt(faults: list[Fault], work: Callable[[], T]) -> T | None:
         return None
 
 
-def _sources(drop: Drop, parts: Parts, form: str) -> tuple[Source, ...]:
-    roles = [(h.name, "mosaic") for h in parts.mosaic] + [(h.name, "dsm") for h in parts.dsm]
+def _sources(drop: Drop, roles: Sequence[tuple[str, str]], form: str) -> tuple[Source, ...]:
     return tuple(source_of(drop, n, role) for n, role in [*roles, (form, "form")])
 
 
@@ -118,7 +125,7 @@ def check_against(examined: Examined, footprint: BaseGeometry, flights: Sequence
         clashes = form.supersedes is None or flight.id in current
         if clashes and flight.mosaic_sums == examined.mosaic_sums:
             raise refuse("twice", id=flight.id)
-    if form.history:
+    if form.history or examined.sheets is None:
         return
     newer = [
         f
@@ -132,5 +139,7 @@ def check_against(examined: Examined, footprint: BaseGeometry, flights: Sequence
 
 
 def extent(examined: Examined) -> BaseGeometry:
-    """Frame of the mosaic, lon/lat: before its pixels are read."""
+    """Frame of the mosaic, lon/lat, before its pixels are read; or the places of photos."""
+    if examined.sheets is None:
+        return MultiPoint([(p.lon, p.lat) for p in examined.photos])
     return extent_wgs84(examined.sheets.mosaic)

@@ -35,8 +35,8 @@ def known_of(drop: Drop) -> dict[str, str]:
 
 
 def _of_mosaic(parts: Parts) -> dict[str, str]:
-    header = parts.mosaic[0]
-    if header.crs is None:
+    header = parts.mosaic[0] if parts.mosaic else None
+    if header is None or header.crs is None:
         return {}
     known: dict[str, str] = {}
     crs = CRS.from_user_input(header.crs)

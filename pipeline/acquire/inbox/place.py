@@ -10,7 +10,7 @@ import numpy as np
 import rasterio
 import shapely
 from rasterio import features
-from shapely.geometry import Point, shape
+from shapely.geometry import MultiPoint, Point, shape
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import geodesic_area_m2, metric_crs, reproject
@@ -31,6 +31,7 @@ class Covered:
     area_m2: float
     length_m: float | None  # along the centreline; None without one
     of_m: float | None  # length of the centreline
+    photos: int = 0  # that were taken in it, of a drop without a mosaic
 
 
 def footprint_wgs84(cog: Path) -> BaseGeometry:
@@ -50,6 +51,8 @@ def footprint_wgs84(cog: Path) -> BaseGeometry:
 
 def covered(footprint: BaseGeometry, corridors: Sequence[Corridor]) -> tuple[Covered, ...]:
     """Give the corridors that a footprint (WGS 84) touches, and how much of each."""
+    if isinstance(footprint, MultiPoint):
+        return _with_points(footprint, corridors)
     found: list[Covered] = []
     for corridor in corridors:
         common = footprint & corridor.polygon_wgs84
@@ -59,6 +62,13 @@ def covered(footprint: BaseGeometry, corridors: Sequence[Corridor]) -> tuple[Cov
         length, of = _lengths(common, corridor)
         found.append(Covered(corridor.id, corridor.name_zh, area, length, of))
     return tuple(found)
+
+
+def _with_points(points: MultiPoint, corridors: Sequence[Corridor]) -> tuple[Covered, ...]:
+    """Give the corridors in which any of the points lies."""
+    places = shapely.get_parts(points)
+    counts = [(c, int(shapely.contains(c.polygon_wgs84, places).sum())) for c in corridors]
+    return tuple(Covered(c.id, c.name_zh, 0.0, None, None, n) for c, n in counts if n)
 
 
 def _areal(geometry: BaseGeometry) -> BaseGeometry:

@@ -79,7 +79,9 @@ def corridor_rows(found: Sequence[Covered]) -> list[Row]:
     """Kilometres of each corridor, or its area where it has no centreline."""
     rows: list[Row] = []
     for c in found:
-        if c.length_m is None or c.of_m is None:
+        if c.photos:
+            rows.append(Row(f"位于 {c.name_zh}", f"{c.photos} 张照片"))
+        elif c.length_m is None or c.of_m is None:
             rows.append(Row(f"覆盖 {c.name_zh}", f"{c.area_m2 / 1e6:.3f} 平方千米"))
         else:
             of = f"{c.length_m / 1000:.2f} 千米（河段全长 {c.of_m / 1000:.1f} 千米）"

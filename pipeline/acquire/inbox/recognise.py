@@ -71,6 +71,8 @@ def recognise(drop: Drop, names: FileNames | None) -> Parts:
         mosaic, dsm = _named(drop, names.mosaic), _named(drop, names.dsm)
         return Parts("", _headers(drop, mosaic), _headers(drop, dsm), photos, ())
     if not rasters:
+        if photos:
+            return Parts("", (), (), photos, ())
         raise refuse("nothing")
     return _by_name_and_content(drop, rasters, photos)
 

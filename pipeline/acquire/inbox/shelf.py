@@ -162,6 +162,7 @@ def _placing(found: Sequence[Covered]) -> dict[str, Any]:
                 "name_zh": c.name_zh,
                 "area_m2": round(c.area_m2, 1),
                 "length_m": None if c.length_m is None else round(c.length_m, 1),
+                "photos": c.photos,
             }
             for c in found
         ],
