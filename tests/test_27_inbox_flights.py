@@ -304,3 +304,14 @@ def test_infrared_and_a_marked_alpha_is_honoured(tmp_path: Path) -> None:
     answer = flight.hand_in(tmp_path, tmp_path / "drop")
     assert item(tmp_path, answer.id)["assets"]["ortho"]["siluan:bands"][-1] == "nir"
     assert item(tmp_path, answer.id)["properties"]["siluan:valid_share"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("said", "kept", "note"),
+    [(1985, "1985", False), ("ellipsoid", "ellipsoid", False), ("unknown", "unknown", True)],
+)
+def test_what_heights_refer_to_is_kept(tmp_path: Path, said: object, kept: str, note: bool) -> None:
+    answer = flight.hand_in(tmp_path, flight.odm(tmp_path / "drop", vertical=said))
+    assert item(tmp_path, answer.id)["properties"]["siluan:vertical"] == kept
+    receipt = (tmp_path / "drop_回执.html").read_text("utf-8")
+    assert ("只用于前后两次飞行的比较" in receipt) is note

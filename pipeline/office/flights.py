@@ -111,15 +111,16 @@ def submit(request: SubmitRequest, at: Desk, *, again: bool = True) -> Answer:
     try:
         return take_in(request, at, again=again)
     except SubmissionRefusedError as error:
-        return _refuse(request.drop.absolute(), error.faults, at)
+        return _refuse(request.drop.resolve(), error.faults, at)
 
 
 def take_in(request: SubmitRequest, at: Desk, *, again: bool) -> Answer:
     """Take a drop in; raises as :func:`submit`, and ``SubmissionRefusedError``."""
     scratch = at.root / ".unpacked"
+    request = replace(request, drop=request.drop.resolve())
     try:
         drop = _listed(request, scratch)
-        return _take(drop, request.drop.absolute(), at, again=again)
+        return _take(drop, request.drop, at, again=again)
     except (FileNotFoundError, PermissionError) as error:
         raise refuse("changed", file=Path(str(error.filename)).name) from error
     finally:

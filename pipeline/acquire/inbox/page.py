@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from pipeline.acquire.inbox.drop import Drop
 from pipeline.acquire.inbox.reasons import SubmissionRefusedError
@@ -39,7 +40,10 @@ def _of_mosaic(parts: Parts) -> dict[str, str]:
     if header is None or header.crs is None:
         return {}
     known: dict[str, str] = {}
-    crs = CRS.from_user_input(header.crs)
+    try:
+        crs = CRS.from_user_input(header.crs)
+    except CRSError:
+        return {}
     flat = crs.sub_crs_list[0] if crs.is_compound else crs
     code = flat.to_epsg(min_confidence=70)
     if code:

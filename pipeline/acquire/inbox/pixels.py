@@ -14,12 +14,11 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 
 from pipeline.acquire.inbox.checks import Sheet
 from pipeline.acquire.inbox.form import Band
 from pipeline.acquire.inbox.reasons import refuse
-from pipeline.acquire.inbox.tiff import Header, opened, unreadable
+from pipeline.acquire.inbox.tiff import BROKEN, Header, opened, unreadable
 from pipeline.grid import tiles_over
 from pipeline.io.cog import BLOCK_PX, CogSpec, Filled, write_cog
 from pipeline.model import Window
@@ -247,5 +246,5 @@ def _named(header: Header) -> Generator[None]:
     """Refuse a file of which a block cannot be read."""
     try:
         yield
-    except RasterioError as error:
+    except BROKEN as error:
         raise unreadable(header.name, error) from error

@@ -18,6 +18,7 @@ import rasterio
 from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
@@ -37,6 +38,8 @@ _ALONE: dict[str, Any] = {
     "GDAL_CACHEMAX": 256,  # MB
 }
 NO_BYTES, UNKNOWN = "空文件 empty", "?"
+# Getters of rasterio let GDAL's own errors out as they are.
+BROKEN = (RasterioError, CPLE_BaseError)
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHERS = (
     (b"<VRTDataset", "VRT"),
@@ -104,7 +107,7 @@ def read_header(path: Path, name: str) -> Header:
             check_size(name, (int(source.height), int(source.width)))
             _check_layout(source, name)
             return _header(source, path, name)
-    except RasterioError as error:
+    except (*BROKEN, ValueError) as error:  # ValueError: a CRS that cannot be read
         raise unreadable(name, error) from error
 
 
@@ -128,6 +131,8 @@ def check_size(name: str, shape: tuple[int, int]) -> None:
     """Refuse more pixels (rows, columns) than are read."""
     rows, cols = shape
     most = f"{MOST_SIDE} px a side, {MOST_PIXELS / 1e9:g}e9 px"
+    if min(rows, cols) < 1:
+        raise refuse("unreadable", file=name, what=f"{cols} x {rows} px")
     if max(rows, cols) > MOST_SIDE or rows * cols > MOST_PIXELS:
         raise refuse("too_large", file=name, what=f"{cols} x {rows} px", most=most)
 
@@ -213,5 +218,8 @@ def _feet(crs: str | None, unit: str | None) -> bool:
         return True
     if crs is None:
         return False
-    axes = CRS.from_user_input(crs).axis_info
+    try:
+        axes = CRS.from_user_input(crs).axis_info
+    except CRSError:
+        return False  # and refused for it where the CRS is used
     return any(a.direction == "up" and "foot" in a.unit_name.lower() for a in axes)
