@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
 import flight
 import office
 
+from pipeline.cli import app
 from pipeline.errors import LedgerHeldError
 from pipeline.io import failpoints
 from pipeline.office.flights import desk
@@ -30,10 +32,11 @@ def test_as_it_is_typed(tmp_path: Path) -> None:
     assert "taken in as 20261120T0230Z-" in out
     assert "river: 0.0" in out
     shutil.copytree(tmp_path / "渌水1120", tmp_path / "again")
-    code, out, error = office.siluan("submit", "again", cwd=tmp_path)
-    assert (code, out) == (6, "")
-    assert "was taken in already as 20261120T0230Z-" in error
-    assert "again_回执.html" in error
+    told = [tmp_path / "again", "--config", tmp_path / "config", "--state", tmp_path / "state"]
+    done = CliRunner().invoke(app, ["submit", *map(str, told)])
+    assert (done.exit_code, done.stdout) == (6, "")
+    assert "was taken in already as 20261120T0230Z-" in done.stderr
+    assert "again_回执.html" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -45,10 +48,6 @@ def test_as_it_is_typed(tmp_path: Path) -> None:
     ],
 )
 def test_bad_words(tmp_path: Path, words: list[str], said: str) -> None:
-    from typer.testing import CliRunner
-
-    from pipeline.cli import app
-
     config = office.make_config(tmp_path)
     (tmp_path / "a.txt").touch()
     paths = [tmp_path / w for w in words]
