@@ -25,6 +25,8 @@ sample_scenes/data/truth.geojson: $(STAMP) $(wildcard sample_scenes/*.py)
 	@touch $@
 
 sample: $(STAMP) sample_scenes/data/truth.geojson
+	@$(BIN)/siluan layers import sample_scenes/data/works.geojson --as works --datum wgs84 \
+		--accept-offset "sample_scenes（虚构）" --config sample_scenes/data/office
 	@$(BIN)/siluan run workflows/sample.yaml || test $$? -eq 10
 	@$(BIN)/python -m sample_scenes.score --out out/sample/latest
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
+from pipeline.commands.cases_files import cases_app
 from pipeline.commands.corridor import corridor_app
 from pipeline.commands.doctor import doctor
 from pipeline.commands.ending import guard as _guard
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(layers_app, name="layers")
 app.add_typer(corridor_app, name="corridor")
+app.add_typer(cases_app, name="cases")
 app.command(epilog="Example: siluan doctor --workflow workflows/patrol.yaml")(doctor)
 app.command(
     epilog="Examples: siluan submit 渌水20261120/ · siluan submit result.tif --dsm dsm.tif "

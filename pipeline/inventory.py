@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.adjudicate.areas import AreaIndex
 from pipeline.adjudicate.attribute import Attributor
 from pipeline.config import Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
@@ -70,7 +71,9 @@ def list_stock(request: StockRequest) -> ExitCode:
         features = [f for f in old if f["properties"]["corridor_id"] not in names]
         stocked: list[Stocked] = []
         attribute = Attributor(
-            {c.id: c for c in corridors}, areas_of(layers), workflow.options.adjudicate.place
+            {c.id: c for c in corridors},
+            AreaIndex(areas_of(layers)),
+            workflow.options.adjudicate.place,
         )
         for corridor in corridors:
             passes = searched.passes[corridor.id]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from affine import Affine
@@ -257,15 +257,56 @@ class LayerArea:
     geometry: BaseGeometry  # lon/lat (CGCS2000, taken for WGS 84)
     fields: Mapping[str, str | None]
     verified: bool = True  # its position was held against something known
+    answered_by: str | None = None  # who answers for a position that was not, or that looked wrong
+
+    @property
+    def trusted(self) -> bool:
+        """Whether a case may be put aside because of where it lies."""
+        return self.verified or self.answered_by is not None
 
 
 @dataclass(frozen=True, slots=True)
 class PermitRef:
-    """A permit that covers a case; ISO days."""
+    """A permit or authorised works that a case lies in; ISO days."""
 
-    id: str
+    id: str  # of the permit, or the name of the works
     valid_from: str | None
     valid_to: str | None
+    layer: Literal["permits", "works"] = "permits"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What one rule says of a case."""
+
+    code: str  # stable
+    says: Literal["against", "for", "note"]  # that the case deserves an official's time
+    text: str  # for the reader, Chinese
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What the office's layers say of a case; it moves no status and ends no evidence."""
+
+    outcome: Literal["kept", "suppressed"] = "kept"
+    rule: str | None = None  # code of the rule that suppresses; the first, where several do
+    spoken: tuple[Spoken, ...] = ()  # against, for, notes; each in the order of the rules
+    permit: PermitRef | None = None  # of those it lies in, the one that holds most of it
+    overrun_m2: float | None = None  # beyond what is permitted, where that is the reason
+
+    @property
+    def word(self) -> str:
+        """The outcome in a word, with the rule: ``kept``, ``suppressed:works-valid``."""
+        return self.outcome if self.rule is None else f"{self.outcome}:{self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One place on watch in the order of flights and visits."""
+
+    rank: int  # 1 is first, of the run
+    score: float  # for ordering only, no probability
+    why: tuple[str, ...]  # what keeps it on watch, Chinese, for the reader
 
 
 @dataclass(frozen=True)
@@ -284,7 +325,7 @@ class Attribution:
     boundary_used: Literal["legal", "working"] = "working"
     zone: str | None = None
     no_mining: str | None = None
-    permit: PermitRef | None = None
+    boundary_verified: bool = False  # somebody knows that the boundary asked is where it says
     notes: tuple[str, ...] = ()  # for the reader, Chinese
 
 
@@ -337,6 +378,90 @@ class Cube:
             raise ValueError(f"cube layers with a wrong shape or dtype (want {shape}): {wrong}")
         if any(t.tzinfo is None for t in self.times) or list(self.times) != sorted(self.times):
             raise ValueError("cube times must be aware and ascending")
+
+
+class Cover(IntEnum):
+    """What one flight says of one cell (uint8 code)."""
+
+    VOID = 0  # no picture
+    GROUND = 1  # bare, built or sealed: its surface can be compared
+    VEGETATION = 2  # green and rough: its surface moves with wind and season
+    WATER = 3  # has no surface
+    GRASS = 4  # green and smooth: it hides a little of the ground
+
+
+@dataclass(frozen=True)
+class FlightPixels:
+    """A window of one flight as its reader gives it; pixels outside the mosaic are not valid."""
+
+    colour: NDArray[Any]  # uint8 or uint16 (band, H, W): red, green, blue, then maybe near infrared
+    valid: NDArray[np.bool_]  # (H, W) has a picture
+    height: NDArray[np.float32] | None  # (H, W) surface [m], NaN where there is none
+
+
+class FlightReader(Protocol):
+    """Gives windows of one flight on a grid that both flights of a pair share.
+
+    ``window`` counts full pixels and may reach outside the mosaic; ``step`` asks for one value per
+    ``step`` by ``step`` pixels (an overview will do), shape ``ceil(window.shape / step)``.
+    """
+
+    def __call__(self, window: Window, step: int) -> FlightPixels:
+        """Read."""
+        ...
+
+
+@dataclass(frozen=True)
+class FlightCells:
+    """A window of one flight in cells of a few pixels."""
+
+    colour: NDArray[np.float32]  # (3, H, W) red, green, blue as shares of full scale, 0..1
+    nir: NDArray[np.float32] | None  # (H, W), the same
+    valid: NDArray[np.bool_]  # (H, W) more than half of the cell has a picture
+    height: NDArray[np.float32] | None  # (H, W) [m], NaN where less than half has a surface
+    cell_m: float  # side of a cell [m]
+
+
+@dataclass(frozen=True)
+class SurfaceNoise:
+    """How much two co-registered surfaces of unchanged ground differ.
+
+    ``sigma_m`` [m] is of the difference of one cell, by class of slope and of roughness, whose
+    upper bounds are ``slopes`` [1] and ``roughs`` [m]. The correlation at a distance h [m] is
+    ``sum(shares * exp(-(h / ranges_m) ** powers))``; a share of range 0 is the cell's own.
+    """
+
+    slopes: tuple[float, ...]  # ascending, one less than rows of sigma_m
+    roughs: tuple[float, ...]  # ascending, one less than columns of sigma_m
+    sigma_m: NDArray[np.float64]  # (slope, rough)
+    ranges_m: tuple[float, ...]
+    powers: tuple[int, ...]  # 1 exponential, 2 Gaussian
+    shares: tuple[float, ...]  # sum to 1
+
+
+@dataclass(frozen=True)
+class SurfaceFit:
+    """What moves the later surface onto the earlier one.
+
+    ``after(row + shift[0], col + shift[1]) - plane`` is comparable with ``before(row, col)``, with
+    ``plane = tilt[0] + tilt[1] * (row - middle[0]) + tilt[2] * (col - middle[1])``; all in metres
+    from the grid's corner, rows southwards.
+    """
+
+    shift_m: tuple[float, float]
+    tilt: tuple[float, float, float]  # [m], [1], [1]
+    middle_m: tuple[float, float]
+    covariance: NDArray[np.float64]  # (5, 5) of tilt and shift, what is left of their errors
+    horizontal_by: Literal["surface", "picture"]
+    stable_share: float  # 0..1 of the cells that both surfaces show
+    nmad_m: float  # of stable ground after the fit
+    residual_m: NDArray[np.float32]  # (8, 8) median of stable ground by block, NaN without any
+
+    def plane(self, rows_m: NDArray[Any], cols_m: NDArray[Any]) -> NDArray[np.float32]:
+        """Give what to take off the later surface at these places [m]."""
+        c0, cr, cc = self.tilt
+        value = c0 + cr * (rows_m - self.middle_m[0]) + cc * (cols_m - self.middle_m[1])
+        return np.asarray(value, np.float32)
 
 
 @dataclass(frozen=True)
@@ -419,6 +544,22 @@ class Candidate:
         return self.detector == PICTURES
 
 
+@dataclass(frozen=True, slots=True)
+class PeopleRecord:
+    """What named people last said of a case; imagery never changes it."""
+
+    by: str  # who said it last
+    on: date  # the day it holds for, in the office's zone (Asia/Shanghai)
+    reason: str | None = None  # code of ledger.status.Reason
+    verdict: str | None = None  # as the inspector wrote it, of the closed list
+    note: str | None = None
+    due: date | None = None  # of the rectification, in the office's zone
+    overdue: bool = False  # 逾期
+    on_account: bool = False  # 挂账: known, historic, under supervision
+    kind_fixed: bool = False  # the kind was corrected: imagery no longer changes it
+    outline_fixed: bool = False  # the same of the outline
+
+
 @dataclass(frozen=True)
 class Case:
     """A tracked problem (问题) of the ledger; its id was minted once and never changes.
@@ -451,11 +592,24 @@ class Case:
     proposal: str | None = None  # what imagery proposes for an issued case: 已恢复 | 未恢复 | 回弹
     external_id: str | None = None  # id in the receiving case system
     attribution: Attribution | None = None  # by the layers of the last run that looked
+    ruling: Ruling | None = None  # likewise
+    people: PeopleRecord | None = None  # what people said; None: nobody yet
+    traced: BaseGeometry | None = None  # imagery's own outline, in crs, where people drew another
+
+    @property
+    def seen_polygon(self) -> BaseGeometry:
+        """Imagery's own outline, in crs: by it the case is found again."""
+        return self.polygon if self.traced is None else self.traced
 
     @property
     def of_pictures(self) -> bool:
         """Whether it rests on uncalibrated pictures alone."""
         return self.detector == PICTURES
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether the office's layers explain it; what people hold is never suppressed."""
+        return not self.issued and self.ruling is not None and self.ruling.outcome == "suppressed"
 
     @property
     def issued(self) -> bool:

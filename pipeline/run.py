@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import time
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,9 +16,13 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 from pipeline import __version__
+from pipeline.adjudicate.areas import AreaIndex
 from pipeline.adjudicate.attribute import Attributor
 from pipeline.adjudicate.calibration import calibrated
 from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.rules import subject_of
+from pipeline.adjudicate.screen import Screener, chosen_for_audit
+from pipeline.adjudicate.visit import rank_visits
 from pipeline.config import Period, Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.cluster import open_workers
@@ -31,6 +36,7 @@ from pipeline.model import (
     Corridor,
     Kind,
     Pass,
+    Ruling,
     RunRecord,
     SetAside,
 )
@@ -38,7 +44,7 @@ from pipeline.passes.corridor import Judged, Span, plan_corridor, run_corridor
 from pipeline.passes.old_stores import drop_old_stores
 from pipeline.passes.pictures import add_pictures, dates_of
 from pipeline.passes.search import Searched, search
-from pipeline.publish import PublishContext, make_run_id, publish_run, split_cases
+from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
 
 log = logging.getLogger("siluan")
 
@@ -114,12 +120,13 @@ def run_workflow(request: RunRequest) -> ExitCode:
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
         run_id = _run_id(workflow, corridors, judged, layers)
         with clock.stage("ledger"):
-            where = Attributor(
-                {c.id: c for c in corridors}, areas_of(layers), workflow.options.adjudicate.place
-            )
+            options, areas = workflow.options.adjudicate, AreaIndex(areas_of(layers))
+            where = Attributor({c.id: c for c in corridors}, areas, options.place)
+            screener = Screener(areas, options.screen)
             context = replace(
                 _context(workflow, judged, searched, run_id),
                 attribute=partial(_place, where),
+                screen=partial(_screen, screener),
                 areas={c.id: c.polygon_wgs84 for c in corridors},
             )
             candidates = [c for j in judged for c in j.candidates]
@@ -127,14 +134,16 @@ def run_workflow(request: RunRequest) -> ExitCode:
             relooks = {case: looks for j in judged for case, looks in j.relooks.items()}
             result = apply(ledger, candidates, context, relooks=relooks)
         record = _record(workflow, judged, result, (run_id, clock.seconds, aside))
-        record = replace(record, counts={**record.counts, "layers": _marks(layers)})
+        shelves = split_cases(result.cases, {c.id for c in corridors})
+        more = {"layers": _marks(layers), "suppressed": _by_rule(shelves)}
+        record = replace(record, counts={**record.counts, **more})
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         _say_what_is_missing(record, unreachable)
         with clock.stage("publish"):
-            folder = _publish(workflow, corridors, judged, result, record, lines)
+            folder = _publish(workflow, corridors, judged, shelves, record, context.until, lines)
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
-    return _close(folder, result, record, unreachable)
+    return _close(folder, shelves, record, unreachable)
 
 
 def _drop_old_stores(
@@ -213,6 +222,10 @@ def say_unreached(searched: Searched) -> None:
 def _place(where: Attributor, case: Case) -> Attribution:
     first = case.evidence.first_seen
     return where(case.corridor_id, case.polygon, case.crs, first.date() if first else None)
+
+
+def _screen(rules: Screener, case: Case) -> Ruling:
+    return rules(subject_of(case))
 
 
 def _marks(layers: Mapping[str, OfficeLayer]) -> dict[str, str]:
@@ -300,19 +313,24 @@ def _publish(
     workflow: Workflow,
     corridors: Sequence[Corridor],
     judged: Sequence[Judged],
-    result: LedgerResult,
+    shelves: Shelves,
     record: RunRecord,
+    until: Mapping[str, datetime],
     lines: list[str],
 ) -> Path:
-    cases, watch = split_cases(result.cases, {c.id for c in corridors})
+    hidden = [c.case_id for c in shelves.suppressed]
+    everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
+    known = _confidence(everything, workflow)
     context = PublishContext(
         rivers_zh={c.id: c.name_zh for c in corridors},
         gsd_m={k: v for j in judged for k, v in j.gsd_m.items()},
-        confidence=_confidence((*cases, *watch), workflow),
+        confidence=known,
+        visits=rank_visits(shelves.watch, until, known, workflow.options.adjudicate.visit),
+        audit=chosen_for_audit(record.run_id, hidden, workflow.options.adjudicate.screen),
         extras={"run.log": "".join(lines).encode()},
     )
     unseen = [n for j in judged for n in j.not_observed]
-    return publish_run(workflow.out, cases, watch, unseen, record, context).folder
+    return publish_run(workflow.out, shelves, unseen, record, context).folder
 
 
 def _confidence(cases: Sequence[Case], workflow: Workflow) -> dict[str, float]:
@@ -322,11 +340,21 @@ def _confidence(cases: Sequence[Case], workflow: Workflow) -> dict[str, float]:
     return {case: share for case, share in shares.items() if share is not None}
 
 
+def _by_rule(shelves: Shelves) -> dict[str, int]:
+    """Count what was suppressed, by rule."""
+    rules = Counter(c.ruling.rule for c in shelves.suppressed if c.ruling and c.ruling.rule)
+    return dict(sorted(rules.items()))
+
+
 def _close(
-    folder: Path, result: LedgerResult, record: RunRecord, unreachable: Sequence[str]
+    folder: Path, shelves: Shelves, record: RunRecord, unreachable: Sequence[str]
 ) -> ExitCode:
-    open_, watch = split_cases(result.cases, set(record.counts["corridors"]))
-    print(f"疑似 suspected: {len(open_)} · on watch: {len(watch)} · in {folder}")
+    rules = ", ".join(f"{rule} {n}" for rule, n in _by_rule(shelves).items())
+    by = f" ({rules})" if rules else ""
+    print(
+        f"疑似 suspected: {len(shelves.cases)} · on watch: {len(shelves.watch)} · "
+        f"suppressed by layers: {len(shelves.suppressed)}{by} · in {folder}"
+    )
     if unreachable:
         return ExitCode.UNREACHABLE
     return ExitCode.SET_ASIDE if any(a.remedy for a in record.set_aside) else ExitCode.DONE

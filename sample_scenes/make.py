@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ConfigurationError, SiluanError
-from sample_scenes import atmosphere, schedule, scl, sensor, stacio, truth
+from sample_scenes import atmosphere, office, schedule, scl, sensor, stacio, truth
 from sample_scenes.fields import F32
 from sample_scenes.options import SampleOptions
 from sample_scenes.schedule import Day
@@ -93,6 +93,7 @@ def generate(root: Path, options: SampleOptions) -> dict[str, Any]:
     found = truth.truth(world, days, visible)
     _dump(root / "truth.geojson", found)
     _dump(root / "corridors.geojson", truth.corridors(options, world.ground))
+    _dump(root / office.WORKS, office.works(options))
     events = [f for f in found["features"] if not f["properties"]["is_trap"]]
     return {
         "fictional": True,

@@ -220,6 +220,18 @@ def report(result: Score) -> str:
     return "\n".join(lines)
 
 
+def hidden_lines(suppressed: Collection, truth: Collection) -> list[str]:
+    """Say what the office's layers have put aside, and what really lies there."""
+    real = _shapes(truth)
+    rules = {str(f["id"]): str(f["properties"]["ruling"]["rule"]) for f in suppressed["features"]}
+    lines = [f"put aside by the office's layers: {len(rules)}"]
+    for case in _shapes(suppressed):
+        what = _explain(case, real)
+        trap = f" ({what.trap})" if what.trap else ""
+        lines.append(f"  {rules[case.id]:<12} {case.id}: {what.looks_like}{trap}")
+    return lines
+
+
 def kinds_of(run: Mapping[str, Any]) -> tuple[str, ...]:
     """Read the kinds that a run looked for from its ``run.json``; 乱占 if it does not say."""
     counts = run.get("counts", {})
@@ -256,6 +268,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     period = run.get("period") or {}
     kinds = tuple(given.kinds or kinds_of(run))
     print(report(score(cases, watch, truth, kinds, period.get("end"))))
+    hidden = given.out / "suppressed.geojson"
+    if hidden.is_file():
+        print("\n".join(hidden_lines(_read(hidden), truth)))
     # Beside the run and not in it: what a run published is not touched.
     picture = given.picture or given.out.parent / "overview.png"
     layers = overview.layers(truth, watch, cases)

@@ -18,7 +18,7 @@ import office
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.grid import reproject
 from pipeline.io.datum import Datum
-from pipeline.io.layers import OfficeLayer, load_layer
+from pipeline.io.layers import OfficeLayer, areas_of, load_layer
 from pipeline.office.importing import ImportRequest, import_layer
 from pipeline.office.keeping import remove_source
 from pipeline.office.kinds import LayerKind
@@ -184,6 +184,38 @@ def test_permits_without_dates_are_all_named(tmp_path: Path, config: Path) -> No
     other = request(file, "permits", config, source="another")
     with pytest.raises(ConfigurationError, match="A1, A2 stand already in the part permits"):
         import_layer(other)
+
+
+def test_works_and_verdicts_and_who_answers_for_them(tmp_path: Path, config: Path) -> None:
+    days = {"开工日期": "2024-01-01", "完工日期": "2024-12-31"}
+    shapes = [office.lonlat(g) for g in TWO]
+    words = ("工程成果永久保留", "临时用地，恢复原状")
+    features = [
+        office.feature(g, 名称=f"工程{i}", 完工后=word, **days)
+        for i, (g, word) in enumerate(zip(shapes, words, strict=True))
+    ]
+    file = office.write_geojson(tmp_path / "works.geojson", features)
+    import_layer(request(file, "works", config))
+    layer = layer_of(config, "works")
+    assert [f.fields["after"] for f in layer.features] == ["stays", "cleared"]
+    assert layer.record.sources[0].position.position == "unverified"
+    assert not any(a.trusted for a in areas_of({"works": layer})["works"])
+    import_layer(request(file, "works", config, accept_offset="王工"))
+    answered = layer_of(config, "works")
+    position = answered.record.sources[0].position
+    assert (position.position, position.accepted_by) == ("accepted", "王工")
+    assert position.detail.startswith("could not be checked")
+    areas = areas_of({"works": answered})["works"]
+    assert [(a.trusted, a.verified, a.answered_by) for a in areas] == [(True, False, "王工")] * 2
+    assert answered.fingerprint != layer.fingerprint
+    features[0]["properties"]["完工后"] = "新建"
+    office.write_geojson(file, features)
+    with pytest.raises(ConfigurationError, match=r"完工后 = '新建', which is neither 保留"):
+        import_layer(request(file, "works", config))
+    judged = [office.feature(shapes[0], 问题编号="H1", 结论="不是问题", 认定日期="2024年3月1日")]
+    import_layer(request(office.write_geojson(file, judged), "history", config))
+    (one,) = layer_of(config, "history").features
+    assert (one.fields["verdict"], one.fields["on"]) == ("不是问题", "2024-03-01")
 
 
 def test_no_mining_periods(tmp_path: Path, config: Path) -> None:

@@ -24,6 +24,9 @@ COVERS = {
     "dry sand": ((0.25, 0.30, 0.36, 0.42), Ground.DRY),
     "cloud or snow": ((0.70, 0.70, 0.68, 0.30), Ground.DRY),
     "hyacinth": ((0.08, 0.05, 0.35, 0.15), Ground.GREEN),
+    "thin hyacinth over silt": ((0.084, 0.065, 0.156, 0.067), Ground.GREEN),
+    "thin hyacinth over a flood": ((0.113, 0.128, 0.197, 0.072), Ground.UNKNOWN),
+    "grey ice": ((0.25, 0.24, 0.23, 0.06), Ground.UNKNOWN),
     "crop": ((0.07, 0.04, 0.40, 0.20), Ground.GREEN),
 }
 

@@ -4,8 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.detect.expect import judge_levels
 from pipeline.detect.level import (
     N_BINS,
+    fit_cut,
     fit_level,
     frequency_bins,
     known_wet,
@@ -101,6 +103,30 @@ def test_partial_cloud_and_errors_hardly_move_the_rank() -> None:
     noisy[wrong] = np.where(noisy[wrong] == Ground.WET, Ground.DRY, Ground.WET)
     noisy[:25] = Ground.UNKNOWN
     assert abs(_rank(history, noisy) - clean) < 0.06
+
+
+def test_wet_ground_in_every_bin_fits_many_levels() -> None:
+    # Ground never seen dry before is dark and wet: a quarter of every bin passes for water.
+    hist = np.zeros((N_BINS, 2), np.int64)
+    hist[0, 0], hist[-1] = 9000, (400, 9000)
+    hist[1:-1] = 170, 100
+    assert fit_cut(hist).spread > 9
+    assert (
+        judge_levels(np.stack([hist, hist]))[1].unusable
+        == "the level may be lower than any that was seen, or far higher"
+    )
+    # A smear around a level that was seen is no such doubt.
+    smeared = hist.copy()
+    smeared[1:6], smeared[20:-1] = (265, 5), (5, 265)
+    assert fit_cut(smeared).spread == 0
+    step = hist.copy()
+    step[1:16], step[16:-1] = (265, 5), (5, 265)
+    assert fit_cut(step).spread < 4
+    assert not judge_levels(np.stack([step, step]))[1].unusable
+    # Without ground that is wet at some levels only, all levels say the same.
+    steady = hist.copy()
+    steady[1:-1] = 3, 1
+    assert fit_cut(steady).spread == 0
 
 
 def test_too_little_water_has_no_level() -> None:

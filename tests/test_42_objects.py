@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from pipeline.detect.objects import join, measure, ring, spans
+from pipeline.detect.objects import closes, join, measure, ring, spans
 
 
 @settings(deadline=None, max_examples=60)
@@ -54,6 +54,26 @@ def test_a_bridge_spans_and_a_groyne_or_a_bank_does_not() -> None:
     bank = np.zeros_like(land)
     bank[5:8, 5:35] = True
     assert not spans(bank, land, measure(bank))
+
+
+def test_what_ties_two_banks_together_closes_however_short_the_span() -> None:
+    land = np.zeros((40, 40), bool)
+    land[:16], land[24:] = True, True
+
+    def tells(mask: np.ndarray) -> bool:
+        return closes(mask, land & ~mask, ~land & ~mask)
+
+    deck = np.zeros_like(land)
+    deck[16:24, 14:21] = True
+    assert tells(deck)
+    assert tells(deck.T) is False  # in water from end to end of the window, land on both flanks
+    groyne = np.zeros_like(land)
+    groyne[16:20, 14:21] = True
+    assert not tells(groyne)
+    head = np.zeros_like(land)  # an inlet filled from its head: one bank, one water
+    land[:, 20:] = True
+    head[16:24, 14:20] = True
+    assert not tells(head)
 
 
 def test_ring_is_outside() -> None:

@@ -212,6 +212,23 @@ def test_a_bridge_is_not_a_sighting() -> None:
     assert not _certain(bed, 8.7, deck, Ground.DRY)
 
 
+def test_a_short_span_over_a_narrow_arm_says_that_it_closes() -> None:
+    # SWIR blurs a deck to six pixels, which over ten of water is no slim object.
+    bed = 11 * _bed(0)
+    x = np.indices(SHAPE)[1]
+    deck = (x >= 50) & (x < 56) & (bed < 11)
+    groyne = deck & (np.cumsum(bed < 9.0, axis=0) < 4)
+    said: list[float] = []
+    for change in (deck, groyne):
+        state = _look(bed, 9.6, 11)
+        state[change] = Ground.DRY
+        found = _sightings(_detect(_history(bed), state)[1])
+        (one,) = [s for s in found if change[s.rows, s.cols].mean() > 0.5]
+        assert one.measures["elongation"] < 3
+        said.append(one.measures["closes"])
+    assert said == [1, 0]
+
+
 def test_boats_are_not_sightings() -> None:
     bed = _bed(0)
     y, x = np.indices(SHAPE)

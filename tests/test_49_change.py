@@ -108,6 +108,35 @@ def test_ground_like_a_bare_field_must_stay_bare_for_a_season() -> None:
     assert roof.measures["wait_days"] == 0
 
 
+def test_a_thin_rim_of_bare_shore_is_none_and_a_heap_on_it_is_one() -> None:
+    bare = surface()
+    expected = bare.expected.copy()
+    expected[:, :, 10:20] = np.array([0.12, 0.14, -0.6])[:, None, None]
+    bare = replace(bare, expected=expected, seen=expected.copy())
+    lighter = (0.19, 0.14, -0.6)
+    (rim,) = judge(put(bare, box(20, 10, 6, 1), lighter, Ground.DRY))
+    assert isinstance(rim, Rejection)
+    assert rim.unknown
+    for part in (box(20, 10, 6, 4), box(20, 14, 6, 1)):
+        (heap,) = judge(put(bare, part, lighter, Ground.DRY))
+        assert isinstance(heap, Sighting)
+    # Lost plants are no matter of the water's edge.
+    (green,) = judge(put(surface(), box(20, 10, 6, 1), HEAP, Ground.DRY))
+    assert isinstance(green, Sighting)
+
+
+def test_the_greener_half_of_a_felled_wood_counts() -> None:
+    s = put(surface(), box(20, 30, 5, 7), (0.11, 0.15, -0.8), Ground.DRY)
+    (half,) = judge(s, bare=0.2)
+    s = put(s, box(20, 37, 5, 12), (0.11, 0.24, -0.8), Ground.DRY)
+    (whole,) = judge(s, bare=0.2)
+    assert isinstance(half, Sighting)
+    assert isinstance(whole, Sighting)
+    assert half.certain
+    assert not whole.certain
+    assert whole.rows.size < 50
+
+
 def test_straw_and_brash_are_never_certain() -> None:
     straw = (0.11, 0.19, -0.8)
     (found,) = judge(put(surface(), box(20, 30, 5, 7), straw, Ground.DRY), bare=0.2)
@@ -344,6 +373,8 @@ def test_kinds_keep_their_alternatives() -> None:
         assert sum(scores.values()) == pytest.approx(1.0, abs=0.002)
     growing = [numbers(bare=0.06, area_m2=a) for a in (400.0, 800.0, 1600.0)]
     assert kind_scores(growing)[Kind.DUI] > kind_scores([numbers(bare=0.06)] * 3)[Kind.DUI]
+    # A third of it stands under water: no roof and no heap does.
+    assert next(iter(kind_scores([numbers(bare=-0.02, wet_share=0.35)] * 3))) is Kind.CAI
     # Without the index nothing is forced.
     assert abs(kind_scores([numbers()])[Kind.DUI] - kind_scores([numbers()])[Kind.JIAN]) < 0.15
 

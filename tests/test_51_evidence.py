@@ -1,5 +1,6 @@
 """The fold over looks, by example and by law."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 from pipeline.adjudicate.evidence import (
     FoldOptions,
     Memory,
+    came_with,
     conclude,
     describe_transitions,
+    doubtful,
     fold,
     lasting,
     one_per_pass,
@@ -83,6 +86,24 @@ def test_dates_and_counts() -> None:
     assert again.first_seen == START + timedelta(days=30)
     assert again.appeared_after == START + timedelta(days=20)
     assert fold(looks("hh")).appeared_after is None
+
+
+@pytest.mark.parametrize(
+    ("text", "ranks", "flood"),
+    [
+        ("mmh", (0.4, 0.95, 0.5), True),  # the flood is the last look without it
+        ("mmh", (0.95, 0.4, 0.5), False),  # it had gone by without leaving anything
+        ("mmh", (0.4, 0.4, 0.95), True),
+        ("m?h", (0.4, 0.95, 0.5), True),
+        ("mmh", (0.4, None, 0.5), False),
+        ("?h" + "h", (0.95, 0.5, 0.5), True),  # never seen without it
+        ("?" * 8 + "h", (0.95, *[0.5] * 8), False),  # but that was 40 days ago
+    ],
+)
+def test_what_came_with_high_water(text: str, ranks: tuple[float | None, ...], flood: bool) -> None:
+    seen = [replace(k, level_rank=r) for k, r in zip(looks(text), ranks, strict=True)]
+    first = next(k.on for k in seen if k.seen is Seen.HIT)
+    assert came_with(reversed(seen), first, 0.9, timedelta(days=30)) is flood
 
 
 def test_frozen_while_nobody_could_look() -> None:
@@ -186,3 +207,11 @@ def test_confidence_is_modest_and_ordered() -> None:
     strong = {k.pass_id: 1.0 for k in looks("hh")}
     weak = dict.fromkeys(strong, 0.2)
     assert confidence(looks("hh"), weak) < confidence(looks("hh"), strong)
+
+
+def test_what_all_dates_explain_has_no_certain_hit_and_keeps_its_misses() -> None:
+    seen = [Seen.HIT, Seen.MISS, Seen.UNKNOWN]
+    looks = [Look(datetime(2025, 1, 1 + i, tzinfo=UTC), f"p{i}", "s", 1.0, s, True)
+             for i, s in enumerate(seen)]  # fmt: skip
+    assert [k.certain for k in doubtful(looks)] == [False, True, True]
+    assert [k.seen for k in doubtful(looks)] == seen

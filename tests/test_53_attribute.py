@@ -16,8 +16,9 @@ from shapely.geometry.base import BaseGeometry
 sys.path.insert(0, str(Path(__file__).parent))
 import office
 
+from pipeline.adjudicate.areas import AreaIndex
 from pipeline.adjudicate.attribute import Attributor, in_period, no_mining_text
-from pipeline.model import Attribution, Corridor, LayerArea, PermitRef
+from pipeline.model import Attribution, Corridor, LayerArea
 
 X, Y = 420_000.0, 3_060_000.0
 LINE = LineString([(X, Y), (X, Y + 5000), (X + 3000, Y + 5000)])  # north, then east
@@ -48,7 +49,8 @@ def ask(
 ) -> Attribution:
     where = where or corridor()
     named = {kind.replace("_", "-"): areas for kind, areas in layers.items()}
-    return Attributor({where.id: where}, named)(where.id, case, office.METRIC, on)
+    index = AreaIndex(named)
+    return Attributor({where.id: where}, index)(where.id, case, office.METRIC, on)
 
 
 def at(x: float, y: float, side: float = 40) -> BaseGeometry:
@@ -149,25 +151,17 @@ def test_an_unverified_boundary_says_so() -> None:
     assert found.notes == ("管理范围线：100% 在内", "管理范围线位置未经核验")
 
 
-def test_zone_ban_and_permit() -> None:
+def test_zone_and_ban() -> None:
     here = box(X - 400, Y + 900, X, Y + 1100)
     zones = [area(here, zone="保留区")]
     bans = [area(here, name="一段", **{"from": "10-01", "to": "03-31", "stage_m": None})]
-    permits = [
-        area(here, id="A1", **{"from": "2020-01-01", "to": "2024-12-31"}),
-        area(here, id="A2", **{"from": "2025-01-01", "to": "2026-12-31"}),
-    ]
-    found = ask(at(-200, 1000), zones=zones, no_mining=bans, permits=permits)
+    found = ask(at(-200, 1000), zones=zones, no_mining=bans)
     assert found.zone == "保留区"
     assert found.no_mining == "一段（10-01 至 03-31）"
-    assert found.permit == PermitRef("A2", "2025-01-01", "2026-12-31")
     outside = "首次发现之日（2025-06-01）在禁采期之外：一段（10-01 至 03-31）"
     assert found.notes == (outside,)
-    old = ask(at(-200, 1000), permits=permits[:1])
-    assert old.permit == PermitRef("A1", "2020-01-01", "2024-12-31")
-    assert old.notes == ("许可 A1 在首次发现之日无效",)
-    away = ask(at(-200, 3000), zones=zones, no_mining=bans, permits=permits)
-    assert (away.zone, away.no_mining, away.permit) == (None, None, None)
+    away = ask(at(-200, 3000), zones=zones, no_mining=bans)
+    assert (away.zone, away.no_mining) == (None, None)
 
 
 def test_a_ban_says_when_a_case_was_first_seen_outside_its_season() -> None:

@@ -18,11 +18,13 @@ from pipeline.ledger.plan import Plan, plan, unmatched
 from pipeline.model import (
     PICTURE,
     PICTURES,
+    Attribution,
     Candidate,
     Case,
     EvidenceState,
     Kind,
     Look,
+    Ruling,
     Seen,
     Status,
 )
@@ -322,3 +324,31 @@ def test_a_picture_alone_opens_a_case_and_calibrated_imagery_takes_it_over() -> 
     # Beside a case that a candidate of this run is, the candidate is given and no second case.
     found = [candidate(0, 0, 60, "hhh", detector="ground/1"), picture(10, 0, 90, 100)]
     assert len(apply([seen], found).cases) == 1
+
+
+def test_a_ruling_makes_a_revision_once_and_moves_no_status() -> None:
+    def screened(ruling: Ruling, run: str) -> LedgerContext:
+        return replace(context(run), attribute=lambda _: Attribution(), screen=lambda _: ruling)
+
+    found = [candidate(0, 0, 60, "hhh")]
+    hidden = Ruling("suppressed", "works-valid")
+    first = plan([], found, screened(hidden, "1"))
+    assert [(e.what, e.new) for e in first.events] == [
+        ("opened", "suspected"),
+        ("screened", "suppressed:works-valid"),
+    ]
+    (case,) = first.cases
+    assert (case.status, case.suppressed) == (Status.SUSPECTED, True)
+    assert plan([case], found, screened(hidden, "2")).changed == ()
+    # Looks go on being collected, and it comes back with all of them.
+    more = [candidate(0, 0, 60, "hhhhh")]
+    back = plan([case], more, screened(Ruling(), "3"))
+    assert [(e.what, e.old, e.new) for e in back.events] == [
+        ("screened", "suppressed:works-valid", "kept")
+    ]
+    (case,) = back.cases
+    assert (case.evidence.hits, case.revision, case.suppressed) == (5, 2, False)
+    # What people hold is ruled on too, and stays on their list.
+    held = replace(case, status=Status.ISSUED)
+    (after,) = plan([held], more, screened(hidden, "4")).cases
+    assert (after.status, after.ruling, after.suppressed) == (Status.ISSUED, hidden, False)

@@ -1,5 +1,6 @@
 """The ledger on disk: without loss, append-only, one writer, whole or not at all."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -21,7 +22,19 @@ from pipeline.io import failpoints
 from pipeline.ledger import LedgerContext, LedgerResult, LedgerStore, apply, open_ledger
 from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.lock import refuse_network_share
-from pipeline.model import Candidate, Case, Kind, Look, Seen, Status
+from pipeline.ledger.plan import plan
+from pipeline.model import (
+    Attribution,
+    Candidate,
+    Case,
+    Kind,
+    Look,
+    PermitRef,
+    Ruling,
+    Seen,
+    Spoken,
+    Status,
+)
 
 START, END = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 6, 30, tzinfo=UTC)
 
@@ -74,6 +87,20 @@ def test_round_trip_and_idempotence(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     case = replace(first.cases[0], status=Status.ISSUED, merged_from=("a",), proposal="回弹")
     assert load_case(dump_case(case), case.polygon) == case
+
+
+def test_a_ruling_travels_and_a_case_from_before_there_was_one_opens() -> None:
+    done = plan((), FOUND, CONTEXT)
+    said = (Spoken("permit-valid", "against", "在许可「A1」范围内"),)
+    ref = PermitRef("A1", "2025-01-01", None)
+    ruling = Ruling("suppressed", "permit-valid", said, ref, 12.5)
+    case = replace(done.cases[0], ruling=ruling, attribution=Attribution(notes=("跨县",)))
+    assert load_case(dump_case(case), case.polygon) == case
+    # A ledger of 0.2 before screening named the permit with the place, and had no ruling.
+    old = json.loads(dump_case(case))
+    del old["ruling"], old["attribution"]["boundary_verified"]
+    old["attribution"]["permit"] = {"id": "A1", "valid_from": None, "valid_to": None}
+    assert load_case(json.dumps(old), case.polygon) == replace(case, ruling=None)
 
 
 def test_history_is_append_only(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -17,23 +17,28 @@ from shapely import union_all
 from shapely.geometry import MultiPolygon, Point, Polygon, box, shape
 
 from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.rules import Rule
 from pipeline.errors import ContractError, DiskFullError
 from pipeline.io import failpoints
 from pipeline.io.datum import to_gcj02
 from pipeline.ledger.lifecycle import LedgerContext, open_case
 from pipeline.model import (
+    Attribution,
     Candidate,
     Case,
     EvidenceState,
     Kind,
     Look,
     NotObserved,
+    PermitRef,
+    Ruling,
     RunRecord,
     Seen,
     SetAside,
+    Spoken,
     Status,
 )
-from pipeline.publish import PublishContext, make_run_id, publish_run, split_cases
+from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
 from pipeline.publish.contract import check, schema
 from pipeline.publish.geojson import case_feature, feature_collection, to_bytes
 from pipeline.publish.geometry import inner_point, to_wgs84
@@ -99,13 +104,15 @@ UNSEEN = NotObserved("xiangjiang", "r1", box(113.1, 27.8, 113.2, 27.9), date(202
 
 def publish(out: Path, **more: Any) -> Any:
     context = PublishContext({"xiangjiang": "湘江"}, {"s2": 10.0}, {"run.log": b"x\n"})
-    args: dict[str, Any] = {"cases": [case()], "watch": [], "record": RECORD} | more
-    return publish_run(out, args["cases"], args["watch"], [UNSEEN], args["record"], context)
+    args: dict[str, Any] = {"cases": [case()], "hidden": [], "record": RECORD} | more
+    shelves = Shelves(tuple(args["cases"]), suppressed=tuple(args["hidden"]))
+    context = replace(context, audit=frozenset(args.get("audit", ())))
+    return publish_run(out, shelves, [UNSEEN], args["record"], context)
 
 
 def test_schema_is_a_schema_and_closed() -> None:
     Draft202012Validator.check_schema(schema())
-    assert schema()["$id"].endswith("1.0.0")
+    assert schema()["$id"].endswith("1.1.0")
     feature = case_feature(case())
     check("cases", feature_collection([feature]))
     assert set(feature["properties"]) == set(schema()["$defs"]["case_properties"]["properties"])
@@ -212,8 +219,44 @@ def test_who_is_published() -> None:
     lost = replace(suspected, produced=False)
     held = replace(lost, status=Status.ISSUED)
     some = [suspected, first, expired, gone, closed, lost, held]
-    assert split_cases(some) == ((suspected, held), (first,))
-    assert split_cases(some, {"lushui"}) == ((), ())
+    assert split_cases(some) == Shelves((suspected, held), (first,))
+    assert split_cases(some, {"lushui"}) == Shelves()
+
+
+def test_what_layers_explain_is_on_its_own_list_and_what_people_hold_is_not() -> None:
+    by = Ruling("suppressed", "permit-valid", (Spoken("permit-valid", "against", "在许可内"),))
+    suspected, first = replace(case(), ruling=by), replace(case(hits=1), ruling=by)
+    held = replace(suspected, status=Status.ISSUED)
+    closed = replace(suspected, status=Status.CLOSED)
+    kept = replace(case(), ruling=Ruling())
+    found = split_cases([suspected, first, held, closed, kept])
+    assert found == Shelves((held, kept), (), (suspected, first))
+
+
+def test_suppressed_cases_are_published_with_their_rule(tmp_path: Path) -> None:
+    said = (Spoken("permit-valid", "against", "在许可「A1」范围内"),)
+    ref = PermitRef("A1", "2025-01-01", "2025-12-31")
+    notes = Attribution(notes=("跨县：甲 60%，乙 40%",))
+    hidden = replace(
+        case(), attribution=notes, ruling=Ruling("suppressed", "permit-valid", said, ref)
+    )
+    done = publish(tmp_path, cases=[], hidden=[hidden], audit=[hidden.case_id])
+    (feature,) = json.loads((done.folder / "suppressed.geojson").read_text())["features"]
+    p = feature["properties"]
+    assert p["ruling"]["rule"] == "permit-valid"
+    assert p["ruling"]["rules"][0]["says"] == "against"
+    assert p["reasons"] == ["在许可「A1」范围内", "跨县：甲 60%，乙 40%"]
+    assert p["permit"] == {**asdict(ref)}
+    assert p["audit"] is True
+    assert json.loads((done.folder / "cases.geojson").read_text())["features"] == []
+    assert case_feature(case())["properties"]["ruling"] is None
+
+
+def test_the_schema_knows_every_rule() -> None:
+    ruling = schema()["$defs"]["case_properties"]["properties"]["ruling"]["anyOf"][0]
+    codes = [r.value for r in Rule]
+    assert ruling["properties"]["rules"]["items"]["properties"]["code"]["enum"] == codes
+    assert ruling["properties"]["rule"]["enum"] == [*codes, None]
 
 
 def test_an_unchanged_rerun_leaves_the_bytes_alone(tmp_path: Path) -> None:
@@ -223,6 +266,7 @@ def test_an_unchanged_rerun_leaves_the_bytes_alone(tmp_path: Path) -> None:
     assert {p.name for p in first.files} == {
         "cases.geojson",
         "watch.geojson",
+        "suppressed.geojson",
         "not_observed.geojson",
         "run.json",
         "run.log",

@@ -20,13 +20,14 @@ from shapely.geometry import box, mapping, shape
 from shapely.ops import unary_union
 
 from pipeline.errors import ConfigurationError
-from sample_scenes import events, overview, schedule, terrain, traps, truth
+from sample_scenes import events, office, overview, schedule, terrain, traps, truth
 from sample_scenes import make as maker
 from sample_scenes.fields import to_coarse
+from sample_scenes.geo import to_wgs84
 from sample_scenes.landcover import LandCover
 from sample_scenes.options import BANDS, RES, SampleOptions
+from sample_scenes.score import hidden_lines, report, score
 from sample_scenes.score import main as score_main
-from sample_scenes.score import report, score
 from sample_scenes.shapes import clip, footprint
 from sample_scenes.surface import World, build_world, reflectance, water_fraction
 
@@ -346,6 +347,26 @@ def test_score_counts_found_watch_missed_and_false() -> None:
     assert [f.looks_like for f in one.watch_other] == ["drawdown"]
     text = report(score(cases, watch, TRUTH))
     assert "1 found, 1 on watch, 1 missed of 3; 2 false" in text
+
+
+def test_what_layers_put_aside_is_said_with_what_lies_there() -> None:
+    hidden = _all(_square(3005, 50, "C2", ruling={"rule": "works-valid"}))
+    assert hidden_lines(hidden, TRUTH) == [
+        "put aside by the office's layers: 1",
+        "  works-valid  C2: boat at anchor (boat)",
+    ]
+
+
+def test_the_office_knows_the_works_that_are_drawn() -> None:
+    known = {f["id"]: f for f in office.works(SampleOptions())["features"]}
+    drawn = {t.id: t for t in traps.build(SampleOptions()) if "authorised" in str(t.trap)}
+    assert known.keys() == drawn.keys()
+    for name, thing in drawn.items():
+        site, said = shape(known[name]["geometry"]), known[name]["properties"]
+        assert site.contains(to_wgs84(thing.truth))
+        assert thing.until is not None
+        start, end = (d.date().isoformat() for d in (thing.steps[0][0], thing.until))
+        assert said["开工日期"] <= start < end <= said["完工日期"]
 
 
 def test_score_is_one_to_one_and_refuses_giants_and_fragments() -> None:

@@ -149,6 +149,7 @@ def _case(name: str, kind: str, shape: shapely.Geometry, shelf: str = "suspected
         "misses": 0, "certain": 3, "first": None, "score": 0.6,
         "suspected_on": "2025-03-01" if shelf == "suspected" else None,
         "measures": {}, "detector": "ground/1", "area_m2": shape.area, "wkt": shape.wkt,
+        "rule": None,
     }  # fmt: skip
 
 
@@ -203,6 +204,16 @@ def test_a_score_counts_what_was_asked_and_calls_the_rest_false() -> None:
     assert found.numbers["false"] == pytest.approx(2 / 0.6)
     assert found.numbers["kind_macro"] == 0.0  # 采 was called 乱建
     assert "| ≥ 1000 m² | cai | 1 | 1 | 0 | 0 |" in markdown(found)
+
+    # What a layer explains was told to nobody: no false one, and nothing found.
+    for case in (wrong, *cases[:2]):
+        case["rule"] = "works-valid"
+    assert [f.shelf for f in score_seed(_result(cases)).fates][:1] == ["missed"]
+    assert {t.id for t in score_seed(_result(cases)).strays} == {"e"}
+    assert score_seed(_result(cases), layers=False) == scored
+    text = markdown(section([_result(cases)]))
+    assert "| with the office's works layer | 0.00" in text
+    assert "| without it | 1.00" in text
 
 
 def test_goals_are_held_against_the_right_end() -> None:

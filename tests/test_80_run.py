@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shapely.geometry import shape
 
 sys.path.insert(0, str(Path(__file__).parent))
+import office
 import tiny
 
 from pipeline.errors import ExitCode, LedgerHeldError, SourceUnreachableError
 from pipeline.inventory import StockRequest, list_stock
+from pipeline.io.datum import Datum
 from pipeline.ledger import open_ledger
+from pipeline.office.importing import ImportRequest, import_layer
+from pipeline.office.kinds import LayerKind
 from pipeline.run import RunRequest, run_workflow
 
 
@@ -41,6 +46,48 @@ def test_a_fill_becomes_one_suspected_case(done: Path) -> None:
     assert properties["appeared_after"] is not None
     # 14 rows by the 18 columns that are below the highest level that showed it (0.85).
     assert properties["area_m2"] == pytest.approx(14 * 16 * 100, rel=0.2)
+
+
+def permit(folder: Path, outline: dict[str, Any], end: str) -> None:
+    site = shape(outline).buffer(0.0004)
+    feature = office.feature(site, 许可证号="A1", 起始日期="2024-10-01", 终止日期=end)
+    file = office.write_geojson(folder / "permits.geojson", [feature])
+    import_layer(
+        ImportRequest(file, LayerKind.PERMITS, folder, Datum.CGCS2000, accept_offset="王工")
+    )
+
+
+def test_a_permit_hides_a_case_while_it_is_valid(
+    tmp_path: Path, images: Path, done: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(done / "state", tmp_path / "state")
+    run = RunRequest(tiny.workflow(tmp_path, images, layers="layers"))
+    (case,) = tiny.features(done, "cases.geojson")
+    assert case["properties"]["ruling"]["outcome"] == "kept"
+
+    permit(tmp_path, case["geometry"], "2025-12-31")
+    assert run_workflow(run) == ExitCode.DONE
+    assert "suppressed by layers: 1 (permit-valid 1)" in capsys.readouterr().out
+    for name in ("cases.geojson", "watch.geojson"):
+        assert tiny.features(tmp_path, name) == []
+    (hidden,) = tiny.features(tmp_path, "suppressed.geojson")
+    assert hidden["id"] == case["id"]
+    assert hidden["properties"]["hits"] == case["properties"]["hits"]
+    assert (hidden["properties"]["permit"]["id"], hidden["properties"]["audit"]) == ("A1", True)
+    record = json.loads((tmp_path / "out/latest/run.json").read_text(encoding="utf-8"))
+    assert record["counts"]["suppressed"] == {"permit-valid": 1}
+    before = tiny.outputs(tmp_path)
+    assert run_workflow(run) == ExitCode.DONE
+    assert tiny.outputs(tmp_path) == before
+
+    permit(tmp_path, case["geometry"], "2025-01-15")  # imagery saw it after that
+    assert run_workflow(run) == ExitCode.DONE
+    (back,) = tiny.features(tmp_path, "cases.geojson")
+    assert back["id"] == case["id"]
+    assert "到期" in back["properties"]["reasons"][0]
+    with open_ledger(tmp_path / "state/ledger.sqlite", writing=False) as ledger:
+        moves = [(e.old, e.new) for e in ledger.events() if e.what == "screened"]
+    assert moves == [("kept", "suppressed:permit-valid"), ("suppressed:permit-valid", "kept")]
 
 
 def test_a_falling_river_is_no_case(tmp_path: Path) -> None:

@@ -225,6 +225,7 @@ def test_doctor_names_cost_and_remedy_and_only_reads(tmp_path: Path, images: Pat
         "boundary (管理范围) was not imported",
         "in_management_area is unknown",
         "permits (许可): 1 of 1 have run out: A1",
+        "permits (许可): nobody vouches for the position of permits",
         "townships (乡级行政区): the position of permits is unverified",
         "the table of severity is not confirmed",
         "only 1.0 GB are free",

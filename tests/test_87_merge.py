@@ -42,11 +42,12 @@ def one_problem_of(candidates: list[Candidate]) -> tuple[list[Candidate], int]:
 def candidate(
     kind: Kind, left: float, state: EvidenceState | str, wide: float = 60, **measures: float
 ) -> Candidate:
+    """Make a candidate 60 m high; of text as a state the looks are made."""
     looks = looks_of(state if state not in SAID else SAID[EvidenceState(state)])
     evidence = fold(looks, FoldOptions(), UNTIL)
     detector = "zhan/1" if kind is Kind.ZHAN else GROUND_DETECTOR
     outline = box(700_000 + left, 3_000_000, 700_000 + left + wide, 3_000_060)
-    own = {} if kind is Kind.ZHAN else {**GROUND, **measures}
+    own = measures if kind is Kind.ZHAN else {**GROUND, **measures}
     area = outline.area
     return Candidate(
         kind, "c", outline, "EPSG:32649", area, looks, evidence, 0.5, own, (), detector
@@ -130,3 +131,67 @@ def test_a_look_counts_once_and_the_own_verdict_goes_first() -> None:
     assert [k.seen for k in one.looks] == [Seen.HIT, Seen.HIT, Seen.MISS, Seen.HIT]
     assert [k.certain for k in one.looks] == [False, True, True, False]
     assert one.evidence.state is MORE
+
+
+def test_pieces_that_came_together_are_one_object() -> None:
+    large, piece = candidate(Kind.JIAN, 0, "mhhh", wide=200), candidate(Kind.DUI, 210, "m-hh")
+    (one,), gone = one_problem_of([piece, large])
+    assert gone == 1
+    assert one.area_m2 == pytest.approx(15_600, rel=0.01)
+    assert one.evidence.state is SURE
+    # A gap wider than a pixel and a half may be seen.
+    apart = candidate(Kind.DUI, 220, "m-hh")
+    assert one_problem_of([large, apart]) == ([large, apart], 0)
+
+
+def test_a_later_piece_is_growth_unless_it_is_the_larger() -> None:
+    old, rim = candidate(Kind.DUI, 0, "mhhh--"), candidate(Kind.DUI, 60, "mmmhhh")
+    (one,), gone = one_problem_of([old, rim])
+    assert gone == 1
+    assert one.evidence.first_seen == old.evidence.first_seen
+    new = candidate(Kind.DUI, 60, "mmmhhh", wide=300)
+    assert one_problem_of([old, new]) == ([old, new], 0)
+
+
+def test_a_pond_and_its_spoil_are_one_pit() -> None:
+    pond = candidate(Kind.CAI, 0, "mhhh", wet_share=1.0, kind_cai=1.0, kind_dui=0.0, kind_jian=0.0)
+    spoil = candidate(Kind.JIAN, 60, "mhhh", wide=50)
+    (one,), _ = one_problem_of([spoil, pond])
+    assert one.kind is Kind.CAI
+    assert one.measures["kind_cai"] == pytest.approx(0.545, abs=0.01)
+
+
+def test_the_toe_of_a_large_heap_is_no_fill() -> None:
+    toe, heap = candidate(Kind.ZHAN, 0, "mhhh"), candidate(Kind.DUI, 60, "mhhh", wide=600)
+    (one,), _ = one_problem_of([toe, heap])
+    assert one.kind is Kind.DUI
+    assert "kind_zhan" not in one.measures
+    # Nothing says that they came together: two problems.
+    late = candidate(Kind.ZHAN, 0, "mmmmhhh")
+    assert one_problem_of([late, heap]) == ([late, heap], 0)
+
+
+def test_a_bridge_takes_its_ramps_and_stays_on_watch() -> None:
+    span = candidate(Kind.ZHAN, 60, "muuuu", strip=1.0)
+    ramps = [candidate(Kind.JIAN, 0, "mhhh", wide=20), candidate(Kind.JIAN, 160, "mhhh", wide=20)]
+    (one,), gone = one_problem_of([*ramps, span])
+    assert gone == 2
+    assert one.evidence.state is MORE
+    assert not any(k.certain for k in one.looks if k.seen is Seen.HIT)
+    for other in (
+        candidate(Kind.JIAN, 200, "mhhh", wide=20),  # too far
+        candidate(Kind.JIAN, 160, "mmmmmhhh", wide=20),  # came later
+    ):
+        assert one_problem_of([span, other]) == ([span, other], 0)
+    plain = candidate(Kind.ZHAN, 60, "muuuu", strip=0.0)
+    assert one_problem_of([plain, ramps[1]]) == ([plain, ramps[1]], 0)
+
+
+def test_a_fill_beside_a_pier_is_no_bridge() -> None:
+    fill, pier = candidate(Kind.ZHAN, 0, "mhhh"), candidate(Kind.JIAN, 60, "muuu", 20, strip=1.0)
+    (one,), _ = one_problem_of([fill, pier])
+    assert one.evidence.state is SURE
+    deck = candidate(Kind.JIAN, 60, "mhhh", wide=200, strip=1.0)
+    (other,), _ = one_problem_of([candidate(Kind.ZHAN, 0, "mhh"), deck])
+    assert other.evidence.state is MORE
+    assert other.measures["strip"] == 1

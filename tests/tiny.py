@@ -152,7 +152,7 @@ def source(images: Path) -> dict[str, Any]:
 
 def outputs(folder: Path) -> dict[str, bytes]:
     latest = folder / "out" / "latest"
-    names = ("cases.geojson", "watch.geojson", "not_observed.geojson")
+    names = ("cases.geojson", "watch.geojson", "suppressed.geojson", "not_observed.geojson")
     return {n: (latest / n).read_bytes() for n in names}
 
 

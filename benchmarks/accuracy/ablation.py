@@ -155,7 +155,7 @@ def section(by_seed: Sequence[Sequence[Mapping[str, Any]]]) -> Section:
     rows: list[tuple[str | int | float | None, ...]] = []
     base: tuple[int, int, int] | None = None
     for k, guard in enumerate(GUARDS):
-        scored = [score_seed(results[k]) for results in by_seed]
+        scored = [score_seed(results[k], layers=False) for results in by_seed]
         fates = asked(scored)
         large = [f for f in fates if f.area_m2 >= 1000]
         small = [f for f in fates if f.area_m2 < 1000]

@@ -8,22 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from benchmarks.accuracy.report import Section, Table
 from benchmarks.accuracy.simulated.scoring import Entry, Scored
-from benchmarks.accuracy.stats import wilson
-from pipeline.adjudicate.calibration import BetaMap, Calibration
+from pipeline.adjudicate import fitting
+from pipeline.adjudicate.calibration import Calibration
 from pipeline.io.settings import load_model
 from pipeline.model import Kind
 
 FILE = Path(__file__).resolve().parents[2] / "config" / "confidence.yaml"
 BIN = 200  # entries of a bin that is held against the goal
 _KIND_BIN = 60
-_PULL = 1.0  # how strongly a kind is drawn to what all kinds together say [1 / variance]
 _DETECTORS = ("ground/1", "zhan/1")
-Reals = NDArray[np.float64]
 
 
 def entries_of(scored: Iterable[Scored]) -> list[Entry]:
@@ -32,39 +28,14 @@ def entries_of(scored: Iterable[Scored]) -> list[Entry]:
 
 
 def fit(entries: Sequence[Entry], basis: str) -> Calibration:
-    """Fit one map to all entries, then one per kind that is drawn to it.
+    """Fit the maps of all kinds, for the detectors of the simulation.
 
     Raises
     ------
     ValueError
         With fewer than 50 entries: nothing can be said.
     """
-    if len(entries) < 50:
-        raise ValueError(f"{len(entries)} entries are too few to calibrate; 50 are needed")
-    common = _fit(entries, np.array([0.0, 1.0, 1.0, 1.0]), 0.05)
-    kinds: dict[Kind, BetaMap] = {}
-    for kind in Kind:
-        own = [e for e in entries if e.kind == kind.value]
-        offset, low, high, step = (round(float(v), 4) for v in _fit(own, common, _PULL))
-        kinds[kind] = BetaMap(offset=offset, low=low, high=high, confirmed=step)
-    return Calibration(basis=basis, detectors=_DETECTORS, kinds=kinds)
-
-
-def _fit(entries: Sequence[Entry], centre: Reals, pull: float) -> Reals:
-    """Maximise the likelihood with a normal prior around ``centre``."""
-    if not entries:
-        return centre
-    s = np.clip(np.array([e.score for e in entries]), 1e-3, 1 - 1e-3)
-    step = np.array([float(e.confirmed) for e in entries])
-    x = np.column_stack([np.ones(len(s)), np.log(s), -np.log(1 - s), step])
-    sign = np.where([e.true for e in entries], 1.0, -1.0)
-
-    def loss(w: Reals) -> float:
-        likelihood = np.logaddexp(0, -sign * (x @ w)).sum()
-        return float(likelihood + pull / 2 * ((w - centre) ** 2).sum())
-
-    bounds = [(-20, 20), (0, 20), (0, 20), (-20, 20)]
-    return np.asarray(minimize(loss, centre, method="L-BFGS-B", bounds=bounds).x)
+    return fitting.fit(entries, basis, _DETECTORS)
 
 
 def confidence_of(entry: Entry, calibration: Calibration | None) -> float:
@@ -77,16 +48,7 @@ def reliability(
     entries: Sequence[Entry], calibration: Calibration | None, least: int
 ) -> list[tuple[int, float, float, tuple[float, float]]]:
     """Sort by confidence into bins of ``least`` or more; (n, confidence, share true, interval)."""
-    ordered = sorted(entries, key=lambda e: confidence_of(e, calibration))
-    n_bins = max(1, len(ordered) // least)
-    out: list[tuple[int, float, float, tuple[float, float]]] = []
-    for part in np.array_split(np.arange(len(ordered)), n_bins):
-        own = [ordered[int(i)] for i in part]
-        if own:
-            told = float(np.mean([confidence_of(e, calibration) for e in own]))
-            hits = sum(e.true for e in own)
-            out.append((len(own), told, hits / len(own), wilson(hits, len(own))))
-    return out
+    return fitting.reliability(entries, lambda e: confidence_of(e, calibration), least)
 
 
 def _table(

@@ -23,10 +23,12 @@ from benchmarks.accuracy.matching import pairs_of, suspected_at
 from benchmarks.accuracy.real_objects import FINE, Thing, outline_mask
 from benchmarks.accuracy.real_scene import CRS
 from benchmarks.accuracy.real_series import FIRST
+from pipeline.adjudicate.visit import rank_visits
 from pipeline.errors import SiluanError
 from pipeline.grid import reproject
 from pipeline.ledger import open_ledger
 from pipeline.model import Case
+from pipeline.publish import split_cases
 from pipeline.run import RunRequest, run_workflow
 
 HERE = Path(__file__).resolve().parents[2]
@@ -77,6 +79,7 @@ class Outcome:
     false: tuple[FalseCase, ...]
     watch_other: int
     record: dict[str, Any]
+    visits: tuple[bool, ...] = ()  # by the order of visits: does the place lie on an object
 
 
 class Refused(Exception):  # noqa: N818 - an answer of the program and no fault of ours
@@ -205,7 +208,19 @@ def score(
     other = sum(
         1 for c in live if c not in told and _lies_on(c, things).split(":")[-1] not in names
     )
-    return Outcome(tuple(verdicts), false, other, record)
+    return Outcome(tuple(verdicts), false, other, record, _visits(live, objects))
+
+
+def _visits(live: Sequence[Case], objects: Sequence[Truth]) -> tuple[bool, ...]:
+    """Tell of every place on watch, in the order of visits, whether an object is there."""
+    watch = split_cases(live).watch
+    newest = max((k.on for c in live for k in c.looks), default=None)
+    until = {} if newest is None else {c.corridor_id: newest for c in watch}
+    order = sorted(rank_visits(watch, until).items(), key=lambda item: item[1].rank)
+    shapes_ = {c.case_id: c.polygon for c in watch}
+    return tuple(
+        any(_overlap(t.polygon, shapes_[name])[0] > 0.02 for t in objects) for name, _ in order
+    )
 
 
 def _overlap(a: BaseGeometry, b: BaseGeometry) -> tuple[float, float]:

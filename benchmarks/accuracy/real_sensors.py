@@ -53,7 +53,8 @@ def measure(data: Path, out: Path) -> Section:
         "such pictures are only compared with each other (see the pictures above) and nothing they "
         "show is certain."
     )
-    tables = (Table("By sensor", columns, tuple(rows), note), _sparse(outcomes[-2:]))
+    few = outcomes[-2:]
+    tables = (Table("By sensor", columns, tuple(rows), note), _sparse(few), _visits(few))
     return Section("real_sensors", title, tables, numbers)
 
 
@@ -104,6 +105,27 @@ def _sparse(outcomes: Sequence[Outcome | str]) -> Table:
         "looks of history nothing is certain: all of it is 待核, for a flight or a visit."
     )
     return Table("Sparse mode", ("kind", "objects", "suspected", "on watch"), tuple(rows), note)
+
+
+def _visits(outcomes: Sequence[Outcome | str]) -> Table:
+    """Say how many of the first places of the order of visits hold an object."""
+    rows: list[tuple[Cell, ...]] = []
+    for i, outcome in enumerate(o for o in outcomes if not isinstance(o, str)):
+        for n in (5, 10, len(outcome.visits)):
+            first = outcome.visits[:n]
+            rows.append(
+                (f"series {i + 1}", len(first), sum(first), counted(sum(first), len(first)))
+            )
+    note = (
+        "A place counts if it overlaps an object. What a team gains by the order is the share of "
+        "the first places over that of all."
+    )
+    return Table(
+        "Sparse mode, order of visits",
+        ("series", "first places", "objects", "share"),
+        tuple(rows),
+        note,
+    )
 
 
 if __name__ == "__main__":

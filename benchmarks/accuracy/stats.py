@@ -7,16 +7,9 @@ from collections.abc import Sequence
 
 from scipy import stats
 
+from pipeline.adjudicate.intervals import wilson
 
-def wilson(hits: int, of: int, level: float = 0.95) -> tuple[float, float]:
-    """Give Wilson's interval of a share; (0, 1) where nothing was tried."""
-    if of == 0:
-        return 0.0, 1.0
-    z = float(stats.norm.ppf((1 + level) / 2))
-    p, d = hits / of, 1 + z * z / of
-    middle = (p + z * z / (2 * of)) / d
-    half = z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of)) / d
-    return max(0.0, middle - half), min(1.0, middle + half)
+__all__ = ["counted", "median", "median_interval", "poisson", "rate", "share", "wilson"]
 
 
 def poisson(count: int, exposure: float, level: float = 0.95) -> tuple[float, float]:

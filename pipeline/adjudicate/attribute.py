@@ -1,25 +1,23 @@
 """Where a case lies: chainage, bank, county, township, reservoir, management area.
 
 Pure. What the office has not supplied stays null or *unknown*; what cannot be told within the
-accuracy of a line or a boundary is not told.
+accuracy of a line or a boundary is not told. What permits and known works say is ``screen``'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
 from typing import Literal
 
 import shapely
 from pydantic import BaseModel, ConfigDict, Field
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.grid import metric_crs, reproject
-from pipeline.model import Attribution, Corridor, LayerArea, PermitRef
-
-_LONLAT = "EPSG:4326"
+from pipeline.adjudicate.areas import LONLAT, AreaIndex, Covering, Spot
+from pipeline.grid import reproject
+from pipeline.model import Attribution, Corridor, LayerArea
 
 
 class AttributeOptions(BaseModel):
@@ -39,36 +37,21 @@ class AttributeOptions(BaseModel):
     named_share: float = Field(default=0.05, ge=0, le=1, description="smaller shares go unnamed")
 
 
-@dataclass(frozen=True)
-class _Covering:
-    """An area that covers a part of a case."""
-
-    area: LayerArea
-    share: float  # 0..1 of the case
-
-
 @dataclass
 class Attributor:
-    """Answers for the cases of a run; layers are indexed once.
+    """Answers for the cases of a run.
 
     Parameters
     ----------
     corridors : mapping
         By id; a case of another corridor gets no chainage.
-    layers : mapping of kind to areas
-        A kind that is missing was not supplied.
+    areas : AreaIndex
+        The office's layers.
     """
 
     corridors: Mapping[str, Corridor]
-    layers: Mapping[str, Sequence[LayerArea]]
+    areas: AreaIndex
     options: AttributeOptions = field(default_factory=AttributeOptions)
-    _moved: dict[tuple[int, str], BaseGeometry] = field(
-        default_factory=dict[tuple[int, str], BaseGeometry], init=False, repr=False
-    )
-
-    @cached_property
-    def _trees(self) -> dict[str, shapely.STRtree]:
-        return {k: shapely.STRtree([a.geometry for a in v]) for k, v in self.layers.items()}
 
     def __call__(
         self, corridor_id: str, polygon: BaseGeometry, crs: str, on: date | None = None
@@ -79,25 +62,21 @@ class Attributor:
         ----------
         polygon : geometry in ``crs``, m
         on : date, optional
-            Day on which it was first seen, for permits.
+            Day on which it was first seen, for no-mining periods.
         """
-        lonlat = reproject(polygon, crs, _LONLAT)
-        metric = metric_crs(lonlat.centroid.x, lonlat.centroid.y)
-        case = reproject(lonlat, _LONLAT, metric)
+        spot = Spot.of(polygon, crs)
         corridor = self.corridors.get(corridor_id)
         found = Attribution()
         if corridor is not None:
-            found = _along(found, corridor, case, metric)
-        found = self._admin(found, lonlat, case, metric)
-        found = self._inside(found, lonlat, case, metric)
-        return self._rules(found, lonlat, case, (metric, on))
+            found = _along(found, corridor, spot)
+        found = self._admin(found, spot)
+        found = self._inside(found, spot)
+        return self._rules(found, spot, on)
 
-    def _admin(
-        self, found: Attribution, lonlat: BaseGeometry, case: BaseGeometry, metric: str
-    ) -> Attribution:
+    def _admin(self, found: Attribution, spot: Spot) -> Attribution:
         notes = list(found.notes)
-        counties = _by(self._covering("counties", lonlat, case, metric), "code")
-        towns = _by(self._covering("townships", lonlat, case, metric), "name")
+        counties = _by(self.areas.covering("counties", spot), "code")
+        towns = _by(self.areas.covering("townships", spot), "name")
         for what, parts in (("跨县", counties), ("跨乡镇", towns)):
             named = [p for p in parts if p.share >= self.options.named_share]
             if len(named) > 1:
@@ -117,18 +96,19 @@ class Attributor:
             notes=tuple(notes),
         )
 
-    def _inside(
-        self, found: Attribution, lonlat: BaseGeometry, case: BaseGeometry, metric: str
-    ) -> Attribution:
+    def _inside(self, found: Attribution, spot: Spot) -> Attribution:
         """Say whether a case lies in the management area, where the boundary is exact enough."""
         o = self.options
-        near = self._near("boundary", lonlat, case, metric, o.boundary_near_m)
+        near = self.areas.near("boundary", spot, o.boundary_near_m)
         if not near:
-            why = ("附近没有管理范围线",) if "boundary" in self.layers else ()
+            why = ("附近没有管理范围线",) if "boundary" in self.areas.layers else ()
             return replace(found, notes=(*found.notes, *why))
         # Cut first: a boundary is a hundred kilometres long, and it is about to be buffered.
+        case = spot.outline
         frame = case.buffer(10 * o.boundary_m + 100).bounds
-        area = shapely.union_all([shapely.clip_by_rect(self._in(a, metric), *frame) for a in near])
+        area = shapely.union_all(
+            [shapely.clip_by_rect(self.areas.metric(a, spot), *frame) for a in near]
+        )
         share = case.intersection(area).area / case.area
         sure = case.intersection(area.buffer(-o.boundary_m)).area
         answer: Literal["yes", "no", "unknown"] = "unknown"
@@ -144,28 +124,17 @@ class Attributor:
             found,
             in_management_area=answer,
             boundary_used="legal",
+            boundary_verified=all(a.trusted for a in near),
             notes=(*found.notes, *notes),
         )
 
-    def _rules(
-        self,
-        found: Attribution,
-        lonlat: BaseGeometry,
-        case: BaseGeometry,
-        rest: tuple[str, date | None],
-    ) -> Attribution:
-        """Name the zone, the no-mining area and the permit that cover a case; facts, no ruling."""
-        metric, on = rest
-        zones = _by(self._covering("zones", lonlat, case, metric), "zone")
-        bans = self._covering("no-mining", lonlat, case, metric)
-        permits = self._covering("permits", lonlat, case, metric)
-        covering = [p.area for p in permits if p.share >= self.options.share]
-        valid = [a for a in covering if on is None or _valid(a, on)]
-        chosen = max(valid or covering, key=lambda a: str(a.fields.get("to")), default=None)
+    def _rules(self, found: Attribution, spot: Spot, on: date | None) -> Attribution:
+        """Name the zone, the no-mining area and the moorings of a case; facts, no ruling."""
+        zones = _by(self.areas.covering("zones", spot), "zone")
+        bans = self.areas.covering("no-mining", spot)
         notes = list(found.notes)
-        if chosen is not None and not valid:
-            notes.append(f"许可 {chosen.fields.get('id')} 在首次发现之日无效")
-        notes += self._beside(lonlat, case, metric)
+        moored = (a.fields for a in self.areas.near("vessels", spot, self.options.vessel_m))
+        notes += sorted(f"紧邻采砂船停泊点：{f.get('name') or f.get('id')}" for f in moored)
         forbidding = [b.area for b in bans if b.share >= self.options.share]
         seasonal = [b for b in forbidding if on is None or _in_season(b, on)]
         ban = next(iter(seasonal or forbidding), None)
@@ -175,59 +144,18 @@ class Attributor:
             found,
             zone=zones[0].area.fields.get("zone") if zones else None,
             no_mining=None if ban is None else no_mining_text(ban),
-            permit=None if chosen is None else _permit(chosen),
             notes=tuple(notes),
         )
 
-    def _beside(self, lonlat: BaseGeometry, case: BaseGeometry, metric: str) -> list[str]:
-        """Name works, structures and moorings that a case touches; facts, no ruling."""
-        notes: list[str] = []
-        for kind, word, metres in (
-            ("works", "已批准工程", self.options.boundary_m),
-            ("existing", "既有建筑物", self.options.boundary_m),
-            ("vessels", "采砂船停泊点", self.options.vessel_m),
-        ):
-            for area in self._near(kind, lonlat, case, metric, metres):
-                f = area.fields
-                when = f"，{f['from']} 至 {f['to']}" if f.get("from") else ""
-                notes.append(f"紧邻{word}：{f.get('name') or f.get('id') or '未命名'}{when}")
-        return sorted(notes)
 
-    def _in(self, area: LayerArea, metric: str) -> BaseGeometry:
-        key = (id(area), metric)
-        if key not in self._moved:
-            self._moved[key] = reproject(area.geometry, _LONLAT, metric)
-        return self._moved[key]
-
-    def _near(
-        self, kind: str, lonlat: BaseGeometry, case: BaseGeometry, metric: str, metres: float
-    ) -> list[LayerArea]:
-        if kind not in self._trees:
-            return []
-        box = shapely.box(*lonlat.buffer(metres / 50_000).bounds)  # generous, at any latitude here
-        hits = sorted(int(i) for i in self._trees[kind].query(box))
-        areas = [self.layers[kind][i] for i in hits]
-        return [a for a in areas if self._in(a, metric).distance(case) <= metres]
-
-    def _covering(
-        self, kind: str, lonlat: BaseGeometry, case: BaseGeometry, metric: str
-    ) -> list[_Covering]:
-        """Give the areas of a kind that cover a part of a case, the largest part first."""
-        areas = self._near(kind, lonlat, case, metric, 0.0)
-        parts = [
-            _Covering(a, case.intersection(self._in(a, metric)).area / case.area) for a in areas
-        ]
-        named = (p for p in parts if p.share > 0)
-        return sorted(named, key=lambda p: (-p.share, str(sorted(p.area.fields.items(), key=str))))
-
-
-def _along(found: Attribution, corridor: Corridor, case: BaseGeometry, metric: str) -> Attribution:
+def _along(found: Attribution, corridor: Corridor, spot: Spot) -> Attribution:
     """Add chainage and bank from the centreline, to the accuracy of the corridor."""
+    case, metric = spot.outline, spot.crs
     found = replace(found, reservoir_zh=corridor.name_zh if corridor.water == "reservoir" else None)
     if corridor.centreline_wgs84 is None or not corridor.downstream_known:
         return found
     exact = corridor.centreline_accuracy_m or corridor.accuracy_m
-    line = shapely.line_merge(reproject(corridor.centreline_wgs84, _LONLAT, metric))
+    line = shapely.line_merge(reproject(corridor.centreline_wgs84, LONLAT, metric))
     point = case.centroid
     at = line.project(point)
     bank: Literal["left", "right"] | None = None
@@ -276,20 +204,11 @@ def in_period(start: str, end: str, day: date) -> bool:
     return start <= text <= end if start <= end else text >= start or text <= end
 
 
-def _by(parts: Iterable[_Covering], key: str) -> list[_Covering]:
+def _by(parts: Iterable[Covering], key: str) -> list[Covering]:
     """Join the parts of areas that have the same value, such as a county in several pieces."""
-    joined: dict[str, _Covering] = {}
+    joined: dict[str, Covering] = {}
     for part in parts:
         value = str(part.area.fields.get(key))
         known = joined.get(value)
         joined[value] = replace(known, share=known.share + part.share) if known else part
     return sorted(joined.values(), key=lambda p: (-p.share, str(p.area.fields.get(key))))
-
-
-def _valid(area: LayerArea, on: date) -> bool:
-    return str(area.fields.get("from")) <= on.isoformat() <= str(area.fields.get("to"))
-
-
-def _permit(area: LayerArea) -> PermitRef:
-    f = area.fields
-    return PermitRef(str(f.get("id")), f.get("from"), f.get("to"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import date
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -38,6 +39,40 @@ class BetaMap(BaseModel):
         return 1 / (1 + math.exp(-logit))
 
 
+class Counts(BaseModel):
+    """Outcomes that a map was fitted on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    true: int = Field(ge=0)
+    false: int = Field(ge=0)
+
+
+class Bin(BaseModel):
+    """Entries of like confidence, told by maps that had not seen them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entries: int = Field(ge=1)
+    confidence: float = Field(ge=0, le=1, description="mean that was told")
+    share: float = Field(ge=0, le=1, description="that was true")
+    low: float = Field(ge=0, le=1, description="end of its interval at 95 %")
+    high: float = Field(ge=0, le=1)
+
+
+class Provenance(BaseModel):
+    """Where a proposed calibration comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str = Field(description="day and the ledger's number of events")
+    made_on: date = Field(description="in the office's zone")
+    ledger_events: int = Field(ge=0, description="how far the ledger had come")
+    fitted_on: Mapping[str, Counts] = Field(description="by kind and detector, 'dui ground/1'")
+    left_out: Mapping[str, int] = Field(description="decided cases by why they were not used")
+    reliability: tuple[Bin, ...] = Field(description="cross-validated")
+
+
 class Calibration(BaseModel):
     """Maps by kind, and what they were fitted on."""
 
@@ -48,6 +83,9 @@ class Calibration(BaseModel):
         min_length=1, description="detectors whose cases it speaks of; others stay uncalibrated"
     )
     kinds: Mapping[Kind, BetaMap] = Field(description="map of each kind")
+    provenance: Provenance | None = Field(
+        default=None, description="of one that was proposed from verdicts"
+    )
 
 
 def calibrated(case: Case, calibration: Calibration | None) -> float | None:

@@ -16,7 +16,9 @@ from pipeline.adjudicate.attribute import AttributeOptions
 from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.evidence import FoldOptions, fold, one_per_pass
 from pipeline.adjudicate.score import ScoreOptions, confidence
+from pipeline.adjudicate.screen import ScreenOptions
 from pipeline.adjudicate.tracks import LinkOptions, Track
+from pipeline.adjudicate.visit import VisitOptions
 from pipeline.grid import geodesic_area_m2
 from pipeline.model import Candidate, Grid, Look, Seen
 
@@ -30,6 +32,12 @@ class AdjudicateOptions(BaseModel):
     fold: FoldOptions = Field(default=FoldOptions(), description="when looks confirm and expire")
     place: AttributeOptions = Field(
         default=AttributeOptions(), description="how exact a place must be"
+    )
+    screen: ScreenOptions = Field(
+        default=ScreenOptions(), description="what the office's layers explain"
+    )
+    visit: VisitOptions = Field(
+        default=VisitOptions(), description="which places on watch deserve a visit first"
     )
     score: ScoreOptions = Field(default=ScoreOptions(), description="uncalibrated confidence")
     calibration: Calibration | None = Field(

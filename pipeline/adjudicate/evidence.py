@@ -146,6 +146,25 @@ def lasting(
     return out
 
 
+def doubtful(looks: Iterable[Look]) -> list[Look]:
+    """Let no hit be certain: only all dates together show what explains the object."""
+    return [replace(k, certain=k.certain and k.seen is not Seen.HIT) for k in looks]
+
+
+def came_with(looks: Iterable[Look], since: datetime, rank: float, within: timedelta) -> bool:
+    """Tell whether the water stood as high as ``rank`` when an object came to be there.
+
+    That is from the last clear look before ``since`` (UTC, its first sighting) at which it was not
+    there up to that sighting, and at most ``within`` before it. Drift wood and what hangs in it
+    come to rest as a flood falls (Ruiz-Villanueva 2016, doi:10.1002/2015RG000514); nobody fills
+    land by the water level.
+    """
+    ordered = sorted((k for k in looks if k.on <= since), key=lambda k: (k.on, k.pass_id))
+    gone = [i for i, k in enumerate(ordered) if k.seen is Seen.MISS]
+    between = [k for k in ordered[gone[-1] if gone else 0 :] if k.on >= since - within]
+    return any(k.level_rank is not None and k.level_rank >= rank for k in between)
+
+
 def describe_transitions(options: FoldOptions | None = None) -> str:
     """Give the table of transitions, for the documentation and for a puzzled reader."""
     o = options or FoldOptions()

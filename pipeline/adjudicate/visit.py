@@ -9,12 +9,11 @@ a budget for inspections; it is an order and no probability.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.model import Case, Kind, Seen
+from pipeline.model import Case, Kind, Seen, Visit
 
 _DAY = timedelta(days=1)
 
@@ -36,15 +35,6 @@ class VisitOptions(BaseModel):
     few_looks: int = Field(
         default=8, ge=1, le=100, description="clear looks of history below which nothing is certain"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One place in the order of visits."""
-
-    rank: int  # 1 is first, within its corridor's run
-    score: float  # 0..zone_weight^2, for ordering only
-    why: tuple[str, ...]  # what keeps it on watch, Chinese, for the reader
 
 
 def rank_visits(

@@ -18,7 +18,9 @@ layers_app = typer.Typer(
     help="The office's own layers: boundaries, zones, permits, counties and others.",
 )
 
-_KINDS = "boundary, zones, no-mining, permits, works, existing, counties, townships, vessels"
+_KINDS = (
+    "boundary, zones, no-mining, permits, works, existing, history, counties, townships, vessels"
+)
 Config = Annotated[Path, typer.Option(help="The office's folder: corridors, layers, water.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
@@ -60,7 +62,10 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
         Path | None, typer.Option(help="Lines in degrees that the layer's outlines should follow.")
     ] = None,
     accept_offset: Annotated[
-        str | None, typer.Option(help="Name of whoever answers for a suspicious position.")
+        str | None,
+        typer.Option(
+            help="Name of whoever answers for a position that is suspicious or cannot be checked."
+        ),
     ] = None,
     config: Config = Path("config"),
     debug: Debug = False,

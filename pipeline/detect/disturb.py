@@ -14,6 +14,8 @@ What can look like one and is none:
   green again within a season, and straw and brash are not as bare as a heap. Ground no brighter
   than bare cropland here is certain only where it is bare while it should be green, and once it
   has stayed so for :attr:`DisturbOptions.wait_soil_days`;
+* the rim of a bare shore is brighter at a level that its season had not seen: bare ground that was
+  bare before, at the water's edge, must be thicker than the shift;
 * roads and levees are long and thin: never certain;
 * a bridge goes on as a narrow strip over the water (:func:`goes_out`): never certain.
 """
@@ -31,13 +33,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
 from pipeline.detect.change import BRIGHT, NDVI, WATER, Flags, Surface
-from pipeline.detect.objects import Pixels, Rejection, Shape, measure, ring
+from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting
 
 MARGIN_PX = 32
 """Margin around an object's box that :func:`examine` needs in its view [px]."""
 
+_LOST, _LOST_Z = 0.2, 3.0  # NDVI, and its deviation, that a pixel of one felling has lost
 _PUDDLES = 0.2  # share of water from which an object may be a flooded field
 _RAY_PX = 36  # how far from an object a strip over water is looked for
 _FLANK_PX = 3.0  # a strip has water this far on both sides
@@ -132,6 +135,8 @@ def examine(
     wet = numbers["wet_share"] >= 0.5
     if wet and _is_shore(mask, surface, o):
         return Rejection("a shore that the level or a shift of the image explains", True, n)
+    if not wet and _is_rim(mask, surface, numbers, o):
+        return Rejection("a rim of bare shore no wider than a shift of the image", True, n)
     # Where no field is known, whatever has the spectrum of soil may be one.
     soil = not wet and not numbers["bright"] >= region.soil_ceiling
     soil &= not numbers.get("bare", np.inf) < o.soil_index  # without the index it may be soil
@@ -226,6 +231,25 @@ def _is_shore(mask: NDArray[np.bool_], surface: Surface, o: DisturbOptions) -> b
     return int(np.count_nonzero(core)) < max(o.min_pixels, mask.sum() / 4)
 
 
+def _is_rim(
+    mask: NDArray[np.bool_], surface: Surface, numbers: dict[str, float], o: DisturbOptions
+) -> bool:
+    """Tell bare ground at the water's edge that only looks brighter, and is as thin as a shift.
+
+    Where plants were lost a shore cannot explain it; where bare ground was bare before, the mixed
+    pixels of a level that was not seen in this season can.
+    """
+    if numbers["z_ndvi"] <= -o.lighter_z:
+        return False
+    shore = (surface.state == Ground.WET) | ~surface.land
+    if not (ring(mask, 1) & shore).any():
+        return False
+    radius = int(min(3, max(1, np.ceil(2 * surface.residual_px))))
+    solid = ndimage.binary_erosion(mask | shore, np.ones((2 * radius + 1,) * 2))
+    core = np.asarray(solid, bool) & mask
+    return int(np.count_nonzero(core)) < max(o.min_pixels, mask.sum() / 4)
+
+
 def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str, float]:
     surface = marked.surface
     seen, z = surface.seen[:, mask], marked.z[:, mask]
@@ -244,7 +268,7 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "bar_share": float(np.count_nonzero(surface.bar[mask])) / shape.pixels,
         "bright": float(np.median(seen[BRIGHT])),
         "ndvi": float(np.median(seen[NDVI])),
-        "barest_ndvi": float(np.median(seen[NDVI][inner])),
+        "barest_ndvi": _barest(mask, seen[NDVI][inner], marked),
         "water": float(np.median(seen[WATER])),
         "expected_ndvi": float(np.median(surface.expected[NDVI][mask])),
         "z_bright": float(np.median(z[BRIGHT])),
@@ -253,6 +277,25 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "shore_px": near,
         "looks": float(np.median(surface.looks[mask])),
     }
+
+
+def _barest(mask: NDArray[np.bool_], inner: Float, marked: Marked) -> float:
+    """Give the NDVI of all that lost its green with the object, off its edge.
+
+    An object is made of pixels that are bare; of a felled wood whose brash is barer in one half,
+    only that half. The rest has lost its green too, and hangs together with it.
+    """
+    surface, greener = marked.surface, marked.z[NDVI]
+    with np.errstate(invalid="ignore"):
+        lost = (surface.expected[NDVI] - surface.seen[NDVI] >= _LOST) & (greener <= -_LOST_Z)
+    lost &= surface.ground & (surface.state != Ground.WET)
+    labels = label(mask | lost)
+    whole = np.isin(labels, np.unique(labels[mask])) & (lost | mask)
+    off_edge = np.asarray(ndimage.binary_erosion(whole, np.ones((3, 3))), bool)
+    off_edge &= surface.state != Ground.WET
+    if np.count_nonzero(off_edge) < max(4, np.count_nonzero(mask) / 4):
+        return float(np.median(inner))
+    return float(np.median(surface.seen[NDVI][off_edge]))
 
 
 def _inner(mask: NDArray[np.bool_], ndvi: Float, dry: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -210,6 +210,8 @@ def _unusable(index: int, level: Level, cut: Cut, o: ExpectOptions) -> str:
         return "outside all reaches"
     if np.isnan(level.rank):
         return "too few clear pixels to tell the level"
+    if cut.spread > o.level.max_spread:
+        return "the level may be lower than any that was seen, or far higher"
     if level.misfit > o.level.max_misfit:
         return "the water seen contradicts every level"
     if cut.partial == N_BINS - 1 and cut.share < o.dry_out:

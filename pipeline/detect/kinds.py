@@ -28,6 +28,9 @@ class KindOptions(BaseModel):
     bar_weight: float = Field(
         default=0.75, ge=0, le=1, description="share of 乱采 in a bare object on a bar"
     )
+    pond_share: float = Field(
+        default=0.3, gt=0, le=0.5, description="share of lasting water that makes it a pit"
+    )
     growth: float = Field(
         default=1.6, ge=1, le=10, description="last over first area of what grows by loads"
     )
@@ -56,7 +59,8 @@ def kind_scores(
         return float(np.median(values)) if values else float("nan")
 
     wet, bar = middle("wet_share"), middle("bar_share")
-    dig = wet + (1 - wet) * bar * o.bar_weight
+    pond = min(1.0, wet / (2 * o.pond_share))  # no roof and no heap holds water
+    dig = pond + (1 - pond) * bar * o.bar_weight
     dry = 1 - dig
     roof = _roof(middle("bare"), middle("rectangularity"), _growth(measures), o)
     scores = {Kind.CAI: dig, Kind.DUI: dry * (1 - roof), Kind.JIAN: dry * roof}

@@ -29,6 +29,9 @@ N_BINS = 32
 UNSEEN = 255
 """Bin code of a pixel that history never saw clearly."""
 
+_BAND_PX = 200  # of ground that is wet at some levels, without which all levels say the same
+_NEARLY, _SLACK = 1.5, 0.01  # contradictions, over the least and of the band, that are no worse
+
 _WET, _DRY, _GREEN = int(Ground.WET), int(Ground.DRY), int(Ground.GREEN)
 
 
@@ -51,6 +54,12 @@ class LevelOptions(BaseModel):
         gt=0,
         le=0.5,
         description="dates that contradict their own level more are not used",
+    )
+    max_spread: int = Field(
+        default=9,
+        ge=1,
+        le=32,
+        description="nor are dates that fit so many bins as well as a level below all seen",
     )
 
 
@@ -129,6 +138,7 @@ class Cut:
     share: float
     contradict: int  # pixels above that are not wet, and below that are
     voters: int  # clear ever-wet pixels
+    spread: int  # bins up to the highest that would do as well as a level below all seen
 
 
 def fit_cut(hist: NDArray[np.int64]) -> Cut:
@@ -149,10 +159,30 @@ def fit_cut(hist: NDArray[np.int64]) -> Cut:
     cost = np.where(dry + wet > 0, above + below, np.iinfo(np.int64).max)
     voters = int((dry + wet)[1:].sum())
     if voters == 0:
-        return Cut(n_bins - 1, 0.0, 0, 0)
+        return Cut(n_bins - 1, 0.0, 0, 0, 0)
     partial = int(np.flatnonzero(cost == cost.min())[-1])  # of equals the lowest level
     share = float(wet[partial] / (dry[partial] + wet[partial]))
-    return Cut(partial, share, int(cost[partial]), voters)
+    return Cut(partial, share, int(cost[partial]), voters, _spread(hist))
+
+
+def _spread(hist: NDArray[np.int64]) -> int:
+    """Count the bins between a level below all that were seen and the highest that fits as well.
+
+    Ground never seen dry may be dark and wet, and pass for water in every bin: the cost is flat
+    then, and its least value an accident. What the ends contradict is the same for all levels, or
+    nearly so, and says nothing. 0 where the level is surely one of those that were seen.
+    """
+    dry, wet = hist[1:, 0].copy(), hist[1:, 1]
+    dry[-1] = 0
+    band = int(hist[1:-1].sum())
+    if band < _BAND_PX:
+        return 0
+    cost = np.cumsum(dry[::-1])[::-1] - dry + np.cumsum(wet) - wet
+    near = np.flatnonzero(
+        (hist[1:].sum(axis=1) > 0) & (cost <= _NEARLY * cost.min() + _SLACK * band)
+    )
+    lowest = near.size and near[-1] == cost.size - 1
+    return int(near[-1] - near[0]) if lowest else 0
 
 
 def fit_level(hist: NDArray[np.int64], options: LevelOptions | None = None) -> Level:

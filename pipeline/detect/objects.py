@@ -12,6 +12,8 @@ from scipy.sparse import csgraph
 
 Int = NDArray[np.int32]
 
+_ARC_PX = 3  # of a bank or of water beside an object
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -135,6 +137,28 @@ def ring(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     """Pixels outside ``mask`` within ``radius`` (chessboard) of it."""
     grown = np.asarray(ndimage.maximum_filter(mask, 2 * radius + 1, mode="constant"), bool)
     return grown & ~mask
+
+
+def closes(mask: NDArray[np.bool_], land: NDArray[np.bool_], wet: NDArray[np.bool_]) -> bool:
+    """Tell whether an object ties two banks together and has water on both sides.
+
+    Going round it at a distance of two pixels (mixed pixels lie nearer), land and water must take
+    turns at least twice; arcs of fewer than three pixels do not count.
+
+    Parameters
+    ----------
+    mask, land, wet : bool (H, W)
+        The object, ground that stands without it, and water.
+    """
+    round_it = ring(mask, 2) & ~ring(mask, 1)
+
+    def arcs(own: NDArray[np.bool_], between: NDArray[np.bool_]) -> int:
+        labels = label(round_it & (own | between))
+        sizes = np.bincount(labels[round_it & own], minlength=1)[1:]
+        return int(np.count_nonzero(sizes >= _ARC_PX))
+
+    unclear = ~land & ~wet
+    return arcs(wet, np.zeros_like(wet)) >= 2 and arcs(land, unclear) >= 2
 
 
 def spans(mask: NDArray[np.bool_], land: NDArray[np.bool_], shape: Shape) -> bool:

@@ -60,7 +60,8 @@ class WaterOptions(BaseModel):
         default=0.4,
         ge=0.2,
         le=0.8,
-        description="vegetation that may be afloat or hide what is below",
+        description="vegetation that may be afloat or hide what is below; less of it where green "
+        "and SWIR are still those of water",
     )
 
 
@@ -133,7 +134,8 @@ def ground_state(
     Returns
     -------
     uint8 (..., H, W)
-        WET, DRY, GREEN; UNKNOWN where not clear, NaN, or the score is within the band.
+        WET, DRY, GREEN; UNKNOWN where not clear, NaN, or the score is within the band. What
+        :func:`bright_over_water` marks is never DRY.
     """
     o = options or WaterOptions()
     s = water_score(bands, o) if score is None else score
@@ -143,10 +145,38 @@ def ground_state(
         state = np.full(s.shape, Ground.UNKNOWN, np.uint8)
         state[s >= o.unknown_band] = Ground.WET
         land = s <= -o.unknown_band
+        over_water = land & bright_over_water(bands, o)
         state[land & (ndvi < o.green_ndvi)] = Ground.DRY
         state[land & (ndvi >= o.green_ndvi)] = Ground.GREEN
+        state[over_water] = np.where(ndvi[over_water] > o.ndvi_max, Ground.GREEN, Ground.UNKNOWN)
     state[~clear | ~np.isfinite(s)] = Ground.UNKNOWN
     return state
+
+
+def bright_over_water(bands: Mapping[str, Float], options: WaterOptions) -> NDArray[np.bool_]:
+    """Mark what is too bright in the near infrared for water and lets its SWIR be seen.
+
+    Bare ground, dry or wet, reflects more at 1.6 µm than in green, or more than ``swir_max``. Where
+    neither holds, a thin mat of plants floats on water (a third of hyacinth over silt has an NDVI
+    of 0.35), or there is ice, snow or glint: MNDWI was made to stay positive over such water (Xu
+    2006, doi:10.1080/01431160600589179). Nothing is marked without ``swir16``.
+
+    Parameters
+    ----------
+    bands : mapping of float32 (..., H, W)
+        Reflectance, see :func:`water_score`.
+
+    Returns
+    -------
+    bool (..., H, W)
+        Of use where the score says that it is no open water.
+    """
+    green, swir = bands["green"], bands.get("swir16")
+    if swir is None:
+        return np.zeros(green.shape, np.bool_)
+    floor = np.float32(options.floor)
+    index = (green - swir) / _positive(green + swir + floor) - np.float32(options.threshold)
+    return np.asarray((index >= options.unknown_band) & (swir <= options.swir_max))
 
 
 def _positive(denominator: Float) -> Float:

@@ -6,6 +6,9 @@ level, a plant, a vessel or a bridge explains is rejected with that reason, and 
 cannot be told apart from a receding shore is *unknown*: an area to count, not a sighting. What only
 geometry, and not the pixels' own history at lower levels, calls water never makes a certain one.
 
+What ties two banks together with water on both sides is a bridge or a dam, however wide SWIR makes
+its deck: the measure ``closes`` says so date by date, and what they say together decides later.
+
 Bare ground in open water, touching no shore, is most often a vessel, a raft or a shoal: small ones
 are rejected, large ones (land reclaimed as an island) are kept but never certain. On a bar, which
 is ground at lower levels, an island is most often a heap of spoil: it is kept whatever its size,
@@ -32,7 +35,7 @@ from pipeline.detect.expect import (
     never_wet,
 )
 from pipeline.detect.level import N_BINS
-from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring, spans
+from pipeline.detect.objects import Pixels, Rejection, Shape, closes, label, measure, ring, spans
 from pipeline.detect.recession import CLIP_PX, HALO_PX, percentile_of, tally_recession
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting, Window
@@ -51,6 +54,7 @@ WINDOW_MARGIN_PX = HALO_PX + 40
 """Margin around an object's box that :func:`examine` needs in its view [px]."""
 
 _ON_BAR = 0.5  # share of an object from which it stands on a bar
+_DECK_PX = 7.0  # a deck of one or two pixels, as SWIR of 20 m blurs it
 _LOCAL_PX = 40  # shore this near to an object is its own comparison
 
 
@@ -79,13 +83,38 @@ class ZhanOptions(BaseModel):
         "up to the shore, comes from geometry; half of it must be certain",
     )
     afloat_max_px: int = Field(
-        default=60, ge=4, description="objects in open water up to this are rejected"
+        default=60,
+        ge=4,
+        description="objects in open water up to this are rejected; at a shore, what may be boats "
+        "or debris is no larger",
     )
     island_days: float = Field(
         default=90.0,
         ge=0,
         le=400,
-        description="an island on a bar must have outlasted boats and flood debris [d]",
+        description="an island on a bar, what came to a shore with high water, and what looks "
+        "like a deck, must have outlasted boats and flood debris [d]",
+    )
+    drift_elongation: float = Field(
+        default=2.5, ge=1, le=10, description="length over width from which it may be a drift line"
+    )
+    deck_index: float = Field(
+        default=0.02,
+        ge=-1,
+        le=0.4,
+        description="BSI below which a shore's new ground may be decks and hulls",
+    )
+    high_water: float = Field(
+        default=0.05,
+        ge=0,
+        le=0.5,
+        description="share of the history's looks whose level is high water, which leaves debris",
+    )
+    high_water_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=200,
+        description="what is first seen this long after high water may be debris [d]",
     )
     green_share: float = Field(
         default=0.5,
@@ -171,6 +200,7 @@ def examine(
     firm = grounded or bar >= _ON_BAR
     certain = bool(enough) and firm and not deep and looks >= o.sparse_below
     numbers |= {"bar_share": bar, "island": float(not grounded)}
+    numbers["closes"] = float(_closes(mask, shape, view, found, o))
     numbers["wait_days"] = 0.0 if grounded else o.island_days
     reach = int(np.bincount(view.reach[mask]).argmax())
     numbers |= {"level_rank": rest.days[reach].level.rank, "deep": float(deep), "looks": looks}
@@ -223,6 +253,22 @@ def _harmless(
     if slim and spans(mask, land, shape):
         return Rejection("spans the channel: a bridge, a weir or a pontoon", False, n)
     return None
+
+
+def _closes(
+    mask: NDArray[np.bool_], shape: Shape, view: View, found: Expected, o: ZhanOptions
+) -> bool:
+    """Tell a strip of dry ground from bank to bank, however short the water left it.
+
+    SWIR sees 20 m and darkens for another one, so a deck of one pixel is dry over six of them, and
+    over a narrow arm as wide as it is long.
+    """
+    land = is_land(view.state) & ~mask & ~found.wet
+    # A bar in the channel is no bank: spoil that ties it to one is no bridge.
+    labels = label(land)
+    land &= np.isin(labels, np.unique(labels[land & never_wet(view.base.bins)]))
+    narrow = shape.width_px <= min(_DECK_PX, o.span_width_max_px)
+    return narrow and closes(mask, land, view.state == Ground.WET)
 
 
 def _grounded(mask: NDArray[np.bool_], view: View) -> bool:

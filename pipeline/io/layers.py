@@ -101,7 +101,7 @@ class OfficeLayer:
             digest.update(shapely.to_wkb(f.geometry, byte_order=1))
             digest.update(repr(sorted(f.fields.items())).encode())
         for s in self.record.sources:
-            digest.update(s.position.position.encode())
+            digest.update(f"{s.position.position}{s.position.accepted_by or ''}".encode())
         return digest.hexdigest()[:16]
 
 
@@ -147,11 +147,15 @@ def load_layers(folder: Path) -> dict[str, OfficeLayer]:
 
 
 def areas_of(layers: Mapping[str, OfficeLayer]) -> dict[str, list[LayerArea]]:
-    """Give layers as attribution wants them; a position that was not checked is not verified."""
+    """Give layers as adjudication wants them; a position that was not checked is not verified."""
     found: dict[str, list[LayerArea]] = {}
     for kind, layer in layers.items():
         good = {s.source for s in layer.record.sources if s.position.position == "agrees"}
-        found[kind] = [LayerArea(f.geometry, f.fields, f.source in good) for f in layer.features]
+        by = {s.source: s.position.accepted_by for s in layer.record.sources}
+        found[kind] = [
+            LayerArea(f.geometry, f.fields, f.source in good, by.get(f.source))
+            for f in layer.features
+        ]
     return found
 
 

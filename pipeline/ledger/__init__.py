@@ -3,18 +3,24 @@
 from pipeline.ledger.interface import LedgerStore
 from pipeline.ledger.lifecycle import Event, Judgement, LedgerContext
 from pipeline.ledger.match import MatchOptions
+from pipeline.ledger.people import Changes, Command, Edit, Refusal
 from pipeline.ledger.plan import unmatched
-from pipeline.ledger.service import LedgerResult, apply
+from pipeline.ledger.service import LedgerResult, apply, change
 from pipeline.ledger.sqlite import open_ledger
 
 __all__ = [
+    "Changes",
+    "Command",
+    "Edit",
     "Event",
     "Judgement",
     "LedgerContext",
     "LedgerResult",
     "LedgerStore",
     "MatchOptions",
+    "Refusal",
     "apply",
+    "change",
     "open_ledger",
     "unmatched",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.model import (
@@ -16,8 +17,11 @@ from pipeline.model import (
     EvidenceState,
     Kind,
     Look,
+    PeopleRecord,
     PermitRef,
+    Ruling,
     Seen,
+    Spoken,
     Status,
 )
 
@@ -27,6 +31,10 @@ def dump_case(case: Case) -> str:
     body = {f.name: getattr(case, f.name) for f in dataclasses.fields(case) if f.name != "polygon"}
     body["evidence"] = dataclasses.asdict(case.evidence)
     body["attribution"] = dataclasses.asdict(case.attribution) if case.attribution else None
+    body["ruling"] = dataclasses.asdict(case.ruling) if case.ruling else None
+
+    body["people"] = dataclasses.asdict(case.people) if case.people else None
+    body["traced"] = None if case.traced is None else shapely.to_wkb(case.traced, hex=True)
     body["looks"] = [dataclasses.asdict(look) for look in case.looks]
     return json.dumps(body, default=_plain, ensure_ascii=False, sort_keys=True, allow_nan=False)
 
@@ -43,14 +51,33 @@ def load_case(text: str, polygon: BaseGeometry) -> Case:
         body[name] = tuple(body[name])
     if body.get("attribution"):
         body["attribution"] = _attribution(body["attribution"])
+    if body.get("ruling"):
+        body["ruling"] = _ruling(body["ruling"])
+
+    if body.get("people"):
+        body["people"] = _people(body["people"])
+    if body.get("traced"):
+        body["traced"] = shapely.from_wkb(body["traced"])
     looks = tuple(_look(look) for look in body.pop("looks"))
     return Case(polygon=polygon, evidence=Evidence(**evidence), looks=looks, **body)
 
 
 def _attribution(found: dict[str, Any]) -> Attribution:
-    found["permit"] = PermitRef(**found["permit"]) if found["permit"] else None
+    found.pop("permit", None)  # of ledgers from before there was a ruling
     found["notes"] = tuple(found["notes"])
     return Attribution(**found)
+
+
+def _ruling(found: dict[str, Any]) -> Ruling:
+    found["permit"] = PermitRef(**found["permit"]) if found["permit"] else None
+    found["spoken"] = tuple(Spoken(**s) for s in found["spoken"])
+    return Ruling(**found)
+
+
+def _people(found: dict[str, Any]) -> PeopleRecord:
+    for name in ("on", "due"):
+        found[name] = date.fromisoformat(found[name]) if found[name] else None
+    return PeopleRecord(**found)
 
 
 def _look(look: dict[str, Any]) -> Look:
@@ -59,6 +86,6 @@ def _look(look: dict[str, Any]) -> Look:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # a datetime too
         return value.isoformat()
     return dict(value)  # a Mapping that is not a dict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -13,8 +13,12 @@ from pipeline.model import Case
 class LedgerTransaction(Protocol):
     """One run's reading and writing; all of it becomes visible, or nothing."""
 
-    def cases(self) -> tuple[Case, ...]:
-        """Give the whole projection, by case id."""
+    def cases(self, only: Collection[str] | None = None) -> tuple[Case, ...]:
+        """Give the whole projection, or the cases of some ids, by case id."""
+        ...
+
+    def events(self, only: Collection[str] | None = None) -> tuple[Event, ...]:
+        """Give all events, or those of some case ids, oldest first."""
         ...
 
     def write(self, changed: Sequence[Case], events: Sequence[Event], /) -> None:
@@ -31,12 +35,12 @@ class LedgerStore(Protocol):
         """Open the transaction of a run; it commits when left without an error."""
         ...
 
-    def cases(self) -> tuple[Case, ...]:
-        """Give the whole projection, by case id."""
+    def cases(self, only: Collection[str] | None = None) -> tuple[Case, ...]:
+        """Give the whole projection, or the cases of some ids, by case id."""
         ...
 
-    def events(self) -> tuple[Event, ...]:
-        """Give all events, oldest first."""
+    def events(self, only: Collection[str] | None = None) -> tuple[Event, ...]:
+        """Give all events, or those of some case ids, oldest first."""
         ...
 
     def revisions(self, case_id: str) -> tuple[Case, ...]:

@@ -16,7 +16,18 @@ from typing import Protocol
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.model import Attribution, Candidate, Case, Evidence, EvidenceState, Look, Seen, Status
+from pipeline.grid import reproject
+from pipeline.model import (
+    Attribution,
+    Candidate,
+    Case,
+    Evidence,
+    EvidenceState,
+    Look,
+    Ruling,
+    Seen,
+    Status,
+)
 
 
 class Fold(Protocol):
@@ -55,6 +66,7 @@ class LedgerContext:
     until: Mapping[str, datetime] = field(default_factory=dict[str, datetime])  # UTC newest pass
     areas: Mapping[str, BaseGeometry] = field(default_factory=dict[str, BaseGeometry])  # WGS 84
     attribute: Callable[[Case], Attribution] | None = None  # adjudicate's, with its layers bound
+    screen: Callable[[Case], Ruling] | None = None  # likewise; sees the case where it was placed
 
     def evidence(self, corridor_id: str, looks: tuple[Look, ...]) -> Evidence:
         """Fold looks; nobody's silence is counted beyond the corridor's newest pass."""
@@ -69,8 +81,11 @@ class Event:
     case_id: str
     revision: int  # of the case after it
     run_id: str
-    as_of: datetime  # UTC end of the run's period; never the wall clock
-    what: str  # opened kind evidence status merged absorbed lost found proposed revised
+    # UTC: of a run the end of its period, never the wall clock; of people when they said it
+    as_of: datetime
+    # opened kind evidence status merged absorbed lost found proposed screened revised; of people
+    # also outline external said
+    what: str
     old: str | None = None
     new: str | None = None
     detail: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -147,7 +162,22 @@ def update_case(
         merged_from=tuple(sorted(merged)),
         produced=True,
     )
-    return settle(case, weigh(after, looks, context), context)
+    return settle(case, weigh(keep_corrections(case, after), looks, context), context)
+
+
+def keep_corrections(before: Case, after: Case) -> Case:
+    """Give back what people corrected: imagery does not argue about it."""
+    said = before.people
+    if said is None:
+        return after
+    if said.kind_fixed:
+        after = replace(after, kind=before.kind)
+    if said.outline_fixed:
+        traced = reproject(after.polygon, after.crs, before.crs)
+        after = replace(
+            after, polygon=before.polygon, crs=before.crs, area_m2=before.area_m2, traced=traced
+        )
+    return after
 
 
 def look_again(
@@ -182,10 +212,12 @@ def absorb(case: Case, survivor: str, context: LedgerContext) -> Case:
 
 
 def place(before: Case | None, case: Case, context: LedgerContext) -> Case:
-    """Give the case where today's layers put it; ``before`` is what the run found."""
+    """Give the case where today's layers put it, and what they say; ``before``: as it was found."""
     if context.attribute is None:
         return case
     placed = replace(case, attribution=context.attribute(case))
+    if context.screen is not None:
+        placed = replace(placed, ruling=context.screen(placed))
     if before is None or before.revision != case.revision:
         return placed  # this run has counted the revision up already
     return settle(case, placed, context)
@@ -246,7 +278,7 @@ def propose(status: Status, state: EvidenceState) -> str | None:
 def settle(before: Case, after: Case, context: LedgerContext) -> Case:
     """Count the revision up if a reader can see the change; otherwise keep all but the looks."""
     if content(before) == content(after):
-        return replace(before, looks=after.looks)
+        return replace(before, looks=after.looks, traced=after.traced)
     return replace(
         after,
         revision=before.revision + 1,
@@ -269,14 +301,17 @@ def content(case: Case) -> tuple[object, ...]:
         case.score,
         tuple(sorted(case.measures.items())),
         (case.detector, case.parent, case.merged_from, case.merged_into),
-        (case.produced, case.proposal, case.external_id, case.attribution),
+        (case.produced, case.proposal, case.external_id, case.attribution, case.ruling),
+        case.people,
     )
 
 
 def events_between(before: Case | None, after: Case, context: LedgerContext) -> list[Event]:
     """Name what changed from one revision to the next; empty if the revision is the same."""
     if before is None:
-        return [_event(after, context, "opened", None, after.evidence.state.value)]
+        opened = [_event(after, context, "opened", None, after.evidence.state.value)]
+        screened = [_event(after, context, "screened", None, _screened(after))]
+        return opened + screened if after.suppressed else opened
     if before.revision == after.revision:
         return []
     named = [
@@ -286,10 +321,15 @@ def events_between(before: Case | None, after: Case, context: LedgerContext) -> 
         ("merged", ",".join(before.merged_from), ",".join(after.merged_from)),
         ("absorbed", before.merged_into, after.merged_into),
         ("proposed", before.proposal, after.proposal),
+        ("screened", _screened(before), _screened(after)),
         ("lost" if before.produced else "found", str(before.produced), str(after.produced)),
     ]
     events = [_event(after, context, what, old, new) for what, old, new in named if old != new]
     return events or [_event(after, context, "revised", None, None)]
+
+
+def _screened(case: Case) -> str:
+    return case.ruling.word if case.ruling else "kept"
 
 
 def _event(

@@ -121,7 +121,7 @@ def pairs_of(
         known = [j for j, k in enumerate(cases) if k.corridor_id == corridor]
         if not known:
             continue
-        shapes = [reproject(cases[j].polygon, cases[j].crs, crs) for j in known]
+        shapes = [reproject(cases[j].seen_polygon, cases[j].crs, crs) for j in known]
         tree = shapely.STRtree(shapes)
         polygons = np.array([candidates[i].polygon for i in mine], dtype=object)
         # Centroids lie inside the hulls, so hulls further apart than the tolerance cannot match.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.io.failpoints import failpoint
 from pipeline.ledger.interface import LedgerStore
 from pipeline.ledger.lifecycle import Event, LedgerContext
 from pipeline.ledger.match import MatchOptions
+from pipeline.ledger.people import Changes, Command, Edit, Refusal, apply_edits
 from pipeline.ledger.plan import Plan, plan
 from pipeline.model import Candidate, Case, Look
 
@@ -57,6 +58,40 @@ def apply(
     failpoint("ledger.after_commit")
     log.info("ledger: %s", ", ".join(f"{k} {v}" for k, v in done.counts.items()))
     return _result(done)
+
+
+def change(
+    store: LedgerStore,
+    edits: Sequence[Edit],
+    command: Command,
+    *,
+    partial: bool = False,
+    bad: Sequence[Refusal] = (),
+) -> Changes:
+    """Bring what people say into the ledger, in one transaction.
+
+    Parameters
+    ----------
+    partial : bool
+        Apply the good edits where some are refused; otherwise any refusal leaves all as it was.
+    bad : sequence of Refusal
+        What could not be read as an edit; refused like what the ledger does not allow.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk is full; the ledger is as it was before.
+    """
+    names = {edit.case_id for edit in edits}
+    with store.transaction(_before_commit) as transaction:
+        known = {case.case_id: case for case in transaction.cases(names)}
+        done = apply_edits(known, edits, command, transaction.events(names))
+        done = replace(done, refused=(*bad, *done.refused))
+        if done.refused and not partial:
+            return Changes(unchanged=done.unchanged, refused=done.refused)
+        transaction.write(done.cases, done.events)
+    failpoint("ledger.after_commit")
+    return done
 
 
 def _before_commit() -> None:

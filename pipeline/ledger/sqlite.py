@@ -8,11 +8,11 @@ file in the same process.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import shapely
 import sqlalchemy as sa
@@ -29,6 +29,8 @@ from pipeline.ledger.lock import hold, refuse_network_share
 from pipeline.model import Case
 
 SCHEMA_VERSION = "1"
+
+_Query: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 
 _tables = sa.MetaData()
 
@@ -96,12 +98,20 @@ class SqliteTransaction:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def cases(self) -> tuple[Case, ...]:
-        """Give the whole projection, by case id."""
-        rows = self._connection.execute(
-            sa.select(cases.c.body, cases.c.geometry).order_by(cases.c.case_id)
-        )
-        return tuple(load_case(body, shapely.from_wkb(wkb)) for body, wkb in rows)
+    def cases(self, only: Collection[str] | None = None) -> tuple[Case, ...]:
+        """Give the whole projection, or the cases of some ids, by case id."""
+        query = sa.select(cases.c.body, cases.c.geometry).order_by(cases.c.case_id)
+        rows = [r for q in _narrowed(query, cases.c.case_id, only) for r in self._rows(q)]
+        return tuple(load_case(r["body"], shapely.from_wkb(r["geometry"])) for r in rows)
+
+    def events(self, only: Collection[str] | None = None) -> tuple[Event, ...]:
+        """Give all events, or those of some case ids, oldest first."""
+        query = sa.select(events).order_by(events.c.seq)
+        rows = [r for q in _narrowed(query, events.c.case_id, only) for r in self._rows(q)]
+        return tuple(_event(dict(row)) for row in sorted(rows, key=lambda row: row["seq"]))
+
+    def _rows(self, query: _Query) -> Sequence[sa.RowMapping]:
+        return self._connection.execute(query).mappings().all()
 
     def write(self, changed: Sequence[Case], new_events: Sequence[Event]) -> None:
         """Keep changed cases, their new revisions, and append events."""
@@ -141,16 +151,15 @@ class SqliteLedger:
             yield SqliteTransaction(connection)
             before_commit()
 
-    def cases(self) -> tuple[Case, ...]:
-        """Give the whole projection, by case id."""
+    def cases(self, only: Collection[str] | None = None) -> tuple[Case, ...]:
+        """Give the whole projection, or the cases of some ids, by case id."""
         with self._connect() as connection:
-            return SqliteTransaction(connection).cases()
+            return SqliteTransaction(connection).cases(only)
 
-    def events(self) -> tuple[Event, ...]:
-        """Give all events, oldest first."""
+    def events(self, only: Collection[str] | None = None) -> tuple[Event, ...]:
+        """Give all events, or those of some case ids, oldest first."""
         with self._connect() as connection:
-            rows = connection.execute(sa.select(events).order_by(events.c.seq)).mappings().all()
-        return tuple(_event(dict(row)) for row in rows)
+            return SqliteTransaction(connection).events(only)
 
     def revisions(self, case_id: str) -> tuple[Case, ...]:
         """Give all revisions of a case as they were delivered, oldest first."""
@@ -241,6 +250,14 @@ def _prepare_connection(connection: Any, _record: Any) -> None:
 
 def _begin_immediate(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _narrowed(query: _Query, column: sa.Column[Any], only: Collection[str] | None) -> list[_Query]:
+    """Ask for some ids in parts that the database takes; for all of them at once."""
+    if only is None:
+        return [query]
+    ids = sorted(set(only))
+    return [query.where(column.in_(ids[i : i + 500])) for i in range(0, len(ids), 500)]
 
 
 def _row(case: Case) -> dict[str, Any]:

@@ -39,13 +39,17 @@ _COSTS = {
     LayerKind.BOUNDARY: "in_management_area is unknown for every case: 四乱 exists only inside it",
     LayerKind.ZONES: "zone is null",
     LayerKind.NO_MINING: "no_mining is null",
-    LayerKind.PERMITS: "permit is null: permitted sites look like any other",
-    LayerKind.WORKS: "no reason says that a case lies in authorised works",
-    LayerKind.EXISTING: "no reason says that a case lies at a known bridge, weir or sluice",
+    LayerKind.PERMITS: "permit is null: permitted sites are reported like any other",
+    LayerKind.WORKS: "authorised works (levees, dams, restoration) are reported as cases",
+    LayerKind.EXISTING: "known bridges, weirs and sluices are not told from new ones",
+    LayerKind.HISTORY: "places that were judged before are reported again",
     LayerKind.COUNTIES: "county_code and county_zh are null: nobody knows whose case it is",
     LayerKind.TOWNSHIPS: "township_code and township_zh are null",
     LayerKind.VESSELS: "no reason says that a case lies at a mooring",
 }
+
+
+_SCREENING = (LayerKind.PERMITS, LayerKind.WORKS, LayerKind.EXISTING, LayerKind.HISTORY)
 
 
 def examine(checkup: Checkup) -> list[Finding]:
@@ -177,10 +181,16 @@ def _layers(checkup: Checkup) -> Iterator[Finding]:
 
 def _layer(layer: OfficeLayer, name: str, today: date) -> Iterator[Finding]:
     for source in layer.record.sources:
-        if (
-            source.position.position == "unverified"
-            and KINDS[LayerKind(layer.record.kind)].place != "none"
-        ):
+        unchecked = source.position.position == "unverified"
+        if unchecked and layer.record.kind in _SCREENING:
+            yield Finding(
+                "layers",
+                f"{name}: nobody vouches for the position of {source.source}",
+                "its areas are named in reasons, and no case is put aside by them",
+                f"Import {source.file} again with --accept-offset NAME of whoever answers for it, "
+                "or with --reference LINES",
+            )
+        elif unchecked and KINDS[LayerKind(layer.record.kind)].place != "none":
             yield Finding(
                 "layers",
                 f"{name}: the position of {source.source} is unverified",
@@ -190,7 +200,7 @@ def _layer(layer: OfficeLayer, name: str, today: date) -> Iterator[Finding]:
         if source.position.position == "accepted":
             yield Finding(
                 "layers",
-                f"{name}: {source.position.accepted_by} accepted a suspicious position of "
+                f"{name}: {source.position.accepted_by} answers for the position of "
                 f"{source.source}",
                 source.position.detail,
                 "Ask for a file whose datum is known",
@@ -214,7 +224,7 @@ def _expired(layer: OfficeLayer, name: str, today: date) -> Iterator[Finding]:
         yield Finding(
             "layers",
             f"{name}: {len(over)} of {len(layer.features)} have run out: {shown}",
-            "permit and reasons go on naming a paper that is no longer valid",
+            "they explain no case that is seen after their end",
             "Import the renewed list if they were renewed",
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-Parse = Literal["text", "date", "month-day", "number", "county", "township"]
+Parse = Literal["text", "date", "month-day", "number", "county", "township", "after"]
 Place = Literal["hold", "follow", "shore", "none"]
 
 
@@ -22,6 +22,7 @@ class LayerKind(StrEnum):
     PERMITS = "permits"
     WORKS = "works"
     EXISTING = "existing"
+    HISTORY = "history"
     COUNTIES = "counties"
     TOWNSHIPS = "townships"
     VESSELS = "vessels"
@@ -122,13 +123,38 @@ KINDS: dict[LayerKind, KindSpec] = {
                 FieldSpec("id", ("id", "permit_id", "许可证号", "证号", "xkzh"), required=True),
                 _NAME,
                 FieldSpec("holder", ("holder", "持证人", "被许可人", "单位")),
+                FieldSpec("what", ("what", "许可事项", "许可类型", "许可内容", "xksx")),
                 _FROM,
                 _TO,
             ),
             key="id",
         ),
-        KindSpec(LayerKind.WORKS, "在建或已批准工程", False, "none", (_NAMED, _FROM, _TO)),
+        KindSpec(
+            LayerKind.WORKS,
+            "在建或已批准工程",
+            False,
+            "none",
+            (
+                _NAMED,
+                _FROM,
+                _TO,
+                FieldSpec("after", ("after", "完工后", "完工后处置", "工后处置"), parse="after"),
+            ),
+        ),
         KindSpec(LayerKind.EXISTING, "既有建筑物", False, "none", (_NAME,)),
+        KindSpec(
+            LayerKind.HISTORY,
+            "历史问题",
+            True,
+            "none",
+            (
+                FieldSpec("id", ("id", "编号", "问题编号", "wtbh"), required=True),
+                FieldSpec("verdict", ("verdict", "结论", "认定结论", "认定", "rdjl")),
+                FieldSpec("on", ("on", "认定日期", "复核日期", "日期", "rdrq"), parse="date"),
+                _NAME,
+            ),
+            key="id",
+        ),
         KindSpec(
             LayerKind.COUNTIES,
             "县级行政区",

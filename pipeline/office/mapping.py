@@ -135,6 +135,18 @@ def read_month_day(text: str) -> str | None:
         return None
 
 
+def _after(text: str) -> str | None:
+    """Say what becomes of a work's product once it ended: stays or cleared."""
+    word = text.strip().lower()
+    for answer, words in (
+        ("cleared", r"clear|清退|恢复|拆除|临时|不保留"),
+        ("stays", r"stay|保留|永久"),
+    ):
+        if re.search(words, word):
+            return answer
+    return None
+
+
 def _number(text: str) -> str | None:
     try:
         return f"{float(text):g}"
@@ -163,6 +175,7 @@ _PARSERS: dict[Parse, Callable[[str], str | None]] = {
     "number": _number,
     "county": _code(6),
     "township": _code(9),
+    "after": _after,
 }
 _WANTED: dict[Parse, str] = {
     "text": "which is no text",
@@ -171,4 +184,5 @@ _WANTED: dict[Parse, str] = {
     "number": "which is no number",
     "county": "which is no code of six digits",
     "township": "which is no code of nine digits",
+    "after": "which is neither 保留 (stays) nor 清退 (cleared)",
 }

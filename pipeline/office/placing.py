@@ -42,7 +42,7 @@ def judge_position(
     shapes : sequence
         Lon/lat with the shift of the declared datum still in them.
     accepted_by : str, optional
-        Whoever answers for a suspicious position.
+        Whoever answers for a position that is suspicious, or that cannot be checked.
 
     Raises
     ------
@@ -53,11 +53,11 @@ def judge_position(
     if check.position == "agrees":
         return PositionRecord(position="agrees", detail=str(check))
     why = _suspicion(suspect, check)
-    if why is None:
-        return PositionRecord(position="unverified", detail=str(check))
-    what, datum = why
+    what, datum = why or (str(check), suspect.datum)
     if accepted_by:
         return PositionRecord(position="accepted", detail=what, accepted_by=accepted_by)
+    if why is None:
+        return PositionRecord(position="unverified", detail=what)
     raise ConfigurationError(
         f"{suspect.file} is declared {suspect.datum.value}, but {what}",
         f"Declare --datum {datum.value} if that is true; if the file is right after all, import it "

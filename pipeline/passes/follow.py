@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
-from pipeline.adjudicate.evidence import lasting
+from pipeline.adjudicate.evidence import came_with, doubtful, lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.detect.expect import (
     Baseline,
@@ -43,6 +43,7 @@ from pipeline.passes.watch import Epoch, Watched, WatchOptions
 DETECTOR = "zhan/1"
 _OUTLINE_MARGIN_PX = 12
 _SAME_LEVEL = 0.12  # ranks nearer than this show the same shore
+_STRIP = 0.4  # share of sightings that tie two banks together, from which it is a bridge
 _OUTLINE_LOOKS = 4  # looks before that make the medians of an outline
 _HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
 _RANK_NOISE = 0.01  # of the rank of a level
@@ -131,6 +132,7 @@ def relook(
             found = _looks_at(pixels, first, (benches, states), options)
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
             found = lasting(found, case.evidence.first_seen or start, wait, fold)
+            found = doubtful(found) if case.measures.get("strip") else found
         else:
             bench = benches.ground(first)
             found = relook_ground(site, bench, case, pixels, (options.watch.ground, fold))
@@ -178,6 +180,16 @@ class _Benches:
         """Give the quarter in which a track began, its ranks, and all dates against it."""
         epoch, ranks = next(e for e in reversed(self._epochs) if e[0].start <= when)
         return epoch, ranks, self._totals[epoch.start]
+
+    def high_water(self, site: Site, track: Track) -> float:
+        """Give the level rank from which the water is high where a track began; inf: never."""
+        share = self._zhan.high_water
+        box = _box((track.rows, track.cols))
+        reach = site.reach(box)[track.rows - box.row0, track.cols - box.col0]
+        index = int(np.bincount(reach).argmax())
+        own = self.of(track.first_on)[1][:, index]
+        own = own[np.isfinite(own)]
+        return float(np.quantile(own, 1 - share)) if share > 0 and own.size else float("inf")
 
     def _measure(self, epoch: Epoch) -> tuple[Totals, ...]:
         site, passes = self._site, self._looks.passes
@@ -227,9 +239,13 @@ def _candidate(
     states = data[1]
     options, until, since = how
     grid = site.store.grid
-    wait = _wait(track)
     found = _looks_at((track.rows, track.cols), track.first_on, data, options)
+    zhan = options.watch.zhan
+    leaves = _may_leave(data, track, (found, since), zhan)
+    wait = _wait(track, zhan, leaves=leaves)
     found = lasting(with_sightings(found, track), since, wait, options.adjudicate.fold)
+    strip = float(np.mean([s.measures["closes"] for s in track.sightings]) >= _STRIP)
+    found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
     candidate = assemble(
         track,
@@ -250,16 +266,55 @@ def _candidate(
         candidate,
         polygon=shape,
         area_m2=area,
-        measures=measures | {"wait_days": wait / timedelta(days=1)},
+        measures=measures | {"wait_days": wait / timedelta(days=1), "strip": strip},
         kind=next(iter(scores), Kind.ZHAN),
     )
 
 
-def _wait(track: Track) -> timedelta:
-    """Give how long an object must have stood: as long as most of its sightings ask."""
+def _wait(track: Track, options: ZhanOptions, *, leaves: bool) -> timedelta:
+    """Give how long an object must have stood: as long as most of its sightings ask.
+
+    What may be debris or boats (``leaves``) waits as an island does, wherever it lies.
+    """
     days = [s.measures["wait_days"] for s in track.sightings]
     most = sum(d > 0 for d in days) > len(days) / 2
-    return timedelta(days=max(days) if most else 0.0)
+    least = options.island_days if leaves else 0.0
+    return timedelta(days=max(least, max(days) if most else 0.0))
+
+
+def _may_leave(
+    data: tuple[_Benches, States],
+    track: Track,
+    looks: tuple[Sequence[Look], datetime],
+    options: ZhanOptions,
+) -> bool:
+    """Tell what may be debris or boats at a shore; ``looks`` end with the first sighting (UTC).
+
+    Neither is larger than what is taken for a vessel in open water, and drift wood lies in a line
+    along the shore.
+    """
+    if track.rows.size > options.afloat_max_px:
+        return False
+    benches, states = data
+    long = float(np.median([s.measures["elongation"] for s in track.sightings]))
+    within = timedelta(days=options.high_water_days)
+    high = benches.high_water(states.site, track)
+    debris = long >= options.drift_elongation and came_with(*looks, high, within)
+    return debris or _like_a_deck(states, track, options)
+
+
+def _like_a_deck(states: States, track: Track, options: ZhanOptions) -> bool:
+    """Tell the flat spectrum of decks and hulls from soil, sand and rubble; no without SWIR.
+
+    The barer quarter of the object is asked: at its edge water lowers the index.
+    """
+    values: list[float] = []
+    for s in track.sightings:
+        box = _box((s.rows, s.cols))
+        bare = states.features(s.pass_id, box, ("bare",))[0][s.rows - box.row0, s.cols - box.col0]
+        if np.isfinite(bare).any():
+            values.append(float(np.nanpercentile(bare, 75)))
+    return bool(values) and float(np.median(values)) < options.deck_index
 
 
 def _looks_at(
@@ -354,7 +409,7 @@ def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometr
     share = covered_share(was, middle(after), footprint)
     # What has grown since the water stood so high is known from newer hits, inside the object only.
     grown = covered_share(was, middle(newest), footprint)
-    share = np.where(footprint, np.fmax(share, grown), share)
+    share = np.where(footprint, np.fmax(share, grown), share).astype(np.float32)
     nothing = np.full(window.shape, np.nan, np.float32)
     return outline(nothing, 0.5 - share, footprint, grid.sub(window))
 

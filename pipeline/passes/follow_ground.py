@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
-from pipeline.adjudicate.evidence import FoldOptions, lasting
+from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
 from pipeline.detect.change import WATER, Surface
@@ -20,7 +20,8 @@ from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level import N_BINS
-from pipeline.detect.normal import Normal
+from pipeline.detect.normal import YEAR_DAYS, Normal
+from pipeline.detect.observe import Observed
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
 from pipeline.detect.waterline import outline
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
@@ -30,6 +31,8 @@ from pipeline.passes.ground import Looks, Site, Sparse
 
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
 _UNCLEAR = 0.06  # water scores nearer to zero than this are neither water nor land
+_YEAR = timedelta(days=YEAR_DAYS)
+_SEASON = timedelta(days=60)  # around the first sighting, in which earlier years are asked
 _BEFORE = timedelta(days=200)  # looks before the first sighting that say when it was not there
 
 Ranks = Sequence[NDArray[np.float32]]
@@ -69,8 +72,18 @@ def trait_of(measures: Mapping[str, float]) -> Trait:
     """Read the trait from the summed-up measures of a track or of a case."""
     values = np.array([measures[name] for name in MODELLED], np.float32)
     wait = timedelta(days=measures["wait_days"])
-    certain = measures["certain_share"] >= 0.5 and not measures["strip"]
+    certain = measures["certain_share"] >= 0.5 and not doubted(measures)
     return Trait(Signature(values), wait, certain)
+
+
+def doubted(measures: Mapping[str, float]) -> bool:
+    """Tell what all dates together show, whatever single ones said.
+
+    A bridge; a thing of the season; a road or a levee, of which a cloud over one end leaves what is
+    no line. Cases of earlier versions have no ``precedents``.
+    """
+    season = measures.get("precedents", 0.0)
+    return bool(measures["strip"] or season or measures["linear"] >= 0.5)
 
 
 def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
@@ -79,8 +92,20 @@ def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
     names = sorted(set.intersection(*(set(m) for m in each)))
     out = {n: round(float(np.median([m[n] for m in each])), 4) for n in names}
     out["certain_share"] = round(float(np.mean([s.certain for s in track.sightings])), 4)
-    scores = kind_scores(each, options.kinds)
+    scores = kind_scores(_by_pass(track), options.kinds)
     return out | {f"kind_{kind.value}": score for kind, score in scores.items()}
+
+
+def _by_pass(track: Track) -> list[dict[str, float]]:
+    """Sum up a track's measures date by date: a pond and its spoil may be apart on one of them."""
+    out: list[dict[str, float]] = []
+    for pass_id in track.pass_ids:
+        each = [s.measures for s in track.sightings if s.pass_id == pass_id]
+        areas = [m["area_m2"] for m in each]
+        names = sorted(set.intersection(*(set(m) for m in each)))
+        one = {n: float(np.average([m[n] for m in each], weights=areas)) for n in names}
+        out.append(one | {"area_m2": float(sum(areas))})
+    return out
 
 
 def ground_candidate(
@@ -95,13 +120,15 @@ def ground_candidate(
     measures = summed_up(track, options)
     pixels = (track.rows, track.cols)
     measures["strip"] = float(measures["wet_share"] < 0.5 and _is_bridge(site, bench, track))
+    precedents = precedents_of(site, bench, track, trait_of(measures), (how[2], options))
+    measures["precedents"] = float(precedents)
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
     found = lasting(with_sightings(found, track), how[2], trait.wait, how[0].fold)
-    if measures["strip"]:  # whatever single dates said: only all of them together show a bridge
-        found = [replace(k, certain=k.certain and k.seen is not Seen.HIT) for k in found]
+    if doubted(measures):
+        found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
-    kind = next(iter(kind_scores([s.measures for s in track.sightings], options.kinds)))
+    kind = next(iter(kind_scores(_by_pass(track), options.kinds)))
     candidate = assemble(
         replace(track, kind=kind),
         found,
@@ -136,6 +163,55 @@ def looks_at_ground(
     How long the object has stood by then is left to :func:`pipeline.adjudicate.evidence.lasting`.
     """
     first, options = how
+    since = first - _BEFORE
+    looks = _verdicts(site, bench, pixels, trait, (lambda p: p.acquired >= since, options))
+    return [
+        Look(
+            on=p.acquired,
+            pass_id=p.id,
+            sensor=p.sensor,
+            clear_share=round(verdict.clear_share, 4),
+            seen=verdict.seen,
+            certain=trait.certain or verdict.seen is not Seen.HIT,
+            level_rank=None if np.isnan(rank) else round(rank, 4),
+            residual_m=round(bench.looks.quality[p.id].residual_m, 2),
+        )
+        for p, verdict, rank in looks
+    ]
+
+
+def precedents_of(
+    site: Site, bench: Bench, track: Track, trait: Trait, how: tuple[datetime, GroundOptions]
+) -> int:
+    """Count looks of earlier years, in the season of the first sighting, that show the same.
+
+    A field is ploughed in its season, year by year, and for weeks only: a model of the year takes
+    those few looks for errors, but the looks themselves are there. Looks at which the place was a
+    sighting already are no precedents: what was cleared and comes back is no season.
+    """
+    first, options = how
+    flagged = bench.normals.quarter.states.flagged
+    own = set(zip(track.rows.tolist(), track.cols.tolist(), strict=True))
+
+    def wanted(p: Pass) -> bool:
+        years = round((first - p.acquired) / _YEAR)
+        if years < 1 or abs(first - p.acquired - years * _YEAR) > _SEASON:
+            return False
+        return not any(
+            own & set(zip(r.tolist(), c.tolist(), strict=True)) for r, c in flagged.get(p.id, ())
+        )
+
+    pixels = (track.rows, track.cols)
+    found = _verdicts(site, bench, pixels, trait, (wanted, options))
+    return sum(verdict.seen is Seen.HIT for _, verdict, _ in found)
+
+
+def _verdicts(
+    site: Site, bench: Bench, pixels: Sparse, trait: Trait,
+    how: tuple[Callable[[Pass], bool], GroundOptions],
+) -> Iterator[tuple[Pass, Observed, float]]:  # fmt: skip
+    """Judge the wanted looks at a place, each with the level rank of its reach."""
+    wanted, options = how
     window = _window(site, pixels)
     given = bench.normals.given(window)
     footprint = pixels_to_mask(*pixels, window)
@@ -143,27 +219,12 @@ def looks_at_ground(
     ashore = footprint & (given[1].bins < N_BINS - 1)
     footprint = ashore if ashore.any() else footprint
     reach = int(np.bincount(site.reach(window)[footprint]).argmax())
-    out: list[Look] = []
-
-    def wanted(p: Pass) -> bool:
-        return p.acquired >= first - _BEFORE
-
     for p, surface, ranks in bench.surfaces(window, wanted, given):
-        verdict = resemble(footprint, surface, trait.signature, options.resemble)
-        rank = float(ranks[reach])
-        out.append(
-            Look(
-                on=p.acquired,
-                pass_id=p.id,
-                sensor=p.sensor,
-                clear_share=round(verdict.clear_share, 4),
-                seen=verdict.seen,
-                certain=trait.certain or verdict.seen is not Seen.HIT,
-                level_rank=None if np.isnan(rank) else round(rank, 4),
-                residual_m=round(bench.looks.quality[p.id].residual_m, 2),
-            )
+        yield (
+            p,
+            resemble(footprint, surface, trait.signature, options.resemble),
+            float(ranks[reach]),
         )
-    return out
 
 
 def _is_bridge(site: Site, bench: Bench, track: Track) -> bool:

@@ -4,7 +4,8 @@ A fill begins on the bank, and its landward edge is changed ground. Two candidat
 both stand are one problem: the one with the better evidence stays, of equals the
 one in the water, whose case the level has proved, and takes the other's outline. Where that is
 changed ground the problem is 乱占 first, because land has grown into the water; what else it may be
-is kept. A pond beside a fill is another problem, and so is a heap many times its size.
+is kept. A pond beside a fill is another problem. So is a heap many times its size, but where both
+may have come on one day, and then what reaches the water is the heap's toe.
 
 Their looks are one evidence: where the level hides from one detector what stands there, the other
 may see it by its spectrum, and a date that both saw counts once.
@@ -19,13 +20,13 @@ from datetime import datetime, timedelta
 import numpy as np
 import shapely
 
-from pipeline.adjudicate.evidence import FoldOptions, fold, lasting
+from pipeline.adjudicate.evidence import FoldOptions, doubtful, fold, lasting
 from pipeline.grid import geodesic_area_m2
 from pipeline.model import Candidate, EvidenceState, Kind, Look, Seen
 from pipeline.passes.change import DETECTOR as GROUND
+from pipeline.passes.pieces import TOUCH_M, lead, pieces, ramps, together
 
 _FILL_SCORE = 0.6  # of 乱占 where changed ground goes on in the water
-_TOUCH_M = 15.0  # one and a half pixels: blurred edges of neighbours meet
 _LIKE_SIZE = 6.0  # changed ground beyond this times the fill that it touches is its own problem
 _RANK = {
     EvidenceState.EXPIRED: 0,
@@ -41,15 +42,53 @@ def one_problem(
 ) -> tuple[list[Candidate], int]:
     """Drop what another candidate already says; give the rest in order, and how many went.
 
-    Only 乱占 and changed ground are compared: two objects of one detector are two objects. Only
-    what stays itself takes others with it. ``until`` is the UTC end of the period.
+    Pieces of changed ground are put together first (:mod:`pipeline.passes.pieces`); then 乱占 and
+    changed ground are compared, and only what stays itself takes others with it. ``until`` is the
+    UTC end of the period.
     """
+    whole_ones = _without_pieces(candidates, options, until)
+    left, more = _both_saw(whole_ones, options, until)
+    return left, len(candidates) - len(whole_ones) + more
+
+
+def _without_pieces(
+    candidates: Sequence[Candidate], options: FoldOptions, until: datetime
+) -> list[Candidate]:
+    """Put the ramps of a bridge to its span, and the pieces of changed ground together."""
+    out = dict(enumerate(candidates))
+    for group in [[i, *own] for i, own in ramps(candidates).items()] + pieces(candidates):
+        members = [i for i in group if out.get(i) is candidates[i]]
+        if len(members) < 2 or members[0] != group[0]:
+            continue
+        parts = [candidates[i] for i in members]
+        own = parts[0] if parts[0].detector != GROUND else lead(parts)
+        looks = _waiting(_fused(own.looks, [o.looks for o in parts[1:]]), parts, options)
+        whole = replace(
+            _outlined(own, parts[1:]), looks=looks, evidence=fold(looks, options, until)
+        )
+        for i in members:
+            del out[i]
+        out[min(members)] = whole
+    return [out[i] for i in sorted(out)]
+
+
+def _both_saw(
+    candidates: Sequence[Candidate], options: FoldOptions, until: datetime
+) -> tuple[list[Candidate], int]:
+    """Let the two detectors' candidates of one place be one; give the rest, and how many went."""
     partners = _touching(candidates)
+    # The toe of a heap many times its size follows the heap.
+    toes = {
+        i
+        for i, others in partners.items()
+        if candidates[i].detector != GROUND
+        and any(candidates[j].area_m2 > _LIKE_SIZE * candidates[i].area_m2 for j in others)
+    }
     order = sorted(
         partners,
         key=lambda i: (
             -_RANK[candidates[i].evidence.state],
-            candidates[i].detector == GROUND,
+            (candidates[i].detector == GROUND) + 2 * (i in toes),
             i,
         ),
     )
@@ -76,13 +115,23 @@ def one_problem(
 def _waiting(
     looks: Sequence[Look], parts: Sequence[Candidate], options: FoldOptions
 ) -> tuple[Look, ...]:
-    """Let an island go on waiting until boats would have left, whatever the other detector says."""
+    """Let an island go on waiting until boats would have left, whatever the other detector says.
+    What all dates together explain, a bridge, stays explained.
+    """
+    if _is_strip(parts):
+        looks = doubtful(looks)
     days = [c.measures.get("wait_days", 0.0) for c in parts if c.detector != GROUND]
     firsts = [c.evidence.first_seen for c in parts if c.evidence.first_seen is not None]
     if not firsts:
         return tuple(looks)
     wait = timedelta(days=max(days, default=0.0))
     return tuple(lasting(looks, min(firsts), wait, options))
+
+
+def _is_strip(parts: Sequence[Candidate]) -> bool:
+    """Tell whether most of an object is a bridge; a fill beside one is not."""
+    area = sum(c.area_m2 for c in parts if c.measures.get("strip"))
+    return bool(parts[0].measures.get("strip")) or area >= sum(c.area_m2 for c in parts) / 2
 
 
 def _fused(own: Sequence[Look], others: Sequence[Sequence[Look]]) -> tuple[Look, ...]:
@@ -112,9 +161,10 @@ def _touching(candidates: Sequence[Candidate]) -> dict[int, set[int]]:
         return out
     tree = shapely.STRtree([candidates[i].polygon for i in water])
     shapes = np.array([candidates[i].polygon for i in ground], dtype=object)
-    for a, b in tree.query(shapes, predicate="dwithin", distance=_TOUCH_M).T:
+    for a, b in tree.query(shapes, predicate="dwithin", distance=TOUCH_M).T:
         g, w = ground[int(a)], water[int(b)]
-        if candidates[g].area_m2 <= _LIKE_SIZE * candidates[w].area_m2:
+        same = together(candidates[g].evidence, candidates[w].evidence)
+        if same or candidates[g].area_m2 <= _LIKE_SIZE * candidates[w].area_m2:
             out.setdefault(g, set()).add(w)
             out.setdefault(w, set()).add(g)
     return out
@@ -122,21 +172,28 @@ def _touching(candidates: Sequence[Candidate]) -> dict[int, set[int]]:
 
 def _grown(candidate: Candidate, others: Sequence[Candidate]) -> Candidate:
     """Add the outlines of the others; changed ground becomes 乱占 first where land has grown."""
-    whole = shapely.union_all([candidate.polygon, *(o.polygon for o in others)])
-    scenes = {*candidate.scene_ids, *(i for o in others for i in o.scene_ids)}
-    measures = dict(candidate.measures)
-    kind = candidate.kind
-    if candidate.detector == GROUND and any(o.kind is Kind.ZHAN for o in others):
+    out = _outlined(candidate, others)
+    measures, kind = dict(out.measures), candidate.kind
+    # The toe of a large heap or building that reaches the water does not make it a fill.
+    filled = sum(o.area_m2 for o in others if o.kind is Kind.ZHAN)
+    if candidate.detector == GROUND and filled * _LIKE_SIZE >= candidate.area_m2:
         kind = Kind.ZHAN
         scores = {n: v for n, v in measures.items() if n.startswith("kind_")}
         measures |= {n: round(v * (1 - _FILL_SCORE), 3) for n, v in scores.items()}
         measures["kind_zhan"] = _FILL_SCORE
+    return replace(out, kind=kind, measures=dict(sorted(measures.items())))
+
+
+def _outlined(candidate: Candidate, others: Sequence[Candidate]) -> Candidate:
+    """Add the outlines, scenes and best score of the others."""
+    whole = shapely.union_all([candidate.polygon, *(o.polygon for o in others)])
+    strip = {"strip": 1.0} if _is_strip([candidate, *others]) else {}
+    scenes = {*candidate.scene_ids, *(i for o in others for i in o.scene_ids)}
     return replace(
         candidate,
-        kind=kind,
         polygon=whole,
         area_m2=round(geodesic_area_m2(whole, candidate.crs), 2),
-        measures=dict(sorted(measures.items())),
+        measures=dict(sorted((dict(candidate.measures) | strip).items())),
         scene_ids=tuple(sorted(scenes)),
         score=max(candidate.score, *(o.score for o in others)),
     )

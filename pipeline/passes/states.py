@@ -23,7 +23,7 @@ from pipeline.passes.ground import Site
 from pipeline.passes.reduce import CLEAR_CODES, Reduced
 from pipeline.passes.sky import mark_of, source_of
 
-_LAYERS = 3  # version of what is kept of a look
+_LAYERS = 4  # version of what is kept of a look
 
 
 def state_bands(site: Site, p: Pass) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.io.atomic import disk_full_named, point_latest, replace_dir, write_bytes
 from pipeline.io.failpoints import failpoint
-from pipeline.model import Case, EvidenceState, NotObserved, RunRecord, Status
+from pipeline.model import Case, EvidenceState, NotObserved, RunRecord, Status, Visit
 from pipeline.publish.contract import check
 from pipeline.publish.geojson import (
     case_feature,
@@ -31,6 +31,15 @@ OPEN = frozenset(
 
 
 @dataclass(frozen=True)
+class Shelves:
+    """What a run publishes of the ledger, by list; each in the order of ids."""
+
+    cases: tuple[Case, ...] = ()  # open
+    watch: tuple[Case, ...] = ()  # for analysts
+    suppressed: tuple[Case, ...] = ()  # either, explained by the office's layers
+
+
+@dataclass(frozen=True)
 class PublishContext:
     """What features say beside the case itself."""
 
@@ -38,6 +47,8 @@ class PublishContext:
     gsd_m: Mapping[str, float] = field(default_factory=dict[str, float])  # by sensor [m]
     extras: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # e.g. run.log
     confidence: Mapping[str, float] = field(default_factory=dict[str, float])  # calibrated, by case
+    visits: Mapping[str, Visit] = field(default_factory=dict[str, Visit])  # by case on watch
+    audit: frozenset[str] = frozenset()  # ids of suppressed cases that somebody should check
 
 
 @dataclass(frozen=True)
@@ -52,8 +63,7 @@ class Published:
 
 def publish_run(
     out_dir: Path,
-    cases: Iterable[Case],
-    watch: Iterable[Case],
+    shelves: Shelves,
     not_observed: Iterable[NotObserved],
     record: RunRecord,
     context: PublishContext | None = None,
@@ -62,7 +72,7 @@ def publish_run(
 
     Parameters
     ----------
-    cases, watch : iterable of Case
+    shelves : Shelves
         See ``split_cases``.
     context : PublishContext, optional
         Names, ground sample distances, further files.
@@ -75,7 +85,7 @@ def publish_run(
         If the disk is full; what was there before stays, and nothing half-written.
     """
     context = context or PublishContext()
-    contents = render(cases, watch, not_observed, context)
+    contents = render(shelves, not_observed, context)
     report = run_document(record, contents)
     check("run", report)
     contents |= context.extras
@@ -95,14 +105,13 @@ def publish_run(
     return Published(folder, latest, tuple(folder / name for name in sorted(contents)), changed)
 
 
-def split_cases(
-    cases: Iterable[Case], corridors: Collection[str] | None = None
-) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
-    """Choose from the ledger what is published: (open cases, watch).
+def split_cases(cases: Iterable[Case], corridors: Collection[str] | None = None) -> Shelves:
+    """Choose from the ledger what is published.
 
     Open are suspected and issued ones until they are closed, rejected, permitted or withdrawn; on
     watch are first and provisional sightings. In neither are what was merged into another, and what
-    expired, or was no longer produced by a run over its own dates, before people held it.
+    expired, or was no longer produced by a run over its own dates, before people held it. What the
+    office's layers explain is on neither list but on that of suppressed ones.
 
     Parameters
     ----------
@@ -122,19 +131,24 @@ def split_cases(
     )
     is_open = tuple(c for c in live if c.status in OPEN)
     watch = tuple(c for c in live if c.status is Status.WATCH and c.evidence.state in early)
-    return is_open, watch
+    hidden = [c for c in (*is_open, *watch) if c.suppressed]
+    return Shelves(
+        tuple(c for c in is_open if not c.suppressed),
+        tuple(c for c in watch if not c.suppressed),
+        tuple(sorted(hidden, key=lambda c: c.case_id)),
+    )
 
 
 def render(
-    cases: Iterable[Case],
-    watch: Iterable[Case],
+    shelves: Shelves,
     not_observed: Iterable[NotObserved],
     context: PublishContext,
 ) -> dict[str, bytes]:
     """Make the GeoJSON files by name, each checked against the schema; pure but for the schema."""
     collections = {
-        "cases.geojson": ("cases", [_feature(c, context) for c in cases]),
-        "watch.geojson": ("cases", [_feature(c, context) for c in watch]),
+        "cases.geojson": ("cases", [_feature(c, context) for c in shelves.cases]),
+        "watch.geojson": ("cases", [_feature(c, context) for c in shelves.watch]),
+        "suppressed.geojson": ("cases", [_feature(c, context) for c in shelves.suppressed]),
         "not_observed.geojson": ("not_observed", [not_observed_feature(r) for r in not_observed]),
     }
     contents: dict[str, bytes] = {}
@@ -148,7 +162,15 @@ def render(
 def _feature(case: Case, context: PublishContext) -> dict[str, Any]:
     river = context.rivers_zh.get(case.corridor_id)
     share = context.confidence.get(case.case_id)
-    return case_feature(case, river_zh=river, gsd_m=context.gsd_m, calibrated=share)
+    audit = case.case_id in context.audit
+    return case_feature(
+        case,
+        river_zh=river,
+        gsd_m=context.gsd_m,
+        calibrated=share,
+        audit=audit,
+        visit=context.visits.get(case.case_id),
+    )
 
 
 def _pretty(document: Mapping[str, Any]) -> bytes:

@@ -12,11 +12,11 @@ from shapely.geometry import shape
 
 from pipeline.errors import ContractError
 from pipeline.io.datum import applies, to_gcj02
-from pipeline.model import Attribution, Case, Kind, Look, NotObserved, Seen
+from pipeline.model import Attribution, Case, Kind, Look, NotObserved, Ruling, Seen, Visit
 from pipeline.publish.geometry import DECIMALS, as_geojson, bbox, inner_point, to_wgs84
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
 
 # Places for what comes later; null and empty say "not known yet", and readers can rely on the keys.
 _WHAT_LATER = {"subtype": None, "subtype_zh": None, "severity": None}
@@ -28,6 +28,8 @@ def case_feature(
     river_zh: str | None = None,
     gsd_m: Mapping[str, float] | None = None,
     calibrated: float | None = None,
+    audit: bool = False,
+    visit: Visit | None = None,
 ) -> dict[str, Any]:
     """Make the feature of a case.
 
@@ -39,6 +41,10 @@ def case_feature(
         Ground sample distance by sensor [m].
     calibrated : float, optional
         Calibrated confidence; without it the uncalibrated score is given, and said to be one.
+    audit : bool
+        Drawn by lot from the suppressed ones, for a person to check.
+    visit : Visit, optional
+        Where it stands in the order of visits, of those on watch.
 
     Raises
     ------
@@ -55,6 +61,9 @@ def case_feature(
         **_what(case, calibrated),
         **_where(case, point, river_zh),
         **_law(case),
+        "ruling": _ruling(case.ruling),
+        "audit": audit,
+        "visit": None if visit is None else {**asdict(visit), "why": list(visit.why)},
         **_evidence(case, gsd_m or {}),
         **_provenance(case),
         "notice": NOTICE,
@@ -175,14 +184,26 @@ def _where(case: Case, point: tuple[float, float], river_zh: str | None) -> dict
 
 
 def _law(case: Case) -> dict[str, Any]:
-    place = case.attribution or Attribution()
+    place, ruling = case.attribution or Attribution(), case.ruling or Ruling()
     return {
         "in_management_area": place.in_management_area,
         "boundary_used": place.boundary_used,
         "zone": place.zone,
         "no_mining": place.no_mining,
-        "permit": asdict(place.permit) if place.permit else None,
-        "reasons": list(place.notes),
+        "permit": asdict(ruling.permit) if ruling.permit else None,
+        "reasons": [*(s.text for s in ruling.spoken), *place.notes],
+    }
+
+
+def _ruling(ruling: Ruling | None) -> dict[str, Any] | None:
+    """Give the ruling; its sentences stand in ``reasons`` as well."""
+    if ruling is None:
+        return None
+    return {
+        "outcome": ruling.outcome,
+        "rule": ruling.rule,
+        "rules": [asdict(s) for s in ruling.spoken],
+        "overrun_m2": ruling.overrun_m2,
     }
 
 

@@ -11,6 +11,7 @@ import io
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,14 @@ from benchmarks.accuracy.matching import suspected_at
 from benchmarks.accuracy.simulated.series import Made, home_of, lengths_km, make_series, trap_shapes
 from benchmarks.accuracy.simulated.shore import shore_errors
 from benchmarks.accuracy.simulated.two_dates import baselines
+from pipeline.io.datum import Datum
 from pipeline.ledger import open_ledger
 from pipeline.model import Case, Seen
+from pipeline.office.importing import ImportRequest, import_layer
+from pipeline.office.kinds import LayerKind
 from pipeline.publish import split_cases
 from pipeline.run import RunRequest, run_workflow
+from sample_scenes import office
 from sample_scenes.geo import to_utm
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,7 +83,7 @@ def describe(made: Made, seed: int, *, objects: bool) -> dict[str, Any]:
 
 
 def run_once(folder: Path, options: Options, *, fresh: bool = True) -> dict[str, Any]:
-    """Run the workflow over ``folder/data``; give the cases.
+    """Run the workflow over ``folder/data``, with the office's works as a layer; give the cases.
 
     ``fresh``: with a store of its own; else what an earlier run read is taken from the store, and
     only the ledger begins anew.
@@ -91,13 +96,24 @@ def run_once(folder: Path, options: Options, *, fresh: bool = True) -> dict[str,
     work.mkdir(parents=True, exist_ok=True)
     path = work / "workflow.yaml"
     path.write_text(yaml.safe_dump(workflow_of(folder, options)), encoding="utf-8")
+    import_layer(
+        ImportRequest(
+            folder / "data" / office.WORKS,
+            LayerKind.WORKS,
+            work,
+            datum=Datum.WGS84,
+            accept_offset=office.ANSWERS,
+        )
+    )
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         run_workflow(RunRequest(path))
     with open_ledger(work / "state" / "ledger.sqlite", writing=False) as ledger:
         cases = ledger.cases()
-    open_, watch = (tuple(c.case_id for c in part) for part in split_cases(cases))
-    shelf = dict.fromkeys(open_, "suspected") | dict.fromkeys(watch, "watch")
+    # What layers explain keeps the shelf that imagery gave it; ``rule`` says that it was not told.
+    shelves = split_cases([replace(c, ruling=None) for c in cases])
+    shelf = dict.fromkeys((c.case_id for c in shelves.cases), "suspected")
+    shelf |= dict.fromkeys((c.case_id for c in shelves.watch), "watch")
     return {"cases": [_plain(c, shelf.get(c.case_id, "gone")) for c in cases]}
 
 
@@ -137,6 +153,7 @@ def _plain(case: Case, shelf: str) -> dict[str, Any]:
         "kind": case.kind.value,
         "corridor": case.corridor_id,
         "shelf": shelf,
+        "rule": case.ruling.rule if case.suppressed and case.ruling else None,
         "state": e.state.value,
         "hits": e.hits,
         "misses": e.misses,

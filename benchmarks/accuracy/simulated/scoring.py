@@ -79,12 +79,21 @@ class Scored:
         return sum(v for k, v in self.exposure.items() if k != self.home)
 
 
-def score_seed(result: Result) -> Scored:
-    """Match suspected cases of any kind first, then what is on watch, with the true objects."""
+def score_seed(result: Result, *, layers: bool = True) -> Scored:
+    """Match suspected cases of any kind first, then what is on watch, with the true objects.
+
+    Parameters
+    ----------
+    layers : bool
+        What the office's layers explain was told to nobody, and finds nothing. False: as if the
+        office had none.
+    """
     seed, objects = int(result["seed"]), result["objects"]
     shapes = [shapely.from_wkt(o["wkt"]) for o in objects]
     cases = [
-        {**c, "shape": shapely.make_valid(shapely.from_wkt(c["wkt"]))} for c in result["cases"]
+        {**c, "shape": shapely.make_valid(shapely.from_wkt(c["wkt"]))}
+        for c in result["cases"]
+        if not (layers and c["rule"])
     ]
     told = [c for c in cases if c["shelf"] == "suspected"]
     noted = [c for c in cases if c["shelf"] == "watch"]

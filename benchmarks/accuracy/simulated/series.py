@@ -15,7 +15,7 @@ from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
 
 from benchmarks.accuracy.simulated.placing import Placed, scatter
-from sample_scenes import atmosphere, schedule, scl, sensor, stacio, traps, truth
+from sample_scenes import atmosphere, office, schedule, scl, sensor, stacio, traps, truth
 from sample_scenes.geo import to_utm
 from sample_scenes.make import NEW, OLD
 from sample_scenes.objects import RESERVOIR, RIVER
@@ -71,6 +71,8 @@ def make_series(root: Path, seed: int, *, objects: bool = True) -> Made:
     stacio.write_catalogue(root, products, options)
     corridors = truth.corridors(options, world.ground)
     (root / "corridors.geojson").write_text(json.dumps(corridors), encoding="utf-8")
+    works = json.dumps(office.works(options), ensure_ascii=False)
+    (root / office.WORKS).write_text(works, encoding="utf-8")
     return Made(options, world, days, placed, {k: tuple(v) for k, v in chances.items()})
 
 

@@ -17,7 +17,7 @@ _COUNTS = ("asked", "found", "asked_large", "found_large", "false")
 
 def section(results: Sequence[Mapping[str, Any]]) -> Section:
     """Sweep each baseline's threshold and set its best recall beside ours."""
-    scored = [score_seed(r) for r in results]
+    scored = [score_seed(r, layers=False) for r in results]
     fates = asked(scored)
     exposure = exposure_of(scored, empty=False)
     large = [f for f in fates if f.area_m2 >= 1000]

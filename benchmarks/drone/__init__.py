@@ -1,0 +1,1 @@
+"""How well the detection of drone pairs does; ``python -m benchmarks.drone``."""

@@ -1,0 +1,81 @@
+"""Real pairs of colour pictures with masks of change: pixel F1 beside textbooks' methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.io import imread
+
+from benchmarks.accuracy.real_baselines import cva, ir_mad, otsu
+from pipeline.detect import image_change as older
+from pipeline.detect.picture_change import (
+    PictureChangeOptions,
+    PicturePair,
+    fields,
+    light,
+    scales,
+    strength,
+)
+from pipeline.model import Cover, FlightCells, Window
+
+Mask = NDArray[np.bool_]
+Picture = NDArray[np.uint8]
+OLDER_CUT = 1.5  # as the satellite pictures of the program are cut
+
+
+def pixel_f1(folder: Path) -> dict[str, float]:
+    """Give F1 over all pixels of all pairs of a folder, by method."""
+    masks: dict[str, list[Mask]] = {}
+    labels: list[Mask] = []
+    for path in sorted((folder / "A").glob("*.png")):
+        before, after = (_read(folder / part / path.name) for part in ("A", "B"))
+        label = imread(folder / "label" / path.name)
+        labels.append((label if label.ndim == 2 else label[..., 0]) > 127)
+        use = np.ones(labels[-1].shape, bool)
+        a, b = before.astype(np.float32), after.astype(np.float32)
+        for name, mask in (
+            ("drone pictures", _drone(before, after)),
+            ("satellite pictures (image_change)", _older(before, after, use)),
+            ("change vectors + Otsu", otsu(cva(a, b, use), use)),
+            ("IR-MAD + Otsu", otsu(ir_mad(a, b, use), use)),
+        ):
+            masks.setdefault(name, []).append(mask)
+    return {name: _f1(own, labels) for name, own in masks.items()}
+
+
+def _f1(masks: Sequence[Mask], labels: Sequence[Mask]) -> float:
+    both = sum(int((m & t).sum()) for m, t in zip(masks, labels, strict=True))
+    total = sum(int(m.sum()) + int(t.sum()) for m, t in zip(masks, labels, strict=True))
+    return 2 * both / max(total, 1)
+
+
+def _read(path: Path) -> Picture:
+    return np.ascontiguousarray(np.moveaxis(imread(path)[..., :3], -1, 0))
+
+
+def _drone(before: Picture, after: Picture) -> Mask:
+    options = PictureChangeOptions()
+    shape = (before.shape[1], before.shape[2])
+    covers = np.full(shape, Cover.GROUND, np.uint8)
+    pair = PicturePair(
+        Window(0, shape[0], 0, shape[1]), _cells(before), _cells(after), (covers, covers)
+    )
+    got = fields(pair, light(pair, options), options)
+    value = strength(got, scales([(*got, pair.seen)]), options)
+    return np.asarray(value >= options.grow, bool)
+
+
+def _cells(picture: Picture) -> FlightCells:
+    shares = (picture / 255).astype(np.float32)
+    return FlightCells(shares, None, np.ones(picture.shape[1:], bool), None, 1.0)
+
+
+def _older(before: Picture, after: Picture, use: Mask) -> Mask:
+    options = older.PictureOptions()
+    ranks = tuple(older.ranks_of(older.tally_colours(p, use)) for p in (before, after))
+    got = older.compare(before, after, (ranks[0], ranks[1]), options)
+    value = older.strength(got, older.scales_of(older.tally_fields(got, use)))
+    return np.asarray(value >= OLDER_CUT, bool)

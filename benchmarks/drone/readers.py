@@ -1,0 +1,53 @@
+"""Flights held in memory, read as a mosaic on disk would be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.model import FlightPixels, Window
+from pipeline.prepare.flight_cells import cells_of
+from sample_scenes.drone_pair import Flight
+
+
+@dataclass(frozen=True)
+class ArrayReader:
+    """Colour uint8 (band, H, W) and maybe a height (H, W), outside nothing."""
+
+    colour: NDArray[np.uint8]
+    height: NDArray[np.float32] | None
+
+    @staticmethod
+    def of(flight: Flight, surface: bool = True) -> ArrayReader:
+        """Give the reader of a simulated flight."""
+        return ArrayReader(flight.colour, flight.height if surface else None)
+
+    def __call__(self, window: Window, step: int) -> FlightPixels:
+        """Read a window; means of ``step`` by ``step`` pixels."""
+        pixels = self._full(window)
+        if step == 1:
+            return pixels
+        cells = cells_of(pixels, step, 1.0)
+        colour = np.clip(np.rint(cells.colour * 255), 0, 255).astype(np.uint8)
+        return FlightPixels(colour, cells.valid, cells.height)
+
+    def _full(self, window: Window) -> FlightPixels:
+        shape = self.colour.shape[1], self.colour.shape[2]
+        inside = window.intersect(Window(0, shape[0], 0, shape[1]))
+        if inside == window:
+            r, c = window.slices
+            height = None if self.height is None else self.height[r, c]
+            return FlightPixels(self.colour[:, r, c], np.ones(window.shape, bool), height)
+        colour = np.zeros((self.colour.shape[0], *window.shape), np.uint8)
+        valid = np.zeros(window.shape, bool)
+        height = None if self.height is None else np.full(window.shape, np.nan, np.float32)
+        if inside is not None:
+            here = inside.within(window)
+            r, c = inside.slices
+            colour[:, here[0], here[1]] = self.colour[:, r, c]
+            valid[here] = True
+            if height is not None and self.height is not None:
+                height[here] = self.height[r, c]
+        return FlightPixels(colour, valid, height)

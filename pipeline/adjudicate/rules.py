@@ -1,0 +1,129 @@
+"""The rules of screening by the office's layers: their codes, and what they are asked about.
+
+A code is stable: readers count by it. What a rule says is a Chinese sentence for the reader; it
+states what a layer says and never that anybody is right or wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Literal
+
+from pipeline.adjudicate.areas import AreaIndex, Spot
+from pipeline.model import Attribution, Case, Kind, Seen, Spoken
+
+Says = Literal["against", "for", "note"]
+
+
+class Rule(StrEnum):
+    """Codes of all rules, in the order in which their sentences stand."""
+
+    BOUNDARY_OUTSIDE = "boundary-outside"
+    BOUNDARY_INSIDE = "boundary-inside"
+    BOUNDARY_UNCLEAR = "boundary-unclear"
+    BOUNDARY_CONTRADICTED = "boundary-contradicted"
+    PERMIT_VALID = "permit-valid"
+    PERMIT_OVERRUN = "permit-overrun"
+    PERMIT_ENDED = "permit-ended"
+    PERMIT_NOT_YET = "permit-not-yet"
+    PERMIT_UNDATED = "permit-undated"
+    PERMIT_OTHER_KIND = "permit-other-kind"
+    PERMIT_IN_BAN = "permit-in-ban"
+    PERMIT_BESIDE = "permit-beside"
+    WORKS_VALID = "works-valid"
+    WORKS_REBASED = "works-rebased"
+    WORKS_OVERRUN = "works-overrun"
+    WORKS_ENDED = "works-ended"
+    WORKS_NOT_YET = "works-not-yet"
+    WORKS_UNDATED = "works-undated"
+    WORKS_NO_EXTENT = "works-no-extent"
+    WORKS_BESIDE = "works-beside"
+    EXISTING_WORK = "existing-work"
+    EXISTING_BESIDE = "existing-beside"
+    HISTORY_NO_PROBLEM = "history-no-problem"
+    HISTORY_PROBLEM = "history-problem"
+    HISTORY_LAPSED = "history-lapsed"
+    ZONE = "zone"
+    NO_MINING = "no-mining"
+    UNVERIFIED = "position-unverified"
+
+
+ORDER = {rule.value: i for i, rule in enumerate(Rule)}
+AGAINST = frozenset(
+    {
+        Rule.BOUNDARY_OUTSIDE,
+        Rule.PERMIT_VALID,
+        Rule.WORKS_VALID,
+        Rule.WORKS_REBASED,
+        Rule.EXISTING_WORK,
+        Rule.HISTORY_NO_PROBLEM,
+    }
+)
+_SAYS: tuple[Says, ...] = ("against", "for", "note")
+_LIKE = 0.15  # scores of kinds nearer than this are not told apart (science.md, 4)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is asked about."""
+
+    kinds: frozenset[Kind]  # its kind, and others that are not told apart from it
+    spot: Spot
+    first: date | None  # UTC day of the first sighting since it (re)appeared
+    last: date | None  # UTC day of the last one
+    residual_m: float  # registration residual of its worst sighting, 1 sigma
+    place: Attribution
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One subject before the office's areas."""
+
+    subject: Subject
+    areas: AreaIndex
+
+
+def subject_of(case: Case) -> Subject:
+    """Give what is asked about a case; it was placed before."""
+    evidence = case.evidence
+    hits = [k.residual_m for k in case.looks if k.seen is Seen.HIT and k.residual_m is not None]
+    return Subject(
+        kinds=plausible(case),
+        spot=Spot.of(case.polygon, case.crs),
+        first=evidence.first_seen.date() if evidence.first_seen else None,
+        last=evidence.last_seen.date() if evidence.last_seen else None,
+        residual_m=max(hits, default=0.0),
+        place=case.attribution or Attribution(),
+    )
+
+
+def plausible(case: Case) -> frozenset[Kind]:
+    """Give the kind of a case, and the kinds that imagery does not tell apart from it."""
+    scores = {k: case.measures.get(f"kind_{k.value}", 0.0) for k in Kind}
+    own = scores[case.kind]
+    like = {k for k, score in scores.items() if score > 0 and score >= own - _LIKE}
+    # At 10 m a heap and a building are often the same few bright pixels.
+    if like & {Kind.DUI, Kind.JIAN} or case.kind in (Kind.DUI, Kind.JIAN):
+        like |= {Kind.DUI, Kind.JIAN}
+    return frozenset({case.kind, *like})
+
+
+def say(rule: Rule, text: str, says: Says = "note") -> Spoken:
+    """Let a rule speak; those that explain a case away always speak against it."""
+    return Spoken(rule.value, "against" if rule in AGAINST else says, text)
+
+
+def in_order(spoken: Iterable[Spoken]) -> tuple[Spoken, ...]:
+    """Sort what was said: against, for, notes; by rule; each sentence once."""
+    return tuple(sorted(set(spoken), key=lambda s: (_SAYS.index(s.says), ORDER[s.code], s.text)))
+
+
+def day_of(text: str | None) -> date | None:
+    """Read an ISO day of a layer; None if there is none."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        return None

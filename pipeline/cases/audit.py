@@ -1,0 +1,190 @@
+"""A blind sample for checking, and what its answers come to.
+
+The list says where to look and nothing else; which stratum a place is of is kept in the state
+folder, and read again with the answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.cases.ground import SIDE_M, Square, square_of, unflagged, unseen_reaches
+from pipeline.cases.strata import Stratum, draw, stratum_of
+from pipeline.cases.tables import write_csv
+from pipeline.cases.where import Report
+from pipeline.config import Workflow, choose_corridors, load_workflow
+from pipeline.errors import ConfigurationError
+from pipeline.io.atomic import write_bytes, write_json
+from pipeline.io.datum import applies, to_gcj02
+from pipeline.ledger import open_ledger
+from pipeline.model import Case
+from pipeline.publish.geometry import as_geojson, inner_point, to_wgs84
+from pipeline.publish.words import NOTICE
+
+WHERE = ("audit", "place", "corridor", "lon", "lat", "lon_gcj02", "lat_gcj02", "side_m")
+COLUMNS = (*WHERE, "answer", "by", "on", "note")
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class Meaning(BaseModel):
+    """What a place stands for."""
+
+    model_config = _STRICT
+
+    stratum: Stratum
+    case_id: str | None = None
+
+
+class AuditKey(BaseModel):
+    """What the list does not say."""
+
+    model_config = _STRICT
+
+    audit: str
+    made_at: str = Field(description="UTC")
+    seed: int
+    side_m: float
+    ledger_events: int = Field(description="events of the ledger when it was drawn")
+    sizes: dict[Stratum, int] = Field(description="places in each stratum")
+    places: dict[str, tuple[Meaning, ...]]
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """What the command was given."""
+
+    workflow: Path
+    n: int
+    seed: int
+    out: Path
+
+
+def draw_sample(request: SampleRequest) -> Report:
+    """Draw a blind sample and write it for visiting: CSV, GeoJSON, KML; the key goes to state/.
+
+    Raises
+    ------
+    ConfigurationError
+        There is nothing to draw from, or the list was drawn already.
+    """
+    workflow = load_workflow(request.workflow)
+    strata, events = _population(workflow)
+    drawn = draw(strata, request.n, np.random.default_rng(request.seed))
+    if not drawn:
+        raise ConfigurationError("there is no place to draw from", "Run the workflow first")
+    places: dict[Square, list[Meaning]] = {}
+    for stratum, (square, case_id) in drawn:
+        places.setdefault(square, []).append(Meaning(stratum=stratum, case_id=case_id))
+    content = f"{request.seed} {events} {sorted(places)}"
+    now = datetime.now(UTC)
+    key = AuditKey(
+        audit=f"audit-{hashlib.sha256(content.encode()).hexdigest()[:8]}",
+        made_at=now.isoformat(timespec="seconds"),
+        seed=request.seed,
+        side_m=SIDE_M,
+        ledger_events=events,
+        sizes={s: len(v) for s, v in strata.items()},
+        places={f"P{i:04d}": tuple(m) for i, m in enumerate(places.values(), 1)},
+    )
+    rows = [_row(key.audit, name, s) for name, s in zip(key.places, places, strict=True)]
+    paths = [request.out / f"{key.audit}{end}" for end in (".csv", ".geojson", ".kml")]
+    if paths[0].exists():
+        raise ConfigurationError(
+            f"{paths[0]} is there already and may hold answers",
+            "Use it, give another --seed, or another --out",
+        )
+    # The key first and the list that is filled in last: a list never lies there without its key.
+    write_json(key_path(workflow.state, key.audit), key.model_dump(mode="json"))
+    _write(paths, key.audit, rows, [*places])
+    return Report(
+        (
+            f"{len(rows)} places in {', '.join(str(p) for p in paths)}",
+            "fill in answer (有问题 / 没有问题 / 看不清), by and on; then: siluan cases "
+            f"audit --answers {paths[0]} --workflow {request.workflow}",
+            f"seed {request.seed}; which place is of which stratum is kept in the state folder",
+        )
+    )
+
+
+def key_path(state: Path, audit: str) -> Path:
+    """Give the file that says what the places of an audit are."""
+    return state / "audits" / f"{audit}.json"
+
+
+def _population(
+    workflow: Workflow,
+) -> tuple[dict[Stratum, list[tuple[Square, str | None]]], int]:
+    """Give every place of the observed corridors by stratum, and how far the ledger had come."""
+    with open_ledger(workflow.state / "ledger.sqlite", writing=False) as ledger:
+        cases, events = ledger.cases(), ledger.events()
+    issued = {e.case_id for e in events if e.what == "status" and e.new == "issued"}
+    corridors = {c.id: c for c in choose_corridors(workflow)}
+    unseen = unseen_reaches(workflow.out)
+    strata: dict[Stratum, list[tuple[Square, str | None]]] = {s: [] for s in Stratum}
+    live: list[Case] = []
+    for case in cases:
+        stratum = stratum_of(case, issued)
+        if stratum is not None and case.corridor_id in corridors:
+            live.append(case)
+            square = square_of(case, corridors[case.corridor_id])
+            strata[stratum].append((square, case.case_id))
+    for corridor in corridors.values():
+        free = unflagged(corridor, live, unseen)
+        strata[Stratum.UNFLAGGED] += [(square, None) for square in free]
+    return strata, len(events)
+
+
+def _row(audit: str, place: str, square: Square) -> dict[str, Any]:
+    lon, lat = inner_point(to_wgs84(square.polygon, square.crs))
+    gcj = to_gcj02(lon, lat) if applies(lon, lat) else None
+    return {
+        "audit": audit,
+        "place": place,
+        "corridor": square.corridor_id,
+        "lon": f"{lon:.7f}",
+        "lat": f"{lat:.7f}",
+        "lon_gcj02": f"{gcj[0]:.7f}" if gcj else None,
+        "lat_gcj02": f"{gcj[1]:.7f}" if gcj else None,
+        "side_m": f"{SIDE_M:.0f}",
+    }
+
+
+def _write(
+    paths: Sequence[Path], audit: str, rows: Sequence[Mapping[str, Any]], squares: Sequence[Square]
+) -> None:
+    """Write the places: CSV, GeoJSON, KML."""
+    shapes = [to_wgs84(s.polygon, s.crs) for s in squares]
+    features = [
+        {"type": "Feature", "id": r["place"], "geometry": as_geojson(g), "properties": {
+            c: r.get(c) for c in COLUMNS}}
+        for r, g in zip(rows, shapes, strict=True)
+    ]  # fmt: skip
+    collection = {"type": "FeatureCollection", "features": features}
+    text = json.dumps(collection, ensure_ascii=False, indent=1)
+    contents = (write_csv(COLUMNS, [*rows]), text.encode(), _kml(audit, rows))
+    for path, data in reversed(list(zip(paths, contents, strict=True))):
+        write_bytes(path, data)
+
+
+def _kml(audit: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Give the places as points for a telephone (OGC 07-147r2)."""
+    marks = "".join(
+        f"<Placemark><name>{escape(r['place'])}</name><Point><coordinates>{r['lon']},{r['lat']}"
+        "</coordinates></Point></Placemark>\n"
+        for r in rows
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2">'
+        f"<Document><name>{escape(audit)}</name><description>{NOTICE}</description>\n{marks}"
+        "</Document></kml>\n"
+    ).encode()

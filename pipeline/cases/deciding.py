@@ -1,0 +1,68 @@
+"""Issuing cases, and moving them by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.cases.where import Report, command, outcome, refuse, today
+from pipeline.cases.words import free_text
+from pipeline.errors import ConfigurationError
+from pipeline.ledger import Edit, change, open_ledger
+from pipeline.ledger.status import Reason
+from pipeline.model import Kind, Status
+
+
+@dataclass(frozen=True)
+class DecideRequest:
+    """What the command was given."""
+
+    ledger: Path
+    name: str  # "issue" | "update"
+    cases: Sequence[str]
+    by: str
+    status: Status | None = None
+    reason: Reason | None = None
+    note: str | None = None
+    kind: Kind | None = None
+    external_id: str | None = None
+    revision: int | None = None
+    record: Mapping[str, Any] = field(default_factory=dict[str, Any])  # due, overdue, on_account
+    partial: bool = False
+
+
+def decide(request: DecideRequest) -> Report:
+    """Say the same of some cases; of all of them, or with ``partial`` of those that allow it.
+
+    Raises
+    ------
+    ConfigurationError
+        A case is unknown or its status does not allow it: every offender named, nothing changed.
+    LedgerHeldError
+        A run holds the ledger.
+    """
+    by = free_text(request.by, "--by")
+    note = free_text(request.note, "--note")
+    if by is None:
+        raise ConfigurationError("nobody is named", "Say who decides, by --by NAME")
+    record = {**request.record, **({"note": note} if note else {})}
+    edits = [
+        Edit(
+            case_id=case_id,
+            by=by,
+            on=today(),
+            revision=request.revision,
+            status=request.status,
+            reason=request.reason,
+            kind=request.kind,
+            external_id=free_text(request.external_id, "--external-id"),
+            record=record,
+        )
+        for case_id in dict.fromkeys(request.cases)
+    ]
+    with open_ledger(request.ledger) as ledger:
+        done = change(ledger, edits, command(request.name, edits), partial=request.partial)
+    refuse(done.refused, len(edits), "cases", partial=request.partial)
+    return outcome(done)

@@ -1,0 +1,148 @@
+"""Edits in a table that was exported: three ways between then, now, and what people wrote.
+
+Each row says of which revision it was written; the ledger keeps that revision, so that a change is
+told from a value that was merely carried along, and a conflict from either. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.cases.outlines import corrected_outline, same_outline
+from pipeline.cases.tables import Row
+from pipeline.cases.words import (
+    free_text,
+    read_code,
+    read_day,
+    read_flag,
+    read_kind,
+    read_reason,
+)
+from pipeline.errors import ConfigurationError
+from pipeline.ledger import Edit
+from pipeline.model import Case, PeopleRecord, Status
+from pipeline.publish.geometry import to_wgs84
+
+READERS: Mapping[str, Callable[[str | None], Any]] = {
+    "status": lambda t: read_code(Status, t, "status"),
+    "reason": read_reason,
+    "note": lambda t: free_text(t, "note"),
+    "kind": read_kind,
+    "due": read_day,
+    "overdue": lambda t: read_flag(t, "overdue"),
+    "on_account": lambda t: read_flag(t, "on_account"),
+    "external_id": lambda t: free_text(t, "external_id"),
+}
+"""What people may write, by column, and how it is read."""
+
+_RECORD = ("note", "due", "overdue", "on_account")
+_OUTLINE = "outline"
+_NOBODY = PeopleRecord("", date.min)
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who brings edits back, and of which day."""
+
+    by: str
+    on: date
+
+
+def values_of(case: Case) -> dict[str, Any]:
+    """Give what people may write of a case, as it stands."""
+    said = case.people or _NOBODY
+    return {
+        "status": case.status,
+        "reason": said.reason,
+        "note": said.note,
+        "kind": case.kind,
+        "due": said.due,
+        "overdue": said.overdue,
+        "on_account": said.on_account,
+        "external_id": case.external_id,
+    }
+
+
+def pending(row: Row, then: Case, now: Case) -> dict[str, Any]:
+    """Give what a row changes and the ledger does not know yet, by column.
+
+    Parameters
+    ----------
+    then, now : Case
+        At the row's revision, and as the case stands.
+
+    Raises
+    ------
+    ConfigurationError
+        A value cannot be read.
+    """
+    was, stands = values_of(then), values_of(now)
+    found: dict[str, Any] = {}
+    for name, read in READERS.items():
+        if name in row.values:
+            wrote = read(row[name])
+            if wrote != was[name] and wrote != stands[name]:
+                found[name] = wrote
+    drawn = _drawn(row, then)
+    if drawn is not None and not same_outline(drawn, to_wgs84(now.polygon, now.crs)):
+        found[_OUTLINE] = drawn
+    return found
+
+
+def merge_row(row: Row, then: Case, now: Case, author: Author) -> Edit | None:
+    """Give the edit that a row means; None if it says nothing new.
+
+    Raises
+    ------
+    ConfigurationError
+        A value cannot be read, was emptied, or the ledger has changed it too since (a conflict:
+        what it was, what stands, and what was written are named).
+    """
+    wrote = pending(row, then, now)
+    if not wrote:
+        return None
+    was, stands = values_of(then), values_of(now)
+    clash = [
+        f"{name} was {_word(was[name])}, is now {_word(stands[name])}, and was written "
+        f"{_word(value)}"
+        for name, value in wrote.items()
+        if name != _OUTLINE and was[name] != stands[name]
+    ]
+    if _OUTLINE in wrote and not then.polygon.equals(now.polygon):
+        clash.append("its outline was changed in the ledger too")
+    if clash:
+        raise ConfigurationError(
+            f"conflict since revision {then.revision}: {', '.join(clash)}",
+            "Write what shall hold into a fresh export",
+        )
+    empty = [n for n in ("status", "kind", "reason", "external_id") if wrote.get(n, "") is None]
+    if empty:
+        raise ConfigurationError(f"{', '.join(empty)} was emptied", "Write a value")
+    moved = wrote.get("status")
+    return Edit(
+        case_id=now.case_id,
+        by=author.by,
+        on=author.on,
+        where=row.where,
+        status=moved,
+        reason=wrote.get("reason"),
+        kind=wrote.get("kind"),
+        outline_wgs84=wrote.get(_OUTLINE),
+        external_id=wrote.get("external_id"),
+        record={name: wrote[name] for name in _RECORD if name in wrote},
+    )
+
+
+def _drawn(row: Row, then: Case) -> BaseGeometry | None:
+    return corrected_outline(then, row.geometry)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "empty" if value is None else f"'{value}'"

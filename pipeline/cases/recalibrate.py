@@ -1,0 +1,230 @@
+"""What verdicts teach about the confidence: a proposed file, which an analyst adopts or not."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from pipeline.adjudicate.calibration import BetaMap, Bin, Calibration, Counts, Provenance
+from pipeline.adjudicate.fitting import LEAST, fit, fit_maps, reliability
+from pipeline.cases.where import Report, today
+from pipeline.errors import ConfigurationError
+from pipeline.io.atomic import write_bytes
+from pipeline.ledger import LedgerStore, open_ledger
+from pipeline.ledger.status import Reason
+from pipeline.model import Case, EvidenceState, Kind, Status
+
+TRUE = frozenset({Status.VERIFIED, Status.RECTIFYING, Status.CLOSED, Status.RELAPSED})
+FALSE = frozenset({Status.REJECTED})
+LEAST_EACH = 10  # true ones, and false ones, without which nothing can be said
+LEAST_PART = 20  # outcomes of a kind, or of a detector, without which it stays uncalibrated
+_FOLDS = 5
+_BIN = 25
+_CONFIRMED = (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
+_HEAD = """# Proposed from verdicts by siluan cases recalibrate; nothing reads it where it lies.
+# To adopt it, look at its reliability and put it at config/confidence.yaml.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A case as it stood when people judged it, and what they found."""
+
+    case_id: str
+    kind: str
+    detector: str
+    confirmed: bool
+    score: float
+    true: bool
+
+
+def recalibrate(ledger: Path, out: Path) -> Report:
+    """Fit the confidence to verdicts and write the proposal; it never writes over a file.
+
+    Raises
+    ------
+    ConfigurationError
+        Too few verdicts, or the file is there.
+    """
+    if out.exists():
+        raise ConfigurationError(
+            f"{out} is there already",
+            "Give another --out: a proposal is adopted by hand, by moving it",
+        )
+    with open_ledger(ledger, writing=False) as store:
+        found, left_out = decided(store)
+        events = len(store.events())
+    calibration = propose(found, left_out, events)
+    content = yaml.safe_dump(
+        calibration.model_dump(mode="json"), sort_keys=False, allow_unicode=True
+    )
+    write_bytes(out, (_HEAD + content).encode())
+    return Report((*_lines(found, calibration), f"proposed in {out}; to adopt it, put it at "
+                   "config/confidence.yaml"))  # fmt: skip
+
+
+def decided(store: LedgerStore) -> tuple[list[Decided], dict[str, int]]:
+    """Give what was decided, as it stood before; and how many cases were not used, by why."""
+    found: list[Decided] = []
+    left_out: Counter[str] = Counter()
+    for case in store.cases():
+        if case.merged_into is not None or case.status not in TRUE | FALSE | {Status.PERMITTED}:
+            continue
+        why = _why_not(case)
+        before = None if why else _judged(store.revisions(case.case_id))
+        if before is None:
+            left_out[why or "never seen undecided"] += 1
+            continue
+        confirmed = before.evidence.state in _CONFIRMED
+        found.append(
+            Decided(
+                case.case_id,
+                before.kind.value,
+                before.detector,
+                confirmed,
+                before.score,
+                case.status in TRUE,
+            )
+        )
+    return found, dict(left_out)
+
+
+def propose(
+    found: Sequence[Decided], left_out: Mapping[str, int], ledger_events: int
+) -> Calibration:
+    """Fit a calibration to decided cases, with its provenance. Pure but for the day.
+
+    Raises
+    ------
+    ConfigurationError
+        There are too few of them.
+    """
+    by_detector = Counter(d.detector for d in found)
+    used = [d for d in found if by_detector[d.detector] >= LEAST_PART]
+    left = Counter(left_out)
+    if len(found) > len(used):
+        left["too few of the detector"] = len(found) - len(used)
+    hits = sum(d.true for d in used)
+    if len(used) < LEAST or min(hits, len(used) - hits) < LEAST_EACH:
+        raise ConfigurationError(
+            f"{len(used)} cases with a verdict that can be used ({hits} true, "
+            f"{len(used) - hits} false) are too few to calibrate the confidence",
+            f"It takes {LEAST}, with {LEAST_EACH} of either, and {LEAST_PART} of a detector",
+        )
+    by_kind = Counter(d.kind for d in used)
+    kinds = [k for k in Kind if by_kind[k.value] >= LEAST_PART]
+    if not kinds:
+        raise ConfigurationError(
+            "no kind has enough verdicts to be calibrated", f"It takes {LEAST_PART} of a kind"
+        )
+    day = today()
+    fitted = fit(used, _basis(used, day.isoformat()), {d.detector for d in used}, kinds)
+    told = cross_validated(used)
+    bins = reliability(used, lambda d: told[d.case_id], _BIN)
+    provenance = Provenance(
+        version=f"{day.isoformat()}.{ledger_events}",
+        made_on=day,
+        ledger_events=ledger_events,
+        fitted_on=_counts(used),
+        left_out=dict(sorted(left.items())),
+        reliability=tuple(
+            Bin(entries=n, confidence=round(t, 4), share=round(s, 4), low=round(a, 4),
+                high=round(b, 4))
+            for n, t, s, (a, b) in bins
+        ),
+    )  # fmt: skip
+    return fitted.model_copy(update={"provenance": provenance})
+
+
+def cross_validated(found: Sequence[Decided]) -> dict[str, float]:
+    """Tell the confidence of each case by maps fitted without it and its fifth of the cases."""
+    folds = {d.case_id: _fold(d.case_id) for d in found}
+    kinds = {Kind(d.kind) for d in found}
+    told: dict[str, float] = {}
+    for fold in range(_FOLDS):
+        maps = fit_maps([d for d in found if folds[d.case_id] != fold], kinds)
+        told |= {d.case_id: _at(maps, d) for d in found if folds[d.case_id] == fold}
+    return told
+
+
+def _why_not(case: Case) -> str | None:
+    """Say why a decided case teaches nothing of the detectors."""
+    if case.status is Status.PERMITTED:
+        return "permitted: imagery was right, and a layer was missing"
+    reason = case.people.reason if case.people else None
+    return "duplicate" if case.status in FALSE and reason == Reason.DUPLICATE else None
+
+
+def _judged(revisions: Iterable[Case]) -> Case | None:
+    """Give the last revision before people first decided; None if there is none."""
+    before: Case | None = None
+    for case in revisions:
+        if case.status in TRUE | FALSE:
+            return before
+        before = case
+    return before
+
+
+def _fold(case_id: str) -> int:
+    return int(hashlib.sha256(case_id.encode()).hexdigest()[:8], 16) % _FOLDS
+
+
+def _at(maps: Mapping[Kind, BetaMap], d: Decided) -> float:
+    return maps[Kind(d.kind)].at(d.score, confirmed=d.confirmed)
+
+
+def _basis(used: Sequence[Decided], day: str) -> str:
+    return (
+        f"{len(used)} verdicts up to {day}, {sum(d.true for d in used)} of them true; of what was "
+        "chosen for inspection, not of all that imagery showed"
+    )
+
+
+def _counts(used: Sequence[Decided]) -> dict[str, Counts]:
+    parts = sorted({(d.kind, d.detector) for d in used})
+    return {
+        f"{kind} {detector}": Counts(
+            true=sum(d.true for d in used if (d.kind, d.detector) == (kind, detector)),
+            false=sum(not d.true for d in used if (d.kind, d.detector) == (kind, detector)),
+        )
+        for kind, detector in parts
+    }
+
+
+def _lines(found: Sequence[Decided], calibration: Calibration) -> list[str]:
+    """Say what it was fitted on, and how reliable it would have been."""
+    made = calibration.provenance
+    if made is None:  # pragma: no cover - a proposal always has one
+        raise AssertionError
+    used = [d for d in found if d.detector in calibration.detectors]
+    lines = [f"version {made.version}: {calibration.basis}"]
+    lines += [f"  {part}: {n.true} true, {n.false} false" for part, n in made.fitted_on.items()]
+    lines += [f"  not used: {n} ({why})" for why, n in made.left_out.items()]
+    without = [k.value for k in Kind if k not in calibration.kinds]
+    if without:
+        lines.append(f"  too few verdicts, stays uncalibrated: {', '.join(without)}")
+    lines.append("confidence told to cases that the fit had not seen, and the share that was true:")
+    lines += [
+        f"  {b.confidence:.2f} -> {b.share:.2f} [{b.low:.2f}, {b.high:.2f}] of {b.entries}"
+        for b in made.reliability
+    ]
+    told = cross_validated(used)
+    mean = sum(d.true for d in used) / len(used)
+    now = _brier(used, lambda d: told[d.case_id])
+    one = _brier(used, lambda _: mean)
+    raw = _brier(used, lambda d: d.score)
+    lines.append(f"Brier score {now:.3f}; of the score as it is {raw:.3f}, of one share {one:.3f}")
+    if now >= one:
+        lines.append("It tells no more than one share for all: better not adopted.")
+    return lines
+
+
+def _brier(used: Sequence[Decided], told: Callable[[Decided], float]) -> float:
+    """Mean squared difference of what was told and what was true."""
+    return float(np.mean([(told(d) - d.true) ** 2 for d in used]))

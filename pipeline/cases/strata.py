@@ -1,0 +1,150 @@
+"""What an audit draws from, and what its answers come to. Pure.
+
+Every place of the observed corridors is in one stratum: a case that was issued, one that is
+suspected, on watch or set aside, or a square of ground where no case lies. Each stratum is drawn
+from by itself, without putting back, every place of it with the same chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+import numpy as np
+
+from pipeline.adjudicate.intervals import exact
+from pipeline.model import Case, EvidenceState, Status
+
+T = TypeVar("T")
+
+
+class Stratum(StrEnum):
+    """Where a place stands before anybody looks."""
+
+    ISSUED = "issued"
+    SUSPECTED = "suspected"
+    WATCH = "watch"
+    SUPPRESSED = "suppressed"
+    UNFLAGGED = "unflagged"
+
+
+SHOWN = (Stratum.ISSUED, Stratum.SUSPECTED, Stratum.WATCH)
+"""Best first: recall is told of the first, the first two, and all three."""
+
+_DESK = frozenset({Status.REJECTED, Status.PERMITTED, Status.WITHDRAWN})
+
+
+def set_aside(case: Case) -> bool:
+    """Tell whether a case is on no list: gone, no longer produced, or explained by a layer."""
+    gone = not case.produced or case.evidence.state is EvidenceState.EXPIRED
+    return gone or case.suppressed
+
+
+def stratum_of(
+    case: Case, issued: Collection[str], suppressed: Callable[[Case], bool] = set_aside
+) -> Stratum | None:
+    """Give the stratum of a case; None if it became part of another.
+
+    Parameters
+    ----------
+    issued : collection of str
+        Ids of cases that were ever issued, whatever became of them: else those that were rejected
+        afterwards would be missing, and the precision too high.
+    suppressed : callable
+        Whether a case was kept from the lists.
+    """
+    if case.merged_into is not None:
+        return None
+    if case.case_id in issued:
+        return Stratum.ISSUED
+    if case.status in _DESK or suppressed(case):
+        return Stratum.SUPPRESSED
+    return Stratum.WATCH if case.status is Status.WATCH else Stratum.SUSPECTED
+
+
+def allot(sizes: Mapping[Stratum, int], n: int) -> dict[Stratum, int]:
+    """Share out ``n`` draws: evenly, what a small stratum cannot take goes to the others."""
+    left: dict[Stratum, int] = {s: size for s, size in sizes.items() if size}
+    out = dict.fromkeys(sizes, 0)
+    while n and left:
+        share, rest = divmod(n, len(left))
+        # The rest goes to the largest, which is the least known, of those that got least.
+        for i, (*_, s) in enumerate(sorted((out[s], -size, s) for s, size in left.items())):
+            take = min(left[s], share + (i < rest))
+            out[s] += take
+            left[s] -= take
+            n -= take
+        left = {s: size for s, size in left.items() if size}
+    return out
+
+
+def draw(
+    strata: Mapping[Stratum, Sequence[T]], n: int, rng: np.random.Generator
+) -> list[tuple[Stratum, T]]:
+    """Draw ``n`` places, each stratum without putting back, in random order."""
+    take = allot({s: len(v) for s, v in strata.items()}, n)
+    drawn = [
+        (s, strata[s][int(i)])
+        for s in sorted(strata)
+        for i in rng.choice(len(strata[s]), take[s], replace=False)
+    ]
+    return [drawn[int(i)] for i in rng.permutation(len(drawn))]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a stratum was found to hold."""
+
+    of: int  # places in the stratum
+    yes: int = 0
+    no: int = 0
+    unclear: int = 0  # could not be told
+    silent: int = 0  # not answered
+
+    @property
+    def told(self) -> int:
+        """Places of which something is known."""
+        return self.yes + self.no
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share with its interval at 95 %; None where nothing can be said."""
+
+    value: float | None
+    low: float
+    high: float
+
+
+def precision(tally: Tally) -> Share:
+    """Give the share of a stratum's places that are problems, with the exact interval."""
+    if not tally.told:
+        return Share(None, 0.0, 1.0)
+    return Share(tally.yes / tally.told, *exact(tally.yes, tally.told))
+
+
+def recall(tallies: Mapping[Stratum, Tally], within: Iterable[Stratum]) -> Share:
+    """Give the share of all problems that lies in some strata.
+
+    Each answer stands for ``of / told`` places of its stratum, so the number of problems in stratum
+    h is estimated as N_h p_h and the recall as the ratio of their sums. Its interval takes the
+    exact one of every stratum at 1 - 0.05 / k and sets those within to their worst and the others
+    to their best, and the reverse: it holds at 95 % whatever the shares, and is wide.
+    """
+    inside = frozenset(within)
+    known = {s: t for s, t in tallies.items() if t.of}
+    level = 1 - 0.05 / max(len(known), 1)
+    ends = {s: exact(t.yes, t.told, level) for s, t in known.items()}
+    low = _ratio({s: t.of * ends[s][s not in inside] for s, t in known.items()}, inside)
+    high = _ratio({s: t.of * ends[s][s in inside] for s, t in known.items()}, inside)
+    value = None
+    if all(t.told for t in known.values()):
+        value = _ratio({s: t.of * t.yes / t.told for s, t in known.items()}, inside)
+    return Share(value, low or 0.0, 1.0 if high is None else high)
+
+
+def _ratio(found: Mapping[Stratum, float], inside: Collection[Stratum]) -> float | None:
+    total = sum(found.values())
+    return sum(v for s, v in found.items() if s in inside) / total if total else None

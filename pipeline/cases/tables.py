@@ -1,0 +1,241 @@
+"""Tables that come back from people: CSV, GeoJSON, GeoPackage.
+
+UTF-8 with or without a byte order mark, or GBK: a file that is valid UTF-8 is UTF-8, because text
+in GBK hardly ever is by chance; the closed lists of words would show it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import shapely
+from pyproj.exceptions import CRSError
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.cases.words import plain
+from pipeline.errors import ConfigurationError
+from pipeline.grid import reproject
+from pipeline.io.vector import read_vector
+
+ALIASES = {
+    "问题编号": "case_id",
+    "版本": "revision",
+    "核查结论": "verdict",
+    "结论": "verdict",
+    "reason_code": "reason",
+    "原因": "reason",
+    "原因代码": "reason",
+    "核查人": "by",
+    "核查日期": "on",
+    "照片": "photos",
+    "类型": "kind",
+    "轮廓": "outline",
+    "备注": "note",
+    "状态": "status",
+    "整改期限": "due",
+    "逾期": "overdue",
+    "挂账": "on_account",
+    "外部编号": "external_id",
+    "点号": "place",
+    "答案": "answer",
+}
+_DANGEROUS = ("=", "+", "-", "@", "\t")
+_LONLAT = ("CRS84", "EPSG::4326", "EPSG:4326", "EPSG::4490", "EPSG:4490")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table."""
+
+    where: str  # "line 3", for sentences
+    values: Mapping[str, str | None]  # by column, under our names
+    geometry: BaseGeometry | None = None  # WGS 84
+
+    def __getitem__(self, name: str) -> str | None:
+        """Give a value, None where the column or the value is missing."""
+        return self.values.get(name)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it was read."""
+
+    path: Path
+    columns: tuple[str, ...]  # under our names
+    rows: tuple[Row, ...]
+
+    def require(self, *names: str) -> None:
+        """Check that columns are there.
+
+        Raises
+        ------
+        ConfigurationError
+            Every missing one named.
+        """
+        missing = [n for n in names if n not in self.columns]
+        if missing:
+            raise ConfigurationError(
+                f"{self.path} has no column {', '.join(missing)} "
+                f"(it has {', '.join(self.columns) or 'none'})",
+                "Use the form that siluan wrote, or name the columns like it",
+            )
+
+    def unread(self, *known: str) -> tuple[str, ...]:
+        """Give the columns that nobody reads; what they hold is not kept."""
+        return tuple(c for c in self.columns if c not in known)
+
+
+def read_table(path: Path) -> Table:
+    """Read a table by what its name ends with.
+
+    Raises
+    ------
+    ConfigurationError
+        Missing, unknown format, unknown encoding, broken, or in an unknown reference system.
+    """
+    ending = path.suffix.lower()
+    if not path.is_file():
+        raise ConfigurationError(f"{path} does not exist", "Check the path")
+    if ending == ".csv":
+        return _read_csv(path)
+    if ending in (".geojson", ".json"):
+        return _read_geojson(path)
+    if ending == ".gpkg":
+        return _read_gpkg(path)
+    raise ConfigurationError(
+        f"{path} has no format that is known here", "Known: .csv, .geojson, .json, .gpkg"
+    )
+
+
+def write_csv(columns: tuple[str, ...], rows: list[Mapping[str, Any]]) -> bytes:
+    """Write CSV as a spreadsheet opens it: UTF-8 with a byte order mark; no text is a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_safe(row.get(c)) for c in columns])
+    return out.getvalue().encode("utf-8-sig")
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_DANGEROUS):
+        return f"'{value}"
+    return value
+
+
+def _unsafe(value: str) -> str:
+    return value[1:] if value[:1] == "'" and value[1:].startswith(_DANGEROUS) else value
+
+
+def _text(value: str | None) -> str | None:
+    return (value or "").strip() or None
+
+
+def _name(column: str) -> str:
+    word = (plain(column) or "").lower().replace(" ", "_")
+    return ALIASES.get(word, word)
+
+
+def _decode(path: Path) -> str:
+    data = path.read_bytes()
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise ConfigurationError(
+        f"{path} is neither UTF-8 nor GBK", "Save it again as CSV UTF-8 (CSV UTF-8 逗号分隔)"
+    )
+
+
+def _read_csv(path: Path) -> Table:
+    try:
+        lines = list(csv.reader(io.StringIO(_decode(path), newline=""), strict=True))
+    except csv.Error as error:
+        raise ConfigurationError(f"{path} is no CSV that can be read: {error}") from error
+    if not lines:
+        raise ConfigurationError(f"{path} is empty", "It needs a line of column names")
+    columns = _columns(path, lines[0])
+    rows: list[Row] = []
+    for number, cells in enumerate(lines[1:], 2):
+        if not any(c.strip() for c in cells):
+            continue
+        if len(cells) > len(columns):
+            raise ConfigurationError(
+                f"{path}: line {number} has {len(cells)} cells for {len(columns)} columns",
+                "Put quotes around text that holds a comma",
+            )
+        values = {c: _text(_unsafe(v.strip())) for c, v in zip(columns, cells, strict=False)}
+        rows.append(Row(f"line {number}", values))
+    return Table(path, columns, tuple(rows))
+
+
+def _columns(path: Path, names: list[str]) -> tuple[str, ...]:
+    columns = tuple(_name(n) for n in names)
+    twice = sorted({c for c in columns if c and columns.count(c) > 1})
+    if twice:
+        raise ConfigurationError(f"{path} has the column {', '.join(twice)} twice", "Keep one")
+    return columns
+
+
+def _read_geojson(path: Path) -> Table:
+    try:
+        document = json.loads(_decode(path))
+        features = list(document["features"])
+        stated = str((document.get("crs") or {}).get("properties", {}).get("name", "CRS84"))
+        rows = [_feature(path, i, f) for i, f in enumerate(features, 1)]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{path} is no GeoJSON collection that can be read", "Export it again from the GIS"
+        ) from error
+    if not any(stated.endswith(known) for known in _LONLAT):
+        raise ConfigurationError(f"{path} is in {stated}", "Export it in WGS 84 (EPSG:4326)")
+    columns = tuple(dict.fromkeys(c for r in rows for c in r.values))
+    return Table(path, columns, tuple(rows))
+
+
+def _feature(path: Path, number: int, feature: Mapping[str, Any]) -> Row:
+    values = {_name(str(k)): _as_text(v) for k, v in (feature.get("properties") or {}).items()}
+    drawn = feature.get("geometry")
+    where = f"feature {number}"
+    try:
+        geometry = shapely.force_2d(shape(drawn)) if drawn else None
+    except (ValueError, TypeError, KeyError, AttributeError, shapely.errors.ShapelyError) as error:
+        raise ConfigurationError(
+            f"{path}: {where} has an outline that cannot be read", "Draw it again"
+        ) from error
+    return Row(where, values, geometry)
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or value == []:
+        return None
+    if isinstance(value, list):
+        return "; ".join(str(v) for v in value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return _text(str(value))
+
+
+def _read_gpkg(path: Path) -> Table:
+    layer = read_vector(path)
+    columns = _columns(path, list(layer.columns))
+    if layer.crs is None:
+        raise ConfigurationError(f"{path} has no reference system", "Save it in EPSG:4326")
+    try:
+        shapes = [g and reproject(g, layer.crs, "EPSG:4326") for g in layer.geometries]
+    except CRSError as error:
+        raise ConfigurationError(f"{path} is in an unknown reference system") from error
+    cells = list(layer.columns.values())
+    rows = [
+        Row(f"feature {i + 1}", {c: _text(v[i]) for c, v in zip(columns, cells, strict=True)}, g)
+        for i, g in enumerate(shapes)
+    ]
+    return Table(path, columns, tuple(rows))

@@ -1,0 +1,93 @@
+"""Which ledger a command means, and what it says when it was changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pipeline import __version__
+from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.ledger import Changes, Command, Edit, Refusal
+
+ZONE = ZoneInfo("Asia/Shanghai")
+"""Days that people write are days there."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command prints, and how it ends."""
+
+    lines: tuple[str, ...]
+    code: ExitCode = ExitCode.DONE
+
+
+def ledger_of(workflow: Path | None, state: Path | None) -> Path:
+    """Give the ledger's file; there must be one.
+
+    Raises
+    ------
+    ConfigurationError
+        Neither or both are given, or no run has made the ledger yet.
+    """
+    if (workflow is None) == (state is None):
+        raise ConfigurationError(
+            "which ledger is meant is not said", "Give --workflow FILE or --state DIR, one of them"
+        )
+    path = (_state_of(workflow) if workflow is not None else Path(state or ".")) / "ledger.sqlite"
+    if not path.is_file():
+        raise ConfigurationError(f"there is no ledger at {path}", "Run a workflow first")
+    return path
+
+
+def _state_of(workflow: Path) -> Path:
+    from pipeline.config import load_workflow  # noqa: PLC0415 - half the time of a short command
+
+    return load_workflow(workflow).state
+
+
+def command(name: str, edits: Sequence[Edit], now: datetime | None = None) -> Command:
+    """Name a command by what it says: the same again has the same name."""
+    digest = hashlib.sha256("\n".join(repr(e) for e in edits).encode()).hexdigest()[:8]
+    said = now or datetime.now(UTC)
+    return Command(f"siluan cases {name}", f"{name}-{digest}", said, __version__)
+
+
+def today(now: datetime | None = None) -> date:
+    """Give the day it is in the office."""
+    return (now or datetime.now(UTC)).astimezone(ZONE).date()
+
+
+def refuse(refused: Sequence[Refusal], of: int, what: str, *, partial: bool) -> None:
+    """Refuse edits of which some are bad, unless the good ones were wanted.
+
+    Raises
+    ------
+    ConfigurationError
+        Every offender named.
+    """
+    if refused and not partial:
+        named = "; ".join(str(r) for r in refused)
+        raise ConfigurationError(
+            f"{len(refused)} of {of} {what} cannot be applied, and nothing was changed: {named}",
+            "Mend them, or add --partial where the others shall be applied",
+        )
+
+
+def outcome(done: Changes) -> Report:
+    """Say what became of edits."""
+    status = {e.case_id: e for e in done.events if e.what == "status"}
+    lines = [
+        f"{i}: {status[i].old} -> {status[i].new}" if i in status else f"{i}: noted"
+        for i in done.applied
+    ]
+    lines += [f"{i}: known already, nothing changed" for i in done.unchanged]
+    lines += [f"not applied: {r}" for r in done.refused]
+    lines.append(
+        f"applied {len(done.applied)}, known already {len(done.unchanged)}, "
+        f"not applied {len(done.refused)}"
+    )
+    return Report(tuple(lines), ExitCode.SET_ASIDE if done.refused else ExitCode.DONE)

@@ -1,0 +1,195 @@
+"""``siluan cases``, by file: verdict, export, import, audit, recalibrate."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.commands.cases import (
+    By,
+    Corridors,
+    Counties,
+    Kinds,
+    Partial,
+    StateFolder,
+    Statuses,
+    WorkflowFile,
+    cases_app,
+    filter_of,
+    say,
+)
+from pipeline.commands.ending import guard
+from pipeline.commands.layers import Debug
+from pipeline.errors import ConfigurationError, ExitCode
+
+__all__ = ["cases_app"]
+
+
+@cases_app.command(
+    "verdict",
+    epilog="Examples: siluan cases verdict 核查结果.csv --workflow workflows/patrol.yaml · "
+    "siluan cases verdict 核查结果.geojson --state state/patrol --partial",
+)
+def verdict(
+    file: Annotated[Path, typer.Argument(help="CSV or GeoJSON.", show_default=False)],
+    workflow: WorkflowFile = None,
+    state: StateFolder = None,
+    partial: Partial = False,
+    seen_again: Annotated[
+        bool,
+        typer.Option(
+            "--seen-again",
+            help="A verdict on an older revision holds where nothing but further looks came since.",
+        ),
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Take the verdicts of inspections from a file: 不是问题, 问题 and the two between.
+
+    Columns: case_id, revision, verdict, reason, by, on; optional photos, note, kind, outline.
+    """
+
+    def work() -> ExitCode:
+        from pipeline.cases.verdicts import VerdictRequest, give_verdicts  # noqa: PLC0415
+        from pipeline.cases.where import ledger_of  # noqa: PLC0415
+
+        request = VerdictRequest(ledger_of(workflow, state), file, partial, seen_again)
+        return say(give_verdicts(request))
+
+    guard(work, debug)
+
+
+@cases_app.command(
+    "export",
+    epilog="Example: siluan cases export --workflow workflows/patrol.yaml --out 台账 "
+    "--status issued --status rectifying",
+)
+def export(
+    out: Annotated[Path, typer.Option(help="Folder for cases.csv and cases.gpkg.")],
+    workflow: WorkflowFile = None,
+    state: StateFolder = None,
+    corridor: Corridors = None,
+    kind: Kinds = None,
+    status: Statuses = None,
+    county: Counties = None,
+    debug: Debug = False,
+) -> None:
+    """Write cases for editing; edits that were not imported are never written over."""
+
+    def work() -> ExitCode:
+        from pipeline.cases.exchange import ExportRequest, export_cases  # noqa: PLC0415
+        from pipeline.cases.where import ledger_of  # noqa: PLC0415
+
+        wanted = filter_of(corridor, kind, status, None, county)
+        return say(export_cases(ExportRequest(ledger_of(workflow, state), out, wanted)))
+
+    guard(work, debug)
+
+
+@cases_app.command(
+    "import",
+    epilog="Example: siluan cases import 台账/cases.gpkg --state state/patrol --by 王工",
+)
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="CSV or GeoPackage that export wrote.", show_default=False)
+    ],
+    by: By,
+    workflow: WorkflowFile = None,
+    state: StateFolder = None,
+    partial: Partial = False,
+    debug: Debug = False,
+) -> None:
+    """Bring back edits of an export; what the ledger changed too since is shown as a conflict.
+
+    Read are status, reason, note, kind, due, overdue, on_account, external_id and outlines.
+    """
+
+    def work() -> ExitCode:
+        from pipeline.cases.exchange import ImportRequest, import_cases  # noqa: PLC0415
+        from pipeline.cases.where import ledger_of  # noqa: PLC0415
+
+        return say(import_cases(ImportRequest(ledger_of(workflow, state), file, by, partial)))
+
+    guard(work, debug)
+
+
+@cases_app.command(
+    "audit",
+    epilog="Examples: siluan cases audit --workflow workflows/patrol.yaml --sample 120 "
+    "--out 抽查 · "
+    "siluan cases audit --workflow workflows/patrol.yaml --answers 抽查/audit-3f9a1c07.csv",
+)
+def audit(
+    workflow: Annotated[Path, typer.Option(help="The workflow whose cases are checked.")],
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Draw so many places for checking.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Draw the same places again from the same ledger.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the list, with --sample.")] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="Or: the list, filled in by whoever went there.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Draw a blind sample for checking, or turn its answers into precision and recall.
+
+    Drawn are issued, suspected, watched and suppressed cases and ground without any.
+    """
+
+    def work() -> ExitCode:
+        from pipeline.cases.answers import (  # noqa: PLC0415 - keeps --help fast
+            judge_answers,
+            report_json,
+            report_lines,
+        )
+        from pipeline.cases.audit import SampleRequest, draw_sample  # noqa: PLC0415
+        from pipeline.config import load_workflow  # noqa: PLC0415
+
+        if answers is not None and sample is None:
+            key, tallies = judge_answers(load_workflow(workflow).state, answers)
+            told = report_json(key, tallies)
+            text = json.dumps(told, ensure_ascii=False, indent=1)
+            typer.echo(text if as_json else "\n".join(report_lines(key, tallies)))
+            return ExitCode.DONE
+        if sample is None or out is None or answers is not None:
+            raise ConfigurationError(
+                "what the audit shall do is not said",
+                "Give --sample N --out DIR, or --answers FILE",
+            )
+        chosen = secrets.randbits(32) if seed is None else seed
+        return say(draw_sample(SampleRequest(workflow, sample, chosen, out)))
+
+    guard(work, debug)
+
+
+@cases_app.command(
+    "recalibrate",
+    epilog="Example: siluan cases recalibrate --workflow workflows/patrol.yaml "
+    "--out proposals/confidence.yaml",
+)
+def recalibrate(
+    out: Annotated[Path, typer.Option(help="File of the proposal; must not be there.")],
+    workflow: WorkflowFile = None,
+    state: StateFolder = None,
+    debug: Debug = False,
+) -> None:
+    """Propose a calibration of the confidence from verdicts, with how reliable it would have been.
+
+    Nothing reads it until an analyst puts it at config/confidence.yaml.
+    """
+
+    def work() -> ExitCode:
+        from pipeline.cases.recalibrate import recalibrate as propose  # noqa: PLC0415
+        from pipeline.cases.where import ledger_of  # noqa: PLC0415
+
+        return say(propose(ledger_of(workflow, state), out))
+
+    guard(work, debug)

@@ -1,0 +1,270 @@
+"""What named people do to cases, worked out before anything is written. Pure.
+
+An edit is checked against the case as it stands: the revision that its author saw, the table of
+transitions, and what was said before. What says nothing new makes no revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.errors import ConfigurationError
+from pipeline.grid import geodesic_area_m2, reproject
+from pipeline.ledger.lifecycle import Event, content, propose, status_for
+from pipeline.ledger.status import IN_HAND, Mover, Reason, move
+from pipeline.model import Case, Kind, PeopleRecord, Status
+
+FLAGS = ("due", "overdue", "on_account")
+"""Fields of the record that only mean something while a case is in hand."""
+
+_RESTORED = "已恢复"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What one person says of one case; None means: nothing is said of it."""
+
+    case_id: str
+    by: str
+    on: date  # in the office's zone (Asia/Shanghai)
+    where: str = ""  # line of a file, for sentences
+    revision: int | None = None  # that the person saw; None: whatever stands
+    status: Status | None = None
+    reason: Reason | None = None
+    verdict: str | None = None
+    kind: Kind | None = None
+    outline_wgs84: BaseGeometry | None = None  # corrected
+    external_id: str | None = None
+    record: Mapping[str, Any] = field(default_factory=dict[str, Any])  # note and FLAGS
+    photos: tuple[str, ...] = ()  # names or addresses
+    key: str | None = None  # of what was said, so that it is not said twice
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The command by which people reach the ledger."""
+
+    name: str  # "siluan cases verdict"
+    run_id: str  # made of content, "verdict-3f9a1c07"
+    said: datetime  # UTC, when it was given
+    code_version: str
+
+    def __post_init__(self) -> None:
+        if self.said.tzinfo is None:
+            raise ValueError("the time of a command must be aware")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An edit that was not applied, in a sentence."""
+
+    where: str
+    case_id: str
+    why: str
+
+    def __str__(self) -> str:
+        return ": ".join(p for p in (self.where, self.case_id, self.why) if p)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What edits come to."""
+
+    cases: tuple[Case, ...] = ()  # changed, by id
+    events: tuple[Event, ...] = ()
+    applied: tuple[str, ...] = ()  # ids
+    unchanged: tuple[str, ...] = ()  # ids of which nothing new was said
+    refused: tuple[Refusal, ...] = ()
+
+
+def apply_edits(
+    known: Mapping[str, Case],
+    edits: Sequence[Edit],
+    command: Command,
+    history: Iterable[Event] = (),
+) -> Changes:
+    """Work out what edits change; each is judged alone.
+
+    Parameters
+    ----------
+    known : mapping of id to Case
+        At least those that the edits name.
+    history : iterable of Event
+        Of these cases: what it holds already is not said again, and it tells what a stale edit
+        did not know of.
+    """
+    events = list(history)
+    told = {e.detail["key"] for e in events if "key" in e.detail}
+    named = [e.case_id for e in edits]
+    changed: dict[str, Case] = {}
+    new: list[Event] = []
+    applied: list[str] = []
+    unchanged: list[str] = []
+    refused: list[Refusal] = []
+    for edit in edits:
+        if edit.key is not None and edit.key in told:
+            unchanged.append(edit.case_id)
+            continue
+        try:
+            case = _target(known, edit, named, events)
+            after, said = apply_edit(case, edit, command)
+        except ConfigurationError as error:
+            refused.append(Refusal(edit.where, edit.case_id, str(error).rstrip(".")))
+            continue
+        new += said
+        (applied if said else unchanged).append(edit.case_id)
+        if after != case:
+            changed[case.case_id] = after
+    ordered = tuple(c for _, c in sorted(changed.items()))
+    return Changes(ordered, tuple(new), tuple(applied), tuple(unchanged), tuple(refused))
+
+
+def apply_edit(case: Case, edit: Edit, command: Command) -> tuple[Case, list[Event]]:
+    """Give a case after an edit, and what happened; the same case and nothing if it says no news.
+
+    Raises
+    ------
+    ConfigurationError
+        The table of transitions does not allow it, or something it needs is missing.
+    """
+    if not edit.by.strip():
+        raise ConfigurationError("nobody is named", "Say who, by --by or in the column by")
+    status = _aim(case, edit)
+    move(case.status, status, Mover.PERSON, edit.reason)
+    if edit.reason is Reason.OTHER and not edit.record.get("note"):
+        raise ConfigurationError("the reason 'other' says nothing", "Add a note")
+    given = [name for name in FLAGS if edit.record.get(name)]
+    if given and status not in IN_HAND:
+        raise ConfigurationError(
+            f"{', '.join(given)} of a case that is {status}",
+            f"They can be given where it is {' or '.join(sorted(IN_HAND))}",
+        )
+    after = _with_what_was_said(case, edit, status)
+    if content(after) != content(case):
+        after = replace(
+            after,
+            revision=case.revision + 1,
+            run_id=command.run_id,
+            code_version=command.code_version,
+        )
+    elif edit.verdict is None:
+        return case, []
+    else:
+        after = case  # said again by somebody else, or of a later day: kept as an event
+    return after, _events(case, after, edit, command)
+
+
+def _aim(case: Case, edit: Edit) -> Status:
+    """Give the status that an edit wants; a problem that is in hand already stays in hand."""
+    if edit.verdict and edit.status is Status.VERIFIED and case.status in IN_HAND:
+        return case.status
+    return edit.status or case.status
+
+
+def _target(
+    known: Mapping[str, Case], edit: Edit, named: Sequence[str], history: Collection[Event]
+) -> Case:
+    """Give the case that an edit means, if it may be edited from where its author stood."""
+    case = known.get(edit.case_id)
+    if case is None:
+        raise ConfigurationError("the ledger has no such case", "See siluan cases list")
+    if named.count(edit.case_id) > 1:
+        raise ConfigurationError("it is named more than once", "Keep one line of it")
+    if case.merged_into is not None:
+        raise ConfigurationError(f"it was merged into {case.merged_into}", "Edit that one")
+    if edit.revision is not None and edit.revision != case.revision:
+        raise ConfigurationError(
+            f"revision {edit.revision} was judged and the ledger has {case.revision}"
+            f"{_since(case, edit.revision, history)}",
+            "Look at it as it is now, and say the present revision",
+        )
+    return case
+
+
+def _since(case: Case, revision: int, history: Iterable[Event]) -> str:
+    """Say what happened to a case after a revision."""
+    news = [
+        f"{e.what} {e.old} -> {e.new}" if e.new is not None else e.what
+        for e in history
+        if e.case_id == case.case_id and e.revision > revision
+    ]
+    return f" (since then: {'; '.join(news)})" if news else ""
+
+
+def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
+    """Give the case with everything that the edit says, its revision as it was."""
+    before = case.people or PeopleRecord(edit.by, edit.on)
+    moved = status is not case.status
+    record = replace(
+        before,
+        reason=edit.reason.value if edit.reason else (None if moved else before.reason),
+        verdict=edit.verdict or before.verdict,
+        **edit.record,
+    )
+    if status not in IN_HAND:
+        record = replace(record, due=None, overdue=False, on_account=False)
+    after = replace(case, status=status, external_id=edit.external_id or case.external_id)
+    if edit.kind is not None and edit.kind is not case.kind:
+        after, record = replace(after, kind=edit.kind), replace(record, kind_fixed=True)
+    if edit.outline_wgs84 is not None:
+        after, record = (
+            _with_outline(after, edit.outline_wgs84),
+            replace(record, outline_fixed=True),
+        )
+    if status in (Status.WATCH, Status.SUSPECTED):
+        after = replace(after, status=status_for(status, case.evidence.state), proposal=None)
+    elif case.proposal != _RESTORED:
+        # What the next run would propose, so that it changes nothing; that the thing is gone is
+        # known to the looks only, and stays.
+        after = replace(after, proposal=propose(status, case.evidence.state))
+    if record == before and content(after) == content(case):
+        return case
+    return replace(after, people=replace(record, by=edit.by, on=edit.on))
+
+
+def _with_outline(case: Case, outline_wgs84: BaseGeometry) -> Case:
+    moved = shapely.normalize(reproject(outline_wgs84, "EPSG:4326", case.crs))
+    area = geodesic_area_m2(outline_wgs84, "EPSG:4326")
+    return replace(case, polygon=moved, area_m2=round(area, 2), traced=case.seen_polygon)
+
+
+def _events(before: Case, after: Case, edit: Edit, command: Command) -> list[Event]:
+    """Name what an edit did, each with who, when and why."""
+    old, new = before.people, after.people
+    named = [
+        ("status", before.status.value, after.status.value),
+        ("kind", before.kind.value, after.kind.value),
+        ("outline", f"{before.area_m2:.0f} m²", f"{after.area_m2:.0f} m²"),
+        ("external", before.external_id, after.external_id),
+    ]
+    named += [(name, _shown(old, name), _shown(new, name)) for name in FLAGS]
+    moved = not before.polygon.equals(after.polygon)
+    happened = [k for k in named if k[1] != k[2] or (k[0] == "outline" and moved)]
+    happened = happened or [("said", None, edit.verdict)]
+    detail = {
+        "by": edit.by,
+        "on": edit.on.isoformat(),
+        "command": command.name,
+        "reason": edit.reason.value if edit.reason else "",
+        "verdict": edit.verdict or "",
+        "note": str(edit.record.get("note") or ""),
+        "photos": "; ".join(edit.photos),
+        "key": edit.key or "",
+    }
+    kept = {k: v for k, v in detail.items() if v}
+    said = command.said.astimezone(UTC)
+    return [
+        Event(after.case_id, after.revision, command.run_id, said, what, was, now, kept)
+        for what, was, now in happened
+    ]
+
+
+def _shown(record: PeopleRecord | None, name: str) -> str | None:
+    value = getattr(record, name) if record else None
+    return str(value).lower() if value else None

@@ -1,0 +1,332 @@
+"""A pair of flights, window by window: surfaces brought together, changes joined and measured.
+
+Nothing is held but cells of a metre or more for the fit, some windows for the noise, the sparse
+changed cells, and one window a thread: memory does not grow with the mosaic beyond those. Objects
+do not depend on how the mosaic was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+
+from pipeline.detect.picture_change import (
+    PictureCells,
+    PictureChangeOptions,
+    PicturePair,
+    fields,
+    light,
+    picture_halo,
+    scales,
+    strength,
+)
+from pipeline.detect.picture_change import objects as picture_objects
+from pipeline.detect.picture_change import sparse as picture_sparse
+from pipeline.detect.surface_change import (
+    ChangedCells,
+    SurfacePair,
+    change_halo_m,
+    gather,
+    judge,
+    places,
+    sparse,
+)
+from pipeline.detect.surface_noise import classes, estimate
+from pipeline.detect.surface_objects import halo_m, object_of
+from pipeline.detect.surface_types import FlightObject, SurfaceChangeOptions
+from pipeline.model import (
+    Cover,
+    FlightCells,
+    FlightPixels,
+    FlightReader,
+    Grid,
+    SurfaceFit,
+    SurfaceNoise,
+    Window,
+)
+from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover, cover_halo_m
+from pipeline.prepare.flight_moved import PixelMap, moved
+from pipeline.prepare.surface import SurfaceOptions, coregister
+
+A = TypeVar("A")
+B = TypeVar("B")
+_NOISE_WINDOWS = 3  # along each side
+_NOISE_CELLS = 400  # side of one
+_FIT_CELLS = 600  # most cells along a side in the fit
+
+
+class FlightOptions(BaseModel):
+    """How a pair of flights is compared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cover: CoverOptions = Field(default_factory=CoverOptions, description="water and plants")
+    surface: SurfaceOptions = Field(default_factory=SurfaceOptions, description="co-registration")
+    change: SurfaceChangeOptions = Field(
+        default_factory=SurfaceChangeOptions, description="objects of the surface"
+    )
+    picture: PictureChangeOptions = Field(
+        default_factory=PictureChangeOptions, description="objects of pictures alone"
+    )
+    tile_cells: int = Field(default=512, ge=64, le=4096, description="side of a window [cells]")
+    threads: int = Field(default=2, ge=1, le=64, description="windows at work at a time")
+
+
+@dataclass(frozen=True)
+class SurfaceChange:
+    """What two flights with surfaces say."""
+
+    grid: Grid  # of the cells that objects are indices into
+    objects: tuple[FlightObject, ...]
+    fit: SurfaceFit
+    noise: SurfaceNoise
+
+
+def compare_surfaces(
+    before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
+) -> SurfaceChange:
+    """Find what changed between two flights that both have a surface.
+
+    Parameters
+    ----------
+    before, after : FlightReader
+        The two flights on ``grid``; the later one already moved by its picture's registration.
+    grid : Grid
+        Full pixels of the pair, projected, m.
+    options : FlightOptions
+        All options.
+
+    Raises
+    ------
+    SceneUnusableError
+        The surfaces cannot be brought together (see :func:`pipeline.prepare.surface.coregister`).
+    """
+    step = max(1, round(options.change.cell_m / grid.res_m))
+    fit = fit_surfaces(before, after, grid, options)
+    by = PixelMap.shift(*(s / grid.res_m for s in fit.shift_m))
+    work = _Work(before, moved(after, by), grid, step, options, fit)
+    noise = estimate([_stable(work, w) for w in _noise_windows(work.cells)], work.cell_m)
+    parts = [
+        part
+        for window in work.each(lambda w: _judged(work, w, noise), list(_tiles(work)))
+        for part in window
+    ]
+    found = gather(parts, work.cell_m, options.change)
+    objects = work.each(lambda i: _object(work, found, i, noise), range(len(found)))
+    return SurfaceChange(work.cells, tuple(o for o in objects if o is not None), fit, noise)
+
+
+@dataclass(frozen=True)
+class PictureChange:
+    """What two flights without surfaces say."""
+
+    grid: Grid  # of the cells that objects are indices into
+    objects: tuple[FlightObject, ...]
+
+
+def compare_pictures(
+    before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
+) -> PictureChange:
+    """Find what changed between two flights by their pictures alone.
+
+    Parameters
+    ----------
+    before, after, grid, options
+        As of :func:`compare_surfaces`; heights are not looked at.
+    """
+    step = max(1, round(options.change.cell_m / grid.res_m))
+    work = _Pictures(before, after, grid, step, options)
+    windows = _noise_windows(work.cells)
+    own = options.picture
+    lights = np.stack(work.each(lambda w: light(_picture_pair(work, w), own), windows))
+    if np.isnan(lights).all():
+        return PictureChange(work.cells, ())  # nothing was seen twice
+    lit = np.nanmedian(lights, axis=0)
+    scale = scales(work.each(lambda w: _sampled(work, w, lit), windows))
+    parts = work.each(lambda w: _picture_judged(work, w, lit, scale), list(_tiles(work)))
+    found = picture_objects(parts, work.cell_m, options.picture)
+    return PictureChange(work.cells, tuple(found))
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    before: FlightReader
+    after: FlightReader  # moved
+    grid: Grid
+    step: int
+    options: FlightOptions
+
+    @property
+    def cell_m(self) -> float:
+        return self.grid.res_m * self.step
+
+    @property
+    def cells(self) -> Grid:
+        return coarse_grid(self.grid, self.step)
+
+    def each(self, do: Callable[[A], B], over: Iterable[A]) -> list[B]:
+        with ThreadPoolExecutor(self.options.threads) as pool:
+            return list(pool.map(do, over))
+
+
+@dataclass(frozen=True)
+class _Work(_Pictures):
+    fit: SurfaceFit
+
+
+def coarse_grid(grid: Grid, step: int) -> Grid:
+    """Give the grid of cells of ``step`` by ``step`` pixels."""
+    rows, cols = (-(-n // step) for n in grid.shape)
+    return Grid(grid.crs, grid.transform * grid.transform.scale(step), (rows, cols))
+
+
+def fit_surfaces(
+    before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
+) -> SurfaceFit:
+    """Bring two surfaces together in cells of a metre, or coarser ones of a large mosaic."""
+    least = max(options.surface.cell_m, max(grid.shape) * grid.res_m / _FIT_CELLS)
+    step = max(1, round(least / grid.res_m))
+    own = options.surface.model_copy(update={"cell_m": step * grid.res_m})
+    heights: list[NDArray[np.float32]] = []
+    covers: list[NDArray[np.uint8]] = []
+    for read in (before, after):
+        cells = cells_of(read(grid.window, step), 1, step * grid.res_m)
+        if cells.height is None:
+            raise ValueError("a flight without a surface cannot be compared by its surface")
+        heights.append(cells.height)
+        covers.append(cover(cells, options.cover))
+    return coregister(heights[0], heights[1], (covers[0], covers[1]), own)
+
+
+def _pair(work: _Work, window: Window) -> SurfacePair:
+    """Read a window (of cells), later surface less the plane, with what its cover looks at."""
+    pad = round(cover_halo_m() / work.cell_m)
+    wide = window.pad(pad)
+    heights: list[NDArray[np.float32]] = []
+    covers: list[NDArray[np.uint8]] = []
+    s = work.step
+    pixels = Window(wide.row0 * s, wide.row1 * s, wide.col0 * s, wide.col1 * s)
+    for read in (work.before, work.after):
+        cells = cells_of(read(pixels, 1), s, work.grid.res_m)
+        assert cells.height is not None
+        inner = window.within(wide)
+        covers.append(cover(cells, work.options.cover)[inner])
+        heights.append(cells.height[inner])
+    pair = SurfacePair(window, work.cell_m, heights[0], heights[1], (covers[0], covers[1]))
+    np.subtract(pair.after, work.fit.plane(*places(pair)), out=pair.after)
+    return pair
+
+
+def _picture_pair(work: _Pictures, window: Window) -> PicturePair:
+    wide = window.pad(round(cover_halo_m() / work.cell_m))
+    inner, s = window.within(wide), work.step
+    pixels = Window(wide.row0 * s, wide.row1 * s, wide.col0 * s, wide.col1 * s)
+    both: list[FlightCells] = []
+    covers: list[NDArray[np.uint8]] = []
+    for read in (work.before, work.after):
+        given = read(pixels, 1)
+        cells = cells_of(FlightPixels(given.colour, given.valid, None), s, work.grid.res_m)
+        covers.append(cover(cells, work.options.cover)[inner])
+        both.append(
+            FlightCells(
+                np.ascontiguousarray(cells.colour[:, inner[0], inner[1]]),
+                None,
+                cells.valid[inner],
+                None,
+                cells.cell_m,
+            )
+        )
+    return PicturePair(window, both[0], both[1], (covers[0], covers[1]))
+
+
+def _sampled(
+    work: _Pictures, window: Window, lit: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    pair = _picture_pair(work, window)
+    colour, texture = fields(pair, lit, work.options.picture)
+    ground = pair.seen & (pair.covers[0] == Cover.GROUND) & (pair.covers[1] == Cover.GROUND)
+    return colour, texture, ground
+
+
+def _picture_judged(
+    work: _Pictures, core: Window, lit: NDArray[np.float64], scale: NDArray[np.float64]
+) -> PictureCells:
+    own = work.options.picture
+    pair = _picture_pair(work, core.pad(picture_halo(own)))
+    return picture_sparse(strength(fields(pair, lit, own), scale, own), pair, core, own)
+
+
+def _noise_windows(cells: Grid) -> list[Window]:
+    side = [min(_NOISE_CELLS, n) for n in cells.shape]
+    starts = [
+        sorted({round(k * (n - s) / max(_NOISE_WINDOWS - 1, 1)) for k in range(_NOISE_WINDOWS)})
+        if n > 2 * s
+        else ([0] if n == s else [0, n - s])
+        for n, s in zip(cells.shape, side, strict=True)
+    ]
+    return [Window(r, r + side[0], c, c + side[1]) for r in starts[0] for c in starts[1]]
+
+
+def _stable(
+    work: _Work, window: Window
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Differences of stable ground: what is neither changed, nor plants, nor near either."""
+    pair = _pair(work, window)
+    dz = np.where(pair.surface, pair.after - pair.before, np.float32(0))
+    size = max(3, round(work.options.change.window_m / work.cell_m) | 1)
+    limit = max(work.options.change.least_m, 4 * work.fit.nmad_m)
+    changed = np.abs(ndimage.uniform_filter(dz, size)) > limit
+    near = ndimage.uniform_filter((changed | pair.plants).astype(np.float32), 3 * size) > 1e-3
+    ground = (pair.covers[0] == Cover.GROUND) & (pair.covers[1] == Cover.GROUND)
+    slope, rough = (
+        np.minimum(a, b)
+        for a, b in zip(
+            classes(pair.before, work.cell_m), classes(pair.after, work.cell_m), strict=True
+        )
+    )
+    return dz, slope, rough, pair.surface & ground & ~near
+
+
+def _tiles(work: _Pictures) -> Iterable[Window]:
+    size = work.options.tile_cells
+    rows, cols = work.cells.shape
+    for r in range(0, rows, size):
+        for c in range(0, cols, size):
+            yield Window(r, min(r + size, rows), c, min(c + size, cols))
+
+
+def _judged(work: _Work, core: Window, noise: SurfaceNoise) -> list[ChangedCells]:
+    change = work.options.change
+    pair = _pair(work, core.pad(round(change_halo_m(change) / work.cell_m) + 1))
+    return sparse(judge(pair, noise, work.fit, change), pair, core)
+
+
+def _object(
+    work: _Work, found: Sequence[ChangedCells], index: int, noise: SurfaceNoise
+) -> FlightObject | None:
+    own = found[index]
+    pad = round(halo_m(work.options.change) / work.cell_m)
+    window = _window_of(own).pad(pad)
+    others = np.zeros(window.shape, bool)
+    for k, other in enumerate(found):
+        if k != index:
+            inside = (
+                (other.rows >= window.row0) & (other.rows < window.row1)
+                & (other.cols >= window.col0) & (other.cols < window.col1)
+            )  # fmt: skip
+            others[other.rows[inside] - window.row0, other.cols[inside] - window.col0] = True
+    return object_of(own, others, _pair(work, window), noise, work.fit, work.options.change)
+
+
+def _window_of(found: ChangedCells) -> Window:
+    return Window(
+        int(found.rows.min()), int(found.rows.max()) + 1,
+        int(found.cols.min()), int(found.cols.max()) + 1,
+    )  # fmt: skip

@@ -1,0 +1,139 @@
+"""Pieces of one object are one candidate: what hangs together on the ground is one place to visit.
+
+A large heap or building is not seen whole on every date: haze, a level or bare ground beneath part
+it, and every part would open a case of its own. Pieces of changed ground that touch, as far as
+10 m pixels can tell, are one object where nothing says that they came at different times, or where
+the later one is no more than growth: a heap that grows by loads grows at its rim.
+
+A bridge is cut as well: its span is ground in the water to one detector, and its ramps on both
+banks are changed ground to the other. Ramps are as narrow as the deck, lie near its ends, and came
+when it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.model import Candidate, Evidence, EvidenceState, Kind
+from pipeline.passes.change import DETECTOR as GROUND
+
+TOUCH_M = 15.0
+"""One and a half pixels: blurred edges of neighbours meet."""
+
+_GROWTH = 2.0  # a later piece up to this times the earlier one is its growth
+_RAMP_M = 60.0  # ground between deck and ramp may be bare already
+_RAMP_WIDTH_M = 45.0  # of the outline: a deck of one pixel, its blur, and a shift
+
+Groups = list[list[int]]
+
+
+def together(one: Evidence, other: Evidence) -> bool:
+    """Tell whether two objects may have come on one day, as far as looks between can tell.
+
+    Each came after its last clear miss and by its first sighting; unknown without a miss.
+    """
+    after = (one.appeared_after, other.appeared_after)
+    first = (one.first_seen, other.first_seen)
+    if after[0] is None or after[1] is None or first[0] is None or first[1] is None:
+        return False
+    return after[0] < first[1] and after[1] < first[0]
+
+
+def pieces(candidates: Sequence[Candidate]) -> Groups:
+    """Group changed ground that is one object; indices, the largest piece of a group first.
+
+    What has gone takes and gives nothing.
+    """
+    alive = [
+        i
+        for i, c in enumerate(candidates)
+        if c.detector == GROUND and c.evidence.state is not EvidenceState.EXPIRED
+    ]
+    return _joined(candidates, alive, _one_object)
+
+
+def _one_object(one: Candidate, other: Candidate) -> bool:
+    if together(one.evidence, other.evidence):
+        return True
+    early, late = sorted((one, other), key=lambda c: (_first(c), -c.area_m2))
+    return late.area_m2 <= _GROWTH * early.area_m2
+
+
+def _first(candidate: Candidate) -> datetime:
+    first = candidate.evidence.first_seen
+    assert first is not None
+    return first
+
+
+def _joined(
+    candidates: Sequence[Candidate],
+    which: Sequence[int],
+    alike: Callable[[Candidate, Candidate], bool],
+) -> Groups:
+    root = {i: i for i in which}
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            i = root[i]
+        return i
+
+    shapes = [candidates[i].polygon for i in which]
+    tree = shapely.STRtree(shapes)
+    near = tree.query(np.array(shapes, dtype=object), predicate="dwithin", distance=TOUCH_M)
+    for a, b in near.T:
+        i, j = which[int(a)], which[int(b)]
+        if i < j and alike(candidates[i], candidates[j]):
+            low, high = sorted((find(i), find(j)))
+            root[high] = low
+    groups: dict[int, list[int]] = {}
+    for i in which:
+        groups.setdefault(find(i), []).append(i)
+    return [sorted(g, key=lambda i: (-candidates[i].area_m2, i)) for g in groups.values()]
+
+
+def ramps(candidates: Sequence[Candidate]) -> dict[int, list[int]]:
+    """Give the ramps of every bridge that both detectors cut up, by index of its span."""
+    out: dict[int, list[int]] = {}
+    for i, span in enumerate(candidates):
+        if span.detector == GROUND or not span.measures.get("strip"):
+            continue
+        own = [
+            j
+            for j, c in enumerate(candidates)
+            if c.detector == GROUND
+            and c.area_m2 <= span.area_m2
+            and c.polygon.dwithin(span.polygon, _RAMP_M)
+            and _width(c.polygon) <= _RAMP_WIDTH_M
+            and together(c.evidence, span.evidence)
+        ]
+        if own:
+            out[i] = own
+    return out
+
+
+def _width(shape: BaseGeometry) -> float:
+    """Give the shorter side of the smallest rectangle around an outline [m]."""
+    box = shape.minimum_rotated_rectangle
+    points = shapely.get_coordinates(box)[:3]
+    sides = np.hypot(*np.diff(points, axis=0).T)
+    return float(sides.min()) if sides.size == 2 else 0.0
+
+
+def lead(parts: Sequence[Candidate]) -> Candidate:
+    """Give the leading piece the kind of the whole: the mean of the scores, by area."""
+    own, whole = parts[0], sum(c.area_m2 for c in parts)
+    names = sorted({n for c in parts for n in c.measures if n.startswith("kind_")})
+    if not names:
+        return own
+    scores = {
+        n: round(sum(c.measures.get(n, 0.0) * c.area_m2 for c in parts) / whole, 3) for n in names
+    }
+    best = max(names, key=lambda n: (scores[n], n == f"kind_{own.kind.value}"))
+    measures = dict(sorted((dict(own.measures) | scores).items()))
+    return replace(own, kind=Kind(best.removeprefix("kind_")), measures=measures)

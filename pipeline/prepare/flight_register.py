@@ -1,0 +1,321 @@
+"""The picture of a later flight is brought onto that of an earlier one, from metres to two pixels.
+
+First a seed: both mosaics are read coarsely, the later one is turned by small steps, and the peak
+of their orientation correlation (Fitch, Kadyrov, Christmas & Kittler 2002, doi:10.5244/C.16.11)
+gives turn and shift. Then ties: windows on a grid, correlated through the map that is known so far,
+on finer and finer pixels; a robust similarity (random samples, then least squares of those that
+agree), and an affine map where many ties agree. Orientations of gradients, not grey: a turned sun
+and another exposure change the one and hardly the other; windows on moved shadows and on water
+disagree with the rest and are voted out. Only coarse pictures and one window at a time are held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import fft, ndimage
+
+from pipeline.errors import SceneUnusableError
+from pipeline.model import FlightPixels, FlightReader, Grid, Window
+from pipeline.prepare.flight_moved import PixelMap, map_of, moved
+
+Real = NDArray[np.float64]
+Complex = NDArray[np.complex64]
+_SEED_CELLS = 640  # most along a side of the coarse pictures
+
+
+class PictureRegisterOptions(BaseModel):
+    """How far pictures may lie apart, and when their registration is trusted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    largest_shift_m: float = Field(default=15.0, gt=0, description="searched for [m]")
+    largest_turn_deg: float = Field(default=3.0, ge=0, le=10, description="searched for [degrees]")
+    seed_peak: float = Field(
+        default=7.0, gt=1, description="peak of the seed over its surroundings [deviations]"
+    )
+    window: int = Field(default=256, ge=64, le=1024, description="side of a tie's window [cells]")
+    ties: int = Field(default=9, ge=3, le=40, description="most ties along a side")
+    tie_peak: float = Field(default=6.0, gt=1, description="the same for a tie")
+    agree_px: float = Field(default=1.5, gt=0, description="ties agree within this [cells]")
+    least_ties: int = Field(default=8, ge=4, description="ties that must agree")
+    least_share: float = Field(
+        default=0.3, gt=0, le=1, description="share of the usable ties that must agree"
+    )
+    least_spread: float = Field(
+        default=0.5, gt=0, le=1, description="share of ninths of the area that hold a tie"
+    )
+    largest_p95_px: float = Field(
+        default=2.5, gt=0, description="residual that 95 % of the agreeing ties keep below [px]"
+    )
+    finest_m: float = Field(default=0.05, gt=0, description="no finer pixels are compared [m]")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """How the later mosaic lies on the earlier one's grid."""
+
+    map: PixelMap  # from the grid to the later mosaic
+    places: Real  # (N, 2) middles of all ties that were usable, (row, col) [px]
+    residuals: Real  # (N, 2) what is left there [px]
+    agreed: NDArray[np.bool_]  # (N,)
+    p95_px: float  # of those that agreed
+
+    @property
+    def error_px(self) -> float:
+        """Deviation per axis of what is left where ties agree [px]."""
+        kept = self.residuals[self.agreed]
+        return float(1.4826 * np.median(np.abs(kept)))
+
+
+def register_pictures(
+    before: FlightReader, after: FlightReader, grid: Grid, options: PictureRegisterOptions
+) -> Registration:
+    """Find the map of the later mosaic.
+
+    Parameters
+    ----------
+    before, after : FlightReader
+        Both on ``grid`` by their own georeference, metres and a degree or two apart.
+    grid : Grid
+        Full pixels, projected, m.
+
+    Raises
+    ------
+    SceneUnusableError
+        Nothing in common is found, too few windows agree, they lie in one part only, or they agree
+        too loosely.
+    """
+    coarse = max(1, -(-max(grid.shape) // _SEED_CELLS))
+    found = _seed(before, after, grid, coarse, options)
+    finest = max(1, round(options.finest_m / grid.res_m))
+    steps = [coarse]
+    while steps[-1] > 2 * finest:
+        steps.append(max(finest, steps[-1] // 3))
+    steps += [finest, finest] if steps[-1] != finest else [finest]
+    result: Registration | None = None
+    for step in steps:
+        places, shifts = _ties(before, moved(after, found), grid, step, options)
+        result = _solve(found, places, shifts, step, options)
+        found = result.map
+    assert result is not None
+    _check(result, grid, options)
+    return result
+
+
+def _refused(why: str) -> SceneUnusableError:
+    return SceneUnusableError(
+        f"the orthomosaics of the two flights cannot be brought together: {why}",
+        "Check that both show the same place and their coordinate systems, or add control points",
+    )
+
+
+def orientation(pixels: FlightPixels) -> Complex:
+    """Give the unit gradients of the logarithm of grey, weak where the picture is flat.
+
+    Returns
+    -------
+    complex64 (H, W)
+        ``column part + i · row part``, length below 1; 0 where the picture has none.
+    """
+    full = float(np.iinfo(pixels.colour.dtype).max)
+    grey = np.log(pixels.colour[:3].mean(axis=0, dtype=np.float32) / full + 0.02)
+    rows, cols = (
+        ndimage.gaussian_filter1d(
+            ndimage.gaussian_filter1d(grey, 1.0, axis=a, order=1, truncate=3.0),
+            1.0,
+            axis=1 - a,
+            truncate=3.0,
+        )
+        for a in (0, 1)
+    )
+    length = np.hypot(rows, cols)
+    inner = np.asarray(ndimage.minimum_filter(pixels.valid, 9, mode="constant", cval=0), bool)
+    if not inner.any():
+        return np.zeros(grey.shape, np.complex64)
+    soft = float(np.median(length[inner])) + 1e-4
+    out = (cols + 1j * rows) / (length + soft)
+    return np.where(inner, out, 0).astype(np.complex64)
+
+
+def _correlate(first: Complex, second: Complex, reach: int) -> tuple[float, float, float]:
+    """Give the shift (row, col) that ``second`` lies off ``first``, and its peak [deviations]."""
+    weight = np.outer(np.hanning(first.shape[0]), np.hanning(first.shape[1])).astype(np.float32)
+    a, b = (np.asarray(fft.fft2(f * weight)) for f in (first, second))
+    both = np.real(np.asarray(fft.ifft2(np.conj(a) * b)))
+    reach = min(reach, min(first.shape) // 2 - 2)
+    near = np.roll(both, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
+    r, c = np.unravel_index(int(np.argmax(near)), near.shape)
+    spread = 1.4826 * float(np.median(np.abs(near - np.median(near)))) + 1e-12
+    peak = float(near[r, c] - np.median(near)) / spread
+    dr, dc = _top(near, int(r), int(c))
+    return float(r) + dr - reach, float(c) + dc - reach, peak
+
+
+def _top(values: NDArray[np.floating], r: int, c: int) -> tuple[float, float]:
+    """Sub-pixel place of a peak by parabolas."""
+    if not (0 < r < values.shape[0] - 1 and 0 < c < values.shape[1] - 1):
+        return 0.0, 0.0
+    out: list[float] = []
+    for low, high in ((values[r - 1, c], values[r + 1, c]), (values[r, c - 1], values[r, c + 1])):
+        bend = float(low - 2 * values[r, c] + high)
+        out.append(float(np.clip((low - high) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0)
+    return out[0], out[1]
+
+
+def _turn(angle: float, middle: tuple[float, float]) -> PixelMap:
+    """Give the map that turns about ``middle`` by an angle [rad]."""
+    c, s = np.cos(angle), np.sin(angle)
+    r0, c0 = middle
+    return map_of(np.array([[c, -s, r0 - c * r0 + s * c0], [s, c, c0 - s * r0 - c * c0]]))
+
+
+def _seed(
+    before: FlightReader,
+    after: FlightReader,
+    grid: Grid,
+    step: int,
+    options: PictureRegisterOptions,
+) -> PixelMap:
+    first = orientation(before(grid.window, step))
+    held = after(grid.window, step)
+    reach = round(options.largest_shift_m / (grid.res_m * step))
+    middle = (first.shape[0] / 2, first.shape[1] / 2)
+    best: tuple[float, float, float, float] = (-1.0, 0.0, 0.0, 0.0)
+    most = options.largest_turn_deg
+    for angle in np.arange(-most, most + 1e-6, 0.5) if most else np.zeros(1):
+        best = max(best, _tried(first, held, float(angle), middle, reach))
+    centre = best[3]
+    for angle in centre + np.arange(-0.4, 0.41, 0.1) if most else []:
+        best = max(best, _tried(first, held, float(angle), middle, reach))
+    if best[0] < options.seed_peak:
+        raise _refused("they have no outlines in common within the distance that is searched")
+    whole = (middle[0] * step, middle[1] * step)
+    shift = PixelMap.shift(best[1] * step, best[2] * step)
+    return _turn(np.radians(best[3]), whole).after(shift)
+
+
+def _tried(
+    first: Complex, held: FlightPixels, angle: float, middle: tuple[float, float], reach: int
+) -> tuple[float, float, float, float]:
+    turn = _turn(np.radians(angle), middle).array
+    # Its type is said to be one number; scipy takes one for each axis.
+    offset: Any = turn[:, 2]
+    colour = np.stack(
+        [
+            ndimage.affine_transform(c, turn[:, :2], offset, order=1, mode="nearest")
+            for c in held.colour[:3]
+        ]
+    )
+    valid = ndimage.affine_transform(held.valid.astype(np.float32), turn[:, :2], offset, order=1)
+    second = orientation(FlightPixels(colour, np.asarray(valid > 0.99, bool), None))
+    dr, dc, peak = _correlate(first, second, reach)
+    return peak, dr, dc, angle
+
+
+def _ties(
+    before: FlightReader,
+    after: FlightReader,
+    grid: Grid,
+    step: int,
+    options: PictureRegisterOptions,
+) -> tuple[Real, Real]:
+    """Correlate windows on a grid; places [px] and shifts [px] of those with a clear peak."""
+    size = options.window * step
+    side = [max(1, min(options.ties, 2 * n // size)) for n in grid.shape]
+    starts = [np.linspace(0, max(n - size, 0), k) for n, k in zip(grid.shape, side, strict=True)]
+    places: list[tuple[float, float]] = []
+    shifts: list[tuple[float, float]] = []
+    for r in starts[0]:
+        for c in starts[1]:
+            r0, c0 = (int(v) // step * step for v in (r, c))
+            window = Window(r0, r0 + size, c0, c0 + size)
+            first, second = (orientation(read(window, step)) for read in (before, after))
+            if min(np.count_nonzero(f) for f in (first, second)) < 0.3 * first.size:
+                continue
+            dr, dc, peak = _correlate(first, second, options.window // 6)
+            if peak >= options.tie_peak:
+                places.append((r0 + size / 2, c0 + size / 2))
+                shifts.append((dr * step, dc * step))
+    return np.array(places, float).reshape(-1, 2), np.array(shifts, float).reshape(-1, 2)
+
+
+def _solve(
+    found: PixelMap, places: Real, shifts: Real, step: int, options: PictureRegisterOptions
+) -> Registration:
+    if len(places) < options.least_ties:
+        raise _refused(f"only {len(places)} windows have outlines in common")
+    rows, cols = found(places[:, 0] + shifts[:, 0], places[:, 1] + shifts[:, 1])
+    target = np.stack([rows, cols], axis=1)
+    agreed = _vote(places, target, options.agree_px * step)
+    if agreed.sum() < max(options.least_ties, options.least_share * len(places)):
+        raise _refused(f"of {len(places)} windows only {int(agreed.sum())} agree")
+    matrix = np.zeros((2, 3))
+    for _ in range(5):
+        # Six unknowns need ties all over; with few, four are safer.
+        many = agreed.sum() >= 20
+        matrix = (_affine if many else _similarity)(places[agreed], target[agreed])
+        rest = target - _apply(matrix, places)
+        agreed = np.hypot(*rest.T) <= options.agree_px * step
+        if agreed.sum() < options.least_ties:
+            raise _refused("windows do not agree on one shift, turn and scale")
+    rest = target - _apply(matrix, places)
+    p95 = float(np.percentile(np.hypot(*rest[agreed].T), 95))
+    return Registration(map_of(matrix), places, rest, agreed, p95)
+
+
+def _vote(places: Real, target: Real, within: float) -> NDArray[np.bool_]:
+    """Find the similarity of two ties that most others agree with."""
+    rng = np.random.default_rng(len(places))
+    best = np.zeros(len(places), bool)
+    for _ in range(400):
+        pick = rng.choice(len(places), 2, replace=False)
+        if np.hypot(*(places[pick[0]] - places[pick[1]])) < 1:
+            continue
+        matrix = _similarity(places[pick], target[pick])
+        if abs(np.hypot(matrix[0, 0], matrix[1, 0]) - 1) > 0.05:
+            continue
+        agreed = np.hypot(*(target - _apply(matrix, places)).T) <= within
+        if agreed.sum() > best.sum():
+            best = agreed
+    return best
+
+
+def _apply(matrix: Real, places: Real) -> Real:
+    return np.asarray(places @ matrix[:, :2].T + matrix[:, 2], np.float64)
+
+
+def _similarity(places: Real, target: Real) -> Real:
+    """Least-squares shift, turn and scale, as (2, 3)."""
+    middle, aim = places.mean(axis=0), target.mean(axis=0)
+    p, t = places - middle, target - aim
+    power = max(float((p**2).sum()), 1e-9)
+    a = float((p * t).sum()) / power
+    b = float((p[:, 0] * t[:, 1] - p[:, 1] * t[:, 0]).sum()) / power
+    turn = np.array([[a, -b], [b, a]])
+    return np.column_stack([turn, aim - turn @ middle])
+
+
+def _affine(places: Real, target: Real) -> Real:
+    basis = np.column_stack([places, np.ones(len(places))])
+    return np.asarray(np.linalg.lstsq(basis, target, rcond=None)[0].T, np.float64)
+
+
+def _check(result: Registration, grid: Grid, options: PictureRegisterOptions) -> None:
+    scale = np.linalg.svd(result.map.array[:, :2], compute_uv=False)
+    if np.abs(scale - 1).max() > 0.05:
+        raise _refused("their scales differ by more than a twentieth")
+    if result.p95_px > options.largest_p95_px:
+        raise _refused(
+            f"windows agree only within {result.p95_px:.1f} px, and "
+            f"{options.largest_p95_px:g} px are needed"
+        )
+    ninth = np.minimum(result.places / np.array(grid.shape) * 3, 2).astype(int)
+    usable = {(int(r), int(c)) for r, c in ninth}
+    held = {(int(r), int(c)) for r, c in ninth[result.agreed]}
+    if len(held) < options.least_spread * max(len(usable), 4):
+        raise _refused("windows that agree lie in one part of the area only")

@@ -1,0 +1,103 @@
+"""What earlier years say of changed ground: a field is bare in its season, a heap was not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.adjudicate.tracks import Track
+from pipeline.config import GroundOptions
+from pipeline.detect.change import Surface
+from pipeline.detect.resemble import Signature
+from pipeline.model import Ground, Kind, Sighting, Window
+from pipeline.passes.follow_ground import Trait, precedents_of, summed_up
+
+FIRST = datetime(2025, 5, 10, tzinfo=UTC)
+SIDE = 30
+FIELD, HEAP = (0.07, 0.5, -0.5), (0.20, 0.08, -0.8)  # bright, ndvi, water
+ROWS, COLS = (a.ravel().astype(np.int32) for a in np.mgrid[10:15, 10:17])
+TRACK = Track(
+    Kind.DUI, (Sighting(Kind.DUI, "now", FIRST, ROWS, COLS, 0.5, {}, True),), ROWS, COLS, ROWS, COLS
+)  # fmt: skip
+TRAIT = Trait(Signature(np.array(HEAP, np.float32)), timedelta(0), True)
+
+
+def surface(bare: bool) -> Surface:
+    """One look at a field, ploughed where the track lies or green."""
+    fill = np.array(FIELD, np.float32)[:, None, None]
+    expected = np.broadcast_to(fill, (3, SIDE, SIDE)).copy()
+    seen = expected.copy()
+    if bare:
+        seen[:, ROWS, COLS] = np.array(HEAP, np.float32)[:, None]
+    spread = np.broadcast_to(
+        np.array((0.012, 0.05, 0.08), np.float32)[:, None, None], (3, SIDE, SIDE)
+    )
+    yes = np.ones((SIDE, SIDE), bool)
+    return Surface(
+        Window(0, SIDE, 0, SIDE), seen, expected, spread.copy(),
+        np.full((SIDE, SIDE), Ground.DRY, np.uint8), yes, ~yes, yes, yes,
+        np.full((SIDE, SIDE), 20, np.uint16), np.ones((SIDE, SIDE), np.uint16), 0.1,
+    )  # fmt: skip
+
+
+def count(looks: dict[datetime, bool], flagged: dict[str, Any] | None = None) -> int:
+    """Ask for precedents among looks: was the place bare on that date?"""
+    passes = [SimpleNamespace(id=when.isoformat(), acquired=when) for when in looks]
+
+    class Bench:
+        normals = SimpleNamespace(
+            quarter=SimpleNamespace(states=SimpleNamespace(flagged=flagged or {})),
+            given=lambda window: (None, SimpleNamespace(bins=np.zeros((SIDE, SIDE), np.uint8))),
+        )
+
+        def surfaces(self, window: Window, wanted: Any, given: Any) -> Iterator[Any]:
+            for p in passes:
+                if wanted(p):
+                    yield p, surface(looks[p.acquired]), np.array([np.nan, 0.5])
+
+    grid = SimpleNamespace(window=Window(0, SIDE, 0, SIDE))
+    site = SimpleNamespace(
+        store=SimpleNamespace(grid=grid), reach=lambda w: np.ones((SIDE, SIDE), np.uint16)
+    )
+    how = (FIRST, GroundOptions())
+    return precedents_of(site, Bench(), TRACK, TRAIT, how)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("days", "counts"), [(365, 1), (365 - 50, 1), (365 + 50, 1), (730, 1)])
+def test_the_same_season_of_an_earlier_year_counts(days: int, counts: int) -> None:
+    when = FIRST - timedelta(days=days)
+    assert count({when: True}) == counts
+    assert count({when: False}) == 0
+
+
+@pytest.mark.parametrize("days", [30, 100, 182, 365 - 90, 365 + 90])
+def test_another_season_and_the_weeks_before_do_not(days: int) -> None:
+    assert count({FIRST - timedelta(days=days): True}) == 0
+
+
+def test_what_was_a_sighting_then_is_no_season() -> None:
+    when = FIRST - timedelta(days=365)
+    assert count({when: True}, {when.isoformat(): [(ROWS, COLS)]}) == 0
+    elsewhere = {when.isoformat(): [(ROWS + 12, COLS)]}
+    assert count({when: True}, elsewhere) == 1
+
+
+def test_a_pond_and_its_spoil_seen_apart_are_summed_up_by_date() -> None:
+    base = {"bright": 0.1, "ndvi": 0.1, "water": 0.0, "bar_share": 0.0, "rectangularity": 0.9}
+    base |= {"bare": -0.05, "wait_days": 0.0}
+    pond = base | {"wet_share": 1.0, "area_m2": 4000.0}
+    spoil = base | {"wet_share": 0.0, "area_m2": 6000.0}
+    extra = base | {"wet_share": 0.0, "area_m2": 500.0}
+    sightings = tuple(
+        replace(TRACK.sightings[0], pass_id=f"p{i}", measures=m)
+        for i in range(3)
+        for m in (pond, spoil, extra)
+    )
+    measures = summed_up(replace(TRACK, sightings=sightings), GroundOptions())
+    assert measures["kind_cai"] > measures["kind_jian"]

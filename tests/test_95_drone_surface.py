@@ -1,0 +1,218 @@
+"""Pairs of drone surfaces: laws of co-registration, change and volume."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from affine import Affine
+from scipy import ndimage
+
+from benchmarks.drone.readers import ArrayReader
+from pipeline.detect.surface_noise import estimate, mean_factor, variance_of_sum
+from pipeline.detect.surface_types import ObjectKind
+from pipeline.errors import SceneUnusableError
+from pipeline.model import Cover, FlightPixels, Grid, SurfaceNoise
+from pipeline.passes.flights import FlightOptions, SurfaceChange, compare_surfaces
+from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover
+from pipeline.prepare.surface import SurfaceOptions, coregister
+
+N, CELL = 240, 0.2
+GRID = Grid("EPSG:32650", Affine(CELL, 0, 0, 0, -CELL, 0), (N, N))
+
+
+def noise(rng: np.random.Generator, sigma_m: float, reach_cells: float) -> np.ndarray:
+    field = ndimage.gaussian_filter(rng.standard_normal((N, N)), reach_cells, mode="wrap")
+    return sigma_m * field / field.std()
+
+
+def surfaces(seed: int, things: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Hilly ground under noise; a heap of radius 3 m, a pit, and a block of 3 m."""
+    rng = np.random.default_rng(seed)
+    r, c = np.mgrid[0:N, 0:N] * CELL
+    ground = 0.05 * r + noise(rng, 1.0, 25)
+    dz = np.zeros((N, N))
+    if things:
+        dz += np.maximum(3 - np.hypot(r - 12, c - 12), 0) * 0.6
+        dz -= np.clip(np.minimum(2.5 - np.abs(r - 34), 3 - np.abs(c - 14)), 0, 1.2)
+        dz[(np.abs(r - 24) < 3) & (np.abs(c - 36) < 2.5)] = 3.0
+    before = ground + noise(rng, 0.02, 2) + noise(rng, 0.005, 0.1)
+    after = ground + dz + noise(rng, 0.02, 2) + noise(rng, 0.005, 0.1)
+    return before.astype(np.float32), after.astype(np.float32)
+
+
+def grey(seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    one = 125 + noise(rng, 15, 0.3) + noise(rng, 25, 6)
+    return np.repeat(one.clip(20, 250).astype(np.uint8)[None], 3, axis=0)
+
+
+def compared(before: np.ndarray, after: np.ndarray, tile: int = 512) -> SurfaceChange:
+    readers = (ArrayReader(grey(), h.astype(np.float32)) for h in (before, after))
+    return compare_surfaces(*readers, GRID, FlightOptions(tile_cells=tile))
+
+
+@pytest.fixture(scope="module")
+def plain() -> SurfaceChange:
+    return compared(*surfaces(1))
+
+
+def test_a_heap_a_pit_and_a_block_are_found_with_volumes_that_hold_the_truth(
+    plain: SurfaceChange,
+) -> None:
+    heap, block, pit = sorted(plain.objects, key=lambda o: float(o.rows.mean()))
+    assert [heap.kind, block.kind, pit.kind] == ["pile", "structure", "pit"]
+    assert heap.fill_m3 is not None
+    assert pit.cut_m3 is not None
+    assert heap.fill_m3.low < np.pi * 9 * 1.8 / 3 < heap.fill_m3.high
+    truth = sum(
+        np.clip(np.minimum(2.5 - abs(r), 3 - abs(c)), 0, 1.2) * CELL**2
+        for r in np.arange(-3, 3, CELL)
+        for c in np.arange(-3, 3.2, CELL)
+    )
+    assert pit.cut_m3.low < truth < pit.cut_m3.high
+    assert block.height_m is not None
+    assert block.height_m.low < 3 < block.height_m.high
+
+
+def test_net_is_fill_less_cut(plain: SurfaceChange) -> None:
+    for o in plain.objects:
+        assert o.net_m3 is not None
+        assert o.fill_m3 is not None
+        assert o.cut_m3 is not None
+        assert o.net_m3.value == pytest.approx(o.fill_m3.value - o.cut_m3.value)
+        assert o.net_m3.low < o.net_m3.value < o.net_m3.high
+
+
+def test_a_lift_and_a_tilt_of_the_later_surface_change_nothing(plain: SurfaceChange) -> None:
+    before, after = surfaces(1)
+    r, c = np.mgrid[0:N, 0:N] * CELL
+    tilted = compared(before, after + 0.7 + 0.004 * r - 0.003 * c)
+    assert tilted.fit.tilt[1:] == pytest.approx(
+        (plain.fit.tilt[1] + 0.004, plain.fit.tilt[2] - 0.003), abs=2e-4
+    )
+    assert [o.kind for o in tilted.objects] == [o.kind for o in plain.objects]
+    for a, b in zip(plain.objects, tilted.objects, strict=True):
+        assert a.net_m3 is not None
+        assert b.net_m3 is not None
+        assert b.net_m3.value == pytest.approx(a.net_m3.value, rel=0.02)
+
+
+def test_objects_do_not_depend_on_how_the_mosaic_is_cut(plain: SurfaceChange) -> None:
+    cut = compared(*surfaces(1), tile=77)
+    assert len(cut.objects) == len(plain.objects)
+    for a, b in zip(plain.objects, cut.objects, strict=True):
+        assert a.kind is b.kind
+        np.testing.assert_array_equal(a.rows, b.rows)
+        np.testing.assert_array_equal(a.cols, b.cols)
+        assert a.net_m3 == b.net_m3
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_noise_alone_gives_no_object(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    before, after = surfaces(seed, things=False)
+    rough = noise(rng, 0.12, 4)
+    assert compared(before, after + rough).objects == ()
+
+
+def test_the_variance_of_a_sum_is_that_of_its_correlation() -> None:
+    sigma = np.full((20, 30), 0.1, np.float32)
+    alone = SurfaceNoise((), (), np.array([[0.1]]), (0.0,), (1,), (1.0,))
+    together = SurfaceNoise((), (), np.array([[0.1]]), (1e6,), (2,), (1.0,))
+    assert variance_of_sum(alone, sigma, 0.2) == pytest.approx(600 * 0.01, rel=1e-5)
+    assert variance_of_sum(together, sigma, 0.2) == pytest.approx(600**2 * 0.01, rel=1e-4)
+    assert mean_factor(alone, 5, 0.2) == pytest.approx(0.2, rel=1e-5)
+
+
+def test_a_large_shape_has_the_same_variance_by_blocks() -> None:
+    mixed = SurfaceNoise((), (), np.array([[0.1]]), (0.0, 3.0), (1, 2), (0.5, 0.5))
+    sigma = np.zeros((390, 40), np.float32)
+    sigma[4:384, 4:36] = 0.1
+    whole = variance_of_sum(mixed, sigma[4:384], 0.2)
+    assert variance_of_sum(mixed, sigma, 0.2) == pytest.approx(whole, rel=0.01)
+
+
+def test_noise_is_learned_with_its_range() -> None:
+    rng = np.random.default_rng(4)
+    dz = noise(rng, 0.05, 5).astype(np.float32)  # correlation exp(-(h / 2 m)²)
+    flat = np.zeros((N, N), np.float32)
+    got = estimate([(dz, flat, flat, np.ones((N, N), bool))], CELL)
+    assert float(got.sigma_m[0, 0]) == pytest.approx(0.05, rel=0.1)
+    sigma = np.full((25, 25), 0.05, np.float32)  # 5 m
+    i = ndimage.uniform_filter(dz, 25)[12::25, 12::25]
+    expected = np.sqrt(variance_of_sum(got, sigma, CELL)) / 625
+    assert expected == pytest.approx(float(i.std()), rel=0.35)
+
+
+def test_a_shift_is_found_on_hills_and_left_to_the_picture_on_flat_ground() -> None:
+    rng = np.random.default_rng(5)
+    hills = noise(rng, 2.0, 12)
+    moved = ndimage.shift(hills, (0.4, -0.7), order=3, mode="wrap")
+    ground = np.full((N, N), Cover.GROUND, np.uint8)
+    options = SurfaceOptions(cell_m=1.0)
+    tiny = noise(rng, 0.02, 1)
+    fit = coregister(
+        hills.astype(np.float32), (moved + tiny).astype(np.float32), (ground, ground), options
+    )
+    assert fit.horizontal_by == "surface"
+    assert fit.shift_m == pytest.approx((0.4, -0.7), abs=0.03)
+    flat = coregister(
+        tiny.astype(np.float32), noise(rng, 0.02, 1).astype(np.float32) + np.float32(1),
+        (ground, ground), options,
+    )  # fmt: skip
+    assert flat.horizontal_by == "picture"
+    assert flat.shift_m == (0.0, 0.0)
+    assert flat.tilt[0] == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("where", ["little", "corner"])
+def test_too_little_stable_ground_is_refused(where: str) -> None:
+    ground = np.full((N, N), Cover.VEGETATION, np.uint8)
+    side = 60 if where == "little" else 120
+    ground[:side, :side] = Cover.GROUND
+    flat = noise(np.random.default_rng(6), 0.02, 1).astype(np.float32)
+    with pytest.raises(SceneUnusableError, match=r"stable ground"):
+        coregister(flat, flat + np.float32(0.1), (ground, ground), SurfaceOptions())
+
+
+def test_a_blue_roof_is_no_water_and_rough_green_is_no_grass() -> None:
+    rng = np.random.default_rng(7)
+    colour = np.stack([np.full((N, N), v, np.uint8) for v in (120, 110, 100)])
+    colour = (colour * rng.uniform(0.7, 1.3, (N, N))).astype(np.uint8)
+    height = np.zeros((N, N), np.float32)
+    roof, lake = np.s_[20:60, 20:60], np.s_[120:200, 20:100]
+    for box in (roof, lake):
+        colour[:, box[0], box[1]] = np.array([50, 80, 120], np.uint8)[:, None, None]
+    height[roof] = 3
+    for box in (np.s_[20:60, 120:160], np.s_[120:160, 160:200]):
+        colour[:, box[0], box[1]] = np.array([60, 110, 50])[:, None, None] * rng.uniform(
+            0.7, 1.3, (40, 40)
+        )
+    height[120:160, 160:200] = 0.5 * rng.random((40, 40))
+    cells = cells_of(FlightPixels(colour, np.ones((N, N), bool), height), 1, CELL)
+    got = cover(cells, CoverOptions())
+    assert np.median(got[roof]) == Cover.GROUND
+    assert np.median(got[lake]) == Cover.WATER
+    assert np.median(got[30:50, 130:150]) == Cover.GRASS
+    assert np.median(got[130:150, 170:190]) == Cover.VEGETATION
+
+
+def test_ground_in_water_is_a_fill_whose_volume_is_the_least() -> None:
+    before, after = surfaces(8, things=False)
+    rng = np.random.default_rng(8)
+    picture = [grey(1), grey(1)]
+    waves = noise(rng, 0.3, 5)
+    for k, height in enumerate((before, after)):
+        height[:, :80] = 20 + waves[:, :80] * (1 if k else -1)
+        picture[k][:, :, :80] = np.array([40, 60, 70], np.uint8)[:, None, None]
+    after[90:140, 45:80] = 20.8 + noise(rng, 0.02, 2)[90:140, 45:80]
+    picture[1][:, 90:140, 45:80] = grey(2)[:, 90:140, 45:80]
+    before[:, 80:] += 20 - before[:, 80:].min()
+    after[:, 80:] += before[:, 80:].mean() - after[:, 80:].mean()
+    readers = (ArrayReader(p, h) for p, h in zip(picture, (before, after), strict=True))
+    got = compare_surfaces(*readers, GRID, FlightOptions())
+    fills = [o for o in got.objects if o.kind is ObjectKind.FILL]
+    assert len(fills) == 1
+    assert fills[0].volume_is_least
+    assert fills[0].fill_m3 is not None
+    assert fills[0].fill_m3.low < 50 * 35 * CELL**2 * 0.8 < fills[0].fill_m3.high
