@@ -33,7 +33,9 @@ NAMES = frozenset(
     }
 )
 
-ELSEWHERE = frozenset({"baseline.planned", "baseline.fetched", "cluster.batch"})
+ELSEWHERE = frozenset(
+    {"baseline.planned", "baseline.fetched", "cluster.batch", "submit.built", "submit.taken"}
+)
 """Points that a plain run does not pass."""
 
 _SPEC = re.compile(r"(?P<name>[a-z_.]+)(:(?P<nth>[1-9]\d*))?(=(?P<action>kill|enospc|interrupt))?")

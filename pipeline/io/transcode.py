@@ -192,7 +192,7 @@ def _write(
         "nodata": 0,
     }
     try:
-        with _full_named(target), rasterio.open(partial, "w", **profile) as out:
+        with gdal_full_named(target), rasterio.open(partial, "w", **profile) as out:
             for window in _windows(grid, area):
                 out.write(block(window), window=window)
         with partial.open("rb") as file:
@@ -216,7 +216,7 @@ def _windows(grid: Grid, area: BaseGeometry) -> Iterator[Window]:
 
 
 @contextmanager
-def _full_named(target: Path) -> Generator[None]:
+def gdal_full_named(target: Path) -> Generator[None]:
     """GDAL says of a full disk only that a write failed."""
     try:
         yield

@@ -1,0 +1,1 @@
+"""What a drone team hands in: recognised, checked, and taken in whole or not at all."""

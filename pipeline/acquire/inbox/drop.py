@@ -1,0 +1,153 @@
+"""What lies in a drop: a folder, a zip or one file, listed without following anything."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from pipeline.acquire.inbox.reasons import Fault, refuse, refuse_all
+from pipeline.errors import SceneUnusableError
+from pipeline.io.archives import Limits, ZipPackage
+
+DONE = "DONE"
+_MOST_FILES = 20_000
+_DEEPEST = 12
+_UNPACKED_BYTES = 200 * 2**30  # of a zip
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Regular files of a drop, by relative POSIX name."""
+
+    root: Path
+    files: Mapping[str, int]  # bytes
+    elsewhere: Mapping[str, Path] = field(default_factory=dict[str, Path])  # named one by one
+
+    def path(self, name: str) -> Path:
+        """Give the path of a member."""
+        return self.elsewhere.get(name, self.root / name)
+
+    @property
+    def state(self) -> dict[str, tuple[int, int]]:
+        """Bytes and mtime [ns] of each file that is still there."""
+        found: dict[str, tuple[int, int]] = {}
+        for name in self.files:
+            with contextlib.suppress(OSError):
+                stat_ = self.path(name).stat()
+                found[name] = (stat_.st_size, stat_.st_mtime_ns)
+        return found
+
+
+def snapshot(path: Path) -> str:
+    """Digest of names, sizes and times of all below a path: it changes while something is copied.
+
+    Nothing is followed or opened, and nothing refused.
+    """
+    digest = hashlib.sha256()
+    for count, entry in enumerate(_entries(path)):
+        if count > _MOST_FILES:
+            break
+        found = entry.lstat()
+        said = (os.fsencode(entry), found.st_mode, found.st_size, found.st_mtime_ns)
+        digest.update(repr(said).encode())
+    return digest.hexdigest()
+
+
+def _entries(path: Path) -> Iterator[Path]:
+    yield path
+    if path.is_symlink() or not path.is_dir():
+        return
+    for folder, below, files in os.walk(path):
+        below.sort()
+        for name in sorted([*below, *files]):
+            yield Path(folder) / name
+
+
+def is_done(folder: Path) -> bool:
+    """Tell whether whoever copied says that all is there: ``DONE``, or ``DONE.txt`` of Windows."""
+    return any((folder / name).is_file() for name in (DONE, "DONE.txt"))
+
+
+def list_drop(folder: Path) -> Drop:
+    """List a folder.
+
+    Raises
+    ------
+    SubmissionRefusedError
+        It holds links, too many files, or folders too deep.
+    """
+    if folder.is_symlink():
+        raise refuse("leaves", file=folder.name)
+    files: dict[str, int] = {}
+    links: list[str] = []
+    for path, is_link in _walk(folder, 0):
+        name = path.relative_to(folder).as_posix()
+        if is_link:
+            links.append(name)
+        elif not path.name.startswith("."):
+            files[name] = path.lstat().st_size
+        if len(files) + len(links) > _MOST_FILES:
+            raise refuse("too_many", most=_MOST_FILES)
+    refuse_all([Fault.of("leaves", file=n) for n in links[:5]])
+    return Drop(folder, files)
+
+
+def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, bool]]:
+    """Yield files and links, sorted; folders are entered, links never."""
+    if depth > _DEEPEST:
+        raise refuse("too_many", most=_MOST_FILES)
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda e: e.name)
+    for entry in entries:
+        if entry.is_symlink() or _reparses(entry):
+            yield Path(entry.path), True
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _walk(Path(entry.path), depth + 1)
+        elif entry.is_file(follow_symlinks=False):
+            yield Path(entry.path), False
+        else:
+            yield Path(entry.path), True  # a pipe or a device is no file either
+
+
+def _reparses(entry: os.DirEntry[str]) -> bool:
+    """Tell a junction of Windows, which is no link to Python 3.11."""
+    attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
+    return bool(attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT)
+
+
+def unpack(path: Path, scratch: Path) -> Drop:
+    """Unpack a zip into ``scratch``; its listing is checked before anything is written.
+
+    Raises
+    ------
+    SubmissionRefusedError
+        Damaged, encrypted, links, names that leave it, or more bytes than allowed.
+    """
+    if path.is_symlink():
+        raise refuse("leaves", file=path.name)
+    try:
+        package = ZipPackage.of(path, Limits(_UNPACKED_BYTES))
+        if len(package.members) > _MOST_FILES:
+            raise refuse("too_many", most=_MOST_FILES)
+        package.take({m: scratch / PurePosixPath(m) for m in package.members})
+    except SceneUnusableError as error:
+        what = error.what.replace(f"{path} is not unpacked: ", "").replace(str(path), path.name)
+        raise refuse("archive", what=what) from error
+    return list_drop(scratch)
+
+
+def inside(name: str) -> bool:
+    """Tell whether a name given by a pilot stays within the folder."""
+    posix = PurePosixPath(name.replace("\\", "/"))
+    return not posix.is_absolute() and ".." not in posix.parts and ":" not in name
+
+
+def pick(files: Mapping[str, Path]) -> Drop:
+    """Make a drop of files that somebody named one by one."""
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    return Drop(Path(), sizes, files)
