@@ -1,0 +1,202 @@
+"""Accepted flights on disk: what they say of themselves, and windows of their rasters.
+
+A folder holds ``ortho.tif`` (red, green, blue and maybe near infrared, 8 or 16 bit, with a mask, an
+alpha band or nodata), maybe ``dsm.tif`` (heights [m]), and who flew it when: ``item.json`` as
+``siluan submit`` leaves it, else ``flight.yaml``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.errors import ConfigurationError, SceneUnusableError, SiluanError
+from pipeline.grid import geodesic_area_m2, reproject
+from pipeline.io.raster import crs_text, open_raster
+from pipeline.io.settings import load_model
+from pipeline.model import FlightPixels, Grid, Window
+
+ORTHO, DSM, ITEM, FORM = "ortho.tif", "dsm.tif", "item.json", "flight.yaml"
+_SHIFT_M = 1e5  # heights beyond are none, whatever the file says
+
+
+class _Form(BaseModel):
+    """Of what a pilot says: the rest was looked at when the flight was taken in."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    flown: AwareDatetime
+
+
+@dataclass(frozen=True)
+class FlightFolder:
+    """A flight that can be read."""
+
+    id: str
+    folder: Path
+    flown: datetime  # UTC
+    crs: str  # of the mosaic
+    gsd_m: float  # of the mosaic
+    has_surface: bool
+    extent_wgs84: BaseGeometry  # of the mosaic's frame
+    fingerprint: str  # SHA-256 of its rasters and of when it was flown
+
+
+def open_flights(folders: Sequence[Path]) -> tuple[FlightFolder, ...]:
+    """Read what flights say of themselves, oldest first; no pixel is looked at.
+
+    Raises
+    ------
+    ConfigurationError
+        Every folder that is no flight, with what it lacks: rasters, a CRS, a date with a zone.
+    """
+    found: list[FlightFolder] = []
+    wrong: list[str] = []
+    for folder in folders:
+        try:
+            found.append(_open(folder))
+        except SiluanError as error:
+            wrong.append(error.what)
+    ids = [f.id for f in found]
+    wrong += [f"two flights are called {i}" for i in sorted({i for i in ids if ids.count(i) > 1})]
+    if wrong:
+        raise ConfigurationError("; ".join(wrong), "Name folders that siluan submit has taken in")
+    return tuple(sorted(found, key=lambda f: (f.flown, f.id)))
+
+
+def _open(folder: Path) -> FlightFolder:
+    ortho, dsm = folder / ORTHO, folder / DSM
+    if not ortho.is_file():
+        raise ConfigurationError(f"{folder} holds no {ORTHO}")
+    name, flown = _said(folder)
+    with open_raster(str(ortho)) as source:
+        if source.count < 3 or source.dtypes[0] not in ("uint8", "uint16"):
+            kinds = f"{source.count} bands of {source.dtypes[0]}"
+            raise ConfigurationError(f"{ortho} holds {kinds}, not red, green, blue of 8 or 16 bit")
+        crs = crs_text(source.crs)
+        frame = reproject(shapely.box(*source.bounds).segmentize(100.0), crs, "EPSG:4326")
+        area = geodesic_area_m2(frame, "EPSG:4326")
+        gsd_m = float(np.sqrt(area / (source.width * source.height)))
+    if dsm.is_file():
+        with open_raster(str(dsm)) as source:
+            if source.count != 1:
+                raise ConfigurationError(f"{dsm} holds {source.count} bands, not heights alone")
+    return FlightFolder(
+        id=name,
+        folder=folder,
+        flown=flown,
+        crs=crs,
+        gsd_m=round(gsd_m, 5),
+        has_surface=dsm.is_file(),
+        extent_wgs84=frame,
+        fingerprint=_fingerprint(folder, flown),
+    )
+
+
+def _said(folder: Path) -> tuple[str, datetime]:
+    """Give the id of a flight and when it was flown (UTC)."""
+    item = folder / ITEM
+    if not item.is_file():
+        return folder.name, load_model(folder / FORM, _Form).flown.astimezone(UTC)
+    try:
+        content: dict[str, Any] = json.loads(item.read_text(encoding="utf-8"))
+        flown = datetime.fromisoformat(content["properties"]["datetime"])
+        name = str(content["id"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{item} is damaged ({type(error).__name__})") from error
+    if flown.tzinfo is None:
+        raise ConfigurationError(f"{item} says when it was flown without a zone")
+    return name, flown.astimezone(UTC)
+
+
+def _fingerprint(folder: Path, flown: datetime) -> str:
+    sums = hashlib.sha256(flown.isoformat().encode())
+    for name in (ORTHO, DSM):
+        path = folder / name
+        if path.is_file():
+            with path.open("rb") as stream:
+                sums.update(hashlib.file_digest(stream, "sha256").digest())
+    return sums.hexdigest()
+
+
+@dataclass(frozen=True)
+class DiskFlight:
+    """A :class:`pipeline.model.FlightReader` of rasters on disk.
+
+    Each window is warped by itself, from overviews where ``step`` allows: nothing is held but what
+    is returned, and threads share no open file.
+    """
+
+    folder: Path
+    grid: Grid  # that both flights of a pair share
+    surface: bool  # whether heights are read
+
+    def __call__(self, window: Window, step: int) -> FlightPixels:
+        """Read a window.
+
+        Raises
+        ------
+        SceneUnusableError
+            A raster that cannot be read to its end.
+        """
+        shape = (-(-window.shape[0] // step), -(-window.shape[1] // step))
+        sub = self.grid.sub(window)
+        part = Grid(sub.crs, sub.transform * sub.transform.scale(step), shape)
+        colour, valid = _read(self.folder / ORTHO, part, step, _colours)
+        height = _read(self.folder / DSM, part, step, _heights) if self.surface else None
+        return FlightPixels(colour, valid, height)
+
+
+def _read(path: Path, part: Grid, step: int, take: Any) -> Any:
+    how = Resampling.average if step > 1 else Resampling.bilinear
+    try:
+        with open_raster(str(path)) as source:
+            return take(source, part, how)
+    except RasterioError as error:
+        raise SceneUnusableError(
+            f"{path} cannot be read to its end", "Restore the file, or submit the flight again"
+        ) from error
+
+
+def _warped(source: Any, part: Grid, how: Resampling, **more: Any) -> Any:
+    rows, cols = part.shape
+    return WarpedVRT(
+        source,
+        crs=part.crs,
+        transform=part.transform,
+        height=rows,
+        width=cols,
+        resampling=how,
+        **more,
+    )
+
+
+def _colours(source: Any, part: Grid, how: Resampling) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Read red, green, blue, maybe near infrared; and where there is a picture."""
+    alpha = [i + 1 for i, c in enumerate(source.colorinterp) if c is ColorInterp.alpha]
+    bands = [i for i in range(1, source.count + 1) if i not in alpha][:4]
+    with _warped(source, part, how, add_alpha=not alpha) as view:
+        mask = view.read(alpha[0] if alpha else view.count)
+        colour = view.read(bands)
+    return colour, np.asarray(mask > np.iinfo(colour.dtype).max // 2, bool)
+
+
+def _heights(source: Any, part: Grid, how: Resampling) -> NDArray[np.float32]:
+    with _warped(source, part, how, nodata=np.nan, dtype="float32") as view:
+        height = np.asarray(view.read(1), np.float32)
+    height[~(np.abs(height) < _SHIFT_M)] = np.nan
+    return height
