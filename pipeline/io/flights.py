@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import shapely
@@ -30,6 +30,7 @@ from pipeline.io.raster import crs_text, open_raster
 from pipeline.io.settings import load_model
 from pipeline.model import FlightPixels, Grid, Window
 
+A = TypeVar("A")
 ORTHO, DSM, ITEM, FORM = "ortho.tif", "dsm.tif", "item.json", "flight.yaml"
 _SHIFT_M = 1e5  # heights beyond are none, whatever the file says
 
@@ -156,23 +157,24 @@ class DiskFlight:
         shape = (-(-window.shape[0] // step), -(-window.shape[1] // step))
         sub = self.grid.sub(window)
         part = Grid(sub.crs, sub.transform * sub.transform.scale(step), shape)
-        colour, valid = _read(self.folder / ORTHO, part, step, _colours)
-        height = _read(self.folder / DSM, part, step, _heights) if self.surface else None
+        colour, valid = _read(self.folder / ORTHO, part, _colours)
+        height = _read(self.folder / DSM, part, _heights) if self.surface else None
         return FlightPixels(colour, valid, height)
 
 
-def _read(path: Path, part: Grid, step: int, take: Any) -> Any:
-    how = Resampling.average if step > 1 else Resampling.bilinear
+def _read(path: Path, part: Grid, take: Callable[[Any, Grid], A]) -> A:
     try:
         with open_raster(str(path)) as source:
-            return take(source, part, how)
+            return take(source, part)
     except RasterioError as error:
         raise SceneUnusableError(
             f"{path} cannot be read to its end", "Restore the file, or submit the flight again"
         ) from error
 
 
-def _warped(source: Any, part: Grid, how: Resampling, **more: Any) -> Any:
+def _warped(source: Any, part: Grid, **more: Any) -> Any:
+    # Bilinear widens to the step, and its alpha says whether a pixel's middle lies in the mosaic;
+    # that of means claims a rim of pixels that only touch it.
     rows, cols = part.shape
     return WarpedVRT(
         source,
@@ -180,23 +182,23 @@ def _warped(source: Any, part: Grid, how: Resampling, **more: Any) -> Any:
         transform=part.transform,
         height=rows,
         width=cols,
-        resampling=how,
+        resampling=Resampling.bilinear,
         **more,
     )
 
 
-def _colours(source: Any, part: Grid, how: Resampling) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _colours(source: Any, part: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Read red, green, blue, maybe near infrared; and where there is a picture."""
     alpha = [i + 1 for i, c in enumerate(source.colorinterp) if c is ColorInterp.alpha]
     bands = [i for i in range(1, source.count + 1) if i not in alpha][:4]
-    with _warped(source, part, how, add_alpha=not alpha) as view:
+    with _warped(source, part, add_alpha=not alpha) as view:
         mask = view.read(alpha[0] if alpha else view.count)
         colour = view.read(bands)
     return colour, np.asarray(mask > np.iinfo(colour.dtype).max // 2, bool)
 
 
-def _heights(source: Any, part: Grid, how: Resampling) -> NDArray[np.float32]:
-    with _warped(source, part, how, nodata=np.nan, dtype="float32") as view:
+def _heights(source: Any, part: Grid) -> NDArray[np.float32]:
+    with _warped(source, part, nodata=np.nan, dtype="float32") as view:
         height = np.asarray(view.read(1), np.float32)
     height[~(np.abs(height) < _SHIFT_M)] = np.nan
     return height

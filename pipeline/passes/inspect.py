@@ -70,8 +70,9 @@ def inspect_pair(
     """
     before = DiskFlight(pair.before.folder, pair.grid, pair.surfaces)
     after = DiskFlight(pair.after.folder, pair.grid, pair.surfaces)
+    pictures = (replace(before, surface=False), replace(after, surface=False))
     try:
-        laid = register_pictures(before, after, pair.grid, options.register_pictures)
+        laid = register_pictures(*pictures, pair.grid, options.register_pictures)
         compare = compare_surfaces if pair.surfaces else compare_pictures
         found = compare(before, moved(after, laid.map), pair.grid, options.compare)
     except SceneUnusableError as error:
