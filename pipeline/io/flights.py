@@ -1,24 +1,27 @@
 """Accepted flights on disk: what they say of themselves, and windows of their rasters.
 
 A folder holds ``ortho.tif`` (red, green, blue and maybe near infrared, 8 or 16 bit, with a mask, an
-alpha band or nodata), maybe ``dsm.tif`` (heights [m]), and who flew it when: ``item.json`` as
-``siluan submit`` leaves it, else ``flight.yaml``.
+alpha band or nodata), maybe ``dsm.tif`` (heights [m]), and when it was flown: ``item.json`` as a
+submission leaves it, else ``flight.yaml``. A folder with ``catalog.json`` holds such folders.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict
+from rasterio import DatasetReader
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
@@ -32,6 +35,7 @@ from pipeline.model import FlightPixels, Grid, Window
 
 A = TypeVar("A")
 ORTHO, DSM, ITEM, FORM = "ortho.tif", "dsm.tif", "item.json", "flight.yaml"
+CATALOG = "catalog.json"
 _SHIFT_M = 1e5  # heights beyond are none, whatever the file says
 
 
@@ -51,7 +55,8 @@ class FlightFolder:
     folder: Path
     flown: datetime  # UTC
     crs: str  # of the mosaic
-    gsd_m: float  # of the mosaic
+    gsd_m: float  # of the mosaic, on the ground
+    lattice: Affine | None  # of the mosaic's pixels, where they are square and north is up
     has_surface: bool
     extent_wgs84: BaseGeometry  # of the mosaic's frame
     fingerprint: str  # SHA-256 of its rasters and of when it was flown
@@ -67,16 +72,44 @@ def open_flights(folders: Sequence[Path]) -> tuple[FlightFolder, ...]:
     """
     found: list[FlightFolder] = []
     wrong: list[str] = []
-    for folder in folders:
+    for named in folders:
         try:
-            found.append(_open(folder))
-        except SiluanError as error:
+            each = _catalogued(named) if (named / CATALOG).is_file() else (named,)
+        except ConfigurationError as error:
             wrong.append(error.what)
+            continue
+        for folder in each:
+            try:
+                found.append(_open(folder))
+            except SiluanError as error:
+                wrong.append(error.what)
     ids = [f.id for f in found]
     wrong += [f"two flights are called {i}" for i in sorted({i for i in ids if ids.count(i) > 1})]
     if wrong:
         raise ConfigurationError("; ".join(wrong), "Name folders that siluan submit has taken in")
     return tuple(sorted(found, key=lambda f: (f.flown, f.id)))
+
+
+def _catalogued(root: Path) -> tuple[Path, ...]:
+    """Give the flights of a catalogue that have a mosaic and that no later one supersedes."""
+    items = {path.parent: _item(path) for path in sorted(root.glob(f"[!.]*/{ITEM}"))}
+    gone = {item["properties"].get("siluan:supersedes") for item in items.values()}
+    kept = [f for f, item in items.items() if item["id"] not in gone and (f / ORTHO).is_file()]
+    if not kept:
+        raise ConfigurationError(f"the catalogue {root} holds no flight with a mosaic")
+    return tuple(kept)
+
+
+def _item(path: Path) -> dict[str, Any]:
+    """Read a flight's item, whose date and id are there."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        flown, _ = datetime.fromisoformat(content["properties"]["datetime"]), str(content["id"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{path} is damaged ({type(error).__name__})") from error
+    if flown.tzinfo is None:
+        raise ConfigurationError(f"{path} says when it was flown without a zone")
+    return content
 
 
 def _open(folder: Path) -> FlightFolder:
@@ -92,6 +125,7 @@ def _open(folder: Path) -> FlightFolder:
         frame = reproject(shapely.box(*source.bounds).segmentize(100.0), crs, "EPSG:4326")
         area = geodesic_area_m2(frame, "EPSG:4326")
         gsd_m = float(np.sqrt(area / (source.width * source.height)))
+        lattice = source.transform if _upright(source.transform) else None
     if dsm.is_file():
         with open_raster(str(dsm)) as source:
             if source.count != 1:
@@ -102,10 +136,15 @@ def _open(folder: Path) -> FlightFolder:
         flown=flown,
         crs=crs,
         gsd_m=round(gsd_m, 5),
+        lattice=lattice,
         has_surface=dsm.is_file(),
         extent_wgs84=frame,
         fingerprint=_fingerprint(folder, flown),
     )
+
+
+def _upright(t: Affine) -> bool:
+    return t.b == 0 == t.d and t.a > 0 and abs(t.a + t.e) < 1e-6 * t.a
 
 
 def _said(folder: Path) -> tuple[str, datetime]:
@@ -113,15 +152,9 @@ def _said(folder: Path) -> tuple[str, datetime]:
     item = folder / ITEM
     if not item.is_file():
         return folder.name, load_model(folder / FORM, _Form).flown.astimezone(UTC)
-    try:
-        content: dict[str, Any] = json.loads(item.read_text(encoding="utf-8"))
-        flown = datetime.fromisoformat(content["properties"]["datetime"])
-        name = str(content["id"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"{item} is damaged ({type(error).__name__})") from error
-    if flown.tzinfo is None:
-        raise ConfigurationError(f"{item} says when it was flown without a zone")
-    return name, flown.astimezone(UTC)
+    content = _item(item)
+    flown = datetime.fromisoformat(content["properties"]["datetime"])
+    return str(content["id"]), flown.astimezone(UTC)
 
 
 def _fingerprint(folder: Path, flown: datetime) -> str:
@@ -134,17 +167,32 @@ def _fingerprint(folder: Path, flown: datetime) -> str:
     return sums.hexdigest()
 
 
+class _Held(threading.local):
+    """The rasters that a thread has open; they are closed when it, or the reader, is gone."""
+
+    def __init__(self) -> None:
+        self._sources: dict[Path, Any] = {}
+
+    def opened(self, path: Path) -> Any:
+        """Give an open raster of this thread; that it is one was seen by :func:`open_flights`."""
+        if path not in self._sources:
+            self._sources[path] = DatasetReader(str(path), driver=["GTiff"])
+        return self._sources[path]
+
+
 @dataclass(frozen=True)
 class DiskFlight:
     """A :class:`pipeline.model.FlightReader` of rasters on disk.
 
     Each window is warped by itself, from overviews where ``step`` allows: nothing is held but what
-    is returned, and threads share no open file.
+    is returned and GDAL's cache of blocks. Threads share no open file; each keeps its own open,
+    because neighbouring windows need the same blocks.
     """
 
     folder: Path
     grid: Grid  # that both flights of a pair share
     surface: bool  # whether heights are read
+    held: _Held = field(default_factory=_Held, compare=False, repr=False)
 
     def __call__(self, window: Window, step: int) -> FlightPixels:
         """Read a window.
@@ -157,19 +205,18 @@ class DiskFlight:
         shape = (-(-window.shape[0] // step), -(-window.shape[1] // step))
         sub = self.grid.sub(window)
         part = Grid(sub.crs, sub.transform * sub.transform.scale(step), shape)
-        colour, valid = _read(self.folder / ORTHO, part, _colours)
-        height = _read(self.folder / DSM, part, _heights) if self.surface else None
+        colour, valid = self._read(ORTHO, part, _colours)
+        height = self._read(DSM, part, _heights) if self.surface else None
         return FlightPixels(colour, valid, height)
 
-
-def _read(path: Path, part: Grid, take: Callable[[Any, Grid], A]) -> A:
-    try:
-        with open_raster(str(path)) as source:
-            return take(source, part)
-    except RasterioError as error:
-        raise SceneUnusableError(
-            f"{path} cannot be read to its end", "Restore the file, or submit the flight again"
-        ) from error
+    def _read(self, name: str, part: Grid, take: Callable[[Any, Grid], A]) -> A:
+        path = self.folder / name
+        try:
+            return take(self.held.opened(path), part)
+        except RasterioError as error:
+            raise SceneUnusableError(
+                f"{path} cannot be read to its end", "Restore the file, or submit the flight again"
+            ) from error
 
 
 def _warped(source: Any, part: Grid, **more: Any) -> Any:
@@ -192,9 +239,8 @@ def _colours(source: Any, part: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     alpha = [i + 1 for i, c in enumerate(source.colorinterp) if c is ColorInterp.alpha]
     bands = [i for i in range(1, source.count + 1) if i not in alpha][:4]
     with _warped(source, part, add_alpha=not alpha) as view:
-        mask = view.read(alpha[0] if alpha else view.count)
-        colour = view.read(bands)
-    return colour, np.asarray(mask > np.iinfo(colour.dtype).max // 2, bool)
+        both = view.read([*bands, alpha[0] if alpha else view.count])
+    return both[:-1], np.asarray(both[-1] > np.iinfo(both.dtype).max // 2, bool)
 
 
 def _heights(source: Any, part: Grid) -> NDArray[np.float32]:

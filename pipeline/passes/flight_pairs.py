@@ -16,6 +16,8 @@ from pipeline.io.flights import FlightFolder
 from pipeline.model import Corridor, Grid, SetAside
 from pipeline.passes.inspect_workflow import PairingOptions
 
+_AS_FINE = 1.02  # pixels that differ by less are alike
+
 
 @dataclass(frozen=True)
 class FlightPair:
@@ -104,14 +106,20 @@ def _overlap(one: FlightFolder, other: FlightFolder) -> float:
 
 
 def _grid(before: FlightFolder, after: FlightFolder, options: PairingOptions) -> Grid:
-    """Pixels of the coarser flight over what both cover, in the earlier one's CRS if metric."""
+    """Pixels over what both cover: the earlier mosaic's own, where the later one is as fine."""
     common = before.extent_wgs84.intersection(after.extent_wgs84)
-    crs = before.crs if _metric(before.crs) else utm_crs(common)
-    res = max(before.gsd_m, after.gsd_m, options.finest_m)
+    metric = _metric(before.crs)
+    crs = before.crs if metric else utm_crs(common)
+    least = max(before.gsd_m, after.gsd_m, options.finest_m)
+    left, top, res = 0.0, 0.0, least
+    if metric and before.lattice is not None and least <= _AS_FINE * before.gsd_m:
+        # Read as they are: each further sampling is one more blur.
+        left, top, res = before.lattice.c, before.lattice.f, float(before.lattice.a)
     west, south, east, north = reproject(common, "EPSG:4326", crs).bounds
-    left, top = west // res * res, -(-north // res) * res
-    shape = (int(-(-(top - south) // res)), int(-(-(east - left) // res)))
-    return Grid(crs, Affine(res, 0, left, 0, -res, top), shape)
+    col0, row0 = (round((v - o) / res) for v, o in ((west, left), (-north, -top)))
+    col1, row1 = (round((v - o) / res) for v, o in ((east, left), (-south, -top)))
+    x, y = left + col0 * res, top - row0 * res
+    return Grid(crs, Affine(res, 0, x, 0, -res, y), (max(1, row1 - row0), max(1, col1 - col0)))
 
 
 def _metric(crs: str) -> bool:

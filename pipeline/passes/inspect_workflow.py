@@ -56,7 +56,8 @@ class InspectWorkflow(BaseModel):
     kind: Literal["inspect"]
     corridors: CorridorChoice
     flights: tuple[Path, ...] = Field(
-        min_length=1, description="folders of accepted flights, relative to the workflow"
+        min_length=1,
+        description="folders of accepted flights, or catalogues of them, relative to the workflow",
     )
     state: Path = Field(description="the patrol's, so that both see the same cases; relative")
     out: Path = Field(description="output folder, relative to the workflow")
