@@ -25,6 +25,7 @@ from pipeline.grid import reproject
 from pipeline.io.flights import DiskFlight, open_flights
 from pipeline.ledger import Judgement, LedgerContext, apply, open_ledger
 from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Seen, Status, Window
+from pipeline.passes.inspect import Gone, Inspected, joined
 from pipeline.passes.inspect_workflow import is_inspection, load_inspection
 
 N, GSD, CRS = 480, 0.1, "EPSG:32649"
@@ -367,3 +368,44 @@ def test_the_workflow_that_ships_is_one() -> None:
     assert not is_inspection(root / "patrol.yaml")
     shipped = load_inspection(root / "inspect.yaml")
     assert shipped.state == load_workflow(root / "patrol.yaml").state
+
+
+def drone(at: Any, flight: str, day: int, net_m3: float, kind: Kind = Kind.DUI) -> Candidate:
+    look = Look(datetime(2026, 9, day, tzinfo=UTC), f"drone_{flight}", "drone", 1.0, Seen.HIT)
+    return Candidate(
+        kind, "bank", at, CRS, at.area, (look,), fold((look,)), 0.5, {"net_m3": net_m3},
+        ("before", flight), "drone/1",
+    )  # fmt: skip
+
+
+def test_a_heap_in_a_large_case_and_a_heap_beside_a_heap_are_their_own_cases(
+    tmp_path: Path,
+) -> None:
+    bank = satellites(tmp_path / "state", box(X, Y - 60, X + 60, Y))
+    context = replace(patrol(), spots=True, judged={})
+    heap, beside = drone(place((20, 20), 3), "a", 1, 10.0), drone(place((20, 30), 3), "b", 2, 10.0)
+    with open_ledger(tmp_path / "state" / "ledger.sqlite") as store:
+        apply(store, [heap], context)
+        apply(store, [beside], context)
+        done = {c.case_id: c for c in apply(store, [heap, beside], context).cases}
+    assert len(done) == 3
+    assert (done[bank].area_m2, done[bank].detector) == (3600.0, "zhan/1")
+    assert {c.revision for c in done.values()} == {1}
+
+
+def test_flights_over_one_object_are_joined_by_their_largest_change() -> None:
+    first, grown = drone(place(HEAP, 4), "a", 1, 80.0), drone(place(HEAP, 3), "b", 9, 12.0)
+    other = drone(place(HOUSE, 3), "b", 9, 60.0, Kind.JIAN)
+    gone = Gone(
+        reproject(place(HOUSE, 4), CRS, "EPSG:4326"),
+        replace(other.looks[0], pass_id="drone_c", on=datetime(2026, 9, 20, tzinfo=UTC),
+                seen=Seen.MISS),
+    )  # fmt: skip
+    parts = (Inspected((first,)), Inspected((grown, other)), Inspected(gone=(gone,)))
+    heap, house = joined(parts)
+    assert (heap.polygon, heap.measures) == (first.polygon, first.measures)
+    assert [k.pass_id for k in heap.looks] == ["drone_a", "drone_b"]
+    assert heap.scene_ids == ("a", "b", "before")
+    assert [k.seen for k in house.looks] == [Seen.HIT, Seen.MISS]
+    # Two objects of one flight that touch stay two.
+    assert len(joined((Inspected((first, replace(grown, looks=first.looks))),))) == 2
