@@ -68,8 +68,9 @@ def run(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Run one workflow, start to end."""
-    from pipeline.run import RunRequest, run_workflow  # noqa: PLC0415 - keeps --help fast
+    """Run one workflow, start to end: a patrol by satellites, or an inspection by drone flights."""
+    from pipeline.inspect_flights import run_any  # noqa: PLC0415 - keeps --help fast
+    from pipeline.run import RunRequest  # noqa: PLC0415
 
     request = RunRequest(
         workflow=workflow,
@@ -79,7 +80,7 @@ def run(
         out=out,
         dry_run=dry_run,
     )
-    _guard(lambda: run_workflow(request), debug)
+    _guard(lambda: run_any(request), debug)
 
 
 baseline_app = typer.Typer(no_args_is_help=True, help="History of corridors, fetched once.")

@@ -11,7 +11,7 @@ import hashlib
 import json
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -278,7 +278,16 @@ def _with_calibration(workflow: Workflow, given: set[str]) -> Workflow:
     return workflow.model_copy(update={"options": options})
 
 
-def choose_corridors(workflow: Workflow, only: tuple[str, ...] = ()) -> tuple[Corridor, ...]:
+class HasCorridors(Protocol):
+    """A workflow of any kind."""
+
+    @property
+    def corridors(self) -> CorridorChoice:
+        """Which it runs over, its file absolute."""
+        ...
+
+
+def choose_corridors(workflow: HasCorridors, only: tuple[str, ...] = ()) -> tuple[Corridor, ...]:
     """Load the workflow's corridors, or those of ``only``.
 
     Raises

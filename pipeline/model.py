@@ -488,6 +488,15 @@ PICTURE = "picture_"
 PICTURES = "image-change/1"
 """The detector of what uncalibrated pictures show; nothing of it can be followed."""
 
+DRONE = "drone"
+"""The sensor of a look from a drone's flight."""
+
+DRONE_SURFACES = "drone/1"
+"""The detector of what two surfaces of a drone show."""
+
+DRONE_PICTURES = "drone-picture/1"
+"""The detector of what two orthomosaics show where there is no surface to hold them against."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -506,6 +515,16 @@ class Look:
     def of_picture(self) -> bool:
         """Whether it is a look at an uncalibrated picture, which decides nothing."""
         return self.pass_id.startswith(PICTURE)
+
+    @property
+    def of_drone(self) -> bool:
+        """Whether a drone looked; what satellites say afterwards does not replace it."""
+        return self.sensor == DRONE
+
+    @property
+    def of_surface(self) -> bool:
+        """Whether two surfaces of a drone show it: one such look confirms."""
+        return self.of_drone and self.certain and self.seen is Seen.HIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -540,8 +559,13 @@ class Candidate:
 
     @property
     def of_pictures(self) -> bool:
-        """Whether it rests on uncalibrated pictures alone."""
-        return self.detector == PICTURES
+        """Whether it rests on pictures alone, uncalibrated ones or a drone's."""
+        return self.detector in (PICTURES, DRONE_PICTURES)
+
+    @property
+    def of_drone(self) -> bool:
+        """Whether its outline is a drone's."""
+        return self.detector in (DRONE_SURFACES, DRONE_PICTURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -603,8 +627,13 @@ class Case:
 
     @property
     def of_pictures(self) -> bool:
-        """Whether it rests on uncalibrated pictures alone."""
-        return self.detector == PICTURES
+        """Whether it rests on pictures alone, uncalibrated ones or a drone's."""
+        return self.detector in (PICTURES, DRONE_PICTURES)
+
+    @property
+    def of_drone(self) -> bool:
+        """Whether its outline is a drone's: satellites do not see it well enough to follow it."""
+        return self.detector in (DRONE_SURFACES, DRONE_PICTURES)
 
     @property
     def suppressed(self) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from pipeline import __version__
 from pipeline.adjudicate.areas import AreaIndex
 from pipeline.adjudicate.attribute import Attributor
-from pipeline.adjudicate.calibration import calibrated
+from pipeline.adjudicate.calibration import Calibration, calibrated
 from pipeline.adjudicate.evidence import fold
 from pipeline.adjudicate.rules import subject_of
 from pipeline.adjudicate.screen import Screener, chosen_for_audit
@@ -62,13 +62,14 @@ class RunRequest:
 
 
 @dataclass
-class _Clock:
+class Clock:
     """Seconds by stage."""
 
     seconds: dict[str, float] = field(default_factory=dict[str, float])
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
+        """Add the time spent within to a stage."""
         began = time.perf_counter()
         try:
             yield
@@ -90,7 +91,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
     layers = load_layers(workflow.layers)
     if request.dry_run:
         return _explain(workflow, corridors)
-    clock = _Clock()
+    clock = Clock()
     with ExitStack() as stack:
         lines = stack.enter_context(log_lines())
         progress = stack.enter_context(reporter())
@@ -110,7 +111,8 @@ def run_workflow(request: RunRequest) -> ExitCode:
             span = _span(workflow, passes)
             with clock.stage("detect"):
                 # Cases that rest on pictures alone are nothing that calibrated looks can judge.
-                seen = [c for c in known if not c.of_pictures]
+                # Nor are those whose outline is a drone's: a pixel is larger than most of them.
+                seen = [c for c in known if not c.of_pictures and not c.of_drone]
                 judged.append(
                     run_corridor(workflow, corridor, passes, (seen, span), progress, workers)
                 )
@@ -125,8 +127,8 @@ def run_workflow(request: RunRequest) -> ExitCode:
             screener = Screener(areas, options.screen)
             context = replace(
                 _context(workflow, judged, searched, run_id),
-                attribute=partial(_place, where),
-                screen=partial(_screen, screener),
+                attribute=partial(place_case, where),
+                screen=partial(screen_case, screener),
                 areas={c.id: c.polygon_wgs84 for c in corridors},
             )
             candidates = [c for j in judged for c in j.candidates]
@@ -135,15 +137,15 @@ def run_workflow(request: RunRequest) -> ExitCode:
             result = apply(ledger, candidates, context, relooks=relooks)
         record = _record(workflow, judged, result, (run_id, clock.seconds, aside))
         shelves = split_cases(result.cases, {c.id for c in corridors})
-        more = {"layers": _marks(layers), "suppressed": _by_rule(shelves)}
+        more = {"layers": layer_marks(layers), "suppressed": count_rules(shelves)}
         record = replace(record, counts={**record.counts, **more})
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
-        _say_what_is_missing(record, unreachable)
+        say_what_is_missing(record, unreachable)
         with clock.stage("publish"):
             folder = _publish(workflow, corridors, judged, shelves, record, context.until, lines)
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
-    return _close(folder, shelves, record, unreachable)
+    return close_run(folder, shelves, record, unreachable)
 
 
 def _drop_old_stores(
@@ -219,16 +221,19 @@ def say_unreached(searched: Searched) -> None:
         print(f"not reached: {what}. Run again later.")
 
 
-def _place(where: Attributor, case: Case) -> Attribution:
+def place_case(where: Attributor, case: Case) -> Attribution:
+    """Say where a case lies, by its first sighting's day."""
     first = case.evidence.first_seen
     return where(case.corridor_id, case.polygon, case.crs, first.date() if first else None)
 
 
-def _screen(rules: Screener, case: Case) -> Ruling:
+def screen_case(rules: Screener, case: Case) -> Ruling:
+    """Say what the office's layers say of a case."""
     return rules(subject_of(case))
 
 
-def _marks(layers: Mapping[str, OfficeLayer]) -> dict[str, str]:
+def layer_marks(layers: Mapping[str, OfficeLayer]) -> dict[str, str]:
+    """Give what tells one import of each layer from another."""
     return {kind: layer.fingerprint for kind, layer in layers.items()}
 
 
@@ -241,7 +246,7 @@ def _run_id(
     geometry = [f"{c.id} {c.polygon_wgs84.normalize().wkb_hex}" for c in corridors]
     return make_run_id(
         workflow.name,
-        [*geometry, *(f"layer {kind} {mark}" for kind, mark in _marks(layers).items())],
+        [*geometry, *(f"layer {kind} {mark}" for kind, mark in layer_marks(layers).items())],
         workflow.period.span,
         {f"{j.corridor_id}/{i['id']}": str(i["fingerprint"]) for j in judged for i in j.inputs},
         workflow.config_hash(),
@@ -320,7 +325,7 @@ def _publish(
 ) -> Path:
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
-    known = _confidence(everything, workflow)
+    known = confidence_of(everything, workflow.options.adjudicate.calibration)
     context = PublishContext(
         rivers_zh={c.id: c.name_zh for c in corridors},
         gsd_m={k: v for j in judged for k, v in j.gsd_m.items()},
@@ -333,23 +338,23 @@ def _publish(
     return publish_run(workflow.out, shelves, unseen, record, context).folder
 
 
-def _confidence(cases: Sequence[Case], workflow: Workflow) -> dict[str, float]:
+def confidence_of(cases: Sequence[Case], calibration: Calibration | None) -> dict[str, float]:
     """Give the calibrated confidence by case, of those that have one."""
-    calibration = workflow.options.adjudicate.calibration
     shares = {c.case_id: calibrated(c, calibration) for c in cases}
     return {case: share for case, share in shares.items() if share is not None}
 
 
-def _by_rule(shelves: Shelves) -> dict[str, int]:
+def count_rules(shelves: Shelves) -> dict[str, int]:
     """Count what was suppressed, by rule."""
     rules = Counter(c.ruling.rule for c in shelves.suppressed if c.ruling and c.ruling.rule)
     return dict(sorted(rules.items()))
 
 
-def _close(
+def close_run(
     folder: Path, shelves: Shelves, record: RunRecord, unreachable: Sequence[str]
 ) -> ExitCode:
-    rules = ", ".join(f"{rule} {n}" for rule, n in _by_rule(shelves).items())
+    """Print the closing line of a run and give its exit code."""
+    rules = ", ".join(f"{rule} {n}" for rule, n in count_rules(shelves).items())
     by = f" ({rules})" if rules else ""
     print(
         f"疑似 suspected: {len(shelves.cases)} · on watch: {len(shelves.watch)} · "
@@ -360,7 +365,7 @@ def _close(
     return ExitCode.SET_ASIDE if any(a.remedy for a in record.set_aside) else ExitCode.DONE
 
 
-def _say_what_is_missing(record: RunRecord, unreachable: Sequence[str]) -> None:
+def say_what_is_missing(record: RunRecord, unreachable: Sequence[str]) -> None:
     """Name what somebody can mend; clouds and duplicates stand in run.json only."""
     for a in record.set_aside:
         if a.remedy:

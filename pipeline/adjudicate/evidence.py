@@ -3,7 +3,8 @@
 A look is clear or not, and if clear it sees the object (hit) or the ground without it (miss). The
 fold follows the idea of DIST-ALERT's confirmation and of OPERA DIST-S1 (Hansen et al. 2016,
 doi:10.1088/1748-9326/11/3/034008): few hits open, repeated hits confirm, repeated clear misses
-expire, and a look that could not see is no observation at all. Three of the last four and four in a
+expire, and a look that could not see is no observation at all. A hit of two surfaces of a drone
+confirms by itself: it measured what stands there. Three of the last four and four in a
 row are starting values without a source.
 """
 
@@ -177,6 +178,7 @@ def describe_transitions(options: FoldOptions | None = None) -> str:
         ("first, provisional, suspected, relapsed", expire, "expired"),
         ("expired, never suspected", "a hit (counting starts anew)", "first"),
         ("expired, once suspected", confirm, "relapsed"),
+        ("any", "a hit of a drone's surfaces", "suspected, or relapsed as above"),
         ("any", "a look that is not clear", "unchanged"),
         ("any", f"more than {o.freeze_days} days without a clear look", "unchanged, frozen"),
     ]
@@ -202,7 +204,7 @@ def _hit(memory: Memory, look: Look, options: FoldOptions) -> Memory:
             appeared_after=memory.last_miss,
         )
     memory = replace(memory, hits=memory.hits + 1, missed=0, last_seen=look.on)
-    if look.certain and sum(memory.recent) >= options.confirm_hits:
+    if look.of_surface or (look.certain and sum(memory.recent) >= options.confirm_hits):
         back = memory.state in (EvidenceState.EXPIRED, EvidenceState.RELAPSED)
         state = EvidenceState.RELAPSED if back else EvidenceState.SUSPECTED
         return replace(memory, state=state, confirmed=True)

@@ -18,6 +18,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
 from pipeline.model import (
+    DRONE_SURFACES,
     Attribution,
     Candidate,
     Case,
@@ -67,6 +68,7 @@ class LedgerContext:
     areas: Mapping[str, BaseGeometry] = field(default_factory=dict[str, BaseGeometry])  # WGS 84
     attribute: Callable[[Case], Attribution] | None = None  # adjudicate's, with its layers bound
     screen: Callable[[Case], Ruling] | None = None  # likewise; sees the case where it was placed
+    spots: bool = False  # it looked under its flights only, and says nothing of other places
 
     def evidence(self, corridor_id: str, looks: tuple[Look, ...]) -> Evidence:
         """Fold looks; nobody's silence is counted beyond the corridor's newest pass."""
@@ -151,18 +153,24 @@ def update_case(
     merged |= {m for a in absorbed for m in a.merged_from}
     after = replace(
         case,
-        kind=candidate.kind,
-        polygon=candidate.polygon,
-        crs=candidate.crs,
-        area_m2=candidate.area_m2,
-        score=candidate.score,
-        measures=dict(candidate.measures),
         scene_ids=tuple(sorted(ids)),
-        detector=candidate.detector,
         merged_from=tuple(sorted(merged)),
         produced=True,
     )
-    return settle(case, weigh(keep_corrections(case, after), looks, context), context)
+    # What a drone measured stays until another drone measures it: satellites see it coarser.
+    if case.detector != DRONE_SURFACES or candidate.of_drone:
+        found = replace(
+            after,
+            kind=candidate.kind,
+            polygon=candidate.polygon,
+            crs=candidate.crs,
+            area_m2=candidate.area_m2,
+            score=candidate.score,
+            measures=dict(candidate.measures),
+            detector=candidate.detector,
+        )
+        after = keep_corrections(case, found)
+    return settle(case, weigh(after, looks, context), context)
 
 
 def keep_corrections(before: Case, after: Case) -> Case:
@@ -199,7 +207,7 @@ def look_again(
     kept = [
         look
         for look in case.looks
-        if run is None or look.pass_id in counts or not start <= look.on <= end
+        if run is None or look.of_drone or look.pass_id in counts or not start <= look.on <= end
     ]
     ids = tuple(sorted({*case.scene_ids, *scene_ids}))
     after = weigh(replace(case, scene_ids=ids), merge_looks((kept, looks)), context)
@@ -226,10 +234,13 @@ def place(before: Case | None, case: Case, context: LedgerContext) -> Case:
 def seen_within(case: Case, context: LedgerContext) -> bool:
     """Tell whether this run looked at a date on which the case had been seen.
 
-    A picture beside the case produced nothing: without a candidate the case is not lost by it.
+    A picture beside the case produced nothing: without a candidate the case is not lost by it. Nor
+    does a patrol lose what a drone's surfaces showed.
     """
+    if any(k.of_surface for k in case.looks):
+        return False
     start, end = context.period
-    own = [k for k in case.looks if not k.of_picture or case.of_pictures]
+    own = [k for k in case.looks if not k.of_drone and (not k.of_picture or case.of_pictures)]
     return any(look.seen is Seen.HIT and start <= look.on <= end for look in own)
 
 
@@ -237,7 +248,11 @@ def _outside(looks: Iterable[Look], corridor_id: str, context: LedgerContext) ->
     """Give the looks that a candidate does not replace: a complete run has judged its period."""
     start, end = context.period
     run = context.judged.get(corridor_id)
-    return [k for k in looks if run is None or k.pass_id in run.unread or not start <= k.on <= end]
+    return [
+        k
+        for k in looks
+        if run is None or k.of_drone or k.pass_id in run.unread or not start <= k.on <= end
+    ]
 
 
 def merge_looks(parts: Iterable[Iterable[Look]]) -> tuple[Look, ...]:

@@ -1,7 +1,9 @@
 """Which candidate is which known case.
 
 Pairs overlap (intersection over union, or one mostly inside the other), or lie within the tolerance
-of registration of each other with a similar size. One candidate gets one case, best pair first; the
+of registration of each other with a similar size. Where one of the two is a drone's, sizes must not
+differ too much, or a heap would give its outline to the river bank it lies on, and the tolerance is
+that of flights. One candidate gets one case, best pair first; the
 ties are broken by content, so that the order of the input never matters.
 """
 
@@ -33,6 +35,15 @@ class MatchOptions(BaseModel):
     )
     min_size_ratio: float = Field(
         default=0.5, gt=0, le=1, description="smaller over larger area needed for a mere shift"
+    )
+    drone_tolerance_m: float = Field(
+        default=3.0, ge=0, le=100, description="the shift where one of the two is a drone's"
+    )
+    drone_size_ratio: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="smaller over larger area needed for any match where one is a drone's",
     )
 
 
@@ -128,7 +139,8 @@ def pairs_of(
         hits = tree.query(polygons, predicate="dwithin", distance=max(options.tolerance_m, 1e-9))
         for a, b in hits.T:
             pair = _pair(mine[int(a)], known[int(b)], polygons[int(a)], shapes[int(b)])
-            if _admissible(pair, polygons[int(a)], shapes[int(b)], options):
+            drone = candidates[pair.candidate].of_drone or cases[pair.case].of_drone
+            if _admissible(pair, polygons[int(a)], shapes[int(b)], options, drone=drone):
                 pairs.append(pair)
     return pairs
 
@@ -147,11 +159,16 @@ def _pair(candidate: int, case: int, one: BaseGeometry, other: BaseGeometry) -> 
     )
 
 
-def _admissible(pair: Pair, one: BaseGeometry, other: BaseGeometry, options: MatchOptions) -> bool:
+def _admissible(
+    pair: Pair, one: BaseGeometry, other: BaseGeometry, options: MatchOptions, *, drone: bool
+) -> bool:
+    small, large = sorted((one.area, other.area))
+    if drone and small < options.drone_size_ratio * large:
+        return False
     if pair.iou >= options.min_iou or pair.containment >= options.min_containment:
         return True
-    small, large = sorted((one.area, other.area))
-    return pair.distance_m <= options.tolerance_m and small >= options.min_size_ratio * large
+    tolerance = options.drone_tolerance_m if drone else options.tolerance_m
+    return pair.distance_m <= tolerance and small >= options.min_size_ratio * large
 
 
 def _rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) -> tuple[object, ...]:

@@ -70,6 +70,8 @@ def plan(
         if case.case_id not in held:
             again = (relooks or {}).get(case.case_id, ())
             pictures = [c for c, name in beside.values() if name == case.case_id]
+            if context.spots and not again and not pictures:
+                continue
             after[case.case_id] = _missed(case, context, again, pictures)
     for name, case in after.items():
         if _live(case, context):

@@ -1,0 +1,224 @@
+"""A workflow of kind ``inspect``: pairs of drone flights, compared into the patrol's ledger."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from pipeline import __version__
+from pipeline.adjudicate.areas import AreaIndex
+from pipeline.adjudicate.attribute import Attributor
+from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.screen import Screener, chosen_for_audit
+from pipeline.adjudicate.visit import rank_visits
+from pipeline.config import choose_corridors
+from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.flights import FlightFolder, open_flights
+from pipeline.io.layers import OfficeLayer, areas_of, load_layers
+from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
+from pipeline.model import DRONE, Corridor, Kind, RunRecord
+from pipeline.passes.flight_pairs import Pairing, pair_flights
+from pipeline.passes.inspect import Inspected, inspect_pair, joined, misses
+from pipeline.passes.inspect_workflow import InspectWorkflow, is_inspection, load_inspection
+from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
+from pipeline.run import (
+    Clock,
+    RunRequest,
+    close_run,
+    confidence_of,
+    count_rules,
+    layer_marks,
+    log_lines,
+    make_writable,
+    place_case,
+    run_workflow,
+    say_what_is_missing,
+    screen_case,
+)
+
+log = logging.getLogger("siluan")
+
+
+def run_any(request: RunRequest) -> ExitCode:
+    """Run a workflow of either kind; raises as :func:`run_workflow`."""
+    return run_inspection(request) if is_inspection(request.workflow) else run_workflow(request)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a run is about, all of it checked."""
+
+    workflow: InspectWorkflow
+    corridors: tuple[Corridor, ...]
+    layers: Mapping[str, OfficeLayer]
+    flights: tuple[FlightFolder, ...]
+    pairing: Pairing
+
+    @property
+    def period(self) -> tuple[datetime, datetime]:
+        """UTC, of the first and the last flight."""
+        return self.flights[0].flown, self.flights[-1].flown
+
+    @property
+    def until(self) -> dict[str, datetime]:
+        """UTC, by corridor, of the last flight that touches it; of all where none does."""
+        out: dict[str, datetime] = {}
+        for c in self.corridors:
+            own = [f.flown for f in self.flights if f.extent_wgs84.intersects(c.polygon_wgs84)]
+            out[c.id] = max(own, default=self.period[1])
+        return out
+
+    @property
+    def run_id(self) -> str:
+        """By content alone."""
+        geometry = [f"{c.id} {c.polygon_wgs84.normalize().wkb_hex}" for c in self.corridors]
+        layers = [f"layer {kind} {mark}" for kind, mark in layer_marks(self.layers).items()]
+        return make_run_id(
+            self.workflow.name,
+            [*geometry, *layers],
+            self.period,
+            {f.id: f.fingerprint for f in self.flights},
+            self.workflow.config_hash(),
+            __version__,
+        )
+
+
+def run_inspection(request: RunRequest) -> ExitCode:
+    """Compare the flights of a workflow; give the exit code of ``docs/contracts.md``.
+
+    Raises
+    ------
+    SiluanError
+        Nothing was started, or the run could not go on; what was finished is kept.
+    """
+    task = _task(request)
+    if request.dry_run:
+        return _explain(task)
+    clock = Clock()
+    workflow, run_id = task.workflow, task.run_id
+    with ExitStack() as stack:
+        lines = stack.enter_context(log_lines())
+        make_writable(workflow.state)
+        make_writable(workflow.out)
+        ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        with clock.stage("detect"):
+            pairs = task.pairing.pairs
+            found = [inspect_pair(p, task.corridors, workflow.options) for p in pairs]
+        with clock.stage("ledger"):
+            result = apply(
+                ledger,
+                joined(found),
+                _context(task, run_id),
+                relooks=misses(found, ledger.cases()),
+                options=workflow.options.match,
+            )
+        shelves = split_cases(result.cases, {c.id for c in task.corridors})
+        record = _record(task, found, result, shelves)
+        record = replace(record, run_id=run_id, seconds=clock.seconds)
+        say_what_is_missing(record, ())
+        with clock.stage("publish"):
+            folder = _publish(task, shelves, record, lines)
+    return close_run(folder, shelves, record, ())
+
+
+def _task(request: RunRequest) -> _Task:
+    workflow = load_inspection(request.workflow)
+    if request.start or request.end:
+        raise ConfigurationError(
+            f"{request.workflow} compares flights, and --from and --to choose scenes of satellites",
+            "Name the flights in the workflow",
+        )
+    if request.out is not None:
+        workflow = workflow.model_copy(update={"out": request.out.resolve()})
+    corridors = choose_corridors(workflow, request.corridors)
+    layers = load_layers(workflow.layers)
+    flights = open_flights(workflow.flights)
+    pairing = pair_flights(flights, corridors, workflow.options.pairing)
+    return _Task(workflow, corridors, layers, flights, pairing)
+
+
+def _explain(task: _Task) -> ExitCode:
+    """Say what a run would compare."""
+    for pair in task.pairing.pairs:
+        how = "surfaces" if pair.surfaces else "pictures"
+        rows, cols = pair.grid.shape
+        print(f"{pair.name}: {how}, {rows} x {cols} px of {pair.grid.res_m:g} m")
+    for aside in task.pairing.set_aside:
+        print(f"set aside {aside.what}: {aside.reason}")
+    return ExitCode.DONE
+
+
+def _context(task: _Task, run_id: str) -> LedgerContext:
+    options, areas = task.workflow.options.adjudicate, AreaIndex(areas_of(task.layers))
+    where = Attributor({c.id: c for c in task.corridors}, areas, options.place)
+    return LedgerContext(
+        run_id=run_id,
+        code_version=__version__,
+        config_hash=task.workflow.config_hash(),
+        corridors=tuple(c.id for c in task.corridors),
+        period=task.period,
+        fold=partial(fold, options=options.fold),
+        until=task.until,
+        areas={c.id: c.polygon_wgs84 for c in task.corridors},
+        attribute=partial(place_case, where),
+        screen=partial(screen_case, Screener(areas, options.screen)),
+        spots=True,
+    )
+
+
+def _record(
+    task: _Task, found: Sequence[Inspected], result: LedgerResult, shelves: Shelves
+) -> RunRecord:
+    aside = {*task.pairing.set_aside, *(a for part in found for a in part.set_aside)}
+    used = {f.id for pair in task.pairing.pairs for f in (pair.before, pair.after)}
+    return RunRecord(
+        run_id="",
+        workflow=task.workflow.name,
+        period=task.period,
+        inputs=tuple(
+            {"id": f.id, "scenes": [f.id], "fingerprint": f.fingerprint}
+            for f in task.flights
+            if f.id in used
+        ),
+        config_hash=task.workflow.config_hash(),
+        code_version=__version__,
+        counts={
+            "kinds": [kind.value for kind in Kind],
+            "ledger": dict(result.counts),
+            "corridors": {c.id: {} for c in task.corridors},
+            "pairs": {
+                pair.name: {
+                    "surfaces": pair.surfaces,
+                    "candidates": len(part.candidates),
+                    "gone": len(part.gone),
+                    "outside_corridors": part.outside,
+                }
+                for pair, part in zip(task.pairing.pairs, found, strict=True)
+            },
+            "layers": layer_marks(task.layers),
+            "suppressed": count_rules(shelves),
+        },
+        seconds={},
+        set_aside=tuple(sorted(aside)),
+    )
+
+
+def _publish(task: _Task, shelves: Shelves, record: RunRecord, lines: Sequence[str]) -> Path:
+    how = task.workflow.options.adjudicate
+    hidden = [c.case_id for c in shelves.suppressed]
+    everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
+    known = confidence_of(everything, how.calibration)
+    context = PublishContext(
+        rivers_zh={c.id: c.name_zh for c in task.corridors},
+        gsd_m={DRONE: min(f.gsd_m for f in task.flights)},
+        confidence=known,
+        visits=rank_visits(shelves.watch, task.until, known, how.visit),
+        audit=chosen_for_audit(record.run_id, hidden, how.screen),
+        extras={"run.log": "".join(lines).encode()},
+    )
+    return publish_run(task.workflow.out, shelves, (), record, context).folder

@@ -1,0 +1,240 @@
+"""Pairs of flights become candidates, and misses of known cases whose object is gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.adjudicate.candidates import AdjudicateOptions, outline
+from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.score import confidence
+from pipeline.detect.surface_types import FlightObject, Measure, ObjectKind
+from pipeline.errors import SceneUnusableError
+from pipeline.grid import geodesic_area_m2, reproject
+from pipeline.io.flights import DiskFlight, FlightFolder
+from pipeline.model import (
+    DRONE,
+    DRONE_PICTURES,
+    DRONE_SURFACES,
+    PICTURE,
+    Candidate,
+    Case,
+    Corridor,
+    Grid,
+    Kind,
+    Look,
+    Seen,
+    SetAside,
+)
+from pipeline.passes.flight_pairs import FlightPair
+from pipeline.passes.flights import compare_pictures, compare_surfaces
+from pipeline.passes.inspect_workflow import InspectOptions
+from pipeline.prepare.flight_moved import moved
+from pipeline.prepare.flight_register import register_pictures
+
+log = logging.getLogger("siluan")
+
+_SAME = 0.5  # of the smaller outline that two changes share at one object
+_FULL_STRENGTH = 3.0  # mean change, in its own LoD95, from which a sighting counts in full
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Something that stood at the earlier flight and not at the later one."""
+
+    polygon_wgs84: BaseGeometry
+    look: Look  # a miss
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What one pair said."""
+
+    candidates: tuple[Candidate, ...] = ()
+    gone: tuple[Gone, ...] = ()
+    outside: int = 0  # objects that lie in no corridor
+    set_aside: tuple[SetAside, ...] = ()
+
+
+def inspect_pair(
+    pair: FlightPair, corridors: Sequence[Corridor], options: InspectOptions
+) -> Inspected:
+    """Compare two flights: by their surfaces where both have one, else by their pictures.
+
+    A pair that cannot be brought together is set aside, by name; nothing is compared in its place.
+    """
+    before = DiskFlight(pair.before.folder, pair.grid, pair.surfaces)
+    after = DiskFlight(pair.after.folder, pair.grid, pair.surfaces)
+    pictures = (replace(before, surface=False), replace(after, surface=False))
+    try:
+        laid = register_pictures(*pictures, pair.grid, options.register_pictures)
+        compare = compare_surfaces if pair.surfaces else compare_pictures
+        found = compare(before, moved(after, laid.map), pair.grid, options.compare)
+    except SceneUnusableError as error:
+        return Inspected(set_aside=(SetAside(pair.name, "detect", error.what, error.remedy),))
+    how = "surfaces" if pair.surfaces else "pictures"
+    log.info("%s: %d object(s) by their %s", pair.name, len(found.objects), how)
+    error_m = laid.error_px * pair.grid.res_m
+    return _sorted_out(pair, found.grid, found.objects, (corridors, error_m, options.adjudicate))
+
+
+def _sorted_out(
+    pair: FlightPair,
+    cells: Grid,
+    objects: Iterable[FlightObject],
+    rest: tuple[Sequence[Corridor], float, AdjudicateOptions],
+) -> Inspected:
+    corridors, error_m, how = rest
+    candidates: list[Candidate] = []
+    gone: list[Gone] = []
+    outside = 0
+    for thing in objects:
+        polygon = outline(thing.rows, thing.cols, cells)
+        place = reproject(polygon, cells.crs, "EPSG:4326")
+        look = _look(pair.after, thing, error_m, by_surface=pair.surfaces)
+        if thing.kind is ObjectKind.REMOVED:
+            gone.append(Gone(place, replace(look, seen=Seen.MISS)))
+            continue
+        corridor = _corridor_of(place, corridors)
+        if corridor is None:
+            outside += 1
+            continue
+        candidates.append(_candidate(thing, look, (polygon, cells.crs), (pair, corridor), how))
+    return Inspected(tuple(candidates), tuple(gone), outside)
+
+
+def _look(flight: FlightFolder, thing: FlightObject, error_m: float, *, by_surface: bool) -> Look:
+    return Look(
+        on=flight.flown,
+        pass_id=f"{'' if by_surface else PICTURE}{DRONE}_{flight.id}",
+        sensor=DRONE,
+        clear_share=round(1.0 - thing.unseen_share, 4),
+        seen=Seen.HIT,
+        certain=by_surface,
+        residual_m=round(error_m, 4),
+    )
+
+
+def _corridor_of(place: BaseGeometry, corridors: Sequence[Corridor]) -> Corridor | None:
+    """Give the corridor that holds most of an object, None where none holds any."""
+    shares = [(place.intersection(c.polygon_wgs84).area, c.id, c) for c in corridors]
+    most = max(shares, key=lambda s: (s[0], s[1]))
+    return most[2] if most[0] > 0 else None
+
+
+def _candidate(
+    thing: FlightObject,
+    look: Look,
+    place: tuple[BaseGeometry, str],
+    where: tuple[FlightPair, Corridor],
+    how: AdjudicateOptions,
+) -> Candidate:
+    (polygon, crs), (pair, corridor) = place, where
+    worth = float(np.clip(thing.strength / _FULL_STRENGTH, 0, 1))
+    return Candidate(
+        # Pictures do not tell the kinds apart; what was built is what they show best.
+        kind=thing.kind.kind or Kind.JIAN,
+        corridor_id=corridor.id,
+        polygon=polygon,
+        crs=crs,
+        area_m2=round(geodesic_area_m2(polygon, crs), 2),
+        looks=(look,),
+        evidence=fold((look,), how.fold, look.on),
+        score=confidence((look,), {look.pass_id: worth}, how.score),
+        measures=measures_of(thing),
+        scene_ids=tuple(sorted((pair.before.id, pair.after.id))),
+        detector=DRONE_SURFACES if pair.surfaces else DRONE_PICTURES,
+    )
+
+
+def measures_of(thing: FlightObject) -> dict[str, float]:
+    """Name an object's measures; each value with the ends of its 95 % interval."""
+    intervals: Mapping[str, Measure | None] = {
+        "footprint_m2": thing.footprint_m2,
+        "height_m": thing.height_m,
+        "cut_m3": thing.cut_m3,
+        "fill_m3": thing.fill_m3,
+        "net_m3": thing.net_m3,
+    }
+    plain = {
+        "strength": thing.strength,
+        "side_slope": thing.side_slope,
+        "planarity_m": thing.planarity_m,
+        "unseen_share": thing.unseen_share,
+        "volume_is_least": float(thing.volume_is_least),
+    }
+    out = {name: value for name, value in plain.items() if value is not None}
+    for name, m in intervals.items():
+        if m is not None:
+            out |= {name: m.value, f"{name}_low": m.low, f"{name}_high": m.high}
+    return {name: round(float(v), 4) for name, v in sorted(out.items()) if np.isfinite(v)}
+
+
+def joined(parts: Sequence[Inspected]) -> tuple[Candidate, ...]:
+    """Make one candidate of what several pairs say of one object.
+
+    Parameters
+    ----------
+    parts
+        Oldest later flight first. Kind, outline and measures stay those of the largest change (of
+        surfaces before pictures); the looks are those of all. Volumes are not summed over pairs.
+    """
+    whole: list[Candidate] = []
+    for part in parts:
+        for fresh in part.candidates:
+            same = [k for k in whole if k.corridor_id == fresh.corridor_id and _share(k, fresh)]
+            whole = [k for k in whole if not any(k is s for s in same)]
+            whole.append(reduce(_merged, same, fresh))
+        whole = [_missing(k, part.gone) for k in whole]
+    return tuple(whole)
+
+
+def _share(one: Candidate, other: Candidate) -> bool:
+    # Two objects of one pair that touch are two: the core has told them apart.
+    if {k.pass_id for k in one.looks} & {k.pass_id for k in other.looks}:
+        return False
+    moved_there = reproject(other.polygon, other.crs, one.crs)
+    least = _SAME * min(one.polygon.area, moved_there.area)
+    return bool(one.polygon.intersection(moved_there).area >= least)
+
+
+def _merged(one: Candidate, other: Candidate) -> Candidate:
+    best = max((other, one), key=lambda c: (not c.of_pictures, _size(c)))
+    looks = tuple(sorted({*one.looks, *other.looks}, key=lambda k: (k.on, k.pass_id)))
+    scenes = tuple(sorted({*one.scene_ids, *other.scene_ids}))
+    return replace(best, looks=looks, scene_ids=scenes, evidence=fold(looks))
+
+
+def _size(candidate: Candidate) -> float:
+    return abs(candidate.measures.get("net_m3", 0.0))
+
+
+def _missing(candidate: Candidate, gone: Sequence[Gone]) -> Candidate:
+    """Add the misses of later flights at which it was gone."""
+    place = reproject(candidate.polygon, candidate.crs, "EPSG:4326")
+    last = max(k.on for k in candidate.looks)
+    extra = [g.look for g in gone if g.look.on > last and covers(g, place)]
+    looks = (*candidate.looks, *extra[:1])
+    return replace(candidate, looks=looks, evidence=fold(looks)) if extra else candidate
+
+
+def covers(gone: Gone, place_wgs84: BaseGeometry) -> bool:
+    """Tell whether what went is most of a place."""
+    return bool(gone.polygon_wgs84.intersection(place_wgs84).area >= _SAME * place_wgs84.area)
+
+
+def misses(parts: Sequence[Inspected], known: Iterable[Case]) -> dict[str, tuple[Look, ...]]:
+    """Give, by case, the looks of flights that found gone what the case was."""
+    gone = [g for part in parts for g in part.gone]
+    out: dict[str, tuple[Look, ...]] = {}
+    for case in known:
+        place = reproject(case.seen_polygon, case.crs, "EPSG:4326")
+        looks = {g.look.pass_id: g.look for g in gone if covers(g, place)}
+        if looks:
+            out[case.case_id] = tuple(looks[name] for name in sorted(looks))
+    return out

@@ -1,0 +1,128 @@
+"""The file of a workflow that compares drone flights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.adjudicate.calibration import Calibration
+from pipeline.adjudicate.candidates import AdjudicateOptions
+from pipeline.config import CorridorChoice
+from pipeline.io.settings import load_model
+from pipeline.ledger.match import MatchOptions
+from pipeline.passes.flights import FlightOptions
+from pipeline.prepare.flight_register import PictureRegisterOptions
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+_PLACES = ("state", "out", "layers", "confidence", "flights")
+
+
+class PairingOptions(BaseModel):
+    """Which flights are a pair, and on which pixels they are compared."""
+
+    model_config = _STRICT
+
+    least_overlap: float = Field(
+        default=0.1, gt=0, le=1, description="share of the smaller of two frames that both cover"
+    )
+    finest_m: float = Field(default=0.05, gt=0, le=1, description="no finer pixels are read [m]")
+    coarsest_m: float = Field(
+        default=0.25, gt=0, le=1, description="coarser mosaics are not compared [m]"
+    )
+
+
+class InspectOptions(BaseModel):
+    """Everything that can be tuned, by stage."""
+
+    model_config = _STRICT
+
+    pairing: PairingOptions = PairingOptions()
+    register_pictures: PictureRegisterOptions = PictureRegisterOptions()
+    compare: FlightOptions = FlightOptions()
+    match: MatchOptions = MatchOptions()
+    adjudicate: AdjudicateOptions = AdjudicateOptions()
+
+
+class InspectWorkflow(BaseModel):
+    """One file in ``workflows/`` of kind ``inspect``: which flights, over which corridors."""
+
+    model_config = _STRICT
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="names the outputs")
+    kind: Literal["inspect"]
+    corridors: CorridorChoice
+    flights: tuple[Path, ...] = Field(
+        min_length=1,
+        description="folders of accepted flights, or catalogues of them, relative to the workflow",
+    )
+    state: Path = Field(description="the patrol's, so that both see the same cases; relative")
+    out: Path = Field(description="output folder, relative to the workflow")
+    layers: Path = Field(
+        default=Path("../config/layers"), description="folder of imported layers, relative"
+    )
+    confidence: Path = Field(
+        default=Path("../config/confidence.yaml"),
+        description="calibration of the confidence, relative; it speaks of satellites' cases only",
+    )
+    options: InspectOptions = InspectOptions()
+
+    def config_hash(self) -> str:
+        """SHA-256 of all that can change a result; where things lie and threads are left out."""
+        content = self.model_dump(mode="json", exclude=set(_PLACES))
+        content["options"]["compare"].pop("threads")
+        content["corridors"].pop("file")
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+class _AnyKind(BaseModel):
+    """Of a workflow, only what says which one it is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: object = "patrol"
+
+
+def is_inspection(path: Path) -> bool:
+    """Tell whether a workflow compares flights.
+
+    Raises
+    ------
+    ConfigurationError
+        No such file, or no YAML mapping.
+    """
+    return load_model(path, _AnyKind).kind == "inspect"
+
+
+def load_inspection(path: Path) -> InspectWorkflow:
+    """Read and check a workflow of kind ``inspect``; its relative paths become absolute.
+
+    Raises
+    ------
+    ConfigurationError
+        Every offender named.
+    """
+    workflow = load_model(path, InspectWorkflow)
+    base = path.resolve().parent
+    named = "confidence" in workflow.model_fields_set
+    read = workflow.model_copy(
+        update={
+            **{n: (base / getattr(workflow, n)).resolve() for n in ("state", "out", "layers")},
+            "confidence": (base / workflow.confidence).resolve(),
+            "flights": tuple((base / f).resolve() for f in workflow.flights),
+            "corridors": workflow.corridors.model_copy(
+                update={"file": (base / workflow.corridors.file).resolve()}
+            ),
+        }
+    )
+    if read.options.adjudicate.calibration is not None:
+        return read
+    if not (named or read.confidence.is_file()):
+        return read
+    calibration = load_model(read.confidence, Calibration)
+    adjudicate = read.options.adjudicate.model_copy(update={"calibration": calibration})
+    options = read.options.model_copy(update={"adjudicate": adjudicate})
+    return read.model_copy(update={"options": options})

@@ -1,0 +1,411 @@
+"""``siluan run`` over drone flights: from folders to cases with volumes in the patrol's ledger."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+import yaml
+from affine import Affine
+from scipy import ndimage
+from shapely.geometry import box, mapping
+from typer.testing import CliRunner
+
+from pipeline.adjudicate.evidence import fold
+from pipeline.cli import app
+from pipeline.config import load_workflow
+from pipeline.grid import reproject
+from pipeline.io.flights import DiskFlight, open_flights
+from pipeline.ledger import Judgement, LedgerContext, apply, open_ledger
+from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Seen, Status, Window
+from pipeline.passes.inspect import Gone, Inspected, joined
+from pipeline.passes.inspect_workflow import is_inspection, load_inspection
+
+N, GSD, CRS = 480, 0.1, "EPSG:32649"
+X, Y = 710000.0, 3080000.0  # north-western corner
+HEAP, HOUSE = (12.0, 12.0), (34.0, 30.0)  # (row, col) [m]
+HEAP_M3 = np.pi * 3**2 * 1.8 / 3
+FIRST, SECOND, THIRD = (f"2026-{m}-10T10:30:00+08:00" for m in ("06", "09", "11"))
+
+
+def noise(rng: np.random.Generator, sigma: float, reach_px: float) -> np.ndarray:
+    field = ndimage.gaussian_filter(rng.standard_normal((N, N)), reach_px, mode="wrap")
+    return sigma * field / field.std()
+
+
+def place(at: tuple[float, float], half_m: float) -> Any:
+    return box(X + at[1] - half_m, Y - at[0] - half_m, X + at[1] + half_m, Y - at[0] + half_m)
+
+
+def ground(things: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Colour (3, N, N) uint8 and height (N, N): bare hilly ground, and what stands on it."""
+    rng = np.random.default_rng(5)
+    grey = 120 + noise(rng, 12, 1) + noise(rng, 20, 4) + noise(rng, 20, 15)
+    height = 40 + noise(rng, 0.6, 60)
+    r, c = np.mgrid[0:N, 0:N] * GSD
+    if "heap" in things:
+        cone = np.maximum(3 - np.hypot(r - HEAP[0], c - HEAP[1]), 0) * 0.6
+        height, grey = height + cone, np.where(cone > 0, 190 + noise(rng, 15, 1), grey)
+    if "house" in things:
+        on = (np.abs(r - HOUSE[0]) < 3) & (np.abs(c - HOUSE[1]) < 4)
+        height, grey = np.where(on, 44.0, height), np.where(on, 60 + noise(rng, 3, 2), grey)
+    colour = np.stack([grey * 1.1, grey, grey * 0.9]).clip(2, 253).astype(np.uint8)
+    return colour, height
+
+
+def write(path: Path, data: np.ndarray, shift_m: float = 0.0, **more: Any) -> None:
+    bands = data if data.ndim == 3 else data[None]
+    place_of = Affine(GSD, 0, X + shift_m, 0, -GSD, Y)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=N, height=N, count=len(bands), dtype=bands.dtype,
+        crs=more.pop("crs", CRS), transform=place_of, tiled=True, blockxsize=128, blockysize=128,
+        **more,
+    ) as file:  # fmt: skip
+        file.write(bands)
+        file.build_overviews([2, 4], rasterio.enums.Resampling.average)
+
+
+def fly(
+    folder: Path, flown: str, things: tuple[str, ...], seed: int, *, surface: bool = True
+) -> Path:
+    """Leave a flight as an office takes it in; the seed draws its own noise."""
+    rng = np.random.default_rng(seed)
+    colour, height = ground(things)
+    folder.mkdir(parents=True)
+    colour = (colour + rng.normal(0, 2, colour.shape)).clip(0, 255).astype(np.uint8)
+    write(folder / "ortho.tif", colour, shift_m=0.4 * seed)
+    if surface:
+        own = noise(rng, 0.02, 3) + rng.uniform(-0.5, 0.5)
+        write(folder / "dsm.tif", (height + own).astype(np.float32), 0.4 * seed, nodata=-9999.0)
+    (folder / "flight.yaml").write_text(yaml.safe_dump({"flown": flown, "team": "一队"}))
+    return folder
+
+
+def workflow(root: Path, flights: list[Path], at: Any = None, **more: Any) -> Path:
+    corridor = reproject(at or box(X - 50, Y - 100, X + 100, Y + 50), CRS, "EPSG:4326")
+    features = [
+        {
+            "type": "Feature",
+            "geometry": mapping(corridor),
+            "properties": {
+                "id": "bank", "name_zh": "河岸", "water": "river", "accuracy_m": 5,
+                "provenance": "a test",
+            },
+        }
+    ]  # fmt: skip
+    corridors = root / "corridors.geojson"
+    corridors.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    body = {
+        "name": "flights", "kind": "inspect", "corridors": {"file": str(corridors)},
+        "flights": [str(f) for f in flights], "state": "state", "out": "out",
+        "layers": "layers",
+        "options": {"register_pictures": {"window": 96, "largest_turn_deg": 0, "ties": 6}},
+        **more,
+    }  # fmt: skip
+    path = root / "inspect.yaml"
+    path.write_text(yaml.safe_dump(body, allow_unicode=True))
+    return path
+
+
+def run(path: Path, *more: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["run", str(path), *more])
+    return done.exit_code, done.output
+
+
+def published(root: Path, name: str = "cases") -> list[dict[str, Any]]:
+    return json.loads((root / "out" / "latest" / f"{name}.geojson").read_text())["features"]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root = tmp_path_factory.mktemp("flights")
+    before = fly(root / "one", FIRST, (), 1)
+    return before, fly(root / "two", SECOND, ("heap", "house"), 2)
+
+
+def satellites(state: Path, at: Any, status: Status = Status.WATCH) -> str:
+    """Leave a case of two uncertain satellite looks in the patrol's ledger; give its id."""
+    state.mkdir(exist_ok=True)
+    looks = tuple(
+        Look(datetime(2026, 8, d, 3, tzinfo=UTC), f"s{d}", "sentinel-2-l2a", 1.0, Seen.HIT, False)
+        for d in (5, 10)
+    )
+    found = Candidate(
+        Kind.ZHAN, "bank", at, CRS, at.area, looks, fold(looks), 0.4, {"looks": 2.0},
+        ("s5", "s10"), "zhan/1",
+    )  # fmt: skip
+    with open_ledger(state / "ledger.sqlite") as ledger:
+        known = {c.case_id for c in ledger.cases()}
+        done = apply(ledger, [found], replace(patrol(), spots=True)).cases
+        (case,) = (c for c in done if c.case_id not in known)
+        if status is not Status.WATCH:
+            with ledger.transaction(lambda: None) as transaction:
+                transaction.write([replace(case, status=status, revision=2)], [])
+    return case.case_id
+
+
+def patrol() -> LedgerContext:
+    """A patrol of August to December that could judge all of its corridor, and saw nothing."""
+    period = datetime(2026, 8, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+    until = {"bank": period[1]}
+    judged = {"bank": Judgement(("s5", "s10", "s20"))}
+    return LedgerContext(
+        "patrol", "0", "0", ("bank",), period, partial(fold), judged=judged, until=until
+    )
+
+
+def cases(root: Path) -> dict[str, Case]:
+    with open_ledger(root / "state" / "ledger.sqlite") as ledger:
+        return {c.case_id: c for c in ledger.cases()}
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    folder = root / "out" / "latest"
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix == ".geojson"}
+
+
+def test_two_flights_refine_what_satellites_saw_and_a_rerun_changes_nothing(
+    tmp_path: Path, pair: tuple[Path, Path]
+) -> None:
+    seen = satellites(tmp_path / "state", place(HEAP, 6))
+    issued = satellites(tmp_path / "state", place(HOUSE, 6), Status.ISSUED)
+    elsewhere = satellites(tmp_path / "state", place((5, 40), 6))
+    untouched = cases(tmp_path)[elsewhere]
+    path = workflow(tmp_path, list(pair))
+    code, said = run(path)
+    assert (code, "2 object(s) by their surfaces" in said) == (0, True)
+    found = {f["properties"]["case_id"]: f["properties"] for f in published(tmp_path)}
+    assert set(found) == {seen, issued}
+    heap, house = found[seen], found[issued]
+    volume = heap["volume_m3"]
+    assert volume["low"] < HEAP_M3 < volume["high"]
+    assert volume["net"] == pytest.approx(HEAP_M3, rel=0.1)
+    assert (heap["kind"], heap["status"], heap["detector"]) == ("dui", "suspected", "drone/1")
+    assert heap["sensors"] == ["drone", "sentinel-2-l2a"]
+    assert heap["scene_ids"] == ["one", "s10", "s5", "two"]
+    assert heap["first_seen"] == "2026-08-05T03:00:00Z"
+    assert heap["gsd_m"] == pytest.approx(GSD, rel=0.01)
+    assert heap["area_m2"] == pytest.approx(np.pi * 9, rel=0.2)
+    assert (house["kind"], house["status"]) == ("jian", "issued")
+    other = cases(tmp_path)[elsewhere]
+    assert (other.evidence, other.looks, other.polygon) == (
+        untouched.evidence,
+        untouched.looks,
+        untouched.polygon,
+    )
+    before, ledger = contents(tmp_path), cases(tmp_path)
+    assert run(path)[0] == 0
+    assert contents(tmp_path) == before
+    assert cases(tmp_path) == ledger
+
+    # A patrol over the same dates that sees none of it takes nothing of it back, and one that sees
+    # it at 10 m brings looks and not its outline.
+    look = Look(datetime(2026, 11, 20, 3, tzinfo=UTC), "s20", "sentinel-2-l2a", 1.0, Seen.HIT)
+    coarse = Candidate(
+        Kind.ZHAN, "bank", place(HEAP, 6), CRS, 144.0, (look,), fold((look,)), 0.5, {}, ("s20",),
+        "zhan/1",
+    )  # fmt: skip
+    for candidates in ([], [coarse]):
+        with open_ledger(tmp_path / "state" / "ledger.sqlite") as store:
+            apply(store, candidates, patrol())
+        kept = cases(tmp_path)[seen]
+        assert (kept.kind, kept.status, kept.produced) == (Kind.DUI, Status.SUSPECTED, True)
+        assert kept.measures == ledger[seen].measures
+        assert kept.polygon.equals(ledger[seen].polygon)
+        assert [k.sensor for k in kept.looks].count("drone") == 1
+    assert "s20" in {k.pass_id for k in kept.looks}
+
+    # A third flight without the heap: a miss of the case, which people end.
+    third = fly(tmp_path / "three", THIRD, ("house",), 3)
+    assert run(workflow(tmp_path, [*pair, third]))[0] == 0
+    gone = cases(tmp_path)[seen]
+    assert [k.seen for k in gone.looks if k.of_drone] == [Seen.HIT, Seen.MISS]
+    assert (gone.status, gone.evidence.misses) == (Status.SUSPECTED, 1)
+    assert len(cases(tmp_path)) == len(ledger)
+
+
+def test_pictures_alone_stay_on_watch_and_leave_the_kind_of_a_known_case(
+    tmp_path: Path, pair: tuple[Path, Path]
+) -> None:
+    seen = satellites(tmp_path / "state", place(HEAP, 4))
+    after = fly(tmp_path / "bare", SECOND, ("heap", "house"), 2, surface=False)
+    assert run(workflow(tmp_path, [pair[0], after]))[0] == 0
+    assert published(tmp_path) == []
+    watch = {f["id"]: f["properties"] for f in published(tmp_path, "watch")}
+    known = watch.pop(seen)
+    assert (known["kind"], known["detector"], known["volume_m3"]) == ("zhan", "zhan/1", None)
+    assert "drone" in known["sensors"]
+    assert [f["detector"] for f in watch.values()] == ["drone-picture/1"] * len(watch)
+    assert watch
+
+
+def test_what_cannot_be_compared_is_named(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    far = reproject(box(X + 3000, Y, X + 3100, Y + 100), CRS, "EPSG:4326")
+    path = workflow(tmp_path, list(pair), reproject(far, "EPSG:4326", CRS))
+    code, said = run(path)
+    assert code == 10
+    for name in ("one", "two"):
+        assert f"set aside {name}: the flight lies outside all corridors of the workflow" in said
+    other = fly(tmp_path / "other", SECOND, (), 4)
+    rng = np.random.default_rng(9)
+    write(other / "ortho.tif", rng.integers(0, 255, (3, N, N), np.uint8))
+    code, said = run(workflow(tmp_path, [pair[0], other]))
+    assert code == 10
+    assert "set aside one and other: the orthomosaics of the two flights cannot be brought" in said
+    assert run(path, "--from", "2026-01-01")[0] == 2
+
+
+def test_folders_that_are_no_flights_are_all_named(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    flat = np.full((3, N, N), 90, np.uint8)
+    for name in ("zoneless", "nowhere", "grey"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "flight.yaml").write_text(yaml.safe_dump({"flown": FIRST}))
+    write(tmp_path / "zoneless" / "ortho.tif", flat)
+    (tmp_path / "zoneless" / "flight.yaml").write_text("flown: 2026-06-10T10:30:00\n")
+    write(tmp_path / "nowhere" / "ortho.tif", flat, crs=None)
+    write(tmp_path / "grey" / "ortho.tif", flat[0])
+    names = ("zoneless", "nowhere", "grey", "missing")
+    code, said = run(workflow(tmp_path, [pair[0], *(tmp_path / n for n in names)]))
+    assert code == 2
+    for part in (
+        "zoneless/flight.yaml: 'flown': Input should have timezone info",
+        "nowhere/ortho.tif carries no coordinate reference system",
+        "grey/ortho.tif holds 1 bands of uint8",
+        f"{tmp_path / 'missing'} holds no ortho.tif",
+    ):
+        assert part in said
+    code, said = run(workflow(tmp_path, list(pair), flihgts=[]))
+    assert (code, "unknown key 'flihgts' (did you mean 'flights'?)" in said) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_gives_pixels_edges_and_overviews(tmp_path: Path) -> None:
+    colour, height = ground(())
+    height[100:110, 100:110] = -9999
+    write(tmp_path / "ortho.tif", colour)
+    write(tmp_path / "dsm.tif", height.astype(np.float32), nodata=-9999.0)
+    grid = Grid(CRS, Affine(GSD, 0, X, 0, -GSD, Y), (N, N))
+    read = DiskFlight(tmp_path, grid, surface=True)
+    inner = read(Window(50, 120, 60, 130), 1)
+    np.testing.assert_array_equal(inner.colour, colour[:, 50:120, 60:130])
+    assert inner.valid.all()
+    want = np.where(height == -9999, np.nan, height)[50:120, 60:130]
+    assert inner.height is not None
+    np.testing.assert_allclose(inner.height, want.astype(np.float32), atol=1e-4)
+    edge = read(Window(-20, 20, N - 10, N + 30), 1)
+    assert edge.valid[20:, :10].all()
+    assert edge.valid.sum() == 20 * 10
+    assert edge.height is not None
+    assert np.isfinite(edge.height).sum() == 20 * 10
+    coarse = read(Window(-4, 200, 0, 202), 4)
+    assert coarse.colour.shape == (3, 51, 51)
+    mean = colour[1, :200, :200].reshape(50, 4, 50, 4).mean(axis=(1, 3))
+    assert np.abs(coarse.colour[1, 1:, :50] - mean).mean() < 3
+    assert not coarse.valid[0].any()
+    assert coarse.valid[1:, :50].all()
+    # A mosaic with an alpha band, in another CRS: shown where the ground is.
+    other = Grid("EPSG:32650", *_there(grid))
+    assert DiskFlight(tmp_path, other, surface=False)(other.window, 1).valid.mean() > 0.9
+    alpha = np.where(np.indices((N, N))[1] < 40, 0, 255).astype(np.uint8)
+    shaded = np.concatenate([colour, alpha[None]])
+    write(tmp_path / "ortho.tif", shaded, photometric="RGB", alpha="YES")
+    shown = DiskFlight(tmp_path, grid, surface=False)(Window(0, 40, 20, 60), 1)
+    assert shown.colour.shape[0] == 3
+    assert shown.valid[:, 20:].all()
+    assert not shown.valid[:, :20].any()
+
+
+def _there(grid: Grid) -> tuple[Affine, tuple[int, int]]:
+    west, _, east, north = reproject(box(*grid.bounds), grid.crs, "EPSG:32650").bounds
+    return Affine(GSD, 0, (west + east) / 2 - 10, 0, -GSD, north - 10), (200, 200)
+
+
+def test_one_hit_of_surfaces_confirms_and_one_of_a_drones_pictures_does_not() -> None:
+    on = datetime(2026, 9, 10, tzinfo=UTC)
+    hit = Look(on, "drone_two", "drone", 1.0, Seen.HIT)
+    assert fold([hit]).state is EvidenceState.SUSPECTED
+    assert fold([replace(hit, certain=False)]).state is EvidenceState.FIRST
+    assert fold([replace(hit, sensor="sentinel-2-l2a")]).state is EvidenceState.FIRST
+    assert fold([replace(hit, seen=Seen.MISS)]).hits == 0
+
+
+def test_a_catalogue_gives_its_flights_without_what_is_superseded(
+    tmp_path: Path, pair: tuple[Path, Path]
+) -> None:
+    root = tmp_path / "flights"
+    for name, flown, instead in (("a", FIRST, None), ("b", SECOND, None), ("c", THIRD, "b")):
+        folder = root / name
+        folder.mkdir(parents=True)
+        (folder / "ortho.tif").symlink_to(pair[0] / "ortho.tif")
+        item = {"id": name, "properties": {"datetime": flown, "siluan:supersedes": instead}}
+        (folder / "item.json").write_text(json.dumps(item))
+    (root / "photos").mkdir()
+    (root / "photos" / "item.json").write_text(
+        json.dumps({"id": "p", "properties": {"datetime": FIRST}})
+    )
+    (root / "catalog.json").write_text("{}")
+    assert [f.id for f in open_flights([root])] == ["a", "c"]
+    path = workflow(tmp_path, [root])
+    code, said = run(path, "--dry-run")
+    assert (code, "a and c: pictures, 480 x 480 px of 0.1 m" in said) == (0, True)
+    assert "set aside a: no earlier flight of the workflow overlaps it" in said
+    assert not (tmp_path / "state").exists()
+    (root / "c" / "item.json").write_text('{"id": "c", "properties": {"datetime": "2026-11-10"}}')
+    code, said = run(path)
+    assert (code, "c/item.json says when it was flown without a zone" in said) == (2, True)
+
+
+def test_the_workflow_that_ships_is_one() -> None:
+    root = Path(__file__).parents[1] / "workflows"
+    assert is_inspection(root / "inspect.yaml")
+    assert not is_inspection(root / "patrol.yaml")
+    shipped = load_inspection(root / "inspect.yaml")
+    assert shipped.state == load_workflow(root / "patrol.yaml").state
+
+
+def drone(at: Any, flight: str, day: int, net_m3: float, kind: Kind = Kind.DUI) -> Candidate:
+    look = Look(datetime(2026, 9, day, tzinfo=UTC), f"drone_{flight}", "drone", 1.0, Seen.HIT)
+    return Candidate(
+        kind, "bank", at, CRS, at.area, (look,), fold((look,)), 0.5, {"net_m3": net_m3},
+        ("before", flight), "drone/1",
+    )  # fmt: skip
+
+
+def test_a_heap_in_a_large_case_and_a_heap_beside_a_heap_are_their_own_cases(
+    tmp_path: Path,
+) -> None:
+    bank = satellites(tmp_path / "state", box(X, Y - 60, X + 60, Y))
+    context = replace(patrol(), spots=True, judged={})
+    heap, beside = drone(place((20, 20), 3), "a", 1, 10.0), drone(place((20, 30), 3), "b", 2, 10.0)
+    with open_ledger(tmp_path / "state" / "ledger.sqlite") as store:
+        apply(store, [heap], context)
+        apply(store, [beside], context)
+        done = {c.case_id: c for c in apply(store, [heap, beside], context).cases}
+    assert len(done) == 3
+    assert (done[bank].area_m2, done[bank].detector) == (3600.0, "zhan/1")
+    assert {c.revision for c in done.values()} == {1}
+
+
+def test_flights_over_one_object_are_joined_by_their_largest_change() -> None:
+    first, grown = drone(place(HEAP, 4), "a", 1, 80.0), drone(place(HEAP, 3), "b", 9, 12.0)
+    other = drone(place(HOUSE, 3), "b", 9, 60.0, Kind.JIAN)
+    gone = Gone(
+        reproject(place(HOUSE, 4), CRS, "EPSG:4326"),
+        replace(other.looks[0], pass_id="drone_c", on=datetime(2026, 9, 20, tzinfo=UTC),
+                seen=Seen.MISS),
+    )  # fmt: skip
+    parts = (Inspected((first,)), Inspected((grown, other)), Inspected(gone=(gone,)))
+    heap, house = joined(parts)
+    assert (heap.polygon, heap.measures) == (first.polygon, first.measures)
+    assert [k.pass_id for k in heap.looks] == ["drone_a", "drone_b"]
+    assert heap.scene_ids == ("a", "b", "before")
+    assert [k.seen for k in house.looks] == [Seen.HIT, Seen.MISS]
+    # Two objects of one flight that touch stay two.
+    assert len(joined((Inspected((first, replace(grown, looks=first.looks))),))) == 2
