@@ -31,11 +31,27 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import tiles_over
 from pipeline.io.atomic import write_bytes, write_json
-from pipeline.io.blocks import DamagedBlockError, Layer, Packed, encode, read_layer
+from pipeline.io.blocks import (
+    DamagedBlockError,
+    Layer,
+    Packed,
+    damaged_in,
+    encode,
+    read_layer,
+)
 from pipeline.io.burn import burn
 from pipeline.model import Grid, Tile, Window
 
-__all__ = ["LAYOUT", "NODATA", "SCALE", "CorridorStore", "DamagedBlockError", "Layer", "open_store"]
+__all__ = [
+    "LAYOUT",
+    "NODATA",
+    "SCALE",
+    "CorridorStore",
+    "DamagedBlockError",
+    "Layer",
+    "damaged_in",
+    "open_store",
+]
 
 LAYOUT = 1
 NODATA = -32768
@@ -112,6 +128,10 @@ class CorridorStore:
                 "tile_px": self.tile_px,
             },
         )
+
+    def derived(self, block: Path) -> bool:
+        """Tell whether a block was made from pixels of the store, and not read from a scene."""
+        return len(block.relative_to(self.root).parts) > 2
 
     def forget(self, block: Path) -> None:
         """Drop a damaged block and whatever says that it is whole."""
