@@ -7,7 +7,7 @@ Layout, below one folder per corridor and geometry::
     PASS_ID/pass.json               written last: the fingerprint of what was read
     mask/KEY/PASS_ID/TILE.blk       clear-sky codes, KEY names all that this look's depend on
     state/KEY/PASS_ID/TILE.blk      ground states, likewise
-    layers/NAME.json                the keys by pass that a run used
+    layers/NAME.json                what the last runs of a workflow used, see ``passes.layers``
     kept/                           small results of prepare, see ``pipeline.io.vault``
     sky/, align/, ground/           references of prepare and codes between its sweeps
 

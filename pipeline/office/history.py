@@ -40,16 +40,19 @@ def keep_occurrence(workflow: Path, name: str, config: Path, progress: Progress 
         )
     store = _open(root, corridor, loaded.options.store.tile_px, loaded.options.store.context_m)
     path = config / "water" / f"{name}.tif"
-    write_occurrence(path, occurrence(store, progress), store.grid)
+    write_occurrence(path, occurrence(store, loaded.name, progress), store.grid)
     return path
 
 
-def occurrence(store: CorridorStore, progress: Progress | None = None) -> NDArray[np.float32]:
+def occurrence(
+    store: CorridorStore, workflow: str, progress: Progress | None = None
+) -> NDArray[np.float32]:
     """Give the share of clear looks that showed water, NaN where fewer than three looked.
 
-    Of several runs over the store the one with the most passes counts, the newest of equals.
+    Of several runs over the store the one with the most passes counts, the newest of equals; runs
+    of ``workflow`` come before those of others.
     """
-    keys = newest_states(store)
+    keys = newest_states(store, workflow)
     if not keys:
         raise ConfigurationError(f"{store.root} holds no ground states", "Run the workflow first")
     reader = LookReader(store)

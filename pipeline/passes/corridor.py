@@ -22,10 +22,10 @@ from pipeline.passes.follow import FollowOptions, follow, relook
 from pipeline.passes.gather import fingerprint, gather, plan
 from pipeline.passes.ground import Looks, Site
 from pipeline.passes.known import earlier_cases, known_pixels
-from pipeline.passes.layers import keep_layers
+from pipeline.passes.layers import keep_looks
 from pipeline.passes.mending import mended
 from pipeline.passes.merge import one_problem
-from pipeline.passes.normals import tidy_normals
+from pipeline.passes.normals import keep_normals
 from pipeline.passes.old_stores import note_use, say_new_store
 from pipeline.passes.reduce import Reduced, reduce_dates
 from pipeline.passes.site import open_site, store_root, why_unopened
@@ -120,7 +120,7 @@ def _sweep(
     with _stage(judged, "prepare"):
         reduced = reduce_dates(site, usable, workflow.options.prepare)
         keys = write_states(site, reduced.passes, reduced, detect.water)
-        keep_layers(site.store, reduced.mask_keys, keys)
+        keep_looks(site, reduced.mask_keys, keys)
     # A pass may be good in one corridor and not in another.
     own = site.corridor.id
     judged.set_aside += [replace(a, what=f"{a.what} in {own}") for a in reduced.set_aside]
@@ -145,7 +145,7 @@ def _sweep(
     with _stage(judged, "follow"):
         tracks = link(watched.sightings, workflow.options.adjudicate.link)
         every = follow(site, looks, watched, tracks, (how, span.until), cases)
-        tidy_normals(site.store, [n.folder for n in watched.normals.values()])
+        keep_normals(site, "watch", [n.folder for n in watched.normals.values()])
         fold = workflow.options.adjudicate.fold
         judged.candidates, absorbed = one_problem(every, fold, span.until)
         judged.relooks = relook(site, looks, watched, cases, (how, span.start))
