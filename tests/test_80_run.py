@@ -120,7 +120,7 @@ def test_a_loss_of_power_empties_layers_and_costs_no_pixel(
         layer.write_bytes(b"")
     capsys.readouterr()
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
-    assert f"{len(layers)} damaged blocks of layers are made again" in capsys.readouterr().err
+    assert f"{len(layers)} damaged blocks of layers were dropped" in capsys.readouterr().err
     assert tiny.outputs(tmp_path) == tiny.outputs(done)
     assert {p: p.read_bytes() for p in whole} == whole
     assert {p: p.stat().st_mtime_ns for p in store.glob("2024*/*")} == pixels

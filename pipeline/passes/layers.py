@@ -85,6 +85,19 @@ def newest_states(store: CorridorStore, workflow: str) -> Mapping[str, str]:
     return max(runs, key=lambda r: r[:4])[4] if runs else {}
 
 
+def forget_states(store: CorridorStore, states: Mapping[str, str]) -> None:
+    """Forget the runs that used these states by pass: something of them is damaged.
+
+    A run that uses them makes what is missing, and records them again.
+    """
+    for record in _records(store):
+        left = [run for run in record.runs if run.get("state") != states]
+        if not left:
+            record.path.unlink(missing_ok=True)
+        elif len(left) < len(record.runs):
+            write_json(record.path, {"workflow": record.workflow, "runs": left})
+
+
 def _record(site: Site, step: str, used: _Run, runs: int) -> None:
     path = site.store.root / "layers" / f"{content_key(site.owner, step)}.json"
     now = {layer: dict(sorted(keys.items())) for layer, keys in used.items()}

@@ -84,5 +84,5 @@ def drop_damaged(
     for block in widowed:
         block.unlink(missing_ok=True)
     if dropped:
-        log.warning("%s: %d damaged blocks of layers are made again", store.root, len(dropped))
+        log.warning("%s: %d damaged blocks of layers were dropped", store.root, len(dropped))
     return [*dropped, *widowed]

@@ -55,7 +55,7 @@ class Stocked:
 def take_stock(
     workflow: Workflow, site: Site, passes: Sequence[Pass], cases: Sequence[Case]
 ) -> Stocked:
-    """List what stands in a corridor; ground of ``cases`` is left to them."""
+    """List what stands in a corridor; ground of ``cases`` is left to them. Safe to repeat."""
     found = Stocked()
     gathered = gather(site, passes)
     found.set_aside = [a for g in gathered for a in g.set_aside]
