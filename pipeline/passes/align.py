@@ -90,7 +90,7 @@ def register(
             vault.put("register", keys[i], vote=value)
         found |= {i: np.asarray(h["vote"], np.float64) for i, h in held.items() if h is not None}
         found |= votes
-    keep_used(site, "align", used[-KEPT_TURNS:])
+    keep_used(site, "align", list(dict.fromkeys(used))[-KEPT_TURNS:])
     for p in passes:
         dy, dx, residual = found[p.id].tolist()
         residual_m = residual * store.grid.res_m

@@ -96,7 +96,7 @@ def quarantine(
             if h is not None:
                 made[i] = (int(h["counts"][0]), int(h["counts"][1]))
         counts |= made
-    keep_used(site, "ground", used[-KEPT_TURNS:])
+    keep_used(site, "ground", list(dict.fromkeys(used))[-KEPT_TURNS:])
     kept: list[Pass] = []
     aside: list[SetAside] = []
     for p in passes:
