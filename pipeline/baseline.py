@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pipeline.acquire.disk.search import keep_listings
 from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.source import Making
 from pipeline.config import Period, Workflow, choose_corridors, load_workflow
@@ -104,6 +105,7 @@ def build_baseline(request: BuildRequest) -> ExitCode:
         stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
         if any(isinstance(source, DiskSource) for source in workflow.sources):
             # What lies on a disk is made ready now that somebody said yes.
+            keep_listings(scratch / "catalogues", workflow.state)
             first = searched
             searched = search(workflow, corridors, stack, None, progress, before=first)
             _say_aside([a for a in searched.set_aside if a not in first.set_aside])

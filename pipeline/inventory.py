@@ -10,6 +10,7 @@ import json
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pipeline.io.layers import areas_of, load_layers
 from pipeline.io.progress import reporter
 from pipeline.ledger import open_ledger
 from pipeline.model import Corridor, Status
+from pipeline.passes.mending import mended
 from pipeline.passes.old_stores import note_use
 from pipeline.passes.search import search
 from pipeline.passes.site import open_site, why_unopened
@@ -85,7 +87,7 @@ def list_stock(request: StockRequest) -> ExitCode:
                 features += _kept(corridor, before)
                 continue
             note_use(site.store.root, workflow)
-            found = take_stock(workflow, site, passes, cases)
+            found = mended(site, partial(take_stock, workflow, site, passes, cases))
             stocked.append(found)
             if before and (found.unreachable or not found.looks):
                 features += _kept(corridor, before)

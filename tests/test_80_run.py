@@ -106,6 +106,26 @@ def test_a_rerun_leaves_the_bytes_alone(done: Path) -> None:
     assert {n: (latest / n).stat().st_mtime_ns for n in before} == before
 
 
+def test_a_loss_of_power_empties_layers_and_costs_no_pixel(
+    tmp_path: Path, images: Path, done: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(done / "state", tmp_path / "state")
+    path = tiny.workflow(tmp_path, images)
+    (store,) = (tmp_path / "state/store").iterdir()
+    layers = sorted(store.glob("*/*/**/*.blk"))
+    whole = {p: p.read_bytes() for p in (*store.glob("mask/*/*/*"), *store.glob("feature/*/*/*"))}
+    pixels = {p: p.stat().st_mtime_ns for p in store.glob("2024*/*")}
+    assert len(layers) > 100  # far more than the blocks of imagery that one run reads again
+    for layer in layers:
+        layer.write_bytes(b"")
+    capsys.readouterr()
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert f"{len(layers)} damaged blocks of layers were dropped" in capsys.readouterr().err
+    assert tiny.outputs(tmp_path) == tiny.outputs(done)
+    assert {p: p.read_bytes() for p in whole} == whole
+    assert {p: p.stat().st_mtime_ns for p in store.glob("2024*/*")} == pixels
+
+
 @pytest.mark.parametrize(
     ("tile_px", "workers"),
     [(64, 3), *(pytest.param(*p, marks=pytest.mark.thorough) for p in ((64, 1), (256, 2)))],

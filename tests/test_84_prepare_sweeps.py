@@ -24,11 +24,11 @@ import valley
 from pipeline.io import blocks
 from pipeline.io.looks import LookReader
 from pipeline.io.store import DamagedBlockError
-from pipeline.io.vault import Vault, keep_newest
+from pipeline.io.vault import Vault
 from pipeline.model import Pass, Window
 from pipeline.passes import align, clearsky, reduce, steady, strips
 from pipeline.passes.ground import Site
-from pipeline.passes.layers import keep_layers, newest_states
+from pipeline.passes.layers import keep_looks
 from pipeline.passes.reduce import Reduced, reduce_dates
 from pipeline.prepare.local import box_count, dilate, shadow_direction, split_speckle, sweep
 from pipeline.prepare.mask import MaskOptions, Sky
@@ -303,7 +303,7 @@ def test_masks_of_looks_set_aside_are_kept_too(
     strict = OPTIONS.model_copy(update={"least_clear": 0.9})
     first = reduce_dates(where, passes, strict)
     assert 0 < len(first.passes) < len(passes)
-    keep_layers(where.store, first.mask_keys, {})
+    keep_looks(where, first.mask_keys, {})
     monkeypatch.setattr(clearsky, "_finish", no_work)
     assert reduce_dates(where, passes, strict) == first
 
@@ -427,19 +427,7 @@ def test_a_sweep_that_died_goes_on_and_a_damaged_step_is_named(tmp_path: Path) -
 
 def test_what_nobody_asks_for_goes(tmp_path: Path) -> None:
     where, passes = made(tmp_path, 192)
-    store = where.store
-    keys = {p.id: "none" for p in passes}
-    for number in range(4):
-        (store.root / "mask" / f"old{number}" / "x").mkdir(parents=True)
-        (store.root / "state" / f"old{number}" / "x").mkdir(parents=True)
-        keep_layers(store, {"x": f"old{number}"}, {"x": f"old{number}"})
     first = reduce_dates(where, passes, OPTIONS)
-    keep_layers(store, first.mask_keys, keys)
-    left = {p.name for p in (store.root / "mask").iterdir()}
-    assert left == {*first.mask_keys.values(), "old2", "old3"}
-    assert {p.name for p in (store.root / "state").iterdir()} == {"old2", "old3"}
-    assert newest_states(store) == keys
-    keep_newest(tmp_path / "nowhere", "x", 3)
     vault = Vault(tmp_path / "vault")
     for i in range(6):
         vault.put("a", str(i), value=np.arange(1000) * i)

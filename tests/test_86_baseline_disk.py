@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tarfile
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import tiny
 
 from pipeline.baseline import BuildRequest, build_baseline
 from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.archives import ARCHIVES, Limits, Package, TarPackage
 from pipeline.run import RunRequest, run_workflow
 
 
@@ -78,6 +80,39 @@ def test_the_cost_is_said_and_nothing_is_made_before_the_answer(
     said = capsys.readouterr().out
     assert "5 already in the store, 0 to read" in said
     assert "make ready" not in said
+
+
+def test_a_tar_is_listed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk = tmp_path / "disk"
+    for day in tiny.days()[:2]:
+        when = datetime(day.year, day.month, day.day, 3, 1, 12, tzinfo=UTC)
+        root = parcel.write_safe(tmp_path / "made", when, parcel.bands_of(tiny.look(0, fill=True)))
+        disk.mkdir(exist_ok=True)
+        with tarfile.open(disk / f"{root.stem}.tar", "w") as archive:
+            archive.add(root, root.name)
+    listed: list[str] = []
+    plain = TarPackage.of
+
+    def spied(path: Path, limits: Limits) -> Package:
+        opened = tarfile.open
+
+        def seen(*args: Any, **how: Any) -> Any:
+            listed.append(path.name)
+            return opened(*args, **how)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(tarfile, "open", seen)
+            return plain(path, limits)
+
+    monkeypatch.setitem(cast(dict[str, Any], ARCHIVES), ".tar", spied)
+    path = workflow(tmp_path / "work", disk)
+    assert build(path) == ExitCode.DONE
+    assert "2 passes read" in capsys.readouterr().out
+    assert sorted(listed) == sorted(p.name for p in disk.iterdir())
+    assert build(path, dry_run=True) == ExitCode.DONE
+    assert len(listed) == 2  # a dry run reads the listings of the state folder
 
 
 def test_a_cost_that_cannot_be_tried_is_not_guessed(

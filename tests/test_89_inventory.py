@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +16,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
 from pipeline import inventory
-from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.errors import ConfigurationError, ExitCode, LedgerHeldError
 from pipeline.inventory import StockRequest, list_stock
+from pipeline.ledger import open_ledger
+from pipeline.office.history import keep_occurrence
 from pipeline.passes.stock import Stocked
 from pipeline.run import RunRequest, run_workflow
 
@@ -39,6 +42,15 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tiny.workflow(folder, images)
     assert run_workflow(RunRequest(found)) == ExitCode.DONE
     return found
+
+
+def copied(path: Path, folder: Path) -> Path:
+    """Copy state and workflow, so that damage stays here; the images stay where they are."""
+    for name in ("state", "sensors", "out"):
+        shutil.copytree(path.parent / name, folder / "work" / name, symlinks=True)
+    work = folder / "work"
+    shutil.copy(path.parent / "corridors.geojson", work)
+    return Path(shutil.copy(path, work))
 
 
 def stock(path: Path) -> list[dict[str, Any]]:
@@ -81,6 +93,60 @@ def test_an_object_that_was_redrawn_keeps_its_id(path: Path) -> None:
     file.write_text(json.dumps(content), encoding="utf-8")
     list_stock(StockRequest(path))
     assert {f["id"] for f in stock(path)} == {f["id"] for f in content["features"]}
+
+
+def halve(store: Path, pattern: str) -> list[Path]:
+    """Damage the first blocks of some folders."""
+    blocks = [next(iter(sorted(f.glob("*.blk")))) for f in sorted(store.glob(pattern))[:2]]
+    for block in blocks:
+        whole = block.read_bytes()
+        block.write_bytes(whole[: len(whole) // 2])
+    return blocks
+
+
+@pytest.mark.parametrize(
+    "pattern", ["state/*/2024*", pytest.param("2024*", marks=pytest.mark.thorough)]
+)
+def test_damaged_blocks_are_mended_as_a_run_does(
+    path: Path, tmp_path: Path, pattern: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert list_stock(StockRequest(path)) == ExitCode.DONE
+    before = stock(path)
+    work = copied(path, tmp_path)
+    (store,) = (work.parent / "state/store").iterdir()
+    held = {p: p.read_bytes() for p in store.glob("*/*.blk")}
+    blocks = halve(store, pattern)
+    # What was made from it would hide it.
+    for name in ("mask", "state", "kept", "normal") if pattern == "2024*" else ("normal",):
+        shutil.rmtree(store / name)
+    caplog.clear()
+    assert list_stock(StockRequest(work)) == ExitCode.DONE
+    assert any(f"{b} is damaged and is made again" in caplog.text for b in blocks)
+    assert stock(work) == before
+    assert {p: p.read_bytes() for p in held} == held
+
+
+def test_water_is_not_derived_of_damaged_blocks_and_a_run_mends_it(
+    path: Path, tmp_path: Path
+) -> None:
+    work, config = copied(path, tmp_path), tmp_path / "config"
+    first = keep_occurrence(work, "tiny", config, None).read_bytes()
+    (store,) = (work.parent / "state/store").iterdir()
+    blocks = halve(store, "state/*/2024*")
+    with open_ledger(work.parent / "state/ledger.sqlite"), pytest.raises(LedgerHeldError):
+        keep_occurrence(work, "tiny", config, None)
+    assert all(b.exists() for b in blocks)
+    with pytest.raises(ConfigurationError) as refused:
+        keep_occurrence(work, "tiny", config, None)
+    assert str(refused.value) in (
+        f"{block} is damaged, so the water that runs have seen of tiny is not known whole; what "
+        "was damaged has been dropped. "
+        f"Let a run make it again, then derive again: siluan run {work}."
+        for block in blocks
+    )
+    assert not any(b.exists() for b in blocks)
+    assert run_workflow(RunRequest(work)) == ExitCode.DONE
+    assert keep_occurrence(work, "tiny", config, None).read_bytes() == first
 
 
 @pytest.mark.parametrize("opened", [False, True])

@@ -1,7 +1,8 @@
-"""``siluan corridor``: add, derive, accept."""
+"""``siluan corridor``: add, derive, accept, release."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -154,6 +155,53 @@ def accept(
         return ExitCode.DONE
 
     guard(work, debug)
+
+
+@corridor_app.command(
+    "release",
+    epilog="Examples: siluan corridor release lushui --workflow workflows/patrol.yaml · siluan "
+    "corridor release lushui --workflow workflows/patrol.yaml --gone trial-2023 --yes",
+)
+def release(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Of the corridor.", show_default=False)],
+    workflow: Annotated[Path, typer.Option(help="Whose state holds them.", show_default=False)],
+    gone: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a workflow that no longer exists; may be repeated."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Remove imagery kept for earlier outlines that no run removes; says what and how much, asks.
+
+    Cases, today's outline and what other workflows use are not touched.
+    """
+
+    def work() -> ExitCode:
+        from pipeline.office.releasing import plan_release  # noqa: PLC0415 - keeps --help fast
+        from pipeline.office.releasing import release as remove  # noqa: PLC0415
+
+        plan = plan_release(workflow, id_, tuple(gone or ()))
+        for line in plan.lines:
+            typer.echo(line)
+        if plan.stores:
+            _ask(yes)
+            for line in remove(plan):
+                typer.echo(line)
+        return ExitCode.DONE
+
+    guard(work, debug)
+
+
+def _ask(yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigurationError(
+            "nobody is here to say yes, and nothing was removed", "Add --yes to the command"
+        )
+    if input("Remove it? [y/N] ").strip().lower() not in ("y", "yes", "是"):
+        raise ConfigurationError("nothing was removed, as you said")
 
 
 def _lonlat(text: str | None) -> tuple[float, float] | None:

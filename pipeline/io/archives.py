@@ -42,6 +42,7 @@ class Limits:
 
     unpacked_bytes: int  # of all members together
     listings: Path | None = None  # folder where listings of tars are kept between runs
+    known: tuple[Path, ...] = ()  # other such folders, which are only read
 
 
 class Package(Protocol):
@@ -156,9 +157,12 @@ class TarPackage:
     @classmethod
     def of(cls, path: Path, limits: Limits) -> TarPackage:
         """List a tar; raises ``SceneUnusableError`` if it is damaged or dangerous."""
-        kept = _listing_path(path, limits)
-        if kept is not None and kept.is_file():
-            found = json.loads(kept.read_text(encoding="utf-8"))
+        mark = _listing_name(path)
+        kept = limits.listings / mark if limits.listings is not None else None
+        folders = (limits.listings, *limits.known)
+        known = next((f / mark for f in folders if f is not None and (f / mark).is_file()), None)
+        if known is not None:
+            found = json.loads(known.read_text(encoding="utf-8"))
             texts = {n: base64.b64decode(t) for n, t in found["texts"].items()}
             return cls(path, _checked(path, found["members"], [], limits), texts)
         sizes: dict[str, int] = {}
@@ -292,11 +296,9 @@ class _Counted:
         return data
 
 
-def _listing_path(path: Path, limits: Limits) -> Path | None:
-    if limits.listings is None:
-        return None
+def _listing_name(path: Path) -> str:
     mark = hashlib.sha256(json.dumps([str(path), *_file_state(path)]).encode()).hexdigest()[:24]
-    return limits.listings / f"{mark}.json"
+    return f"{mark}.json"
 
 
 def _file_state(path: Path) -> list[tuple[str, int, int]]:

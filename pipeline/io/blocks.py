@@ -161,3 +161,14 @@ def block_mark(path: Path) -> str:
             return file.read(8)[4:].hex()
     except FileNotFoundError:
         return ""
+
+
+def damaged_in(folder: Path) -> list[Path]:
+    """Give the blocks of a folder whose bytes do not fit their checksum; reads all of them."""
+    found: list[Path] = []
+    for path in sorted(folder.glob("*.blk")):
+        try:
+            Block.parse(path.read_bytes())
+        except ValueError:
+            found.append(path)
+    return found

@@ -7,7 +7,7 @@ Layout, below one folder per corridor and geometry::
     PASS_ID/pass.json               written last: the fingerprint of what was read
     mask/KEY/PASS_ID/TILE.blk       clear-sky codes, KEY names all that this look's depend on
     state/KEY/PASS_ID/TILE.blk      ground states, likewise
-    layers/NAME.json                the keys by pass that a run used
+    layers/NAME.json                what the last runs of a workflow used, see ``passes.layers``
     kept/                           small results of prepare, see ``pipeline.io.vault``
     sky/, align/, ground/           references of prepare and codes between its sweeps
 
@@ -31,11 +31,27 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import tiles_over
 from pipeline.io.atomic import write_bytes, write_json
-from pipeline.io.blocks import DamagedBlockError, Layer, Packed, encode, read_layer
+from pipeline.io.blocks import (
+    DamagedBlockError,
+    Layer,
+    Packed,
+    damaged_in,
+    encode,
+    read_layer,
+)
 from pipeline.io.burn import burn
 from pipeline.model import Grid, Tile, Window
 
-__all__ = ["LAYOUT", "NODATA", "SCALE", "CorridorStore", "DamagedBlockError", "Layer", "open_store"]
+__all__ = [
+    "LAYOUT",
+    "NODATA",
+    "SCALE",
+    "CorridorStore",
+    "DamagedBlockError",
+    "Layer",
+    "damaged_in",
+    "open_store",
+]
 
 LAYOUT = 1
 NODATA = -32768
@@ -112,6 +128,10 @@ class CorridorStore:
                 "tile_px": self.tile_px,
             },
         )
+
+    def derived(self, block: Path) -> bool:
+        """Tell whether a block was made from pixels of the store, and not read from a scene."""
+        return len(block.relative_to(self.root).parts) > 2
 
     def forget(self, block: Path) -> None:
         """Drop a damaged block and whatever says that it is whole."""

@@ -11,7 +11,6 @@ import io
 import json
 import logging
 import os
-import shutil
 import struct
 import zipfile
 import zlib
@@ -85,16 +84,3 @@ class Vault:
     def _drop(self, path: Path) -> None:
         log.warning("%s is damaged and is made again", path)
         path.unlink(missing_ok=True)
-
-
-def keep_newest(folder: Path, current: str, most: int) -> None:
-    """Drop all but the ``most`` last used subfolders; ``current`` is marked as used and stays."""
-    if not folder.is_dir():
-        return
-    mark = folder / current
-    if mark.is_dir():
-        os.utime(mark)
-    others = [p for p in folder.iterdir() if p.is_dir() and p.name != current]
-    others.sort(key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
-    for old in others[most - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)

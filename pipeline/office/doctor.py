@@ -18,6 +18,7 @@ from pipeline.ledger.lock import refuse_network_share
 from pipeline.model import Corridor
 from pipeline.office.finding import Finding, Weight
 from pipeline.office.kinds import KINDS, LayerKind
+from pipeline.office.releasing import store_findings
 from pipeline.office.sources import source_findings
 
 DRAFT_M = 200.0  # a corridor that is worse is a sketch
@@ -290,6 +291,7 @@ def _workflow(checkup: Checkup, one: _Opened) -> Iterator[Finding]:
                 "a run may stop with a full disk; nothing half-written stays",
                 "Free some space, or set state and out to another disk",
             )
+    yield from store_findings(one.path, workflow, one.corridors, group)
     # A history that was fetched makes a ledger and a store as well, but judges nothing.
     if not any((workflow.state / "store").glob("*/state")):
         held = any((workflow.state / "store").glob("*"))

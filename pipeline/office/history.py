@@ -14,10 +14,12 @@ from pipeline.errors import ConfigurationError
 from pipeline.grid import reproject
 from pipeline.io.looks import LookReader
 from pipeline.io.occurrence import write_occurrence
-from pipeline.io.store import CorridorStore, open_store
+from pipeline.io.store import CorridorStore, DamagedBlockError, open_store
 from pipeline.io.tasks import Progress
+from pipeline.ledger import open_ledger
 from pipeline.model import Corridor, Grid, Ground
-from pipeline.passes.layers import newest_states
+from pipeline.passes.layers import forget_states, newest_states
+from pipeline.passes.mending import drop_damaged
 from pipeline.passes.site import store_root
 
 _MIN_LOOKS = 3  # fewer say nothing of how often
@@ -29,7 +31,10 @@ def keep_occurrence(workflow: Path, name: str, config: Path, progress: Progress 
     Raises
     ------
     ConfigurationError
-        The corridor was not run yet.
+        The corridor was not run yet, or what its runs made is damaged: that is dropped then, and
+        the next run makes it again.
+    LedgerHeldError
+        Something is damaged, and a run works on it.
     """
     loaded = load_workflow(workflow)
     (corridor,) = choose_corridors(loaded, (name,))
@@ -40,16 +45,30 @@ def keep_occurrence(workflow: Path, name: str, config: Path, progress: Progress 
         )
     store = _open(root, corridor, loaded.options.store.tile_px, loaded.options.store.context_m)
     path = config / "water" / f"{name}.tif"
-    write_occurrence(path, occurrence(store, progress), store.grid)
+    try:
+        share = occurrence(store, loaded.name, progress)
+    except DamagedBlockError as error:
+        with open_ledger(loaded.state / "ledger.sqlite"):  # no run makes layers meanwhile
+            drop_damaged(store, loaded.options.store.io_threads, progress)
+            forget_states(store, newest_states(store, loaded.name))
+        raise ConfigurationError(
+            f"{error}, so the water that runs have seen of {name} is not known whole; what was "
+            "damaged has been dropped",
+            f"Let a run make it again, then derive again: siluan run {workflow}",
+        ) from error
+    write_occurrence(path, share, store.grid)
     return path
 
 
-def occurrence(store: CorridorStore, progress: Progress | None = None) -> NDArray[np.float32]:
+def occurrence(
+    store: CorridorStore, workflow: str, progress: Progress | None = None
+) -> NDArray[np.float32]:
     """Give the share of clear looks that showed water, NaN where fewer than three looked.
 
-    Of several runs over the store the one with the most passes counts, the newest of equals.
+    Of several runs over the store the one with the most passes counts, the newest of equals; runs
+    of ``workflow`` come before those of others.
     """
-    keys = newest_states(store)
+    keys = newest_states(store, workflow)
     if not keys:
         raise ConfigurationError(f"{store.root} holds no ground states", "Run the workflow first")
     reader = LookReader(store)

@@ -23,7 +23,8 @@ from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import Vault, content_key
 from pipeline.model import DateQuality, Pass, Tile, Window
 from pipeline.passes.ground import Site
-from pipeline.passes.known_looks import Known, drop_others
+from pipeline.passes.known_looks import Known
+from pipeline.passes.layers import KEPT_TURNS, keep_used
 from pipeline.passes.strips import strips
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.reference import epochs
@@ -89,7 +90,7 @@ def register(
             vault.put("register", keys[i], vote=value)
         found |= {i: np.asarray(h["vote"], np.float64) for i, h in held.items() if h is not None}
         found |= votes
-    drop_others(store.root / "align", used)
+    keep_used(site, "align", list(dict.fromkeys(used))[-KEPT_TURNS:])
     for p in passes:
         dy, dx, residual = found[p.id].tolist()
         residual_m = residual * store.grid.res_m

@@ -15,7 +15,6 @@ computed again, a run that died goes on, and a new look adds to what is there. I
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +26,7 @@ from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import Vault, content_key
 from pipeline.model import DateQuality, Pass, Tile
 from pipeline.passes.ground import Site
+from pipeline.passes.layers import KEPT_TURNS, keep_used
 from pipeline.passes.sky import LOW, USUAL, Looked, SkySpec, Turn, mark_of, source_of
 from pipeline.passes.strips import strips
 from pipeline.prepare.maskoptions import (
@@ -52,7 +52,6 @@ from pipeline.prepare.reference import epochs
 
 MASK_BANDS = ("blue", "green", "red", "nir", "swir16")
 _STEPS = ("low", "raw", "usual", "hint", "code", "mask")
-_KEPT_TURNS = 2  # newest quarters of which references stay: where a new look is expected
 
 
 @dataclass(frozen=True)
@@ -95,9 +94,7 @@ def write_masks(
         keys |= chain.run()
         used |= chain.used()
     vault.put("masks", key, keys=np.array([keys[p.id] for p in passes], dtype="U16"))
-    for old in (site.store.root / "sky").glob("*"):
-        if old.name not in used:
-            shutil.rmtree(old, ignore_errors=True)
+    keep_used(site, "sky", used)
     return keys
 
 
@@ -169,7 +166,7 @@ class _Chain:
     def used(self) -> set[str]:
         """Names in ``sky`` that a next run may need."""
         folders = [f for k in self.looks.values() for f in (k.raw, k.hint, k.code)]
-        folders += [*self._low[-_KEPT_TURNS:], *self._usual[-_KEPT_TURNS:]]
+        folders += [*self._low[-KEPT_TURNS:], *self._usual[-KEPT_TURNS:]]
         return {f.split("/")[1] for f in folders}
 
     def _key(self, step: str, *content: object) -> str:

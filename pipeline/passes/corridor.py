@@ -14,18 +14,18 @@ from affine import Affine
 
 from pipeline.adjudicate.tracks import link
 from pipeline.config import Workflow
-from pipeline.errors import ConfigurationError
 from pipeline.io.failpoints import failpoint
-from pipeline.io.store import DamagedBlockError, open_store
+from pipeline.io.store import open_store
 from pipeline.io.tasks import Progress, Workers
 from pipeline.model import Candidate, Case, Corridor, Grid, Look, NotObserved, Pass, SetAside
 from pipeline.passes.follow import FollowOptions, follow, relook
 from pipeline.passes.gather import fingerprint, gather, plan
 from pipeline.passes.ground import Looks, Site
 from pipeline.passes.known import earlier_cases, known_pixels
-from pipeline.passes.layers import keep_layers
+from pipeline.passes.layers import keep_looks
+from pipeline.passes.mending import mended
 from pipeline.passes.merge import one_problem
-from pipeline.passes.normals import tidy_normals
+from pipeline.passes.normals import keep_normals
 from pipeline.passes.old_stores import note_use, say_new_store
 from pipeline.passes.reduce import Reduced, reduce_dates
 from pipeline.passes.site import open_site, store_root, why_unopened
@@ -34,8 +34,6 @@ from pipeline.passes.unseen import never_seen, unseen
 from pipeline.passes.watch import Watched, WatchOptions, watch
 
 log = logging.getLogger("siluan")
-
-_REPAIRS = 20  # damaged blocks that one run makes again; more is a broken disk
 
 
 @dataclass
@@ -103,18 +101,7 @@ def run_corridor(
         judged.not_observed = never_seen(workflow, corridor)
         return judged
     note_use(site.store.root, workflow)
-    for _ in range(_REPAIRS):
-        try:
-            return _sweep(workflow, site, passes, known, replace(judged))
-        except DamagedBlockError as error:
-            if error.path is None:
-                raise
-            log.warning("%s is damaged and is made again", error.path)
-            site.store.forget(error.path)
-    raise ConfigurationError(
-        f"the store {site.store.root} has more than {_REPAIRS} damaged blocks",
-        "Check the disk, delete that folder and run again",
-    )
+    return mended(site, lambda: _sweep(workflow, site, passes, known, replace(judged)))
 
 
 def _sweep(
@@ -133,7 +120,7 @@ def _sweep(
     with _stage(judged, "prepare"):
         reduced = reduce_dates(site, usable, workflow.options.prepare)
         keys = write_states(site, reduced.passes, reduced, detect.water)
-        keep_layers(site.store, reduced.mask_keys, keys)
+        keep_looks(site, reduced.mask_keys, keys)
     # A pass may be good in one corridor and not in another.
     own = site.corridor.id
     judged.set_aside += [replace(a, what=f"{a.what} in {own}") for a in reduced.set_aside]
@@ -158,7 +145,7 @@ def _sweep(
     with _stage(judged, "follow"):
         tracks = link(watched.sightings, workflow.options.adjudicate.link)
         every = follow(site, looks, watched, tracks, (how, span.until), cases)
-        tidy_normals(site.store, [n.folder for n in watched.normals.values()])
+        keep_normals(site, "watch", [n.folder for n in watched.normals.values()])
         fold = workflow.options.adjudicate.fold
         judged.candidates, absorbed = one_problem(every, fold, span.until)
         judged.relooks = relook(site, looks, watched, cases, (how, span.start))

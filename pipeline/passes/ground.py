@@ -30,6 +30,7 @@ class Site:
     workers: Workers = 1
     io_threads: int = 1
     progress: Progress | None = None
+    owner: str = ""  # name of the workflow, for the record of what it uses
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker elsewhere works alone and talks to nobody.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pipeline.io.store import CorridorStore
 from pipeline.io.vault import content_key
@@ -50,11 +48,3 @@ class Known:
         """Give all that the pixels of a look depend on as they are known now."""
         q = self.quality[pass_id]
         return [self.sources[pass_id], self.mask(pass_id), *q.shift_px, q.reflectance_offset]
-
-
-def drop_others(folder: Path, used: Collection[str], most: int = 2) -> None:
-    """Keep the ``most`` newest of ``used``, in time order, below a folder; drop everything else."""
-    kept = set(list(dict.fromkeys(used))[-most:])
-    for old in folder.glob("*"):
-        if old.name not in kept:
-            shutil.rmtree(old, ignore_errors=True)

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +20,14 @@ from pipeline.detect.normal import TERMS, Normal, NormalOptions, fit_normal
 from pipeline.io.blocks import block_mark
 from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
-from pipeline.io.vault import keep_newest
 from pipeline.model import Ground, Pass, Tile, Window
-from pipeline.passes.ground import Sparse, States
+from pipeline.passes.ground import Site, Sparse, States
+from pipeline.passes.layers import keep_used
 from pipeline.passes.strips import strips
 
 _BORDER_PX = 2  # pixels around the corridor that need a model, for gradients
 _ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 _VERSION = 1
-_KEPT = 24  # quarters of recent runs; an older one is fitted again when it is asked for
 
 
 def day_of(when: datetime) -> float:
@@ -86,13 +83,13 @@ def write_normals(
     return folder
 
 
-def tidy_normals(store: CorridorStore, used: Sequence[str]) -> None:
-    """Drop normals that no recent run had; the folders ``used`` by this one all stay."""
-    keys = [Path(folder).parts[1] for folder in used]
-    for key in keys:
-        os.utime(store.root / "normal" / key)
-    if keys:
-        keep_newest(store.root / "normal", keys[-1], max(_KEPT, len(keys)))
+def keep_normals(site: Site, step: str, folders: Sequence[str]) -> None:
+    """Keep the normals that a step used, and drop those that no recent run had.
+
+    What is dropped is fitted again when it is asked for.
+    """
+    keys = [folder.split("/")[1] for folder in folders]
+    keep_used(site, "normal", keys, runs=2, step=step)
 
 
 def _fit_tile(

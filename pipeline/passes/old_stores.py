@@ -2,7 +2,8 @@
 
 A store keeps the pixels of one outline, packed, so another outline cannot use it. The old one stays
 until a run over the new one was finished that holds every pass of it, and goes then if no other
-workflow uses it. Cases are not in stores: nothing here touches the ledger.
+workflow uses it. What no run can remove (a store of before that rule names no workflow, and a
+workflow may be gone) a person can. Cases are not in stores: nothing here touches the ledger.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import Workflow
@@ -39,6 +42,32 @@ def _users(root: Path) -> list[str]:
 
 def _complete(root: Path) -> set[str]:
     return {p.parent.name for p in root.glob("*/pass.json")}
+
+
+@dataclass(frozen=True)
+class OldStore:
+    """A store that holds another outline of a corridor than today's."""
+
+    root: Path
+    size: int  # bytes
+    passes: int
+    missing: int  # of its passes, not in today's store
+    users: tuple[str, ...]  # names of workflows
+
+    def others(self, workflow: Workflow) -> tuple[str, ...]:
+        """Give the names of the other workflows that use it."""
+        return tuple(name for name in self.users if name != workflow.name)
+
+
+def describe_old(workflow: Workflow, corridor: Corridor) -> list[OldStore]:
+    """Say what the old stores of a corridor hold."""
+    today = _complete(store_root(workflow, corridor))
+    found: list[OldStore] = []
+    for root in old_stores(workflow, corridor):
+        held = _complete(root)
+        missing = len(held - today)
+        found.append(OldStore(root, folder_bytes(root), len(held), missing, tuple(_users(root))))
+    return found
 
 
 def old_stores(workflow: Workflow, corridor: Corridor) -> list[Path]:
@@ -76,8 +105,12 @@ def drop_old_stores(workflow: Workflow, corridor: Corridor) -> list[str]:
         users = _users(old)
         others = [name for name in users if name != workflow.name]
         if others or not users:
-            who = f"is used by {', '.join(others)}" if others else "names no workflow that uses it"
-            lines.append(f"{corridor.id}: the old store {old} {who}, and is kept")
+            if others:
+                who = f"is used by {', '.join(others)}, and is kept"
+            else:
+                who = "names no workflow that uses it, and is kept until somebody releases it: "
+                who += f"siluan corridor release {corridor.id} --workflow WORKFLOW.yaml"
+            lines.append(f"{corridor.id}: the old store {old} {who}")
             if others != users:
                 _write_users(old, others)
             continue
@@ -86,16 +119,27 @@ def drop_old_stores(workflow: Workflow, corridor: Corridor) -> list[str]:
             why = f"{missing} of its passes are not in the new one yet"
             lines.append(f"{corridor.id}: the old store {old} is kept: {why}")
             continue
-        size = in_words(folder_bytes(old))
-        try:
-            old.rename(old.with_name(f".{old.name}.gone"))
-        except OSError as error:
-            why = f"could not be removed: {error.strerror or type(error).__name__}"
-            lines.append(f"{corridor.id}: the old store {old} {why}")
-            continue
-        lines.append(f"{corridor.id}: the old store {old.name} ({size}) was removed")
+        lines.append(_move_aside(corridor, old))
     _sweep_out(workflow, corridor)
     return lines
+
+
+def remove_stores(workflow: Workflow, corridor: Corridor, stores: Sequence[OldStore]) -> list[str]:
+    """Remove old stores, whoever used them; give what was removed, in words."""
+    _sweep_out(workflow, corridor)
+    lines = [_move_aside(corridor, store.root) for store in stores]
+    _sweep_out(workflow, corridor)
+    return lines
+
+
+def _move_aside(corridor: Corridor, old: Path) -> str:
+    size = in_words(folder_bytes(old))
+    try:
+        old.rename(old.with_name(f".{old.name}.gone"))
+    except OSError as error:
+        why = f"could not be removed: {error.strerror or type(error).__name__}"
+        return f"{corridor.id}: the old store {old} {why}"
+    return f"{corridor.id}: the old store {old.name} ({size}) was removed"
 
 
 def _sweep_out(workflow: Workflow, corridor: Corridor) -> None:

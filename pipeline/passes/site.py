@@ -68,7 +68,8 @@ def open_site(
             store.root, store.grid, store.tile_px, stored.buffer(options.context_m)
         )
     reaches = reaches_of(corridor, store.grid.crs)
-    return Site(corridor, store, reaches, workers or options.workers, options.io_threads, progress)
+    run = (workers or options.workers, options.io_threads, progress)
+    return Site(corridor, store, reaches, *run, owner=workflow.name)
 
 
 def why_unopened(passes: Sequence[Pass]) -> tuple[list[SetAside], list[str]]:

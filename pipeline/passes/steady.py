@@ -22,7 +22,8 @@ from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import Vault, content_key
 from pipeline.model import DateQuality, Pass, SetAside, Tile
 from pipeline.passes.ground import Site
-from pipeline.passes.known_looks import Known, drop_others
+from pipeline.passes.known_looks import Known
+from pipeline.passes.layers import KEPT_TURNS, keep_used
 from pipeline.passes.strips import strips
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.quarantine import (
@@ -95,7 +96,7 @@ def quarantine(
             if h is not None:
                 made[i] = (int(h["counts"][0]), int(h["counts"][1]))
         counts |= made
-    drop_others(site.store.root / "ground", used)
+    keep_used(site, "ground", list(dict.fromkeys(used))[-KEPT_TURNS:])
     kept: list[Pass] = []
     aside: list[SetAside] = []
     for p in passes:

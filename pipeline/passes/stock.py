@@ -22,8 +22,8 @@ from pipeline.passes.change import box_of
 from pipeline.passes.gather import gather
 from pipeline.passes.ground import Looks, Site, States
 from pipeline.passes.known import case_pixels
-from pipeline.passes.layers import keep_layers
-from pipeline.passes.normals import read_normal, write_normals
+from pipeline.passes.layers import keep_looks
+from pipeline.passes.normals import keep_normals, read_normal, write_normals
 from pipeline.passes.reduce import reduce_dates
 from pipeline.passes.states import write_states
 
@@ -55,7 +55,7 @@ class Stocked:
 def take_stock(
     workflow: Workflow, site: Site, passes: Sequence[Pass], cases: Sequence[Case]
 ) -> Stocked:
-    """List what stands in a corridor; ground of ``cases`` is left to them."""
+    """List what stands in a corridor; ground of ``cases`` is left to them. Safe to repeat."""
     found = Stocked()
     gathered = gather(site, passes)
     found.set_aside = [a for g in gathered for a in g.set_aside]
@@ -68,10 +68,11 @@ def take_stock(
         return found
     detect = workflow.options.detect
     keys = write_states(site, reduced.passes, reduced, detect.water)
-    keep_layers(site.store, reduced.mask_keys, keys)
+    keep_looks(site, reduced.mask_keys, keys)
     states = States(site, Looks(reduced.passes, reduced.quality, reduced.mask_keys, keys))
     what = "normal ground of all looks"
     folder = write_normals(states, reduced.passes, detect.ground.normal, what)
+    keep_normals(site, "inventory", [folder])
     taken = [case_pixels(site, c) for c in cases if c.corridor_id == site.corridor.id]
     sweep = _Sweep(workflow, states, reduced.passes, folder)
     parts = map_tiles(sweep.pixels, site.store.tiles, site.workers, site.progress, "inventory")

@@ -36,6 +36,7 @@ from pipeline.acquire.source import Making
 from pipeline.acquire.stac import Found, StacSource, Wanted, search_stac
 from pipeline.errors import SceneUnusableError
 from pipeline.grid import reproject
+from pipeline.io.atomic import write_bytes
 from pipeline.io.corridors import utm_crs
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.model import SetAside
@@ -51,6 +52,24 @@ def around(corridor_wgs84: BaseGeometry, context_m: float) -> BaseGeometry:
     crs = utm_crs(corridor_wgs84)
     grown = reproject(corridor_wgs84, "EPSG:4326", crs).buffer(context_m + _MARGIN_M)
     return reproject(grown, crs, "EPSG:4326")
+
+
+def _listings(base: Path) -> Path:
+    return base / "disk" / "listings"
+
+
+def keep_listings(catalogues: Path, state: Path) -> None:
+    """Keep what a dry search has listed, so that the real one after it need not read it again.
+
+    Parameters
+    ----------
+    catalogues
+        Where the dry search wrote its catalogues.
+    state
+        The workflow's state folder.
+    """
+    for listing in _listings(catalogues).glob("*.json"):
+        write_bytes(_listings(state) / listing.name, listing.read_bytes())
 
 
 @dataclass(frozen=True)
@@ -98,8 +117,9 @@ class Disk:
     def survey(self) -> Survey:
         """What lies on the disk."""
         base = self.desk.catalogues if self.desk.dry else self.desk.state
-        listings = base / "disk" / "listings"
-        return survey_disk(self.source, self.tables, self.shelf.area_wgs84, listings)
+        known = (_listings(self.desk.state),) if self.desk.dry else ()
+        area = self.shelf.area_wgs84
+        return survey_disk(self.source, self.tables, area, _listings(base), known)
 
     @cached_property
     def trials(self) -> list[Trial]:

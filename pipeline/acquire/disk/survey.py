@@ -56,6 +56,7 @@ def survey_disk(
     tables: Callable[[str], SensorTable],
     area_wgs84: BaseGeometry,
     listings: Path,
+    known: tuple[Path, ...] = (),
 ) -> Survey:
     """Recognise products by name and metadata.
 
@@ -67,6 +68,8 @@ def survey_disk(
         Where imagery is wanted (only the dates of mosaics depend on it).
     listings
         Folder where listings of tars are kept, because listing one reads all of it.
+    known
+        Folders of such listings that are only read.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def survey_disk(
         raise ConfigurationError(
             f"the folder {root} does not exist", "Check the source's path, and that the disk is in"
         )
-    limits = Limits(int(source.max_unpacked_gb * 2**30), listings)
+    limits = Limits(int(source.max_unpacked_gb * 2**30), listings, known)
     context = _Context(source, tables, area_wgs84, limits)
     found = _Found()
     for name, package in _packages(root, context, found):
