@@ -75,7 +75,7 @@ def judge(s: Surface, region: Region = CALM, bare: float = 0.05, **options: floa
 
     z = deviation(s, np.zeros(3, np.float32))
     flags = flag(s, z)
-    rows, cols = np.nonzero(flags.bare | flags.wet)
+    rows, cols = np.nonzero(flags.marked)
     pieces = split([Pixels(rows.astype(np.int32), cols.astype(np.int32), flags.seed[rows, cols])])
     marked = Marked(s, z, flags, np.full((SIDE, SIDE), bare, np.float32))
     how = DisturbOptions.model_validate(options)
@@ -182,6 +182,7 @@ def test_a_small_pond_is_seen_with_its_rim_and_a_damp_field_is_not() -> None:
     assert isinstance(found, Sighting)
     assert found.kind is Kind.CAI
     assert found.rows.size == 9
+    assert found.measures["wet_share"] == 1  # its rim is neither water nor bare
     assert judge(rim) == []  # without a pure pixel in its middle it is wet soil
     dry_rim = put(surface(), box(20, 30, 3, 3), (0.07, 0.4, -0.4), Ground.DRY)
     (alone,) = judge(put(dry_rim, box(21, 31, 1, 1), POND, Ground.WET))

@@ -128,9 +128,7 @@ def two_dates(before: dict[str, Stack], after: dict[str, Stack]) -> tuple[Stack,
     whole = surface(np.ascontiguousarray(spread))
     z = deviation(whole, offsets, options)
     flags = flag(whole, z, options)
-    found = np.asarray(
-        ndimage.binary_propagation(flags.seed, mask=flags.bare | flags.wet), np.bool_
-    )
+    found = np.asarray(ndimage.binary_propagation(flags.seed, mask=flags.marked), np.bool_)
     return np.nan_to_num(np.maximum(z[BRIGHT], -z[NDVI])).astype(np.float32), found, judged
 
 

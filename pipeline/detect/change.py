@@ -136,6 +136,12 @@ class Flags:
     bare: Bool
     wet: Bool
     seed: Bool
+    rim: Bool  # beside unexpected water and half way to it: part of the object, of no kind
+
+    @property
+    def marked(self) -> Bool:
+        """All pixels of objects."""
+        return self.bare | self.wet | self.rim
 
 
 def surface_of(
@@ -333,13 +339,13 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
         strong = bare & ((lighter >= o.seed_z) | ((greener <= -o.seed_z) & lost & (lighter >= 1)))
         wet = ground & surface.dry & (surface.state == Ground.WET) & (z[WATER] >= o.grow_z)
         drowned = wet & (z[WATER] >= o.seed_z)
-        wet |= ground & surface.dry & _partly_wet(surface, z, drowned, o)
+        rim = ground & surface.dry & _partly_wet(surface, z, drowned, o) & ~wet & ~weak
     company = _share(weak | wet, ground, o)
     on_bar = surface.bar
     bare_seed = strong & surface.land | weak & on_bar & company
     wet_seed = drowned & (surface.land | company)
     keep = surface.land | company
-    return Flags(weak & keep, wet & keep, bare_seed | wet_seed)
+    return Flags(weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)
 
 
 def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:

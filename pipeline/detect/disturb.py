@@ -264,7 +264,7 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "elongation": shape.elongation,
         "compactness": shape.compactness,
         "rectangularity": rectangularity(mask),
-        "wet_share": float(np.count_nonzero(marked.flags.wet[mask])) / shape.pixels,
+        "wet_share": _wet_share(mask, marked.flags),
         "bar_share": float(np.count_nonzero(surface.bar[mask])) / shape.pixels,
         "bright": float(np.median(seen[BRIGHT])),
         "ndvi": float(np.median(seen[NDVI])),
@@ -296,6 +296,12 @@ def _barest(mask: NDArray[np.bool_], inner: Float, marked: Marked) -> float:
     if np.count_nonzero(off_edge) < max(4, np.count_nonzero(mask) / 4):
         return float(np.median(inner))
     return float(np.median(surface.seen[NDVI][off_edge]))
+
+
+def _wet_share(mask: NDArray[np.bool_], flags: Flags) -> float:
+    """Give the share of water among the pixels that are of one kind: a rim is of none."""
+    rim = int(np.count_nonzero(flags.rim[mask]))
+    return float(np.count_nonzero(flags.wet[mask])) / max(int(mask.sum()) - rim, 1)
 
 
 def _inner(mask: NDArray[np.bool_], ndvi: Float, dry: NDArray[np.bool_]) -> NDArray[np.bool_]:

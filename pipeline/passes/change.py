@@ -200,7 +200,7 @@ class ChangeSweep:
         for p, days, region in zip(self.quarter.judged, self.quarter.days, offsets, strict=True):
             _, _, flags = self._marked(p, window, days, region, given)
             part = core.within(window)
-            marked = (flags.bare | flags.wet)[part] & inside
+            marked = flags.marked[part] & inside
             rows, cols = np.nonzero(marked)
             out.append(
                 Pixels(
