@@ -128,6 +128,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
                 attribute=partial(_place, where),
                 screen=partial(_screen, screener),
                 areas={c.id: c.polygon_wgs84 for c in corridors},
+                decision_days=options.screen.standing.history_days,
             )
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")

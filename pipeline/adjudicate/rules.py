@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Literal
 
 from pipeline.adjudicate.areas import AreaIndex, Spot
-from pipeline.model import Attribution, Case, Kind, Seen, Spoken
+from pipeline.model import DECIDED_BY_PEOPLE, Attribution, Case, Kind, Seen, Spoken
 
 Says = Literal["against", "for", "note"]
 
@@ -21,6 +21,7 @@ Says = Literal["against", "for", "note"]
 class Rule(StrEnum):
     """Codes of all rules, in the order in which their sentences stand."""
 
+    DECIDED_BY_PEOPLE = DECIDED_BY_PEOPLE
     BOUNDARY_OUTSIDE = "boundary-outside"
     BOUNDARY_INSIDE = "boundary-inside"
     BOUNDARY_UNCLEAR = "boundary-unclear"
