@@ -226,7 +226,7 @@ def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
     if record == before and content(after) == content(case):
         return case
     after = replace(after, people=replace(record, by=edit.by, on=edit.on))
-    if not after.decided:
+    if not after.decided or not (edit.status or edit.verdict):
         return after
     # As the next run would find it, so that it changes nothing.
     return with_decision(after, explained=after.produced)
