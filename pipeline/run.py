@@ -19,7 +19,7 @@ from pipeline import __version__
 from pipeline.adjudicate.areas import AreaIndex
 from pipeline.adjudicate.attribute import Attributor
 from pipeline.adjudicate.calibration import calibrated
-from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.adjudicate.rules import subject_of
 from pipeline.adjudicate.screen import Screener, chosen_for_audit
 from pipeline.adjudicate.visit import rank_visits
@@ -126,7 +126,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             context = replace(
                 _context(workflow, judged, searched, run_id),
                 attribute=partial(_place, where),
-                screen=partial(_screen, screener),
+                screen=partial(_screen, screener, options.fold),
                 areas={c.id: c.polygon_wgs84 for c in corridors},
                 decision_days=options.screen.standing.history_days,
             )
@@ -225,8 +225,8 @@ def _place(where: Attributor, case: Case) -> Attribution:
     return where(case.corridor_id, case.polygon, case.crs, first.date() if first else None)
 
 
-def _screen(rules: Screener, case: Case) -> Ruling:
-    return rules(subject_of(case))
+def _screen(rules: Screener, memory: FoldOptions, case: Case) -> Ruling:
+    return rules(subject_of(case, memory))
 
 
 def _marks(layers: Mapping[str, OfficeLayer]) -> dict[str, str]:

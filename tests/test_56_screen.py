@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import office
 
 from pipeline.adjudicate.areas import AreaIndex, Spot
-from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.adjudicate.rules import AGAINST, Rule, Subject, subject_of
 from pipeline.adjudicate.screen import Screener, ScreenOptions, chosen_for_audit
 from pipeline.model import (
@@ -276,12 +276,46 @@ def test_what_is_asked_about_a_case() -> None:
     )  # fmt: skip
     asked = subject_of(case)
     assert (asked.first, asked.last) == (date(2025, 3, 1), date(2025, 3, 4))
-    assert asked.residual_m == 4.0
+    assert asked.residual_m == 3.25
+    # One look that was badly registered hides no overrun, and many hide little of one.
+    for bad, residual in (((90.0, 2.5, 4.0), 4.0), ((90.0, 80.0, 4.0), 20.0)):
+        worse = [replace(k, seen=Seen.HIT, residual_m=r) for k, r in zip(looks, bad, strict=False)]
+        assert subject_of(replace(case, looks=tuple(worse))).residual_m == residual
     # A heap scores nearly as high, and a heap may be a building; a fill is told apart.
     assert asked.kinds == {Kind.CAI, Kind.DUI, Kind.JIAN}
     plain = replace(case, measures={})
     assert subject_of(plain).kinds == {Kind.CAI}
     assert subject_of(replace(plain, kind=Kind.JIAN)).kinds == {Kind.DUI, Kind.JIAN}
+
+
+def test_after_a_relapse_papers_are_asked_of_the_relapse() -> None:
+    case = sighted("hhhmmmmmhhh", date(2025, 6, 20))
+    asked = subject_of(case)
+    assert case.evidence.first_seen is not None
+    assert case.evidence.first_seen.date() == date(2025, 6, 20)
+    assert (asked.first, asked.last) == (date(2025, 6, 28), date(2025, 6, 30))
+    assert subject_of(case, FoldOptions(expire_misses=6)).first == date(2025, 6, 20)
+    assert subject_of(sighted("hhmmmhm?m?h", date(2025, 6, 20))).first == date(2025, 6, 20)
+    index = AreaIndex({"works": [works(to="2025-06-25", after="stays")]})
+    found = Screener(index)(asked)
+    assert (found.outcome, codes(found)) == ("kept", ["works-ended"])
+    assert "2025-06-28 才首次发现" in found.spoken[0].text
+    stood = sighted("hhhhhhhhhhh", date(2025, 6, 20))
+    assert Screener(index)(subject_of(stood)).rule == "works-rebased"
+
+
+def sighted(text: str, start: date) -> Case:
+    on = datetime(start.year, start.month, start.day, 3, tzinfo=UTC)
+    seen = {"h": Seen.HIT, "m": Seen.MISS, "?": Seen.UNKNOWN}
+    looks = tuple(
+        Look(on + timedelta(days=i), f"p{i}", "s2", 1.0, seen[c]) for i, c in enumerate(text)
+    )
+    return Case(
+        case_id="c", kind=Kind.JIAN, corridor_id="river", polygon=at(), crs=office.METRIC,
+        area_m2=3600.0, status=Status.SUSPECTED, evidence=fold(looks), looks=looks, score=0.5,
+        measures={}, scene_ids=(), detector="ground/1", revision=1, run_id="r", code_version="v",
+        config_hash="h",
+    )  # fmt: skip
 
 
 days_of = st.dates(date(2025, 1, 1), date(2025, 12, 31))

@@ -10,12 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from statistics import median
 from typing import Literal
 
 from pipeline.adjudicate.areas import AreaIndex, Spot
+from pipeline.adjudicate.evidence import FoldOptions, since
 from pipeline.model import DECIDED_BY_PEOPLE, Attribution, Case, Kind, Seen, Spoken
 
 Says = Literal["against", "for", "note"]
+
+
+MOST_RESIDUAL_M = 20.0
+"""Of registration that is put down to the place of a case [m]: two pixels, and no source."""
 
 
 class Rule(StrEnum):
@@ -75,7 +81,7 @@ class Subject:
     spot: Spot
     first: date | None  # UTC day of the first sighting since it (re)appeared
     last: date | None  # UTC day of the last one
-    residual_m: float  # registration residual of its worst sighting, 1 sigma
+    residual_m: float  # median registration residual of its sightings, 1 sigma
     place: Attribution
 
 
@@ -87,16 +93,17 @@ class Asked:
     areas: AreaIndex
 
 
-def subject_of(case: Case) -> Subject:
+def subject_of(case: Case, options: FoldOptions | None = None) -> Subject:
     """Give what is asked about a case; it was placed before."""
     evidence = case.evidence
+    first = since(case.looks, options) or evidence.first_seen
     hits = [k.residual_m for k in case.looks if k.seen is Seen.HIT and k.residual_m is not None]
     return Subject(
         kinds=plausible(case),
         spot=Spot.of(case.polygon, case.crs),
-        first=evidence.first_seen.date() if evidence.first_seen else None,
+        first=first.date() if first else None,
         last=evidence.last_seen.date() if evidence.last_seen else None,
-        residual_m=max(hits, default=0.0),
+        residual_m=min(median(hits), MOST_RESIDUAL_M) if hits else 0.0,
         place=case.attribution or Attribution(),
     )
 
