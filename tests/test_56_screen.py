@@ -205,16 +205,27 @@ def test_existing_works_explain_what_lies_over_or_along_them() -> None:
     aside = LayerArea(office.lonlat(at(12, 0, 15)), {"name": None})
     assert ask(at(2, 2, 15), existing=[doubtful, aside]).outcome == "kept"
     assert ask(at(2, 2, 15), existing=[house]).outcome == "suppressed"
+    # A village that is drawn whole explains no house in it, nor beside a house that is drawn.
+    village = LayerArea(office.lonlat(at(-1500, -1500, 3000)), {"name": "村"})
+    assert codes(ask(at(2, 2, 15), existing=[village])) == ["existing-beside"]
+    both = ask(at(2, 2, 15), existing=[village, house])
+    assert codes(both) == ["existing-work", "existing-beside"]
 
 
 def test_a_verdict_of_no_problem_explains_its_place_until_it_lapses() -> None:
     def judged(**fields: str) -> list[LayerArea]:
         return [LayerArea(office.lonlat(at()), {"id": "H1", **fields})]
 
-    fine = judged(verdict="不是问题·历史不碍洪", on="2025-02-01")
+    fine = judged(verdict="不是问题·历史不碍洪", on="2025-04-01")
     assert ask(history=fine).rule == "history-no-problem"
     assert codes(ask(at(0, 0, 120), history=fine)) == []
     assert codes(ask(at(0, 0, 60, 110), history=fine)) == ["history-lapsed"]
+    # It is of an area of this size, and of what stood there by then.
+    wide = [LayerArea(office.lonlat(at(-1500, -1500, 3000)), fine[0].fields)]
+    assert "其范围远大于现范围" in ask(history=wide).spoken[0].text
+    late = ask(history=judged(verdict="不是问题", on="2025-02-28"))
+    assert (late.outcome, codes(late)) == ("kept", ["history-lapsed"])
+    assert "之后才首次发现（2025-03-01）" in late.spoken[0].text
     assert codes(ask(history=judged(verdict="不是问题", on="2024-07-01"))) == ["history-lapsed"]
     assert codes(ask(history=judged(verdict="不是问题"))) == ["history-lapsed"]
     doubtful = [replace(fine[0], verified=False)]

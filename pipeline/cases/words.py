@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pipeline.cases.where import ZONE
 from pipeline.errors import ConfigurationError
-from pipeline.ledger.status import Reason, Verdict, codes
+from pipeline.ledger.status import Reason, Verdict, codes, verdict_of
 from pipeline.model import Kind
 
 E = TypeVar("E", bound=StrEnum)
@@ -129,14 +129,11 @@ def read_verdict(text: str | None) -> Verdict:
     ConfigurationError
         It is missing or not on the list.
     """
-    word = re.sub(r"[\s·・•∙‧⋅.\-—–_/]+", "·", plain(text) or "")
-    try:
-        return Verdict(word)
-    except ValueError as error:
+    found = verdict_of(text or "")
+    if found is None:
         known = " / ".join(v.value for v in Verdict)
-        raise ConfigurationError(
-            f"verdict '{text or ''}' is not known", f"Known: {known}"
-        ) from error
+        raise ConfigurationError(f"verdict '{text or ''}' is not known", f"Known: {known}")
+    return found
 
 
 def free_text(text: str | None, name: str) -> str | None:
