@@ -123,10 +123,11 @@ def run_workflow(request: RunRequest) -> ExitCode:
             options, areas = workflow.options.adjudicate, AreaIndex(areas_of(layers))
             where = Attributor({c.id: c for c in corridors}, areas, options.place)
             screener = Screener(areas, options.screen)
+            context = _context(workflow, judged, searched, run_id)
             context = replace(
-                _context(workflow, judged, searched, run_id),
+                context,
                 attribute=partial(_place, where),
-                screen=partial(_screen, screener, options.fold),
+                screen=partial(_screen, screener, options.fold, context.until),
                 areas={c.id: c.polygon_wgs84 for c in corridors},
                 decision_days=options.screen.standing.history_days,
             )
@@ -225,8 +226,10 @@ def _place(where: Attributor, case: Case) -> Attribution:
     return where(case.corridor_id, case.polygon, case.crs, first.date() if first else None)
 
 
-def _screen(rules: Screener, memory: FoldOptions, case: Case) -> Ruling:
-    return rules(subject_of(case, memory))
+def _screen(
+    rules: Screener, memory: FoldOptions, newest: Mapping[str, datetime], case: Case
+) -> Ruling:
+    return rules(subject_of(case, memory, newest.get(case.corridor_id)))
 
 
 def _marks(layers: Mapping[str, OfficeLayer]) -> dict[str, str]:

@@ -134,7 +134,7 @@ def test_what_reaches_beyond_is_an_overrun_and_stays() -> None:
     assert (found.outcome, codes(found)) == ("kept", ["permit-overrun"])
     # 200 m wide; the permit ends at 80, and 20 m of accuracy and 2 m of registration are taken off.
     assert found.overrun_m2 == pytest.approx((200 - 80 - 22) * 60, rel=0.02)
-    assert found.spoken[0].text.startswith("超出许可范围：许可「A1」之外约 5")
+    assert found.spoken[0].text.startswith("疑似超出许可范围：许可「A1」之外约 5")
     assert "位置误差 22 m" in found.spoken[0].text
     # It touches the permit only: that is beside it, and no overrun of it.
     aside = ask(at(75, 0, 200, 60), permits=[permit()])
@@ -255,6 +255,14 @@ def test_the_legal_boundary(answer: Any, verified: bool, zone: str | None, code:
     assert ask(place=replace(place, boundary_used="working", zone=None)) == Ruling()
 
 
+def test_a_ban_outside_the_boundary_contradicts_it() -> None:
+    place = Attribution(
+        in_management_area="no", boundary_used="legal", boundary_verified=True, no_mining="全年"
+    )
+    found = ask(place=place)
+    assert (found.outcome, codes(found)) == ("kept", ["boundary-contradicted"])
+
+
 def test_zones_and_bans_are_for_and_never_against() -> None:
     place = Attribution(zone="保护区", no_mining="一段（全年）")
     pit, house = ask(kind=Kind.CAI, place=place), ask(kind=Kind.JIAN, place=place)
@@ -313,6 +321,28 @@ def test_after_a_relapse_papers_are_asked_of_the_relapse() -> None:
     assert "2025-06-28 才首次发现" in found.spoken[0].text
     stood = sighted("hhhhhhhhhhh", date(2025, 6, 20))
     assert Screener(index)(subject_of(stood)).rule == "works-rebased"
+
+
+def test_a_paper_that_ended_unseen_says_so() -> None:
+    case = sighted("hhh???????", date(2025, 12, 20))
+    index = AreaIndex({"permits": [permit(to="2025-12-25")]})
+
+    def said(case: Case, newest: datetime | None) -> tuple[str | None, bool]:
+        found = Screener(index)(subject_of(case, None, newest))
+        return found.rule, "已到期，尚无新影像" in found.spoken[0].text
+
+    after, before = (datetime(2025, 12, d, 3, tzinfo=UTC) for d in (29, 25))
+    assert said(case, after) == ("permit-valid", True)
+    assert said(case, before) == ("permit-valid", False)
+    assert said(case, None) == ("permit-valid", False)
+    # Seen clearly without it since: there is a new picture.
+    assert said(sighted("hhh??????m", date(2025, 12, 20)), after) == ("permit-valid", False)
+    assert said(sighted("hhh??????h", date(2025, 12, 20)), after) == (None, False)
+
+
+def test_a_permit_drawn_as_a_point_says_no_extent() -> None:
+    point = ask(permits=[permit(Point(X + 30, Y + 30))])
+    assert (point.outcome, codes(point)) == ("kept", ["permit-no-extent"])
 
 
 def sighted(text: str, start: date) -> Case:

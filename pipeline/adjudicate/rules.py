@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from statistics import median
 from typing import Literal
@@ -40,6 +40,7 @@ class Rule(StrEnum):
     PERMIT_OTHER_KIND = "permit-other-kind"
     PERMIT_IN_BAN = "permit-in-ban"
     PERMIT_BESIDE = "permit-beside"
+    PERMIT_NO_EXTENT = "permit-no-extent"
     WORKS_VALID = "works-valid"
     WORKS_REBASED = "works-rebased"
     WORKS_OVERRUN = "works-overrun"
@@ -83,6 +84,8 @@ class Subject:
     last: date | None  # UTC day of the last one
     residual_m: float  # median registration residual of its sightings, 1 sigma
     place: Attribution
+    looked: date | None = None  # UTC day of the last look that could tell
+    newest: date | None = None  # UTC day of the newest pass over its corridor
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,16 @@ class Asked:
     areas: AreaIndex
 
 
-def subject_of(case: Case, options: FoldOptions | None = None) -> Subject:
-    """Give what is asked about a case; it was placed before."""
+def subject_of(
+    case: Case, options: FoldOptions | None = None, newest: datetime | None = None
+) -> Subject:
+    """Give what is asked about a case; it was placed before.
+
+    Parameters
+    ----------
+    newest : datetime, optional
+        UTC time of the newest pass over its corridor.
+    """
     evidence = case.evidence
     first = since(case.looks, options) or evidence.first_seen
     hits = [k.residual_m for k in case.looks if k.seen is Seen.HIT and k.residual_m is not None]
@@ -105,6 +116,8 @@ def subject_of(case: Case, options: FoldOptions | None = None) -> Subject:
         last=evidence.last_seen.date() if evidence.last_seen else None,
         residual_m=min(median(hits), MOST_RESIDUAL_M) if hits else 0.0,
         place=case.attribution or Attribution(),
+        looked=max((k.on.date() for k in case.looks if k.seen is not Seen.UNKNOWN), default=None),
+        newest=newest.date() if newest else None,
     )
 
 
