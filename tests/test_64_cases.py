@@ -402,3 +402,33 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str, data: bytes, said:
     path.unlink()
     with pytest.raises(ConfigurationError, match="does not exist"):
         read_table(path)
+
+
+def test_long_ids_of_other_systems_are_ids_and_rounded_ones_are_not(
+    state: Path, ids: list[str]
+) -> None:
+    where = (ids[0], "--state", state, "--by", "王工", "--external-id")
+    siluan("update", *where, "430203199001011234")
+    assert read(state)[ids[0]].external_id == "430203199001011234"
+    assert "a spreadsheet has rounded" in siluan("update", *where, "4.30203E+17", code=2)
+    issue(state, ids[0])
+    file = state.parent / "v.csv"
+    row = f"{ids[0]},3,问题,,王工,2025-03-05,430203199001011234.jpg"
+    file.write_text(f"{HEAD},photos\n{row}\n", encoding="utf-8")
+    siluan("verdict", file, "--state", state)
+    assert "photos=430203199001011234.jpg" in siluan("show", ids[0], "--state", state)
+
+
+def test_a_verdict_of_a_problem_leaves_it_on_account(state: Path, ids: list[str]) -> None:
+    issue(state, ids[0])
+    where = ("--state", state, "--by", "王工")
+    siluan("update", ids[0], *where, "--status", "verified", "--on-account")
+    file = state.parent / "v.csv"
+    file.write_text(f"{HEAD}\n{ids[0]},3,问题,,李工,2025-03-05\n", encoding="utf-8")
+    siluan("verdict", file, "--state", state)
+    people = read(state)[ids[0]].people
+    assert people is not None
+    assert (people.verdict, people.on_account) == ("问题", True)
+    file.write_text(f"{HEAD}\n{ids[1]},1,问题,,李工,2024-12-31\n", encoding="utf-8")
+    out = siluan("verdict", file, "--state", state, code=2)
+    assert "2024-12-31 lies before the first sighting (2025-01-01)" in out

@@ -223,3 +223,19 @@ def test_a_gis_may_put_its_styles_into_the_file(state: Path, ids: list[str]) -> 
             layer=layer, driver="GPKG", append=layer == "two",
         )  # fmt: skip
     assert "holds one, two, and none is called cases" in bring(state, "other.gpkg", 2)
+
+
+def test_an_export_into_a_file_is_refused(state: Path) -> None:
+    (state.parent / "out").write_text("x")
+    assert "out is a file. Name a folder" in export(state, code=2)
+
+
+@pytest.mark.parametrize("note", ["=1", "'=1", "''-x", "'quoted'"])
+def test_a_note_comes_back_as_it_was(state: Path, ids: list[str], note: str) -> None:
+    siluan("update", ids[0], "--state", state, "--by", "王工", "--note", note)
+    export(state)
+    assert "applied 0" in bring(state)
+    (row,) = [
+        r for r in read_table(state.parent / "out" / "cases.csv").rows if r["case_id"] == ids[0]
+    ]
+    assert row["note"] == note

@@ -182,7 +182,8 @@ def _over_unseen(paper: Paper, subject: Subject) -> bool:
 
 def _over(paper: Paper, beyond_m2: float, within_m: float) -> Spoken:
     word = "许可范围" if paper.layer == "permits" else "已批准工程范围"
-    text = f"疑似超出{word}：{paper.called}之外约 {beyond_m2:.0f} m²（已扣除位置误差 {within_m:.0f} m）"
+    where = f"{paper.called}之外约 {beyond_m2:.0f} m²"
+    text = f"疑似超出{word}：{where}（已扣除位置误差 {within_m:.0f} m）"
     return say(paper.rule("OVERRUN"), text, "for")
 
 

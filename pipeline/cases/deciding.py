@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cases.where import Report, command, outcome, refuse, today
-from pipeline.cases.words import free_text
+from pipeline.cases.words import free_text, read_id
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import Edit, change, open_ledger
 from pipeline.ledger.status import Reason
@@ -57,7 +57,7 @@ def decide(request: DecideRequest) -> Report:
             status=request.status,
             reason=request.reason,
             kind=request.kind,
-            external_id=free_text(request.external_id, "--external-id"),
+            external_id=read_id(request.external_id),
             record=record,
         )
         for case_id in dict.fromkeys(request.cases)

@@ -68,6 +68,8 @@ def export_cases(request: ExportRequest) -> Report:
         A file that is there holds edits that were not imported (each named), is open in another
         program, or is none of ours; then neither is written.
     """
+    if request.out.exists() and not request.out.is_dir():
+        raise ConfigurationError(f"{request.out} is a file", "Name a folder for the export")
     targets = [request.out / name for name in NAMES]
     with open_ledger(request.ledger, writing=False) as ledger:
         for path in targets:

@@ -128,13 +128,14 @@ def write_csv(columns: tuple[str, ...], rows: list[Mapping[str, Any]]) -> bytes:
 
 
 def _safe(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_DANGEROUS):
+    if isinstance(value, str) and value.lstrip("'").startswith(_DANGEROUS):
         return f"'{value}"
     return value
 
 
 def _unsafe(value: str) -> str:
-    return value[1:] if value[:1] == "'" and value[1:].startswith(_DANGEROUS) else value
+    guarded = value[:1] == "'" and value.lstrip("'").startswith(_DANGEROUS)
+    return value[1:] if guarded else value
 
 
 def _text(value: str | None) -> str | None:

@@ -136,6 +136,23 @@ def read_verdict(text: str | None) -> Verdict:
     return found
 
 
+def read_id(text: str | None) -> str | None:
+    """Read an id of another system; ids of case systems may be as long as an identity number.
+
+    Raises
+    ------
+    ConfigurationError
+        A spreadsheet made a number of it and dropped its last digits.
+    """
+    word = " ".join((text or "").split())
+    if re.fullmatch(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+", plain(word) or ""):
+        raise ConfigurationError(
+            f"external_id '{word}' is a number that a spreadsheet has rounded",
+            "Make the column text before the ids are entered, and enter it again",
+        )
+    return word or None
+
+
 def free_text(text: str | None, name: str) -> str | None:
     """Give free text on one line, unless it holds a telephone or identity number.
 
