@@ -7,21 +7,30 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely.geometry import box
 
 sys.path.insert(0, str(Path(__file__).parent))
 from test_60_ledger_rules import apply, candidate, context
 from test_63_people import after, one
 
+from pipeline.cases.strata import Stratum, set_aside, stratum_of
+from pipeline.grid import reproject
 from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.plan import Plan, unmatched
 from pipeline.ledger.status import Reason
-from pipeline.model import DECIDED_BY_PEOPLE, Candidate, Case, Kind, Status
+from pipeline.model import DECIDED_BY_PEOPLE, Candidate, Case, Grid, Kind, Ruling, Status
+from pipeline.passes.known import case_pixels
 from pipeline.publish import split_cases
+
+if TYPE_CHECKING:
+    from pipeline.passes.ground import Site
 
 DESK = (Status.REJECTED, Status.PERMITTED)
 ON = date(2025, 2, 1)
@@ -160,3 +169,24 @@ def test_law_a_candidate_is_on_a_list_or_explained(
     done = apply([case], [found], run="2")
     shown, suppressed = shelves(done.cases)
     assert shown or suppressed == [case.case_id]
+
+
+def test_what_layers_or_people_explain_is_set_aside_for_an_audit() -> None:
+    case = one()
+    assert not set_aside(case)
+    assert stratum_of(case, ()) is Stratum.SUSPECTED
+    explained = replace(case, ruling=Ruling("suppressed", "permit-valid"))
+    assert set_aside(explained)
+    assert stratum_of(explained, ()) is Stratum.SUPPRESSED
+    assert set_aside(decide(case))
+
+
+def test_a_case_is_looked_at_again_where_imagery_saw_it() -> None:
+    grid = Grid("EPSG:32649", Affine(10, 0, 0, 0, -10, 200), (20, 20))
+    site = cast("Site", SimpleNamespace(store=SimpleNamespace(grid=grid)))
+    case = one()
+    drawn = reproject(box(0, 0, 150, 150), case.crs, "EPSG:4326")
+    corrected = after(case, outline_wgs84=drawn)
+    assert corrected.area_m2 > 20000
+    rows, cols = case_pixels(site, corrected)
+    assert (len(rows), rows.min(), cols.max()) == (36, 14, 5)

@@ -12,7 +12,7 @@ from pipeline.cases.words import free_text, read_id
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import Edit, change, open_ledger
 from pipeline.ledger.status import Reason
-from pipeline.model import Kind, Status
+from pipeline.model import Case, Kind, Ruling, Status
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,17 @@ def decide(request: DecideRequest) -> Report:
         for case_id in dict.fromkeys(request.cases)
     ]
     with open_ledger(request.ledger) as ledger:
+        explained = [_explained(c) for c in ledger.cases(request.cases) if c.suppressed]
         done = change(ledger, edits, command(request.name, edits), partial=request.partial)
     refuse(done.refused, len(edits), "cases", partial=request.partial)
-    return outcome(done)
+    report = outcome(done)
+    if request.status is not Status.ISSUED:
+        return report
+    return Report((*explained, *report.lines), report.code)
+
+
+def _explained(case: Case) -> str:
+    """Say what a person who issues a case should know: that it was on no list, and why."""
+    ruling = case.ruling or Ruling()
+    why = next((s.text for s in ruling.spoken if s.code == ruling.rule), "")
+    return f"{case.case_id}: was {ruling.word}: {why}"

@@ -16,7 +16,7 @@ import numpy as np
 import shapely
 from pyogrio import raw
 
-from pipeline.cases.listing import Filter
+from pipeline.cases.listing import Filter, ruling_word
 from pipeline.cases.merging import READERS, Author, merge_row, pending, values_of
 from pipeline.cases.tables import LAYER, Row, Table, read_table, write_csv
 from pipeline.cases.verdicts import read_revision
@@ -35,7 +35,7 @@ EDITABLE = tuple(READERS)
 FOR_READING = (
     *("status_zh", "kind_zh", "evidence_zh", "proposal", "area_m2", "confidence_score"),
     *("corridor_id", "county_zh", "township_zh", "bank", "chainage_m", "lon", "lat"),
-    *("first_seen", "last_seen", "last_by", "notice"),
+    *("first_seen", "last_seen", "last_by", "ruling", "notice"),
 )
 COLUMNS = ("case_id", "revision", *EDITABLE, *FOR_READING)
 
@@ -135,6 +135,7 @@ def row_of(case: Case) -> dict[str, Any]:
         "first_seen": f"{seen.first_seen:%Y-%m-%d}" if seen.first_seen else None,
         "last_seen": f"{seen.last_seen:%Y-%m-%d}" if seen.last_seen else None,
         "last_by": case.people.by if case.people else None,
+        "ruling": ruling_word(case),
         "notice": NOTICE,
     }
 

@@ -94,8 +94,8 @@ def unmatched(
     """Give the cases that no candidate is: whoever wants to know must look at their places."""
     live = [c for c in sorted(known, key=lambda c: c.case_id) if _live(c, context)]
     found = _sort(sorted(candidates, key=candidate_key), live, context, options)
-    known = {*found.held, *found.explained, *found.parents.values()}
-    return tuple(case for case in live if case.case_id not in known)
+    taken = {*found.held, *found.explained, *found.parents.values()}
+    return tuple(case for case in live if case.case_id not in taken)
 
 
 def _live(case: Case, context: LedgerContext) -> bool:
