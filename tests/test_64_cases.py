@@ -472,3 +472,13 @@ def test_what_layers_explain_is_marked(state: Path, ids: list[str]) -> None:
     reject = ("--state", state, "--by", "王工", "--status", "rejected", "--reason", "crop")
     siluan("update", ids[2], *reject)
     assert "suppressed:decided-by-people" in siluan("list", "--state", state, "--suppressed")
+
+
+def test_options_take_the_chinese_words_too(state: Path, ids: list[str]) -> None:
+    issue(state, ids[0])
+    where = ("list", "--state", state)
+    assert "1 cases" in siluan(
+        *where, "--status", "已交办", "--kind", "乱堆", "--evidence", "suspected"
+    )
+    assert "0 cases" in siluan(*where, "--kind", "乱占")
+    assert "--status 交办了 is not known" in siluan(*where, "--status", "交办了", code=2)

@@ -114,11 +114,15 @@ def test_a_decision_knows_what_had_been_seen_when_it_was_made() -> None:
 
 @pytest.mark.parametrize("gap", [0, 10])
 @pytest.mark.parametrize("status", [*DESK, Status.CLOSED])
-def test_no_live_case_is_absorbed_by_what_people_laid_aside(status: Status, gap: int) -> None:
+@pytest.mark.parametrize("height", [60, 90])  # what the decision would explain alone, and not
+def test_no_live_case_is_absorbed_by_what_people_laid_aside(
+    status: Status, gap: int, height: int
+) -> None:
     found = [candidate(0, 0, 60, "hhh"), candidate(60 + gap, 0, 30, "hhh")]
     laid, live = sorted(apply([], found).cases, key=lambda c: c.polygon.bounds)
     laid = replace(laid, status=status) if status is Status.CLOSED else decide(laid, status)
-    over = candidate(0, 0, 90 + gap, "hhhhhh")
+    shape = box(0, 0, 90 + gap, height)
+    over = replace(candidate(0, 0, 60, "hhhhhh"), polygon=shape, area_m2=shape.area)
     done = apply([laid, live], [over], run="2")
     assert [c.merged_into for c in done.cases] == [None, None]
     assert live.case_id in shelves(done.cases)[0]
@@ -151,6 +155,17 @@ def test_a_case_that_lies_near_takes_nothing_from_a_decision() -> None:
     assert done[live.case_id].polygon.equals(live.polygon)
     assert done[laid.case_id].evidence.hits == 5
     assert [c.case_id for c in unmatched([laid, live], [shown], CONTEXT)] == [live.case_id]
+
+
+def test_a_piece_that_a_live_case_leaves_is_the_decided_one() -> None:
+    laid, live = sorted(
+        apply([], [candidate(0, 0, 40, "hhh"), candidate(10, 0, 200, "hhh")]).cases,
+        key=lambda c: c.area_m2,
+    )
+    found = [candidate(0, 0, 40, "hhhh"), candidate(10, 0, 200, "hhhh")]
+    done = {c.case_id: c for c in apply([decide(laid), live], found, run="2").cases}
+    assert set(done) == {laid.case_id, live.case_id}
+    assert [done[c.case_id].evidence.hits for c in (laid, live)] == [4, 4]
 
 
 @settings(max_examples=40, deadline=None)

@@ -163,9 +163,16 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def one_of(choices: type[E], value: str, option: str) -> E:
-    """Give the choice that a word names."""
-    try:
-        return choices(value)
-    except ValueError as error:
-        known = ", ".join(str(c) for c in choices)
-        raise ConfigurationError(f"{option} {value} is not known", f"Known: {known}") from error
+    """Give the choice that a code or its Chinese word names."""
+    from pipeline.publish.words import STATUS_ZH  # noqa: PLC0415 - keeps --help fast
+
+    for choice in choices:
+        names = [
+            choice.value,
+            getattr(choice, "zh", None),
+            *(z for s, z in STATUS_ZH.items() if s is choice),
+        ]
+        if value in names:
+            return choice
+    known = ", ".join(str(c) for c in choices)
+    raise ConfigurationError(f"{option} {value} is not known", f"Known: {known}")
