@@ -357,7 +357,7 @@ def _close(
     by = f" ({rules})" if rules else ""
     print(
         f"疑似 suspected: {len(shelves.cases)} · on watch: {len(shelves.watch)} · "
-        f"suppressed by layers: {len(shelves.suppressed)}{by} · in {folder}"
+        f"suppressed: {len(shelves.suppressed)}{by} · in {folder}"
     )
     if unreachable:
         return ExitCode.UNREACHABLE
