@@ -166,7 +166,8 @@ def _context(task: _Task, run_id: str) -> LedgerContext:
         until=task.until,
         areas={c.id: c.polygon_wgs84 for c in task.corridors},
         attribute=partial(place_case, where),
-        screen=partial(screen_case, Screener(areas, options.screen)),
+        screen=partial(screen_case, Screener(areas, options.screen), options.fold, task.until),
+        decision_days=options.screen.standing.history_days,
         spots=True,
     )
 

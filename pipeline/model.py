@@ -284,6 +284,10 @@ class Spoken:
     text: str  # for the reader, Chinese
 
 
+DECIDED_BY_PEOPLE = "decided-by-people"
+"""Code of the rule that people decided on a case and that it is still the same."""
+
+
 @dataclass(frozen=True)
 class Ruling:
     """What the office's layers say of a case; it moves no status and ends no evidence."""
@@ -582,6 +586,17 @@ class PeopleRecord:
     on_account: bool = False  # 挂账: known, historic, under supervision
     kind_fixed: bool = False  # the kind was corrected: imagery no longer changes it
     outline_fixed: bool = False  # the same of the outline
+    known_until: date | None = None  # UTC day of the last sighting that a decision knew of
+
+
+RESTORED = "已恢复"
+"""What imagery proposes where something is gone."""
+
+RELAPSE = "回弹"
+"""What imagery proposes where something came back."""
+
+_HELD = frozenset({Status.ISSUED, Status.VERIFIED, Status.RECTIFYING, Status.RELAPSED})
+_DECIDED = frozenset({Status.REJECTED, Status.PERMITTED, Status.WITHDRAWN})
 
 
 @dataclass(frozen=True)
@@ -637,13 +652,25 @@ class Case:
 
     @property
     def suppressed(self) -> bool:
-        """Whether the office's layers explain it; what people hold is never suppressed."""
-        return not self.issued and self.ruling is not None and self.ruling.outcome == "suppressed"
+        """Whether the office's layers, or what people decided, explain what is still seen."""
+        if self.ruling is None or self.ruling.outcome != "suppressed":
+            return False
+        return not self.issued or (self.decided and self.ruling.rule == DECIDED_BY_PEOPLE)
 
     @property
     def issued(self) -> bool:
-        """True once people hold it: imagery then adds evidence and never moves the status."""
+        """True once people moved it: imagery then adds evidence and never moves the status."""
         return self.status not in (Status.WATCH, Status.SUSPECTED)
+
+    @property
+    def held(self) -> bool:
+        """Whether people work on it."""
+        return self.status in _HELD
+
+    @property
+    def decided(self) -> bool:
+        """Whether people decided that nothing is to be done; that does not hold for ever."""
+        return self.status in _DECIDED
 
 
 @dataclass(frozen=True, slots=True)

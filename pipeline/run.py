@@ -19,7 +19,7 @@ from pipeline import __version__
 from pipeline.adjudicate.areas import AreaIndex
 from pipeline.adjudicate.attribute import Attributor
 from pipeline.adjudicate.calibration import Calibration, calibrated
-from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.adjudicate.rules import subject_of
 from pipeline.adjudicate.screen import Screener, chosen_for_audit
 from pipeline.adjudicate.visit import rank_visits
@@ -125,11 +125,13 @@ def run_workflow(request: RunRequest) -> ExitCode:
             options, areas = workflow.options.adjudicate, AreaIndex(areas_of(layers))
             where = Attributor({c.id: c for c in corridors}, areas, options.place)
             screener = Screener(areas, options.screen)
+            context = _context(workflow, judged, searched, run_id)
             context = replace(
-                _context(workflow, judged, searched, run_id),
+                context,
                 attribute=partial(place_case, where),
-                screen=partial(screen_case, screener),
+                screen=partial(screen_case, screener, options.fold, context.until),
                 areas={c.id: c.polygon_wgs84 for c in corridors},
+                decision_days=options.screen.standing.history_days,
             )
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")
@@ -227,9 +229,11 @@ def place_case(where: Attributor, case: Case) -> Attribution:
     return where(case.corridor_id, case.polygon, case.crs, first.date() if first else None)
 
 
-def screen_case(rules: Screener, case: Case) -> Ruling:
-    """Say what the office's layers say of a case."""
-    return rules(subject_of(case))
+def screen_case(
+    rules: Screener, memory: FoldOptions, newest: Mapping[str, datetime], case: Case
+) -> Ruling:
+    """Say what the office's layers say of a case; ``newest`` pass by corridor (UTC)."""
+    return rules(subject_of(case, memory, newest.get(case.corridor_id)))
 
 
 def layer_marks(layers: Mapping[str, OfficeLayer]) -> dict[str, str]:
@@ -358,7 +362,7 @@ def close_run(
     by = f" ({rules})" if rules else ""
     print(
         f"疑似 suspected: {len(shelves.cases)} · on watch: {len(shelves.watch)} · "
-        f"suppressed by layers: {len(shelves.suppressed)}{by} · in {folder}"
+        f"suppressed: {len(shelves.suppressed)}{by} · in {folder}"
     )
     if unreachable:
         return ExitCode.UNREACHABLE

@@ -212,10 +212,23 @@ def test_works_and_verdicts_and_who_answers_for_them(tmp_path: Path, config: Pat
     office.write_geojson(file, features)
     with pytest.raises(ConfigurationError, match=r"完工后 = '新建', which is neither 保留"):
         import_layer(request(file, "works", config))
-    judged = [office.feature(shapes[0], 问题编号="H1", 结论="不是问题", 认定日期="2024年3月1日")]
+    judged = [
+        office.feature(
+            shapes[0], 问题编号="H1", 结论=" 不是问题 - 历史不碍洪", 认定日期="2024年3月1日"
+        )
+    ]
     import_layer(request(office.write_geojson(file, judged), "history", config))
     (one,) = layer_of(config, "history").features
-    assert (one.fields["verdict"], one.fields["on"]) == ("不是问题", "2024-03-01")
+    assert (one.fields["verdict"], one.fields["on"]) == (
+        "不是问题·历史不碍洪",
+        "2024-03-01",
+    )
+    judged[0]["properties"]["结论"] = "没问题"
+    office.write_geojson(file, judged)
+    with pytest.raises(
+        ConfigurationError, match="结论 = '没问题', which is none of 不是问题 / 不是"
+    ):
+        import_layer(request(file, "history", config))
 
 
 def test_no_mining_periods(tmp_path: Path, config: Path) -> None:

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import office
 
 from pipeline.adjudicate.areas import AreaIndex, Spot
-from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.adjudicate.rules import AGAINST, Rule, Subject, subject_of
 from pipeline.adjudicate.screen import Screener, ScreenOptions, chosen_for_audit
 from pipeline.model import (
@@ -134,7 +134,7 @@ def test_what_reaches_beyond_is_an_overrun_and_stays() -> None:
     assert (found.outcome, codes(found)) == ("kept", ["permit-overrun"])
     # 200 m wide; the permit ends at 80, and 20 m of accuracy and 2 m of registration are taken off.
     assert found.overrun_m2 == pytest.approx((200 - 80 - 22) * 60, rel=0.02)
-    assert found.spoken[0].text.startswith("超出许可范围：许可「A1」之外约 5")
+    assert found.spoken[0].text.startswith("疑似超出许可范围：许可「A1」之外约 5")
     assert "位置误差 22 m" in found.spoken[0].text
     # It touches the permit only: that is beside it, and no overrun of it.
     aside = ask(at(75, 0, 200, 60), permits=[permit()])
@@ -205,16 +205,27 @@ def test_existing_works_explain_what_lies_over_or_along_them() -> None:
     aside = LayerArea(office.lonlat(at(12, 0, 15)), {"name": None})
     assert ask(at(2, 2, 15), existing=[doubtful, aside]).outcome == "kept"
     assert ask(at(2, 2, 15), existing=[house]).outcome == "suppressed"
+    # A village that is drawn whole explains no house in it, nor beside a house that is drawn.
+    village = LayerArea(office.lonlat(at(-1500, -1500, 3000)), {"name": "村"})
+    assert codes(ask(at(2, 2, 15), existing=[village])) == ["existing-beside"]
+    both = ask(at(2, 2, 15), existing=[village, house])
+    assert codes(both) == ["existing-work", "existing-beside"]
 
 
 def test_a_verdict_of_no_problem_explains_its_place_until_it_lapses() -> None:
     def judged(**fields: str) -> list[LayerArea]:
         return [LayerArea(office.lonlat(at()), {"id": "H1", **fields})]
 
-    fine = judged(verdict="不是问题·历史不碍洪", on="2025-02-01")
+    fine = judged(verdict="不是问题·历史不碍洪", on="2025-04-01")
     assert ask(history=fine).rule == "history-no-problem"
     assert codes(ask(at(0, 0, 120), history=fine)) == []
     assert codes(ask(at(0, 0, 60, 110), history=fine)) == ["history-lapsed"]
+    # It is of an area of this size, and of what stood there by then.
+    wide = [LayerArea(office.lonlat(at(-1500, -1500, 3000)), fine[0].fields)]
+    assert "其范围远大于现范围" in ask(history=wide).spoken[0].text
+    late = ask(history=judged(verdict="不是问题", on="2025-02-28"))
+    assert (late.outcome, codes(late)) == ("kept", ["history-lapsed"])
+    assert "之后才首次发现（2025-03-01）" in late.spoken[0].text
     assert codes(ask(history=judged(verdict="不是问题", on="2024-07-01"))) == ["history-lapsed"]
     assert codes(ask(history=judged(verdict="不是问题"))) == ["history-lapsed"]
     doubtful = [replace(fine[0], verified=False)]
@@ -242,6 +253,14 @@ def test_the_legal_boundary(answer: Any, verified: bool, zone: str | None, code:
     assert codes(found)[0] == code
     assert found.outcome == ("suppressed" if code == "boundary-outside" else "kept")
     assert ask(place=replace(place, boundary_used="working", zone=None)) == Ruling()
+
+
+def test_a_ban_outside_the_boundary_contradicts_it() -> None:
+    place = Attribution(
+        in_management_area="no", boundary_used="legal", boundary_verified=True, no_mining="全年"
+    )
+    found = ask(place=place)
+    assert (found.outcome, codes(found)) == ("kept", ["boundary-contradicted"])
 
 
 def test_zones_and_bans_are_for_and_never_against() -> None:
@@ -276,12 +295,68 @@ def test_what_is_asked_about_a_case() -> None:
     )  # fmt: skip
     asked = subject_of(case)
     assert (asked.first, asked.last) == (date(2025, 3, 1), date(2025, 3, 4))
-    assert asked.residual_m == 4.0
+    assert asked.residual_m == 3.25
+    # One look that was badly registered hides no overrun, and many hide little of one.
+    for bad, residual in (((90.0, 2.5, 4.0), 4.0), ((90.0, 80.0, 4.0), 20.0)):
+        worse = [replace(k, seen=Seen.HIT, residual_m=r) for k, r in zip(looks, bad, strict=False)]
+        assert subject_of(replace(case, looks=tuple(worse))).residual_m == residual
     # A heap scores nearly as high, and a heap may be a building; a fill is told apart.
     assert asked.kinds == {Kind.CAI, Kind.DUI, Kind.JIAN}
     plain = replace(case, measures={})
     assert subject_of(plain).kinds == {Kind.CAI}
     assert subject_of(replace(plain, kind=Kind.JIAN)).kinds == {Kind.DUI, Kind.JIAN}
+
+
+def test_after_a_relapse_papers_are_asked_of_the_relapse() -> None:
+    case = sighted("hhhmmmmmhhh", date(2025, 6, 20))
+    asked = subject_of(case)
+    assert case.evidence.first_seen is not None
+    assert case.evidence.first_seen.date() == date(2025, 6, 20)
+    assert (asked.first, asked.last) == (date(2025, 6, 28), date(2025, 6, 30))
+    assert subject_of(case, FoldOptions(expire_misses=6)).first == date(2025, 6, 20)
+    assert subject_of(sighted("hhmmmhm?m?h", date(2025, 6, 20))).first == date(2025, 6, 20)
+    index = AreaIndex({"works": [works(to="2025-06-25", after="stays")]})
+    found = Screener(index)(asked)
+    assert (found.outcome, codes(found)) == ("kept", ["works-ended"])
+    assert "2025-06-28 才首次发现" in found.spoken[0].text
+    stood = sighted("hhhhhhhhhhh", date(2025, 6, 20))
+    assert Screener(index)(subject_of(stood)).rule == "works-rebased"
+
+
+def test_a_paper_that_ended_unseen_says_so() -> None:
+    case = sighted("hhh???????", date(2025, 12, 20))
+    index = AreaIndex({"permits": [permit(to="2025-12-25")]})
+
+    def said(case: Case, newest: datetime | None) -> tuple[str | None, bool]:
+        found = Screener(index)(subject_of(case, None, newest))
+        return found.rule, "已到期，尚无新影像" in found.spoken[0].text
+
+    after, before = (datetime(2025, 12, d, 3, tzinfo=UTC) for d in (29, 25))
+    assert said(case, after) == ("permit-valid", True)
+    assert said(case, before) == ("permit-valid", False)
+    assert said(case, None) == ("permit-valid", False)
+    # Seen clearly without it since: there is a new picture.
+    assert said(sighted("hhh??????m", date(2025, 12, 20)), after) == ("permit-valid", False)
+    assert said(sighted("hhh??????h", date(2025, 12, 20)), after) == (None, False)
+
+
+def test_a_permit_drawn_as_a_point_says_no_extent() -> None:
+    point = ask(permits=[permit(Point(X + 30, Y + 30))])
+    assert (point.outcome, codes(point)) == ("kept", ["permit-no-extent"])
+
+
+def sighted(text: str, start: date) -> Case:
+    on = datetime(start.year, start.month, start.day, 3, tzinfo=UTC)
+    seen = {"h": Seen.HIT, "m": Seen.MISS, "?": Seen.UNKNOWN}
+    looks = tuple(
+        Look(on + timedelta(days=i), f"p{i}", "s2", 1.0, seen[c]) for i, c in enumerate(text)
+    )
+    return Case(
+        case_id="c", kind=Kind.JIAN, corridor_id="river", polygon=at(), crs=office.METRIC,
+        area_m2=3600.0, status=Status.SUSPECTED, evidence=fold(looks), looks=looks, score=0.5,
+        measures={}, scene_ids=(), detector="ground/1", revision=1, run_id="r", code_version="v",
+        config_hash="h",
+    )  # fmt: skip
 
 
 days_of = st.dates(date(2025, 1, 1), date(2025, 12, 31))

@@ -151,6 +151,7 @@ def test_imagery_never_moves_what_people_issued() -> None:
     for status in set(Status) - {Status.WATCH, Status.SUSPECTED}:
         issued = replace(case, status=status)
         done = apply([issued], [candidate(0, 0, 60, "hhhmmmm")], run="2")
+        assert len(done.cases) == 1
         assert done.cases[0].status is status
         assert done.cases[0].evidence.state is EvidenceState.SUSPECTED
         assert done.cases[0].proposal == "已恢复"

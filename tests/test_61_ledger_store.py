@@ -147,6 +147,30 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
         run(path)
 
 
+def test_a_ledger_of_the_version_before_is_read_and_becomes_ours_when_written(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    run(path)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("UPDATE meta SET value='1'")
+    before = path.read_bytes()
+    read(path)
+    assert path.read_bytes() == before
+    run(path)
+    with closing(sqlite3.connect(path)) as raw:
+        (found,) = raw.execute("SELECT value FROM meta WHERE key='schema_version'").fetchone()
+    assert found == "2"  # version 1 could not read rulings nor what people said
+
+
+def test_a_reader_makes_no_ledger_of_an_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.touch()
+    with pytest.raises(ConfigurationError, match="cannot be used as a ledger"):
+        read(path)
+    assert path.stat().st_size == 0
+
+
 def test_network_shares_are_refused() -> None:
     mounts = "dev / ext4 rw 0 0\nsrv:/x /mnt/share nfs4 rw 0 0\n//srv/y /mnt/a\\040b cifs rw 0 0\n"
     refuse_network_share(Path("/home/x/ledger.sqlite"), mounts)

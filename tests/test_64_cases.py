@@ -30,7 +30,17 @@ from pipeline.io.datum import wgs84_to_gcj02
 from pipeline.ledger import LedgerContext, apply, open_ledger
 from pipeline.ledger.lock import hold
 from pipeline.ledger.status import Reason, Verdict
-from pipeline.model import Candidate, Case, Kind, Look, Seen, Status
+from pipeline.model import (
+    Attribution,
+    Candidate,
+    Case,
+    Kind,
+    Look,
+    Ruling,
+    Seen,
+    Spoken,
+    Status,
+)
 from pipeline.publish.geojson import case_feature
 
 START, END = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 6, 30, tzinfo=UTC)
@@ -402,3 +412,73 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str, data: bytes, said:
     path.unlink()
     with pytest.raises(ConfigurationError, match="does not exist"):
         read_table(path)
+
+
+def test_long_ids_of_other_systems_are_ids_and_rounded_ones_are_not(
+    state: Path, ids: list[str]
+) -> None:
+    where = (ids[0], "--state", state, "--by", "王工", "--external-id")
+    siluan("update", *where, "430203199001011234")
+    assert read(state)[ids[0]].external_id == "430203199001011234"
+    assert "a spreadsheet has rounded" in siluan("update", *where, "4.30203E+17", code=2)
+    issue(state, ids[0])
+    file = state.parent / "v.csv"
+    row = f"{ids[0]},3,问题,,王工,2025-03-05,430203199001011234.jpg"
+    file.write_text(f"{HEAD},photos\n{row}\n", encoding="utf-8")
+    siluan("verdict", file, "--state", state)
+    assert "photos=430203199001011234.jpg" in siluan("show", ids[0], "--state", state)
+
+
+def test_a_verdict_of_a_problem_leaves_it_on_account(state: Path, ids: list[str]) -> None:
+    issue(state, ids[0])
+    where = ("--state", state, "--by", "王工")
+    siluan("update", ids[0], *where, "--status", "verified", "--on-account")
+    file = state.parent / "v.csv"
+    file.write_text(f"{HEAD}\n{ids[0]},3,问题,,李工,2025-03-05\n", encoding="utf-8")
+    siluan("verdict", file, "--state", state)
+    people = read(state)[ids[0]].people
+    assert people is not None
+    assert (people.verdict, people.on_account) == ("问题", True)
+    file.write_text(f"{HEAD}\n{ids[1]},1,问题,,李工,2024-12-31\n", encoding="utf-8")
+    out = siluan("verdict", file, "--state", state, code=2)
+    assert "2024-12-31 lies before the first sighting (2025-01-01)" in out
+
+
+def test_what_layers_explain_is_marked(state: Path, ids: list[str]) -> None:
+    said = Ruling("suppressed", "permit-valid", (Spoken("permit-valid", "against", "在许可内"),))
+    kept = Ruling()
+    screened = replace(
+        CONTEXT,
+        attribute=lambda _: Attribution(),
+        screen=lambda c: said if c.case_id == ids[0] else kept,
+    )
+    with open_ledger(state / "ledger.sqlite") as ledger:
+        apply(ledger, [candidate(i) for i in range(4)], screened)
+    lines = siluan("list", "--state", state).splitlines()
+    assert [i for i in lines if "suppressed:permit-valid" in i] == [
+        i for i in lines if i.startswith(ids[0])
+    ]
+    assert "1 cases" in siluan("list", "--state", state, "--suppressed")
+    assert "suppressed:permit-valid" in siluan("show", ids[0], "--state", state)
+    out = state.parent / "out"
+    siluan("export", "--state", state, "--out", out, "--suppressed")
+    (row,) = read_table(out / "cases.csv").rows
+    assert (row["case_id"], row["ruling"]) == (ids[0], "suppressed:permit-valid")
+    told = siluan("issue", ids[0], ids[1], "--state", state, "--by", "王工")
+    assert f"{ids[0]}: was suppressed:permit-valid: 在许可内" in told
+    assert told.count(": was ") == 1
+    assert "0 cases" in siluan("list", "--state", state, "--suppressed")
+    # Decided on, it is explained by the decision.
+    reject = ("--state", state, "--by", "王工", "--status", "rejected", "--reason", "crop")
+    siluan("update", ids[2], *reject)
+    assert "suppressed:decided-by-people" in siluan("list", "--state", state, "--suppressed")
+
+
+def test_options_take_the_chinese_words_too(state: Path, ids: list[str]) -> None:
+    issue(state, ids[0])
+    where = ("list", "--state", state)
+    assert "1 cases" in siluan(
+        *where, "--status", "已交办", "--kind", "乱堆", "--evidence", "suspected"
+    )
+    assert "0 cases" in siluan(*where, "--kind", "乱占")
+    assert "--status 交办了 is not known" in siluan(*where, "--status", "交办了", code=2)

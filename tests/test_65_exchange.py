@@ -176,3 +176,66 @@ def test_what_cannot_be_applied_is_named(state: Path, ids: list[str]) -> None:
         assert said in out
         assert "line " in out
     assert (state / "ledger.sqlite").read_bytes() == before
+
+
+def test_what_import_does_not_read_is_named_and_never_written_over(
+    state: Path, ids: list[str]
+) -> None:
+    export(state)
+    # A spreadsheet writes numbers and days its own way; that is no edit.
+    fresh = read_table(state.parent / "out" / "cases.csv").rows[0]
+    area, seen = str(float(fresh["area_m2"] or "")), (fresh["first_seen"] or "").replace("-", "/")
+    edit_csv(state, ids[0], area_m2=area, first_seen=seen)
+    assert "not read" not in bring(state)
+    export(state)
+    edit_csv(state, ids[0], county_zh="渌口区", area_m2="17")
+    out = bring(state)
+    assert f": {ids[0]}: area_m2, county_zh" in out
+    assert out.startswith("not read: line ")
+    edited = (state.parent / "out" / "cases.csv").read_bytes()
+    assert "cases.csv holds what import does not read: line " in export(state, code=2)
+    assert (state.parent / "out" / "cases.csv").read_bytes() == edited
+    (state.parent / "out" / "cases.csv").unlink()
+    export(state)
+    path = state.parent / "out" / "cases.csv"
+    head, *rows = path.read_text(encoding="utf-8-sig").splitlines()
+    path.write_text("\n".join([f"{head},处理意见", *(f"{r}," for r in rows)]), encoding="utf-8")
+    assert "not read" not in bring(state)  # nobody wrote anything into it
+    path.write_text("\n".join([f"{head},处理意见", *(f"{r},拆" for r in rows)]), encoding="utf-8")
+    assert "not read: the column 处理意见" in bring(state)
+    assert "the column 处理意见" in export(state, code=2)
+
+
+def test_a_gis_may_put_its_styles_into_the_file(state: Path, ids: list[str]) -> None:
+    export(state)
+    path = state.parent / "out" / "cases.gpkg"
+    style = [np.array(["x"], dtype=object)]
+    raw.write(
+        path, None, style, np.array(["styleName"], dtype=object), geometry_type=None,
+        layer="layer_styles", driver="GPKG", append=True,
+    )  # fmt: skip
+    assert "applied 0" in bring(state, "cases.gpkg")
+    export(state)
+    names = np.array(["case_id"], dtype=object)
+    for layer in ("one", "two"):
+        raw.write(
+            state.parent / "out" / "other.gpkg", None, style, names, geometry_type=None,
+            layer=layer, driver="GPKG", append=layer == "two",
+        )  # fmt: skip
+    assert "holds one, two, and none is called cases" in bring(state, "other.gpkg", 2)
+
+
+def test_an_export_into_a_file_is_refused(state: Path) -> None:
+    (state.parent / "out").write_text("x")
+    assert "out is a file. Name a folder" in export(state, code=2)
+
+
+@pytest.mark.parametrize("note", ["=1", "'=1", "''-x", "'quoted'"])
+def test_a_note_comes_back_as_it_was(state: Path, ids: list[str], note: str) -> None:
+    siluan("update", ids[0], "--state", state, "--by", "王工", "--note", note)
+    export(state)
+    assert "applied 0" in bring(state)
+    (row,) = [
+        r for r in read_table(state.parent / "out" / "cases.csv").rows if r["case_id"] == ids[0]
+    ]
+    assert row["note"] == note

@@ -67,7 +67,7 @@ def test_a_permit_hides_a_case_while_it_is_valid(
 
     permit(tmp_path, case["geometry"], "2025-12-31")
     assert run_workflow(run) == ExitCode.DONE
-    assert "suppressed by layers: 1 (permit-valid 1)" in capsys.readouterr().out
+    assert "suppressed: 1 (permit-valid 1)" in capsys.readouterr().out
     for name in ("cases.geojson", "watch.geojson"):
         assert tiny.features(tmp_path, name) == []
     (hidden,) = tiny.features(tmp_path, "suppressed.geojson")

@@ -17,7 +17,7 @@ import shapely
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.adjudicate.papers import Paper, papers_near
-from pipeline.adjudicate.rules import Asked, Rule, in_order, say
+from pipeline.adjudicate.rules import Asked, Rule, Subject, in_order, say
 from pipeline.model import Kind, PermitRef, Spoken
 
 _DIGGING = (Kind.CAI, Kind.DUI)
@@ -97,7 +97,7 @@ def authorised(asked: Asked, options: AuthorisedOptions) -> Authorised:
     over = round(max(h.beyond_m2 for h in held), 1)
     best = max(told, key=lambda p: (p.valid(last, first), p.share, p.key))
     if over < options.overrun_m2 and all(h.inside >= options.held_share for h in held):
-        spoken.append(_explains(best, last))
+        spoken.append(_explains(best, asked.subject, last))
         return Authorised(in_order(spoken), best.ref)
     if over >= options.overrun_m2 and all(h.inside >= options.beside_share for h in held):
         spoken.append(_over(best, over, tolerance(asked, options)))
@@ -115,7 +115,7 @@ def _not_counting(paper: Paper, asked: Asked, options: AuthorisedOptions) -> Spo
     """Say why a paper explains nothing, or None."""
     no = "，不作排除依据"
     if paper.ground is None:
-        return say(Rule.WORKS_NO_EXTENT, f"{paper.called}只有点位、没有范围{no}")
+        return say(paper.rule("NO_EXTENT"), f"{paper.called}只有点位、没有范围{no}")
     if not paper.area.trusted:
         return say(Rule.UNVERIFIED, f"{paper.called}的位置未经核验{no}")
     if paper.start is None or paper.end is None:
@@ -161,17 +161,29 @@ def _held(papers: Sequence[Paper], asked: Asked, options: AuthorisedOptions) -> 
     return _Held(outline.intersection(union).area / outline.area, float(beyond.area))
 
 
-def _explains(paper: Paper, last: date) -> Spoken:
+def _explains(paper: Paper, subject: Subject, last: date) -> Spoken:
     when = f"{paper.start} 至 {paper.end}"
     if paper.end is not None and last > paper.end:
         text = f"{paper.called}（{when}）施工期内出现，登记为工程成果保留，已重新建立基准"
         return say(Rule.WORKS_REBASED, text)
-    return say(paper.rule("VALID"), f"在{paper.called}范围内，且在有效期（{when}）内")
+    text = f"在{paper.called}范围内，且在有效期（{when}）内"
+    if _over_unseen(paper, subject):
+        text += f"；该{'许可' if paper.layer == 'permits' else '工程'}已到期，尚无新影像"
+    return say(paper.rule("VALID"), text)
+
+
+def _over_unseen(paper: Paper, subject: Subject) -> bool:
+    """Tell whether a paper ended, and nobody could see the place since."""
+    end, looked, newest = paper.end, subject.looked, subject.newest
+    if end is None or looked is None or newest is None:
+        return False
+    return looked <= end < newest
 
 
 def _over(paper: Paper, beyond_m2: float, within_m: float) -> Spoken:
     word = "许可范围" if paper.layer == "permits" else "已批准工程范围"
-    text = f"超出{word}：{paper.called}之外约 {beyond_m2:.0f} m²（已扣除位置误差 {within_m:.0f} m）"
+    where = f"{paper.called}之外约 {beyond_m2:.0f} m²"
+    text = f"疑似超出{word}：{where}（已扣除位置误差 {within_m:.0f} m）"
     return say(paper.rule("OVERRUN"), text, "for")
 
 

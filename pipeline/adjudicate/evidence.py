@@ -147,6 +147,24 @@ def lasting(
     return out
 
 
+def since(looks: Iterable[Look], options: FoldOptions | None = None) -> datetime | None:
+    """Give the first sighting (UTC) since the object last stood there anew; None if never seen.
+
+    It stands there anew with the first hit after the last run of ``expire_misses`` clear misses.
+    The evidence keeps the first sighting of all through a relapse; papers are asked about this one.
+    """
+    least = (options or FoldOptions()).expire_misses
+    begin: datetime | None = None
+    missed = 0
+    for look in one_per_pass(looks):
+        if look.seen is Seen.HIT:
+            begin = look.on if begin is None or missed >= least else begin
+            missed = 0
+        elif look.seen is Seen.MISS:
+            missed += 1
+    return begin
+
+
 def doubtful(looks: Iterable[Look]) -> list[Look]:
     """Let no hit be certain: only all dates together show what explains the object."""
     return [replace(k, certain=k.certain and k.seen is not Seen.HIT) for k in looks]

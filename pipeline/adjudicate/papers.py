@@ -45,7 +45,7 @@ class Paper:
         return PermitRef(self.name, start, end, self.layer)
 
     def rule(self, what: str) -> Rule:
-        """Give the rule of its layer: VALID, OVERRUN, ENDED, NOT_YET, UNDATED, BESIDE."""
+        """Give the rule of its layer that ends with a word, such as VALID or ENDED."""
         return Rule[f"{'PERMIT' if self.layer == 'permits' else 'WORKS'}_{what}"]
 
     def valid(self, on: date, first: date) -> bool:

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
+from statistics import median
 from typing import Literal
 
 from pipeline.adjudicate.areas import AreaIndex, Spot
-from pipeline.model import Attribution, Case, Kind, Seen, Spoken
+from pipeline.adjudicate.evidence import FoldOptions, since
+from pipeline.model import DECIDED_BY_PEOPLE, Attribution, Case, Kind, Seen, Spoken
 
 Says = Literal["against", "for", "note"]
+
+
+MOST_RESIDUAL_M = 20.0
+"""Of registration that is put down to the place of a case [m]: two pixels, and no source."""
 
 
 class Rule(StrEnum):
     """Codes of all rules, in the order in which their sentences stand."""
 
+    DECIDED_BY_PEOPLE = DECIDED_BY_PEOPLE
     BOUNDARY_OUTSIDE = "boundary-outside"
     BOUNDARY_INSIDE = "boundary-inside"
     BOUNDARY_UNCLEAR = "boundary-unclear"
@@ -33,6 +40,7 @@ class Rule(StrEnum):
     PERMIT_OTHER_KIND = "permit-other-kind"
     PERMIT_IN_BAN = "permit-in-ban"
     PERMIT_BESIDE = "permit-beside"
+    PERMIT_NO_EXTENT = "permit-no-extent"
     WORKS_VALID = "works-valid"
     WORKS_REBASED = "works-rebased"
     WORKS_OVERRUN = "works-overrun"
@@ -74,8 +82,10 @@ class Subject:
     spot: Spot
     first: date | None  # UTC day of the first sighting since it (re)appeared
     last: date | None  # UTC day of the last one
-    residual_m: float  # registration residual of its worst sighting, 1 sigma
+    residual_m: float  # median registration residual of its sightings, 1 sigma
     place: Attribution
+    looked: date | None = None  # UTC day of the last look that could tell
+    newest: date | None = None  # UTC day of the newest pass over its corridor
 
 
 @dataclass(frozen=True)
@@ -86,17 +96,28 @@ class Asked:
     areas: AreaIndex
 
 
-def subject_of(case: Case) -> Subject:
-    """Give what is asked about a case; it was placed before."""
+def subject_of(
+    case: Case, options: FoldOptions | None = None, newest: datetime | None = None
+) -> Subject:
+    """Give what is asked about a case; it was placed before.
+
+    Parameters
+    ----------
+    newest : datetime, optional
+        UTC time of the newest pass over its corridor.
+    """
     evidence = case.evidence
+    first = since(case.looks, options) or evidence.first_seen
     hits = [k.residual_m for k in case.looks if k.seen is Seen.HIT and k.residual_m is not None]
     return Subject(
         kinds=plausible(case),
         spot=Spot.of(case.polygon, case.crs),
-        first=evidence.first_seen.date() if evidence.first_seen else None,
+        first=first.date() if first else None,
         last=evidence.last_seen.date() if evidence.last_seen else None,
-        residual_m=max(hits, default=0.0),
+        residual_m=min(median(hits), MOST_RESIDUAL_M) if hits else 0.0,
         place=case.attribution or Attribution(),
+        looked=max((k.on.date() for k in case.looks if k.seen is not Seen.UNKNOWN), default=None),
+        newest=newest.date() if newest else None,
     )
 
 

@@ -47,7 +47,7 @@ class StandingOptions(BaseModel):
 def existing(asked: Asked, options: StandingOptions) -> list[Spoken]:
     """Ask whether an outline lies over or along works that exist."""
     near = _near(asked, "existing", options)
-    known = [n for n in near if n.area.trusted]
+    known = [n for n in near if n.area.trusted and _of_a_size(asked, n, options)]
     explained = (
         asked.subject.kinds <= set(options.kinds)  # what may be a pit is none of them
         and _share(asked, [n.shape for n in known]) >= options.over_share
@@ -59,7 +59,7 @@ def existing(asked: Asked, options: StandingOptions) -> list[Spoken]:
         name = area.fields.get("name") or "未命名"
         if not area.trusted:
             out.append(say(Rule.UNVERIFIED, f"既有建筑物「{name}」的位置未经核验，不作排除依据"))
-        elif explained and one.shape.intersects(asked.subject.spot.outline):
+        elif explained and one in known and one.shape.intersects(asked.subject.spot.outline):
             out.append(say(Rule.EXISTING_WORK, f"与既有建筑物「{name}」重合或沿其分布"))
         else:
             out.append(say(Rule.EXISTING_BESIDE, f"紧邻既有建筑物「{name}」"))
@@ -67,8 +67,11 @@ def existing(asked: Asked, options: StandingOptions) -> list[Spoken]:
 
 
 def history(asked: Asked, options: StandingOptions) -> list[Spoken]:
-    """Ask what was said of this place before; a verdict of no problem lapses."""
-    last = asked.subject.last
+    """Ask what was said of this place before; a verdict of no problem lapses.
+
+    It is of what stood there, so it says nothing of what came after it.
+    """
+    first, last = asked.subject.first, asked.subject.last
     out: list[Spoken] = []
     for one in _near(asked, "history", options):
         area = one.area
@@ -84,6 +87,12 @@ def history(asked: Asked, options: StandingOptions) -> list[Spoken]:
             out.append(say(Rule.UNVERIFIED, f"{called}的位置未经核验，不作排除依据"))
         elif on is None or last is None or last > on + timedelta(days=options.history_days):
             text = f"{called}曾认定为{verdict}（{on or '日期不详'}），已超过有效期，不作排除依据"
+            out.append(say(Rule.HISTORY_LAPSED, text))
+        elif first is None or first > on:
+            text = f"{called}认定为{verdict}（{on}）之后才首次发现（{first}），不作排除依据"
+            out.append(say(Rule.HISTORY_LAPSED, text))
+        elif _back(asked, one.shape) < options.over_share:
+            text = f"{called}曾认定为{verdict}（{on}），其范围远大于现范围，不作排除依据"
             out.append(say(Rule.HISTORY_LAPSED, text))
         elif share >= options.share and _share(asked, [one.shape]) >= options.over_share:
             text = f"{called}已于 {on} 认定为{verdict}，位置和范围一致"
@@ -101,6 +110,7 @@ class _Near:
     area: LayerArea
     shape: BaseGeometry  # metric; a line or a point has the width of a work
     grown: BaseGeometry  # what it may take up within the accuracy
+    areal: bool  # drawn as an area: its size says something
 
 
 def _near(asked: Asked, kind: str, options: StandingOptions) -> list[_Near]:
@@ -109,12 +119,29 @@ def _near(asked: Asked, kind: str, options: StandingOptions) -> list[_Near]:
     out: list[_Near] = []
     for area in asked.areas.near(kind, spot, within + options.half_width_m):
         shape = asked.areas.metric(area, spot)
-        if int(shapely.get_dimensions(shape)) < 2:
+        areal = int(shapely.get_dimensions(shape)) == 2
+        if not areal:
             shape = shape.buffer(options.half_width_m)
         grown = shape.buffer(within)
         if grown.intersects(spot.outline):
-            out.append(_Near(area, shape, grown))
+            out.append(_Near(area, shape, grown, areal))
     return out
+
+
+def _of_a_size(asked: Asked, one: _Near, options: StandingOptions) -> bool:
+    """Tell whether a work that is drawn as an area is no larger than a case can show.
+
+    An area that holds a village says of no house in it that it stood there. Of a line a case shows
+    a piece.
+    """
+    within = options.accuracy_m + asked.subject.residual_m
+    shown = asked.subject.spot.outline.buffer(within).intersection(one.shape).area
+    return not one.areal or shown >= options.over_share * one.shape.area
+
+
+def _back(asked: Asked, ground: BaseGeometry) -> float:
+    """Give the share of an area that an outline takes up."""
+    return float(asked.subject.spot.outline.intersection(ground).area / ground.area)
 
 
 def _share(asked: Asked, grounds: list[BaseGeometry]) -> float:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cases.where import Report, command, outcome, refuse, today
-from pipeline.cases.words import free_text
+from pipeline.cases.words import free_text, read_id
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import Edit, change, open_ledger
 from pipeline.ledger.status import Reason
-from pipeline.model import Kind, Status
+from pipeline.model import Case, Kind, Ruling, Status
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,23 @@ def decide(request: DecideRequest) -> Report:
             status=request.status,
             reason=request.reason,
             kind=request.kind,
-            external_id=free_text(request.external_id, "--external-id"),
+            external_id=read_id(request.external_id),
             record=record,
         )
         for case_id in dict.fromkeys(request.cases)
     ]
     with open_ledger(request.ledger) as ledger:
+        explained = [_explained(c) for c in ledger.cases(request.cases) if c.suppressed]
         done = change(ledger, edits, command(request.name, edits), partial=request.partial)
     refuse(done.refused, len(edits), "cases", partial=request.partial)
-    return outcome(done)
+    report = outcome(done)
+    if request.status is not Status.ISSUED:
+        return report
+    return Report((*explained, *report.lines), report.code)
+
+
+def _explained(case: Case) -> str:
+    """Say what a person who issues a case should know: that it was on no list, and why."""
+    ruling = case.ruling or Ruling()
+    why = next((s.text for s in ruling.spoken if s.code == ruling.rule), "")
+    return f"{case.case_id}: was {ruling.word}: {why}"

@@ -6,6 +6,7 @@ An export never writes over edits that were not imported: a file that is there i
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,12 @@ import numpy as np
 import shapely
 from pyogrio import raw
 
-from pipeline.cases.listing import Filter
+from pipeline.cases.listing import Filter, ruling_word
 from pipeline.cases.merging import READERS, Author, merge_row, pending, values_of
-from pipeline.cases.tables import Row, Table, read_table, write_csv
+from pipeline.cases.tables import LAYER, Row, Table, read_table, write_csv
 from pipeline.cases.verdicts import read_revision
 from pipeline.cases.where import Report, command, outcome, refuse, today
-from pipeline.cases.words import free_text
+from pipeline.cases.words import free_text, read_day
 from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_bytes
 from pipeline.io.vector import as_column
@@ -34,7 +35,7 @@ EDITABLE = tuple(READERS)
 FOR_READING = (
     *("status_zh", "kind_zh", "evidence_zh", "proposal", "area_m2", "confidence_score"),
     *("corridor_id", "county_zh", "township_zh", "bank", "chainage_m", "lon", "lat"),
-    *("first_seen", "last_seen", "last_by", "notice"),
+    *("first_seen", "last_seen", "last_by", "ruling", "notice"),
 )
 COLUMNS = ("case_id", "revision", *EDITABLE, *FOR_READING)
 
@@ -67,6 +68,8 @@ def export_cases(request: ExportRequest) -> Report:
         A file that is there holds edits that were not imported (each named), is open in another
         program, or is none of ours; then neither is written.
     """
+    if request.out.exists() and not request.out.is_dir():
+        raise ConfigurationError(f"{request.out} is a file", "Name a folder for the export")
     targets = [request.out / name for name in NAMES]
     with open_ledger(request.ledger, writing=False) as ledger:
         for path in targets:
@@ -82,6 +85,8 @@ def export_cases(request: ExportRequest) -> Report:
 def import_cases(request: ImportRequest) -> Report:
     """Bring the edits of an exported table back; all, or with ``partial`` those without conflict.
 
+    What it holds beside the columns for writing is named and not kept.
+
     Raises
     ------
     ConfigurationError
@@ -96,11 +101,13 @@ def import_cases(request: ImportRequest) -> Report:
     table = read_table(request.file)
     table.require("case_id", "revision", "status")
     with open_ledger(request.ledger) as ledger:
+        lost = [f"not read: {what}" for what in _unread(table, ledger)]
         edits, bad = _edits(table, ledger, Author(by, today()))
         said = command("import", edits)
         done = change(ledger, edits, said, partial=request.partial, bad=bad)
     refuse(done.refused, len(table.rows), "rows", partial=request.partial)
-    return outcome(done)
+    report = outcome(done)
+    return Report((*lost, *report.lines), report.code)
 
 
 def row_of(case: Case) -> dict[str, Any]:
@@ -128,6 +135,7 @@ def row_of(case: Case) -> dict[str, Any]:
         "first_seen": f"{seen.first_seen:%Y-%m-%d}" if seen.first_seen else None,
         "last_seen": f"{seen.last_seen:%Y-%m-%d}" if seen.last_seen else None,
         "last_by": case.people.by if case.people else None,
+        "ruling": ruling_word(case),
         "notice": NOTICE,
     }
 
@@ -150,7 +158,7 @@ def _gpkg(cases: Sequence[Case], rows: Sequence[Mapping[str, Any]]) -> bytes:
         geometry_type="MultiPolygon",
         promote_to_multi=True,
         crs="EPSG:4326",
-        layer="cases",
+        layer=LAYER,
         driver="GPKG",
     )
     return buffer.getvalue()
@@ -166,6 +174,12 @@ def _spare(path: Path, ledger: LedgerStore) -> None:
         )
     table = read_table(path)
     table.require("case_id", "revision", "status")
+    unread = _unread(table, ledger)
+    if unread:
+        raise ConfigurationError(
+            f"{path} holds what import does not read: {'; '.join(unread)}",
+            "Put it into note and import that, or export to another folder",
+        )
     news: list[str] = []
     for row, then, now in _versions(table, ledger):
         if isinstance(then, Refusal) or now is None:
@@ -183,6 +197,40 @@ def _spare(path: Path, ledger: LedgerStore) -> None:
             f"{path} holds edits that were not imported: {'; '.join(news)}",
             "Run siluan cases import on it first, or export to another folder",
         )
+
+
+def _unread(table: Table, ledger: LedgerStore) -> list[str]:
+    """Name what import does not read of a table: further columns, and edited reading ones."""
+    more = [
+        f"the column {name}"
+        for name in table.unread(*COLUMNS)
+        if any(row[name] is not None for row in table.rows)
+    ]
+    for row, then, now in _versions(table, ledger):
+        if isinstance(then, Refusal) or now is None:
+            continue
+        stood = row_of(then)
+        names = [
+            name for name in FOR_READING if name in row.values and not _same(row[name], stood[name])
+        ]
+        more += [f"{row.where}: {now.case_id}: {', '.join(names)}"] if names else []
+    return more
+
+
+def _same(wrote: str | None, stood: str | None) -> bool:
+    """Tell whether a value is what was exported; a spreadsheet writes numbers and days its way."""
+    if (wrote or "").strip() == (stood or "").strip():
+        return True
+    if wrote is None or stood is None:
+        return False
+    try:
+        return math.isclose(float(wrote), float(stood), rel_tol=1e-6)
+    except ValueError:
+        pass
+    try:
+        return read_day(wrote) == read_day(stood)
+    except ConfigurationError:
+        return False
 
 
 def _edits(table: Table, ledger: LedgerStore, author: Author) -> tuple[list[Edit], list[Refusal]]:

@@ -27,6 +27,7 @@ class Filter:
     states: Sequence[EvidenceState] = ()
     counties: Sequence[str] = ()  # code or name
     merged: bool = False  # those that became part of another as well
+    suppressed: bool = False  # only those that layers or a decision explain
 
     def takes(self, case: Case) -> bool:
         """Tell whether a case is meant."""
@@ -34,6 +35,7 @@ class Filter:
         county = (place.county_code, place.county_zh) if place else (None, None)
         return (
             (self.merged or case.merged_into is None)
+            and (not self.suppressed or case.suppressed)
             and (not self.corridors or case.corridor_id in self.corridors)
             and (not self.kinds or case.kind in self.kinds)
             and (not self.statuses or case.status in self.statuses)
@@ -50,7 +52,18 @@ def read_cases(ledger: Path, wanted: Filter) -> list[Case]:
 
 def list_lines(cases: Sequence[Case]) -> list[str]:
     """Give a table of cases, and what it is not."""
-    head = ("case", "rev", "kind", "status", "evidence", "m²", "county", "last seen", "by")
+    head = (
+        "case",
+        "rev",
+        "kind",
+        "status",
+        "evidence",
+        "m²",
+        "county",
+        "last seen",
+        "by",
+        "ruling",
+    )
     rows = [_row(c) for c in cases]
     return [*_aligned([head, *rows]), f"{len(cases)} cases. {NOTICE}"]
 
@@ -66,6 +79,7 @@ def document(case: Case) -> dict[str, Any]:
     return {
         **case_feature(case)["properties"],
         "merged_into": case.merged_into,
+        "suppressed_by": ruling_word(case),
         "people": json.loads(json.dumps(people, default=_plain)),
     }
 
@@ -113,7 +127,13 @@ def _row(case: Case) -> tuple[str, ...]:
         (place.county_zh or place.county_code or "-") if place else "-",
         f"{seen:%Y-%m-%d}" if seen else "-",
         case.people.by if case.people else "-",
+        ruling_word(case) or "-",
     )
+
+
+def ruling_word(case: Case) -> str | None:
+    """Give the ruling by which a case is kept from the lists; None where it is not."""
+    return case.ruling.word if case.ruling and case.suppressed else None
 
 
 def _event_row(event: Event) -> tuple[str, ...]:

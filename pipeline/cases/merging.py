@@ -20,6 +20,7 @@ from pipeline.cases.words import (
     read_code,
     read_day,
     read_flag,
+    read_id,
     read_kind,
     read_reason,
 )
@@ -36,7 +37,7 @@ READERS: Mapping[str, Callable[[str | None], Any]] = {
     "due": read_day,
     "overdue": lambda t: read_flag(t, "overdue"),
     "on_account": lambda t: read_flag(t, "on_account"),
-    "external_id": lambda t: free_text(t, "external_id"),
+    "external_id": read_id,
 }
 """What people may write, by column, and how it is read."""
 

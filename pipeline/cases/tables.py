@@ -22,7 +22,7 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.cases.words import plain
 from pipeline.errors import ConfigurationError
 from pipeline.grid import reproject
-from pipeline.io.vector import read_vector
+from pipeline.io.vector import layer_names, read_vector
 
 ALIASES = {
     "问题编号": "case_id",
@@ -46,6 +46,9 @@ ALIASES = {
     "点号": "place",
     "答案": "answer",
 }
+LAYER = "cases"
+"""Of a GeoPackage, the one that is written and read."""
+
 _DANGEROUS = ("=", "+", "-", "@", "\t")
 _LONLAT = ("CRS84", "EPSG::4326", "EPSG:4326", "EPSG::4490", "EPSG:4490")
 
@@ -125,13 +128,14 @@ def write_csv(columns: tuple[str, ...], rows: list[Mapping[str, Any]]) -> bytes:
 
 
 def _safe(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_DANGEROUS):
+    if isinstance(value, str) and value.lstrip("'").startswith(_DANGEROUS):
         return f"'{value}"
     return value
 
 
 def _unsafe(value: str) -> str:
-    return value[1:] if value[:1] == "'" and value[1:].startswith(_DANGEROUS) else value
+    guarded = value[:1] == "'" and value.lstrip("'").startswith(_DANGEROUS)
+    return value[1:] if guarded else value
 
 
 def _text(value: str | None) -> str | None:
@@ -224,8 +228,19 @@ def _as_text(value: Any) -> str | None:
     return _text(str(value))
 
 
+def _layer_of(path: Path) -> str | None:
+    """Give the layer to read: a GIS puts its styles and other layers into the same file."""
+    names = layer_names(path)
+    if LAYER in names or len(names) < 2:
+        return LAYER if LAYER in names else None
+    raise ConfigurationError(
+        f"{path} holds {', '.join(names)}, and none is called {LAYER}",
+        f"Call the layer of cases {LAYER}, or export it alone from the GIS",
+    )
+
+
 def _read_gpkg(path: Path) -> Table:
-    layer = read_vector(path)
+    layer = read_vector(path, _layer_of(path))
     columns = _columns(path, list(layer.columns))
     if layer.crs is None:
         raise ConfigurationError(f"{path} has no reference system", "Save it in EPSG:4326")

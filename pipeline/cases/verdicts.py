@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.cases.outlines import corrected_outline
 from pipeline.cases.tables import Row, Table, read_table
-from pipeline.cases.where import Report, command, outcome, refuse, today
+from pipeline.cases.where import ZONE, Report, command, outcome, refuse, today
 from pipeline.cases.words import (
     free_text,
     plain,
@@ -108,12 +108,19 @@ def _edit(row: Row, known: Mapping[str, Case], now: date) -> Edit:
     if by is None:
         raise ConfigurationError("nobody is named", "Fill the column by with who inspected it")
     case = known.get(case_id)
+    day = _day(row["on"], now)
+    first = case.evidence.first_seen if case else None
+    if first is not None and day < first.astimezone(ZONE).date():
+        raise ConfigurationError(
+            f"its day {day} lies before the first sighting ({first.astimezone(ZONE).date()})",
+            "Check the column on",
+        )
     drawn = _outline(row)
     note = free_text(row["note"], "note")
     edit = Edit(
         case_id=case_id,
         by=by,
-        on=_day(row["on"], now),
+        on=day,
         where=row.where,
         revision=read_revision(row["revision"]),
         status=what.status,
@@ -121,7 +128,8 @@ def _edit(row: Row, known: Mapping[str, Case], now: date) -> Edit:
         verdict=verdict.value,
         kind=read_kind(row["kind"]),
         outline_wgs84=corrected_outline(case, drawn) if case else None,
-        record={"on_account": what.on_account} | ({"note": note} if note else {}),
+        # That it is a problem does not say that it is no longer on account.
+        record=({"on_account": True} if what.on_account else {}) | ({"note": note} if note else {}),
         photos=_photos(row["photos"]),
     )
     return replace(edit, key=_key(edit, drawn))
@@ -165,7 +173,8 @@ def _outline(row: Row) -> BaseGeometry | None:
 
 
 def _photos(text: str | None) -> tuple[str, ...]:
-    names = (free_text(n, "photos") for n in re.split(r"[;；|\n]", text or ""))
+    # Cameras and phones name pictures by long numbers: no name of a file is taken for a person's.
+    names = (" ".join(n.split()) for n in re.split(r"[;；|\n]", text or ""))
     return tuple(n for n in names if n)
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pipeline.cases.where import ZONE
 from pipeline.errors import ConfigurationError
-from pipeline.ledger.status import Reason, Verdict, codes
+from pipeline.ledger.status import Reason, Verdict, codes, verdict_of
 from pipeline.model import Kind
 
 E = TypeVar("E", bound=StrEnum)
@@ -129,14 +129,28 @@ def read_verdict(text: str | None) -> Verdict:
     ConfigurationError
         It is missing or not on the list.
     """
-    word = re.sub(r"[\s·・•∙‧⋅.\-—–_/]+", "·", plain(text) or "")
-    try:
-        return Verdict(word)
-    except ValueError as error:
+    found = verdict_of(text or "")
+    if found is None:
         known = " / ".join(v.value for v in Verdict)
+        raise ConfigurationError(f"verdict '{text or ''}' is not known", f"Known: {known}")
+    return found
+
+
+def read_id(text: str | None) -> str | None:
+    """Read an id of another system; ids of case systems may be as long as an identity number.
+
+    Raises
+    ------
+    ConfigurationError
+        A spreadsheet made a number of it and dropped its last digits.
+    """
+    word = " ".join((text or "").split())
+    if re.fullmatch(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+", plain(word) or ""):
         raise ConfigurationError(
-            f"verdict '{text or ''}' is not known", f"Known: {known}"
-        ) from error
+            f"external_id '{word}' is a number that a spreadsheet has rounded",
+            "Make the column text before the ids are entered, and enter it again",
+        )
+    return word or None
 
 
 def free_text(text: str | None, name: str) -> str | None:

@@ -51,6 +51,11 @@ Counties = Annotated[
     list[str] | None, typer.Option("--county", help="Code or name; may be repeated.")
 ]
 
+Suppressed = Annotated[
+    bool,
+    typer.Option("--suppressed", help="Only those that layers or a decision of people explain."),
+]
+
 
 @cases_app.command(
     "list",
@@ -71,6 +76,7 @@ def list_(  # noqa: PLR0913, PLR0917 - each is an option of the command
     merged: Annotated[
         bool, typer.Option("--merged", help="Those that became part of another too.")
     ] = False,
+    suppressed: Suppressed = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -84,7 +90,9 @@ def list_(  # noqa: PLR0913, PLR0917 - each is an option of the command
         )
         from pipeline.cases.where import ledger_of  # noqa: PLC0415
 
-        wanted = filter_of(corridor, kind, status, evidence, county, merged)
+        wanted = filter_of(
+            corridor, kind, status, evidence, county, merged=merged, suppressed=suppressed
+        )
         found = read_cases(ledger_of(workflow, state), wanted)
         typer.echo(list_json(found) if as_json else "\n".join(list_lines(found)))
         return ExitCode.DONE
@@ -199,7 +207,9 @@ def filter_of(
     status: list[str] | None,
     evidence: list[str] | None,
     county: list[str] | None,
+    *,
     merged: bool = False,
+    suppressed: bool = False,
 ) -> Any:
     """Give the filter that the options mean."""
     from pipeline.cases.listing import Filter  # noqa: PLC0415 - keeps --help fast
@@ -212,6 +222,7 @@ def filter_of(
         tuple(one_of(EvidenceState, e, "--evidence") for e in evidence or ()),
         tuple(county or ()),
         merged,
+        suppressed,
     )
 
 

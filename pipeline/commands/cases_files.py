@@ -17,6 +17,7 @@ from pipeline.commands.cases import (
     Partial,
     StateFolder,
     Statuses,
+    Suppressed,
     WorkflowFile,
     cases_app,
     filter_of,
@@ -68,7 +69,7 @@ def verdict(
     epilog="Example: siluan cases export --workflow workflows/patrol.yaml --out 台账 "
     "--status issued --status rectifying",
 )
-def export(
+def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
     out: Annotated[Path, typer.Option(help="Folder for cases.csv and cases.gpkg.")],
     workflow: WorkflowFile = None,
     state: StateFolder = None,
@@ -76,6 +77,7 @@ def export(
     kind: Kinds = None,
     status: Statuses = None,
     county: Counties = None,
+    suppressed: Suppressed = False,
     debug: Debug = False,
 ) -> None:
     """Write cases for editing; edits that were not imported are never written over."""
@@ -84,7 +86,7 @@ def export(
         from pipeline.cases.exchange import ExportRequest, export_cases  # noqa: PLC0415
         from pipeline.cases.where import ledger_of  # noqa: PLC0415
 
-        wanted = filter_of(corridor, kind, status, None, county)
+        wanted = filter_of(corridor, kind, status, None, county, suppressed=suppressed)
         return say(export_cases(ExportRequest(ledger_of(workflow, state), out, wanted)))
 
     guard(work, debug)

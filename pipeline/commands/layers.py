@@ -163,9 +163,15 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def one_of(choices: type[E], value: str, option: str) -> E:
-    """Give the choice that a word names."""
-    try:
-        return choices(value)
-    except ValueError as error:
-        known = ", ".join(str(c) for c in choices)
-        raise ConfigurationError(f"{option} {value} is not known", f"Known: {known}") from error
+    """Give the choice that a code or its Chinese word names."""
+    from pipeline.publish.words import STATUS_ZH  # noqa: PLC0415 - keeps --help fast
+
+    statuses = {s.value: zh for s, zh in STATUS_ZH.items()}
+    for choice in choices:
+        zh = getattr(choice, "zh", None)  # a status has none of its own
+        if choices.__name__ == "Status":
+            zh = statuses[choice.value]
+        if value in (choice.value, zh):
+            return choice
+    known = ", ".join(str(c) for c in choices)
+    raise ConfigurationError(f"{option} {value} is not known", f"Known: {known}")

@@ -225,14 +225,25 @@ def _ask_encoding(path: Path, samples: Mapping[str, bytes]) -> ConfigurationErro
     )
 
 
-def _choose_layer(path: Path, layer: str | None) -> str:
+def layer_names(path: Path) -> list[str]:
+    """Give the names of the layers of a file, as they stand there.
+
+    Raises
+    ------
+    ConfigurationError
+        It cannot be opened.
+    """
     try:
-        names = [str(n) for n in pyogrio.list_layers(path)[:, 0]]
+        return [str(n) for n in pyogrio.list_layers(path)[:, 0]]
     except (DataSourceError, DataLayerError) as error:
         raise ConfigurationError(
             f"{path} cannot be opened: {_one_line(error)}",
             "Check that it is whole and is what its name says",
         ) from error
+
+
+def _choose_layer(path: Path, layer: str | None) -> str:
+    names = layer_names(path)
     if layer is not None and layer not in names:
         raise ConfigurationError(f"{path} has no layer '{layer}'", f"It has: {', '.join(names)}")
     if layer is None and len(names) != 1:

@@ -75,8 +75,8 @@ def _ruling(found: dict[str, Any]) -> Ruling:
 
 
 def _people(found: dict[str, Any]) -> PeopleRecord:
-    for name in ("on", "due"):
-        found[name] = date.fromisoformat(found[name]) if found[name] else None
+    for name in ("on", "due", "known_until"):
+        found[name] = date.fromisoformat(found[name]) if found.get(name) else None
     return PeopleRecord(**found)
 
 

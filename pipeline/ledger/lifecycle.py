@@ -19,6 +19,8 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.grid import reproject
 from pipeline.model import (
     DRONE_SURFACES,
+    RELAPSE,
+    RESTORED,
     Attribution,
     Candidate,
     Case,
@@ -69,6 +71,7 @@ class LedgerContext:
     attribute: Callable[[Case], Attribution] | None = None  # adjudicate's, with its layers bound
     screen: Callable[[Case], Ruling] | None = None  # likewise; sees the case where it was placed
     spots: bool = False  # it looked under its flights only, and says nothing of other places
+    decision_days: int = 365  # for which a decision of the desk explains its place
 
     def evidence(self, corridor_id: str, looks: tuple[Look, ...]) -> Evidence:
         """Fold looks; nobody's silence is counted beyond the corridor's newest pass."""
@@ -219,13 +222,22 @@ def absorb(case: Case, survivor: str, context: LedgerContext) -> Case:
     return settle(case, replace(case, merged_into=survivor), context)
 
 
-def place(before: Case | None, case: Case, context: LedgerContext) -> Case:
-    """Give the case where today's layers put it, and what they say; ``before``: as it was found."""
-    if context.attribute is None:
-        return case
-    placed = replace(case, attribution=context.attribute(case))
-    if context.screen is not None:
-        placed = replace(placed, ruling=context.screen(placed))
+def place(
+    before: Case | None,
+    case: Case,
+    context: LedgerContext,
+    last: Callable[[Case], Case] | None = None,
+) -> Case:
+    """Give the case where today's layers put it, and what they say; ``before``: as it was found.
+
+    ``last`` adds what is said of it beside the layers.
+    """
+    placed = case
+    if context.attribute is not None:
+        placed = replace(case, attribution=context.attribute(case))
+        if context.screen is not None:
+            placed = replace(placed, ruling=context.screen(placed))
+    placed = last(placed) if last is not None else placed
     if before is None or before.revision != case.revision:
         return placed  # this run has counted the revision up already
     return settle(case, placed, context)
@@ -284,9 +296,9 @@ def propose(status: Status, state: EvidenceState) -> str | None:
     if status in (Status.WATCH, Status.SUSPECTED):
         return None
     if state is EvidenceState.EXPIRED:
-        return "已恢复"
+        return RESTORED
     if state is EvidenceState.RELAPSED:
-        return "回弹"
+        return RELAPSE
     return "未恢复" if status is Status.RECTIFYING and state in CONFIRMED else None
 
 

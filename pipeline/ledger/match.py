@@ -88,7 +88,7 @@ def match(
         Independent of the order of either sequence, up to the indices.
     """
     options = options or MatchOptions()
-    pairs = sorted(pairs_of(candidates, cases, options), key=lambda p: _rank(p, candidates, cases))
+    pairs = sorted(pairs_of(candidates, cases, options), key=lambda p: rank(p, candidates, cases))
     case_of: dict[int, int] = {}
     taken: set[int] = set()
     for pair in pairs:
@@ -117,7 +117,7 @@ def best_cases(
     """Give the case that each candidate fits best, by index; several may fit one case."""
     pairs = pairs_of(candidates, cases, options or MatchOptions())
     best: dict[int, int] = {}
-    for pair in sorted(pairs, key=lambda p: _rank(p, candidates, cases)):
+    for pair in sorted(pairs, key=lambda p: rank(p, candidates, cases)):
         best.setdefault(pair.candidate, pair.case)
     return best
 
@@ -171,7 +171,7 @@ def _admissible(
     return pair.distance_m <= tolerance and small >= options.min_size_ratio * large
 
 
-def _rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) -> tuple[object, ...]:
+def rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) -> tuple[object, ...]:
     """Best first; the same kind before another, overlap before nearness, content for ties."""
     candidate, case = candidates[pair.candidate], cases[pair.case]
     return (

@@ -16,14 +16,13 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
 from pipeline.grid import geodesic_area_m2, reproject
+from pipeline.ledger.decided import with_decision
 from pipeline.ledger.lifecycle import Event, content, propose, status_for
 from pipeline.ledger.status import IN_HAND, Mover, Reason, move
-from pipeline.model import Case, Kind, PeopleRecord, Status
+from pipeline.model import RESTORED, Case, Kind, PeopleRecord, Status
 
 FLAGS = ("due", "overdue", "on_account")
 """Fields of the record that only mean something while a case is in hand."""
-
-_RESTORED = "已恢复"
 
 
 @dataclass(frozen=True)
@@ -207,8 +206,7 @@ def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
         verdict=edit.verdict or before.verdict,
         **edit.record,
     )
-    if status not in IN_HAND:
-        record = replace(record, due=None, overdue=False, on_account=False)
+    record = _within_status(record, case, edit, status)
     after = replace(case, status=status, external_id=edit.external_id or case.external_id)
     if edit.kind is not None and edit.kind is not case.kind:
         after, record = replace(after, kind=edit.kind), replace(record, kind_fixed=True)
@@ -219,13 +217,31 @@ def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
         )
     if status in (Status.WATCH, Status.SUSPECTED):
         after = replace(after, status=status_for(status, case.evidence.state), proposal=None)
-    elif case.proposal != _RESTORED:
+    elif case.proposal != RESTORED:
         # What the next run would propose, so that it changes nothing; that the thing is gone is
         # known to the looks only, and stays.
         after = replace(after, proposal=propose(status, case.evidence.state))
+    if case.decided and not after.decided:
+        after = with_decision(after, explained=False)
     if record == before and content(after) == content(case):
         return case
-    return replace(after, people=replace(record, by=edit.by, on=edit.on))
+    after = replace(after, people=replace(record, by=edit.by, on=edit.on))
+    if not after.decided or not (edit.status or edit.verdict):
+        return after
+    # As the next run would find it, so that it changes nothing.
+    return with_decision(after, explained=after.produced)
+
+
+def _within_status(record: PeopleRecord, case: Case, edit: Edit, status: Status) -> PeopleRecord:
+    """Give the record with what only means something in some statuses."""
+    if not replace(case, status=status).decided:
+        record = replace(record, known_until=None)
+    elif edit.status or edit.verdict:
+        last = case.evidence.last_seen
+        record = replace(record, known_until=last.date() if last else None)
+    if status not in IN_HAND:
+        record = replace(record, due=None, overdue=False, on_account=False)
+    return record
 
 
 def _with_outline(case: Case, outline_wgs84: BaseGeometry) -> Case:

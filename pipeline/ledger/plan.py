@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pipeline.grid import reproject
+from pipeline.ledger.decided import ask_desk, with_decision
 from pipeline.ledger.lifecycle import (
     Event,
     LedgerContext,
@@ -22,7 +24,7 @@ from pipeline.ledger.lifecycle import (
     update_case,
 )
 from pipeline.ledger.match import Matching, MatchOptions, best_cases, candidate_key, match
-from pipeline.model import Candidate, Case, Look, Seen
+from pipeline.model import Candidate, Case, Look, Seen, Status
 
 
 @dataclass(frozen=True)
@@ -57,32 +59,31 @@ def plan(
     before = {case.case_id: case for case in known}
     ordered = sorted(candidates, key=candidate_key)
     live = [c for _, c in sorted(before.items()) if _live(c, context)]
-    beside = _beside(ordered, live, options)
-    ordered = [c for i, c in enumerate(ordered) if i not in beside]
-    matching = match(ordered, live, options)
+    found = _sort(ordered, live, context, options)
     after = dict(before)
-    for i, candidate in enumerate(ordered):
-        for case in _outcome(i, candidate, live, matching, after, context):
+    for i, candidate in enumerate(found.candidates):
+        for case in _outcome(i, candidate, found, after, context):
             after[case.case_id] = case
-    held = {live[j].case_id for j in matching.case_of.values()}
-    held |= {live[j].case_id for js in matching.absorbed.values() for j in js}
     for case in live:
-        if case.case_id not in held:
+        if case.case_id in found.explained:
+            after[case.case_id] = _still(case, found.explained[case.case_id], context)
+        elif case.case_id not in {*found.held, *found.parents.values()}:
             again = (relooks or {}).get(case.case_id, ())
-            pictures = [c for c, name in beside.values() if name == case.case_id]
+            pictures = [c for c, name in found.pictures if name == case.case_id]
             if context.spots and not again and not pictures:
                 continue
             after[case.case_id] = _missed(case, context, again, pictures)
     for name, case in after.items():
         if _live(case, context):
-            after[name] = place(before.get(name), case, context)
+            said = partial(with_decision, explained=name in found.explained)
+            after[name] = place(before.get(name), case, context, said)
     changed = tuple(c for i, c in sorted(after.items()) if before.get(i) != c)
     events = [e for c in changed for e in events_between(before.get(c.case_id), c, context)]
     return Plan(
         cases=tuple(c for _, c in sorted(after.items())),
         changed=changed,
         events=tuple(events),
-        counts=_counts(before, changed, len(ordered) + len(beside)),
+        counts=_counts(before, changed, len(ordered)),
     )
 
 
@@ -94,43 +95,98 @@ def unmatched(
 ) -> tuple[Case, ...]:
     """Give the cases that no candidate is: whoever wants to know must look at their places."""
     live = [c for c in sorted(known, key=lambda c: c.case_id) if _live(c, context)]
-    ordered = sorted(candidates, key=candidate_key)
-    beside = _beside(ordered, live, options)
-    matching = match([c for i, c in enumerate(ordered) if i not in beside], live, options)
-    held = set(matching.case_of.values()) | {j for js in matching.absorbed.values() for j in js}
-    return tuple(case for j, case in enumerate(live) if j not in held)
+    found = _sort(sorted(candidates, key=candidate_key), live, context, options)
+    taken = {*found.held, *found.explained, *found.parents.values()}
+    return tuple(case for case in live if case.case_id not in taken)
 
 
 def _live(case: Case, context: LedgerContext) -> bool:
     return case.merged_into is None and case.corridor_id in context.corridors
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Which candidate is what."""
+
+    candidates: Sequence[Candidate]  # neither pictures beside a case nor explained by a decision
+    cases: Sequence[Case]  # that may be them: none that the desk decided
+    matching: Matching  # of these two
+    parents: Mapping[int, str]  # of a candidate, a decided case that does not explain it
+    explained: Mapping[str, Sequence[Candidate]]  # by decided case
+    pictures: Sequence[tuple[Candidate, str]]  # beside which case
+
+    @property
+    def held(self) -> frozenset[str]:
+        """Ids of the cases that a candidate is."""
+        at = [*self.matching.case_of.values()]
+        at += [j for js in self.matching.absorbed.values() for j in js]
+        return frozenset(self.cases[j].case_id for j in at)
+
+
+def _sort(
+    ordered: Sequence[Candidate],
+    live: Sequence[Case],
+    context: LedgerContext,
+    options: MatchOptions | None,
+) -> _Found:
+    beside = _beside(ordered, live, options)
+    rest = [c for i, c in enumerate(ordered) if i not in beside]
+    desk = ask_desk(rest, live, context, options)
+    cases = [c for c in live if not c.decided]
+    asked = [i for i in range(len(rest)) if i not in desk.first]
+    matching = match([rest[i] for i in asked], cases, options)
+    # What no other case claims is the desk's again, if its decision explains it.
+    left = {i for n, i in enumerate(asked) if n not in matching.case_of and i in desk.explained}
+    asked = [i for i in asked if i not in left]
+    explained: dict[str, list[Candidate]] = {}
+    for i in sorted({*desk.first, *left}):
+        explained.setdefault(desk.explained[i], []).append(rest[i])
+    return _Found(
+        candidates=[rest[i] for i in asked],
+        cases=cases,
+        matching=match([rest[i] for i in asked], cases, options),
+        parents={n: desk.beside[i] for n, i in enumerate(asked) if i in desk.beside},
+        explained=explained,
+        pictures=tuple(beside.values()),
+    )
+
+
 def _outcome(
     i: int,
     candidate: Candidate,
-    live: Sequence[Case],
-    matching: Matching,
+    found: _Found,
     after: Mapping[str, Case],
     context: LedgerContext,
 ) -> list[Case]:
     """Give the cases that one candidate creates or changes."""
+    matching, cases = found.matching, found.cases
     if i not in matching.case_of:
-        parent = live[matching.parent_of[i]].case_id if i in matching.parent_of else None
-        fresh = open_case(candidate, context, after.keys(), parent)
+        split = cases[matching.parent_of[i]].case_id if i in matching.parent_of else None
+        fresh = open_case(candidate, context, after.keys(), split or found.parents.get(i))
         return [fresh] if fresh else []
-    best = live[matching.case_of[i]]
-    others = [live[j] for j in matching.absorbed.get(i, ())]
-    # The oldest survives; what people hold survives before all, and is never taken over.
+    best = cases[matching.case_of[i]]
+    others = [cases[j] for j in matching.absorbed.get(i, ())]
+    # What people work on survives before all and is never taken over; then the oldest open case. A
+    # closed one takes no open case over: it gets the looks, so that imagery can propose 回弹.
     survivor, *rest = sorted([best, *others], key=_seniority)
     gone = tuple(case for case in rest if not case.issued)
     changed = [update_case(survivor, candidate, context, gone)]
     changed += [absorb(case, survivor.case_id, context) for case in gone]
+    changed += [_still(c, [candidate], context) for c in rest if c.status is Status.CLOSED]
     return changed
 
 
-def _seniority(case: Case) -> tuple[bool, str, str]:
+def _seniority(case: Case) -> tuple[int, str, str]:
     first = case.evidence.first_seen
-    return not case.issued, first.isoformat() if first else "9999", case.case_id
+    order = 0 if case.held else 2 if case.issued else 1
+    return order, first.isoformat() if first else "9999", case.case_id
+
+
+def _still(case: Case, shown: Sequence[Candidate], context: LedgerContext) -> Case:
+    """Give a case after candidates that are at its place and leave it as it was decided."""
+    looks = sorted((k for c in shown for k in c.looks), key=lambda k: k.seen is Seen.HIT)
+    ids = [i for c in shown for i in c.scene_ids]
+    return look_again(case, looks, context, produced=True, scene_ids=ids)
 
 
 def _beside(

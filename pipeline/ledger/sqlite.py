@@ -28,7 +28,10 @@ from pipeline.ledger.lifecycle import Event
 from pipeline.ledger.lock import hold, refuse_network_share
 from pipeline.model import Case
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
+"""Counts up when an older program could not read what this one writes."""
+
+_READABLE = ("1", SCHEMA_VERSION)  # 1: without rulings and what people said; read as it is
 
 _Query: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 
@@ -169,8 +172,13 @@ class SqliteLedger:
             rows = connection.execute(query).all()
         return tuple(load_case(body, shapely.from_wkb(wkb)) for body, wkb in rows)
 
-    def set_up(self) -> None:
-        """Make the tables, or check that they are ours.
+    def set_up(self, *, writing: bool = True) -> None:
+        """Make the tables, or check that they are ours; one of an older version becomes ours.
+
+        Parameters
+        ----------
+        writing : bool
+            A reader makes and changes nothing.
 
         Raises
         ------
@@ -179,23 +187,27 @@ class SqliteLedger:
         """
         try:
             with self._connect() as connection:
-                _tables.create_all(connection)
-                for trigger in _FROZEN:
-                    connection.execute(sa.text(trigger))
-                mine = insert(meta).values(key="schema_version", value=SCHEMA_VERSION)
-                connection.execute(mine.on_conflict_do_nothing())
+                if writing:
+                    _make_tables(connection)
                 query = sa.select(meta.c.value).where(meta.c.key == "schema_version")
                 found = connection.execute(query).scalar_one()
+                if found not in _READABLE:
+                    raise ConfigurationError(
+                        f"the ledger {self.path} has schema version {found}, "
+                        f"this program {SCHEMA_VERSION}",
+                        "Use the program that wrote it, or a newer one",
+                    )
+                if writing and found != SCHEMA_VERSION:
+                    connection.execute(
+                        sa.update(meta)
+                        .where(meta.c.key == "schema_version")
+                        .values(value=SCHEMA_VERSION)
+                    )
         except DatabaseError as error:
             raise ConfigurationError(
                 f"{self.path} cannot be used as a ledger ({error.orig})",
                 "Name another file, or restore this one from a backup",
             ) from error
-        if found != SCHEMA_VERSION:
-            raise ConfigurationError(
-                f"the ledger {self.path} has schema version {found}, this program {SCHEMA_VERSION}",
-                "Use the program that wrote it, or migrate it",
-            )
 
     @contextmanager
     def _connect(self) -> Generator[sa.Connection]:
@@ -236,8 +248,16 @@ def open_ledger(path: Path, *, writing: bool = True) -> Generator[SqliteLedger]:
         elif not path.exists():
             raise ConfigurationError(f"there is no ledger at {path}", "Run a workflow first")
         ledger = SqliteLedger(path)
-        ledger.set_up()
+        ledger.set_up(writing=writing)
         yield ledger
+
+
+def _make_tables(connection: sa.Connection) -> None:
+    _tables.create_all(connection)
+    for trigger in _FROZEN:
+        connection.execute(sa.text(trigger))
+    mine = insert(meta).values(key="schema_version", value=SCHEMA_VERSION)
+    connection.execute(mine.on_conflict_do_nothing())
 
 
 def _prepare_connection(connection: Any, _record: Any) -> None:

@@ -6,6 +6,8 @@ move a case. Pure.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -66,6 +68,13 @@ class Verdict(StrEnum):
     OLD_HARMLESS = "不是问题·历史不碍洪"
     OLD_HARMFUL = "问题·历史碍洪"
     PROBLEM = "问题"
+
+
+def verdict_of(text: str) -> Verdict | None:
+    """Read a verdict; the dot in it may be any dot or dash. None where it is not on the list."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    word = re.sub(r"[\s·・•∙‧⋅.\-—–_/]+", "·", plain)
+    return next((v for v in Verdict if v.value == word), None)
 
 
 @dataclass(frozen=True, slots=True)

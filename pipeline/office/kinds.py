@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-Parse = Literal["text", "date", "month-day", "number", "county", "township", "after"]
+Parse = Literal["text", "date", "month-day", "number", "county", "township", "after", "verdict"]
 Place = Literal["hold", "follow", "shore", "none"]
 
 
@@ -149,7 +149,11 @@ KINDS: dict[LayerKind, KindSpec] = {
             "none",
             (
                 FieldSpec("id", ("id", "编号", "问题编号", "wtbh"), required=True),
-                FieldSpec("verdict", ("verdict", "结论", "认定结论", "认定", "rdjl")),
+                FieldSpec(
+                    "verdict",
+                    ("verdict", "结论", "认定结论", "认定", "rdjl"),
+                    parse="verdict",
+                ),
                 FieldSpec("on", ("on", "认定日期", "复核日期", "日期", "rdrq"), parse="date"),
                 _NAME,
             ),

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from pipeline.errors import ConfigurationError
+from pipeline.ledger.status import Verdict, verdict_of
 from pipeline.office.kinds import FieldSpec, KindSpec, Parse
 
 _SHOWN = 20
@@ -147,6 +148,12 @@ def _after(text: str) -> str | None:
     return None
 
 
+def _verdict(text: str) -> str | None:
+    """Read a verdict as those of inspections are read: the rules ask for the very word."""
+    found = verdict_of(text)
+    return found.value if found else None
+
+
 def _number(text: str) -> str | None:
     try:
         return f"{float(text):g}"
@@ -176,6 +183,7 @@ _PARSERS: dict[Parse, Callable[[str], str | None]] = {
     "county": _code(6),
     "township": _code(9),
     "after": _after,
+    "verdict": _verdict,
 }
 _WANTED: dict[Parse, str] = {
     "text": "which is no text",
@@ -184,5 +192,6 @@ _WANTED: dict[Parse, str] = {
     "number": "which is no number",
     "county": "which is no code of six digits",
     "township": "which is no code of nine digits",
+    "verdict": f"which is none of {' / '.join(v.value for v in Verdict)}",
     "after": "which is neither 保留 (stays) nor 清退 (cleared)",
 }

@@ -31,8 +31,11 @@ def earlier_cases(corridor_id: str, known: Sequence[Case], start: datetime) -> l
 
 
 def case_pixels(site: Site, case: Case) -> Sparse:
-    """Give the grid pixels whose centre lies in a case's outline, by row then column."""
-    outline = reproject(case.polygon, case.crs, site.store.grid.crs)
+    """Give the grid pixels whose centre lies in imagery's outline of a case, by row then column.
+
+    What a person drew may be of more or other ground than what was ever seen.
+    """
+    outline = reproject(case.seen_polygon, case.crs, site.store.grid.crs)
     rows, cols = np.nonzero(burn(outline, site.store.grid))
     return rows.astype(np.int32), cols.astype(np.int32)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.io.atomic import disk_full_named, point_latest, replace_dir, write_bytes
 from pipeline.io.failpoints import failpoint
-from pipeline.model import Case, EvidenceState, NotObserved, RunRecord, Status, Visit
+from pipeline.model import RELAPSE, Case, EvidenceState, NotObserved, RunRecord, Status, Visit
 from pipeline.publish.contract import check
 from pipeline.publish.geojson import (
     case_feature,
@@ -108,10 +108,12 @@ def publish_run(
 def split_cases(cases: Iterable[Case], corridors: Collection[str] | None = None) -> Shelves:
     """Choose from the ledger what is published.
 
-    Open are suspected and issued ones until they are closed, rejected, permitted or withdrawn; on
-    watch are first and provisional sightings. In neither are what was merged into another, and what
+    Open are suspected and issued ones until they are closed, rejected, permitted or withdrawn, and
+    closed ones of which imagery proposes 回弹; on watch are first and provisional sightings. In
+    neither are what was merged into another, and what
     expired, or was no longer produced by a run over its own dates, before people held it. What the
-    office's layers explain is on neither list but on that of suppressed ones.
+    office's layers explain, or a decision of the desk that still holds, is on neither list but on
+    that of suppressed ones.
 
     Parameters
     ----------
@@ -129,14 +131,20 @@ def split_cases(cases: Iterable[Case], corridors: Collection[str] | None = None)
         ),
         key=lambda c: c.case_id,
     )
-    is_open = tuple(c for c in live if c.status in OPEN)
+    is_open = tuple(c for c in live if c.status in OPEN or _come_back(c))
     watch = tuple(c for c in live if c.status is Status.WATCH and c.evidence.state in early)
-    hidden = [c for c in (*is_open, *watch) if c.suppressed]
+    decided = [c for c in live if c.decided]
+    hidden = [c for c in (*is_open, *watch, *decided) if c.suppressed]
     return Shelves(
         tuple(c for c in is_open if not c.suppressed),
         tuple(c for c in watch if not c.suppressed),
         tuple(sorted(hidden, key=lambda c: c.case_id)),
     )
+
+
+def _come_back(case: Case) -> bool:
+    """Tell whether imagery proposes 回弹 of a closed case: a person must see that to decide it."""
+    return case.status is Status.CLOSED and case.proposal == RELAPSE
 
 
 def render(
