@@ -393,6 +393,7 @@ def test_a_wait_of_hours_is_left_to_the_next_run(tmp_path: Path) -> None:
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.thorough
 def test_a_run_over_a_circle_keeps_what_came_and_says_run_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

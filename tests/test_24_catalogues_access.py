@@ -262,6 +262,7 @@ def mirrored(folder: Path, url: str, *, to: str) -> dict[str, Any]:
     return {"type": "stac", "url": url, "sensor": "tiny", "local_api": True, "access": access}
 
 
+@pytest.mark.thorough
 def test_a_run_reads_an_offices_mirror_on_disk_and_then_by_http(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

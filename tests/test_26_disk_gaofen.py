@@ -315,6 +315,7 @@ def test_a_corridor_in_the_next_zone_gets_its_own_grid(tmp_path: Path) -> None:
         assert file.crs.to_epsg() == 32650
 
 
+@pytest.mark.thorough
 def test_a_run_over_raw_images_finds_the_fill(tmp_path: Path) -> None:
     """Fifteen raw images of a flat valley at 8 m, seen through their polynomials."""
     disk = tmp_path / "disk"

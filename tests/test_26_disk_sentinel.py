@@ -130,6 +130,7 @@ def test_only_what_touches_a_corridor_is_decoded(disk: Path, tmp_path: Path) -> 
     assert (data[1024:, 1024:] == 0).all()
 
 
+@pytest.mark.thorough
 def test_a_new_corridor_gets_its_ground(disk: Path, tmp_path: Path) -> None:
     wide = {b: np.tile(v, (20, 20)) for b, v in LOOK.items()}
     parcel.write_safe(disk, WHEN, wide)
@@ -286,6 +287,7 @@ def test_a_run_over_a_disk_finds_the_fill(post: Path, tmp_path: Path) -> None:
     assert tiny.outputs(tmp_path) == before
 
 
+@pytest.mark.thorough
 def test_a_broken_product_does_not_stop_the_run(post: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     shutil.copytree(post, disk)

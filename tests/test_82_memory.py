@@ -65,6 +65,7 @@ def test_a_fill_that_stays_gets_hits_after_the_patrol_moved_on(tmp_path: Path) -
     assert after.evidence.hits == before.evidence.hits + 3
 
 
+@pytest.mark.thorough
 def test_looks_of_a_scene_that_no_longer_counts_are_forgotten(tmp_path: Path) -> None:
     images = tiny.write_scenes(tmp_path / "images")
     assert run(tmp_path, images) == ExitCode.DONE

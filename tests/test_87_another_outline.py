@@ -74,6 +74,7 @@ def test_it_is_said_and_the_old_store_goes(
     assert "store" not in capsys.readouterr().err.replace("stored", "")
 
 
+@pytest.mark.thorough
 def test_a_case_outside_the_new_outline_is_not_lost(tmp_path: Path, images: Path) -> None:
     path = tiny.workflow(tmp_path, images)
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
@@ -88,6 +89,7 @@ def test_a_case_outside_the_new_outline_is_not_lost(tmp_path: Path, images: Path
     assert [f["id"] for f in tiny.features(tmp_path, "cases.geojson")] == [case["id"]]
 
 
+@pytest.mark.thorough
 def test_a_store_that_another_workflow_uses_is_kept_until_it_too_has_moved_on(
     tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

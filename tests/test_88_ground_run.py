@@ -114,6 +114,7 @@ def essence(folder: Path) -> list[tuple[Any, ...]]:
     return sorted(tuple(str(p[k]) for k in ESSENCE) for p in everything(folder))
 
 
+@pytest.mark.thorough
 def test_scenes_that_come_in_parts_give_the_same(tmp_path: Path, images: Path, done: Path) -> None:
     part = tmp_path / "images"
     part.mkdir()
