@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from shapely.geometry import box
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_60_ledger_rules import apply, candidate, context
+from test_60_ledger_rules import END, apply, candidate, context
 from test_63_people import after, one
 
 from pipeline.cases.strata import Stratum, set_aside, stratum_of
 from pipeline.grid import reproject
 from pipeline.ledger.codec import dump_case, load_case
-from pipeline.ledger.plan import Plan, unmatched
+from pipeline.ledger.plan import Plan, plan, unmatched
 from pipeline.ledger.status import Reason
 from pipeline.model import DECIDED_BY_PEOPLE, Candidate, Case, Grid, Kind, Ruling, Status
 from pipeline.passes.known import case_pixels
@@ -127,6 +127,35 @@ def test_no_live_case_is_absorbed_by_what_people_laid_aside(
     assert [c.merged_into for c in done.cases] == [None, None]
     assert live.case_id in shelves(done.cases)[0]
     assert apply(done.cases, [over], run="3").changed == ()
+
+
+def test_a_run_that_judged_nothing_there_leaves_a_decision_as_it_was_shown() -> None:
+    (case,) = (c for c in rejected_then(candidate(0, 0, 60, "hhhh"))[1].cases)
+    assert shelves([case]) == ([], [case.case_id])
+    silent = replace(CONTEXT, until={"xiangjiang": END}, judged={})
+    assert shelves(plan([case], [], silent).cases) == ([], [case.case_id])
+    flown = plan([case], [], replace(silent, spots=True))
+    assert (flown.changed, flown.events) == ((), ())
+
+
+def test_a_ledger_of_before_a_decision_knew_its_looks_keeps_its_decisions() -> None:
+    case = decide(one(), on=END.date())
+    assert case.people is not None
+    old = replace(case, people=replace(case.people, known_until=None))
+    again = apply([old], [candidate(0, 0, 60, "mmmhhhh")], run="2")
+    assert again.counts["opened"] == 0
+    assert shelves(again.cases) == ([], [case.case_id])
+
+
+def test_a_coarse_patrol_joins_no_two_heaps_that_a_flight_told_apart() -> None:
+    heaps = [candidate(x, 0, 7, "h", detector="drone/1") for x in (0, 12)]
+    flown = apply([], heaps).cases
+    assert len(flown) == 2
+    patrol = apply(flown, [candidate(-2, -6, 22, "hhhh")], run="2").cases
+    assert [c.merged_into for c in patrol if c.case_id in {k.case_id for k in flown}] == [
+        None,
+        None,
+    ]
 
 
 def test_a_relapse_after_closing_keeps_its_id_and_is_shown() -> None:

@@ -128,7 +128,11 @@ def _ground(**parts: Any) -> dict[str, Any]:
 
 SPAN = Guard(
     _ground(disturb={"linear_elongation": 1e6}),
-    {"pipeline.detect.zhan.spans": _no, "pipeline.passes.follow_ground.goes_out": _no},
+    {
+        "pipeline.detect.zhan.spans": _no,
+        "pipeline.detect.zhan.closes": _no,
+        "pipeline.passes.follow_ground.goes_out": _no,
+    },
 )
 BARE = Guard(_ground(disturb={"soil_ndvi": 0.3, "wait_soil_days": 0.0}))
 AFLOAT = Guard(
@@ -148,7 +152,12 @@ GUARDS: Mapping[str, Guard] = {
     "snow": Guard({}, AFLOAT.replace, {"mask": {"spectral": {"snow_visible": 1.0}}}),
     "debris": Guard({"zhan": {"high_water": 0.0}}),
     "felled": BARE,
-    "roof": Guard(replace={"pipeline.detect.normal.Normal.at": _like_the_rest}),
+    "roof": Guard(
+        replace={
+            "pipeline.detect.normal.Normal.at": _like_the_rest,
+            "pipeline.passes.follow_ground.precedents_of": _no,  # earlier years know it as well
+        }
+    ),
     "barge": Guard({"zhan": {"afloat_max_px": 4}}, {"pipeline.detect.zhan._grounded": _yes}),
     "barges ashore": Guard({"zhan": {"deck_index": -1.0}}),
     "levee": Guard(_ground(disturb={"linear_elongation": 1e6})),

@@ -242,7 +242,8 @@ def _checked(
 
 def _leaves(name: str) -> bool:
     posix = PurePosixPath(name.replace("\\", "/"))
-    return posix.is_absolute() or ".." in posix.parts or ":" in (posix.parts or ("",))[0]
+    nowhere = not posix.parts  # "." is the folder itself
+    return nowhere or posix.is_absolute() or ".." in posix.parts or ":" in posix.parts[0]
 
 
 def _refused(path: Path, why: str) -> SceneUnusableError:

@@ -87,7 +87,8 @@ def explains(case: Case, candidate: Candidate, context: LedgerContext) -> bool:
         return False
     last = candidate.evidence.last_seen
     lapsed = last is not None and last.date() > said.on + timedelta(days=context.decision_days)
-    other = candidate.kind is not case.kind and not said.kind_fixed
+    # Pictures do not tell the kinds apart.
+    other = candidate.kind is not case.kind and not said.kind_fixed and not candidate.of_pictures
     decided_m2 = max(case.area_m2, case.seen_polygon.area)
     grown = candidate.area_m2 > GROWN * decided_m2
     return not (lapsed or other or grown or _came_anew(case, candidate, context))
@@ -123,7 +124,8 @@ def _overlaps(pair: Pair, options: MatchOptions) -> bool:
 
 def _came_anew(case: Case, candidate: Candidate, context: LedgerContext) -> bool:
     """Tell whether clear misses ended what was decided on, and hits came after them."""
-    known = case.people.known_until if case.people else None
+    # Ledgers of before that field know the day of the decision only.
+    known = (case.people.known_until or case.people.on) if case.people else None
     looks = merge_looks((case.looks, candidate.looks))
     clear = [k for k in looks if k.seen is not Seen.UNKNOWN]
     turns = [

@@ -105,6 +105,8 @@ def match(
             pair.case not in taken
             and pair.case not in swallowed
             and pair.inside >= options.min_containment
+            # What a drone told apart a coarser picture does not join.
+            and (candidates[pair.candidate].of_drone or not cases[pair.case].of_drone)
         ):
             absorbed.setdefault(pair.candidate, []).append(pair.case)
             swallowed.add(pair.case)

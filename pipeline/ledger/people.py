@@ -222,7 +222,8 @@ def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
         # known to the looks only, and stays.
         after = replace(after, proposal=propose(status, case.evidence.state))
     if case.decided and not after.decided:
-        after = with_decision(after, explained=False)
+        # Taken in again by a person: on a list, until a run over its own dates says otherwise.
+        after = replace(with_decision(after, explained=False), produced=True)
     if record == before and content(after) == content(case):
         return case
     after = replace(after, people=replace(record, by=edit.by, on=edit.on))

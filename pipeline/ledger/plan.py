@@ -64,18 +64,23 @@ def plan(
     for i, candidate in enumerate(found.candidates):
         for case in _outcome(i, candidate, found, after, context):
             after[case.case_id] = case
+    silent: set[str] = set()  # of which this run says nothing
     for case in live:
         if case.case_id in found.explained:
             after[case.case_id] = _still(case, found.explained[case.case_id], context)
         elif case.case_id not in {*found.held, *found.parents.values()}:
             again = (relooks or {}).get(case.case_id, ())
             pictures = [c for c, name in found.pictures if name == case.case_id]
-            if context.spots and not again and not pictures:
-                continue
+            if _unlooked(case, context) and not again and not pictures:
+                silent.add(case.case_id)
+                if context.spots:
+                    continue
             after[case.case_id] = _missed(case, context, again, pictures)
     for name, case in after.items():
-        if _live(case, context):
-            said = partial(with_decision, explained=name in found.explained)
+        # Where no flight was, what the last run that looked said stands.
+        if _live(case, context) and not (context.spots and name in silent):
+            stays = name in silent and case.decided and case.suppressed
+            said = partial(with_decision, explained=name in found.explained or stays)
             after[name] = place(before.get(name), case, context, said)
     changed = tuple(c for i, c in sorted(after.items()) if before.get(i) != c)
     events = [e for c in changed for e in events_between(before.get(c.case_id), c, context)]
@@ -98,6 +103,11 @@ def unmatched(
     found = _sort(sorted(candidates, key=candidate_key), live, context, options)
     taken = {*found.held, *found.explained, *found.parents.values()}
     return tuple(case for case in live if case.case_id not in taken)
+
+
+def _unlooked(case: Case, context: LedgerContext) -> bool:
+    """Tell where a run judged nothing: a corridor without an answer, or an inspection's."""
+    return bool(context.until) and case.corridor_id not in context.judged
 
 
 def _live(case: Case, context: LedgerContext) -> bool:

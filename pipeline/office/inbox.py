@@ -9,6 +9,7 @@ programs give a file its size before its content. What was answered is moved int
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from pipeline.office.flights import Answer, Desk, SubmitRequest, offer_form, qua
 ACCEPTED, QUARANTINE = "accepted", "quarantine"
 SETTLE = timedelta(seconds=60)  # without a change between two looks
 GIVE_UP = timedelta(hours=24)  # after which what cannot be read is no copy in progress
+_SYSTEM = frozenset({"system volume information", "$recycle.bin", "lost+found"})
 _LOOSE = (".tif", ".tiff")
 _UNFINISHED = {"unreadable", "archive", "changed"}  # what half a copy looks like
 
@@ -71,7 +73,14 @@ def look(inbox: Path, at: Desk) -> InboxReport:
     lines: list[str] = []
     refused = False
     for drop in _drops(inbox):
-        said, taken = _one(drop, inbox, at, memory)
+        try:
+            said, taken = _one(drop, inbox, at, memory)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            # Gone meanwhile, or not ours to read: the drops after it are answered all the same.
+            gone = isinstance(error, FileNotFoundError)
+            said, taken = (f"cannot be read now ({error.strerror}), left alone",), gone
         lines += [f"{printable(drop.name)}: {line}" for line in said]
         refused = refused or not taken
     memory.forget(d.name for d in _drops(inbox))
@@ -90,7 +99,9 @@ def _drops(inbox: Path) -> list[Path]:
     """Give folders, zips, links, and rasters that lie by themselves; all else is no drop."""
     found: list[Path] = []
     for path in sorted(inbox.iterdir()):
-        if path.name.startswith(".") or path.name in (ACCEPTED, QUARANTINE):
+        # Folders of a system or a store (Windows, Synology, ext4) are nobody's drop.
+        system = path.name[0] in ".#@$~" or path.name.lower() in _SYSTEM
+        if system or path.name in (ACCEPTED, QUARANTINE):
             continue
         is_file = path.suffix.lower() in (".zip", *_LOOSE) and not path.name.endswith(SUFFIX)
         if path.is_symlink() or path.is_dir() or is_file:

@@ -52,7 +52,11 @@ def snapshot(path: Path) -> str:
     for count, entry in enumerate(_entries(path)):
         if count > _MOST_FILES:
             break
-        found = entry.lstat()
+        try:
+            found = entry.lstat()
+        except OSError:  # a copy in progress renames what it has finished
+            digest.update(b"gone")
+            continue
         said = (os.fsencode(entry), found.st_mode, found.st_size, found.st_mtime_ns)
         digest.update(repr(said).encode())
     return digest.hexdigest()

@@ -75,6 +75,13 @@ class FlightForm(BaseModel):
     )
     note: str = Field(default="", max_length=2000, description="anything else")
 
+    @field_validator("flown")
+    @classmethod
+    def _of_our_time(cls, value: datetime) -> datetime:
+        if value.year < 2000:
+            raise ValueError("no flight is that old")
+        return value
+
     @field_validator("vertical", mode="before")
     @classmethod
     def _as_text(cls, value: object) -> object:

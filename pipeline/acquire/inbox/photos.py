@@ -143,7 +143,7 @@ def _taken(exif: Mapping[int, Any], gps: Mapping[int, Any], zone: str | None) ->
     text = str(exif.get(_TAKEN) or "").strip("\0 ")
     offset = str(exif.get(_OFFSET) or "").strip("\0 ")
     local = _instant(text)
-    if local is not None and re.fullmatch(r"[+-]\d\d:\d\d", offset):
+    if local is not None and re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", offset):
         return datetime.fromisoformat(f"{local.isoformat()}{offset}")
     from_gps = _gps_time(gps)
     if from_gps is not None:

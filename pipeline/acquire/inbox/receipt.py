@@ -16,7 +16,7 @@ from pipeline.acquire.inbox.reasons import Fault, printable
 from pipeline.io.atomic import write_bytes
 
 SUFFIX = "_回执.html"
-_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
 _PAGE = """<!DOCTYPE html>
 <html lang="zh-CN"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
