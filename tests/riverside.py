@@ -237,7 +237,6 @@ def judged(
     how = FollowOptions(
         WatchOptions(detect.zhan, detect.ground, detect.epoch),
         detect.observe,
-        detect.water,
         adjudicate,
     )
 

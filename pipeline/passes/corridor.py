@@ -134,7 +134,6 @@ def _sweep(
     how = FollowOptions(
         WatchOptions(detect.zhan, detect.ground, detect.epoch),
         detect.observe,
-        detect.water,
         workflow.options.adjudicate,
     )
     with _stage(judged, "watch"):

@@ -25,7 +25,6 @@ from pipeline.detect.expect import (
 )
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.observe import ObserveOptions, observe
-from pipeline.detect.water import WaterOptions
 from pipeline.detect.waterline import covered_share, outline, width_of_change
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
@@ -57,7 +56,6 @@ class FollowOptions:
 
     watch: WatchOptions
     observe: ObserveOptions
-    water: WaterOptions
     adjudicate: AdjudicateOptions
 
 
