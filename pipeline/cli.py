@@ -68,8 +68,8 @@ def run(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Run one workflow, start to end: a patrol by satellites, or an inspection by drone flights."""
-    from pipeline.inspect_flights import run_any  # noqa: PLC0415 - keeps --help fast
+    """Run one workflow, start to end: a patrol, an inspection by drone flights, or a recheck."""
+    from pipeline.dispatch import run_any  # noqa: PLC0415 - keeps --help fast
     from pipeline.run import RunRequest  # noqa: PLC0415
 
     request = RunRequest(

@@ -35,6 +35,7 @@ from pipeline.detect.zhan import ZhanOptions
 from pipeline.errors import ConfigurationError
 from pipeline.io.corridors import load_corridors
 from pipeline.io.settings import load_model
+from pipeline.ledger.proposing import ProposeOptions
 from pipeline.model import Corridor
 from pipeline.prepare.options import PrepareOptions
 
@@ -176,6 +177,7 @@ class Options(BaseModel):
     prepare: PrepareOptions = PrepareOptions()
     detect: DetectOptions = DetectOptions()
     adjudicate: AdjudicateOptions = AdjudicateOptions()
+    propose: ProposeOptions = ProposeOptions()
     report: ReportOptions = ReportOptions()
 
 

@@ -587,10 +587,15 @@ class PeopleRecord:
     kind_fixed: bool = False  # the kind was corrected: imagery no longer changes it
     outline_fixed: bool = False  # the same of the outline
     known_until: date | None = None  # UTC day of the last sighting that a decision knew of
+    decided_on: date | None = None  # day of the last status or verdict; a note is neither
+    rectified_on: date | None = None  # day after which looks say what became of a rectification
 
 
 RESTORED = "已恢复"
 """What imagery proposes where something is gone."""
+
+UNRESTORED = "未恢复"
+"""What imagery proposes where something is still seen."""
 
 RELAPSE = "回弹"
 """What imagery proposes where something came back."""
@@ -671,6 +676,27 @@ class Case:
     def decided(self) -> bool:
         """Whether people decided that nothing is to be done; that does not hold for ever."""
         return self.status in _DECIDED
+
+
+UNKNOWN_ZH = "不明"
+"""What a recheck says where nobody could tell."""
+
+
+@dataclass(frozen=True)
+class Rechecked:
+    """What newer imagery says of a case that people hold or have closed."""
+
+    case: Case
+    word: str  # 已恢复 | 未恢复 | 回弹 | 不明
+    why: str  # a Chinese sentence
+    since: date | None  # UTC day of the first look that says so
+    after: date | None  # office's day after which looks count; None: all of them
+    seen: tuple[date, ...]  # UTC days of hits that count, in order
+    missed: tuple[date, ...]  # UTC days of clear misses that count
+    unclear: int  # looks that count and could not see
+    unseen_days: int | None  # since the last clear look that counts, or since ``after``
+    looked_until: date | None  # UTC day of the newest pass over its corridor
+    watch_until: date | None  # office's day on which the watch after 销号 ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
     SiluanError
         Nothing was started, or the run could not go on; what was finished is kept.
     """
-    workflow = _with_overrides(load_workflow(request.workflow), request)
+    workflow = with_overrides(load_workflow(request.workflow), request)
     corridors = choose_corridors(workflow, request.corridors)
     layers = load_layers(workflow.layers)
     if request.dry_run:
@@ -108,7 +108,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
         judged: list[Judged] = []
         for corridor in corridors:
             passes = searched.passes[corridor.id]
-            span = _span(workflow, passes)
+            span = span_of(workflow, passes)
             with clock.stage("detect"):
                 # Cases that rest on pictures alone are nothing that calibrated looks can judge.
                 # Nor are those whose outline is a drone's: a pixel is larger than most of them.
@@ -185,7 +185,14 @@ def make_writable(folder: Path) -> None:
         ) from error
 
 
-def _with_overrides(workflow: Workflow, request: RunRequest) -> Workflow:
+def with_overrides(workflow: Workflow, request: RunRequest) -> Workflow:
+    """Give the workflow with the period and the output folder that the command asked for.
+
+    Raises
+    ------
+    ConfigurationError
+        The period would end before it begins.
+    """
     update: dict[str, Any] = {}
     if request.out is not None:
         update["out"] = request.out.resolve()
@@ -258,7 +265,7 @@ def _run_id(
     )
 
 
-def _span(workflow: Workflow, passes: Sequence[Pass]) -> Span:
+def span_of(workflow: Workflow, passes: Sequence[Pass]) -> Span:
     """Give the patrol, up to the newest pass: what has not been flown yet is nobody's silence."""
     start, end = workflow.period.patrol_start, workflow.period.span[1]
     newest = max((p.acquired for p in passes), default=end)
@@ -279,13 +286,14 @@ def _context(
         # Looks of the history belong to the runs whose patrol they were.
         period=(period.patrol_start, period.span[1]),
         fold=partial(fold, options=workflow.options.adjudicate.fold),
+        proposing=workflow.options.propose,
         judged={
             j.corridor_id: Judgement(frozenset(j.counted), frozenset(j.unread))
             for j in judged
             if j.judged and not broken
         },
         until={
-            j.corridor_id: _span(workflow, searched.passes[j.corridor_id]).until for j in judged
+            j.corridor_id: span_of(workflow, searched.passes[j.corridor_id]).until for j in judged
         },
     )
 

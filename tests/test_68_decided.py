@@ -26,7 +26,7 @@ from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.plan import Plan, plan, unmatched
 from pipeline.ledger.status import Reason
 from pipeline.model import DECIDED_BY_PEOPLE, Candidate, Case, Grid, Kind, Ruling, Status
-from pipeline.passes.known import case_pixels
+from pipeline.passes.known import case_pixels, earlier_cases
 from pipeline.publish import split_cases
 
 if TYPE_CHECKING:
@@ -234,3 +234,60 @@ def test_a_case_is_looked_at_again_where_imagery_saw_it() -> None:
     assert corrected.area_m2 > 20000
     rows, cols = case_pixels(site, corrected)
     assert (len(rows), rows.min(), cols.max()) == (36, 14, 5)
+
+
+@pytest.mark.parametrize(("gap", "own"), [(1, True), (0, True), (-20, False)])
+def test_a_decision_explains_no_neighbour_that_lies_beside_it(gap: float, own: bool) -> None:
+    """Of thirty metres each, near enough for a shift of registration, and not one thing."""
+    case = decide(apply([], [candidate(0, 0, 30, "hhh")]).cases[0])
+    beside = candidate(30 + gap if own else 10, 0, 30, "hhhh")
+    done = apply([case], [beside], run="2")
+    assert (len(done.cases) == 2) == own
+    if own:
+        (fresh,) = [c for c in done.cases if c.case_id != case.case_id]
+        assert fresh.parent is None
+        assert shelves(done.cases)[0] == [fresh.case_id]
+        assert apply(done.cases, [beside], run="3").changed == ()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-60, 60), st.floats(-60, 60), st.floats(15, 60))
+def test_law_what_does_not_touch_the_ground_that_was_decided_on_is_a_case(
+    x: float, y: float, side: float
+) -> None:
+    case = decide(apply([], [candidate(0, 0, 30, "hhh")]).cases[0])
+    found = candidate(x, y, side, "hhhh")
+    done = apply([case], [found], run="2")
+    if case.polygon.intersection(found.polygon).area == 0:
+        assert len(done.cases) == 2
+
+
+@pytest.mark.parametrize("more", [{"record": {"note": "老桥"}}, {"external_id": "A-1"}])
+def test_a_note_or_an_id_renews_no_decision(more: dict[str, Any]) -> None:
+    case = decide(one(), on=date(2024, 1, 1))
+    noted = after(case, on=date(2025, 3, 1), **more)
+    assert noted.people is not None
+    assert (noted.people.on, noted.people.decided_on) == (date(2025, 3, 1), date(2024, 1, 1))
+    assert load_case(dump_case(noted), noted.polygon) == noted
+    found = candidate(0, 0, 60, "hhhhhh")
+    assert apply([case], [found], run="2").counts["opened"] == 1
+    assert apply([noted], [found], run="2").counts["opened"] == 1
+    # Of a ledger of before that day was kept the day of the last word counts until then.
+    assert case.people is not None
+    old = replace(case, people=replace(case.people, decided_on=None))
+    text = dump_case(old).replace('"decided_on": null, ', "").replace('"rectified_on": null, ', "")
+    old = load_case(text, old.polygon)
+    noted = after(old, on=date(2025, 3, 1), **more)
+    assert noted.people is not None
+    assert noted.people.decided_on == date(2024, 1, 1)
+    # The decision itself, said again with other words, does renew it.
+    again = decide(after(noted, status=Status.SUSPECTED, reason=Reason.CROP), on=date(2025, 3, 1))
+    assert apply([again], [found], run="2").counts["opened"] == 0
+
+
+@pytest.mark.parametrize("status", [*DESK, Status.WITHDRAWN])
+def test_what_was_decided_before_the_patrol_is_no_ordinary_ground(status: Status) -> None:
+    case = replace(one(), status=status)
+    assert earlier_cases("xiangjiang", [case], END) == [case]
+    assert earlier_cases("xiangjiang", [case], case.evidence.first_seen or END) == []
+    assert earlier_cases("xiangjiang", [replace(case, merged_into="ZZ")], END) == []

@@ -78,10 +78,16 @@ class CorridorStore:
     grid: Grid
     tile_px: int
     stored: BaseGeometry
+    chosen: tuple[Tile, ...] | None = None  # of its tiles, what a sweep is about; None: all
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """Tiles (without halo) that hold stored pixels, row-major; those chosen of them."""
+        return self.all_tiles if self.chosen is None else self.chosen
 
     @cached_property
-    def tiles(self) -> tuple[Tile, ...]:
-        """Tiles (without halo) that hold stored pixels, row-major."""
+    def all_tiles(self) -> tuple[Tile, ...]:
+        """All tiles (without halo) that hold stored pixels, row-major."""
         return tuple(t for t in tiles_over(self.grid, self.tile_px, 0) if self.kept(t.core).any())
 
     def __getstate__(self) -> dict[str, Any]:
@@ -179,7 +185,7 @@ class CorridorStore:
         """
         factor = 1
         found: list[tuple[Tile, Layer]] = []
-        for tile in self.tiles:
+        for tile in self.all_tiles:
             if tile.core.intersect(window) is None:
                 continue
             path = self.block_path(folder, tile)

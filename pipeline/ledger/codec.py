@@ -75,7 +75,7 @@ def _ruling(found: dict[str, Any]) -> Ruling:
 
 
 def _people(found: dict[str, Any]) -> PeopleRecord:
-    for name in ("on", "due", "known_until"):
+    for name in ("on", "due", "known_until", "decided_on", "rectified_on"):
         found[name] = date.fromisoformat(found[name]) if found.get(name) else None
     return PeopleRecord(**found)
 

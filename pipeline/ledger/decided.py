@@ -67,6 +67,8 @@ def ask_desk(
         case, candidate = live[pair.case], candidates[pair.candidate]
         if not case.decided:
             overlapped |= {pair.candidate} if _overlaps(pair, options) else set()
+        elif pair.containment <= 0:
+            continue  # a neighbour within the tolerance: nobody decided on that
         elif explains(case, candidate, context):
             explained.setdefault(pair.candidate, case.case_id)
         else:
@@ -86,7 +88,8 @@ def explains(case: Case, candidate: Candidate, context: LedgerContext) -> bool:
     if said is None:
         return False
     last = candidate.evidence.last_seen
-    lapsed = last is not None and last.date() > said.on + timedelta(days=context.decision_days)
+    on = said.decided_on or said.on
+    lapsed = last is not None and last.date() > on + timedelta(days=context.decision_days)
     # Pictures do not tell the kinds apart.
     other = candidate.kind is not case.kind and not said.kind_fixed and not candidate.of_pictures
     decided_m2 = max(case.area_m2, case.seen_polygon.area)
@@ -101,7 +104,8 @@ def with_decision(case: Case, explained: bool) -> Case:
     """
     ruling = _without(case.ruling)
     if explained and case.people is not None and case.proposal != RESTORED:
-        text = f"{_SAID[case.status]}（{case.people.on}），情况未变"
+        on = case.people.decided_on or case.people.on
+        text = f"{_SAID[case.status]}（{on}），情况未变"
         spoken = (Spoken(DECIDED_BY_PEOPLE, "against", text), *(ruling or Ruling()).spoken)
         ruling = replace(
             ruling or Ruling(), outcome="suppressed", rule=DECIDED_BY_PEOPLE, spoken=spoken
@@ -125,7 +129,8 @@ def _overlaps(pair: Pair, options: MatchOptions) -> bool:
 def _came_anew(case: Case, candidate: Candidate, context: LedgerContext) -> bool:
     """Tell whether clear misses ended what was decided on, and hits came after them."""
     # Ledgers of before that field know the day of the decision only.
-    known = (case.people.known_until or case.people.on) if case.people else None
+    said = case.people
+    known = (said.known_until or said.decided_on or said.on) if said else None
     looks = merge_looks((case.looks, candidate.looks))
     clear = [k for k in looks if k.seen is not Seen.UNKNOWN]
     turns = [

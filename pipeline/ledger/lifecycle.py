@@ -17,10 +17,9 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
+from pipeline.ledger.proposing import ProposeOptions, propose
 from pipeline.model import (
     DRONE_SURFACES,
-    RELAPSE,
-    RESTORED,
     Attribution,
     Candidate,
     Case,
@@ -71,6 +70,7 @@ class LedgerContext:
     attribute: Callable[[Case], Attribution] | None = None  # adjudicate's, with its layers bound
     screen: Callable[[Case], Ruling] | None = None  # likewise; sees the case where it was placed
     spots: bool = False  # it looked under its flights only, and says nothing of other places
+    proposing: ProposeOptions = field(default_factory=ProposeOptions)
     decision_days: int = 365  # for which a decision of the desk explains its place
 
     def evidence(self, corridor_id: str, looks: tuple[Look, ...]) -> Evidence:
@@ -276,12 +276,12 @@ def merge_looks(parts: Iterable[Iterable[Look]]) -> tuple[Look, ...]:
 def weigh(case: Case, looks: tuple[Look, ...], context: LedgerContext) -> Case:
     """Fold the looks of a case anew and let evidence, status and proposal follow."""
     evidence = context.evidence(case.corridor_id, looks)
-    proposal = propose(case.status, evidence.state)
     if case.issued and evidence.state is EvidenceState.EXPIRED:
         # Only people end what they issued: imagery proposes it.
         evidence = replace(evidence, state=case.evidence.state)
     status = status_for(case.status, evidence.state)
-    return replace(case, looks=looks, evidence=evidence, status=status, proposal=proposal)
+    after = replace(case, looks=looks, evidence=evidence, status=status)
+    return replace(after, proposal=propose(after, context.proposing))
 
 
 def status_for(status: Status, state: EvidenceState) -> Status:
@@ -289,17 +289,6 @@ def status_for(status: Status, state: EvidenceState) -> Status:
     if status not in (Status.WATCH, Status.SUSPECTED):
         return status
     return Status.SUSPECTED if state in CONFIRMED else Status.WATCH
-
-
-def propose(status: Status, state: EvidenceState) -> str | None:
-    """Say what imagery proposes to the people who hold an issued case."""
-    if status in (Status.WATCH, Status.SUSPECTED):
-        return None
-    if state is EvidenceState.EXPIRED:
-        return RESTORED
-    if state is EvidenceState.RELAPSED:
-        return RELAPSE
-    return "未恢复" if status is Status.RECTIFYING and state in CONFIRMED else None
 
 
 def settle(before: Case, after: Case, context: LedgerContext) -> Case:

@@ -17,9 +17,10 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.errors import ConfigurationError
 from pipeline.grid import geodesic_area_m2, reproject
 from pipeline.ledger.decided import with_decision
-from pipeline.ledger.lifecycle import Event, content, propose, status_for
+from pipeline.ledger.lifecycle import Event, content, status_for
+from pipeline.ledger.proposing import propose
 from pipeline.ledger.status import IN_HAND, Mover, Reason, move
-from pipeline.model import RESTORED, Case, Kind, PeopleRecord, Status
+from pipeline.model import Case, Kind, PeopleRecord, Status
 
 FLAGS = ("due", "overdue", "on_account")
 """Fields of the record that only mean something while a case is in hand."""
@@ -217,16 +218,15 @@ def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
         )
     if status in (Status.WATCH, Status.SUSPECTED):
         after = replace(after, status=status_for(status, case.evidence.state), proposal=None)
-    elif case.proposal != RESTORED:
-        # What the next run would propose, so that it changes nothing; that the thing is gone is
-        # known to the looks only, and stays.
-        after = replace(after, proposal=propose(status, case.evidence.state))
     if case.decided and not after.decided:
         # Taken in again by a person: on a list, until a run over its own dates says otherwise.
         after = replace(with_decision(after, explained=False), produced=True)
     if record == before and content(after) == content(case):
         return case
-    after = replace(after, people=replace(record, by=edit.by, on=edit.on))
+    after = replace(after, people=_dated(record, case, edit, status))
+    if after.issued:
+        # What the next run would propose, so that it changes nothing.
+        after = replace(after, proposal=propose(after))
     if not after.decided or not (edit.status or edit.verdict):
         return after
     # As the next run would find it, so that it changes nothing.
@@ -243,6 +243,21 @@ def _within_status(record: PeopleRecord, case: Case, edit: Edit, status: Status)
     if status not in IN_HAND:
         record = replace(record, due=None, overdue=False, on_account=False)
     return record
+
+
+def _dated(record: PeopleRecord, case: Case, edit: Edit, status: Status) -> PeopleRecord:
+    """Give the record with its days: a status or a verdict has one, a note renews none."""
+    said = bool(edit.status or edit.verdict)
+    decided_on, rectified_on = record.decided_on, record.rectified_on
+    if said:
+        decided_on = edit.on
+    elif decided_on is None and case.issued and case.people is not None:
+        decided_on = case.people.on  # of ledgers from before there was that day
+    if said and status is Status.RECTIFYING:
+        rectified_on = edit.on  # a problem that somebody saw again is not restored before that
+    elif status not in (Status.RECTIFYING, Status.CLOSED):
+        rectified_on = None
+    return replace(record, by=edit.by, on=edit.on, decided_on=decided_on, rectified_on=rectified_on)
 
 
 def _with_outline(case: Case, outline_wgs84: BaseGeometry) -> Case:

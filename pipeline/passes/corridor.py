@@ -86,11 +86,7 @@ def run_corridor(
     ConfigurationError
         The store is damaged beyond what one run repairs.
     """
-    judged = Judged(corridor.id)
-    judged.inputs = [
-        {"id": p.id, "scenes": [s.id for s in p.scenes], "fingerprint": fingerprint(p)}
-        for p in passes
-    ]
+    judged = Judged(corridor.id, inputs=inputs_of(passes))
     judged.gsd_m = {p.sensor: min(a.gsd_m for a in p.scenes[0].assets.values()) for p in passes}
     for line in say_new_store(workflow, corridor, len(passes)):
         log.warning("%s.", line)
@@ -104,6 +100,14 @@ def run_corridor(
     return mended(site, lambda: _sweep(workflow, site, passes, known, replace(judged)))
 
 
+def inputs_of(passes: Sequence[Pass]) -> list[dict[str, Any]]:
+    """Name passes with their scenes and fingerprints, for run.json."""
+    return [
+        {"id": p.id, "scenes": [s.id for s in p.scenes], "fingerprint": fingerprint(p)}
+        for p in passes
+    ]
+
+
 def _sweep(
     workflow: Workflow,
     site: Site,
@@ -111,37 +115,16 @@ def _sweep(
     known: tuple[Sequence[Case], Span],
     judged: Judged,
 ) -> Judged:
-    detect = workflow.options.detect
-    with _stage(judged, "gather"):
-        gathered = gather(site, passes)
-    judged.set_aside = [a for g in gathered for a in g.set_aside]
-    judged.unreachable = [g.unreachable for g in gathered if g.unreachable]
-    usable = [p for p, g in zip(passes, gathered, strict=True) if g.usable]
-    with _stage(judged, "prepare"):
-        reduced = reduce_dates(site, usable, workflow.options.prepare)
-        keys = write_states(site, reduced.passes, reduced, detect.water)
-        keep_looks(site, reduced.mask_keys, keys)
-    # A pass may be good in one corridor and not in another.
-    own = site.corridor.id
-    judged.set_aside += [replace(a, what=f"{a.what} in {own}") for a in reduced.set_aside]
-    judged.counted = tuple(p.id for p in reduced.passes)
-    judged.unread = tuple(
-        g.pass_id for g in gathered if g.unreachable or any(a.remedy for a in g.set_aside)
-    )
-    looks = Looks(reduced.passes, reduced.quality, reduced.mask_keys, keys)
-    span = known[1]
+    looks, reduced = prepare_looks(workflow, site, passes, judged)
+    own, span = site.corridor.id, known[1]
     cases = earlier_cases(own, known[0], span.start)
-    how = FollowOptions(
-        WatchOptions(detect.zhan, detect.ground, detect.epoch),
-        detect.observe,
-        workflow.options.adjudicate,
-    )
-    with _stage(judged, "watch"):
+    how = follow_options(workflow)
+    with stage(judged, "watch"):
         earlier = known_pixels(site, looks, cases, span.start)
         watched = watch(site, looks, span.start, how.watch, earlier)
     judged.judged = bool(watched.epochs)
     failpoint("detect.sighted")
-    with _stage(judged, "follow"):
+    with stage(judged, "follow"):
         tracks = link(watched.sightings, workflow.options.adjudicate.link)
         every = follow(site, looks, watched, tracks, (how, span.until), cases)
         keep_normals(site, "watch", [n.folder for n in watched.normals.values()])
@@ -155,8 +138,43 @@ def _sweep(
     return judged
 
 
+def follow_options(workflow: Workflow) -> FollowOptions:
+    """Give the options of looking at what is known."""
+    detect = workflow.options.detect
+    return FollowOptions(
+        WatchOptions(detect.zhan, detect.ground, detect.epoch),
+        detect.observe,
+        workflow.options.adjudicate,
+    )
+
+
+def prepare_looks(
+    workflow: Workflow, site: Site, passes: Sequence[Pass], judged: Judged
+) -> tuple[Looks, Reduced]:
+    """Bring all passes into the store and prepare them; what is set aside goes into ``judged``."""
+    detect = workflow.options.detect
+    with stage(judged, "gather"):
+        gathered = gather(site, passes)
+    judged.set_aside = [a for g in gathered for a in g.set_aside]
+    judged.unreachable = [g.unreachable for g in gathered if g.unreachable]
+    usable = [p for p, g in zip(passes, gathered, strict=True) if g.usable]
+    with stage(judged, "prepare"):
+        reduced = reduce_dates(site, usable, workflow.options.prepare)
+        keys = write_states(site, reduced.passes, reduced, detect.water)
+        keep_looks(site, reduced.mask_keys, keys)
+    # A pass may be good in one corridor and not in another.
+    own = site.corridor.id
+    judged.set_aside += [replace(a, what=f"{a.what} in {own}") for a in reduced.set_aside]
+    judged.counted = tuple(p.id for p in reduced.passes)
+    judged.unread = tuple(
+        g.pass_id for g in gathered if g.unreachable or any(a.remedy for a in g.set_aside)
+    )
+    return Looks(reduced.passes, reduced.quality, reduced.mask_keys, keys), reduced
+
+
 @contextmanager
-def _stage(judged: Judged, name: str) -> Generator[None]:
+def stage(judged: Judged, name: str) -> Generator[None]:
+    """Time a stage of a corridor, and say so."""
     began = time.perf_counter()
     yield
     spent = round(time.perf_counter() - began, 3)

@@ -9,22 +9,23 @@ import numpy as np
 
 from pipeline.grid import reproject
 from pipeline.io.burn import burn
-from pipeline.model import Case, Seen, Status
+from pipeline.model import Case, Seen
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import grown
 from pipeline.passes.ground import Looks, Site, Sparse
 
-_ORDINARY = (Status.REJECTED, Status.PERMITTED)  # people said that this is how the place should be
-
 
 def earlier_cases(corridor_id: str, known: Sequence[Case], start: datetime) -> list[Case]:
-    """Give the cases of a corridor that were first seen before ``start`` and still matter."""
+    """Give the cases of a corridor that were first seen before ``start``.
+
+    Those that people rejected or permitted too: a decision lapses, and its place would be ordinary
+    ground by then, on which nothing is found any more.
+    """
     return [
         case
         for case in known
         if case.corridor_id == corridor_id
         and case.merged_into is None
-        and case.status not in _ORDINARY
         and case.evidence.first_seen is not None
         and case.evidence.first_seen < start
     ]

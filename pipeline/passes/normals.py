@@ -56,7 +56,7 @@ def _marks(states: States, p: Pass) -> str:
     """Sum up the checksums of what the store holds of a look: a new scene need not change them."""
     store, key = states.site.store, states.looks.state_keys[p.id]
     folders = [f"{layer}/{key}/{p.id}" for layer in ("state", "feature")]
-    marks = [block_mark(store.block_path(f, t)) for f in folders for t in store.tiles]
+    marks = [block_mark(store.block_path(f, t)) for f in folders for t in store.all_tiles]
     quality = states.looks.quality[p.id]
     content = [marks, *quality.shift_px]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

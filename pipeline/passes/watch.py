@@ -131,6 +131,29 @@ def watch(
     return found
 
 
+def watch_first(
+    site: Site,
+    looks: Looks,
+    patrol_start: datetime,
+    options: WatchOptions,
+    known: Mapping[str, Sequence[Sparse]],
+) -> Watched:
+    """Make ready the first quarter that a patrol could judge, and search nothing in it.
+
+    Known cases are looked at against this quarter; see :func:`pipeline.passes.follow.relook`.
+    """
+    found = Watched()
+    found.flagged.update({k: list(v) for k, v in known.items()})
+    every = epochs_of(looks.passes, patrol_start, options.epoch)
+    epoch = next((e for e in every if len(e.history) >= options.epoch.min_history), None)
+    if epoch is None:
+        return found
+    sweep = _EpochSweep(site, looks, epoch, options.zhan, found.flagged)
+    found.epochs.append((epoch, sweep.ranks))
+    found.normals[epoch.start] = ChangeSweep(sweep.quarter(), options.ground).normals
+    return found
+
+
 def _record_ground(found: Watched, sweep: ChangeSweep) -> None:
     sightings, rejected, flagged = sweep.sightings()
     found.sightings.extend(sightings)

@@ -85,10 +85,27 @@ def publish_run(
         If the disk is full; what was there before stays, and nothing half-written.
     """
     context = context or PublishContext()
-    contents = render(shelves, not_observed, context)
-    report = run_document(record, contents)
+    return publish_files(out_dir, render(shelves, not_observed, context), record, context.extras)
+
+
+def publish_files(
+    out_dir: Path,
+    promised: Mapping[str, bytes],
+    record: RunRecord,
+    extras: Mapping[str, bytes],
+) -> Published:
+    """Write the folder of a run of any kind; raises as :func:`publish_run`.
+
+    Parameters
+    ----------
+    promised : mapping of name to bytes
+        What it promises, checked against its schema already; run.json has their SHA-256.
+    extras : mapping of name to bytes
+        Further files, such as run.log.
+    """
+    report = run_document(record, promised)
     check("run", report)
-    contents |= context.extras
+    contents = {**promised, **extras}
     contents["run.json"] = _pretty(report)
     folder = out_dir / f"{record.period[1]:%Y-%m-%d}_{record.run_id}"
 
