@@ -20,6 +20,7 @@ from pipeline.config import choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.flights import FlightFolder, open_flights
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
+from pipeline.io.stages import Stages, load_stages
 from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.model import DRONE, Corridor, Kind, RunRecord
 from pipeline.passes.flight_pairs import Pairing, pair_flights
@@ -56,6 +57,7 @@ class _Task:
     workflow: InspectWorkflow
     corridors: tuple[Corridor, ...]
     layers: Mapping[str, OfficeLayer]
+    stages: Stages
     flights: tuple[FlightFolder, ...]
     pairing: Pairing
 
@@ -63,6 +65,11 @@ class _Task:
     def period(self) -> tuple[datetime, datetime]:
         """UTC, of the first and the last flight."""
         return self.flights[0].flown, self.flights[-1].flown
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """What tells these layers and readings from others."""
+        return {**layer_marks(self.layers), **self.stages.marks}
 
     @property
     def until(self) -> dict[str, datetime]:
@@ -77,7 +84,7 @@ class _Task:
     def run_id(self) -> str:
         """By content alone."""
         geometry = [f"{c.id} {c.polygon_wgs84.normalize().wkb_hex}" for c in self.corridors]
-        layers = [f"layer {kind} {mark}" for kind, mark in layer_marks(self.layers).items()]
+        layers = [f"layer {kind} {mark}" for kind, mark in self.marks.items()]
         return make_run_id(
             self.workflow.name,
             [*geometry, *layers],
@@ -139,7 +146,8 @@ def _task(request: RunRequest) -> _Task:
     layers = load_layers(workflow.layers)
     flights = open_flights(workflow.flights)
     pairing = pair_flights(flights, corridors, workflow.options.pairing)
-    return _Task(workflow, corridors, layers, flights, pairing)
+    stages = load_stages(workflow.layers)
+    return _Task(workflow, corridors, layers, stages, flights, pairing)
 
 
 def _explain(task: _Task) -> ExitCode:
@@ -154,7 +162,8 @@ def _explain(task: _Task) -> ExitCode:
 
 
 def _context(task: _Task, run_id: str) -> LedgerContext:
-    options, areas = task.workflow.options.adjudicate, AreaIndex(areas_of(task.layers))
+    options = task.workflow.options.adjudicate
+    areas = AreaIndex(areas_of(task.layers), task.stages.readings)
     where = Attributor({c.id: c for c in task.corridors}, areas, options.place)
     return LedgerContext(
         run_id=run_id,
@@ -201,7 +210,7 @@ def _record(
                 }
                 for pair, part in zip(task.pairing.pairs, found, strict=True)
             },
-            "layers": layer_marks(task.layers),
+            "layers": task.marks,
             "suppressed": count_rules(shelves),
         },
         seconds={},

@@ -21,6 +21,7 @@ from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.atomic import write_bytes
 from pipeline.io.layers import areas_of, load_layers
 from pipeline.io.progress import reporter
+from pipeline.io.stages import load_stages
 from pipeline.ledger import open_ledger
 from pipeline.model import Corridor, Status
 from pipeline.passes.mending import mended
@@ -74,7 +75,7 @@ def list_stock(request: StockRequest) -> ExitCode:
         stocked: list[Stocked] = []
         attribute = Attributor(
             {c.id: c for c in corridors},
-            AreaIndex(areas_of(layers)),
+            AreaIndex(areas_of(layers), load_stages(workflow.layers).readings),
             workflow.options.adjudicate.place,
         )
         for corridor in corridors:

@@ -331,6 +331,8 @@ class Attribution:
     no_mining: str | None = None
     boundary_verified: bool = False  # somebody knows that the boundary asked is where it says
     notes: tuple[str, ...] = ()  # for the reader, Chinese
+    # Of the no-mining area on the day of the first sighting; None: no area, or no day.
+    no_mining_in_force: Literal["yes", "no", "unknown"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from pipeline.run import (
     RunRequest,
     log_lines,
     make_writable,
+    relooks_of,
     say_unreached,
     say_what_is_missing,
     span_of,
@@ -186,7 +187,7 @@ def _here(cases: Sequence[Case], corridor: Corridor) -> list[Case]:
 def _news(cases: Sequence[Case], judged: Sequence[Judged]) -> dict[str, list[Look]]:
     """Give the looks at passes of which a case has none: a patrol's own stay as they are."""
     held = {c.case_id: {k.pass_id for k in c.looks} for c in cases}
-    every = {case: looks for j in judged for case, looks in j.relooks.items()}
+    every = relooks_of(judged)
     new = {i: [k for k in looks if k.pass_id not in held[i]] for i, looks in every.items()}
     return {i: looks for i, looks in new.items() if looks}
 

@@ -29,12 +29,14 @@ from pipeline.io.cluster import open_workers
 from pipeline.io.failpoints import failpoint
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.progress import reporter
+from pipeline.io.stages import load_stages
 from pipeline.ledger import Judgement, LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.model import (
     Attribution,
     Case,
     Corridor,
     Kind,
+    Look,
     Pass,
     Ruling,
     RunRecord,
@@ -88,7 +90,8 @@ def run_workflow(request: RunRequest) -> ExitCode:
     """
     workflow = with_overrides(load_workflow(request.workflow), request)
     corridors = choose_corridors(workflow, request.corridors)
-    layers = load_layers(workflow.layers)
+    layers, stages = load_layers(workflow.layers), load_stages(workflow.layers)
+    marks = {**layer_marks(layers), **stages.marks}
     if request.dry_run:
         return _explain(workflow, corridors)
     clock = Clock()
@@ -120,9 +123,10 @@ def run_workflow(request: RunRequest) -> ExitCode:
                 pictures = searched.pictures[corridor.id]
                 add_pictures(workflow, corridor, pictures, judged[-1], progress)
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
-        run_id = _run_id(workflow, corridors, judged, layers)
+        run_id = _run_id(workflow, corridors, judged, marks)
         with clock.stage("ledger"):
-            options, areas = workflow.options.adjudicate, AreaIndex(areas_of(layers))
+            options = workflow.options.adjudicate
+            areas = AreaIndex(areas_of(layers), stages.readings)
             where = Attributor({c.id: c for c in corridors}, areas, options.place)
             screener = Screener(areas, options.screen)
             context = _context(workflow, judged, searched, run_id)
@@ -135,11 +139,10 @@ def run_workflow(request: RunRequest) -> ExitCode:
             )
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")
-            relooks = {case: looks for j in judged for case, looks in j.relooks.items()}
-            result = apply(ledger, candidates, context, relooks=relooks)
+            result = apply(ledger, candidates, context, relooks=relooks_of(judged))
         record = _record(workflow, judged, result, (run_id, clock.seconds, aside))
         shelves = split_cases(result.cases, {c.id for c in corridors})
-        more = {"layers": layer_marks(layers), "suppressed": count_rules(shelves)}
+        more = {"layers": marks, "suppressed": count_rules(shelves)}
         record = replace(record, counts={**record.counts, **more})
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         say_what_is_missing(record, unreachable)
@@ -148,6 +151,11 @@ def run_workflow(request: RunRequest) -> ExitCode:
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
     return close_run(folder, shelves, record, unreachable)
+
+
+def relooks_of(judged: Sequence[Judged]) -> dict[str, list[Look]]:
+    """Give what looking again at known cases said, by case id."""
+    return {case: looks for j in judged for case, looks in j.relooks.items()}
 
 
 def _drop_old_stores(
@@ -252,12 +260,12 @@ def _run_id(
     workflow: Workflow,
     corridors: Sequence[Corridor],
     judged: Sequence[Judged],
-    layers: Mapping[str, OfficeLayer],
+    marks: Mapping[str, str],
 ) -> str:
     geometry = [f"{c.id} {c.polygon_wgs84.normalize().wkb_hex}" for c in corridors]
     return make_run_id(
         workflow.name,
-        [*geometry, *(f"layer {kind} {mark}" for kind, mark in layer_marks(layers).items())],
+        [*geometry, *(f"layer {kind} {mark}" for kind, mark in marks.items())],
         workflow.period.span,
         {f"{j.corridor_id}/{i['id']}": str(i["fingerprint"]) for j in judged for i in j.inputs},
         workflow.config_hash(),

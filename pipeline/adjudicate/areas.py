@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
 import shapely
@@ -48,6 +49,10 @@ class AreaIndex:
     """Areas by kind; a kind that is missing was not supplied."""
 
     layers: Mapping[str, Sequence[LayerArea]]
+    # Highest stage [m] by gauge and day (Asia/Shanghai), for areas that a stage closes.
+    stages: Mapping[str, Mapping[date, float]] = field(
+        default_factory=dict[str, Mapping[date, float]]
+    )
     _moved: dict[tuple[int, str], BaseGeometry] = field(
         default_factory=dict[tuple[int, str], BaseGeometry], init=False, repr=False
     )

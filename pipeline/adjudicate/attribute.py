@@ -136,14 +136,16 @@ class Attributor:
         moored = (a.fields for a in self.areas.near("vessels", spot, self.options.vessel_m))
         notes += sorted(f"紧邻采砂船停泊点：{f.get('name') or f.get('id')}" for f in moored)
         forbidding = [b.area for b in bans if b.share >= self.options.share]
-        seasonal = [b for b in forbidding if on is None or _in_season(b, on)]
-        ban = next(iter(seasonal or forbidding), None)
-        if ban is not None and on is not None and not seasonal:
-            notes.append(f"首次发现之日（{on.isoformat()}）在禁采期之外：{no_mining_text(ban)}")
+        told = [(b, in_force(b, on, self.areas.stages)) for b in forbidding]
+        told.sort(key=lambda t: _FORCE.index(t[1]))  # stable: of equals the largest part
+        ban, force = next(iter(told), (None, None))
+        if ban is not None and on is not None:
+            notes += _period_note(ban, on, force, self.areas.stages)
         return replace(
             found,
             zone=zones[0].area.fields.get("zone") if zones else None,
             no_mining=None if ban is None else no_mining_text(ban),
+            no_mining_in_force=force if on is not None else None,
             notes=tuple(notes),
         )
 
@@ -184,15 +186,55 @@ def no_mining_text(area: LayerArea) -> str:
     return f"{f.get('name') or '禁采区'}（{'，或'.join(when) or '全年'}）"
 
 
-def _in_season(area: LayerArea, on: date) -> bool:
-    """Tell whether a day lies in the season of an area; one without a season forbids all year.
+Force = Literal["yes", "no", "unknown"]
+_FORCE: tuple[Force, ...] = ("yes", "unknown", "no")
 
-    The level of that day at a station is not known here: an area that a level closes too may have
-    been closed on any day.
+
+def in_force(area: LayerArea, on: date | None, stages: Mapping[str, Mapping[date, float]]) -> Force:
+    """Tell whether a no-mining area was in force on a day: by its season, or by a stage.
+
+    One without either forbids all year. A stage is that of its gauge on that day (the highest
+    reading); without a reading nobody knows.
+
+    Parameters
+    ----------
+    stages : mapping of gauge to day to float
+        Highest stage of the day [m].
     """
     start, end = area.fields.get("from"), area.fields.get("to")
-    by_level = bool(area.fields.get("stage_m"))
-    return by_level or not start or not end or in_period(start, end, on)
+    trigger = area.fields.get("stage_m")
+    if not trigger and not (start and end):
+        return "yes"
+    if on is None:
+        return "unknown"
+    if start and end and in_period(start, end, on):
+        return "yes"
+    if not trigger:
+        return "no"
+    reading = _reading(area, on, stages)
+    if reading is None:
+        return "unknown"
+    return "yes" if reading >= float(trigger) else "no"
+
+
+def _reading(area: LayerArea, on: date, stages: Mapping[str, Mapping[date, float]]) -> float | None:
+    return stages.get((area.fields.get("station") or "").strip(), {}).get(on)
+
+
+def _period_note(
+    area: LayerArea, on: date, force: Force | None, stages: Mapping[str, Mapping[date, float]]
+) -> list[str]:
+    """Say what the season or the stage of the first sighting's day says; facts, no ruling."""
+    text, gauge = no_mining_text(area), area.fields.get("station")
+    reading = _reading(area, on, stages)
+    level = f"（{gauge}当日水位 {reading:g} m）" if reading is not None else ""
+    if force == "no":
+        return [f"首次发现之日（{on.isoformat()}）在禁采期之外{level}：{text}"]
+    if force == "unknown":
+        return [
+            f"首次发现之日（{on.isoformat()}）没有{gauge}的水位记录，是否在禁采期内不明：{text}"
+        ]
+    return [f"首次发现之日（{on.isoformat()}）在禁采期内{level}：{text}"] if level else []
 
 
 def in_period(start: str, end: str, day: date) -> bool:

@@ -95,7 +95,8 @@ def _reasons(subject: Subject) -> list[Spoken]:
         says = "for" if place.zone in _PROTECTED else "note"
         out.append(say(Rule.ZONE, f"位于岸线功能区：{place.zone}", says))
     if place.no_mining and Kind.CAI in subject.kinds:
-        out.append(say(Rule.NO_MINING, f"位于禁采区：{place.no_mining}", "for"))
+        says = "note" if place.no_mining_in_force == "no" else "for"
+        out.append(say(Rule.NO_MINING, f"位于禁采区：{place.no_mining}", says))
     return out
 
 

@@ -36,7 +36,12 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
     file: Annotated[
         Path, typer.Argument(help="SHP, GPKG, GeoJSON, KML, FileGDB or CSV.", show_default=False)
     ],
-    kind: Annotated[str, typer.Option("--as", help=f"One of {_KINDS}.", show_default=False)],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--as", help=f"One of {_KINDS}; or stages, readings of gauges.", show_default=False
+        ),
+    ],
     datum: Annotated[
         str | None,
         typer.Option(help="cgcs2000, wgs84, gcj02 or bd09; declared at the first import."),
@@ -76,7 +81,14 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
         from pipeline.io.datum import Datum  # noqa: PLC0415 - keeps --help fast
         from pipeline.office.importing import ImportRequest, import_layer  # noqa: PLC0415
         from pipeline.office.kinds import LayerKind  # noqa: PLC0415
+        from pipeline.office.stages import KIND, import_stages  # noqa: PLC0415
 
+        named = dict(_pair(f) for f in field or ())
+        if kind in (KIND, "水位"):
+            report = import_stages(file, config, encoding, named)
+            for line in report.lines:
+                typer.echo(line)
+            return report.code
         report = import_layer(
             ImportRequest(
                 file=file,
@@ -85,7 +97,7 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
                 datum=one_of(Datum, datum, "--datum") if datum else None,
                 crs=crs,
                 encoding=encoding,
-                fields=dict(_pair(f) for f in field or ()),
+                fields=named,
                 layer=layer,
                 swap_xy=swap_xy,
                 source=source,
@@ -107,8 +119,9 @@ def list_(config: Config = Path("config"), debug: Debug = False) -> None:
 
     def work() -> ExitCode:
         from pipeline.office.showing import list_lines  # noqa: PLC0415
+        from pipeline.office.stages import stage_lines  # noqa: PLC0415
 
-        for line in list_lines(config / "layers"):
+        for line in (*list_lines(config / "layers"), *stage_lines(config)):
             typer.echo(line)
         return ExitCode.DONE
 

@@ -198,6 +198,7 @@ def _law(case: Case) -> dict[str, Any]:
         "boundary_used": place.boundary_used,
         "zone": place.zone,
         "no_mining": place.no_mining,
+        "no_mining_in_force": place.no_mining_in_force,
         "permit": asdict(ruling.permit) if ruling.permit else None,
         "reasons": [*(s.text for s in ruling.spoken), *place.notes],
     }
