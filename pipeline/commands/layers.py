@@ -147,6 +147,30 @@ def show(
     guard(work, debug)
 
 
+@layers_app.command("check", epilog="Example: siluan layers check --out out/layers")
+def check(
+    water: Annotated[
+        list[Path] | None,
+        typer.Option(help="Water occurrence raster; default: all of config/water."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for boundary_defects.geojson.")] = Path(
+        "out/layers"
+    ),
+    config: Config = Path("config"),
+    debug: Debug = False,
+) -> None:
+    """Name what imagery shows to be wrong in the boundary; the layer stays as it is."""
+
+    def work() -> ExitCode:
+        from pipeline.office.checking import CheckRequest, check_boundary  # noqa: PLC0415
+
+        for line in check_boundary(CheckRequest(config, out, tuple(water or ()))):
+            typer.echo(line)
+        return ExitCode.DONE
+
+    guard(work, debug)
+
+
 @layers_app.command("remove", epilog="Example: siluan layers remove permits --source permits2024")
 def remove(
     kind: Annotated[str, typer.Argument(help=f"One of {_KINDS}.", show_default=False)],
