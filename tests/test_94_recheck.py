@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from affine import Affine
+from shapely.geometry import box
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
@@ -19,9 +21,15 @@ from test_60_ledger_rules import candidate, context
 
 from pipeline.dispatch import run_any
 from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io import corridors
+from pipeline.io.store import CorridorStore
 from pipeline.ledger import Command, Edit, apply, change, open_ledger
+from pipeline.ledger.plan import plan
 from pipeline.ledger.status import Reason
-from pipeline.model import Case, Kind, Status
+from pipeline.model import Case, Grid, Kind, Reach, Status
+from pipeline.passes.ground import Site
+from pipeline.passes.recheck import only_around
+from pipeline.passes.recheck_workflow import is_recheck, load_recheck
 from pipeline.run import RunRequest, run_workflow
 
 HANDED = date(2025, 3, 1)
@@ -191,3 +199,38 @@ def test_where_nobody_could_look_it_is_unknown_and_the_case_stays_as_it_was(
     assert record["counts"]["recheck"] == {"不明": 1}
     assert record["counts"]["cases"] == {before.case_id: "不明"}
     assert "recheck.geojson" in record["files"]
+
+
+def test_only_the_tiles_that_a_case_needs_are_judged(tmp_path: Path) -> None:
+    """A river of five reaches over ten tiles: the reach of the case, and those beside it."""
+    grid = Grid("EPSG:32649", Affine(10, 0, 0, 0, -10, 6400), (640, 64))
+    stored = box(0, 0, 640, 6400)
+    store = CorridorStore(tmp_path, grid, 64, stored)
+    reaches = tuple(
+        Reach(i, f"r-{i}", box(0, 6400 - 1280 * i, 640, 6400 - 1280 * (i - 1))) for i in range(1, 6)
+    )
+    place = corridors.load_corridors(_corridor_file(tmp_path))[0]
+    site = Site(place, store, reaches)
+    (case,) = plan((), [candidate(300, 5900, 60, "hhh")], context()).cases
+    part = only_around(site, [case])
+    rows = [t.core.row0 for t in part.store.tiles]
+    # Reach 1 ends at row 128; the halo of its tiles reaches into reach 2, which goes to row 256.
+    assert rows == [0, 64, 128, 192]
+    assert part.store.all_tiles == store.all_tiles
+    assert len(store.tiles) == 10
+
+
+def _corridor_file(folder: Path) -> Path:
+    path = folder / "c.geojson"
+    content = {"type": "FeatureCollection", "features": [tiny.corridor()]}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_the_workflow_that_ships_is_one() -> None:
+    root = Path(__file__).parents[1] / "workflows"
+    assert is_recheck(root / "recheck.yaml")
+    assert not is_recheck(root / "patrol.yaml")
+    own, patrol = load_recheck(root / "recheck.yaml")
+    assert (own.patrol, patrol.name) == ((root / "patrol.yaml").resolve(), "patrol")
+    assert own.config_hash(patrol) != patrol.config_hash()
