@@ -136,9 +136,10 @@ class Attributor:
         moored = (a.fields for a in self.areas.near("vessels", spot, self.options.vessel_m))
         notes += sorted(f"紧邻采砂船停泊点：{f.get('name') or f.get('id')}" for f in moored)
         forbidding = [b.area for b in bans if b.share >= self.options.share]
-        told = [(b, in_force(b, on, self.areas.stages)) for b in forbidding]
-        told.sort(key=lambda t: _FORCE.index(t[1]))  # stable: of equals the largest part
-        ban, force = next(iter(told), (None, None))
+        # Stable: of those that are equally in force the largest part.
+        forbidding.sort(key=lambda b: _FORCE.index(in_force(b, on, self.areas.stages)))
+        ban = next(iter(forbidding), None)
+        force = None if ban is None else in_force(ban, on, self.areas.stages)
         if ban is not None and on is not None:
             notes += _period_note(ban, on, force, self.areas.stages)
         return replace(

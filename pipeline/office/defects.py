@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from rasterio.features import shapes
 from scipy import ndimage
-from shapely.geometry import Point, shape
+from shapely.geometry import MultiPoint, Point, shape
 from shapely.geometry.base import BaseGeometry
 from skimage.morphology import skeletonize
 
@@ -110,18 +110,25 @@ def against_water(
     area = reproject(whole, LONLAT, metric)
     water = np.nan_to_num(occurrence, nan=0.0) >= o.permanent
     held = water & burn(reproject(area, metric, grid.crs), grid)
-    numbers, _ = ndimage.label(water, _EIGHT)
+    numbers = _numbered(water)
     water &= np.isin(numbers, np.unique(numbers[held]))
     if not held.any():
         return []
     near = burn(reproject(area.buffer(o.beyond_m), metric, grid.crs), grid)
     counted = water & ~_beyond_ends(water, near, np.isnan(occurrence))
-    outside = np.asarray(ndimage.label(counted & ~near, _EIGHT)[0], np.int32)
+    outside = _numbered(counted & ~near)
     points = _points(counted, grid, metric)
     out = _shift(area, points, metric, o)
     for number in range(1, int(outside.max(initial=0)) + 1):
         found = _piece(outside == number, grid, metric, counted, o)
         out += [found] if found is not None else []
+    return out
+
+
+def _numbered(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Give each piece of a mask its number from 1 on; pixels that touch at a corner are one."""
+    out = np.zeros(mask.shape, np.int32)
+    ndimage.label(mask, _EIGHT, output=out)
     return out
 
 
@@ -140,9 +147,11 @@ def _beyond_ends(
     rim = np.pad(np.zeros(tuple(n - 2 for n in water.shape), bool), 1, constant_values=True)
     # An axis ends half a width before the rim.
     far = np.asarray(ndimage.distance_transform_edt(~(rim | unseen))) > float(deep.max()) + 2
-    runs, _ = ndimage.label(axis & ~near, _EIGHT)
+    runs = _numbered(axis & ~near)
     going_on = np.setdiff1d(np.unique(runs[~far]), [0])
-    rows, cols = ndimage.distance_transform_edt(~axis, return_distances=False, return_indices=True)
+    rows, cols = np.asarray(
+        ndimage.distance_transform_edt(~axis, return_distances=False, return_indices=True)
+    )
     return water & ~near & np.isin(runs[rows, cols], going_on)
 
 
@@ -169,7 +178,7 @@ def _points(mask: NDArray[np.bool_], grid: Grid, metric: str) -> NDArray[np.floa
     t = grid.transform
     x = t.c + (cols[thin] + 0.5) * t.a + (rows[thin] + 0.5) * t.b
     y = t.f + (cols[thin] + 0.5) * t.d + (rows[thin] + 0.5) * t.e
-    points = shapely.multipoints(np.column_stack((x, y)))
+    points = MultiPoint(np.column_stack((x, y)))
     return shapely.get_coordinates(reproject(points, grid.crs, metric))
 
 
