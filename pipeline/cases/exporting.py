@@ -38,6 +38,10 @@ from pipeline.publish.words import NOTICE
 
 MANIFEST = "export.json"
 GCJ02_ZH = "GCJ-02（火星坐标），不是 WGS 84：不得直接与 WGS 84 或 CGCS2000 图层叠加"
+_GCJ02_WKT = (
+    'LOCAL_CS["GCJ-02 (shifted: not WGS 84, not CGCS2000)",LOCAL_DATUM["GCJ-02",0],'
+    'UNIT["degree",0.0174532925199433],AXIS["lon",EAST],AXIS["lat",NORTH]]'
+)
 _PERSONS = frozenset({"last_by", "note"})  # not in what is meant for other systems and telephones
 
 
@@ -175,8 +179,9 @@ def _collection(layer: GisLayer) -> dict[str, Any]:
 def gcj02_points(rows: Sequence[Mapping[str, str | None]]) -> dict[str, Any]:
     """Give a point per case in GCJ-02, said to be that in every place where a reader may look.
 
-    RFC 7946 knows no datum but WGS 84. ``crs`` names none that a GIS knows, so that it asks, or
-    leaves the layer without a place, and does not draw it 600 m off.
+    RFC 7946 knows no datum but WGS 84, and a reader that does not know the name in ``crs`` takes
+    that. So ``crs`` holds a local system as WKT, which GDAL and QGIS read and can turn into nothing
+    else: they refuse to draw it over a map, where it would lie 600 m off.
     """
     features = [
         {
@@ -200,7 +205,7 @@ def gcj02_points(rows: Sequence[Mapping[str, str | None]]) -> dict[str, Any]:
         "name": "points_gcj02",
         "datum": "GCJ-02",
         "datum_zh": GCJ02_ZH,
-        "crs": {"type": "name", "properties": {"name": "GCJ-02"}},
+        "crs": {"type": "name", "properties": {"name": _GCJ02_WKT}},
         "features": features,
     }
 

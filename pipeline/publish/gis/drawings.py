@@ -50,6 +50,7 @@ def case_drawing() -> Drawing:
     lines.append(Rule(f"状态：{decided}", f'"status" NOT IN ({known})', rest))
     return Drawing(
         (*kinds, *lines),
+        label_outside=True,
         label='"kind_zh" || \'·\' || "status_zh" || \'\\n\' || right("case_id", 8)',
         title='"case_id" || \' \' || "kind_zh" || \' \' || "status_zh"',
     )

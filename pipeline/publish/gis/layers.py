@@ -145,7 +145,7 @@ def unseen_layer(reaches: Sequence[NotObserved], rivers_zh: Mapping[str, str]) -
     ]
     shapes = [to_wgs84(r.polygon_wgs84, "EPSG:4326") for r in ordered]
     label = "\"days\" || ' 天未观测'"
-    return GisLayer(*UNSEEN, columns, rows, shapes, hatched("未观测", "#595959", 60, label))
+    return GisLayer(*UNSEEN, columns, rows, shapes, hatched("未观测", "#8c8c8c", 60, label))
 
 
 def corridor_layer(corridors: Sequence[Corridor]) -> GisLayer:

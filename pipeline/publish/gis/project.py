@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import shapely
+from pyproj import CRS
 
 from pipeline.grid import reproject
 from pipeline.publish.gis.qml import QGIS, style_of, to_text
@@ -76,7 +77,7 @@ def project(
     for name, group, open_ in (("问题", cases, True), ("范围和图层", ground, True)):
         branch = _branch(tree, name, True, open_)
         for layer in group:
-            _leaf(branch, layer.name, layer.zh, _source(file, layer), "ogr", layer.shown)
+            _leaf(branch, _key(layer.name), layer.zh, _source(file, layer), "ogr", layer.shown)
             maps.append(_vector(layer, _source(file, layer), crs))
     for time, zh in _TIMES.items():
         group = [p for p in pictures if p.time == time]
@@ -85,9 +86,13 @@ def project(
             key, name = f"{time}_{p.case_id}_{p.revision}", f"{p.case_id} {zh}"
             _leaf(branch, key, name, f"./{p.path}", "gdal", True)
             maps.append(_raster(key, name, p))
-    root.append(_canvas(bounds, crs, view))
-    paths = ET.SubElement(ET.SubElement(root, "properties"), "Paths")
-    ET.SubElement(paths, "Absolute", {"type": "bool"}).text = "false"
+    box = reproject(shapely.box(*bounds), "EPSG:4326", view).bounds
+    root.append(_canvas(box, view))
+    root.append(_first_view(box, view))
+    said = ET.SubElement(root, "properties")
+    ET.SubElement(ET.SubElement(said, "Paths"), "Absolute", {"type": "bool"}).text = "false"
+    system = ET.SubElement(said, "SpatialRefSys")
+    ET.SubElement(system, "ProjectionsEnabled", {"type": "int"}).text = "1"
     return to_text(root).encode()
 
 
@@ -119,10 +124,23 @@ def _zone(bounds: tuple[float, float, float, float]) -> str:
     return f"EPSG:{_CGCS2000_ZONES + (meridian - 75) // 3}" if in_china else "EPSG:3857"
 
 
-def _canvas(bounds: tuple[float, float, float, float], crs: str, view: str) -> ET.Element:
+def _key(name: str) -> str:
+    """Give the id of a layer; QGIS replaces ids of ten characters or fewer."""
+    return f"siluan_layer_{name}"
+
+
+def _first_view(box: Sequence[float], view: str) -> ET.Element:
+    """Say what is shown first, to QGIS's map server and to scripts; the canvas is the desktop's."""
+    settings = ET.Element("ProjectViewSettings", {"UseProjectScales": "0"})
+    names = ("xmin", "ymin", "xmax", "ymax")
+    place = {n: f"{v:.3f}" for n, v in zip(names, box, strict=True)}
+    ET.SubElement(settings, "DefaultViewExtent", place).append(_crs(view))
+    return settings
+
+
+def _canvas(box: Sequence[float], view: str) -> ET.Element:
     canvas = ET.Element("mapcanvas", {"name": "theMapCanvas", "annotationsVisible": "1"})
     ET.SubElement(canvas, "units").text = "meters"
-    box = reproject(shapely.box(*bounds), "EPSG:4326", view).bounds
     extent = ET.SubElement(canvas, "extent")
     for name, value in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True):
         ET.SubElement(extent, name).text = f"{value:.3f}"
@@ -132,9 +150,11 @@ def _canvas(bounds: tuple[float, float, float, float], crs: str, view: str) -> E
 
 
 def _crs(code: str) -> ET.Element:
-    """Name a reference system by its code, whose rest QGIS looks up, or by WKT."""
+    """Describe a reference system (a code, or WKT); QGIS believes a code only beside its WKT."""
     system = ET.Element("spatialrefsys")
-    ET.SubElement(system, "authid" if code.startswith("EPSG:") else "wkt").text = code
+    ET.SubElement(system, "wkt").text = CRS.from_user_input(code).to_wkt()
+    if code.startswith("EPSG:"):
+        ET.SubElement(system, "authid").text = code
     return system
 
 
@@ -165,7 +185,7 @@ def _checked(yes: bool) -> str:
 
 def _vector(layer: GisLayer, source: str, crs: str) -> ET.Element:
     what = {"geometry": "Polygon", "wkbType": "MultiPolygon", "labelsEnabled": "1"}
-    found = _map_layer("vector", layer.name, layer.zh, source, what)
+    found = _map_layer("vector", _key(layer.name), layer.zh, source, what)
     ET.SubElement(found, "srs").append(_crs(crs))
     ET.SubElement(found, "provider", {"encoding": "UTF-8"}).text = "ogr"
     found.extend(style_of(layer))

@@ -86,7 +86,7 @@ def _symbol(name: str, rule: Rule) -> ET.Element:
         return symbol
     hatch = _drawn(
         "LinePatternFill",
-        {"angle": said["angle"], "distance": "2.5", "distance_unit": "MM", "line_width": "0.26"},
+        {"angle": said["angle"], "distance": "4", "distance_unit": "MM", "line_width": "0.26"},
     )
     inner = ET.SubElement(hatch, "symbol", {"name": f"@{name}@0", "type": "line", "alpha": "1"})
     inner.append(
@@ -143,7 +143,7 @@ def _labels(drawing: Drawing) -> list[ET.Element]:
         },
     )
     ET.SubElement(settings, "text-format", {"multilineAlign": "3"})
-    ET.SubElement(settings, "placement", {"placement": "1", "dist": "0", "priority": "5"})
+    ET.SubElement(settings, "placement", _place(drawing))
     ET.SubElement(
         settings,
         "rendering",
@@ -159,6 +159,13 @@ def _labels(drawing: Drawing) -> list[ET.Element]:
         },
     )
     return [root]
+
+
+def _place(drawing: Drawing) -> dict[str, str]:
+    """Say where a label goes: codes of QGIS, 8 is beside the polygon and 4 level within it."""
+    if drawing.label_outside:
+        return {"placement": "8", "dist": "0.5", "distUnits": "MM", "priority": "8"}
+    return {"placement": "4", "dist": "0", "priority": "3"}
 
 
 def _fields(columns: tuple[Column, ...]) -> ET.Element:

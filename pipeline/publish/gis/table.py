@@ -39,6 +39,7 @@ class Drawing:
 
     rules: tuple[Rule, ...]
     label: str | None = None  # QGIS expression
+    label_outside: bool = False  # beside the outline, which a label would hide; else upon it
     labels_from: int = 100_000  # largest scale denominator at which labels are drawn
     title: str | None = None  # QGIS expression that names one feature in lists
 
