@@ -112,7 +112,11 @@ def draw(layers, crs, extent, path, size=(1400, 1000)):
             name = image.pixelColor(x, y).name()
             colours[name] = colours.get(name, 0) + 1
     total = sum(colours.values())
-    return {"drawn": 1 - colours.get("#ffffff", 0) / total, "colours": len(colours)}
+    return {
+        "drawn": 1 - colours.get("#ffffff", 0) / total,
+        "colours": len(colours),
+        "names": sorted(colours),
+    }
 
 
 def main():

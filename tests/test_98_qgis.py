@@ -25,6 +25,7 @@ from test_62_publish import RECORD, UNSEEN, X, Y, case
 from pipeline.cases.exporting import cases_for_editing, geopackage
 from pipeline.model import Case, Kind, PeopleRecord, Status
 from pipeline.publish import PublishContext, Shelves, publish_run
+from pipeline.publish.gis.drawings import KIND_COLOURS
 from pipeline.publish.gis.layers import CASES
 from pipeline.publish.rows import HEADINGS, row_of
 from pipeline.publish.words import STATUS_ZH
@@ -112,7 +113,8 @@ def test_layers_open_styled_by_themselves(seen: dict[str, Any]) -> None:
     assert cases["legend"][:4] == [k.zh for k in Kind]
     # Every case is drawn by one rule of its kind and one of its status.
     assert cases["drawn_by"][:4] == [len(Status)] * 4
-    assert sum(cases["drawn_by"][4:]) == cases["count"]
+    assert sum(cases["drawn_by"][4:-4]) == cases["count"]
+    assert cases["drawn_by"][-4:] == [len(Status)] * 4  # as dots, on a map of a whole river
     assert cases["label"] == "乱占·关注\n00000000"
     assert alone["not_observed"]["label"] == "121 天未观测"
 
@@ -148,6 +150,7 @@ def test_the_project_opens_with_nothing_broken(seen: dict[str, Any], folder: Pat
 
 def test_the_project_is_drawn(seen: dict[str, Any]) -> None:
     assert seen["picture"]["drawn"] > 0.02
+    assert {KIND_COLOURS[k] for k in Kind} <= set(seen["picture"]["names"])  # the dots
     assert seen["picture"]["colours"] > 20  # outlines, fills, hatches and their blends
     assert seen["close"]["drawn"] > 0.1
 

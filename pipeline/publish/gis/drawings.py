@@ -28,28 +28,37 @@ _LINES = (  # statuses, QGIS's name of the line, its width [mm]
     ((Status.WATCH,), "dot", "0.5"),
 )
 _DARK = "#1a1a1a"
+NEAR = 50_000  # scale denominator up to which outlines are drawn, and dots beyond
 
 
 def case_drawing() -> Drawing:
-    """Fill by kind, line by status; the label is kind, status and the end of the case's id."""
-    kinds = tuple(
-        Rule(k.zh, f"\"kind\" = '{k.value}'", {"color": _rgba(KIND_COLOURS[k], 110), "line": "no"})
+    """Fill by kind, line by status; the label is kind, status and the end of the case's id.
+
+    On a map of a whole river an outline is a speck: there a dot in the kind's colour stands for it.
+    """
+    kinds = [
+        Rule(k.zh, _of(k), {"color": _rgba(KIND_COLOURS[k], 110), "line": "no"}, nearer_than=NEAR)
         for k in Kind
-    )
+    ]
+    dots = [
+        Rule(f"{k.zh}（小比例尺）", _of(k), {"dot": _rgba(KIND_COLOURS[k])}, farther_than=NEAR)
+        for k in Kind
+    ]
     lines: list[Rule] = []
     for statuses, line, width in _LINES:
         codes = ", ".join(f"'{s.value}'" for s in statuses)
         symbol = {"style": "no", "line": line, "line_color": _rgba(_DARK), "line_width": width}
         named = "、".join(STATUS_ZH[s] for s in statuses)
-        lines.append(Rule(f"状态：{named}", f'"status" IN ({codes})', symbol))
+        lines.append(Rule(f"状态：{named}", f'"status" IN ({codes})', symbol, nearer_than=NEAR))
     rest = {"style": "no", "line": "solid", "line_color": _rgba("#808080"), "line_width": "0.4"}
     known = ", ".join(f"'{s.value}'" for statuses, _, _ in _LINES for s in statuses)
     decided = "、".join(
         STATUS_ZH[s] for s in Status if not any(s in statuses for statuses, _, _ in _LINES)
     )
-    lines.append(Rule(f"状态：{decided}", f'"status" NOT IN ({known})', rest))
+    where = f'"status" NOT IN ({known})'
+    lines.append(Rule(f"状态：{decided}", where, rest, nearer_than=NEAR))
     return Drawing(
-        (*kinds, *lines),
+        (*kinds, *lines, *dots),
         label_outside=True,
         label='"kind_zh" || \'·\' || "status_zh" || \'\\n\' || right("case_id", 8)',
         title='"case_id" || \' \' || "kind_zh" || \' \' || "status_zh"',
@@ -66,6 +75,10 @@ def outlined(label: str, colour: str, line: str, width: str, text: str | None = 
     """Give an outline without any fill."""
     symbol = {"style": "no", "line": line, "line_color": _rgba(colour), "line_width": width}
     return Drawing((Rule(label, "ELSE", symbol),), label=text, labels_from=500_000)
+
+
+def _of(kind: Kind) -> str:
+    return f"\"kind\" = '{kind.value}'"
 
 
 def _rgba(colour: str, alpha: int = 255) -> str:

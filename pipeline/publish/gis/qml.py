@@ -56,16 +56,17 @@ def _renderer(layer: GisLayer) -> ET.Element:
     rules = ET.SubElement(root, "rules", {"key": mark(layer.name)})
     symbols = ET.SubElement(root, "symbols")
     for number, rule in enumerate(layer.drawing.rules):
-        ET.SubElement(
-            rules,
-            "rule",
-            {
-                "key": mark(layer.name, str(number)),
-                "symbol": str(number),
-                "filter": rule.where,
-                "label": rule.label,
-            },
-        )
+        what = {
+            "key": mark(layer.name, str(number)),
+            "symbol": str(number),
+            "filter": rule.where,
+            "label": rule.label,
+        }
+        if rule.nearer_than is not None:
+            what["scalemaxdenom"] = str(rule.nearer_than)
+        if rule.farther_than is not None:
+            what["scalemindenom"] = str(rule.farther_than)
+        ET.SubElement(rules, "rule", what)
         symbols.append(_symbol(str(number), rule))
     return root
 
@@ -80,6 +81,20 @@ def _symbol(name: str, rule: Rule) -> ET.Element:
         "outline_width_unit": "MM",
         "joinstyle": "round",
     }
+    if "dot" in said:
+        middle = _drawn("CentroidFill", {"point_on_surface": "1", "point_on_all_parts": "0"})
+        inner = ET.SubElement(
+            middle, "symbol", {"name": f"@{name}@0", "type": "marker", "alpha": "1"}
+        )
+        inner.append(
+            _drawn(
+                "SimpleMarker",
+                {"name": "circle", "color": said["dot"], "size": "2.6", "size_unit": "MM"}
+                | {"outline_color": "26,26,26,255", "outline_width": "0.25"},
+            )
+        )
+        symbol.append(middle)
+        return symbol
     if "angle" not in said:
         fill = {"color": said.get("color", "0,0,0,0"), "style": said.get("style", "solid")}
         symbol.append(_drawn("SimpleFill", fill | line))

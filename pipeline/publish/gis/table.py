@@ -26,11 +26,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of a legend: which features (a QGIS expression; ELSE: the rest), drawn how."""
+    """One line of a legend: which features (a QGIS expression; ELSE: the rest), drawn how.
+
+    ``symbol`` is of QGIS's SimpleFill; with ``angle`` a hatch, with ``dot`` a point in the middle.
+    """
 
     label: str
     where: str
-    symbol: Mapping[str, str]  # of QGIS's SimpleFill, or LinePatternFill with ``angle``
+    symbol: Mapping[str, str]
+    nearer_than: int | None = None  # drawn at scales larger than 1 : this
+    farther_than: int | None = None  # at smaller ones
 
 
 @dataclass(frozen=True, slots=True)
