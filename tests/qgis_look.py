@@ -1,6 +1,6 @@
 """Open a run's folder in QGIS and say what it shows; run by the system's Python, which has QGIS.
 
-    qgis_look.py FOLDER PICTURE.png [PICTURE_OF_THE_FIRST_CASE.png]
+    qgis_look.py FOLDER PICTURE.png [PICTURE_OF_THE_FIRST_CASE.png] [--edit]
 
 Prints JSON: the layers of cases.gpkg as QGIS opens them by itself (default style), and those of the
 project; draws the project.
@@ -26,7 +26,7 @@ from qgis.core import (  # noqa: E402
     QgsProject,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import QSize  # noqa: E402
+from qgis.PyQt.QtCore import QDate, QSize  # noqa: E402
 from qgis.PyQt.QtGui import QColor  # noqa: E402
 
 
@@ -119,8 +119,19 @@ def draw(layers, crs, extent, path, size=(1400, 1000)):
     }
 
 
+def change_one(layer):
+    """Edit the first case as an analyst does, and save."""
+    layer.startEditing()
+    feature = next(layer.getFeatures())
+    wrote = {"kind": "jian", "note": "已到现场", "due": QDate(2026, 6, 30)}
+    for name, value in wrote.items():
+        layer.changeAttributeValue(feature.id(), layer.fields().indexOf(name), value)
+    return layer.commitChanges()
+
+
 def main():
-    folder, picture, *more = map(Path, sys.argv[1:])
+    edit = "--edit" in sys.argv
+    folder, picture, *more = (Path(w) for w in sys.argv[1:] if w != "--edit")
     application = QgsApplication([], False)
     application.initQgis()
     said = {"alone": {}, "project": {}}
@@ -155,6 +166,8 @@ def main():
         if one is not None:
             box = turn.transformBoundingBox(one.geometry().boundingBox()).buffered(300)
             said["close"] = draw(shown, project.crs(), box, more[0])
+    if edit:
+        said["edited"] = change_one(project.mapLayers()["siluan_layer_cases"])
     print(json.dumps(said, ensure_ascii=False))
     sys.stdout.flush()
     os._exit(0)  # QGIS crashes now and then while it is torn down

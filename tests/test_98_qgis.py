@@ -23,9 +23,11 @@ from test_62_gis import CORRIDOR, office
 from test_62_publish import RECORD, UNSEEN, X, Y, case
 
 from pipeline.cases.exporting import cases_for_editing, geopackage
+from pipeline.cases.tables import read_table
 from pipeline.model import Case, Kind, PeopleRecord, Status
 from pipeline.publish import PublishContext, Shelves, publish_run
 from pipeline.publish.gis.drawings import KIND_COLOURS
+from pipeline.publish.gis.geopackage import was_edited
 from pipeline.publish.gis.layers import CASES
 from pipeline.publish.rows import HEADINGS, row_of
 from pipeline.publish.words import STATUS_ZH
@@ -36,7 +38,7 @@ PYTHON = os.environ.get("SILUAN_QGIS_PYTHON", "/usr/bin/python3")
 NOTE = "<script>alert(1)</script> \" ' \\n 铲除"
 
 
-def look(*words: Path) -> dict[str, Any]:
+def look(*words: Path | str) -> dict[str, Any]:
     """Let QGIS open what is there; give what it says."""
     done = subprocess.run(
         [PYTHON, str(LOOK), *map(str, words)], capture_output=True, text=True, check=False,
@@ -79,10 +81,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cases = many()
     with rasterio.MemoryFile() as memory:
         with memory.open(
-            driver="GTiff", width=60, height=60, count=3, dtype="uint8", crs="EPSG:32649",
-            transform=from_origin(X - 100, Y + 400, 10, 10),
+            driver="GTiff", width=60, height=60, count=4, dtype="int16", crs="EPSG:32649",
+            transform=from_origin(X - 100, Y + 400, 10, 10), nodata=-32768,
         ) as file:  # fmt: skip
-            file.write(np.full((3, 60, 60), 120, np.uint8))
+            shade = np.tile(np.linspace(400, 2400, 60), (60, 1)).astype(np.int16)
+            file.write(np.stack([shade, shade, shade.T, shade]))
         picture = memory.read()
     layers = {"boundary": office("boundary", box(113.1, 27.7, 113.2, 28.0))}
     context = PublishContext(
@@ -153,6 +156,18 @@ def test_the_project_is_drawn(seen: dict[str, Any]) -> None:
     assert {KIND_COLOURS[k] for k in Kind} <= set(seen["picture"]["names"])  # the dots
     assert seen["picture"]["colours"] > 20  # outlines, fills, hatches and their blends
     assert seen["close"]["drawn"] > 0.1
+
+
+def test_what_qgis_edits_comes_back_and_looking_is_no_edit(folder: Path, tmp_path: Path) -> None:
+    for name in ("cases.gpkg", "siluan.qgs"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    look(tmp_path, tmp_path / "x.png")
+    assert not was_edited(tmp_path / "cases.gpkg")
+    said = look(tmp_path, tmp_path / "x.png", "--edit")
+    assert said["edited"] is True
+    assert was_edited(tmp_path / "cases.gpkg")
+    row = next(iter(read_table(tmp_path / "cases.gpkg").rows))
+    assert (row["kind"], row["due"], row["note"]) == ("jian", "2026-06-30", "已到现场")
 
 
 def test_an_export_opens_styled_too(tmp_path: Path, folder: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 
 from pipeline.io.layers import OfficeLayer
@@ -60,7 +61,28 @@ def project_over(
     """Give the project of a folder, with the GeoTIFFs of the evidence that lie there."""
     names = (p.relative_to(folder).as_posix() for p in folder.glob("evidence/*/*/*.tif*"))
     pictures = [replace(p, crs=_crs_of(folder / p.path)) for p in pictures_of(names)]
+    stretches = {c: _stretch(folder, pictures, c) for c in {p.case_id for p in pictures}}
+    pictures = [replace(p, stretch=stretches[p.case_id]) for p in pictures]
     return project(layers, pictures, title, GEOPACKAGE, CRS), pictures
+
+
+def _stretch(
+    folder: Path, pictures: Sequence[Picture], case_id: str
+) -> tuple[tuple[float, float], ...]:
+    """Give the 2nd and 98th percentile of bands 1-3 over before and after: one stretch for both."""
+    parts: list[Any] = []
+    for picture in pictures:
+        if picture.case_id == case_id:
+            with rasterio.open(folder / picture.path) as source:
+                if source.count < 3:
+                    return ()
+                bands = source.read([1, 2, 3], masked=True).astype(np.float64)
+                parts.append(bands.filled(np.nan).reshape(3, -1))
+    values = np.concatenate(parts, axis=1)
+    if not np.isfinite(values).any(axis=1).all():
+        return ()
+    low, high = np.nanpercentile(values, (2, 98), axis=1)
+    return tuple((float(a), float(max(b, a + 1))) for a, b in zip(low, high, strict=True))
 
 
 def _crs_of(path: Path) -> str:

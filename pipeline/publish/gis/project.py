@@ -29,6 +29,7 @@ class Picture:
     revision: int
     path: str  # below the folder, with /
     crs: str = ""  # as QGIS shall take it: an authority's code, or WKT
+    stretch: tuple[tuple[float, float], ...] = ()  # of bands 1-3: what is drawn black, and white
 
 
 def pictures_of(names: Iterable[str]) -> list[Picture]:
@@ -196,7 +197,22 @@ def _raster(key: str, name: str, picture: Picture) -> ET.Element:
     found = _map_layer("raster", key, name, f"./{picture.path}", {})
     ET.SubElement(found, "srs").append(_crs(picture.crs))
     ET.SubElement(found, "provider").text = "gdal"
+    if len(picture.stretch) == 3:
+        ET.SubElement(found, "pipe").append(_colours(picture.stretch))
     return found
+
+
+def _colours(stretch: Sequence[tuple[float, float]]) -> ET.Element:
+    """Draw bands 1, 2 and 3 as red, green and blue (QgsMultiBandColorRenderer)."""
+    bands = {f"{c}Band": str(i) for i, c in enumerate(("red", "green", "blue"), 1)}
+    what = {"type": "multibandcolor", "opacity": "1", "alphaBand": "-1", **bands}
+    root = ET.Element("rasterrenderer", what)
+    for colour, (low, high) in zip(("red", "green", "blue"), stretch, strict=True):
+        one = ET.SubElement(root, f"{colour}ContrastEnhancement")
+        ET.SubElement(one, "minValue").text = f"{low:g}"
+        ET.SubElement(one, "maxValue").text = f"{high:g}"
+        ET.SubElement(one, "algorithm").text = "StretchToMinimumMaximum"
+    return root
 
 
 def _map_layer(kind: str, key: str, name: str, source: str, more: Mapping[str, Any]) -> ET.Element:
