@@ -90,7 +90,9 @@ def _table(
         "字段\t中文\t类型\t代码",
     ]
     for name, column in zip(names, layer.columns, strict=True):
-        codes = "；".join(f"{code}={zh}" for code, zh in column.choices if not code.startswith("{"))
+        codes = "；".join(
+            f"{code}={zh}" for code, zh in column.choices if code != zh and code[:1] != "{"
+        )
         lines.append(f"{name}\t{column.zh}\t{_TYPES[column.type]}\t{codes}")
     if long:
         lines += ["", f"以下文字超过 {LONGEST} 字节，在 .dbf 中以“{_CUT}”结尾；全文："]
