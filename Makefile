@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 STAMP := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: sample test check thorough real services lock clean
+.PHONY: sample test check thorough real services qgis lock clean
 .DEFAULT_GOAL := sample
 
 $(STAMP): pyproject.toml requirements.lock
@@ -56,6 +56,10 @@ $(SERVICES)/.ready: pyproject.toml $(STAMP)
 
 services: $(STAMP) $(SERVICES)/.ready
 	@SILUAN_REQUIRE_SERVICES=1 $(BIN)/python -m pytest -q -m services
+
+# QGIS lives in the system's Python; the tests start that one beside their own.
+qgis: $(STAMP)
+	@SILUAN_REQUIRE_QGIS=1 $(BIN)/python -m pytest -q -m qgis
 
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-emit-index-url pyproject.toml -o requirements.lock

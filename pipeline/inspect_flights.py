@@ -22,6 +22,7 @@ from pipeline.io.flights import FlightFolder, open_flights
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.stages import Stages, load_stages
 from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
+from pipeline.ledger.status import Reason
 from pipeline.model import DRONE, Corridor, Kind, RunRecord
 from pipeline.passes.flight_pairs import Pairing, pair_flights
 from pipeline.passes.inspect import Inspected, inspect_pair, joined, misses
@@ -229,6 +230,9 @@ def _publish(task: _Task, shelves: Shelves, record: RunRecord, lines: Sequence[s
         confidence=known,
         visits=rank_visits(shelves.watch, task.until, known, how.visit),
         audit=chosen_for_audit(record.run_id, hidden, how.screen),
+        corridors=tuple(task.corridors),
+        office=task.layers,
+        reasons_zh={r.value: r.zh for r in Reason},
         extras={"run.log": "".join(lines).encode()},
     )
     return publish_run(task.workflow.out, shelves, (), record, context).folder

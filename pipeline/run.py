@@ -31,6 +31,7 @@ from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.progress import reporter
 from pipeline.io.stages import load_stages
 from pipeline.ledger import Judgement, LedgerContext, LedgerResult, apply, open_ledger
+from pipeline.ledger.status import Reason
 from pipeline.model import (
     Attribution,
     Case,
@@ -147,7 +148,8 @@ def run_workflow(request: RunRequest) -> ExitCode:
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         say_what_is_missing(record, unreachable)
         with clock.stage("publish"):
-            folder = _publish(workflow, corridors, judged, shelves, record, context.until, lines)
+            places = (corridors, layers)
+            folder = _publish(workflow, places, judged, shelves, record, context.until, lines)
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
     return close_run(folder, shelves, record, unreachable)
@@ -336,13 +338,14 @@ def _record(
 
 def _publish(
     workflow: Workflow,
-    corridors: Sequence[Corridor],
+    places: tuple[Sequence[Corridor], Mapping[str, OfficeLayer]],
     judged: Sequence[Judged],
     shelves: Shelves,
     record: RunRecord,
     until: Mapping[str, datetime],
     lines: list[str],
 ) -> Path:
+    corridors, layers = places
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
     known = confidence_of(everything, workflow.options.adjudicate.calibration)
@@ -352,6 +355,9 @@ def _publish(
         confidence=known,
         visits=rank_visits(shelves.watch, until, known, workflow.options.adjudicate.visit),
         audit=chosen_for_audit(record.run_id, hidden, workflow.options.adjudicate.screen),
+        corridors=tuple(corridors),
+        office=layers,
+        reasons_zh={r.value: r.zh for r in Reason},
         extras={"run.log": "".join(lines).encode()},
     )
     unseen = [n for j in judged for n in j.not_observed]

@@ -268,6 +268,8 @@ def test_an_unchanged_rerun_leaves_the_bytes_alone(tmp_path: Path) -> None:
         "watch.geojson",
         "suppressed.geojson",
         "not_observed.geojson",
+        "cases.gpkg",
+        "siluan.qgs",
         "run.json",
         "run.log",
     }

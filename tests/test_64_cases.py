@@ -400,7 +400,7 @@ def test_words_of_people() -> None:
         ("a.csv", b"\xff\xfe\x00", "neither UTF-8 nor GBK"),
         ("a.geojson", b"{}", "no GeoJSON collection"),
         ("a.geojson", b'{"features": [], "crs": {"properties": {"name": "EPSG:4547"}}}', "4547"),
-        ("a.xlsx", b"PK", "no format that is known here"),
+        ("a.xls", b"PK", "no format that is known here"),
         ("a.gpkg", b"no", "cannot be opened"),
     ],
 )

@@ -58,7 +58,7 @@ def edit_csv(state: Path, case: str, encoding: str = "utf-8-sig", **values: str)
 def edit_gpkg(state: Path, case: str, outline: Any) -> None:
     """Draw an outline anew as a GIS would."""
     path = state.parent / "out" / "cases.gpkg"
-    meta, _, wkb, data = raw.read(path)
+    meta, _, wkb, data = raw.read(path, layer="cases")
     at = list(data[list(meta["fields"]).index("case_id")]).index(case)
     wkb = np.array(wkb, dtype=object)
     wkb[at] = shapely.to_wkb(shapely.MultiPolygon([outline]))

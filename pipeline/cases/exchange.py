@@ -1,52 +1,24 @@
-"""Cases out for editing, and the edits back: CSV and GeoPackage.
-
-An export never writes over edits that were not imported: a file that is there is read first.
-"""
+"""Edits of exported cases back into the ledger; and whether a file holds any."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import shapely
-from pyogrio import raw
-
-from pipeline.cases.listing import Filter, ruling_word
-from pipeline.cases.merging import READERS, Author, merge_row, pending, values_of
-from pipeline.cases.tables import LAYER, Row, Table, read_table, write_csv
+from pipeline.cases.merging import Author, merge_row, pending
+from pipeline.cases.sheet import VERDICTS
+from pipeline.cases.tables import Row, Table, read_table
 from pipeline.cases.verdicts import read_revision
 from pipeline.cases.where import Report, command, outcome, refuse, today
 from pipeline.cases.words import free_text, read_day
 from pipeline.errors import ConfigurationError
-from pipeline.io.atomic import write_bytes
-from pipeline.io.vector import as_column
 from pipeline.ledger import Edit, LedgerStore, Refusal, change, open_ledger
-from pipeline.model import Attribution, Case
-from pipeline.publish.geometry import inner_point, to_wgs84
-from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
-
-NAMES = ("cases.csv", "cases.gpkg")
-EDITABLE = tuple(READERS)
-FOR_READING = (
-    *("status_zh", "kind_zh", "evidence_zh", "proposal", "area_m2", "confidence_score"),
-    *("corridor_id", "county_zh", "township_zh", "bank", "chainage_m", "lon", "lat"),
-    *("first_seen", "last_seen", "last_by", "ruling", "notice"),
-)
-COLUMNS = ("case_id", "revision", *EDITABLE, *FOR_READING)
-
-
-@dataclass(frozen=True)
-class ExportRequest:
-    """What the command was given."""
-
-    ledger: Path
-    out: Path
-    wanted: Filter
+from pipeline.ledger.status import verdict_of
+from pipeline.model import Case
+from pipeline.publish.gis.layers import RUN_ONLY
+from pipeline.publish.rows import COLUMNS, FOR_READING, row_of
 
 
 @dataclass(frozen=True)
@@ -57,29 +29,6 @@ class ImportRequest:
     file: Path
     by: str
     partial: bool = False
-
-
-def export_cases(request: ExportRequest) -> Report:
-    """Write cases for editing into a folder, as CSV and as GeoPackage.
-
-    Raises
-    ------
-    ConfigurationError
-        A file that is there holds edits that were not imported (each named), is open in another
-        program, or is none of ours; then neither is written.
-    """
-    if request.out.exists() and not request.out.is_dir():
-        raise ConfigurationError(f"{request.out} is a file", "Name a folder for the export")
-    targets = [request.out / name for name in NAMES]
-    with open_ledger(request.ledger, writing=False) as ledger:
-        for path in targets:
-            _spare(path, ledger)
-        cases = [c for c in ledger.cases() if request.wanted.takes(c)]
-    rows = [row_of(case) for case in cases]
-    contents = (write_csv(COLUMNS, [*rows]), _gpkg(cases, rows))
-    for path, data in zip(targets, contents, strict=True):
-        write_bytes(path, data)
-    return Report((f"{len(cases)} cases in {' and '.join(str(p) for p in targets)}",))
 
 
 def import_cases(request: ImportRequest) -> Report:
@@ -110,62 +59,14 @@ def import_cases(request: ImportRequest) -> Report:
     return Report((*lost, *report.lines), report.code)
 
 
-def row_of(case: Case) -> dict[str, Any]:
-    """Give a case as a row for editing; yes and no are 是 and 否."""
-    place, seen = case.attribution or Attribution(), case.evidence
-    lon, lat = inner_point(to_wgs84(case.polygon, case.crs))
-    values = {k: _written(v) for k, v in values_of(case).items()}
-    return {
-        "case_id": case.case_id,
-        "revision": str(case.revision),
-        **values,
-        "status_zh": STATUS_ZH[case.status],
-        "kind_zh": case.kind.zh,
-        "evidence_zh": EVIDENCE_ZH[seen.state],
-        "proposal": case.proposal,
-        "area_m2": f"{case.area_m2:.2f}",
-        "confidence_score": f"{case.score:.4f}",
-        "corridor_id": case.corridor_id,
-        "county_zh": place.county_zh,
-        "township_zh": place.township_zh,
-        "bank": place.bank,
-        "chainage_m": None if place.chainage_m is None else f"{place.chainage_m:.1f}",
-        "lon": f"{lon:.7f}",
-        "lat": f"{lat:.7f}",
-        "first_seen": f"{seen.first_seen:%Y-%m-%d}" if seen.first_seen else None,
-        "last_seen": f"{seen.last_seen:%Y-%m-%d}" if seen.last_seen else None,
-        "last_by": case.people.by if case.people else None,
-        "ruling": ruling_word(case),
-        "notice": NOTICE,
-    }
+def refuse_to_lose(path: Path, ledger: LedgerStore) -> None:
+    """Refuse to write over a file that holds anything the ledger does not know.
 
-
-def _written(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return "是" if value else "否"
-    return None if value is None else str(value)
-
-
-def _gpkg(cases: Sequence[Case], rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Write the rows with outlines in WGS 84 (EPSG:4326)."""
-    shapes = [shapely.to_wkb(to_wgs84(c.polygon, c.crs)) for c in cases]
-    buffer = io.BytesIO()
-    raw.write(
-        buffer,
-        geometry=np.array(shapes, dtype=object),
-        field_data=[as_column([r.get(name) for r in rows]) for name in COLUMNS],
-        fields=np.array(COLUMNS, dtype=object),
-        geometry_type="MultiPolygon",
-        promote_to_multi=True,
-        crs="EPSG:4326",
-        layer=LAYER,
-        driver="GPKG",
-    )
-    return buffer.getvalue()
-
-
-def _spare(path: Path, ledger: LedgerStore) -> None:
-    """Refuse to write over a file that holds anything the ledger does not know."""
+    Raises
+    ------
+    ConfigurationError
+        It does (each place named), is open in another program, or is none of ours.
+    """
     if not path.exists():
         return
     if any(path.with_name(f"{path.name}{end}").exists() for end in ("-wal", "-journal")):
@@ -197,13 +98,33 @@ def _spare(path: Path, ledger: LedgerStore) -> None:
             f"{path} holds edits that were not imported: {'; '.join(news)}",
             "Run siluan cases import on it first, or export to another folder",
         )
+    if path.suffix.lower() == ".xlsx":
+        _refuse_to_lose_verdicts(path, ledger)
+
+
+def _refuse_to_lose_verdicts(path: Path, ledger: LedgerStore) -> None:
+    """Refuse to write over a workbook with verdicts that the ledger does not know."""
+    table = read_table(path, VERDICTS)
+    names = {v for r in table.rows if (v := r["case_id"])}
+    known = {c.case_id: c.people for c in ledger.cases(names)}
+    news: list[str] = []
+    for row in table.rows:
+        wrote = verdict_of(row["verdict"] or "")
+        people = known.get(row["case_id"] or "")
+        if wrote is None or people is None or verdict_of(people.verdict or "") is not wrote:
+            news.append(f"{row.where}: {row['case_id']}")
+    if news:
+        raise ConfigurationError(
+            f"{path} holds verdicts that were not read: {'; '.join(news)}",
+            "Run siluan cases verdict on it first, or export to another folder",
+        )
 
 
 def _unread(table: Table, ledger: LedgerStore) -> list[str]:
     """Name what import does not read of a table: further columns, and edited reading ones."""
     more = [
         f"the column {name}"
-        for name in table.unread(*COLUMNS)
+        for name in table.unread(*COLUMNS, *RUN_ONLY)
         if any(row[name] is not None for row in table.rows)
     ]
     for row, then, now in _versions(table, ledger):

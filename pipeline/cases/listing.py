@@ -14,6 +14,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.ledger import Event, open_ledger
 from pipeline.model import Case, EvidenceState, Kind, Look, Status
 from pipeline.publish.geojson import case_feature, instant
+from pipeline.publish.rows import ruling_word
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 
 
@@ -129,11 +130,6 @@ def _row(case: Case) -> tuple[str, ...]:
         case.people.by if case.people else "-",
         ruling_word(case) or "-",
     )
-
-
-def ruling_word(case: Case) -> str | None:
-    """Give the ruling by which a case is kept from the lists; None where it is not."""
-    return case.ruling.word if case.ruling and case.suppressed else None
 
 
 def _event_row(event: Event) -> tuple[str, ...]:

@@ -17,20 +17,21 @@ from pipeline.cases.outlines import corrected_outline, same_outline
 from pipeline.cases.tables import Row
 from pipeline.cases.words import (
     free_text,
-    read_code,
     read_day,
     read_flag,
     read_id,
     read_kind,
     read_reason,
+    read_status,
 )
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import Edit
-from pipeline.model import Case, PeopleRecord, Status
+from pipeline.model import Case
 from pipeline.publish.geometry import to_wgs84
+from pipeline.publish.rows import values_of
 
 READERS: Mapping[str, Callable[[str | None], Any]] = {
-    "status": lambda t: read_code(Status, t, "status"),
+    "status": read_status,
     "reason": read_reason,
     "note": lambda t: free_text(t, "note"),
     "kind": read_kind,
@@ -43,7 +44,6 @@ READERS: Mapping[str, Callable[[str | None], Any]] = {
 
 _RECORD = ("note", "due", "overdue", "on_account")
 _OUTLINE = "outline"
-_NOBODY = PeopleRecord("", date.min)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +52,6 @@ class Author:
 
     by: str
     on: date
-
-
-def values_of(case: Case) -> dict[str, Any]:
-    """Give what people may write of a case, as it stands."""
-    said = case.people or _NOBODY
-    return {
-        "status": case.status,
-        "reason": said.reason,
-        "note": said.note,
-        "kind": case.kind,
-        "due": said.due,
-        "overdue": said.overdue,
-        "on_account": said.on_account,
-        "external_id": case.external_id,
-    }
 
 
 def pending(row: Row, then: Case, now: Case) -> dict[str, Any]:

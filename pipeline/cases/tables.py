@@ -1,4 +1,4 @@
-"""Tables that come back from people: CSV, GeoJSON, GeoPackage.
+"""Tables that come back from people: CSV, workbooks, GeoJSON, GeoPackage.
 
 UTF-8 with or without a byte order mark, or GBK: a file that is valid UTF-8 is UTF-8, because text
 in GBK hardly ever is by chance; the closed lists of words would show it.
@@ -19,10 +19,12 @@ from pyproj.exceptions import CRSError
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.cases.sheet import LEDGER, read_workbook
 from pipeline.cases.words import plain
 from pipeline.errors import ConfigurationError
 from pipeline.grid import reproject
 from pipeline.io.vector import layer_names, read_vector
+from pipeline.publish.rows import HEADINGS
 
 ALIASES = {
     "问题编号": "case_id",
@@ -95,8 +97,8 @@ class Table:
         return tuple(c for c in self.columns if c not in known)
 
 
-def read_table(path: Path) -> Table:
-    """Read a table by what its name ends with.
+def read_table(path: Path, sheet: str = LEDGER) -> Table:
+    """Read a table by what its name ends with; of a workbook ``sheet``, or its only one.
 
     Raises
     ------
@@ -108,12 +110,14 @@ def read_table(path: Path) -> Table:
         raise ConfigurationError(f"{path} does not exist", "Check the path")
     if ending == ".csv":
         return _read_csv(path)
+    if ending == ".xlsx":
+        return _read_sheet(path, sheet)
     if ending in (".geojson", ".json"):
         return _read_geojson(path)
     if ending == ".gpkg":
         return _read_gpkg(path)
     raise ConfigurationError(
-        f"{path} has no format that is known here", "Known: .csv, .geojson, .json, .gpkg"
+        f"{path} has no format that is known here", "Known: .csv, .xlsx, .geojson, .json, .gpkg"
     )
 
 
@@ -142,9 +146,16 @@ def _text(value: str | None) -> str | None:
     return (value or "").strip() or None
 
 
+def _word(column: str) -> str:
+    return (plain(column) or "").lower().replace(" ", "_")
+
+
 def _name(column: str) -> str:
-    word = (plain(column) or "").lower().replace(" ", "_")
-    return ALIASES.get(word, word)
+    word = _word(column)
+    return ALIASES.get(word) or _HEADINGS.get(word, word)
+
+
+_HEADINGS = {_word(zh): name for name, zh in HEADINGS.items()}
 
 
 def _decode(path: Path) -> str:
@@ -179,6 +190,24 @@ def _read_csv(path: Path) -> Table:
         values = {c: _text(_unsafe(v.strip())) for c, v in zip(columns, cells, strict=False)}
         rows.append(Row(f"line {number}", values))
     return Table(path, columns, tuple(rows))
+
+
+def _read_sheet(path: Path, sheet: str) -> Table:
+    heads, lines = read_workbook(path, sheet)
+    if not heads:
+        raise ConfigurationError(f"{path} is empty", "It needs a line of column names")
+    columns = _columns(path, heads)
+    rows = [
+        Row(f"line {number}", {c: _code(c, v) for c, v in zip(columns, cells, strict=False) if c})
+        for number, cells in lines
+    ]
+    return Table(path, tuple(c for c in columns if c), tuple(rows))
+
+
+def _code(column: str, value: str | None) -> str | None:
+    """Give the code of a word that is only shown; words of what is read are known to its reader."""
+    banks = {"左岸": "left", "右岸": "right"}
+    return banks.get(value or "", value) if column == "bank" else value
 
 
 def _columns(path: Path, names: list[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.cases.outlines import corrected_outline
+from pipeline.cases.sheet import VERDICTS
 from pipeline.cases.tables import Row, Table, read_table
 from pipeline.cases.where import ZONE, Report, command, outcome, refuse, today
 from pipeline.cases.words import (
@@ -52,7 +53,7 @@ def give_verdicts(request: VerdictRequest) -> Report:
     LedgerHeldError
         A run holds the ledger.
     """
-    table = read_table(request.file)
+    table = read_table(request.file, VERDICTS)
     table.require(*(c for c in COLUMNS if c != "reason"))
     names = {v for r in table.rows if (v := r["case_id"])}
     with open_ledger(request.ledger) as ledger:

@@ -14,7 +14,8 @@ from typing import TypeVar
 from pipeline.cases.where import ZONE
 from pipeline.errors import ConfigurationError
 from pipeline.ledger.status import Reason, Verdict, codes, verdict_of
-from pipeline.model import Kind
+from pipeline.model import Kind, Status
+from pipeline.publish.words import STATUS_ZH
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -31,6 +32,7 @@ _NO = frozenset({"false", "no", "0", "否"})
 _PERSONAL = re.compile(
     r"(?<!\d)(?:1[3-9]\d{9}|\d{17}[\dXx]|0\d{2,3}-?\d{7,8})(?!\d)"  # mobile, identity, landline
 )
+_STATUS_ZH = {zh: status for status, zh in STATUS_ZH.items()}
 _KIND_ZH = {k.zh: k for k in Kind} | {k.zh[1:]: k for k in Kind}
 
 
@@ -114,6 +116,11 @@ def read_reason(text: str | None) -> Reason | None:
     """Read a reason by its code or its Chinese word."""
     word = plain(text)
     return next((r for r in Reason if r.zh == word), None) or read_code(Reason, text, "reason")
+
+
+def read_status(text: str | None) -> Status | None:
+    """Read a status by its code or its Chinese word."""
+    return _STATUS_ZH.get(plain(text) or "") or read_code(Status, text, "status")
 
 
 def read_kind(text: str | None) -> Kind | None:

@@ -36,7 +36,7 @@ __all__ = ["cases_app"]
     "siluan cases verdict 核查结果.geojson --state state/patrol --partial",
 )
 def verdict(
-    file: Annotated[Path, typer.Argument(help="CSV or GeoJSON.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="CSV, workbook or GeoJSON.", show_default=False)],
     workflow: WorkflowFile = None,
     state: StateFolder = None,
     partial: Partial = False,
@@ -66,11 +66,19 @@ def verdict(
 
 @cases_app.command(
     "export",
-    epilog="Example: siluan cases export --workflow workflows/patrol.yaml --out 台账 "
-    "--status issued --status rectifying",
+    epilog="Examples: siluan cases export --workflow workflows/patrol.yaml --out 台账 "
+    "--status issued --status rectifying · siluan cases export --state state/patrol --out 台账 "
+    "--as xlsx,kml,shp",
 )
 def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    out: Annotated[Path, typer.Option(help="Folder for cases.csv and cases.gpkg.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    forms: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            help="Of csv, gpkg, xlsx, geojson (edits come back), kml, shp, gcj02 (for reading).",
+        ),
+    ] = "csv,gpkg",
     workflow: WorkflowFile = None,
     state: StateFolder = None,
     corridor: Corridors = None,
@@ -83,11 +91,16 @@ def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
     """Write cases for editing; edits that were not imported are never written over."""
 
     def work() -> ExitCode:
-        from pipeline.cases.exchange import ExportRequest, export_cases  # noqa: PLC0415
+        from pipeline.cases.exporting import (  # noqa: PLC0415
+            ExportRequest,
+            export_cases,
+            forms_of,
+        )
         from pipeline.cases.where import ledger_of  # noqa: PLC0415
 
         wanted = filter_of(corridor, kind, status, None, county, suppressed=suppressed)
-        return say(export_cases(ExportRequest(ledger_of(workflow, state), out, wanted)))
+        request = ExportRequest(ledger_of(workflow, state), out, wanted, forms_of(forms))
+        return say(export_cases(request))
 
     guard(work, debug)
 
@@ -98,7 +111,10 @@ def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
 )
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="CSV or GeoPackage that export wrote.", show_default=False)
+        Path,
+        typer.Argument(
+            help="CSV, workbook, GeoPackage or GeoJSON that export wrote.", show_default=False
+        ),
     ],
     by: By,
     workflow: WorkflowFile = None,

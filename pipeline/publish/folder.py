@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pipeline.io.atomic import disk_full_named, point_latest, replace_dir, write_bytes
 from pipeline.io.failpoints import failpoint
-from pipeline.model import RELAPSE, Case, EvidenceState, NotObserved, RunRecord, Status, Visit
+from pipeline.io.layers import OfficeLayer
+from pipeline.model import (
+    RELAPSE,
+    Case,
+    Corridor,
+    EvidenceState,
+    NotObserved,
+    RunRecord,
+    Status,
+    Visit,
+)
 from pipeline.publish.contract import check
 from pipeline.publish.geojson import (
     case_feature,
@@ -19,6 +29,11 @@ from pipeline.publish.geojson import (
     not_observed_feature,
     to_bytes,
 )
+from pipeline.publish.gis.edited import keep_edits
+from pipeline.publish.gis.geopackage import geopackage
+from pipeline.publish.gis.layers import Said
+from pipeline.publish.gis.output import CRS, GEOPACKAGE, PROJECT, gis_layers, project_over
+from pipeline.publish.gis.table import GisLayer
 from pipeline.publish.record import run_document
 
 log = logging.getLogger(__name__)
@@ -49,6 +64,9 @@ class PublishContext:
     confidence: Mapping[str, float] = field(default_factory=dict[str, float])  # calibrated, by case
     visits: Mapping[str, Visit] = field(default_factory=dict[str, Visit])  # by case on watch
     audit: frozenset[str] = frozenset()  # ids of suppressed cases that somebody should check
+    corridors: tuple[Corridor, ...] = ()  # for the map
+    office: Mapping[str, OfficeLayer] = field(default_factory=dict[str, OfficeLayer])  # likewise
+    reasons_zh: Mapping[str, str] = field(default_factory=dict[str, str])  # words of reason codes
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,24 @@ def publish_run(
         If the disk is full; what was there before stays, and nothing half-written.
     """
     context = context or PublishContext()
-    return publish_files(out_dir, render(shelves, not_observed, context), record, context.extras)
+    unseen = tuple(not_observed)
+    contents = render(shelves, unseen, context)
+    layers, counts = _map_of(shelves, unseen, context)
+    contents[GEOPACKAGE] = geopackage(layers, CRS, record.period[1])
+    title = f"四乱疑似问题 {record.workflow} {record.period[1]:%Y-%m-%d}"
+
+    def finish(partial: Path) -> Finished:
+        # Last, since it shows what else lies there.
+        project, pictures = project_over(layers, partial, title)
+        gis = {**counts, "before_after": len({p.case_id for p in pictures})}
+        return {PROJECT: project}, {"gis": gis}
+
+    keep_edits(folder_of(out_dir, record), GEOPACKAGE, PROJECT)
+    return publish_files(out_dir, contents, record, context.extras, finish)
+
+
+Finished: TypeAlias = tuple[Mapping[str, bytes], Mapping[str, Any]]
+"""Further promised files, and counts for run.json."""
 
 
 def publish_files(
@@ -93,6 +128,7 @@ def publish_files(
     promised: Mapping[str, bytes],
     record: RunRecord,
     extras: Mapping[str, bytes],
+    finish: Callable[[Path], Finished] | None = None,
 ) -> Published:
     """Write the folder of a run of any kind; raises as :func:`publish_run`.
 
@@ -102,16 +138,22 @@ def publish_files(
         What it promises, checked against its schema already; run.json has their SHA-256.
     extras : mapping of name to bytes
         Further files, such as run.log.
+    finish : callable, optional
+        Makes what shows everything else that lies in the folder, and is called last.
     """
-    report = run_document(record, promised)
-    check("run", report)
-    contents = {**promised, **extras}
-    contents["run.json"] = _pretty(report)
-    folder = out_dir / f"{record.period[1]:%Y-%m-%d}_{record.run_id}"
+    contents = dict(promised)
+    folder = folder_of(out_dir, record)
 
     def build(partial: Path) -> None:
-        for name, data in contents.items():
+        for name, data in {**contents, **extras}.items():
             write_bytes(partial / name, data)
+        more, counts = finish(partial) if finish is not None else ({}, {})
+        for name, data in more.items():
+            write_bytes(partial / name, data)
+        contents.update(more)
+        report = run_document(replace(record, counts={**record.counts, **counts}), contents)
+        check("run", report)
+        write_bytes(partial / "run.json", _pretty(report))
         failpoint("publish.before_swap")
 
     changed = replace_dir(folder, build, VOLATILE)
@@ -119,7 +161,23 @@ def publish_files(
         failpoint("publish.after_swap")
     latest = point_latest(folder)
     log.info("publish: %s %s", folder, "written" if changed else "unchanged")
-    return Published(folder, latest, tuple(folder / name for name in sorted(contents)), changed)
+    names = sorted({*contents, *extras, "run.json"})
+    return Published(folder, latest, tuple(folder / name for name in names), changed)
+
+
+def folder_of(out_dir: Path, record: RunRecord) -> Path:
+    """Name the folder of a run: by the end of its period and its id."""
+    return out_dir / f"{record.period[1]:%Y-%m-%d}_{record.run_id}"
+
+
+def _map_of(
+    shelves: Shelves, unseen: Sequence[NotObserved], context: PublishContext
+) -> tuple[list[GisLayer], dict[str, Any]]:
+    said = Said(
+        context.rivers_zh, context.confidence, context.visits, context.audit, context.reasons_zh
+    )
+    lists = (shelves.cases, shelves.watch, shelves.suppressed)
+    return gis_layers(lists, unseen, said, (context.corridors, context.office))
 
 
 def split_cases(cases: Iterable[Case], corridors: Collection[str] | None = None) -> Shelves:

@@ -1,0 +1,124 @@
+"""A case as one row of a table: what people may write, and what is for reading."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from pipeline.io.datum import applies, to_gcj02
+from pipeline.model import Attribution, Case, PeopleRecord
+from pipeline.publish.geometry import inner_point, to_wgs84
+from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
+
+EDITABLE = ("status", "reason", "note", "kind", "due", "overdue", "on_account", "external_id")
+"""What ``siluan cases import`` reads back, beside the outline."""
+
+FOR_READING = (
+    *("status_zh", "kind_zh", "evidence_zh", "proposal", "area_m2", "confidence_score"),
+    *("corridor_id", "county_zh", "township_zh", "bank", "chainage_m", "lon", "lat"),
+    *("lon_gcj02", "lat_gcj02", "first_seen", "last_seen", "last_by", "ruling", "notice"),
+)
+COLUMNS = ("case_id", "revision", *EDITABLE, *FOR_READING)
+
+HEADINGS = {
+    "case_id": "问题编号",
+    "revision": "版本",
+    "status": "状态",
+    "reason": "原因",
+    "note": "备注",
+    "kind": "类型",
+    "due": "整改期限",
+    "overdue": "逾期",
+    "on_account": "挂账",
+    "external_id": "外部编号",
+    "status_zh": "状态（中文）",
+    "kind_zh": "类型（中文）",
+    "evidence_zh": "影像证据",
+    "proposal": "影像建议",
+    "area_m2": "面积（平方米）",
+    "confidence_score": "可信度（未校准，仅供排序）",
+    "corridor_id": "河段",
+    "river_zh": "河湖",
+    "county_zh": "县区",
+    "township_zh": "乡镇",
+    "bank": "岸别",
+    "chainage_m": "桩号（米）",
+    "lon": "经度（WGS 84）",
+    "lat": "纬度（WGS 84）",
+    "lon_gcj02": "经度（GCJ-02）",
+    "lat_gcj02": "纬度（GCJ-02）",
+    "first_seen": "首次发现",
+    "last_seen": "最近发现",
+    "last_by": "经办人",
+    "ruling": "图层说明",
+    "notice": "说明",
+}
+"""The Chinese heading of every column."""
+
+_NOBODY = PeopleRecord("", date.min)
+
+
+def values_of(case: Case) -> dict[str, Any]:
+    """Give what people may write of a case, as it stands; keys as in ``EDITABLE``."""
+    said = case.people or _NOBODY
+    return {
+        "status": case.status,
+        "reason": said.reason,
+        "note": said.note,
+        "kind": case.kind,
+        "due": said.due,
+        "overdue": said.overdue,
+        "on_account": said.on_account,
+        "external_id": case.external_id,
+    }
+
+
+def row_of(case: Case) -> dict[str, str | None]:
+    """Give a case as a row of text, keys as in ``COLUMNS``; yes and no are 是 and 否.
+
+    Lengths in m, areas in m², angles in degrees (WGS 84, and GCJ-02 where that differs), days ISO.
+
+    Raises
+    ------
+    ContractError
+        If the outline has no area left at 7 decimals.
+    """
+    place, seen = case.attribution or Attribution(), case.evidence
+    lon, lat = inner_point(to_wgs84(case.polygon, case.crs))
+    shifted = to_gcj02(lon, lat) if applies(lon, lat) else None
+    return {
+        "case_id": case.case_id,
+        "revision": str(case.revision),
+        **{k: _written(v) for k, v in values_of(case).items()},
+        "status_zh": STATUS_ZH[case.status],
+        "kind_zh": case.kind.zh,
+        "evidence_zh": EVIDENCE_ZH[seen.state],
+        "proposal": case.proposal,
+        "area_m2": f"{case.area_m2:.2f}",
+        "confidence_score": f"{case.score:.4f}",
+        "corridor_id": case.corridor_id,
+        "county_zh": place.county_zh,
+        "township_zh": place.township_zh,
+        "bank": place.bank,
+        "chainage_m": None if place.chainage_m is None else f"{place.chainage_m:.1f}",
+        "lon": f"{lon:.7f}",
+        "lat": f"{lat:.7f}",
+        "lon_gcj02": f"{shifted[0]:.7f}" if shifted else None,
+        "lat_gcj02": f"{shifted[1]:.7f}" if shifted else None,
+        "first_seen": f"{seen.first_seen:%Y-%m-%d}" if seen.first_seen else None,
+        "last_seen": f"{seen.last_seen:%Y-%m-%d}" if seen.last_seen else None,
+        "last_by": case.people.by if case.people else None,
+        "ruling": ruling_word(case),
+        "notice": NOTICE,
+    }
+
+
+def ruling_word(case: Case) -> str | None:
+    """Give the ruling by which a case is kept from the lists; None where it is not."""
+    return case.ruling.word if case.ruling and case.suppressed else None
+
+
+def _written(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    return None if value is None else str(value)
