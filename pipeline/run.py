@@ -14,28 +14,41 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pipeline import __version__
 from pipeline.adjudicate.areas import AreaIndex
 from pipeline.adjudicate.attribute import Attributor
+from pipeline.adjudicate.budget import budget_line
 from pipeline.adjudicate.calibration import Calibration, calibrated
+from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.adjudicate.evidence import FoldOptions, fold
+from pipeline.adjudicate.grading import grade
 from pipeline.adjudicate.rules import subject_of
 from pipeline.adjudicate.screen import Screener, chosen_for_audit
 from pipeline.adjudicate.visit import rank_visits
+from pipeline.cases.proposed import county_names, propose_cases
 from pipeline.config import Period, Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.cluster import open_workers
 from pipeline.io.failpoints import failpoint
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.progress import reporter
-from pipeline.ledger import Judgement, LedgerContext, LedgerResult, apply, open_ledger
+from pipeline.ledger import (
+    Judgement,
+    LedgerContext,
+    LedgerResult,
+    apply,
+    open_ledger,
+)
 from pipeline.model import (
     Attribution,
     Case,
     Corridor,
+    Grade,
     Kind,
     Pass,
+    Proposed,
     Ruling,
     RunRecord,
     SetAside,
@@ -47,6 +60,9 @@ from pipeline.passes.search import Searched, search
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
 
 log = logging.getLogger("siluan")
+
+ZONE = ZoneInfo("Asia/Shanghai")
+"""Months of the budget are months there."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +128,8 @@ def run_workflow(request: RunRequest) -> ExitCode:
             with clock.stage("detect"):
                 # Cases that rest on pictures alone are nothing that calibrated looks can judge.
                 # Nor are those whose outline is a drone's: a pixel is larger than most of them.
-                seen = [c for c in known if not c.of_pictures and not c.of_drone]
+                # What only a lead points at was never in any image: there is nothing to follow.
+                seen = [c for c in known if not (c.of_pictures or c.of_drone or c.of_lead)]
                 judged.append(
                     run_corridor(workflow, corridor, passes, (seen, span), progress, workers)
                 )
@@ -130,6 +147,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
                 context,
                 attribute=partial(place_case, where),
                 screen=partial(screen_case, screener, options.fold, context.until),
+                grade=partial(grade_case, options),
                 areas={c.id: c.polygon_wgs84 for c in corridors},
                 decision_days=options.screen.standing.history_days,
             )
@@ -137,17 +155,24 @@ def run_workflow(request: RunRequest) -> ExitCode:
             failpoint("adjudicate.done")
             relooks = {case: looks for j in judged for case, looks in j.relooks.items()}
             result = apply(ledger, candidates, context, relooks=relooks)
+            proposed = propose_cases(ledger, result.cases, month_of(context.until), options)
         record = _record(workflow, judged, result, (run_id, clock.seconds, aside))
         shelves = split_cases(result.cases, {c.id for c in corridors})
-        more = {"layers": layer_marks(layers), "suppressed": count_rules(shelves)}
+        more = {
+            "layers": layer_marks(layers),
+            "suppressed": count_rules(shelves),
+            "proposed": count_proposed(proposed),
+        }
         record = replace(record, counts={**record.counts, **more})
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         say_what_is_missing(record, unreachable)
         with clock.stage("publish"):
-            folder = _publish(workflow, corridors, judged, shelves, record, context.until, lines)
+            folder = _publish(
+                workflow, corridors, judged, (shelves, proposed), record, context.until, lines
+            )
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
-    return close_run(folder, shelves, record, unreachable)
+    return close_run(folder, (shelves, proposed), record, unreachable)
 
 
 def _drop_old_stores(
@@ -224,9 +249,10 @@ def say_unreached(searched: Searched) -> None:
 
 
 def place_case(where: Attributor, case: Case) -> Attribution:
-    """Say where a case lies, by its first sighting's day."""
+    """Say where a case lies, by the day of its first sighting, or else of its first lead."""
     first = case.evidence.first_seen
-    return where(case.corridor_id, case.polygon, case.crs, first.date() if first else None)
+    day = first.date() if first else case.leads[0].on if case.leads else None
+    return where(case.corridor_id, case.polygon, case.crs, day)
 
 
 def screen_case(
@@ -234,6 +260,25 @@ def screen_case(
 ) -> Ruling:
     """Say what the office's layers say of a case; ``newest`` pass by corridor (UTC)."""
     return rules(subject_of(case, memory, newest.get(case.corridor_id)))
+
+
+def grade_case(options: AdjudicateOptions, case: Case) -> Grade:
+    """Say what the office's tables say of a case."""
+    return grade(case, options.grading, options.grade)
+
+
+def month_of(until: Mapping[str, datetime]) -> str:
+    """Give the month (office's zone) of the newest pass of a run: never the clock's."""
+    return f"{max(until.values()).astimezone(ZONE):%Y-%m}"
+
+
+def count_proposed(proposed: Mapping[str, Proposed]) -> dict[str, dict[str, int]]:
+    """Count what is proposed for issue and what waits, by county."""
+    counts: dict[str, dict[str, int]] = {}
+    for p in proposed.values():
+        pot = counts.setdefault(p.county, {"proposed": 0, "waiting": 0})
+        pot["proposed" if p.waits is None else "waiting"] += 1
+    return dict(sorted(counts.items()))
 
 
 def layer_marks(layers: Mapping[str, OfficeLayer]) -> dict[str, str]:
@@ -322,11 +367,12 @@ def _publish(
     workflow: Workflow,
     corridors: Sequence[Corridor],
     judged: Sequence[Judged],
-    shelves: Shelves,
+    lists: tuple[Shelves, Mapping[str, Proposed]],
     record: RunRecord,
     until: Mapping[str, datetime],
     lines: list[str],
 ) -> Path:
+    shelves, proposed = lists
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
     known = confidence_of(everything, workflow.options.adjudicate.calibration)
@@ -335,6 +381,7 @@ def _publish(
         gsd_m={k: v for j in judged for k, v in j.gsd_m.items()},
         confidence=known,
         visits=rank_visits(shelves.watch, until, known, workflow.options.adjudicate.visit),
+        proposed=proposed,
         audit=chosen_for_audit(record.run_id, hidden, workflow.options.adjudicate.screen),
         extras={"run.log": "".join(lines).encode()},
     )
@@ -355,15 +402,22 @@ def count_rules(shelves: Shelves) -> dict[str, int]:
 
 
 def close_run(
-    folder: Path, shelves: Shelves, record: RunRecord, unreachable: Sequence[str]
+    folder: Path,
+    lists: tuple[Shelves, Mapping[str, Proposed]],
+    record: RunRecord,
+    unreachable: Sequence[str],
 ) -> ExitCode:
-    """Print the closing line of a run and give its exit code."""
+    """Print the closing lines of a run and give its exit code."""
+    shelves, proposed = lists
     rules = ", ".join(f"{rule} {n}" for rule, n in count_rules(shelves).items())
     by = f" ({rules})" if rules else ""
     print(
         f"疑似 suspected: {len(shelves.cases)} · on watch: {len(shelves.watch)} · "
         f"suppressed: {len(shelves.suppressed)}{by} · in {folder}"
     )
+    line = budget_line(proposed, county_names(shelves.cases))
+    if line:
+        print(line)
     if unreachable:
         return ExitCode.UNREACHABLE
     return ExitCode.SET_ASIDE if any(a.remedy for a in record.set_aside) else ExitCode.DONE

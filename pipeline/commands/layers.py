@@ -85,7 +85,7 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
                 datum=one_of(Datum, datum, "--datum") if datum else None,
                 crs=crs,
                 encoding=encoding,
-                fields=dict(_pair(f) for f in field or ()),
+                fields=dict(pair(f) for f in field or ()),
                 layer=layer,
                 swap_xy=swap_xy,
                 source=source,
@@ -153,7 +153,8 @@ def remove(
     guard(work, debug)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """Split FIELD=COLUMN."""
     name, found, column = text.partition("=")
     if not found or not name or not column:
         raise ConfigurationError(
