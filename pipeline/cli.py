@@ -15,6 +15,7 @@ from pipeline.commands.corridor import corridor_app
 from pipeline.commands.doctor import doctor
 from pipeline.commands.ending import guard as _guard
 from pipeline.commands.layers import layers_app
+from pipeline.commands.leads import leads_app
 from pipeline.commands.submit import submit
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.add_typer(layers_app, name="layers")
 app.add_typer(corridor_app, name="corridor")
 app.add_typer(cases_app, name="cases")
+app.add_typer(leads_app, name="leads")
 app.command(epilog="Example: siluan doctor --workflow workflows/patrol.yaml")(doctor)
 app.command(
     epilog="Examples: siluan submit 渌水20261120/ · siluan submit result.tif --dsm dsm.tif "

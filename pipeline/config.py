@@ -22,6 +22,7 @@ from pipeline.acquire.folder import FolderSource
 from pipeline.acquire.stac import StacSource
 from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.candidates import AdjudicateOptions
+from pipeline.adjudicate.grading_tables import SEVERITY_COLUMNS, SUBTYPE_COLUMNS, grading_of
 from pipeline.detect.change import ChangeOptions
 from pipeline.detect.disturb import DisturbOptions
 from pipeline.detect.image_change import PictureOptions
@@ -34,6 +35,7 @@ from pipeline.detect.water import WaterOptions
 from pipeline.detect.zhan import ZhanOptions
 from pipeline.errors import ConfigurationError
 from pipeline.io.corridors import load_corridors
+from pipeline.io.rows import read_rows
 from pipeline.io.settings import load_model
 from pipeline.ledger.proposing import ProposeOptions
 from pipeline.model import Corridor
@@ -184,7 +186,10 @@ class Options(BaseModel):
 Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="type")]
 
 
-_PLACES = ("state", "out", "sensors", "layers", "cluster", "catalogues", "confidence")
+TABLES = ("subtypes", "severity")
+"""Keys of a workflow that name the office's tables."""
+
+_PLACES = ("state", "out", "sensors", "layers", "cluster", "catalogues", "confidence", *TABLES)
 
 
 class Workflow(BaseModel):
@@ -218,6 +223,14 @@ class Workflow(BaseModel):
         default=Path("../config/confidence.yaml"),
         description="calibration of the confidence, relative; without the default file it stays "
         "uncalibrated, and says so",
+    )
+    subtypes: Path = Field(
+        default=Path("../config/subtypes.csv"),
+        description="table of sub-types, relative; without the default file none is suggested",
+    )
+    severity: Path = Field(
+        default=Path("../config/severity.csv"),
+        description="table of severity, relative; without the default file nothing is graded",
     )
     options: Options = Options()
 
@@ -256,6 +269,7 @@ def load_workflow(path: Path) -> Workflow:
         "sensors": (base / workflow.sensors).resolve(),
         "layers": (base / workflow.layers).resolve(),
         "confidence": (base / workflow.confidence).resolve(),
+        **{name: (base / getattr(workflow, name)).resolve() for name in TABLES},
         "corridors": workflow.corridors.model_copy(
             update={"file": (base / workflow.corridors.file).resolve()}
         ),
@@ -265,7 +279,43 @@ def load_workflow(path: Path) -> Workflow:
             for part in (resolve(source, catalogues) if source.type == "stac" else (source,))
         ),
     }
-    return _with_calibration(workflow.model_copy(update=update), workflow.model_fields_set)
+    read = _with_calibration(workflow.model_copy(update=update), workflow.model_fields_set)
+    adjudicate = with_grading(
+        read.options.adjudicate, (read.subtypes, read.severity), workflow.model_fields_set
+    )
+    options = read.options.model_copy(update={"adjudicate": adjudicate})
+    return read.model_copy(update={"options": options})
+
+
+def with_grading(
+    adjudicate: AdjudicateOptions, tables: tuple[Path, Path], given: set[str]
+) -> AdjudicateOptions:
+    """Read the office's tables into the options, where they count for the hash.
+
+    Parameters
+    ----------
+    tables : (Path, Path)
+        Of sub-types and of severity, absolute.
+    given : set of str
+        Keys that the workflow names: a table that is named must be there.
+
+    Raises
+    ------
+    ConfigurationError
+        Every bad line of both tables named.
+    """
+    if adjudicate.grading is not None:
+        return adjudicate
+    rows = [
+        read_rows(path, columns) if name in given or path.is_file() else []
+        for path, name, columns in zip(
+            tables, TABLES, (SUBTYPE_COLUMNS, SEVERITY_COLUMNS), strict=True
+        )
+    ]
+    if not rows[0]:
+        return adjudicate
+    read = grading_of(rows[0], rows[1], (str(tables[0]), str(tables[1])))
+    return adjudicate.model_copy(update={"grading": read})
 
 
 def _with_calibration(workflow: Workflow, given: set[str]) -> Workflow:

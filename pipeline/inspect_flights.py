@@ -16,6 +16,7 @@ from pipeline.adjudicate.attribute import Attributor
 from pipeline.adjudicate.evidence import fold
 from pipeline.adjudicate.screen import Screener, chosen_for_audit
 from pipeline.adjudicate.visit import rank_visits
+from pipeline.cases.proposed import propose_cases
 from pipeline.config import choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.flights import FlightFolder, open_flights
@@ -23,7 +24,7 @@ from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.stages import Stages, load_stages
 from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.ledger.status import Reason
-from pipeline.model import DRONE, Corridor, Kind, RunRecord
+from pipeline.model import DRONE, Corridor, Kind, Proposed, RunRecord
 from pipeline.passes.flight_pairs import Pairing, pair_flights
 from pipeline.passes.inspect import Inspected, inspect_pair, joined, misses
 from pipeline.passes.inspect_workflow import InspectWorkflow, is_inspection, load_inspection
@@ -33,10 +34,13 @@ from pipeline.run import (
     RunRequest,
     close_run,
     confidence_of,
+    count_proposed,
     count_rules,
+    grade_case,
     layer_marks,
     log_lines,
     make_writable,
+    month_of,
     place_case,
     run_workflow,
     say_what_is_missing,
@@ -125,13 +129,15 @@ def run_inspection(request: RunRequest) -> ExitCode:
                 relooks=misses(found, ledger.cases()),
                 options=workflow.options.match,
             )
+            month = month_of(task.until)
+            proposed = propose_cases(ledger, result.cases, month, workflow.options.adjudicate)
         shelves = split_cases(result.cases, {c.id for c in task.corridors})
-        record = _record(task, found, result, shelves)
+        record = _record(task, found, result, (shelves, proposed))
         record = replace(record, run_id=run_id, seconds=clock.seconds)
         say_what_is_missing(record, ())
         with clock.stage("publish"):
-            folder = _publish(task, shelves, record, lines)
-    return close_run(folder, shelves, record, ())
+            folder = _publish(task, (shelves, proposed), record, lines)
+    return close_run(folder, (shelves, proposed), record, ())
 
 
 def _task(request: RunRequest) -> _Task:
@@ -177,13 +183,17 @@ def _context(task: _Task, run_id: str) -> LedgerContext:
         areas={c.id: c.polygon_wgs84 for c in task.corridors},
         attribute=partial(place_case, where),
         screen=partial(screen_case, Screener(areas, options.screen), options.fold, task.until),
+        grade=partial(grade_case, options),
         decision_days=options.screen.standing.history_days,
         spots=True,
     )
 
 
 def _record(
-    task: _Task, found: Sequence[Inspected], result: LedgerResult, shelves: Shelves
+    task: _Task,
+    found: Sequence[Inspected],
+    result: LedgerResult,
+    lists: tuple[Shelves, Mapping[str, Proposed]],
 ) -> RunRecord:
     aside = {*task.pairing.set_aside, *(a for part in found for a in part.set_aside)}
     used = {f.id for pair in task.pairing.pairs for f in (pair.before, pair.after)}
@@ -212,14 +222,21 @@ def _record(
                 for pair, part in zip(task.pairing.pairs, found, strict=True)
             },
             "layers": task.marks,
-            "suppressed": count_rules(shelves),
+            "suppressed": count_rules(lists[0]),
+            "proposed": count_proposed(lists[1]),
         },
         seconds={},
         set_aside=tuple(sorted(aside)),
     )
 
 
-def _publish(task: _Task, shelves: Shelves, record: RunRecord, lines: Sequence[str]) -> Path:
+def _publish(
+    task: _Task,
+    lists: tuple[Shelves, Mapping[str, Proposed]],
+    record: RunRecord,
+    lines: Sequence[str],
+) -> Path:
+    shelves, proposed = lists
     how = task.workflow.options.adjudicate
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
@@ -229,6 +246,7 @@ def _publish(task: _Task, shelves: Shelves, record: RunRecord, lines: Sequence[s
         gsd_m={DRONE: min(f.gsd_m for f in task.flights)},
         confidence=known,
         visits=rank_visits(shelves.watch, task.until, known, how.visit),
+        proposed=proposed,
         audit=chosen_for_audit(record.run_id, hidden, how.screen),
         corridors=tuple(task.corridors),
         office=task.layers,

@@ -593,6 +593,79 @@ class PeopleRecord:
     rectified_on: date | None = None  # day after which looks say what became of a rectification
 
 
+class LeadSource(StrEnum):
+    """Who points at a place without an image of ours."""
+
+    REGISTER = "register"
+    LIST = "list"
+    REPORT = "report"
+    PATROL = "patrol"
+
+    @property
+    def zh(self) -> str:
+        """The Chinese word."""
+        return {
+            "register": "存量台账",
+            "list": "下发图斑",
+            "report": "举报",
+            "patrol": "巡查",
+        }[self.value]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Lead:
+    """Somebody's word that something is at a place; who complained is never part of it."""
+
+    on: date  # the day it speaks of, in the office's zone (Asia/Shanghai)
+    source: LeadSource
+    ref: str  # its number at the source
+    kind: Kind  # as it was said; imagery may see another
+    origin: str  # the list or office it came from; not published
+    key: str  # of what was said, so that it is not said twice
+
+
+LEAD_POINT = "lead-point/1"
+"""The detector of a case that rests on a lead that was a point or a line: its outline is made."""
+
+LEAD_OUTLINE = "lead-outline/1"
+"""The detector of a case that rests on a lead whose outline somebody drew."""
+
+NO_PLACE_ZH = "未定县区"
+"""The pot of cases whose county is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Severity:
+    """How grave, by a table that is the office's to confirm."""
+
+    grade: str  # word of the table
+    verified: bool  # somebody confirmed that row
+    row: int  # of the table
+    measure: Literal["m2", "m3"]
+    lower: float  # 95 % lower bound that decided [m², m³]
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """Sub-type and severity by configuration; a suggestion, as the kind is."""
+
+    subtype: str | None = None  # code
+    subtype_zh: str | None = None
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """Where a case stands among those that could be issued in a month."""
+
+    rank: int  # 1 is first, in its county
+    of: int  # so many of the county could be issued
+    month: str  # "2026-03", in the office's zone
+    county: str  # code, else name; ``NO_PLACE_ZH`` where it is not known
+    score: float  # for ordering only, no probability
+    waits: str | None = None  # why it is not proposed this month, Chinese; None: it is
+
+
 RESTORED = "已恢复"
 """What imagery proposes where something is gone."""
 
@@ -641,6 +714,19 @@ class Case:
     ruling: Ruling | None = None  # likewise
     people: PeopleRecord | None = None  # what people said; None: nobody yet
     traced: BaseGeometry | None = None  # imagery's own outline, in crs, where people drew another
+    leads: tuple[Lead, ...] = ()  # that point at it, oldest first
+    grade: Grade | None = None  # by the configuration of the last run that looked
+
+    @property
+    def of_lead(self) -> bool:
+        """Whether no imagery of ours has shown it yet: its outline and kind are a lead's."""
+        return self.detector in (LEAD_POINT, LEAD_OUTLINE)
+
+    @property
+    def unanswered(self) -> tuple[Lead, ...]:
+        """Leads that came after what people last said of it."""
+        said = self.people
+        return self.leads if said is None else tuple(k for k in self.leads if k.on > said.on)
 
     @property
     def seen_polygon(self) -> BaseGeometry:

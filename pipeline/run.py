@@ -14,15 +14,20 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pipeline import __version__
 from pipeline.adjudicate.areas import AreaIndex
 from pipeline.adjudicate.attribute import Attributor
+from pipeline.adjudicate.budget import budget_line
 from pipeline.adjudicate.calibration import Calibration, calibrated
+from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.adjudicate.evidence import FoldOptions, fold
+from pipeline.adjudicate.grading import grade
 from pipeline.adjudicate.rules import subject_of
 from pipeline.adjudicate.screen import Screener, chosen_for_audit
 from pipeline.adjudicate.visit import rank_visits
+from pipeline.cases.proposed import county_names, propose_cases
 from pipeline.config import Period, Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.cluster import open_workers
@@ -36,9 +41,11 @@ from pipeline.model import (
     Attribution,
     Case,
     Corridor,
+    Grade,
     Kind,
     Look,
     Pass,
+    Proposed,
     Ruling,
     RunRecord,
     SetAside,
@@ -50,6 +57,9 @@ from pipeline.passes.search import Searched, search
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
 
 log = logging.getLogger("siluan")
+
+ZONE = ZoneInfo("Asia/Shanghai")
+"""Months of the budget are months there."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,8 @@ def run_workflow(request: RunRequest) -> ExitCode:
             with clock.stage("detect"):
                 # Cases that rest on pictures alone are nothing that calibrated looks can judge.
                 # Nor are those whose outline is a drone's: a pixel is larger than most of them.
-                seen = [c for c in known if not c.of_pictures and not c.of_drone]
+                # What only a lead points at was never in any image: there is nothing to follow.
+                seen = [c for c in known if not (c.of_pictures or c.of_drone or c.of_lead)]
                 judged.append(
                     run_corridor(workflow, corridor, passes, (seen, span), progress, workers)
                 )
@@ -128,31 +139,47 @@ def run_workflow(request: RunRequest) -> ExitCode:
         with clock.stage("ledger"):
             options = workflow.options.adjudicate
             areas = AreaIndex(areas_of(layers), stages.readings)
-            where = Attributor({c.id: c for c in corridors}, areas, options.place)
-            screener = Screener(areas, options.screen)
             context = _context(workflow, judged, searched, run_id)
-            context = replace(
-                context,
-                attribute=partial(place_case, where),
-                screen=partial(screen_case, screener, options.fold, context.until),
-                areas={c.id: c.polygon_wgs84 for c in corridors},
-                decision_days=options.screen.standing.history_days,
-            )
+            context = _as_the_office_sees_it(context, corridors, areas, options)
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")
             result = apply(ledger, candidates, context, relooks=relooks_of(judged))
+            proposed = propose_cases(ledger, result.cases, month_of(context.until), options)
         record = _record(workflow, judged, result, (run_id, clock.seconds, aside))
         shelves = split_cases(result.cases, {c.id for c in corridors})
-        more = {"layers": marks, "suppressed": count_rules(shelves)}
+        more = {
+            "layers": marks,
+            "suppressed": count_rules(shelves),
+            "proposed": count_proposed(proposed),
+        }
         record = replace(record, counts={**record.counts, **more})
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         say_what_is_missing(record, unreachable)
         with clock.stage("publish"):
-            places = (corridors, layers)
-            folder = _publish(workflow, places, judged, shelves, record, context.until, lines)
+            places, lists = (corridors, layers), (shelves, proposed)
+            folder = _publish(workflow, places, judged, lists, record, context.until, lines)
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
-    return close_run(folder, shelves, record, unreachable)
+    return close_run(folder, (shelves, proposed), record, unreachable)
+
+
+def _as_the_office_sees_it(
+    context: LedgerContext,
+    corridors: Sequence[Corridor],
+    areas: AreaIndex,
+    options: AdjudicateOptions,
+) -> LedgerContext:
+    """Bind what places, screens and grades a case to the office's layers and tables."""
+    where = Attributor({c.id: c for c in corridors}, areas, options.place)
+    screener = Screener(areas, options.screen)
+    return replace(
+        context,
+        attribute=partial(place_case, where),
+        screen=partial(screen_case, screener, options.fold, context.until),
+        grade=partial(grade_case, options),
+        areas={c.id: c.polygon_wgs84 for c in corridors},
+        decision_days=options.screen.standing.history_days,
+    )
 
 
 def relooks_of(judged: Sequence[Judged]) -> dict[str, list[Look]]:
@@ -241,9 +268,10 @@ def say_unreached(searched: Searched) -> None:
 
 
 def place_case(where: Attributor, case: Case) -> Attribution:
-    """Say where a case lies, by its first sighting's day."""
+    """Say where a case lies, by the day of its first sighting, or else of its first lead."""
     first = case.evidence.first_seen
-    return where(case.corridor_id, case.polygon, case.crs, first.date() if first else None)
+    day = first.date() if first else case.leads[0].on if case.leads else None
+    return where(case.corridor_id, case.polygon, case.crs, day)
 
 
 def screen_case(
@@ -251,6 +279,25 @@ def screen_case(
 ) -> Ruling:
     """Say what the office's layers say of a case; ``newest`` pass by corridor (UTC)."""
     return rules(subject_of(case, memory, newest.get(case.corridor_id)))
+
+
+def grade_case(options: AdjudicateOptions, case: Case) -> Grade:
+    """Say what the office's tables say of a case."""
+    return grade(case, options.grading, options.grade)
+
+
+def month_of(until: Mapping[str, datetime]) -> str:
+    """Give the month (office's zone) of the newest pass of a run: never the clock's."""
+    return f"{max(until.values()).astimezone(ZONE):%Y-%m}"
+
+
+def count_proposed(proposed: Mapping[str, Proposed]) -> dict[str, dict[str, int]]:
+    """Count what is proposed for issue and what waits, by county."""
+    counts: dict[str, dict[str, int]] = {}
+    for p in proposed.values():
+        pot = counts.setdefault(p.county, {"proposed": 0, "waiting": 0})
+        pot["proposed" if p.waits is None else "waiting"] += 1
+    return dict(sorted(counts.items()))
 
 
 def layer_marks(layers: Mapping[str, OfficeLayer]) -> dict[str, str]:
@@ -340,12 +387,13 @@ def _publish(
     workflow: Workflow,
     places: tuple[Sequence[Corridor], Mapping[str, OfficeLayer]],
     judged: Sequence[Judged],
-    shelves: Shelves,
+    lists: tuple[Shelves, Mapping[str, Proposed]],
     record: RunRecord,
     until: Mapping[str, datetime],
     lines: list[str],
 ) -> Path:
     corridors, layers = places
+    shelves, proposed = lists
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
     known = confidence_of(everything, workflow.options.adjudicate.calibration)
@@ -354,6 +402,7 @@ def _publish(
         gsd_m={k: v for j in judged for k, v in j.gsd_m.items()},
         confidence=known,
         visits=rank_visits(shelves.watch, until, known, workflow.options.adjudicate.visit),
+        proposed=proposed,
         audit=chosen_for_audit(record.run_id, hidden, workflow.options.adjudicate.screen),
         corridors=tuple(corridors),
         office=layers,
@@ -377,15 +426,22 @@ def count_rules(shelves: Shelves) -> dict[str, int]:
 
 
 def close_run(
-    folder: Path, shelves: Shelves, record: RunRecord, unreachable: Sequence[str]
+    folder: Path,
+    lists: tuple[Shelves, Mapping[str, Proposed]],
+    record: RunRecord,
+    unreachable: Sequence[str],
 ) -> ExitCode:
-    """Print the closing line of a run and give its exit code."""
+    """Print the closing lines of a run and give its exit code."""
+    shelves, proposed = lists
     rules = ", ".join(f"{rule} {n}" for rule, n in count_rules(shelves).items())
     by = f" ({rules})" if rules else ""
     print(
         f"疑似 suspected: {len(shelves.cases)} · on watch: {len(shelves.watch)} · "
         f"suppressed: {len(shelves.suppressed)}{by} · in {folder}"
     )
+    line = budget_line(proposed, county_names(shelves.cases))
+    if line:
+        print(line)
     if unreachable:
         return ExitCode.UNREACHABLE
     return ExitCode.SET_ASIDE if any(a.remedy for a in record.set_aside) else ExitCode.DONE

@@ -13,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.attribute import AttributeOptions
+from pipeline.adjudicate.budget import BudgetOptions
 from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.evidence import FoldOptions, fold, one_per_pass
+from pipeline.adjudicate.grading import GradeOptions, Grading
 from pipeline.adjudicate.score import ScoreOptions, confidence
 from pipeline.adjudicate.screen import ScreenOptions
 from pipeline.adjudicate.tracks import LinkOptions, Track
@@ -42,6 +44,15 @@ class AdjudicateOptions(BaseModel):
     score: ScoreOptions = Field(default=ScoreOptions(), description="uncalibrated confidence")
     calibration: Calibration | None = Field(
         default=None, description="what turns it into a share; default: the workflow's file"
+    )
+    grade: GradeOptions = Field(
+        default=GradeOptions(), description="how exact an outline is whose severity is asked"
+    )
+    grading: Grading | None = Field(
+        default=None, description="sub-types and severity; default: the workflow's tables"
+    )
+    budget: BudgetOptions = Field(
+        default=BudgetOptions(), description="how many cases are proposed for issue"
     )
 
 

@@ -3,17 +3,18 @@
 Imagery of 10 m leaves most of what it sees undecided (待核), all of it where there are few dates.
 Somebody has to go there, and not everywhere: places are ranked by how likely they are something,
 times how much that would matter, times how fresh it is. The product of the four factors is that of
-a budget for inspections; it is an order and no probability.
+a budget for inspections; it is an order and no probability. A place that somebody points at comes
+before the same place without a lead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.model import Case, Kind, Seen, Visit
+from pipeline.model import LEAD_POINT, Case, Kind, Seen, Visit
 
 _DAY = timedelta(days=1)
 
@@ -31,6 +32,9 @@ class VisitOptions(BaseModel):
     )
     zone_weight: float = Field(
         default=1.5, ge=1, le=10, description="weight of a place in a zone of the office's layers"
+    )
+    lead_weight: float = Field(
+        default=2.0, ge=1, le=10, description="weight of a place that a lead points at; no source"
     )
     few_looks: int = Field(
         default=8, ge=1, le=100, description="clear looks of history below which nothing is certain"
@@ -70,19 +74,33 @@ def _score(
     case: Case, until: Mapping[str, datetime], known: Mapping[str, float], o: VisitOptions
 ) -> float:
     likely = known.get(case.case_id, case.score)
-    size = case.area_m2 / (case.area_m2 + o.half_area_m2)
-    last, newest = case.evidence.last_seen, until.get(case.corridor_id)
+    # Of a point nobody knows how large it is.
+    made = case.detector == LEAD_POINT
+    size = 0.5 if made else case.area_m2 / (case.area_m2 + o.half_area_m2)
+    last, newest = _last(case), until.get(case.corridor_id)
     age = max((newest - last) / _DAY, 0.0) if last and newest else 0.0
     fresh = 0.5 ** (age / o.half_life_days)
     place = case.attribution
     zone = o.zone_weight if place and place.zone else 1.0
     if place and place.no_mining and case.kind is Kind.CAI:
         zone *= o.zone_weight
-    return round(likely * size * fresh * zone, 4)
+    lead = o.lead_weight if case.leads else 1.0
+    return round(likely * size * fresh * zone * lead, 4)
+
+
+def _last(case: Case) -> datetime | None:
+    """Give when somebody last saw it: an image, or a person who pointed at it (noon of the day)."""
+    told = [datetime.combine(k.on, time(12), UTC) for k in case.leads]
+    return max((t for t in (case.evidence.last_seen, *told) if t is not None), default=None)
 
 
 def _why(case: Case, o: VisitOptions) -> tuple[str, ...]:
-    """Say what keeps a place on watch, of what its measures and looks tell."""
+    """Say what keeps a place on watch: leads, and what its measures and looks tell."""
+    told = tuple(f"线索：{k.source.zh} {k.ref}（{k.on}）" for k in case.leads)
+    return (*told, *(("影像尚未见到，待现场核查",) if case.of_lead else _seen(case, o)))
+
+
+def _seen(case: Case, o: VisitOptions) -> tuple[str, ...]:
     m = case.measures
     hits = [k for k in case.looks if k.seen is Seen.HIT]
     out: list[str] = []

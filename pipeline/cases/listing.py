@@ -66,7 +66,7 @@ def list_lines(cases: Sequence[Case]) -> list[str]:
         "ruling",
     )
     rows = [_row(c) for c in cases]
-    return [*_aligned([head, *rows]), f"{len(cases)} cases. {NOTICE}"]
+    return [*aligned([head, *rows]), f"{len(cases)} cases. {NOTICE}"]
 
 
 def list_json(cases: Sequence[Case]) -> str:
@@ -101,11 +101,11 @@ def show_lines(ledger: Path, case_id: str) -> list[str]:
     said = {k: v for k, v in document(case).items() if v not in (None, [], "")}
     people = said.pop("people", {})
     said |= {f"people.{k}": v for k, v in people.items() if v not in (None, False)}
-    lines = _aligned([(k, _short(v)) for k, v in said.items() if k != "scene_ids"])
+    lines = aligned([(k, _short(v)) for k, v in said.items() if k != "scene_ids"])
     lines += ["", f"history, {len(events)} events"]
-    lines += _aligned([_event_row(e) for e in events])
+    lines += aligned([_event_row(e) for e in events])
     lines += ["", f"looks, {len(case.looks)}"]
-    return lines + _aligned([_look_row(k) for k in case.looks])
+    return lines + aligned([_look_row(k) for k in case.looks])
 
 
 def _read_one(ledger: Path, case_id: str) -> tuple[Case, tuple[Event, ...]]:
@@ -156,7 +156,7 @@ def _short(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
     """Align columns; a Chinese character is two wide."""
     table = [list(r) for r in rows]
     if not table:

@@ -78,6 +78,8 @@ def decided(store: LedgerStore) -> tuple[list[Decided], dict[str, int]]:
             continue
         why = _why_not(case)
         before = None if why else _judged(store.revisions(case.case_id))
+        if before is not None and before.of_lead:
+            why, before = "a lead that no imagery had shown", None
         if before is None:
             left_out[why or "never seen undecided"] += 1
             continue

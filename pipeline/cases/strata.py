@@ -45,7 +45,7 @@ def set_aside(case: Case) -> bool:
 def stratum_of(
     case: Case, issued: Collection[str], suppressed: Callable[[Case], bool] = set_aside
 ) -> Stratum | None:
-    """Give the stratum of a case; None if it became part of another.
+    """Give the stratum of a case; None if it became part of another, or only a lead points at it.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def stratum_of(
     suppressed : callable
         Whether a case was kept from the lists.
     """
-    if case.merged_into is not None:
-        return None
+    if case.merged_into is not None or case.of_lead:
+        return None  # what people pointed at says nothing of how accurate imagery is
     if case.case_id in issued:
         return Stratum.ISSUED
     if case.status in _DESK or suppressed(case):

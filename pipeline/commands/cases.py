@@ -77,6 +77,13 @@ def list_(  # noqa: PLR0913, PLR0917 - each is an option of the command
         bool, typer.Option("--merged", help="Those that became part of another too.")
     ] = False,
     suppressed: Suppressed = False,
+    proposed: Annotated[
+        bool,
+        typer.Option("--proposed", help="What the budget proposes for issue, and what waits."),
+    ] = False,
+    month: Annotated[
+        str | None, typer.Option(help="With --proposed: like 2026-03; default: this month.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -93,6 +100,15 @@ def list_(  # noqa: PLR0913, PLR0917 - each is an option of the command
         wanted = filter_of(
             corridor, kind, status, evidence, county, merged=merged, suppressed=suppressed
         )
+        if proposed or month:
+            if workflow is None or not proposed:
+                raise ConfigurationError(
+                    "a budget belongs to a workflow", "Give --proposed with --workflow FILE"
+                )
+            from pipeline.cases.proposed import list_proposed  # noqa: PLC0415
+
+            typer.echo(list_proposed(workflow, wanted, month, as_json=as_json))
+            return ExitCode.DONE
         found = read_cases(ledger_of(workflow, state), wanted)
         typer.echo(list_json(found) if as_json else "\n".join(list_lines(found)))
         return ExitCode.DONE

@@ -83,7 +83,7 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
         from pipeline.office.kinds import LayerKind  # noqa: PLC0415
         from pipeline.office.stages import KIND, import_stages  # noqa: PLC0415
 
-        named = dict(_pair(f) for f in field or ())
+        named = dict(pair(f) for f in field or ())
         if kind in (KIND, "水位"):
             report = import_stages(file, config, encoding, named)
             for line in report.lines:
@@ -190,7 +190,8 @@ def remove(
     guard(work, debug)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """Split FIELD=COLUMN."""
     name, found, column = text.partition("=")
     if not found or not name or not column:
         raise ConfigurationError(

@@ -1,11 +1,12 @@
 """Memory between runs: which case is which, and what became of it."""
 
 from pipeline.ledger.interface import LedgerStore
+from pipeline.ledger.leads import LeadAt, LeadChanges
 from pipeline.ledger.lifecycle import Event, Judgement, LedgerContext
 from pipeline.ledger.match import MatchOptions
 from pipeline.ledger.people import Changes, Command, Edit, Refusal
 from pipeline.ledger.plan import unmatched
-from pipeline.ledger.service import LedgerResult, apply, change
+from pipeline.ledger.service import LedgerResult, apply, change, take_leads
 from pipeline.ledger.sqlite import open_ledger
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "Edit",
     "Event",
     "Judgement",
+    "LeadAt",
+    "LeadChanges",
     "LedgerContext",
     "LedgerResult",
     "LedgerStore",
@@ -22,5 +25,6 @@ __all__ = [
     "apply",
     "change",
     "open_ledger",
+    "take_leads",
     "unmatched",
 ]

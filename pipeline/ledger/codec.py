@@ -15,12 +15,16 @@ from pipeline.model import (
     Case,
     Evidence,
     EvidenceState,
+    Grade,
     Kind,
+    Lead,
+    LeadSource,
     Look,
     PeopleRecord,
     PermitRef,
     Ruling,
     Seen,
+    Severity,
     Spoken,
     Status,
 )
@@ -35,6 +39,8 @@ def dump_case(case: Case) -> str:
 
     body["people"] = dataclasses.asdict(case.people) if case.people else None
     body["traced"] = None if case.traced is None else shapely.to_wkb(case.traced, hex=True)
+    body["leads"] = [dataclasses.asdict(lead) for lead in case.leads]
+    body["grade"] = dataclasses.asdict(case.grade) if case.grade else None
     body["looks"] = [dataclasses.asdict(look) for look in case.looks]
     return json.dumps(body, default=_plain, ensure_ascii=False, sort_keys=True, allow_nan=False)
 
@@ -58,6 +64,9 @@ def load_case(text: str, polygon: BaseGeometry) -> Case:
         body["people"] = _people(body["people"])
     if body.get("traced"):
         body["traced"] = shapely.from_wkb(body["traced"])
+    body["leads"] = tuple(_lead(lead) for lead in body.get("leads", ()))
+    if body.get("grade"):
+        body["grade"] = _grade(body["grade"])
     looks = tuple(_look(look) for look in body.pop("looks"))
     return Case(polygon=polygon, evidence=Evidence(**evidence), looks=looks, **body)
 
@@ -78,6 +87,17 @@ def _people(found: dict[str, Any]) -> PeopleRecord:
     for name in ("on", "due", "known_until", "decided_on", "rectified_on"):
         found[name] = date.fromisoformat(found[name]) if found.get(name) else None
     return PeopleRecord(**found)
+
+
+def _lead(found: dict[str, Any]) -> Lead:
+    found["on"] = date.fromisoformat(found["on"])
+    found["source"], found["kind"] = LeadSource(found["source"]), Kind(found["kind"])
+    return Lead(**found)
+
+
+def _grade(found: dict[str, Any]) -> Grade:
+    found["severity"] = Severity(**found["severity"]) if found["severity"] else None
+    return Grade(**found)
 
 
 def _look(look: dict[str, Any]) -> Look:

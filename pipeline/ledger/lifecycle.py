@@ -25,6 +25,8 @@ from pipeline.model import (
     Case,
     Evidence,
     EvidenceState,
+    Grade,
+    Lead,
     Look,
     Ruling,
     Seen,
@@ -69,6 +71,7 @@ class LedgerContext:
     areas: Mapping[str, BaseGeometry] = field(default_factory=dict[str, BaseGeometry])  # WGS 84
     attribute: Callable[[Case], Attribution] | None = None  # adjudicate's, with its layers bound
     screen: Callable[[Case], Ruling] | None = None  # likewise; sees the case where it was placed
+    grade: Callable[[Case], Grade] | None = None  # likewise; sees the case where it was screened
     spots: bool = False  # it looked under its flights only, and says nothing of other places
     proposing: ProposeOptions = field(default_factory=ProposeOptions)
     decision_days: int = 365  # for which a decision of the desk explains its place
@@ -89,7 +92,7 @@ class Event:
     # UTC: of a run the end of its period, never the wall clock; of people when they said it
     as_of: datetime
     # opened kind evidence status merged absorbed lost found proposed screened revised; of people
-    # also outline external said
+    # also outline external said lead
     what: str
     old: str | None = None
     new: str | None = None
@@ -156,6 +159,7 @@ def update_case(
     merged |= {m for a in absorbed for m in a.merged_from}
     after = replace(
         case,
+        leads=tuple(sorted({*case.leads, *(k for a in absorbed for k in a.leads)})),
         scene_ids=tuple(sorted(ids)),
         merged_from=tuple(sorted(merged)),
         produced=True,
@@ -237,6 +241,8 @@ def place(
         placed = replace(case, attribution=context.attribute(case))
         if context.screen is not None:
             placed = replace(placed, ruling=context.screen(placed))
+    if context.grade is not None:
+        placed = replace(placed, grade=context.grade(placed))
     placed = last(placed) if last is not None else placed
     if before is None or before.revision != case.revision:
         return placed  # this run has counted the revision up already
@@ -276,12 +282,28 @@ def merge_looks(parts: Iterable[Iterable[Look]]) -> tuple[Look, ...]:
 def weigh(case: Case, looks: tuple[Look, ...], context: LedgerContext) -> Case:
     """Fold the looks of a case anew and let evidence, status and proposal follow."""
     evidence = context.evidence(case.corridor_id, looks)
+    if not case.issued:
+        evidence = heard(evidence, case.leads)
     if case.issued and evidence.state is EvidenceState.EXPIRED:
         # Only people end what they issued: imagery proposes it.
         evidence = replace(evidence, state=case.evidence.state)
     status = status_for(case.status, evidence.state)
     after = replace(case, looks=looks, evidence=evidence, status=status)
     return replace(after, proposal=propose(after, context.proposing))
+
+
+def heard(evidence: Evidence, leads: Collection[Lead]) -> Evidence:
+    """Give evidence with what leads add: a place that one points at is *provisional*, never more.
+
+    Imagery ends that only by having seen the thing and then its absence after the newest lead; that
+    it never saw it says nothing, because most of what people report is smaller than its pixels.
+    """
+    early = evidence.state in (EvidenceState.FIRST, EvidenceState.EXPIRED)
+    last = evidence.last_seen
+    newer = any(last is None or k.on > last.date() for k in leads)
+    if early and leads and (newer or evidence.state is EvidenceState.FIRST):
+        return replace(evidence, state=EvidenceState.PROVISIONAL)
+    return evidence
 
 
 def status_for(status: Status, state: EvidenceState) -> Status:
@@ -318,7 +340,7 @@ def content(case: Case) -> tuple[object, ...]:
         tuple(sorted(case.measures.items())),
         (case.detector, case.parent, case.merged_from, case.merged_into),
         (case.produced, case.proposal, case.external_id, case.attribution, case.ruling),
-        case.people,
+        (case.people, case.leads, case.grade),
     )
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
-from pipeline.model import Candidate, Case
+from pipeline.model import LEAD_POINT, Candidate, Case
 
 
 class MatchOptions(BaseModel):
@@ -141,7 +141,10 @@ def pairs_of(
         hits = tree.query(polygons, predicate="dwithin", distance=max(options.tolerance_m, 1e-9))
         for a, b in hits.T:
             pair = _pair(mine[int(a)], known[int(b)], polygons[int(a)], shapes[int(b)])
-            drone = candidates[pair.candidate].of_drone or cases[pair.case].of_drone
+            both = (candidates[pair.candidate], cases[pair.case])
+            # The outline of a point has no size that could differ.
+            point = any(c.detector == LEAD_POINT for c in both)
+            drone = any(c.of_drone for c in both) and not point
             if _admissible(pair, polygons[int(a)], shapes[int(b)], options, drone=drone):
                 pairs.append(pair)
     return pairs

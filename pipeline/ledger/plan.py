@@ -223,6 +223,7 @@ def _missed(
     # Where the context says nothing of completeness, every corridor of it was judged.
     complete = not context.until or case.corridor_id in context.judged
     gone = complete and case.produced and seen_within(case, context) and _inside(case, context)
+    gone = gone and not case.leads  # that a run no longer finds it does not unsay a lead
     shown = [k for c in pictures for k in c.looks if k.seen is Seen.HIT]
     return look_again(
         case,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.io.failpoints import failpoint
 from pipeline.ledger.interface import LedgerStore
+from pipeline.ledger.leads import LeadAt, LeadChanges, apply_leads
 from pipeline.ledger.lifecycle import Event, LedgerContext
 from pipeline.ledger.match import MatchOptions
 from pipeline.ledger.people import Changes, Command, Edit, Refusal, apply_edits
@@ -89,6 +90,40 @@ def change(
         done = replace(done, refused=(*bad, *done.refused))
         if done.refused and not partial:
             return Changes(unchanged=done.unchanged, refused=done.refused)
+        transaction.write(done.cases, done.events)
+    failpoint("ledger.after_commit")
+    return done
+
+
+def take_leads(
+    store: LedgerStore,
+    found: Sequence[LeadAt],
+    by: str,
+    command: Command,
+    context: LedgerContext,
+    *,
+    partial: bool = False,
+    bad: Sequence[Refusal] = (),
+) -> LeadChanges:
+    """Bring leads into the ledger, in one transaction.
+
+    Parameters
+    ----------
+    partial : bool
+        Take the good ones where some are refused; otherwise any refusal leaves all as it was.
+    bad : sequence of Refusal
+        What could not be read as a lead.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk is full; the ledger is as it was before.
+    """
+    with store.transaction(_before_commit) as transaction:
+        done = apply_leads(transaction.cases(), found, by, command, context)
+        done = replace(done, refused=(*bad, *done.refused))
+        if done.refused and not partial:
+            return LeadChanges(known=done.known, refused=done.refused)
         transaction.write(done.cases, done.events)
     failpoint("ledger.after_commit")
     return done

@@ -240,8 +240,8 @@ def _tables(checkup: Checkup) -> Iterator[Finding]:
         yield Finding(
             "tables",
             "the table of severity is not confirmed",
-            "severity is null: no grade leaves the office",
-            f"Let the office confirm {path} (grade filled, verified = true)",
+            "a severity that is given says verified: false",
+            f"Let the office confirm {path}: grade, verified = true, confirmed_by, confirmed_on",
         )
     if not (checkup.config / "counties.csv").exists():
         yield Finding(

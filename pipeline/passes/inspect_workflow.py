@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.candidates import AdjudicateOptions
-from pipeline.config import CorridorChoice
+from pipeline.config import TABLES, CorridorChoice, with_grading
 from pipeline.io.settings import load_model
 from pipeline.ledger.match import MatchOptions
 from pipeline.passes.flights import FlightOptions
 from pipeline.prepare.flight_register import PictureRegisterOptions
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
-_PLACES = ("state", "out", "layers", "confidence", "flights")
+_PLACES = ("state", "out", "layers", "confidence", "flights", *TABLES)
 
 
 class PairingOptions(BaseModel):
@@ -68,6 +68,12 @@ class InspectWorkflow(BaseModel):
         default=Path("../config/confidence.yaml"),
         description="calibration of the confidence, relative; it speaks of satellites' cases only",
     )
+    subtypes: Path = Field(
+        default=Path("../config/subtypes.csv"), description="table of sub-types, relative"
+    )
+    severity: Path = Field(
+        default=Path("../config/severity.csv"), description="table of severity, relative"
+    )
     options: InspectOptions = InspectOptions()
 
     def config_hash(self) -> str:
@@ -112,17 +118,17 @@ def load_inspection(path: Path) -> InspectWorkflow:
         update={
             **{n: (base / getattr(workflow, n)).resolve() for n in ("state", "out", "layers")},
             "confidence": (base / workflow.confidence).resolve(),
+            **{n: (base / getattr(workflow, n)).resolve() for n in TABLES},
             "flights": tuple((base / f).resolve() for f in workflow.flights),
             "corridors": workflow.corridors.model_copy(
                 update={"file": (base / workflow.corridors.file).resolve()}
             ),
         }
     )
-    if read.options.adjudicate.calibration is not None:
-        return read
-    if not (named or read.confidence.is_file()):
-        return read
-    calibration = load_model(read.confidence, Calibration)
-    adjudicate = read.options.adjudicate.model_copy(update={"calibration": calibration})
+    tables = (read.subtypes, read.severity)
+    adjudicate = with_grading(read.options.adjudicate, tables, workflow.model_fields_set)
+    if adjudicate.calibration is None and (named or read.confidence.is_file()):
+        calibration = load_model(read.confidence, Calibration)
+        adjudicate = adjudicate.model_copy(update={"calibration": calibration})
     options = read.options.model_copy(update={"adjudicate": adjudicate})
     return read.model_copy(update={"options": options})

@@ -18,6 +18,7 @@ from pipeline.model import (
     Corridor,
     EvidenceState,
     NotObserved,
+    Proposed,
     RunRecord,
     Status,
     Visit,
@@ -63,6 +64,7 @@ class PublishContext:
     extras: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # e.g. run.log
     confidence: Mapping[str, float] = field(default_factory=dict[str, float])  # calibrated, by case
     visits: Mapping[str, Visit] = field(default_factory=dict[str, Visit])  # by case on watch
+    proposed: Mapping[str, Proposed] = field(default_factory=dict[str, Proposed])  # by case
     audit: frozenset[str] = frozenset()  # ids of suppressed cases that somebody should check
     corridors: tuple[Corridor, ...] = ()  # for the map
     office: Mapping[str, OfficeLayer] = field(default_factory=dict[str, OfficeLayer])  # likewise
@@ -184,11 +186,11 @@ def split_cases(cases: Iterable[Case], corridors: Collection[str] | None = None)
     """Choose from the ledger what is published.
 
     Open are suspected and issued ones until they are closed, rejected, permitted or withdrawn, and
-    closed ones of which imagery proposes 回弹; on watch are first and provisional sightings. In
-    neither are what was merged into another, and what
-    expired, or was no longer produced by a run over its own dates, before people held it. What the
-    office's layers explain, or a decision of the desk that still holds, is on neither list but on
-    that of suppressed ones.
+    closed ones of which imagery proposes 回弹 or a newer lead speaks; on watch are first and
+    provisional sightings. In neither are what was merged into another, and what expired, or was no
+    longer produced by a run over its own dates, before people held it. What the office's layers
+    explain, or a decision of the desk that still holds, is on neither list but on that of
+    suppressed ones.
 
     Parameters
     ----------
@@ -218,8 +220,12 @@ def split_cases(cases: Iterable[Case], corridors: Collection[str] | None = None)
 
 
 def _come_back(case: Case) -> bool:
-    """Tell whether imagery proposes 回弹 of a closed case: a person must see that to decide it."""
-    return case.status is Status.CLOSED and case.proposal == RELAPSE
+    """Tell whether a person must decide if a closed case came back.
+
+    Imagery proposes 回弹, or somebody pointed at it after it was closed.
+    """
+    back = case.proposal == RELAPSE or bool(case.unanswered)
+    return case.status is Status.CLOSED and back
 
 
 def render(
@@ -253,6 +259,7 @@ def _feature(case: Case, context: PublishContext) -> dict[str, Any]:
         calibrated=share,
         audit=audit,
         visit=context.visits.get(case.case_id),
+        proposed=context.proposed.get(case.case_id),
     )
 
 

@@ -12,14 +12,23 @@ from shapely.geometry import shape
 
 from pipeline.errors import ContractError
 from pipeline.io.datum import applies, to_gcj02
-from pipeline.model import Attribution, Case, Kind, Look, NotObserved, Ruling, Seen, Visit
+from pipeline.model import (
+    Attribution,
+    Case,
+    Grade,
+    Kind,
+    Lead,
+    Look,
+    NotObserved,
+    Proposed,
+    Ruling,
+    Seen,
+    Visit,
+)
 from pipeline.publish.geometry import DECIMALS, as_geojson, bbox, inner_point, to_wgs84
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 
 SCHEMA_VERSION = "1.1.0"
-
-# Places for what comes later; null and empty say "not known yet", and readers can rely on the keys.
-_WHAT_LATER = {"subtype": None, "subtype_zh": None, "severity": None}
 
 
 def case_feature(
@@ -30,6 +39,7 @@ def case_feature(
     calibrated: float | None = None,
     audit: bool = False,
     visit: Visit | None = None,
+    proposed: Proposed | None = None,
 ) -> dict[str, Any]:
     """Make the feature of a case.
 
@@ -45,6 +55,8 @@ def case_feature(
         Drawn by lot from the suppressed ones, for a person to check.
     visit : Visit, optional
         Where it stands in the order of visits, of those on watch.
+    proposed : Proposed, optional
+        Where it stands in the budget of its county, of those that could be issued.
 
     Raises
     ------
@@ -64,6 +76,8 @@ def case_feature(
         "ruling": _ruling(case.ruling),
         "audit": audit,
         "visit": None if visit is None else {**asdict(visit), "why": list(visit.why)},
+        "proposed": None if proposed is None else asdict(proposed),
+        "leads": [_lead(lead) for lead in case.leads],
         **_evidence(case, gsd_m or {}),
         **_provenance(case),
         "notice": NOTICE,
@@ -145,12 +159,32 @@ def _what(case: Case, calibrated: float | None) -> dict[str, Any]:
     return {
         "kind": case.kind.value,
         "kind_zh": case.kind.zh,
-        **_WHAT_LATER,
+        **_grade(case.grade or Grade()),
         "alternatives": _alternatives(case),
         "confidence": round(case.score if calibrated is None else calibrated, 4),
         "confidence_calibrated": calibrated is not None,
         "area_m2": round(case.area_m2, 2),
         "volume_m3": _volume(case),
+    }
+
+
+def _grade(grade: Grade) -> dict[str, Any]:
+    """Give the suggested sub-type, said to be suspected, and the severity."""
+    return {
+        "subtype": grade.subtype,
+        "subtype_zh": f"疑似{grade.subtype_zh}" if grade.subtype_zh else None,
+        "severity": asdict(grade.severity) if grade.severity else None,
+    }
+
+
+def _lead(lead: Lead) -> dict[str, str]:
+    """Give a lead as it leaves the office: neither what list nor who brought it."""
+    return {
+        "source": lead.source.value,
+        "source_zh": lead.source.zh,
+        "ref": lead.ref,
+        "on": lead.on.isoformat(),
+        "kind": lead.kind.value,
     }
 
 

@@ -1,0 +1,1 @@
+"""Leads (线索) that people bring: read, placed, and given to the ledger."""

@@ -1,0 +1,141 @@
+"""Lists of leads as rows of text with a geometry each, still in the file's own coordinates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shapely.geometry import Point
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.cases.tables import Row, read_table
+from pipeline.cases.words import plain
+from pipeline.errors import ConfigurationError
+from pipeline.io.datum import Datum
+from pipeline.io.vector import FORMATS, read_vector
+from pipeline.leads.columns import choose_columns, unread_lines
+
+_CHINA = (73.0, 3.0, 136.0, 54.0)  # lon/lat box [°], as ``layers import`` has it
+_DEGREES = re.compile(
+    r"(\d{1,3})\s*[°度]\s*(?:(\d{1,2}(?:\.\d+)?)\s*[′'分]\s*)?(?:(\d{1,2}(?:\.\d+)?)\s*[″\"秒]\s*)?"
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One row of a list, read as far as it goes."""
+
+    where: str  # "line 3", for sentences
+    values: Mapping[str, str | None]  # by field: ref, kind, on
+    shape: BaseGeometry | None = None  # in the file's coordinates
+    bad: str | None = None  # why it has no place
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list of leads."""
+
+    rows: tuple[Found, ...]
+    crs: str | None  # of the shapes, as the file says or implies
+    crs_stated: bool  # the file says it, and not merely its format
+    lines: tuple[str, ...] = ()  # to be said
+    words: tuple[str, ...] = ()  # what it says of itself, among which a web map may be named
+
+
+def read_list(
+    path: Path,
+    datum: Datum,
+    *,
+    fields: Mapping[str, str],
+    encoding: str | None = None,
+    layer: str | None = None,
+) -> Listed:
+    """Read a list of leads by what its name ends with: CSV, or a format of a GIS.
+
+    Parameters
+    ----------
+    datum : Datum
+        As declared: what degrees in a CSV refer to.
+    fields : mapping of field to column
+        Where a column has none of the known names.
+
+    Raises
+    ------
+    ConfigurationError
+        It cannot be read as a whole; a row that cannot carries the reason with it.
+    """
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path, datum, fields)
+    if path.suffix.lower() not in FORMATS:
+        known = ", ".join(sorted({*FORMATS, ".csv"}))
+        raise ConfigurationError(
+            f"{path} has no format that is known here",
+            f"Known: {known}, and JPEG photos or a folder of them; save a spreadsheet as CSV",
+        )
+    raw = read_vector(path, layer, encoding)
+    chosen = choose_columns(tuple(raw.columns), fields, str(path))
+    rows = [
+        Found(
+            f"feature {i + 1}",
+            {f: raw.columns[c][i] for f, c in chosen.items()},
+            shape,
+            None if shape is not None and not shape.is_empty else "it has no place",
+        )
+        for i, shape in enumerate(raw.geometries)
+    ]
+    words = (path.stem, raw.layer)
+    lines = (*raw.notes, *unread_lines(tuple(raw.columns), chosen))
+    return Listed(tuple(rows), raw.crs, raw.crs_stated, lines, words)
+
+
+def _read_csv(path: Path, datum: Datum, fields: Mapping[str, str]) -> Listed:
+    table = read_table(path)
+    chosen = choose_columns(table.columns, fields, str(path))
+    degrees = "lon" in chosen and "lat" in chosen
+    if not degrees and not ("x" in chosen and "y" in chosen):
+        raise ConfigurationError(
+            f"{path} has no columns for a place (it has {', '.join(table.columns) or 'none'})",
+            "It needs lon and lat (经度, 纬度), or x and y with --crs; or say --field lon=COLUMN",
+        )
+    names = ("lon", "lat") if degrees else ("x", "y")
+    rows = [_row(r, chosen, names) for r in table.rows]
+    crs = ("EPSG:4490" if datum is Datum.CGCS2000 else "EPSG:4326") if degrees else None
+    lines = tuple(unread_lines(table.columns, chosen))
+    return Listed(tuple(rows), crs, False, lines, (path.stem, *table.columns))
+
+
+def _row(row: Row, chosen: Mapping[str, str], names: tuple[str, str]) -> Found:
+    values = {f: row[c] for f, c in chosen.items() if f not in names}
+    texts = [row[chosen[n]] for n in names]
+    if not all(texts):
+        return Found(row.where, values, None, "it has no place")
+    try:
+        first, second = (_number(str(t)) for t in texts)
+    except ValueError:
+        return Found(row.where, values, None, f"its place '{texts[0]}, {texts[1]}' is no number")
+    if (first, second) == (0, 0):
+        return Found(row.where, values, None, "its place is 0, 0: it had no position")
+    if names == ("lon", "lat") and not _in_china(first, second):
+        swapped = "; the two columns are swapped, it seems" if _in_china(second, first) else ""
+        text = f"its place lon {first:g}, lat {second:g} lies outside of China{swapped}"
+        return Found(row.where, values, None, text)
+    return Found(row.where, values, Point(first, second))
+
+
+def _in_china(lon: float, lat: float) -> bool:
+    west, south, east, north = _CHINA
+    return west <= lon <= east and south <= lat <= north
+
+
+def _number(text: str) -> float:
+    """Read a number, or degrees, minutes and seconds."""
+    word = (plain(text) or "").strip("EeNn东经北纬 ")
+    parts = _DEGREES.fullmatch(word)
+    if parts is None:
+        return float(word)
+    degrees, minutes, seconds = (float(p or 0) for p in parts.groups())
+    if minutes >= 60 or seconds >= 60:
+        raise ValueError(word)
+    return degrees + minutes / 60 + seconds / 3600

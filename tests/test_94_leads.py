@@ -1,0 +1,316 @@
+"""``siluan leads import`` and ``siluan cases list --proposed`` as they are typed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from PIL import Image
+from pyproj import Transformer
+from shapely.geometry import Point, box, mapping
+from typer.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny
+
+from pipeline.adjudicate.evidence import fold
+from pipeline.cli import app
+from pipeline.io.datum import wgs84_to_bd09, wgs84_to_gcj02
+from pipeline.ledger import LedgerContext, apply, open_ledger
+from pipeline.ledger.lock import hold
+from pipeline.model import Attribution, Candidate, Case, Kind, LeadSource, Look, Seen
+from pipeline.publish.geometry import to_wgs84
+
+X, Y = 700_600.0, 3_079_400.0  # in the corridor of ``tiny``
+TO_DEGREES = Transformer.from_crs("EPSG:32649", "EPSG:4326", always_xy=True)
+HEAD = "线索编号,问题类型,发现日期,经度,纬度,举报人,联系电话,备注\n"
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Path:
+    return tiny.workflow(tmp_path, tmp_path / "scenes")
+
+
+def lonlat(dx: float = 0.0, dy: float = 0.0) -> tuple[float, float]:
+    lon, lat = TO_DEGREES.transform(X + dx, Y + dy)
+    return float(lon), float(lat)
+
+
+def line(ref: str, dx: float = 0.0, kind: str = "乱堆", day: str = "2025年3月5日") -> str:
+    lon, lat = lonlat(dx)
+    return f"{ref},{kind},{day},{lon:.7f},{lat:.7f},张三,13800138000,桥下\n"
+
+
+def siluan(*words: object, code: int = 0) -> str:
+    done = CliRunner().invoke(app, [str(w) for w in words])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def leads(flow: Path, file: Path, *more: object, code: int = 0, kind: str = "report") -> str:
+    who = ("--by", "王工", "--source", "12345热线", "--workflow", flow)
+    datum = () if "--datum" in more else ("--datum", "wgs84")
+    return siluan("leads", "import", file, "--as", kind, *who, *datum, *more, code=code)
+
+
+def read(flow: Path) -> list[Case]:
+    path = flow.parent / "state" / "ledger.sqlite"
+    if not path.exists():
+        return []
+    with open_ledger(path, writing=False) as ledger:
+        return list(ledger.cases())
+
+
+def centre(case: Case) -> Point:
+    return to_wgs84(case.polygon, case.crs).centroid
+
+
+def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gbk"])
+def test_a_list_is_taken_once_and_no_person_is_kept(flow: Path, encoding: str) -> None:
+    file = write(flow.parent / "台账.csv", HEAD + line("A1") + line("A2", 400.0), encoding)
+    said = leads(flow, file)
+    assert "opened 2, joined 0, known already 0, not applied 0" in said
+    assert "columns that may name persons, not read and not kept: 举报人, 联系电话" in said
+    assert "columns that are not read: note" in said
+    cases = read(flow)
+    assert sorted(k.ref for c in cases for k in c.leads) == ["A1", "A2"]
+    assert {c.kind for c in cases} == {Kind.DUI}
+    ledger = (flow.parent / "state" / "ledger.sqlite").read_bytes()
+    for secret in ("张三", "13800138000", "桥下"):
+        assert secret.encode() not in ledger
+    again = leads(flow, file)
+    assert "opened 0, joined 0, known already 2, not applied 0" in again
+    assert read(flow) == cases
+    shown = siluan("cases", "show", cases[0].case_id, "--workflow", flow)
+    assert "举报" in shown
+
+
+def test_every_bad_row_is_named_and_nothing_taken_unless_partial(flow: Path) -> None:
+    lon, lat = lonlat()
+    far = TO_DEGREES.transform(X + 50_000, Y)
+    bad = [
+        ("没有位置", f"A2,乱堆,2025-03-05,,{lat},,,", "line 3: it has no place"),
+        ("不是数字", f"A3,乱堆,2025-03-05,east,{lat},,,", "line 4: its place 'east,"),
+        ("零", "A4,乱堆,2025-03-05,0,0,,,", "line 5: its place is 0, 0"),
+        ("颠倒", f"A5,乱堆,2025-03-05,{lat},{lon},,,", "swapped, it seems"),
+        ("日期", f"A6,乱堆,3/5/2025,{lon},{lat},,,", "line 7: '3/5/2025' is no day"),
+        ("以后", f"A7,乱堆,2999-01-01,{lon},{lat},,,", "has not come yet"),
+        ("没有日期", f"A8,乱堆,,{lon},{lat},,,", "line 9: it has no day"),
+        ("类型", f"A9,噪声,2025-03-05,{lon},{lat},,,", "line 10: kind '噪声' is not known"),
+        ("没有类型", f"A10,,2025-03-05,{lon},{lat},,,", "line 11: it names no kind"),
+        ("走廊外", f"A11,乱堆,2025-03-05,{far[0]},{far[1]},,,", "line 12: it lies in no corridor"),
+        ("电话", f"13800138000,乱堆,2025-03-05,{lon},{lat},,,", "line 13: its number looks like"),
+        ("身份证", f"11010519491231002X,乱堆,2025-03-05,{lon},{lat},,,", "line 14: its number"),
+    ]  # fmt: skip
+    text = HEAD + line("A1") + "".join(f"{row}\n" for _, row, _ in bad)
+    file = write(flow.parent / "t.csv", text)
+    said = leads(flow, file, code=2)
+    assert "12 of 13 leads cannot be applied, and nothing was changed" in said
+    for _, _, wanted in bad:
+        assert wanted in said.replace("\n", " ")
+    assert read(flow) == []
+    done = leads(flow, file, "--partial", code=10)
+    assert "opened 1, joined 0, known already 0, not applied 12" in done
+    assert len(read(flow)) == 1
+
+
+def test_a_datum_is_never_guessed_and_a_shift_is_taken_out(flow: Path) -> None:
+    at = np.array([lonlat()])
+    rows = {"wgs84": at[0], "gcj02": wgs84_to_gcj02(at)[0], "bd09": wgs84_to_bd09(at)[0]}
+    who = ("--by", "王工", "--source", "台账", "--workflow", flow, "--as", "list")
+    text = "编号,类型,日期,经度,纬度\n1,占,20250305,{0:.8f},{1:.8f}\n"
+    plain = write(flow.parent / "a.csv", text.format(*at[0]))
+    assert "given without a datum" in siluan("leads", "import", plain, *who, code=2)
+    for i, (datum, place) in enumerate(rows.items()):
+        file = write(flow.parent / f"{i}.csv", text.format(*place).replace("\n1,", f"\n{i},"))
+        leads(flow, file, "--datum", datum, kind="list")
+    (case,) = read(flow)  # one place, three leads
+    assert len(case.leads) == 3
+    assert centre(case).distance(Point(*at[0])) < 1e-6
+    edge = (at[0] + [0.0, 0.0], wgs84_to_gcj02(np.array([lonlat(450.0)]))[0])[1]
+    shifted = write(flow.parent / "s.csv", text.format(*edge))
+    assert "taken for gcj02 it would" in leads(flow, shifted, code=2).replace("\n", " ")
+    named = write(flow.parent / "高德导出.csv", text.format(*at[0]).replace("\n1,", "\n9,"))
+    assert "names a web map" in leads(flow, named, code=2).replace("\n", " ")
+    assert "joined 1" in leads(flow, named, "--accept-offset", "王工")
+
+
+def _vector(path: Path, driver: str, shapes: list[Any], crs: str, **columns: list[str]) -> Path:
+    pyogrio.raw.write(
+        path,
+        shapely.to_wkb(np.array(shapes, dtype=object)),
+        [np.array(v, dtype=object) for v in columns.values()],
+        list(columns),
+        geometry_type=shapes[0].geom_type,
+        crs=crs,
+        driver=driver,
+        encoding="UTF-8",
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "driver", "crs"),
+    [
+        ("p.gpkg", "GPKG", "EPSG:32649"),
+        ("p.shp", "ESRI Shapefile", "EPSG:4326"),
+        ("p.geojson", "GeoJSON", "EPSG:4326"),
+    ],
+)
+def test_outlines_from_a_gis(flow: Path, name: str, driver: str, crs: str) -> None:
+    drawn = box(X, Y, X + 50, Y + 40)
+    if crs == "EPSG:4326":
+        drawn = shapely.transform(drawn, lambda xy: np.column_stack(TO_DEGREES.transform(*xy.T)))
+    file = _vector(flow.parent / name, driver, [drawn], crs, TBBH=["T1"], LX=["乱建"])
+    said = leads(flow, file, "--on", "2025-03-01", kind="list")
+    assert "opened 1" in said
+    (case,) = read(flow)
+    assert (case.detector, case.kind, case.leads[0].ref) == ("lead-outline/1", Kind.JIAN, "T1")
+    assert case.area_m2 == pytest.approx(2000, rel=0.01)
+
+
+def test_points_from_a_kml(flow: Path) -> None:
+    lon, lat = lonlat()
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?><kml xmlns="http://www.opengis.net/kml/2.2">'
+        "<Document><Folder><name>巡查</name><Placemark><name>P1</name><Point><coordinates>"
+        f"{lon},{lat}</coordinates></Point></Placemark></Folder></Document></kml>"
+    )
+    file = write(flow.parent / "p.kml", text)
+    said = leads(flow, file, "--on", "2025-03-01", "--kind", "cai", "--field", "ref=Name",
+                 kind="patrol")  # fmt: skip
+    assert "巡查 leads: opened 1" in said
+    assert read(flow)[0].leads[0].ref == "P1"
+
+
+def _photo(path: Path, place: tuple[float, float] | None) -> None:
+    head = Image.Exif()
+    head.get_ifd(0x8769).update({0x9003: "2025:03:05 23:30:00"})
+    if place is not None:
+        lon, lat = ((float(int(v)), (v % 1) * 60, 0.0) for v in place)
+        head.get_ifd(0x8825).update({1: "N", 2: lat, 3: "E", 4: lon})
+    Image.new("RGB", (8, 8)).save(path, "JPEG", exif=head)
+
+
+def test_photos_of_a_patrol(flow: Path) -> None:
+    folder = flow.parent / "照片"
+    folder.mkdir()
+    _photo(folder / "IMG_1.jpg", lonlat())
+    _photo(folder / "IMG_2.JPG", None)
+    options = ("--kind", "dui", "--datum", "wgs84")
+    said = leads(flow, folder, *options, kind="patrol", code=2)
+    assert "IMG_2.JPG: it has no place: the camera stored no position" in said
+    assert "opened 1" in leads(flow, folder, *options, "--partial", kind="patrol", code=10)
+    (case,) = read(flow)
+    (lead,) = case.leads
+    assert (lead.source, lead.ref, str(lead.on)) == (LeadSource.PATROL, "IMG_1", "2025-03-05")
+    assert centre(case).distance(Point(*lonlat())) < 1e-5
+
+
+def test_lists_that_cannot_be_read_at_all(flow: Path, tmp_path: Path) -> None:
+    for name, text, wanted in (
+        ("a.xlsx", "", "save a spreadsheet as CSV"),
+        ("a.csv", "编号,类型\n1,占\n", "no columns for a place"),
+        ("b.csv", "编号,图斑号,经度,纬度\n1,2,3,4\n", "may both be ref"),
+        ("c.csv", "编号,经度,纬度\n", "holds no lead"),
+        ("d.csv", "编号,x,y\n1,38501000.0,3080000.0\n", "has no coordinate reference system"),
+    ):
+        assert wanted in leads(flow, write(tmp_path / name, text), code=2).replace("\n", " ")
+    assert "does not exist" in leads(flow, tmp_path / "no.csv", code=2)
+    empty = tmp_path / "leer"
+    empty.mkdir()
+    assert "holds no photo" in leads(flow, empty, code=2)
+    file = write(tmp_path / "t.csv", HEAD + line("A1"))
+    said = siluan("leads", "import", file, "--as", "report", "--workflow", flow, "--datum",
+                  "wgs84", "--by", "13800138000", "--source", "x", code=2)  # fmt: skip
+    assert "telephone" in said
+    (tmp_path / "state").mkdir(exist_ok=True)
+    with hold(tmp_path / "state" / "ledger.sqlite"):
+        leads(flow, file, code=4)
+
+
+def _suspected(flow: Path, n: int) -> list[str]:
+    """Let a run find ``n`` suspected cases."""
+    start = datetime(2025, 3, 1, tzinfo=UTC)
+    looks = tuple(Look(start.replace(day=1 + i), f"p{i}", "s2", 1.0, Seen.HIT) for i in range(3))
+    found = [
+        Candidate(
+            Kind.ZHAN, "tiny", shape := box(X, Y - 150 * i, X + 40, Y - 150 * i + 40),
+            "EPSG:32649", shape.area, looks, fold(looks), 0.3 + 0.1 * i, {}, (), "zhan/1",
+        )
+        for i in range(n)
+    ]  # fmt: skip
+    end = datetime(2025, 3, 31, tzinfo=UTC)
+    context = LedgerContext("r", "0", "h", ("tiny",), (start, end), partial(fold, until=end))
+    placed = replace(context, attribute=lambda case: Attribution())
+    (flow.parent / "state").mkdir(exist_ok=True)
+    with open_ledger(flow.parent / "state" / "ledger.sqlite") as ledger:
+        cases = apply(ledger, found, placed).cases
+    return [c.case_id for c in sorted(cases, key=lambda c: -c.score)]
+
+
+def test_the_budget_lists_what_is_proposed_and_counts_what_was_issued(tmp_path: Path) -> None:
+    budget = {"adjudicate": {"budget": {"per_county_month": 2}}}
+    flow = tiny.workflow(tmp_path, tmp_path / "scenes", options=budget)
+    ids = _suspected(flow, 4)
+    shown = ("cases", "list", "--proposed", "--workflow", flow)
+    said = siluan(*shown)
+    assert [said.index(i) for i in ids] == sorted(said.index(i) for i in ids)
+    assert "2 of 4 (未定县区 2 of 4) · waiting: 2" in said
+    siluan("cases", "issue", ids[3], "--workflow", flow, "--by", "王工")
+    said = siluan(*shown)
+    assert "1 of 3 (未定县区 1 of 3) · waiting: 2" in said
+    assert "已交办1件，按优先顺序排第2" in said
+    (first, *_) = json.loads(siluan(*shown, "--json"))
+    assert (first["case_id"], first["proposed"]["rank"]) == (ids[0], 1)
+    later = siluan(*shown, "--month", "2199-01")
+    assert "2 of 3" in later
+    assert "is no month" in siluan(*shown, "--month", "3月", code=2)
+    assert "belongs to a workflow" in siluan(
+        "cases", "list", "--proposed", "--state", tmp_path / "state", code=2
+    )
+    assert "has no budget" in siluan(
+        *shown[:3], "--workflow", tiny.workflow(tmp_path, tmp_path / "scenes"), code=2
+    )
+
+
+@pytest.mark.thorough
+def test_a_run_finds_nothing_to_change_at_a_lead_and_then_joins_it(tmp_path: Path) -> None:
+    """The fill of the tiny valley: a lead first, then imagery under the lead's id."""
+    budget = {"store": {"tile_px": 128}, "adjudicate": {"budget": {"per_county_month": 1}}}
+    early = {"from": "2024-01-01", "patrol_from": "2024-10-15", "to": "2024-10-20", "zone": "UTC"}
+    flow = tiny.workflow(
+        tmp_path, tiny.write_scenes(tmp_path / "scenes"), options=budget, period=early
+    )
+    lon, lat = TO_DEGREES.transform(700_000 + 820, 3_080_000 - 570)
+    text = f"编号,类型,日期,经度,纬度\nA1,乱占,2024-10-01,{lon},{lat}\n"
+    leads(flow, write(tmp_path / "t.csv", text))
+    (before,) = read(flow)
+    siluan("run", flow)
+    (same,) = read(flow)
+    assert (same.case_id, same.revision) == (before.case_id, before.revision)
+    (shown,) = tiny.features(tmp_path, "watch.geojson")
+    assert shown["properties"]["leads"][0]["ref"] == "A1"
+    flow = tiny.workflow(tmp_path, tmp_path / "scenes", options=budget)
+    said = siluan("run", flow)
+    assert "提请交办 proposed for issue in 2025-02: 1 of 1" in said
+    (case,) = read(flow)
+    assert (case.case_id, case.detector) == (before.case_id, "zhan/1")
+    (found,) = tiny.features(tmp_path, "cases.geojson")
+    assert found["properties"]["leads"] == shown["properties"]["leads"]
+    assert found["properties"]["proposed"]["waits"] is None
+    assert mapping(shapely.from_geojson(json.dumps(found["geometry"])))["type"] == "Polygon"
