@@ -102,9 +102,9 @@ class Surface:
     """One look at one window against its normal; arrays end in (H, W).
 
     ``seen`` (3, H, W) and ``expected`` (3, H, W), features of ``MODELLED``; ``spread`` (3, H, W);
-    ``state`` Ground codes; ``land`` never wet in history, ``bar`` wet in part of it and seen dry at
-    levels as low as today's; ``dry``: the level says that it should be dry; ``levelled``: there is
-    a level; ``looks`` of the model, 0 without one; ``reach`` 1-based.
+    ``state`` Ground codes; ``land`` never wet in history, ``shoal`` wet in part of it, ``bar`` what
+    of that was seen dry at levels as low as today's; ``dry``: the level says that it should be dry;
+    ``levelled``: there is a level; ``looks`` of the model, 0 without one; ``reach`` 1-based.
     """
 
     window: Window
@@ -113,6 +113,7 @@ class Surface:
     spread: Float
     state: NDArray[np.uint8]
     land: Bool
+    shoal: Bool
     bar: Bool
     dry: Bool
     levelled: Bool
@@ -123,10 +124,21 @@ class Surface:
 
     @property
     def ground(self) -> Bool:
-        """Clear pixels with a model that should be dry ground."""
-        return (
-            (self.state != Ground.UNKNOWN) & (self.looks > 0) & (self.land | (self.bar & self.dry))
-        )
+        """Clear pixels with a model that should be dry ground, and look as it says."""
+        return self._known & (self.land | (self.bar & self.dry))
+
+    @property
+    def drained(self) -> Bool:
+        """Clear pixels with a model that should not be water.
+
+        A bar lightens for longer than it ever did where today's level is below all of history, but
+        water on it is no less unexpected for that.
+        """
+        return self._known & (self.land | (self.shoal & self.dry))
+
+    @property
+    def _known(self) -> Bool:
+        return (self.state != Ground.UNKNOWN) & (self.looks > 0)
 
 
 @dataclass(frozen=True)
@@ -171,15 +183,15 @@ def surface_of(
     seen, state, residual = look
     window, reach, res_m = where
     land = base.bins == 0
-    bar = (base.bins > 0) & (base.bins < N_BINS - 1) & (base.bins != UNSEEN)
+    shoal = (base.bins > 0) & (base.bins < N_BINS - 1) & (base.bins != UNSEEN)
     rank, top = ranks[0][reach], ranks[1][reach]
     dry = known_dry(base.history, rank, o.rank_margin) >= o.dry_looks
     levelled = np.isfinite(rank)
     # Without a level only ground that was never wet is expected to be dry, and not for certain.
     dry = np.where(levelled, dry | (land & (rank <= top)), land)
-    bar &= dried(base.history, where[1], ranks[0], o)
+    bar = shoal & dried(base.history, where[1], ranks[0], o)
     return Surface(
-        window, seen, normal.at(day), normal.spread, state, land, bar, dry, levelled,
+        window, seen, normal.at(day), normal.spread, state, land, shoal, bar, dry, levelled,
         np.where(base.n_clear >= o.least_looks, normal.looks, 0).astype(np.uint16), reach,
         residual, res_m,
     )  # fmt: skip
@@ -216,7 +228,7 @@ def dried(
 def strata(surface: Surface) -> NDArray[np.intp]:
     """Class ground by the vegetation expected on the date: 0 bare, 1 mixed, 2 green; 3 bars."""
     kind = np.digitize(np.nan_to_num(surface.expected[NDVI]), _STRATA_EDGES)
-    return np.where(surface.bar, _BAR, kind)
+    return np.where(surface.shoal, _BAR, kind)
 
 
 def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.int64]:
@@ -337,12 +349,12 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
     with np.errstate(invalid="ignore"):
         weak = bare & ((lighter >= o.grow_z) | ((greener <= -o.grow_z) & lost & (lighter >= 0)))
         strong = bare & ((lighter >= o.seed_z) | ((greener <= -o.seed_z) & lost & (lighter >= 1)))
-        wet = ground & surface.dry & (surface.state == Ground.WET) & (z[WATER] >= o.grow_z)
+        drained = surface.drained & surface.dry
+        wet = drained & (surface.state == Ground.WET) & (z[WATER] >= o.grow_z)
         drowned = wet & (z[WATER] >= o.seed_z)
-        rim = ground & surface.dry & _partly_wet(surface, z, drowned, o) & ~wet & ~weak
-    company = _share(weak | wet, ground, o)
-    on_bar = surface.bar
-    bare_seed = strong & surface.land | weak & on_bar & company
+        rim = drained & _partly_wet(surface, z, drowned, o) & ~wet & ~weak
+    company = _share(weak | wet, surface.drained, o)
+    bare_seed = strong & surface.land | weak & surface.bar & company
     wet_seed = drowned & (surface.land | company)
     keep = surface.land | company
     return Flags(weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)

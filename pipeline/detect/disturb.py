@@ -253,7 +253,7 @@ def _is_rim(
 def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str, float]:
     surface = marked.surface
     seen, z = surface.seen[:, mask], marked.z[:, mask]
-    ever = (surface.state == Ground.WET) & ~surface.land | surface.bar
+    ever = (surface.state == Ground.WET) & ~surface.land | surface.shoal
     near = _distance(mask, ever)
     # The edge of an object is half what lies around it, and plants have a very low soil index.
     inner = _inner(mask, seen[NDVI], surface.state[mask] != Ground.WET)
@@ -265,7 +265,7 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "compactness": shape.compactness,
         "rectangularity": rectangularity(mask),
         "wet_share": _wet_share(mask, marked.flags),
-        "bar_share": float(np.count_nonzero(surface.bar[mask])) / shape.pixels,
+        "bar_share": float(np.count_nonzero(surface.shoal[mask])) / shape.pixels,
         "bright": float(np.median(seen[BRIGHT])),
         "ndvi": float(np.median(seen[NDVI])),
         "barest_ndvi": _barest(mask, seen[NDVI][inner], marked),
