@@ -62,6 +62,15 @@ class ChangeOptions(BaseModel):
         description="share of the expected vegetation that must be gone where a pixel is only "
         "partly bare: small objects have no pure pixel",
     )
+    rim_gone: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="the same beside bare ground that starts an object: its mixed rim",
+    )
+    rim_pixels: int = Field(
+        default=8, ge=1, le=25, description="bare pixels of a 5x5 up to which an object has a rim"
+    )
     mixed_wet: float = Field(
         default=0.5,
         ge=0,
@@ -148,7 +157,7 @@ class Flags:
     bare: Bool
     wet: Bool
     seed: Bool
-    rim: Bool  # beside unexpected water and half way to it: part of the object, of no kind
+    rim: Bool  # beside what is unexpected and half way to it: part of the object, of no kind
 
     @property
     def marked(self) -> Bool:
@@ -352,7 +361,10 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
         drained = surface.drained & surface.dry
         wet = drained & (surface.state == Ground.WET) & (z[WATER] >= o.grow_z)
         drowned = wet & (z[WATER] >= o.seed_z)
-        rim = drained & _partly_wet(surface, z, drowned, o) & ~wet & ~weak
+        rim = drained & _partly_wet(surface, z, drowned, o)
+        small = _count(weak) <= o.rim_pixels
+        rim |= ground & small & _partly_bare(surface, z, strong & surface.land, o)
+        rim &= ~wet & ~weak
     company = _share(weak | wet, surface.drained, o)
     bare_seed = strong & surface.land | weak & surface.bar & company
     wet_seed = drowned & (surface.land | company)
@@ -367,6 +379,21 @@ def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
         left = (surface.seen[NDVI] - _SOIL_NDVI) / np.maximum(expected - _SOIL_NDVI, 0.05)
         green = (expected >= _STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
         return green & (z[BRIGHT] >= o.seed_z) & (z[NDVI] <= -o.seed_z)
+
+
+def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> Bool:
+    """Where ground beside unexpected bare ground lost half of its plants too: the mixed rim.
+
+    A heap of 1,000 m2 is one or two pure pixels and eight mixed ones; left out of it, those are
+    history of the next quarter, and the ground is taken for one that changes all the time.
+    """
+    beside = np.asarray(ndimage.binary_dilation(strong, np.ones((3, 3))), bool)
+    expected = surface.expected[NDVI]
+    with np.errstate(invalid="ignore"):
+        gone = (expected - surface.seen[NDVI]) / np.maximum(expected - _SOIL_NDVI, 0.05)
+        lost = expected - surface.seen[NDVI] >= o.green_lost
+        partly = lost & (gone >= o.rim_gone) & (z[NDVI] <= -o.grow_z) & (z[BRIGHT] >= 0)
+    return beside & surface.land & (surface.state != Ground.WET) & partly
 
 
 def _partly_wet(surface: Surface, z: Float, drowned: Bool, o: ChangeOptions) -> Bool:

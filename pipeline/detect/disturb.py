@@ -138,7 +138,7 @@ def examine(
     if not wet and _is_rim(mask, surface, numbers, o):
         return Rejection("a rim of bare shore no wider than a shift of the image", True, n)
     # Where no field is known, whatever has the spectrum of soil may be one.
-    soil = not wet and not numbers["bright"] >= region.soil_ceiling
+    soil = not wet and not numbers["core_bright"] >= region.soil_ceiling
     soil &= not numbers.get("bare", np.inf) < o.soil_index  # without the index it may be soil
     # What has only lost its green may be felled, mown or harvested.
     soil |= not wet and numbers["z_bright"] < o.lighter_z
@@ -257,6 +257,8 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
     near = _distance(mask, ever)
     # The edge of an object is half what lies around it, and plants have a very low soil index.
     inner = _inner(mask, seen[NDVI], surface.state[mask] != Ground.WET)
+    core = ~marked.flags.rim[mask]
+    core = core if core.any() else ~core
     bare = marked.bare[mask][inner]
     index = {"bare": float(np.median(bare))} if np.isfinite(bare).all() else {}
     return index | {
@@ -267,6 +269,7 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "wet_share": _wet_share(mask, marked.flags),
         "bar_share": float(np.count_nonzero(surface.shoal[mask])) / shape.pixels,
         "bright": float(np.median(seen[BRIGHT])),
+        "core_bright": float(np.median(seen[BRIGHT][core])),
         "ndvi": float(np.median(seen[NDVI])),
         "barest_ndvi": _barest(mask, seen[NDVI][inner], marked),
         "water": float(np.median(seen[WATER])),
