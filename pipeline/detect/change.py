@@ -69,7 +69,7 @@ class ChangeOptions(BaseModel):
         description="the same beside bare ground that starts an object: its mixed rim",
     )
     rim_pixels: int = Field(
-        default=8, ge=1, le=25, description="bare pixels of a 5x5 up to which an object has a rim"
+        default=6, ge=1, le=25, description="bare pixels of a 5x5 up to which an object has a rim"
     )
     mixed_wet: float = Field(
         default=0.5,

@@ -168,7 +168,7 @@ class ChangeSweep:
             for p, days in zip(judged, self.quarter.days, strict=True):
                 surface = self.normals.surface(p, window, ranks_of(days), given)
                 residuals.append(tally_residuals(surface, tile.core, site.n_reach))
-                flooded.append(_flooded(surface, fields, tile.core))
+                flooded.append(count_fields(surface, fields, tile.core))
             part = tile.core.within(window)
             reach = site.reach(tile.core)
             counts = tally_fields(fields[part], brightest[part], reach, site.n_reach)
@@ -230,7 +230,7 @@ class ChangeSweep:
         return examine(pixels, marked, region, (p.id, p.acquired), disturb)
 
 
-def _flooded(surface: Surface, fields: NDArray[np.bool_], core: Window) -> _Flooded:
+def count_fields(surface: Surface, fields: NDArray[np.bool_], core: Window) -> _Flooded:
     """Count cropland seen, and of that what is under water, by square, in a tile's core."""
     # What the level of the reach explains is no flooded field.
     expected = surface.land & surface.dry & (surface.reach > 0)
