@@ -70,6 +70,12 @@ class DisturbOptions(BaseModel):
     wait_water_days: float = Field(
         default=60.0, ge=0, le=400, description="a pond must have outlasted what floods leave [d]"
     )
+    wait_pool_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=400,
+        description="the same on a bar, whose pools drain with the river",
+    )
     wait_bar_days: float = Field(
         default=60.0, ge=0, le=400, description="a bar lightens for weeks while it dries [d]"
     )
@@ -167,7 +173,7 @@ def examine(
 
 def _wait(numbers: dict[str, float], wet: bool, o: DisturbOptions) -> float:
     if wet:
-        return o.wait_water_days
+        return o.wait_pool_days if numbers["bar_share"] >= 0.5 else o.wait_water_days
     bar = o.wait_bar_days if numbers["bar_share"] >= 0.5 else 0.0
     return max(bar, o.wait_soil_days if numbers["soil"] else 0.0)
 
