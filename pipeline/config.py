@@ -137,10 +137,13 @@ class GroundOptions(BaseModel):
     kinds: KindOptions = KindOptions()
     stock: StockOptions = StockOptions()
     flooded_fields: float = Field(
-        default=0.01,
-        ge=0,
+        default=0.2,
+        gt=0,
         le=1,
-        description="share of cropland under water from which new ponds are not certain",
+        description="share of squares with flooded fields from which new ponds are not certain",
+    )
+    flooded_square: float = Field(
+        default=0.01, gt=0, le=1, description="share of a square's cropland that makes it flooded"
     )
 
 

@@ -516,6 +516,7 @@ class Look:
     certain: bool = True
     level_rank: float | None = None
     residual_m: float | None = None
+    pending: bool = False  # a hit that only the time the object has stood keeps from being certain
 
     @property
     def of_picture(self) -> bool:

@@ -50,7 +50,7 @@ def surface(residual_px: float = 0.1) -> Surface:
         spread[k] = value
     return Surface(
         Window(0, SIDE, 0, SIDE), expected.copy(), expected, spread, state, land, ~land & False,
-        land.copy(), np.ones((SIDE, SIDE), bool), np.where(land, 20, 0).astype(np.uint16),
+        ~land & False, land.copy(), np.ones((SIDE, SIDE), bool), np.where(land, 20, 0).astype(np.uint16),
         np.ones((SIDE, SIDE), np.uint16), residual_px,
     )  # fmt: skip
 
@@ -265,7 +265,7 @@ def test_a_bar_that_lightens_as_a_whole_is_no_change() -> None:
     bar[box(10, 10, 20, 20)] = True
     seen = s.seen.copy()
     seen[0][bar] += 0.05
-    s = replace(s, seen=seen, bar=bar, land=s.land & ~bar, dry=s.dry | bar)
+    s = replace(s, seen=seen, bar=bar, shoal=bar, land=s.land & ~bar, dry=s.dry | bar)
     offsets = regional_offsets(tally_residuals(s, s.window, 1))
     assert np.nanmedian(np.abs(deviation(s, offsets)[0][bar])) < 0.5
     assert np.nanmax(np.abs(deviation(s, np.zeros(3, np.float32))[0][bar])) > 1
@@ -301,7 +301,7 @@ def test_a_bar_that_lies_dry_longer_than_ever_is_not_compared() -> None:
 def bars() -> Surface:
     """Ground that is under water part of the year, dry at this level."""
     s = surface()
-    return replace(s, land=np.zeros_like(s.land), bar=s.land.copy())
+    return replace(s, land=np.zeros_like(s.land), bar=s.land.copy(), shoal=s.land.copy())
 
 
 def test_on_a_bar_a_pixel_needs_company() -> None:
@@ -313,6 +313,39 @@ def test_on_a_bar_a_pixel_needs_company() -> None:
     drowned = bars()
     drowned = replace(drowned, dry=np.zeros_like(drowned.dry))
     assert judge(put(drowned, box(30, 30, 6, 6), HEAP, Ground.DRY)) == []
+
+
+def test_water_on_a_bar_is_unexpected_below_all_known_levels_and_bare_ground_is_not() -> None:
+    low = replace(bars(), bar=np.zeros((SIDE, SIDE), bool))  # never seen dry so low
+    (pond,) = judge(put(low, box(30, 30, 6, 6), POND, Ground.WET))
+    assert isinstance(pond, Sighting)
+    assert (pond.kind, pond.measures["bar_share"]) == (Kind.CAI, 1.0)
+    assert judge(put(low, box(30, 30, 6, 6), HEAP, Ground.DRY)) == []
+    foot = np.zeros((SIDE, SIDE), bool)
+    foot[30:36, 30:36] = True
+    pit, heap = Signature(np.array(POND, np.float32)), Signature(np.array(HEAP, np.float32))
+    there = put(low, box(30, 30, 6, 6), POND, Ground.WET)
+    assert resemble(foot, there, pit).seen is Seen.HIT
+    assert resemble(foot, low, pit).seen is Seen.MISS
+    assert resemble(foot, put(low, box(30, 30, 6, 6), HEAP, Ground.DRY), heap).seen is Seen.UNKNOWN
+
+
+def test_a_small_heap_is_seen_with_its_mixed_rim_and_a_large_one_as_it_is() -> None:
+    mixed = (0.11, 0.27, -0.6)  # more than half of the plants gone
+    small = put(surface(), box(20, 30, 3, 3), mixed, Ground.GREEN)
+    small = put(small, box(21, 31, 1, 1), HEAP, Ground.DRY)
+    (found,) = judge(small)
+    assert isinstance(found, Sighting)
+    assert found.rows.size == 9
+    assert found.measures["wet_share"] == 0
+    assert found.measures["core_bright"] > 0.15 > found.measures["bright"]
+    assert found.certain  # by what is pure of it: its rim alone is as dark as a field
+    assert judge(put(surface(), box(20, 30, 3, 3), mixed, Ground.GREEN)) == []
+    large = put(surface(), box(20, 30, 8, 8), mixed, Ground.GREEN)
+    large = put(large, box(21, 31, 6, 6), HEAP, Ground.DRY)
+    (whole,) = judge(large)
+    assert isinstance(whole, Sighting)
+    assert 36 <= whole.rows.size < 50  # corners at most
 
 
 FOOT = np.zeros((SIDE, SIDE), bool)

@@ -126,6 +126,20 @@ def test_what_must_last_waits_again_after_it_was_gone() -> None:
     assert lasting(looks("uh"), START, timedelta()) == looks("uh")
 
 
+def test_what_waiting_saw_counts_with_the_first_certain_hit_where_it_may() -> None:
+    wait = timedelta(days=20)
+    plain = lasting(looks("hhhhhh"), START, wait)
+    assert fold(plain[:5]).state == "provisional"
+    counted = lasting(looks("hhhhhh"), START, wait, counted=True)
+    assert [k.pending for k in counted] == [True] * 4 + [False] * 2
+    assert fold(counted[:4]).state == "provisional"  # however many: none is certain
+    assert fold(counted[:5]).state == "suspected"
+    assert lasting(counted, START, timedelta()) == counted  # a merge's second call keeps them
+    assert not any(k.pending or k.certain for k in doubtful(counted))
+    doubted = lasting(looks("uuuuhh"), START, wait, counted=True)
+    assert fold(doubted).state == "provisional"
+
+
 def test_an_uncertain_hit_confirms_nothing() -> None:
     assert fold(looks("hhhmmmmu"), FoldOptions(confirm_window=8)).state == "expired"
 

@@ -112,8 +112,8 @@ def two_dates(before: dict[str, Stack], after: dict[str, Stack]) -> tuple[Stack,
 
     def surface(spread: Stack) -> Surface:
         return Surface(
-            window, new, old, spread, now, land, np.zeros(shape, bool), land,
-            np.ones(shape, bool), np.full(shape, 2, np.uint16), np.ones(shape, np.uint16),
+            window, new, old, spread, now, land, np.zeros(shape, bool), np.zeros(shape, bool),
+            land, np.ones(shape, bool), np.full(shape, 2, np.uint16), np.ones(shape, np.uint16),
             0.2, 30.0,
         )  # fmt: skip
 

@@ -99,7 +99,9 @@ def step(memory: Memory, look: Look, options: FoldOptions) -> Memory:
         return memory
     hit = look.seen is Seen.HIT
     recent = memory.recent
-    if look.certain or not hit:  # an uncertain hit speaks neither for the object nor against it
+    # An uncertain hit speaks neither for the object nor against it; one that only waits is counted
+    # by the first that is certain.
+    if look.certain or look.pending or not hit:
         recent = (*recent, hit)[-options.confirm_window :]
     memory = replace(memory, recent=recent, last_clear=look.on)
     return _hit(memory, look, options) if hit else _miss(memory, look, options)
@@ -122,9 +124,16 @@ def conclude(memory: Memory, options: FoldOptions, until: datetime | None) -> Ev
 
 
 def lasting(
-    looks: Iterable[Look], since: datetime, wait: timedelta, options: FoldOptions | None = None
+    looks: Iterable[Look],
+    since: datetime,
+    wait: timedelta,
+    options: FoldOptions | None = None,
+    *,
+    counted: bool = False,
 ) -> list[Look]:
     """Let no hit be certain before the object has stood for ``wait`` without being gone.
+
+    Hits before that say nothing, or are ``counted`` with the first certain one (``pending``).
 
     ``since`` (UTC) is the first sighting that anybody had of it. Where clear misses say that it was
     gone (``expire_misses`` in a row), waiting begins anew with the next hit: a boat that comes back
@@ -138,7 +147,8 @@ def lasting(
             missed = 0
             begin = begin or look.on
             sure = look.certain and look.on >= begin + wait
-            out.append(replace(look, certain=sure))
+            pending = look.pending or (counted and look.certain and not sure)
+            out.append(replace(look, certain=sure, pending=pending))
             continue
         if look.seen is Seen.MISS and look.on >= since:
             missed += 1
@@ -167,7 +177,9 @@ def since(looks: Iterable[Look], options: FoldOptions | None = None) -> datetime
 
 def doubtful(looks: Iterable[Look]) -> list[Look]:
     """Let no hit be certain: only all dates together show what explains the object."""
-    return [replace(k, certain=k.certain and k.seen is not Seen.HIT) for k in looks]
+    return [
+        replace(k, certain=k.certain and k.seen is not Seen.HIT, pending=False) for k in looks
+    ]
 
 
 def came_with(looks: Iterable[Look], since: datetime, rank: float, within: timedelta) -> bool:

@@ -62,6 +62,15 @@ class ChangeOptions(BaseModel):
         description="share of the expected vegetation that must be gone where a pixel is only "
         "partly bare: small objects have no pure pixel",
     )
+    rim_gone: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="the same beside bare ground that starts an object: its mixed rim",
+    )
+    rim_pixels: int = Field(
+        default=6, ge=1, le=25, description="bare pixels of a 5x5 up to which an object has a rim"
+    )
     mixed_wet: float = Field(
         default=0.5,
         ge=0,
@@ -102,9 +111,9 @@ class Surface:
     """One look at one window against its normal; arrays end in (H, W).
 
     ``seen`` (3, H, W) and ``expected`` (3, H, W), features of ``MODELLED``; ``spread`` (3, H, W);
-    ``state`` Ground codes; ``land`` never wet in history, ``bar`` wet in part of it and seen dry at
-    levels as low as today's; ``dry``: the level says that it should be dry; ``levelled``: there is
-    a level; ``looks`` of the model, 0 without one; ``reach`` 1-based.
+    ``state`` Ground codes; ``land`` never wet in history, ``shoal`` wet in part of it, ``bar`` what
+    of that was seen dry at levels as low as today's; ``dry``: the level says that it should be dry;
+    ``levelled``: there is a level; ``looks`` of the model, 0 without one; ``reach`` 1-based.
     """
 
     window: Window
@@ -113,6 +122,7 @@ class Surface:
     spread: Float
     state: NDArray[np.uint8]
     land: Bool
+    shoal: Bool
     bar: Bool
     dry: Bool
     levelled: Bool
@@ -123,10 +133,21 @@ class Surface:
 
     @property
     def ground(self) -> Bool:
-        """Clear pixels with a model that should be dry ground."""
-        return (
-            (self.state != Ground.UNKNOWN) & (self.looks > 0) & (self.land | (self.bar & self.dry))
-        )
+        """Clear pixels with a model that should be dry ground, and look as it says."""
+        return self._known & (self.land | (self.bar & self.dry))
+
+    @property
+    def drained(self) -> Bool:
+        """Clear pixels with a model that should not be water.
+
+        A bar lightens for longer than it ever did where today's level is below all of history, but
+        water on it is no less unexpected for that.
+        """
+        return self._known & (self.land | (self.shoal & self.dry))
+
+    @property
+    def _known(self) -> Bool:
+        return (self.state != Ground.UNKNOWN) & (self.looks > 0)
 
 
 @dataclass(frozen=True)
@@ -136,7 +157,7 @@ class Flags:
     bare: Bool
     wet: Bool
     seed: Bool
-    rim: Bool  # beside unexpected water and half way to it: part of the object, of no kind
+    rim: Bool  # beside what is unexpected and half way to it: part of the object, of no kind
 
     @property
     def marked(self) -> Bool:
@@ -171,15 +192,15 @@ def surface_of(
     seen, state, residual = look
     window, reach, res_m = where
     land = base.bins == 0
-    bar = (base.bins > 0) & (base.bins < N_BINS - 1) & (base.bins != UNSEEN)
+    shoal = (base.bins > 0) & (base.bins < N_BINS - 1) & (base.bins != UNSEEN)
     rank, top = ranks[0][reach], ranks[1][reach]
     dry = known_dry(base.history, rank, o.rank_margin) >= o.dry_looks
     levelled = np.isfinite(rank)
     # Without a level only ground that was never wet is expected to be dry, and not for certain.
     dry = np.where(levelled, dry | (land & (rank <= top)), land)
-    bar &= dried(base.history, where[1], ranks[0], o)
+    bar = shoal & dried(base.history, where[1], ranks[0], o)
     return Surface(
-        window, seen, normal.at(day), normal.spread, state, land, bar, dry, levelled,
+        window, seen, normal.at(day), normal.spread, state, land, shoal, bar, dry, levelled,
         np.where(base.n_clear >= o.least_looks, normal.looks, 0).astype(np.uint16), reach,
         residual, res_m,
     )  # fmt: skip
@@ -216,7 +237,7 @@ def dried(
 def strata(surface: Surface) -> NDArray[np.intp]:
     """Class ground by the vegetation expected on the date: 0 bare, 1 mixed, 2 green; 3 bars."""
     kind = np.digitize(np.nan_to_num(surface.expected[NDVI]), _STRATA_EDGES)
-    return np.where(surface.bar, _BAR, kind)
+    return np.where(surface.shoal, _BAR, kind)
 
 
 def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.int64]:
@@ -337,12 +358,15 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
     with np.errstate(invalid="ignore"):
         weak = bare & ((lighter >= o.grow_z) | ((greener <= -o.grow_z) & lost & (lighter >= 0)))
         strong = bare & ((lighter >= o.seed_z) | ((greener <= -o.seed_z) & lost & (lighter >= 1)))
-        wet = ground & surface.dry & (surface.state == Ground.WET) & (z[WATER] >= o.grow_z)
+        drained = surface.drained & surface.dry
+        wet = drained & (surface.state == Ground.WET) & (z[WATER] >= o.grow_z)
         drowned = wet & (z[WATER] >= o.seed_z)
-        rim = ground & surface.dry & _partly_wet(surface, z, drowned, o) & ~wet & ~weak
-    company = _share(weak | wet, ground, o)
-    on_bar = surface.bar
-    bare_seed = strong & surface.land | weak & on_bar & company
+        rim = drained & _partly_wet(surface, z, drowned, o)
+        small = _count(weak) <= o.rim_pixels
+        rim |= ground & small & _partly_bare(surface, z, strong & surface.land, o)
+        rim &= ~wet & ~weak
+    company = _share(weak | wet, surface.drained, o)
+    bare_seed = strong & surface.land | weak & surface.bar & company
     wet_seed = drowned & (surface.land | company)
     keep = surface.land | company
     return Flags(weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)
@@ -355,6 +379,21 @@ def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
         left = (surface.seen[NDVI] - _SOIL_NDVI) / np.maximum(expected - _SOIL_NDVI, 0.05)
         green = (expected >= _STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
         return green & (z[BRIGHT] >= o.seed_z) & (z[NDVI] <= -o.seed_z)
+
+
+def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> Bool:
+    """Where ground beside unexpected bare ground lost half of its plants too: the mixed rim.
+
+    A heap of 1,000 m2 is one or two pure pixels and eight mixed ones; left out of it, those are
+    history of the next quarter, and the ground is taken for one that changes all the time.
+    """
+    beside = np.asarray(ndimage.binary_dilation(strong, np.ones((3, 3))), bool)
+    expected = surface.expected[NDVI]
+    with np.errstate(invalid="ignore"):
+        gone = (expected - surface.seen[NDVI]) / np.maximum(expected - _SOIL_NDVI, 0.05)
+        lost = expected - surface.seen[NDVI] >= o.green_lost
+        partly = lost & (gone >= o.rim_gone) & (z[NDVI] <= -o.grow_z) & (z[BRIGHT] >= 0)
+    return beside & surface.land & (surface.state != Ground.WET) & partly
 
 
 def _partly_wet(surface: Surface, z: Float, drowned: Bool, o: ChangeOptions) -> Bool:

@@ -70,6 +70,12 @@ class DisturbOptions(BaseModel):
     wait_water_days: float = Field(
         default=60.0, ge=0, le=400, description="a pond must have outlasted what floods leave [d]"
     )
+    wait_pool_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=400,
+        description="the same on a bar, whose pools drain with the river",
+    )
     wait_bar_days: float = Field(
         default=60.0, ge=0, le=400, description="a bar lightens for weeks while it dries [d]"
     )
@@ -138,7 +144,7 @@ def examine(
     if not wet and _is_rim(mask, surface, numbers, o):
         return Rejection("a rim of bare shore no wider than a shift of the image", True, n)
     # Where no field is known, whatever has the spectrum of soil may be one.
-    soil = not wet and not numbers["bright"] >= region.soil_ceiling
+    soil = not wet and not numbers["core_bright"] >= region.soil_ceiling
     soil &= not numbers.get("bare", np.inf) < o.soil_index  # without the index it may be soil
     # What has only lost its green may be felled, mown or harvested.
     soil |= not wet and numbers["z_bright"] < o.lighter_z
@@ -167,7 +173,7 @@ def examine(
 
 def _wait(numbers: dict[str, float], wet: bool, o: DisturbOptions) -> float:
     if wet:
-        return o.wait_water_days
+        return o.wait_pool_days if numbers["bar_share"] >= 0.5 else o.wait_water_days
     bar = o.wait_bar_days if numbers["bar_share"] >= 0.5 else 0.0
     return max(bar, o.wait_soil_days if numbers["soil"] else 0.0)
 
@@ -253,10 +259,12 @@ def _is_rim(
 def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str, float]:
     surface = marked.surface
     seen, z = surface.seen[:, mask], marked.z[:, mask]
-    ever = (surface.state == Ground.WET) & ~surface.land | surface.bar
+    ever = (surface.state == Ground.WET) & ~surface.land | surface.shoal
     near = _distance(mask, ever)
     # The edge of an object is half what lies around it, and plants have a very low soil index.
     inner = _inner(mask, seen[NDVI], surface.state[mask] != Ground.WET)
+    core = ~marked.flags.rim[mask]
+    core = core if core.any() else ~core
     bare = marked.bare[mask][inner]
     index = {"bare": float(np.median(bare))} if np.isfinite(bare).all() else {}
     return index | {
@@ -265,8 +273,9 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "compactness": shape.compactness,
         "rectangularity": rectangularity(mask),
         "wet_share": _wet_share(mask, marked.flags),
-        "bar_share": float(np.count_nonzero(surface.bar[mask])) / shape.pixels,
+        "bar_share": float(np.count_nonzero(surface.shoal[mask])) / shape.pixels,
         "bright": float(np.median(seen[BRIGHT])),
+        "core_bright": float(np.median(seen[BRIGHT][core])),
         "ndvi": float(np.median(seen[NDVI])),
         "barest_ndvi": _barest(mask, seen[NDVI][inner], marked),
         "water": float(np.median(seen[WATER])),

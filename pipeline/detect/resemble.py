@@ -55,9 +55,9 @@ def local_offset(
 ) -> Float:
     """Give what the like ground around an object did on that date, float32 (3,); 0 if unknown."""
     o = options or ResembleOptions()
-    on_bar = np.count_nonzero(surface.bar & footprint) >= np.count_nonzero(footprint) / 2
-    like = surface.bar if on_bar else surface.land
-    about = surface.ground & like & (surface.state != Ground.WET)
+    on_bar = np.count_nonzero(surface.shoal & footprint) >= np.count_nonzero(footprint) / 2
+    like = surface.shoal if on_bar else surface.land
+    about = surface.drained & like & (surface.state != Ground.WET)
     about &= ~footprint & ~ring(footprint, 2)
     own = surface.expected[NDVI][footprint]
     middle = float(np.nanmedian(own)) if np.isfinite(own).any() else float("nan")
@@ -96,13 +96,14 @@ def resemble(
     o = options or ResembleOptions()
     total = max(int(np.count_nonzero(footprint)), 1)
     clear = footprint & (surface.state != Ground.UNKNOWN)
-    judged = clear & surface.ground
+    watery = bool(signature.values[WATER] > 0)
+    judged = clear & (surface.drained if watery else surface.ground)
     share = np.count_nonzero(clear) / total
     unknown = Observed(float(share), Seen.UNKNOWN, True)
     if share < o.clear_min or np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
         return unknown
     offset = local_offset(footprint, surface, o)
-    if signature.values[WATER] < 0:
+    if not watery:
         judged &= surface.state != Ground.WET  # water over it says nothing of it
     at, apart = place(surface, offset, signature)
     known = judged & np.isfinite(at)

@@ -7,9 +7,10 @@ window. Nothing here depends on how the corridor was cut.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,10 @@ from pipeline.passes.normals import day_of, read_normal, write_normals
 DETECTOR = "ground/1"
 
 
-_Counts = tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
+_SQUARE_PX, _SQUARE_FIELDS = 64, 50  # squares in which cropland is counted, and the least of it
+
+_Flooded: TypeAlias = "Counter[tuple[int, int, bool]]"  # square and water: pixels of cropland
+_Counts = tuple[NDArray[np.uint16], NDArray[np.int32], list[_Flooded], NDArray[np.int64]]
 
 
 class Baselines(Protocol):
@@ -160,17 +164,17 @@ class ChangeSweep:
             window = self._window(tile)
             given = self.normals.given(window)
             fields, brightest = cropland(given[0])
-            residuals, flooded = [], []
+            residuals, flooded = [], list[_Flooded]()
             for p, days in zip(judged, self.quarter.days, strict=True):
                 surface = self.normals.surface(p, window, ranks_of(days), given)
                 residuals.append(tally_residuals(surface, tile.core, site.n_reach))
-                flooded.append(_flooded(surface, fields, tile.core))
+                flooded.append(count_fields(surface, fields, tile.core))
             part = tile.core.within(window)
             reach = site.reach(tile.core)
             counts = tally_fields(fields[part], brightest[part], reach, site.n_reach)
             here = np.unique(reach)
             own = [r[here].astype(np.int32) for r in residuals]
-            return here, np.stack(own), np.array(flooded, np.int64), counts
+            return here, np.stack(own), flooded, counts
 
         tiles = map_tiles(one, site.store.tiles, site.workers)
         # A tile tells of the reaches that it holds: a long river has many of both.
@@ -178,10 +182,9 @@ class ChangeSweep:
         residuals = np.zeros(shape, np.int64)
         for here, own, _, _ in tiles:
             residuals[:, here] += own
-        flooded = np.sum([t[2] for t in tiles], axis=0)
         ceiling = soil_ceiling(np.sum([t[3] for t in tiles], axis=0))
-        limit = self.options.flooded_fields
-        regions = [Region(ceiling, bool(n and wet / n >= limit)) for wet, n in flooded]
+        flooded = [fields_flooded([t[2][i] for t in tiles], self.options) for i in range(shape[0])]
+        regions = [Region(ceiling, wet) for wet in flooded]
         return regions, [regional_offsets(r, self.options.change) for r in residuals]
 
     def _marked(
@@ -227,12 +230,35 @@ class ChangeSweep:
         return examine(pixels, marked, region, (p.id, p.acquired), disturb)
 
 
-def _flooded(surface: Surface, fields: NDArray[np.bool_], core: Window) -> tuple[int, int]:
-    """Count cropland under water, and cropland seen, in a tile's core."""
-    seen = fields & (surface.state != Ground.UNKNOWN) & (surface.reach > 0)
-    part = core.within(surface.window)
+def count_fields(surface: Surface, fields: NDArray[np.bool_], core: Window) -> _Flooded:
+    """Count cropland seen, and of that what is under water, by square, in a tile's core."""
+    # What the level of the reach explains is no flooded field.
+    expected = surface.land & surface.dry & (surface.reach > 0)
+    seen = fields & expected & (surface.state != Ground.UNKNOWN)
     wet = seen & (surface.state == Ground.WET)
-    return int(np.count_nonzero(wet[part])), int(np.count_nonzero(seen[part]))
+    part = core.within(surface.window)
+    rows, cols = np.nonzero(seen[part])
+    squares = zip(
+        ((rows + core.row0) // _SQUARE_PX).tolist(),
+        ((cols + core.col0) // _SQUARE_PX).tolist(),
+        wet[part][rows, cols].tolist(),
+        strict=True,
+    )
+    return Counter(squares)
+
+
+def fields_flooded(counts: Iterable[_Flooded], options: GroundOptions) -> bool:
+    """Tell whether so many of the squares that hold cropland have some of it under water.
+
+    Rain and irrigation flood fields all over a region; a pit of hectares floods the fields that it
+    was dug in, and must not explain itself.
+    """
+    total = sum(counts, start=Counter[tuple[int, int, bool]]())
+    squares = {(r, c) for r, c, _ in total}
+    seen = {s: total[(*s, False)] + total[(*s, True)] for s in squares}
+    held = [s for s in squares if seen[s] >= _SQUARE_FIELDS]
+    wet = sum(total[(*s, True)] >= options.flooded_square * seen[s] for s in held)
+    return bool(held) and wet >= options.flooded_fields * len(held)
 
 
 def grown(rows: NDArray[np.int32], cols: NDArray[np.int32]) -> Sparse:

@@ -66,6 +66,7 @@ class Trait:
     signature: Signature
     wait: timedelta  # a look is certain once the object has lasted so long
     certain: bool  # most of its sightings were
+    counted: bool = False  # looks that only waited count with the first that is certain
 
 
 def trait_of(measures: Mapping[str, float]) -> Trait:
@@ -73,7 +74,10 @@ def trait_of(measures: Mapping[str, float]) -> Trait:
     values = np.array([measures[name] for name in MODELLED], np.float32)
     wait = timedelta(days=measures["wait_days"])
     certain = measures["certain_share"] >= 0.5 and not doubted(measures)
-    return Trait(Signature(values), wait, certain)
+    # Water on a bar that a flood left goes in weeks; what is there at each look of two months of
+    # low water was seen often enough by then.
+    pool = measures["wet_share"] >= 0.5 and measures["bar_share"] >= 0.5
+    return Trait(Signature(values), wait, certain, pool)
 
 
 def doubted(measures: Mapping[str, float]) -> bool:
@@ -124,7 +128,7 @@ def ground_candidate(
     measures["precedents"] = float(precedents)
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
-    found = lasting(with_sightings(found, track), how[2], trait.wait, how[0].fold)
+    found = lasting(with_sightings(found, track), how[2], trait.wait, how[0].fold, counted=trait.counted)
     if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
@@ -152,7 +156,7 @@ def relook_ground(
     assert first is not None
     trait = trait_of(case.measures)
     found = looks_at_ground(site, bench, pixels, trait, (first, how[0]))
-    return lasting(found, first, trait.wait, how[1])
+    return lasting(found, first, trait.wait, how[1], counted=trait.counted)
 
 
 def looks_at_ground(
@@ -255,7 +259,8 @@ def _outline(
     places: list[NDArray[np.float32]] = []
     for _, surface, _ in bench.surfaces(window, lambda p: p.id in hits):
         at, _ = place(surface, local_offset(footprint, surface), signature)
-        places.append(np.where(surface.ground, at, np.nan).astype(np.float32))
+        judged = surface.drained if signature.values[WATER] > 0 else surface.ground
+        places.append(np.where(judged, at, np.nan).astype(np.float32))
     stack = np.ma.masked_invalid(np.stack(places))
     middle = np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
     nothing = np.full(window.shape, np.nan, np.float32)

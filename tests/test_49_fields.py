@@ -1,0 +1,56 @@
+"""Fields under water: told all over a region, never by the pit that was dug in one."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+from tests.test_49_change import SIDE, surface
+
+from pipeline.config import GroundOptions
+from pipeline.detect.change import Surface
+from pipeline.model import Ground, Window
+from pipeline.passes.change import count_fields, fields_flooded
+
+Bool = NDArray[np.bool_]
+ALL = np.ones((SIDE, SIDE), bool)
+
+
+def look(wet: Bool) -> Surface:
+    s = surface()
+    s.state[:] = np.where(wet, Ground.WET, Ground.GREEN)
+    s.land[:], s.dry[:] = True, True
+    return s
+
+
+def many(wet_squares: int) -> list[Counter[tuple[int, int, bool]]]:
+    """Ten squares of fields, of which some have a flooded one."""
+    dry = Counter({(0, i, False): 900 for i in range(10)})
+    return [dry, Counter({(0, i, True): 100 for i in range(wet_squares)})]
+
+
+def test_one_square_with_a_pond_is_no_flooded_region() -> None:
+    assert not fields_flooded(many(1), GroundOptions())
+    assert fields_flooded(many(2), GroundOptions())
+    assert not fields_flooded([], GroundOptions())
+    few = [Counter({(0, 0, True): 10})]
+    assert not fields_flooded(few, GroundOptions())  # too little cropland to tell
+
+
+def test_what_the_level_explains_is_no_flooded_field() -> None:
+    wet = np.zeros((SIDE, SIDE), bool)
+    wet[:20] = True
+    s = look(wet)
+    whole = Window(0, SIDE, 0, SIDE)
+    assert sum(n for (_, _, w), n in count_fields(s, ALL, whole).items() if w) == 20 * SIDE
+    s.dry[:20] = False
+    assert not any(w for _, _, w in count_fields(s, ALL, whole))
+
+
+def test_counts_do_not_depend_on_how_the_ground_was_cut() -> None:
+    rng = np.random.default_rng(5)
+    s = look(rng.random((SIDE, SIDE)) < 0.3)
+    whole = count_fields(s, ALL, Window(0, SIDE, 0, SIDE))
+    parts = [Window(0, 31, 0, 17), Window(0, 31, 17, SIDE), Window(31, SIDE, 0, SIDE)]
+    assert sum((count_fields(s, ALL, w) for w in parts), start=Counter()) == whole
