@@ -66,11 +66,12 @@ def verdict(
 
 @cases_app.command(
     "export",
-    epilog="Example: siluan cases export --workflow workflows/patrol.yaml --out 台账 "
-    "--status issued --status rectifying",
+    epilog="Examples: siluan cases export --workflow workflows/patrol.yaml --out 台账 "
+    "--status issued --status rectifying · siluan cases export --state state/patrol --out 台账 "
+    "--flights",
 )
 def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    out: Annotated[Path, typer.Option(help="Folder for cases.csv and cases.gpkg.")],
+    out: Annotated[Path, typer.Option(help="Folder for cases.csv and cases.gpkg, or flights/.")],
     workflow: WorkflowFile = None,
     state: StateFolder = None,
     corridor: Corridors = None,
@@ -78,15 +79,33 @@ def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
     status: Statuses = None,
     county: Counties = None,
     suppressed: Suppressed = False,
+    flights: Annotated[
+        bool,
+        typer.Option(
+            "--flights",
+            help="Instead: places that need a drone, grouped into areas for the planner (KML).",
+        ),
+    ] = False,
+    reach: Annotated[
+        float,
+        typer.Option(min=100, max=5000, help="With --flights: radius an area fits into [m]."),
+    ] = 500.0,
     debug: Debug = False,
 ) -> None:
     """Write cases for editing; edits that were not imported are never written over."""
 
     def work() -> ExitCode:
         from pipeline.cases.exchange import ExportRequest, export_cases  # noqa: PLC0415
+        from pipeline.cases.flight_areas import AreaOptions  # noqa: PLC0415
+        from pipeline.cases.flight_plan import FlightPlanRequest, export_flights  # noqa: PLC0415
         from pipeline.cases.where import ledger_of  # noqa: PLC0415
 
         wanted = filter_of(corridor, kind, status, None, county, suppressed=suppressed)
+        if flights:
+            how = AreaOptions(reach_m=reach)
+            return say(
+                export_flights(FlightPlanRequest(ledger_of(workflow, state), out, wanted, how))
+            )
         return say(export_cases(ExportRequest(ledger_of(workflow, state), out, wanted)))
 
     guard(work, debug)
