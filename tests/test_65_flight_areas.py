@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyogrio
-import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,9 +28,7 @@ LIMITS = AreaOptions()
 @settings(max_examples=12, deadline=None)
 @given(
     st.lists(
-        st.tuples(
-            st.floats(0, 4000), st.floats(0, 4000), st.floats(5, 2500), st.floats(5, 200)
-        ),
+        st.tuples(st.floats(0, 4000), st.floats(0, 4000), st.floats(5, 2500), st.floats(5, 200)),
         max_size=8,
     ),
     st.randoms(use_true_random=False),

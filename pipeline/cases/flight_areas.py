@@ -69,7 +69,9 @@ def group_places(places: Sequence[Place], options: AreaOptions) -> tuple[Area, .
     )
     groups: dict[int, tuple[int, ...]] = {i: (i,) for i in range(len(ordered))}
     shapes = {i: shapely.convex_hull(p.outline) for i, p in enumerate(ordered)}
-    waiting = [(_radius(shapely.union(shapes[a], shapes[b])), a, b) for a, b in _near(shapes, options)]
+    waiting = [
+        (_radius(shapely.union(shapes[a], shapes[b])), a, b) for a, b in _near(shapes, options)
+    ]
     heapq.heapify(waiting)
     while waiting:
         _, a, b = heapq.heappop(waiting)

@@ -49,7 +49,7 @@ class FlightPlanRequest:
     ledger: Path
     out: Path
     wanted: Filter = field(default_factory=Filter)
-    areas: AreaOptions = AreaOptions()
+    areas: AreaOptions = field(default_factory=AreaOptions)
 
 
 @dataclass(frozen=True)
