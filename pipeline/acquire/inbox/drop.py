@@ -51,7 +51,7 @@ def reading(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _LOST:
+        if error.errno is None or error.errno not in _LOST:
             raise
         raise SourceUnreachableError(
             f"{path} cannot be read to its end ({os.strerror(error.errno)})",
