@@ -277,11 +277,36 @@ def offer_form(path: Path, faults: Sequence[Fault]) -> None:
     """Lay the form beside a drop that has none, or a wrong one, with what its files say."""
     if not {"no_form", "form"} & {f.code for f in faults}:
         return
-    known: dict[str, str] = {}
+    write_receipt(path, form_page(_known(path)), FORM_SUFFIX)
+
+
+def _known(path: Path) -> dict[str, str]:
     if path.is_dir() and not path.is_symlink():
         with contextlib.suppress(SubmissionRefusedError):
-            known = known_of(list_drop(path))
-    write_receipt(path, form_page(known), FORM_SUFFIX)
+            return known_of(list_drop(path))
+    return {}
+
+
+def write_form(folder: Path) -> tuple[str, ...]:
+    """Lay the form beside a folder, filled in with what its files say; nothing is taken in.
+
+    Raises
+    ------
+    ConfigurationError
+        No such folder, or nothing can be written beside it.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise ConfigurationError(f"there is no folder {folder}", "Check the path")
+    with reading(folder):
+        known = _known(folder)
+    path = write_receipt(folder, form_page(known), FORM_SUFFIX)
+    if path is None:
+        raise ConfigurationError(
+            f"nothing can be written beside {folder}", "Copy the folder to where you may write"
+        )
+    said = ", ".join(f"{k} {v}" for k, v in sorted(known.items())) or "nothing"
+    return (f"form: {path}", f"filled in from the files: {said}")
 
 
 def quarantine(root: Path, path: Path, faults: Sequence[Fault], page: str) -> Path:
