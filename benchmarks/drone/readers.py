@@ -51,3 +51,41 @@ class ArrayReader:
             if height is not None and self.height is not None:
                 height[here] = self.height[r, c]
         return FlightPixels(colour, valid, height)
+
+
+@dataclass(frozen=True)
+class MirroredReader:
+    """A flight laid out ``tiles`` by ``tiles`` times, mirrored at its edges: it has no seams.
+
+    Nothing but the one flight is held, whatever the size.
+    """
+
+    flight: ArrayReader
+    tiles: int
+
+    def __call__(self, window: Window, step: int) -> FlightPixels:
+        """Read a window; means of ``step`` by ``step`` pixels."""
+        side = self.flight.colour.shape[1]
+        rows = _mirrored(np.arange(window.row0, window.row1), side)
+        cols = _mirrored(np.arange(window.col0, window.col1), side)
+        most = side * self.tiles
+        inside = np.outer(
+            *((a >= 0) & (a < most) for a in (np.arange(window.row0, window.row1),
+                                              np.arange(window.col0, window.col1)))
+        )  # fmt: skip
+        colour = self.flight.colour[:, rows[:, None], cols[None, :]]
+        height = self.flight.height
+        surface = None
+        if height is not None:
+            surface = np.where(inside, height[rows[:, None], cols[None, :]], np.float32("nan"))
+        pixels = FlightPixels(colour, inside, surface)
+        if step == 1:
+            return pixels
+        cells = cells_of(pixels, step, 1.0)
+        mean = np.clip(np.rint(cells.colour * 255), 0, 255).astype(np.uint8)
+        return FlightPixels(mean, cells.valid, cells.height)
+
+
+def _mirrored(place: NDArray[np.int64], side: int) -> NDArray[np.int64]:
+    within = np.mod(place, 2 * side)
+    return np.where(within < side, within, 2 * side - 1 - within)
