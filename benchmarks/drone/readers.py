@@ -73,11 +73,13 @@ class MirroredReader:
             *((a >= 0) & (a < most) for a in (np.arange(window.row0, window.row1),
                                               np.arange(window.col0, window.col1)))
         )  # fmt: skip
-        colour = self.flight.colour[:, rows[:, None], cols[None, :]]
+        colour = self.flight.colour.take(rows, axis=1).take(cols, axis=2)
         height = self.flight.height
         surface = None
         if height is not None:
-            surface = np.where(inside, height[rows[:, None], cols[None, :]], np.float32("nan"))
+            surface = height.take(rows, axis=0).take(cols, axis=1)
+            if not inside.all():
+                surface[~inside] = np.nan
         pixels = FlightPixels(colour, inside, surface)
         if step == 1:
             return pixels
