@@ -19,11 +19,11 @@ from scipy import ndimage
 from shapely.geometry import box, mapping
 from typer.testing import CliRunner
 
-from pipeline.adjudicate.evidence import fold, since
+from pipeline.adjudicate.evidence import FoldOptions, fold, since
 from pipeline.cli import app
 from pipeline.config import load_workflow
 from pipeline.grid import reproject
-from pipeline.io.flights import DiskFlight, open_flights
+from pipeline.io.flights import DiskFlight, FlightFolder, open_flights
 from pipeline.ledger import Judgement, LedgerContext, apply, open_ledger
 from pipeline.model import (
     Candidate,
@@ -38,9 +38,11 @@ from pipeline.model import (
     Status,
     Window,
 )
-from pipeline.passes.flight_pairs import pair_flights
+from pipeline.passes.flight_pairs import FlightPair, Pairing, pair_flights
+from pipeline.passes.flight_places import PlaceSaid
 from pipeline.passes.inspect import Gone, Inspected, inspect_alone, joined
 from pipeline.passes.inspect_workflow import InspectOptions, is_inspection, load_inspection
+from pipeline.passes.worklist import ask, worklist
 
 N, GSD, CRS = 480, 0.1, "EPSG:32649"
 X, Y = 710000.0, 3080000.0  # north-western corner
@@ -421,6 +423,41 @@ def test_one_hit_of_surfaces_confirms_and_one_of_a_drones_pictures_does_not() ->
     assert fold([replace(hit, certain=False)]).state is EvidenceState.FIRST
     assert fold([replace(hit, sensor="sentinel-2-l2a")]).state is EvidenceState.FIRST
     assert fold([replace(hit, seen=Seen.MISS)]).hits == 0
+
+
+@pytest.mark.parametrize(
+    ("flown", "said", "answer"),
+    [
+        ((7, 9), PlaceSaid(1.0, 0.0, 0.0, 0.0), "contradicted"),
+        ((7, 9), PlaceSaid(0.5, 0.0, 0.0, 0.0), "undecided"),  # plants
+        ((7, 9), PlaceSaid(1.0, 0.0, 0.5, 0.0), "undecided"),  # paved, maybe
+        ((7, 9), PlaceSaid(1.0, 0.0, 0.0, 0.5), "undecided"),  # it may have stood there before
+        ((8, 9), PlaceSaid(1.0, 0.0, 0.0, 0.0), "undecided"),  # both may show it
+        ((6, 7), PlaceSaid(1.0, 0.0, 0.0, 0.0), None),  # flown before it was seen
+    ],
+)
+def test_only_an_older_flight_and_bare_unchanged_ground_contradict(
+    tmp_path: Path, flown: tuple[int, int], said: PlaceSaid, answer: str | None
+) -> None:
+    name = satellites(tmp_path / "state", place(HEAP, 6), gone_at=1)
+    wide = reproject(place((20, 20), 60), CRS, "EPSG:4326")
+    one, two = (
+        FlightFolder(f"f{m}", tmp_path, datetime(2026, m, 20, tzinfo=UTC), CRS, GSD, None, True,
+                     wide, "x") for m in flown
+    )  # fmt: skip
+    grid = Grid(CRS, Affine(GSD, 0, X, 0, -GSD, Y), (N, N))
+    pairing = Pairing((FlightPair(one, two, grid),), ())
+    part: Any = replace(Inspected(), ask=lambda places: [said] * len(places))
+    asked = ask(pairing, [part], cases(tmp_path).values(), ["bank"], FoldOptions())
+    with open_ledger(tmp_path / "state" / "ledger.sqlite") as store:
+        context = replace(patrol(), spots=True, judged={})
+        done = {c.case_id: c for c in apply(store, [], context, relooks=asked.looks).cases}
+    told = {i.case.case_id: i.answer.value for i in worklist(asked, done)}
+    assert told == ({} if answer is None else {name: answer})
+    expired = done[name].evidence.state is EvidenceState.EXPIRED
+    assert expired == (answer == "contradicted")
+    # The same flights again say the same, whatever they did to the case.
+    assert ask(pairing, [part], done.values(), ["bank"], FoldOptions()) == asked
 
 
 def test_one_miss_of_surfaces_ends_and_satellites_begin_anew() -> None:

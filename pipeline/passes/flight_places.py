@@ -154,7 +154,11 @@ def _burnt(things: Sequence[FlightObject], window: Window) -> Mask:
 def _window(place: BaseGeometry, cells: Grid) -> Window:
     """Give the window of cells that holds a place and a little around it."""
     west, south, east, north = place.buffer(_AROUND_M).bounds
-    (c0, r0), (c1, r1) = (~cells.transform * p for p in ((west, north), (east, south)))
+    t = cells.transform  # upright, with square cells
+    (c0, c1), (r0, r1) = (
+        ((v - t.c) / t.a for v in (west, east)),
+        ((v - t.f) / t.e for v in (north, south)),
+    )
     return Window(int(np.floor(r0)), int(np.ceil(r1)), int(np.floor(c0)), int(np.ceil(c1)))
 
 

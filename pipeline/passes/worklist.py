@@ -105,12 +105,14 @@ def ask(
     for one, part in zip([*pairing.pairs, *pairing.lone], found, strict=True):
         asked: list[str] = []
         for case in cases:
-            if not _holds(one, places[case.case_id]):
+            last = one.flight if isinstance(one, LoneFlight) else one.after
+            seen = _without(case, pairing, options)[1].evidence
+            # A flight from before the first sighting was not flown for it, and shows nothing of it.
+            too_old = seen.first_seen is not None and last.flown < seen.first_seen
+            if too_old or not _holds(one, places[case.case_id]):
                 continue
-            name = one.flight.id if isinstance(one, LoneFlight) else one.after.id
-            covered[case.case_id] = (*covered.get(case.case_id, ()), name)
-            since = _gone_at(case, pairing, options)
-            reason = _unasked(one, part, places[case.case_id], since)
+            covered[case.case_id] = (*covered.get(case.case_id, ()), last.id)
+            reason = _unasked(one, part, places[case.case_id], seen.appeared_after)
             if reason is not None:
                 why[case.case_id] = reason
             elif not any(k.pass_id in own for k in looks.get(case.case_id, ())):
@@ -150,11 +152,6 @@ def _open(case: Case, pairing: Pairing, options: FoldOptions) -> bool:
     _, before = _without(case, pairing, options)
     state = before.evidence.state
     return before.evidence.hits > 0 and (case.held or state is not EvidenceState.EXPIRED)
-
-
-def _gone_at(case: Case, pairing: Pairing, options: FoldOptions) -> datetime | None:
-    """Give the last look (UTC) before the first sighting that saw the ground without it."""
-    return _without(case, pairing, options)[1].evidence.appeared_after
 
 
 def _holds(one: FlightPair | LoneFlight, place: BaseGeometry) -> bool:
