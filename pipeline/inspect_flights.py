@@ -119,13 +119,8 @@ def run_inspection(request: RunRequest) -> ExitCode:
         ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
         with clock.stage("detect"):
             found = _inspected(task)
-            asked = ask(
-                task.pairing,
-                found,
-                ledger.cases(),
-                (c.id for c in task.corridors),
-                workflow.options.adjudicate.fold,
-            )
+            names, how = {c.id for c in task.corridors}, workflow.options.adjudicate.fold
+            asked = ask(task.pairing, found, ledger.cases(), names, how)
         with clock.stage("ledger"):
             result = apply(
                 ledger,
@@ -134,8 +129,8 @@ def run_inspection(request: RunRequest) -> ExitCode:
                 relooks=asked.looks,
                 options=workflow.options.match,
             )
-        items = worklist(asked, {c.case_id: c for c in result.cases})
-        shelves = split_cases(result.cases, {c.id for c in task.corridors})
+        items = worklist(asked, result.cases, (task.pairing, found), names, how)
+        shelves = split_cases(result.cases, names)
         record = _record(task, found, result, (shelves, items))
         record = replace(record, run_id=run_id, seconds=clock.seconds)
         say_what_is_missing(record, ())

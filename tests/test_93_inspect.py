@@ -452,7 +452,9 @@ def test_only_an_older_flight_and_bare_unchanged_ground_contradict(
     with open_ledger(tmp_path / "state" / "ledger.sqlite") as store:
         context = replace(patrol(), spots=True, judged={})
         done = {c.case_id: c for c in apply(store, [], context, relooks=asked.looks).cases}
-    told = {i.case.case_id: i.answer.value for i in worklist(asked, done)}
+    work = (pairing, [part])
+    items = worklist(asked, done.values(), work, ["bank"], FoldOptions())
+    told = {i.case.case_id: i.answer.value for i in items}
     assert told == ({} if answer is None else {name: answer})
     expired = done[name].evidence.state is EvidenceState.EXPIRED
     assert expired == (answer == "contradicted")

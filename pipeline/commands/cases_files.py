@@ -88,7 +88,9 @@ def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
     ] = False,
     reach: Annotated[
         float,
-        typer.Option(min=100, max=5000, help="With --flights: radius an area fits into [m]."),
+        typer.Option(
+            min=100, max=5000, help="With --flights: radius in metres that an area fits into."
+        ),
     ] = 500.0,
     debug: Debug = False,
 ) -> None:

@@ -1,13 +1,13 @@
 """The worklist of an inspection: what flights say of each open case that they cover.
 
-It rests on looks and outlines alone, and leaves the looks of these very flights out when it asks
-which cases were open: the same flights again give the same list.
+It rests on looks and outlines alone, and a case was open for a flight by the looks of before that
+flight: the same flights again give the same list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -67,15 +67,14 @@ class Asked:
     """What flights say of known cases, before the ledger hears of it."""
 
     looks: Mapping[str, tuple[Look, ...]]  # misses, by case id
-    covered: Mapping[str, tuple[str, ...]]  # ids of flights, by id of an open case
-    why_zh: Mapping[str, str]  # what keeps a case undecided, by id
+    why_zh: Mapping[tuple[str, str], str]  # what keeps it no miss, by case and later flight
 
 
 def ask(
     pairing: Pairing,
     found: Sequence[Inspected],
     known: Iterable[Case],
-    corridors: Iterable[str],
+    corridors: Collection[str],
     options: FoldOptions,
 ) -> Asked:
     """Ask flights about the open cases that they cover.
@@ -94,64 +93,66 @@ def ask(
     height or picture, and nothing stands there. One flight alone never rules anything out: what it
     does not see may be flat, or as wide as the ground is guessed.
     """
-    own = {look_name(f) for f in _flights(pairing)}
     everything = list(known)
     looks = {k: list(v) for k, v in misses(found, everything).items()}
-    covered: dict[str, tuple[str, ...]] = {}
-    why: dict[str, str] = {}
-    wanted = set(corridors)
-    cases = [c for c in everything if c.corridor_id in wanted and _open(c, pairing, options)]
-    places = {c.case_id: reproject(c.seen_polygon, c.crs, "EPSG:4326") for c in cases}
-    for one, part in zip([*pairing.pairs, *pairing.lone], found, strict=True):
-        asked: list[str] = []
-        for case in cases:
-            last = one.flight if isinstance(one, LoneFlight) else one.after
-            seen = _without(case, pairing, options)[1].evidence
-            # A flight from before the first sighting was not flown for it, and shows nothing of it.
-            too_old = seen.first_seen is not None and last.flown < seen.first_seen
-            if too_old or not _holds(one, places[case.case_id]):
-                continue
-            covered[case.case_id] = (*covered.get(case.case_id, ()), last.id)
-            reason = _unasked(one, part, places[case.case_id], seen.appeared_after)
-            if reason is not None:
-                why[case.case_id] = reason
-            elif not any(k.pass_id in own for k in looks.get(case.case_id, ())):
-                asked.append(case.case_id)
-        assert part.ask is not None or not asked
-        said = part.ask([places[i] for i in asked]) if part.ask is not None else []
-        for case_id, answer in zip(asked, said, strict=True):
-            assert isinstance(one, FlightPair)
+    why: dict[tuple[str, str], str] = {}
+    for one, part in zip(_ones(pairing), found, strict=True):
+        if part.ask is None or isinstance(one, LoneFlight):
+            continue
+        name = look_name(one.after)
+        under = [
+            (case, place)
+            for case, place, since in _under(one, everything, corridors, options)
+            if _unasked(one, part, place, since) is None
+            and not any(k.pass_id == name for k in looks.get(case.case_id, ()))
+        ]
+        said = part.ask([place for _, place in under])
+        for (case, _), answer in zip(under, said, strict=True):
             if answer.nothing:
-                looks.setdefault(case_id, []).append(_miss(one, part, answer))
+                looks.setdefault(case.case_id, []).append(_miss(one, part, answer))
             else:
-                why[case_id] = answer.why_zh
-    return Asked({k: tuple(v) for k, v in looks.items()}, covered, why)
+                why[case.case_id, one.after.id] = answer.why_zh
+    return Asked({k: tuple(v) for k, v in looks.items()}, why)
+
+
+def _ones(pairing: Pairing) -> list[FlightPair | LoneFlight]:
+    return [*pairing.pairs, *pairing.lone]
+
+
+def _last(one: FlightPair | LoneFlight) -> FlightFolder:
+    return one.flight if isinstance(one, LoneFlight) else one.after
+
+
+def _under(
+    one: FlightPair | LoneFlight,
+    cases: Iterable[Case],
+    corridors: Collection[str],
+    options: FoldOptions,
+) -> list[tuple[Case, BaseGeometry, datetime | None]]:
+    """Give the cases that were open when a flight over them was flown, by its date alone.
+
+    With each its place (lon/lat) and the last look (UTC) before its first sighting that saw the
+    ground without it.
+    """
+    flown = _last(one).flown
+    found: list[tuple[Case, BaseGeometry, datetime | None]] = []
+    for case in cases:
+        if case.corridor_id not in corridors or case.status in _ENDED:
+            continue
+        before = fold((k for k in case.looks if k.on < flown), options)
+        ended = before.state is EvidenceState.EXPIRED and not case.held
+        if case.merged_into is not None or before.hits == 0 or ended:
+            continue
+        place = reproject(case.seen_polygon, case.crs, "EPSG:4326")
+        if _holds(one, place):
+            found.append((case, place, before.appeared_after))
+    return found
 
 
 def in_time_order(pairing: Pairing, found: Sequence[Inspected]) -> tuple[Inspected, ...]:
     """Give what was found, oldest later flight first, as :func:`joined` wants it."""
     flown = [p.after.flown for p in pairing.pairs] + [one.flight.flown for one in pairing.lone]
     return tuple(part for _, part in sorted(zip(flown, found, strict=True), key=lambda f: f[0]))
-
-
-def _flights(pairing: Pairing) -> list[FlightFolder]:
-    pairs = [f for p in pairing.pairs for f in (p.before, p.after)]
-    return [*pairs, *(one.flight for one in pairing.lone)]
-
-
-def _without(case: Case, pairing: Pairing, options: FoldOptions) -> tuple[tuple[Look, ...], Case]:
-    """Give the looks of a case that are not these flights', and the case as they leave it."""
-    ids = tuple(f"_{f.id}" for f in _flights(pairing))
-    rest = tuple(k for k in case.looks if k.sensor != DRONE or not k.pass_id.endswith(ids))
-    return rest, replace(case, looks=rest, evidence=fold(rest, options))
-
-
-def _open(case: Case, pairing: Pairing, options: FoldOptions) -> bool:
-    if case.merged_into is not None or case.status in _ENDED:
-        return False
-    _, before = _without(case, pairing, options)
-    state = before.evidence.state
-    return before.evidence.hits > 0 and (case.held or state is not EvidenceState.EXPIRED)
 
 
 def _holds(one: FlightPair | LoneFlight, place: BaseGeometry) -> bool:
@@ -193,15 +194,34 @@ def _miss(pair: FlightPair, part: Inspected, said: PlaceSaid) -> Look:
     )
 
 
-def worklist(asked: Asked, after: Mapping[str, Case]) -> tuple[Item, ...]:
-    """Say what became of each open case that flights cover, by id."""
-    items: list[Item] = []
-    for case_id, flights in sorted(asked.covered.items()):
-        case = after[case_id]
-        if case.merged_into is not None:
-            case = after.get(case.merged_into, case)
-        items.append(_item(case, tuple(dict.fromkeys(flights)), asked.why_zh.get(case_id, "")))
-    return tuple(items)
+def worklist(
+    asked: Asked,
+    after: Iterable[Case],
+    work: tuple[Pairing, Sequence[Inspected]],
+    corridors: Collection[str],
+    options: FoldOptions,
+) -> tuple[Item, ...]:
+    """Say what became of each open case that flights cover, by id.
+
+    Parameters
+    ----------
+    after : iterable of Case
+        The ledger after the run.
+    work
+        The flights, and what each pair and each lone flight said, as :func:`ask` took them.
+    """
+    cases = {c.case_id: c for c in after}
+    flights: dict[str, list[str]] = {}
+    why: dict[str, str] = {}
+    for one, part in zip(_ones(work[0]), work[1], strict=True):
+        name = _last(one).id
+        for case, place, since in _under(one, cases.values(), corridors, options):
+            flights.setdefault(case.case_id, []).append(name)
+            reason = _unasked(one, part, place, since)
+            why[case.case_id] = reason or asked.why_zh.get((case.case_id, name), "")
+    return tuple(
+        _item(cases[i], tuple(dict.fromkeys(own)), why[i]) for i, own in sorted(flights.items())
+    )
 
 
 def _item(case: Case, flights: tuple[str, ...], why: str) -> Item:
