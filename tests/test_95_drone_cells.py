@@ -68,4 +68,8 @@ def test_a_mirrored_flight_has_no_seams() -> None:
     wide = MirroredReader(square, 2)(Window(290, 310, 0, 20), 1)
     np.testing.assert_array_equal(wide.colour[:, :10], wide.colour[:, :9:-1])
     assert wide.valid.all()
+    coarse = MirroredReader(square, 2)(Window(0, 600, 0, 20), 2)  # in strips
+    below = MirroredReader(square, 2)(Window(512, 600, 0, 20), 2)
+    np.testing.assert_array_equal(coarse.colour[:, 256:], below.colour)
+    assert coarse.colour.shape == (3, 300, 10)
     assert not MirroredReader(square, 2)(Window(595, 605, 0, 5), 1).valid[5:].any()
