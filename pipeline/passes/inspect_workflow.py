@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.config import TABLES, CorridorChoice, with_grading
+from pipeline.detect.surface_single import SingleOptions
 from pipeline.io.settings import load_model
 from pipeline.ledger.match import MatchOptions
 from pipeline.passes.flights import FlightOptions
@@ -43,6 +44,7 @@ class InspectOptions(BaseModel):
     pairing: PairingOptions = PairingOptions()
     register_pictures: PictureRegisterOptions = PictureRegisterOptions()
     compare: FlightOptions = FlightOptions()
+    single: SingleOptions = SingleOptions()
     match: MatchOptions = MatchOptions()
     adjudicate: AdjudicateOptions = AdjudicateOptions()
 

@@ -165,6 +165,7 @@ def _what(case: Case, calibrated: float | None) -> dict[str, Any]:
         "confidence_calibrated": calibrated is not None,
         "area_m2": round(case.area_m2, 2),
         "volume_m3": _volume(case),
+        "drone_measures": _measured(case),
     }
 
 
@@ -194,6 +195,27 @@ def _volume(case: Case) -> dict[str, float] | None:
     if not all(name in case.measures for name in named.values()):
         return None
     return {key: round(case.measures[name], 2) for key, name in named.items()}
+
+
+def _measured(case: Case) -> dict[str, Any] | None:
+    """Give all that a drone measured, with 95 % intervals; None where none did."""
+    m = case.measures
+    if not case.of_drone or "footprint_m2" not in m:
+        return None
+    names = ("footprint_m2", "height_m", "cut_m3", "fill_m3", "net_m3")
+    plain = ("side_slope", "planarity_m")
+    return {
+        **{name: _interval(case, name) for name in names},
+        **{name: round(m[name], 3) if name in m else None for name in plain},
+        "volume_is_least": bool(m.get("volume_is_least", 0.0)),
+    }
+
+
+def _interval(case: Case, name: str) -> dict[str, float] | None:
+    named = {"value": name, "low": f"{name}_low", "high": f"{name}_high"}
+    if not all(n in case.measures for n in named.values()):
+        return None
+    return {key: round(case.measures[n], 2) for key, n in named.items()}
 
 
 def _alternatives(case: Case) -> list[dict[str, Any]]:
