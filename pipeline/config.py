@@ -182,7 +182,10 @@ class Options(BaseModel):
 Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="type")]
 
 
-_PLACES = ("state", "out", "sensors", "layers", "cluster", "catalogues", "confidence")
+_PLACES = (
+    *("state", "out", "sensors", "layers", "cluster", "catalogues", "confidence"),
+    "deliver",
+)
 
 
 class Workflow(BaseModel):
@@ -216,6 +219,11 @@ class Workflow(BaseModel):
         default=Path("../config/confidence.yaml"),
         description="calibration of the confidence, relative; without the default file it stays "
         "uncalibrated, and says so",
+    )
+    deliver: Path = Field(
+        default=Path("../config/deliver.yaml"),
+        description="the office file of the hand-over, relative; without the default file there "
+        "is a feed and no receiver",
     )
     options: Options = Options()
 
@@ -254,6 +262,7 @@ def load_workflow(path: Path) -> Workflow:
         "sensors": (base / workflow.sensors).resolve(),
         "layers": (base / workflow.layers).resolve(),
         "confidence": (base / workflow.confidence).resolve(),
+        "deliver": (base / workflow.deliver).resolve(),
         "corridors": workflow.corridors.model_copy(
             update={"file": (base / workflow.corridors.file).resolve()}
         ),

@@ -589,6 +589,17 @@ class PeopleRecord:
     known_until: date | None = None  # UTC day of the last sighting that a decision knew of
 
 
+@dataclass(frozen=True, slots=True)
+class ReceiverAnswer:
+    """What a receiving case system last said of a case; it moves nothing by itself."""
+
+    source: str  # name of the receiver
+    on: date  # in the office's zone
+    status: str | None = None  # in the receiver's own words
+    unit: str | None = None  # responsible unit
+    due: date | None = None  # as the receiver set it, in the office's zone
+
+
 RESTORED = "已恢复"
 """What imagery proposes where something is gone."""
 
@@ -634,6 +645,7 @@ class Case:
     ruling: Ruling | None = None  # likewise
     people: PeopleRecord | None = None  # what people said; None: nobody yet
     traced: BaseGeometry | None = None  # imagery's own outline, in crs, where people drew another
+    answer: ReceiverAnswer | None = None  # of the system that the case was handed over to
 
     @property
     def seen_polygon(self) -> BaseGeometry:

@@ -19,6 +19,7 @@ from pipeline.model import (
     Look,
     PeopleRecord,
     PermitRef,
+    ReceiverAnswer,
     Ruling,
     Seen,
     Spoken,
@@ -34,6 +35,7 @@ def dump_case(case: Case) -> str:
     body["ruling"] = dataclasses.asdict(case.ruling) if case.ruling else None
 
     body["people"] = dataclasses.asdict(case.people) if case.people else None
+    body["answer"] = dataclasses.asdict(case.answer) if case.answer else None
     body["traced"] = None if case.traced is None else shapely.to_wkb(case.traced, hex=True)
     body["looks"] = [dataclasses.asdict(look) for look in case.looks]
     return json.dumps(body, default=_plain, ensure_ascii=False, sort_keys=True, allow_nan=False)
@@ -56,6 +58,8 @@ def load_case(text: str, polygon: BaseGeometry) -> Case:
 
     if body.get("people"):
         body["people"] = _people(body["people"])
+    if body.get("answer"):
+        body["answer"] = _answer(body["answer"])
     if body.get("traced"):
         body["traced"] = shapely.from_wkb(body["traced"])
     looks = tuple(_look(look) for look in body.pop("looks"))
@@ -78,6 +82,12 @@ def _people(found: dict[str, Any]) -> PeopleRecord:
     for name in ("on", "due", "known_until"):
         found[name] = date.fromisoformat(found[name]) if found.get(name) else None
     return PeopleRecord(**found)
+
+
+def _answer(found: dict[str, Any]) -> ReceiverAnswer:
+    for name in ("on", "due"):
+        found[name] = date.fromisoformat(found[name]) if found.get(name) else None
+    return ReceiverAnswer(**found)
 
 
 def _look(look: dict[str, Any]) -> Look:

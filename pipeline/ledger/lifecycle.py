@@ -89,7 +89,7 @@ class Event:
     # UTC: of a run the end of its period, never the wall clock; of people when they said it
     as_of: datetime
     # opened kind evidence status merged absorbed lost found proposed screened revised; of people
-    # also outline external said
+    # also outline external answered said
     what: str
     old: str | None = None
     new: str | None = None
@@ -330,6 +330,7 @@ def content(case: Case) -> tuple[object, ...]:
         (case.detector, case.parent, case.merged_from, case.merged_into),
         (case.produced, case.proposal, case.external_id, case.attribution, case.ruling),
         case.people,
+        case.answer,
     )
 
 

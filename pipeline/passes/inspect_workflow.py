@@ -18,7 +18,7 @@ from pipeline.passes.flights import FlightOptions
 from pipeline.prepare.flight_register import PictureRegisterOptions
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
-_PLACES = ("state", "out", "layers", "confidence", "flights")
+_PLACES = ("state", "out", "layers", "confidence", "deliver", "flights")
 
 
 class PairingOptions(BaseModel):
@@ -68,6 +68,10 @@ class InspectWorkflow(BaseModel):
         default=Path("../config/confidence.yaml"),
         description="calibration of the confidence, relative; it speaks of satellites' cases only",
     )
+    deliver: Path = Field(
+        default=Path("../config/deliver.yaml"),
+        description="the office file of the hand-over, relative",
+    )
     options: InspectOptions = InspectOptions()
 
     def config_hash(self) -> str:
@@ -112,6 +116,7 @@ def load_inspection(path: Path) -> InspectWorkflow:
         update={
             **{n: (base / getattr(workflow, n)).resolve() for n in ("state", "out", "layers")},
             "confidence": (base / workflow.confidence).resolve(),
+            "deliver": (base / workflow.deliver).resolve(),
             "flights": tuple((base / f).resolve() for f in workflow.flights),
             "corridors": workflow.corridors.model_copy(
                 update={"file": (base / workflow.corridors.file).resolve()}
