@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pipeline.adjudicate.calibration import Calibration
 from pipeline.cases.where import ledger_of
-from pipeline.config import choose_corridors, load_workflow
 from pipeline.deliver.automatic import Rules
 from pipeline.deliver.features import Dressing
 from pipeline.deliver.options import DeliverOptions, load_options
@@ -18,7 +17,6 @@ from pipeline.deliver.planning import Maker
 from pipeline.errors import ConfigurationError, LedgerHeldError
 from pipeline.ledger.lock import hold
 from pipeline.model import Corridor
-from pipeline.passes.inspect_workflow import is_inspection, load_inspection
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,15 @@ def open_outbox(place: Place) -> Generator[Outbox]:
 
 
 def _of_workflow(path: Path) -> _Known:
+    from pipeline.config import (  # noqa: PLC0415 - half the time of a command with --state
+        choose_corridors,
+        load_workflow,
+    )
+    from pipeline.passes.inspect_workflow import (  # noqa: PLC0415
+        is_inspection,
+        load_inspection,
+    )
+
     sensors: Path | None = None
     if is_inspection(path):
         workflow = load_inspection(path)
