@@ -6,8 +6,10 @@ import hashlib
 import json
 import shutil
 import sys
+import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -22,6 +24,7 @@ from pipeline.deliver.brake import held_back, limit
 from pipeline.deliver.contract import FEED, OPENAPI, SAMPLES, document, text, validator, write_out
 from pipeline.deliver.feed import read_head
 from pipeline.deliver.options import BrakeOptions, DeliverOptions, load_options
+from pipeline.deliver.signing import SIGNATURE, TIMESTAMP, sign
 from pipeline.errors import ConfigurationError, ExitCode, LedgerHeldError
 from pipeline.io import failpoints
 from pipeline.ledger.lock import hold
@@ -314,6 +317,21 @@ def test_what_ships_for_a_receivers_developer_is_true(tmp_path: Path) -> None:
         for part in place.strip("/").split("/"):
             found = found[part]
     assert document(FEED)["$defs"]["head"]["properties"]["schema_version"] == {"const": "1.0.0"}
+
+
+def test_what_the_page_of_documentation_shows_works(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "handover.md").read_text(encoding="utf-8")
+    (tmp_path / "deliver.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+    options = load_options(tmp_path / "deliver.yaml", named=True)
+    assert [r.name for r in options.receivers] == ["city", "county"]
+    assert options.receivers[0].answers.words["办结"].status is Status.CLOSED
+    shown: dict[str, Any] = {}
+    exec(page.split("```python\n")[1].split("```")[0], shown)
+    now, body = int(time.time()), '{"问题":1}'.encode()
+    headers = {TIMESTAMP: str(now), SIGNATURE: sign(b"0123456789abcdef", now, body)}
+    assert shown["is_ours"](b"0123456789abcdef", headers, body)
+    assert not shown["is_ours"](b"0123456789abcdef", headers, body + b" ")
+    assert sign(b"0123456789abcdef", 1767225600, body) in page
 
 
 def _references(value: object) -> list[str]:
