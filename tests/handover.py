@@ -102,8 +102,8 @@ class Office:
         settings = self.root / "deliver.yaml"
         return find_place(None, self.state, settings if settings.exists() else None)
 
-    def deliver(self, *, full: bool = False, by: str | None = None) -> Report:
-        return deliver(DeliverRequest(self.place(), full, by, lambda: self.now))
+    def deliver(self, *, full: bool = False, by: str | None = None, now: bool = False) -> Report:
+        return deliver(DeliverRequest(self.place(), full, by, now, lambda: self.now))
 
     def foretell(self) -> Report:
         return upkeep.foretell(DeliverRequest(self.place(), now=lambda: self.now))
@@ -137,7 +137,7 @@ class Office:
 def as_receiver(url: str | None, **more: Any) -> dict[str, Any]:
     """Give the settings of a receiver that loses no time."""
     http = {"url": url, "secret_env": "CITY_SECRET"} if url else {}
-    quick = {"timeout_s": 5, "tries": 2, "pause_s": 0, "wait_s": 60}
+    quick = {"timeout_s": 60, "tries": 2, "pause_s": 0, "wait_s": 60}
     return {"name": "city", **http, **(quick if url else {}), **more}
 
 

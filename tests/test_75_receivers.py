@@ -114,6 +114,7 @@ def test_trouble_passes_and_nothing_is_lost_or_doubled(office: Office, city: Rec
     assert told["wrong"] == []
 
 
+@pytest.mark.thorough
 def test_a_dead_receiver_is_left_alone_and_an_outbox_survives(
     office: Office, city: Receiver, ids: list[str]
 ) -> None:
@@ -128,8 +129,8 @@ def test_a_dead_receiver_is_left_alone_and_an_outbox_survives(
     office.deliver()
     assert city.state()["seen"] == 5  # the third twice: the others are not due yet
     city.tell(faults={})
-    later(office)
-    assert office.deliver().code is ExitCode.DONE
+    assert "city: the next try is due 2026-03-01T04:0" in str(office.deliver().lines)
+    assert office.deliver(now=True).code is ExitCode.DONE
     told = city.state()
     assert [r for c, r, _ in told["taken"] if c == ids[0]] == [2, 3]
     assert told["held"] == dict.fromkeys(ids, 3)
@@ -186,6 +187,7 @@ def test_what_is_refused_for_good_waits_for_a_person(
     assert city.state()["wrong"] == []
 
 
+@pytest.mark.thorough
 def test_a_wrong_secret_buries_nobody(
     office: Office, city: Receiver, ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +208,7 @@ def test_a_wrong_secret_buries_nobody(
             office.deliver()
 
 
+@pytest.mark.thorough
 def test_a_new_receiver_gets_what_is_open(office: Office, city: Receiver, ids: list[str]) -> None:
     office.settle(brake={"floor": 2})
     office.issue(*ids[:2])
@@ -239,6 +242,7 @@ def test_a_new_receiver_gets_what_is_open(office: Office, city: Receiver, ids: l
     )
 
 
+@pytest.mark.thorough
 def test_killed_between_the_receiver_and_the_mark(
     office: Office, city: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,7 @@ def test_a_stale_answer_is_shown_and_not_applied(tmp_path: Path) -> None:
     assert office.cases()[ids[1]].answer is None
 
 
+@pytest.mark.thorough
 def test_a_file_that_may_still_be_written_waits_and_so_do_answers_of_a_held_ledger(
     tmp_path: Path,
 ) -> None:
@@ -241,7 +242,7 @@ def test_automatic_issue_waits_for_a_name_and_survives_a_kill(
 
     def go(by: str | None = None, rules: Rules = rules) -> Report:
         place = replace(office.place(), rules=rules)
-        return deliver(DeliverRequest(place, False, by, lambda: office.now))
+        return deliver(DeliverRequest(place, False, by, now=lambda: office.now))
 
     waits = go(rules=replace(rules, calibration=None))
     assert waits.code is ExitCode.SET_ASIDE

@@ -30,6 +30,9 @@ def deliver(  # noqa: PLR0913, PLR0917 - each is an option of the command
         bool, typer.Option("--release", help="Let more than usual go; needs --by.")
     ] = False,
     by: Annotated[str | None, typer.Option(help="Who releases it.")] = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="Try at once what waits for its next try.")
+    ] = False,
     dead: Annotated[
         bool, typer.Option("--dead", help="List what receivers refused for good.")
     ] = False,
@@ -57,7 +60,9 @@ def deliver(  # noqa: PLR0913, PLR0917 - each is an option of the command
         person = free_text(by, "--by")
         if release != (person is not None):
             raise ConfigurationError("a release needs somebody", "Give --release and --by NAME")
-        asked = [bool(x) for x in (dead, retry, forget, contract, full or dry_run or release)]
+        asked = [
+            bool(x) for x in (dead, retry, forget, contract, full or dry_run or release or now)
+        ]
         if sum(asked) > 1:
             raise ConfigurationError(
                 "--dead, --retry, --forget and --contract stand alone", "Give one of them"
@@ -84,7 +89,7 @@ def deliver(  # noqa: PLR0913, PLR0917 - each is an option of the command
             return say(upkeep.put_back(place, retry))
         if forget is not None:
             return say(upkeep.forget(place, forget))
-        request = DeliverRequest(place, full, free_text(by, "--by"))
+        request = DeliverRequest(place, full, free_text(by, "--by"), now)
         return say(upkeep.foretell(request) if dry_run else hand_over(request))
 
     guard(work, debug)

@@ -243,13 +243,8 @@ class Outbox:
 
     def due(self, name: str, now: datetime) -> list[tuple[int, str]]:
         """Give what may be tried now, as (id, case): of each case the oldest that waits."""
-        first = (
-            sa.select(sa.func.min(queue.c.id))
-            .where(queue.c.receiver == name, queue.c.state == "waiting")
-            .group_by(queue.c.case_id)
-        )
         query = sa.select(queue.c.id, queue.c.case_id)
-        query = query.where(queue.c.id.in_(first), queue.c.due <= instant(now))
+        query = query.where(queue.c.id.in_(_oldest(name)), queue.c.due <= instant(now))
         with self._connect() as connection:
             rows = connection.execute(query.order_by(queue.c.id)).all()
         return [(int(i), str(case)) for i, case in rows]
@@ -290,6 +285,18 @@ class Outbox:
         query = sa.select(queue).where(queue.c.state == "dead").order_by(queue.c.id)
         with self._connect() as connection:
             return [_parcel(r) for r in connection.execute(query).mappings().all()]
+
+    def hurry(self, name: str) -> None:
+        """Let everything that waits be tried now."""
+        mine = sa.update(queue).where(queue.c.receiver == name, queue.c.state == "waiting")
+        with self._connect() as connection:
+            connection.execute(mine.values(due=""))
+
+    def next_due(self, name: str) -> str:
+        """Give when the next try may be, UTC; empty where nothing waits."""
+        query = sa.select(sa.func.min(queue.c.due)).where(queue.c.id.in_(_oldest(name)))
+        with self._connect() as connection:
+            return str(connection.execute(query).scalar() or "")
 
     def read_by_feed(self, name: str) -> None:
         """Mark all that waits as delivered: this receiver reads the feed itself."""
@@ -399,6 +406,12 @@ class Outbox:
                     f"no space is left on the disk for the outbox {self.path}",
                     "Free some space, then run again: nothing is lost",
                 ) from error
+
+
+def _oldest(name: str) -> sa.Select[tuple[int]]:
+    """Ask of each case for the oldest delivery that waits for a receiver."""
+    waits = sa.and_(queue.c.receiver == name, queue.c.state == "waiting")
+    return sa.select(sa.func.min(queue.c.id)).where(waits).group_by(queue.c.case_id)
 
 
 def _knows(connection: sa.Connection, case_id: str) -> bool:

@@ -42,6 +42,7 @@ class DeliverRequest:
     place: Place
     full: bool = False
     released_by: str | None = None
+    at_once: bool = False  # what waits for its next try is tried now
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -240,8 +241,10 @@ def _give(
     if line is None:
         outbox.read_by_feed(name)
         return
+    if request.at_once:
+        outbox.hurry(name)
     sent = Sender(outbox, line, receiver, place.feed, request.now).send()
-    _say_sent(name, sent, outbox.counts(name), told)
+    _say_sent(name, sent, outbox, told)
 
 
 def _welcomed(
@@ -266,10 +269,13 @@ def _welcomed(
     return True
 
 
-def _say_sent(name: str, sent: Sent, counts: Mapping[str, int], told: _Told) -> None:
+def _say_sent(name: str, sent: Sent, outbox: Outbox, told: _Told) -> None:
+    counts = outbox.counts(name)
     waiting, dead = counts.get("waiting", 0), counts.get("dead", 0)
     code = ExitCode.UNREACHABLE if sent.later else ExitCode.DONE
     told.say(f"{name}: {sent.delivered} delivered, {waiting} waiting, {dead} dead letters", code)
+    if waiting and not (sent.later or sent.gave_up):
+        told.say(f"{name}: the next try is due {outbox.next_due(name)}; --now tries at once")
     if sent.gave_up:
         told.say(f"{name}: nothing more was tried after {sent.gave_up}", ExitCode.UNREACHABLE)
     for case, why in sent.later.items():
