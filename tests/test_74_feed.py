@@ -116,6 +116,7 @@ def test_full_is_all_that_is_open_in_numbers_of_their_own(office: Office, ids: l
     assert office.told(5) == [(ids[0], 4, "reopened")]
 
 
+@pytest.mark.thorough
 def test_cut_off_anywhere_it_ends_as_if_undisturbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_lost_outbox_is_read_from_the_feed(office: Office, ids: list[str]) -> 
     assert office.told(4) == [(ids[2], 2, "new")]
 
 
+@pytest.mark.thorough
 def test_another_ledger_is_refused_until_somebody_says_full(office: Office, ids: list[str]) -> None:
     office.issue(ids[0])
     backup = (office.state / "ledger.sqlite").read_bytes()

@@ -94,6 +94,7 @@ def test_an_answer_is_noted_with_its_source(tmp_path: Path) -> None:
     assert office.cases()[ids[0]].answer == case.answer
 
 
+@pytest.mark.thorough
 def test_a_word_does_what_the_table_says(tmp_path: Path) -> None:
     office, ids, inbox = by_files(tmp_path, words=CLOSES)
     answer = {"case_id": ids[0], "revision": 2, "status": "办结", "due": "2026-05-01"}
@@ -148,6 +149,7 @@ def test_every_bad_answer_gets_a_sentence_and_no_change(tmp_path: Path) -> None:
     assert "line 10" in (inbox / "read" / "a.csv.report.txt").read_text()
 
 
+@pytest.mark.thorough
 def test_a_stale_answer_is_shown_and_not_applied(tmp_path: Path) -> None:
     office, ids, inbox = by_files(tmp_path)
     office.run(4, 4, 4)  # only looks came since: the answer holds

@@ -147,7 +147,7 @@ def law(monkeypatch: pytest.MonkeyPatch, steps: list[Any]) -> None:
 
 
 @given(STEPS)
-@settings(max_examples=3, deadline=None, derandomize=True)
+@settings(max_examples=2, deadline=None, derandomize=True)
 def test_in_the_end_the_receiver_has_what_was_said_last(steps: list[Any]) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
         law(monkeypatch, steps)
