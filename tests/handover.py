@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from pipeline.cases.where import Report
 from pipeline.deliver import upkeep
 from pipeline.deliver.place import Place, find_place
 from pipeline.deliver.service import DeliverRequest, deliver
+from pipeline.io.atomic import write_json
 from pipeline.ledger import Command, Edit, LedgerContext, apply, change, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import Candidate, Case, Kind, Look, Seen, Status
@@ -167,3 +170,35 @@ def receiving() -> Generator[Receiver]:
             yield Receiver(process.stdout.readline().strip())
         finally:
             process.kill()
+
+
+def make_samples(folder: Path, root: Path) -> None:
+    """Make the samples that ship, after a change of the schemas: ``python tests/handover.py``."""
+    office, png = Office(root), b"\x89PNG sample"
+    office.settle(evidence="out")
+    ids = office.run(3, 3)
+    office.pictured(ids[0], 1, png, hashlib.sha256(png).hexdigest())
+    office.issue(*ids)
+    office.deliver()
+    new = next(f for f in office.page(1)["features"] if f["id"] == ids[0])
+    write_json(folder / "sample_new.json", new)
+    (folder / "sample_feed.geojson").write_bytes((office.feed / "000001.geojson").read_bytes())
+    office.say(Status.WITHDRAWN, ids[1], reason=Reason.DUPLICATE)
+    office.deliver()
+    write_json(folder / "sample_ended.json", office.page(2)["features"][0])
+    first = {
+        "case_id": ids[0],
+        "revision": 2,
+        "external_id": "2026-0311-004",
+        "status": "处理中",
+        "unit": "渌口区水利局",
+        "due": "2026-06-30",
+        "on": "2026-03-11",
+    }
+    second = {"case_id": ids[1], "revision": 2, "status": "驳回"}
+    write_json(folder / "sample_answers.json", {"answers": [first, second], "next": "2"})
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        make_samples(Path(__file__).parent.parent / "pipeline" / "deliver", Path(scratch))
