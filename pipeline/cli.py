@@ -12,6 +12,7 @@ import typer
 from pipeline import __version__
 from pipeline.commands.cases_files import cases_app
 from pipeline.commands.corridor import corridor_app
+from pipeline.commands.deliver import deliver
 from pipeline.commands.doctor import doctor
 from pipeline.commands.ending import guard as _guard
 from pipeline.commands.layers import layers_app
@@ -31,6 +32,10 @@ app.add_typer(corridor_app, name="corridor")
 app.add_typer(cases_app, name="cases")
 app.add_typer(leads_app, name="leads")
 app.command(epilog="Example: siluan doctor --workflow workflows/patrol.yaml")(doctor)
+app.command(
+    epilog="Examples: siluan deliver --workflow workflows/patrol.yaml --dry-run · siluan deliver "
+    "--workflow workflows/patrol.yaml · siluan deliver --state state/patrol --full"
+)(deliver)
 app.command(
     epilog="Examples: siluan submit 渌水20261120/ · siluan submit result.tif --dsm dsm.tif "
     "--flight flight.yaml · siluan submit --inbox /srv/无人机"

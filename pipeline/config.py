@@ -192,7 +192,10 @@ Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="
 TABLES = ("subtypes", "severity")
 """Keys of a workflow that name the office's tables."""
 
-_PLACES = ("state", "out", "sensors", "layers", "cluster", "catalogues", "confidence", *TABLES)
+_PLACES = (
+    *("state", "out", "sensors", "layers", "cluster", "catalogues", "confidence", "deliver"),
+    *TABLES,
+)
 
 
 class Workflow(BaseModel):
@@ -235,6 +238,11 @@ class Workflow(BaseModel):
         default=Path("../config/severity.csv"),
         description="table of severity, relative; without the default file nothing is graded",
     )
+    deliver: Path = Field(
+        default=Path("../config/deliver.yaml"),
+        description="the office file of the hand-over, relative; without the default file there "
+        "is a feed and no receiver",
+    )
     options: Options = Options()
 
     def config_hash(self) -> str:
@@ -273,6 +281,7 @@ def load_workflow(path: Path) -> Workflow:
         "layers": (base / workflow.layers).resolve(),
         "confidence": (base / workflow.confidence).resolve(),
         **{name: (base / getattr(workflow, name)).resolve() for name in TABLES},
+        "deliver": (base / workflow.deliver).resolve(),
         "corridors": workflow.corridors.model_copy(
             update={"file": (base / workflow.corridors.file).resolve()}
         ),

@@ -675,6 +675,17 @@ class Proposed:
     waits: str | None = None  # why it is not proposed this month, Chinese; None: it is
 
 
+@dataclass(frozen=True, slots=True)
+class ReceiverAnswer:
+    """What a receiving case system last said of a case; it moves nothing by itself."""
+
+    source: str  # name of the receiver
+    on: date  # in the office's zone
+    status: str | None = None  # in the receiver's own words
+    unit: str | None = None  # responsible unit
+    due: date | None = None  # as the receiver set it, in the office's zone
+
+
 RESTORED = "已恢复"
 """What imagery proposes where something is gone."""
 
@@ -725,6 +736,7 @@ class Case:
     traced: BaseGeometry | None = None  # imagery's own outline, in crs, where people drew another
     leads: tuple[Lead, ...] = ()  # that point at it, oldest first
     grade: Grade | None = None  # by the configuration of the last run that looked
+    answer: ReceiverAnswer | None = None  # of the system that the case was handed over to
 
     @property
     def of_lead(self) -> bool:

@@ -77,11 +77,13 @@ def list_json(cases: Sequence[Case]) -> str:
 def document(case: Case) -> dict[str, Any]:
     """Give a case as keys and values."""
     people = asdict(case.people) if case.people else None
+    answer = asdict(case.answer) if case.answer else None
     return {
         **case_feature(case)["properties"],
         "merged_into": case.merged_into,
         "suppressed_by": ruling_word(case),
         "people": json.loads(json.dumps(people, default=_plain)),
+        "answer": json.loads(json.dumps(answer, default=_plain)),
     }
 
 

@@ -35,6 +35,8 @@ NAMES = frozenset(
 
 ELSEWHERE = frozenset(
     {"baseline.planned", "baseline.fetched", "cluster.batch", "submit.built", "submit.taken"}
+    | {"deliver.issued", "deliver.before_page", "deliver.page_written", "deliver.taken_in"}
+    | {"deliver.chip_sent", "deliver.posted", "deliver.marked", "deliver.answered"}
 )
 """Points that a plain run does not pass."""
 

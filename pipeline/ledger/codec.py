@@ -22,6 +22,7 @@ from pipeline.model import (
     Look,
     PeopleRecord,
     PermitRef,
+    ReceiverAnswer,
     Ruling,
     Seen,
     Severity,
@@ -38,6 +39,7 @@ def dump_case(case: Case) -> str:
     body["ruling"] = dataclasses.asdict(case.ruling) if case.ruling else None
 
     body["people"] = dataclasses.asdict(case.people) if case.people else None
+    body["answer"] = dataclasses.asdict(case.answer) if case.answer else None
     body["traced"] = None if case.traced is None else shapely.to_wkb(case.traced, hex=True)
     body["leads"] = [dataclasses.asdict(lead) for lead in case.leads]
     body["grade"] = dataclasses.asdict(case.grade) if case.grade else None
@@ -62,6 +64,8 @@ def load_case(text: str, polygon: BaseGeometry) -> Case:
 
     if body.get("people"):
         body["people"] = _people(body["people"])
+    if body.get("answer"):
+        body["answer"] = _answer(body["answer"])
     if body.get("traced"):
         body["traced"] = shapely.from_wkb(body["traced"])
     body["leads"] = tuple(_lead(lead) for lead in body.get("leads", ()))
@@ -98,6 +102,12 @@ def _lead(found: dict[str, Any]) -> Lead:
 def _grade(found: dict[str, Any]) -> Grade:
     found["severity"] = Severity(**found["severity"]) if found["severity"] else None
     return Grade(**found)
+
+
+def _answer(found: dict[str, Any]) -> ReceiverAnswer:
+    for name in ("on", "due"):
+        found[name] = date.fromisoformat(found[name]) if found.get(name) else None
+    return ReceiverAnswer(**found)
 
 
 def _look(look: dict[str, Any]) -> Look:

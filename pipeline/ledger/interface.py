@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -45,4 +45,15 @@ class LedgerStore(Protocol):
 
     def revisions(self, case_id: str) -> tuple[Case, ...]:
         """Give all revisions of a case as they were delivered, oldest first."""
+        ...
+
+    def events_since(self, seq: int, limit: int) -> tuple[tuple[int, Event], ...]:
+        """Give the events after a number, each with its own, oldest first; at most ``limit``.
+
+        Numbers count up in the order in which events were kept, may have gaps, and begin above 0.
+        """
+        ...
+
+    def kept(self, wanted: Mapping[str, int]) -> tuple[Case, ...]:
+        """Give cases as the named revision of each was delivered, by case id; unknown ones not."""
         ...

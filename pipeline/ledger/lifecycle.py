@@ -92,7 +92,7 @@ class Event:
     # UTC: of a run the end of its period, never the wall clock; of people when they said it
     as_of: datetime
     # opened kind evidence status merged absorbed lost found proposed screened revised; of people
-    # also outline external said lead
+    # also outline external answered said lead
     what: str
     old: str | None = None
     new: str | None = None
@@ -340,7 +340,7 @@ def content(case: Case) -> tuple[object, ...]:
         tuple(sorted(case.measures.items())),
         (case.detector, case.parent, case.merged_from, case.merged_into),
         (case.produced, case.proposal, case.external_id, case.attribution, case.ruling),
-        (case.people, case.leads, case.grade),
+        (case.people, case.leads, case.grade, case.answer),
     )
 
 

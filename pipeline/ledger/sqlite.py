@@ -8,7 +8,7 @@ file in the same process.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -170,6 +170,26 @@ class SqliteLedger:
         query = query.where(revisions.c.case_id == case_id).order_by(revisions.c.revision)
         with self._connect() as connection:
             rows = connection.execute(query).all()
+        return tuple(load_case(body, shapely.from_wkb(wkb)) for body, wkb in rows)
+
+    def events_since(self, seq: int, limit: int) -> tuple[tuple[int, Event], ...]:
+        """Give the events after a number, each with its own, oldest first; at most ``limit``."""
+        query = sa.select(events).where(events.c.seq > seq).order_by(events.c.seq).limit(limit)
+        with self._connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return tuple((int(row["seq"]), _event(dict(row))) for row in rows)
+
+    def kept(self, wanted: Mapping[str, int]) -> tuple[Case, ...]:
+        """Give cases as the named revision of each was delivered, by case id; unknown ones not."""
+        pair = sa.tuple_(revisions.c.case_id, revisions.c.revision)
+        query = sa.select(revisions.c.body, revisions.c.geometry).order_by(revisions.c.case_id)
+        pairs = sorted(wanted.items())
+        with self._connect() as connection:
+            rows = [
+                row
+                for i in range(0, len(pairs), 250)
+                for row in connection.execute(query.where(pair.in_(pairs[i : i + 250]))).all()
+            ]
         return tuple(load_case(body, shapely.from_wkb(wkb)) for body, wkb in rows)
 
     def set_up(self, *, writing: bool = True) -> None:

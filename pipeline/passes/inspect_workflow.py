@@ -19,7 +19,7 @@ from pipeline.passes.flights import FlightOptions
 from pipeline.prepare.flight_register import PictureRegisterOptions
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
-_PLACES = ("state", "out", "layers", "confidence", "flights", *TABLES)
+_PLACES = ("state", "out", "layers", "confidence", "deliver", "flights", *TABLES)
 
 
 class PairingOptions(BaseModel):
@@ -76,6 +76,10 @@ class InspectWorkflow(BaseModel):
     severity: Path = Field(
         default=Path("../config/severity.csv"), description="table of severity, relative"
     )
+    deliver: Path = Field(
+        default=Path("../config/deliver.yaml"),
+        description="the office file of the hand-over, relative",
+    )
     options: InspectOptions = InspectOptions()
 
     def config_hash(self) -> str:
@@ -121,6 +125,7 @@ def load_inspection(path: Path) -> InspectWorkflow:
             **{n: (base / getattr(workflow, n)).resolve() for n in ("state", "out", "layers")},
             "confidence": (base / workflow.confidence).resolve(),
             **{n: (base / getattr(workflow, n)).resolve() for n in TABLES},
+            "deliver": (base / workflow.deliver).resolve(),
             "flights": tuple((base / f).resolve() for f in workflow.flights),
             "corridors": workflow.corridors.model_copy(
                 update={"file": (base / workflow.corridors.file).resolve()}
