@@ -35,6 +35,7 @@ from pipeline.detect.zhan import ZhanOptions
 from pipeline.errors import ConfigurationError
 from pipeline.io.corridors import load_corridors
 from pipeline.io.settings import load_model
+from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.model import Corridor
 from pipeline.prepare.options import PrepareOptions
 
@@ -182,7 +183,7 @@ class Options(BaseModel):
 Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="type")]
 
 
-_PLACES = ("state", "out", "sensors", "layers", "cluster", "catalogues", "confidence")
+_PLACES = ("state", "ledger", "out", "sensors", "layers", "cluster", "catalogues", "confidence")
 
 
 class Workflow(BaseModel):
@@ -196,6 +197,11 @@ class Workflow(BaseModel):
     sources: tuple[Source, ...] = Field(min_length=1)
     period: Period
     state: Path = Field(description="ledger, store and caches, relative to the workflow")
+    ledger: LedgerUrl | None = Field(
+        default=None,
+        description="postgresql://user@host:port/database, without a password; default: "
+        "ledger.sqlite in the state folder, or where that folder says",
+    )
     out: Path = Field(description="output folder, relative to the workflow")
     sensors: Path = Field(
         default=Path("../config/sensors"), description="folder of band tables, relative"
@@ -218,6 +224,11 @@ class Workflow(BaseModel):
         "uncalibrated, and says so",
     )
     options: Options = Options()
+
+    @property
+    def ledger_place(self) -> LedgerPlace:
+        """Where its cases are remembered."""
+        return LedgerPlace(self.state / "ledger.sqlite", self.ledger)
 
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""

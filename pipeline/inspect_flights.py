@@ -105,19 +105,21 @@ def run_inspection(request: RunRequest) -> ExitCode:
         lines = stack.enter_context(log_lines())
         make_writable(workflow.state)
         make_writable(workflow.out)
-        ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        ledger = stack.enter_context(open_ledger(workflow.ledger_place))
         with clock.stage("detect"):
             pairs = task.pairing.pairs
             found = [inspect_pair(p, task.corridors, workflow.options) for p in pairs]
+        names = {c.id for c in task.corridors}
         with clock.stage("ledger"):
             result = apply(
                 ledger,
                 joined(found),
                 _context(task, run_id),
-                relooks=misses(found, ledger.cases()),
+                relooks=misses(found, ledger.cases(corridors=names)),
                 options=workflow.options.match,
             )
-        shelves = split_cases(result.cases, {c.id for c in task.corridors})
+            # An inspection reads what lies at its spots; its folder shows the whole corridors.
+            shelves = split_cases(ledger.cases(corridors=names), names)
         record = _record(task, found, result, shelves)
         record = replace(record, run_id=run_id, seconds=clock.seconds)
         say_what_is_missing(record, ())

@@ -25,7 +25,7 @@ from pipeline.cases.words import free_text, read_day
 from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_bytes
 from pipeline.io.vector import as_column
-from pipeline.ledger import Edit, LedgerStore, Refusal, change, open_ledger
+from pipeline.ledger import AnyPlace, Edit, LedgerStore, Refusal, change, open_ledger
 from pipeline.model import Attribution, Case
 from pipeline.publish.geometry import inner_point, to_wgs84
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
@@ -44,7 +44,7 @@ COLUMNS = ("case_id", "revision", *EDITABLE, *FOR_READING)
 class ExportRequest:
     """What the command was given."""
 
-    ledger: Path
+    ledger: AnyPlace
     out: Path
     wanted: Filter
 
@@ -53,7 +53,7 @@ class ExportRequest:
 class ImportRequest:
     """What the command was given."""
 
-    ledger: Path
+    ledger: AnyPlace
     file: Path
     by: str
     partial: bool = False
@@ -74,7 +74,7 @@ def export_cases(request: ExportRequest) -> Report:
     with open_ledger(request.ledger, writing=False) as ledger:
         for path in targets:
             _spare(path, ledger)
-        cases = [c for c in ledger.cases() if request.wanted.takes(c)]
+        cases = [c for c in ledger.scan() if request.wanted.takes(c)]
     rows = [row_of(case) for case in cases]
     contents = (write_csv(COLUMNS, [*rows]), _gpkg(cases, rows))
     for path, data in zip(targets, contents, strict=True):

@@ -34,7 +34,21 @@ NAMES = frozenset(
 )
 
 ELSEWHERE = frozenset(
-    {"baseline.planned", "baseline.fetched", "cluster.batch", "submit.built", "submit.taken"}
+    {
+        "backup.copied",
+        "backup.packed",
+        "backup.written",
+        "baseline.fetched",
+        "baseline.planned",
+        "cluster.batch",
+        "ledger.before_upgrade",
+        "restore.committed",
+        "restore.half_moved",
+        "restore.loaded",
+        "restore.unpacked",
+        "submit.built",
+        "submit.taken",
+    }
 )
 """Points that a plain run does not pass."""
 

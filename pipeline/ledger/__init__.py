@@ -1,20 +1,24 @@
 """Memory between runs: which case is which, and what became of it."""
 
-from pipeline.ledger.interface import LedgerStore
+from pipeline.ledger.address import AnyPlace, LedgerPlace
+from pipeline.ledger.interface import Box, LedgerStore
 from pipeline.ledger.lifecycle import Event, Judgement, LedgerContext
 from pipeline.ledger.match import MatchOptions
 from pipeline.ledger.people import Changes, Command, Edit, Refusal
 from pipeline.ledger.plan import unmatched
 from pipeline.ledger.service import LedgerResult, apply, change
-from pipeline.ledger.sqlite import open_ledger
+from pipeline.ledger.store import open_ledger
 
 __all__ = [
+    "AnyPlace",
+    "Box",
     "Changes",
     "Command",
     "Edit",
     "Event",
     "Judgement",
     "LedgerContext",
+    "LedgerPlace",
     "LedgerResult",
     "LedgerStore",
     "MatchOptions",

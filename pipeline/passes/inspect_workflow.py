@@ -13,12 +13,13 @@ from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.config import CorridorChoice
 from pipeline.io.settings import load_model
+from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.match import MatchOptions
 from pipeline.passes.flights import FlightOptions
 from pipeline.prepare.flight_register import PictureRegisterOptions
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
-_PLACES = ("state", "out", "layers", "confidence", "flights")
+_PLACES = ("state", "ledger", "out", "layers", "confidence", "flights")
 
 
 class PairingOptions(BaseModel):
@@ -60,6 +61,7 @@ class InspectWorkflow(BaseModel):
         description="folders of accepted flights, or catalogues of them, relative to the workflow",
     )
     state: Path = Field(description="the patrol's, so that both see the same cases; relative")
+    ledger: LedgerUrl | None = Field(default=None, description="the patrol's, if that names one")
     out: Path = Field(description="output folder, relative to the workflow")
     layers: Path = Field(
         default=Path("../config/layers"), description="folder of imported layers, relative"
@@ -69,6 +71,11 @@ class InspectWorkflow(BaseModel):
         description="calibration of the confidence, relative; it speaks of satellites' cases only",
     )
     options: InspectOptions = InspectOptions()
+
+    @property
+    def ledger_place(self) -> LedgerPlace:
+        """Where its cases are remembered."""
+        return LedgerPlace(self.state / "ledger.sqlite", self.ledger)
 
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
