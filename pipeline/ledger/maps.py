@@ -29,6 +29,6 @@ WHERE merged_into IS NULL AND status IN ('issued', 'verified', 'rectifying', 're
 
 
 def create_views(connection: sa.Connection) -> None:
-    """Make the views, or bring them up to date."""
+    """Make the views, or bring them up to date; new columns can only be added at the end."""
     connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {OPEN_SCHEMA}")
     connection.exec_driver_sql(_CASES)

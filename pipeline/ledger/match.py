@@ -129,9 +129,14 @@ def pairs_of(
 ) -> list[Pair]:
     """Give all admissible pairs, unsorted, found through a spatial index."""
     pairs: list[Pair] = []
-    for crs, corridor in sorted({(c.crs, c.corridor_id) for c in candidates}):
-        mine = [i for i, c in enumerate(candidates) if (c.crs, c.corridor_id) == (crs, corridor)]
-        known = [j for j, k in enumerate(cases) if k.corridor_id == corridor]
+    at: dict[tuple[str, str], list[int]] = {}
+    for i, c in enumerate(candidates):
+        at.setdefault((c.crs, c.corridor_id), []).append(i)
+    there: dict[str, list[int]] = {}
+    for j, k in enumerate(cases):
+        there.setdefault(k.corridor_id, []).append(j)
+    for (crs, corridor), mine in sorted(at.items()):
+        known = there.get(corridor, [])
         if not known:
             continue
         shapes = [reproject(cases[j].seen_polygon, cases[j].crs, crs) for j in known]

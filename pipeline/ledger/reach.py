@@ -13,6 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
+from shapely.geometry.base import BaseGeometry
 
 from pipeline.ledger.interface import Box, LedgerReader
 from pipeline.ledger.lifecycle import LedgerContext, base_id, merge_looks
@@ -57,8 +58,10 @@ def boxes_of(
     for corridor, crs in reader.systems({c.corridor_id for c in candidates}):
         systems.setdefault(corridor, []).append(crs)
     boxes: list[Box] = []
-    for corridor, own in sorted({(c.corridor_id, c.crs) for c in candidates}):
-        mine = [c.polygon for c in candidates if (c.corridor_id, c.crs) == (corridor, own)]
+    groups: dict[tuple[str, str], list[BaseGeometry]] = {}
+    for c in candidates:
+        groups.setdefault((c.corridor_id, c.crs), []).append(c.polygon)
+    for (corridor, own), mine in sorted(groups.items(), key=lambda g: g[0]):
         sides = shapely.bounds(np.array(mine, dtype=object)) + margin * np.array([-1, -1, 1, 1])
         for crs in systems.get(corridor, ()):
             moved = sides if crs == own else _moved(sides, own, crs)

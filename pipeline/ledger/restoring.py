@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from pipeline.io.failpoints import failpoint
 from pipeline.ledger.address import LedgerPlace, read_mark
 from pipeline.ledger.lock import hold
-from pipeline.ledger.maps import OPEN_SCHEMA, create_views
+from pipeline.ledger.maps import create_views
 from pipeline.ledger.postgis import SCHEMA, PostgisLedger
 from pipeline.ledger.rows import TABLES, fill
 from pipeline.ledger.tables import meta
@@ -93,16 +93,15 @@ def _settle_database(ledger: PostgisLedger, ready: Path, said: dict[str, Any]) -
             return
         if _there(connection, SCHEMA):
             old = f"{SCHEMA}_{said['aside'].replace('-', '_').lower()}"
-            connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {OPEN_SCHEMA} CASCADE")
             connection.exec_driver_sql(f"ALTER SCHEMA {SCHEMA} RENAME TO {old}")
         connection.exec_driver_sql(f"CREATE SCHEMA {SCHEMA}")
         with open_lines(ready / "ledger") as lines:
             fill(connection, lines, {**said["marks"], RESTORED: said["id"]})
-        create_views(connection)
+        create_views(connection)  # replaced in place: who may read them stays as it was
 
 
 @contextmanager
-def open_lines(folder: Path) -> Iterator[dict[str, Any]]:
+def open_lines(folder: Path) -> Generator[dict[str, Any]]:
     """Open the lines of a ledger, by table."""
     files = {name: (folder / f"{name}.jsonl").open("rb") for name in TABLES}
     try:

@@ -8,7 +8,7 @@ import os
 import shutil
 import sqlite3
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -124,7 +124,7 @@ def damaged(path: Path, members: Iterable[str]) -> ConfigurationError:
 
 
 @contextmanager
-def open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
+def open_archive(path: Path) -> Generator[tuple[zipfile.ZipFile, Manifest]]:
     """Open an archive and read its manifest.
 
     Raises
