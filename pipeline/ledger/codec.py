@@ -25,7 +25,6 @@ from pipeline.model import (
     Status,
 )
 
-
 _FIELDS = tuple(f.name for f in dataclasses.fields(Case) if f.name != "polygon")
 _EVIDENCE = tuple(f.name for f in dataclasses.fields(Evidence))
 _LOOK = tuple(f.name for f in dataclasses.fields(Look))
