@@ -18,7 +18,7 @@ from pipeline.ledger import LedgerPlace
 @pytest.mark.timeout(600)
 def test_ten_kills_of_a_file(tmp_path: Path) -> None:
     place = LedgerPlace(tmp_path / "state" / "ledger.sqlite")
-    done = kill_often(place, tmp_path / "calm.sqlite", 10, longest_s=1.0)
+    done = kill_often(place, tmp_path / "calm.sqlite", 10)
     assert done.torn == 0
     assert done.steps > 0
 
@@ -28,6 +28,6 @@ def test_ten_kills_of_a_file(tmp_path: Path) -> None:
 def test_ten_kills_of_a_run_over_a_database(tmp_path: Path) -> None:
     with ledgers.server() as base:
         place = LedgerPlace(tmp_path / "state" / "ledger.sqlite", ledgers.database(base))
-        done = kill_often(place, tmp_path / "calm.sqlite", 10, longest_s=1.0)
+        done = kill_often(place, tmp_path / "calm.sqlite", 10)
     assert done.torn == 0
     assert done.steps > 0

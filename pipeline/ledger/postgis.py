@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -36,6 +37,7 @@ SCHEMA = "siluan"
 """Schema of the tables. One database holds one office's ledger."""
 
 _LOCK = 0x51A4  # with the hash of the schema's name: the advisory lock of the one writer
+_GONE_S = 5.0  # the server ends the statement of a holder that was killed before it sees that
 _DISK_FULL, _NO_RIGHT = "53100", "42501"
 _UNREACHED = ("08", "28", "3D", "57")  # classes: connection, log-in, no such database, shut down
 
@@ -98,12 +100,8 @@ class PostgisLedger(SqlLedger):
         with self._said():
             connection = self._engine.connect()
         try:
-            with self._said(), connection.begin():
-                taken = connection.execute(
-                    sa.text("SELECT pg_try_advisory_lock(:lock, hashtext(:schema))"),
-                    {"lock": _LOCK, "schema": SCHEMA},
-                ).scalar_one()
-                holder = None if taken else _holder(connection)
+            with self._said():
+                holder = _take(connection)
             if holder is not None:
                 raise LedgerHeldError(
                     f"the ledger {self.name} is held by another run ({holder})",
@@ -181,6 +179,19 @@ def _engine(url: str) -> sa.Engine:
 
 def _prepare(connection: Any, _record: Any) -> None:
     connection.prepare_threshold = None  # poolers between us and the server lose prepared ones
+
+
+def _take(connection: sa.Connection) -> str | None:
+    """Take the lock; say who holds it where that cannot be."""
+    ask = sa.text("SELECT pg_try_advisory_lock(:lock, hashtext(:schema))")
+    until = time.monotonic() + _GONE_S
+    while True:
+        with connection.begin():
+            if connection.execute(ask, {"lock": _LOCK, "schema": SCHEMA}).scalar_one():
+                return None
+            if time.monotonic() > until:
+                return _holder(connection)
+        time.sleep(0.1)
 
 
 def _holder(connection: sa.Connection) -> str:
