@@ -9,7 +9,7 @@ ties are broken by content, so that the order of the input never matters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +88,7 @@ def match(
         Independent of the order of either sequence, up to the indices.
     """
     options = options or MatchOptions()
-    pairs = sorted(pairs_of(candidates, cases, options), key=lambda p: rank(p, candidates, cases))
+    pairs = ranked(pairs_of(candidates, cases, options), candidates, cases)
     case_of: dict[int, int] = {}
     taken: set[int] = set()
     for pair in pairs:
@@ -119,7 +119,7 @@ def best_cases(
     """Give the case that each candidate fits best, by index; several may fit one case."""
     pairs = pairs_of(candidates, cases, options or MatchOptions())
     best: dict[int, int] = {}
-    for pair in sorted(pairs, key=lambda p: rank(p, candidates, cases)):
+    for pair in ranked(pairs, candidates, cases):
         best.setdefault(pair.candidate, pair.case)
     return best
 
@@ -178,8 +178,25 @@ def _admissible(
     return pair.distance_m <= tolerance and small >= options.min_size_ratio * large
 
 
-def rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) -> tuple[object, ...]:
-    """Best first; the same kind before another, overlap before nearness, content for ties."""
+def ranked(
+    pairs: Iterable[Pair], candidates: Sequence[Candidate], cases: Sequence[Case]
+) -> list[Pair]:
+    """Give pairs best first; the same kind before another, overlap before nearness.
+
+    Ties are told by content, which is read for them only: it costs more than all the rest.
+    """
+    alike: dict[tuple[object, ...], list[Pair]] = {}
+    for pair in pairs:
+        alike.setdefault(_rank(pair, candidates, cases), []).append(pair)
+    found: list[Pair] = []
+    for _, tied in sorted(alike.items(), key=lambda item: item[0]):
+        if len(tied) > 1:
+            tied.sort(key=lambda p: candidate_key(candidates[p.candidate]))
+        found += tied
+    return found
+
+
+def _rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) -> tuple[object, ...]:
     candidate, case = candidates[pair.candidate], cases[pair.case]
     return (
         candidate.evidence.hits == 0,  # what was never seen takes no case from what was
@@ -188,7 +205,6 @@ def rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) -> 
         -round(pair.containment, 9),
         round(pair.distance_m, 3),
         case.case_id,
-        candidate_key(candidate),
     )
 
 
