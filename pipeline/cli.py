@@ -15,6 +15,7 @@ from pipeline.commands.corridor import corridor_app
 from pipeline.commands.deliver import deliver
 from pipeline.commands.doctor import doctor
 from pipeline.commands.ending import guard as _guard
+from pipeline.commands.keeping import backup, restore
 from pipeline.commands.layers import layers_app
 from pipeline.commands.leads import leads_app
 from pipeline.commands.submit import submit
@@ -40,6 +41,11 @@ app.command(
     epilog="Examples: siluan submit 渌水20261120/ · siluan submit result.tif --dsm dsm.tif "
     "--flight flight.yaml · siluan submit --inbox /srv/无人机"
 )(submit)
+app.command(epilog="Example: siluan backup --state state --to /backup/siluan-20261125.zip")(backup)
+app.command(
+    epilog="Examples: siluan restore siluan-20261125.zip --state state · siluan restore "
+    "siluan-20261125.zip --state state --ledger postgresql://siluan@db/siluan"
+)(restore)
 
 
 @app.callback(invoke_without_command=True)

@@ -37,6 +37,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.io.corridors import load_corridors
 from pipeline.io.rows import read_rows
 from pipeline.io.settings import load_model
+from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.proposing import ProposeOptions
 from pipeline.model import Corridor
 from pipeline.prepare.options import PrepareOptions
@@ -193,8 +194,8 @@ TABLES = ("subtypes", "severity")
 """Keys of a workflow that name the office's tables."""
 
 _PLACES = (
-    *("state", "out", "sensors", "layers", "cluster", "catalogues", "confidence", "deliver"),
-    *TABLES,
+    *("state", "ledger", "out", "sensors", "layers", "cluster", "catalogues", "confidence"),
+    *("deliver", *TABLES),
 )
 
 
@@ -209,6 +210,11 @@ class Workflow(BaseModel):
     sources: tuple[Source, ...] = Field(min_length=1)
     period: Period
     state: Path = Field(description="ledger, store and caches, relative to the workflow")
+    ledger: LedgerUrl | None = Field(
+        default=None,
+        description="postgresql://user@host:port/database, without a password; default: "
+        "ledger.sqlite in the state folder, or where that folder says",
+    )
     out: Path = Field(description="output folder, relative to the workflow")
     sensors: Path = Field(
         default=Path("../config/sensors"), description="folder of band tables, relative"
@@ -244,6 +250,11 @@ class Workflow(BaseModel):
         "is a feed and no receiver",
     )
     options: Options = Options()
+
+    @property
+    def ledger_place(self) -> LedgerPlace:
+        """Where its cases are remembered."""
+        return LedgerPlace(self.state / "ledger.sqlite", self.ledger)
 
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""

@@ -128,11 +128,11 @@ def run_inspection(request: RunRequest) -> ExitCode:
         lines = stack.enter_context(log_lines())
         make_writable(workflow.state)
         make_writable(workflow.out)
-        ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        ledger = stack.enter_context(open_ledger(workflow.ledger_place))
         with clock.stage("detect"):
             found = _inspected(task)
             names, how = {c.id for c in task.corridors}, workflow.options.adjudicate.fold
-            asked = ask(task.pairing, found, ledger.cases(), names, how)
+            asked = ask(task.pairing, found, ledger.cases(corridors=names), names, how)
         with clock.stage("ledger"):
             result = apply(
                 ledger,
@@ -141,10 +141,11 @@ def run_inspection(request: RunRequest) -> ExitCode:
                 relooks=asked.looks,
                 options=workflow.options.match,
             )
-            month = month_of(task.until)
-            proposed = propose_cases(ledger, result.cases, month, workflow.options.adjudicate)
-        items = worklist(asked, result.cases, (task.pairing, found), names, how)
-        lists = split_cases(result.cases, names), proposed
+            # An inspection reads what lies at its spots; its folder shows the whole corridors.
+            known = ledger.cases(corridors=names)
+            proposed = propose_cases(ledger, month_of(task.until), workflow.options.adjudicate)
+        items = worklist(asked, known, (task.pairing, found), names, how)
+        lists = split_cases(known, names), proposed
         record = _record(task, found, result, (*lists, items))
         record = replace(record, run_id=run_id, seconds=clock.seconds)
         say_what_is_missing(record, ())

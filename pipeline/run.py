@@ -111,12 +111,12 @@ def run_workflow(request: RunRequest) -> ExitCode:
         progress = stack.enter_context(reporter())
         make_writable(workflow.state)
         # A search writes catalogues and makes products ready: two runs of one state take turns.
-        ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        ledger = stack.enter_context(open_ledger(workflow.ledger_place))
         with clock.stage("search"):
             searched = search(workflow, corridors, stack, None, progress)
         failpoint("acquire.searched")
         make_writable(workflow.out)
-        known = ledger.cases()
+        known = ledger.cases(corridors={c.id for c in corridors})
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, workflow.state))
         judged: list[Judged] = []
@@ -144,7 +144,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")
             result = apply(ledger, candidates, context, relooks=relooks_of(judged))
-            proposed = propose_cases(ledger, result.cases, month_of(context.until), options)
+            proposed = propose_cases(ledger, month_of(context.until), options)
         record = _record(workflow, judged, result, (run_id, clock.seconds, aside))
         shelves = split_cases(result.cases, {c.id for c in corridors})
         more = {

@@ -19,7 +19,7 @@ from pipeline.cases.where import Report
 from pipeline.errors import ConfigurationError
 from pipeline.grid import geodesic_area_m2, metric_crs, reproject
 from pipeline.io.atomic import replace_dir, write_bytes
-from pipeline.ledger import open_ledger
+from pipeline.ledger import AnyPlace, open_ledger
 from pipeline.model import Case, Kind, Status
 from pipeline.publish.folder import split_cases
 from pipeline.publish.geojson import feature_collection, to_bytes
@@ -46,7 +46,7 @@ _LOOK_FOR = {
 class FlightPlanRequest:
     """What the command was given."""
 
-    ledger: Path
+    ledger: AnyPlace
     out: Path
     wanted: Filter = field(default_factory=Filter)
     areas: AreaOptions = field(default_factory=AreaOptions)

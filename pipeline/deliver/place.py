@@ -15,6 +15,7 @@ from pipeline.deliver.options import DeliverOptions, load_options
 from pipeline.deliver.outbox import Outbox
 from pipeline.deliver.planning import Maker
 from pipeline.errors import ConfigurationError, LedgerHeldError
+from pipeline.ledger import LedgerPlace
 from pipeline.ledger.lock import hold
 from pipeline.model import Corridor
 
@@ -23,7 +24,7 @@ from pipeline.model import Corridor
 class Place:
     """Where a hand-over takes place."""
 
-    ledger: Path
+    ledger: LedgerPlace
     feed: Path
     options: DeliverOptions
     maker: Maker
@@ -32,7 +33,7 @@ class Place:
     @property
     def outbox(self) -> Path:
         """The outbox of this state."""
-        return self.ledger.parent / "outbox" / "outbox.sqlite"
+        return self.ledger.file.parent / "outbox" / "outbox.sqlite"
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def replace_dir(
         try:
             partial.mkdir()
             build(partial)
-            _sync_tree(partial)
+            sync_tree(partial)
             changed = _settle(partial, target, old, volatile)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -171,7 +171,8 @@ def _files(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
 
 
-def _sync_tree(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
+    """Wait until the names and files below a folder are on the disk."""
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
             _sync_folder(path)

@@ -14,12 +14,13 @@ from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.config import TABLES, CorridorChoice, with_grading
 from pipeline.detect.surface_single import SingleOptions
 from pipeline.io.settings import load_model
+from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.match import MatchOptions
 from pipeline.passes.flights import FlightOptions
 from pipeline.prepare.flight_register import PictureRegisterOptions
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
-_PLACES = ("state", "out", "layers", "confidence", "deliver", "flights", *TABLES)
+_PLACES = ("state", "ledger", "out", "layers", "confidence", "deliver", "flights", *TABLES)
 
 
 class PairingOptions(BaseModel):
@@ -62,6 +63,7 @@ class InspectWorkflow(BaseModel):
         description="folders of accepted flights, or catalogues of them, relative to the workflow",
     )
     state: Path = Field(description="the patrol's, so that both see the same cases; relative")
+    ledger: LedgerUrl | None = Field(default=None, description="the patrol's, if that names one")
     out: Path = Field(description="output folder, relative to the workflow")
     layers: Path = Field(
         default=Path("../config/layers"), description="folder of imported layers, relative"
@@ -81,6 +83,11 @@ class InspectWorkflow(BaseModel):
         description="the office file of the hand-over, relative",
     )
     options: InspectOptions = InspectOptions()
+
+    @property
+    def ledger_place(self) -> LedgerPlace:
+        """Where its cases are remembered."""
+        return LedgerPlace(self.state / "ledger.sqlite", self.ledger)
 
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
