@@ -33,6 +33,7 @@ from pipeline.detect.stock import StockOptions
 from pipeline.detect.water import WaterOptions
 from pipeline.detect.zhan import ZhanOptions
 from pipeline.errors import ConfigurationError
+from pipeline.evidence.options import EvidenceOptions
 from pipeline.io.corridors import load_corridors
 from pipeline.io.settings import load_model
 from pipeline.model import Corridor
@@ -177,6 +178,7 @@ class Options(BaseModel):
     detect: DetectOptions = DetectOptions()
     adjudicate: AdjudicateOptions = AdjudicateOptions()
     report: ReportOptions = ReportOptions()
+    evidence: EvidenceOptions = EvidenceOptions()
 
 
 Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="type")]
@@ -225,6 +227,7 @@ class Workflow(BaseModel):
         for name in ("workers", "io_threads"):
             content["options"]["store"].pop(name)
         content["options"]["store"].pop("tile_px")
+        content["options"].pop("evidence")
         for source in content["sources"]:
             # Where a catalogue lies does not change what its scenes say: their own marks do.
             for name in ("url", "path", "catalogue", "access", "page_size", "retries", "supports"):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pipeline import __version__
 from pipeline.adjudicate.areas import AreaIndex
@@ -25,6 +26,8 @@ from pipeline.model import DRONE, Corridor, Kind, RunRecord
 from pipeline.passes.flight_pairs import Pairing, pair_flights
 from pipeline.passes.inspect import Inspected, inspect_pair, joined, misses
 from pipeline.passes.inspect_workflow import InspectWorkflow, is_inspection, load_inspection
+from pipeline.passes.showing import Desk
+from pipeline.passes.showing_flights import FlightViews, from_flights
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
 from pipeline.run import (
     Clock,
@@ -40,8 +43,11 @@ from pipeline.run import (
     say_what_is_missing,
     screen_case,
 )
+from pipeline.shown import add_evidence
 
 log = logging.getLogger("siluan")
+
+ZONE = ZoneInfo("Asia/Shanghai")  # of the days that pictures carry: flights say their own
 
 
 def run_any(request: RunRequest) -> ExitCode:
@@ -122,7 +128,8 @@ def run_inspection(request: RunRequest) -> ExitCode:
         record = replace(record, run_id=run_id, seconds=clock.seconds)
         say_what_is_missing(record, ())
         with clock.stage("publish"):
-            folder = _publish(task, shelves, record, lines)
+            views = [part.views for part in found if part.views is not None]
+            folder = _publish(task, shelves, record, (lines, views))
     return close_run(folder, shelves, record, ())
 
 
@@ -209,7 +216,13 @@ def _record(
     )
 
 
-def _publish(task: _Task, shelves: Shelves, record: RunRecord, lines: Sequence[str]) -> Path:
+def _publish(
+    task: _Task,
+    shelves: Shelves,
+    record: RunRecord,
+    rest: tuple[Sequence[str], Sequence[FlightViews]],
+) -> Path:
+    lines, views = rest
     how = task.workflow.options.adjudicate
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
@@ -222,4 +235,9 @@ def _publish(task: _Task, shelves: Shelves, record: RunRecord, lines: Sequence[s
         audit=chosen_for_audit(record.run_id, hidden, how.screen),
         extras={"run.log": "".join(lines).encode()},
     )
+    options = task.workflow.options.evidence
+    if options.pictures:
+        desk = Desk(task.workflow.state / "evidence", options, ZONE)
+        source = partial(from_flights, views, options)
+        context, _ = add_evidence(context, shelves, source, desk)
     return publish_run(task.workflow.out, shelves, (), record, context).folder

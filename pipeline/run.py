@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pipeline import __version__
 from pipeline.adjudicate.areas import AreaIndex
@@ -44,7 +45,9 @@ from pipeline.passes.corridor import Judged, Span, plan_corridor, run_corridor
 from pipeline.passes.old_stores import drop_old_stores
 from pipeline.passes.pictures import add_pictures, dates_of
 from pipeline.passes.search import Searched, search
+from pipeline.passes.showing import Desk, from_store
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
+from pipeline.shown import add_evidence
 
 log = logging.getLogger("siluan")
 
@@ -338,8 +341,23 @@ def _publish(
         audit=chosen_for_audit(record.run_id, hidden, workflow.options.adjudicate.screen),
         extras={"run.log": "".join(lines).encode()},
     )
+    context = _with_pictures(workflow, judged, shelves, context)
     unseen = [n for j in judged for n in j.not_observed]
     return publish_run(workflow.out, shelves, unseen, record, context).folder
+
+
+def _with_pictures(
+    workflow: Workflow, judged: Sequence[Judged], shelves: Shelves, context: PublishContext
+) -> PublishContext:
+    """Draw the evidence of what is listed, unless the workflow wants none."""
+    options = workflow.options.evidence
+    if not options.pictures:
+        return context
+    threads, zone = workflow.options.store.workers, ZoneInfo(workflow.period.zone)
+    desk = Desk(workflow.state / "evidence", options, zone, threads)
+    shown = {j.corridor_id: j.shown for j in judged if j.shown is not None}
+    context, _ = add_evidence(context, shelves, partial(from_store, shown, options), desk)
+    return context
 
 
 def confidence_of(cases: Sequence[Case], calibration: Calibration | None) -> dict[str, float]:

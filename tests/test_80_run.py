@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -97,12 +98,34 @@ def test_a_falling_river_is_no_case(tmp_path: Path) -> None:
     assert tiny.features(tmp_path, "watch.geojson") == []
 
 
+def evidence(folder: Path) -> dict[str, bytes]:
+    root = folder / "out/latest/evidence"
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def test_every_listed_case_has_evidence(done: Path) -> None:
+    (case,) = tiny.features(done, "cases.geojson")
+    p = case["properties"]
+    files, place = evidence(done), f"{p['case_id']}/{p['revision']}"
+    shown = json.loads(files[f"{place}/case.json"])
+    assert shown["before"]["on"] <= p["appeared_after"]
+    assert p["first_seen"] <= shown["after"]["on"] <= p["last_seen"]
+    assert p["cloud_share"] == shown["after"]["cloud_share"] == 0
+    overview = [c["sha256"] for c in p["chips"] if c["name"] == f"evidence/{place}/overview.png"]
+    assert overview == [hashlib.sha256(files[f"{place}/overview.png"]).hexdigest()]
+
+
 def test_a_rerun_leaves_the_bytes_alone(done: Path) -> None:
     latest = done / "out" / "latest"
     before = {n: (latest / n).stat().st_mtime_ns for n in tiny.outputs(done)}
-    content = tiny.outputs(done)
+    content, pictures = tiny.outputs(done), evidence(done)
+    # As a loss of power leaves it: it is drawn again, to the same bytes.
+    (kept,) = (done / "state/evidence/zh").glob("*/*/overview.png")
+    kept.unlink()
+    kept.write_bytes(b"")
     assert run_workflow(RunRequest(done / "workflow.yaml")) == ExitCode.DONE
     assert tiny.outputs(done) == content
+    assert evidence(done) == pictures
     assert {n: (latest / n).stat().st_mtime_ns for n in before} == before
 
 

@@ -34,6 +34,7 @@ from pipeline.model import (
 from pipeline.passes.flight_pairs import FlightPair
 from pipeline.passes.flights import compare_pictures, compare_surfaces
 from pipeline.passes.inspect_workflow import InspectOptions
+from pipeline.passes.showing_flights import FlightViews
 from pipeline.prepare.flight_moved import moved
 from pipeline.prepare.flight_register import register_pictures
 
@@ -59,6 +60,7 @@ class Inspected:
     gone: tuple[Gone, ...] = ()
     outside: int = 0  # objects that lie in no corridor
     set_aside: tuple[SetAside, ...] = ()
+    views: FlightViews | None = None  # for pictures; None where the flights do not fit
 
 
 def inspect_pair(
@@ -80,7 +82,9 @@ def inspect_pair(
     how = "surfaces" if pair.surfaces else "pictures"
     log.info("%s: %d object(s) by their %s", pair.name, len(found.objects), how)
     error_m = laid.error_px * pair.grid.res_m
-    return _sorted_out(pair, found.grid, found.objects, (corridors, error_m, options.adjudicate))
+    rest = (corridors, error_m, options.adjudicate)
+    said = _sorted_out(pair, found.grid, found.objects, rest)
+    return replace(said, views=FlightViews(pair, before, moved(after, laid.map)))
 
 
 def _sorted_out(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.config import CorridorChoice
+from pipeline.evidence.options import EvidenceOptions
 from pipeline.io.settings import load_model
 from pipeline.ledger.match import MatchOptions
 from pipeline.passes.flights import FlightOptions
@@ -45,6 +46,7 @@ class InspectOptions(BaseModel):
     compare: FlightOptions = FlightOptions()
     match: MatchOptions = MatchOptions()
     adjudicate: AdjudicateOptions = AdjudicateOptions()
+    evidence: EvidenceOptions = EvidenceOptions()
 
 
 class InspectWorkflow(BaseModel):
@@ -74,6 +76,7 @@ class InspectWorkflow(BaseModel):
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
         content = self.model_dump(mode="json", exclude=set(_PLACES))
         content["options"]["compare"].pop("threads")
+        content["options"].pop("evidence")
         content["corridors"].pop("file")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

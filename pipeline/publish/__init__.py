@@ -1,13 +1,23 @@
 """What leaves the run: GeoJSON with its schema, the run record."""
 
-from pipeline.publish.folder import PublishContext, Published, Shelves, publish_run, split_cases
+from pipeline.publish.folder import (
+    PublishContext,
+    Published,
+    Shelves,
+    properties_of,
+    publish_run,
+    split_cases,
+)
+from pipeline.publish.geojson import Imagery
 from pipeline.publish.record import make_run_id
 
 __all__ = [
+    "Imagery",
     "PublishContext",
     "Published",
     "Shelves",
     "make_run_id",
+    "properties_of",
     "publish_run",
     "split_cases",
 ]

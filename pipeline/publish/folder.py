@@ -11,9 +11,11 @@ from typing import Any
 
 from pipeline.io.atomic import disk_full_named, point_latest, replace_dir, write_bytes
 from pipeline.io.failpoints import failpoint
+from pipeline.io.shelf import lay_out
 from pipeline.model import RELAPSE, Case, EvidenceState, NotObserved, RunRecord, Status, Visit
 from pipeline.publish.contract import check
 from pipeline.publish.geojson import (
+    Imagery,
     case_feature,
     feature_collection,
     not_observed_feature,
@@ -49,6 +51,9 @@ class PublishContext:
     confidence: Mapping[str, float] = field(default_factory=dict[str, float])  # calibrated, by case
     visits: Mapping[str, Visit] = field(default_factory=dict[str, Visit])  # by case on watch
     audit: frozenset[str] = frozenset()  # ids of suppressed cases that somebody should check
+    imagery: Mapping[str, Imagery] = field(default_factory=dict[str, Imagery])  # by case
+    # Folder in the output → a folder of the shelf whose files it gets.
+    trees: Mapping[str, Path] = field(default_factory=dict[str, Path])
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,8 @@ def publish_run(
     def build(partial: Path) -> None:
         for name, data in contents.items():
             write_bytes(partial / name, data)
+        for name, kept in sorted(context.trees.items()):
+            lay_out(kept, partial / name)
         failpoint("publish.before_swap")
 
     changed = replace_dir(folder, build, VOLATILE)
@@ -167,6 +174,11 @@ def render(
     return contents
 
 
+def properties_of(case: Case, context: PublishContext) -> Mapping[str, Any]:
+    """Give what is published of a case beside its outline."""
+    return _feature(case, context)["properties"]
+
+
 def _feature(case: Case, context: PublishContext) -> dict[str, Any]:
     river = context.rivers_zh.get(case.corridor_id)
     share = context.confidence.get(case.case_id)
@@ -178,6 +190,7 @@ def _feature(case: Case, context: PublishContext) -> dict[str, Any]:
         calibrated=share,
         audit=audit,
         visit=context.visits.get(case.case_id),
+        imagery=context.imagery.get(case.case_id),
     )
 
 

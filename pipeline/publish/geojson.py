@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,15 @@ SCHEMA_VERSION = "1.1.0"
 _WHAT_LATER = {"subtype": None, "subtype_zh": None, "severity": None}
 
 
+@dataclass(frozen=True)
+class Imagery:
+    """What pictures show a case."""
+
+    chips: tuple[tuple[str, str], ...] = ()  # (path in the run's folder, SHA-256), sorted
+    cloud_share: float | None = None  # 0..1 of the picture that shows it
+    credit: str | None = None  # as the licence of the imagery asks
+
+
 def case_feature(
     case: Case,
     *,
@@ -30,6 +39,7 @@ def case_feature(
     calibrated: float | None = None,
     audit: bool = False,
     visit: Visit | None = None,
+    imagery: Imagery | None = None,
 ) -> dict[str, Any]:
     """Make the feature of a case.
 
@@ -45,6 +55,8 @@ def case_feature(
         Drawn by lot from the suppressed ones, for a person to check.
     visit : Visit, optional
         Where it stands in the order of visits, of those on watch.
+    imagery : Imagery, optional
+        The pictures of its evidence.
 
     Raises
     ------
@@ -64,7 +76,7 @@ def case_feature(
         "ruling": _ruling(case.ruling),
         "audit": audit,
         "visit": None if visit is None else {**asdict(visit), "why": list(visit.why)},
-        **_evidence(case, gsd_m or {}),
+        **_evidence(case, gsd_m or {}, imagery or Imagery()),
         **_provenance(case),
         "notice": NOTICE,
     }
@@ -215,7 +227,7 @@ def _ruling(ruling: Ruling | None) -> dict[str, Any] | None:
     }
 
 
-def _evidence(case: Case, gsd_m: Mapping[str, float]) -> dict[str, Any]:
+def _evidence(case: Case, gsd_m: Mapping[str, float], imagery: Imagery) -> dict[str, Any]:
     hits = _hits(case)
     sensors = sorted({look.sensor for look in hits})
     return {
@@ -225,15 +237,15 @@ def _evidence(case: Case, gsd_m: Mapping[str, float]) -> dict[str, Any]:
         "clear_looks": case.evidence.clear_looks,
         "sensors": sensors,
         "gsd_m": min((gsd_m[s] for s in sensors if s in gsd_m), default=None),
-        "cloud_share": None,
+        "cloud_share": imagery.cloud_share,
         "residual_m": _worst([look.residual_m for look in hits]),
         "level_ranks": [
             {"on": instant(k.on), "rank": round(k.level_rank, 4), "certain": k.certain}
             for k in hits
             if k.level_rank is not None
         ],
-        "chips": [],
-        "imagery_credit": None,
+        "chips": [{"name": name, "sha256": digest} for name, digest in imagery.chips],
+        "imagery_credit": imagery.credit,
     }
 
 
