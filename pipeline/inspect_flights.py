@@ -43,7 +43,7 @@ from pipeline.run import (
     say_what_is_missing,
     screen_case,
 )
-from pipeline.shown import add_evidence
+from pipeline.shown import Scope, add_evidence, add_review
 
 log = logging.getLogger("siluan")
 
@@ -236,8 +236,8 @@ def _publish(
         extras={"run.log": "".join(lines).encode()},
     )
     options = task.workflow.options.evidence
-    if options.pictures:
-        desk = Desk(task.workflow.state / "evidence", options, ZONE)
-        source = partial(from_flights, views, options)
-        context, _ = add_evidence(context, shelves, source, desk)
+    desk = Desk(task.workflow.state / "evidence", options, ZONE)
+    source = partial(from_flights, views, options)
+    context, documents = add_evidence(context, shelves, source, desk)
+    context = add_review(context, shelves, documents, Scope(record, task.corridors, {}), desk)
     return publish_run(task.workflow.out, shelves, (), record, context).folder

@@ -47,7 +47,7 @@ from pipeline.passes.pictures import add_pictures, dates_of
 from pipeline.passes.search import Searched, search
 from pipeline.passes.showing import Desk, from_store
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
-from pipeline.shown import add_evidence
+from pipeline.shown import Scope, add_evidence, add_review
 
 log = logging.getLogger("siluan")
 
@@ -330,6 +330,8 @@ def _publish(
     until: Mapping[str, datetime],
     lines: list[str],
 ) -> Path:
+    shown = {j.corridor_id: j.shown for j in judged if j.shown is not None}
+    scope = Scope(record, corridors, shown)
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
     known = confidence_of(everything, workflow.options.adjudicate.calibration)
@@ -341,23 +343,20 @@ def _publish(
         audit=chosen_for_audit(record.run_id, hidden, workflow.options.adjudicate.screen),
         extras={"run.log": "".join(lines).encode()},
     )
-    context = _with_pictures(workflow, judged, shelves, context)
+    context = _with_pictures(workflow, shelves, context, scope)
     unseen = [n for j in judged for n in j.not_observed]
     return publish_run(workflow.out, shelves, unseen, record, context).folder
 
 
 def _with_pictures(
-    workflow: Workflow, judged: Sequence[Judged], shelves: Shelves, context: PublishContext
+    workflow: Workflow, shelves: Shelves, context: PublishContext, scope: Scope
 ) -> PublishContext:
-    """Draw the evidence of what is listed, unless the workflow wants none."""
-    options = workflow.options.evidence
-    if not options.pictures:
-        return context
-    threads, zone = workflow.options.store.workers, ZoneInfo(workflow.period.zone)
-    desk = Desk(workflow.state / "evidence", options, zone, threads)
-    shown = {j.corridor_id: j.shown for j in judged if j.shown is not None}
-    context, _ = add_evidence(context, shelves, partial(from_store, shown, options), desk)
-    return context
+    """Draw the evidence of what is listed, and the page to review it."""
+    options, zone = workflow.options.evidence, ZoneInfo(workflow.period.zone)
+    desk = Desk(workflow.state / "evidence", options, zone, workflow.options.store.workers)
+    source = partial(from_store, scope.shown, options)
+    context, documents = add_evidence(context, shelves, source, desk)
+    return add_review(context, shelves, documents, scope, desk)
 
 
 def confidence_of(cases: Sequence[Case], calibration: Calibration | None) -> dict[str, float]:

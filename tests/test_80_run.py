@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from shapely.geometry import shape
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -115,10 +117,25 @@ def test_every_listed_case_has_evidence(done: Path) -> None:
     assert overview == [hashlib.sha256(files[f"{place}/overview.png"]).hexdigest()]
 
 
+def test_the_page_of_a_run_has_a_map_of_its_corridor(done: Path) -> None:
+    review = done / "out/latest/review"
+    text = (review / "data.js").read_text(encoding="utf-8")
+    (tile,) = (review / "tiles/0").glob("*.webp")
+    assert tile.name in text
+    (case,) = tiny.features(done, "cases.geojson")
+    assert case["id"] in text
+    image = np.asarray(Image.open(tile).convert("RGBA"))
+    seen = image[image[..., 3] > 0][:, :3]
+    # The corridor with its context, in 10 m pixels; the water is darker than the banks.
+    assert 100 * 100 < len(seen) <= tiny.SIZE**2
+    assert np.ptp(seen.astype(int).sum(axis=1)) > 60
+
+
 def test_a_rerun_leaves_the_bytes_alone(done: Path) -> None:
     latest = done / "out" / "latest"
     before = {n: (latest / n).stat().st_mtime_ns for n in tiny.outputs(done)}
     content, pictures = tiny.outputs(done), evidence(done)
+    page = {p: p.stat().st_mtime_ns for p in (latest / "review").rglob("*")}
     # As a loss of power leaves it: it is drawn again, to the same bytes.
     (kept,) = (done / "state/evidence/zh").glob("*/*/overview.png")
     kept.unlink()
@@ -126,6 +143,7 @@ def test_a_rerun_leaves_the_bytes_alone(done: Path) -> None:
     assert run_workflow(RunRequest(done / "workflow.yaml")) == ExitCode.DONE
     assert tiny.outputs(done) == content
     assert evidence(done) == pictures
+    assert {p: p.stat().st_mtime_ns for p in page} == page
     assert {n: (latest / n).stat().st_mtime_ns for n in before} == before
 
 

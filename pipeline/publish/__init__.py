@@ -4,7 +4,7 @@ from pipeline.publish.folder import (
     PublishContext,
     Published,
     Shelves,
-    properties_of,
+    feature_of,
     publish_run,
     split_cases,
 )
@@ -16,8 +16,8 @@ __all__ = [
     "PublishContext",
     "Published",
     "Shelves",
+    "feature_of",
     "make_run_id",
-    "properties_of",
     "publish_run",
     "split_cases",
 ]

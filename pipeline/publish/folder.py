@@ -161,9 +161,9 @@ def render(
 ) -> dict[str, bytes]:
     """Make the GeoJSON files by name, each checked against the schema; pure but for the schema."""
     collections = {
-        "cases.geojson": ("cases", [_feature(c, context) for c in shelves.cases]),
-        "watch.geojson": ("cases", [_feature(c, context) for c in shelves.watch]),
-        "suppressed.geojson": ("cases", [_feature(c, context) for c in shelves.suppressed]),
+        "cases.geojson": ("cases", [feature_of(c, context) for c in shelves.cases]),
+        "watch.geojson": ("cases", [feature_of(c, context) for c in shelves.watch]),
+        "suppressed.geojson": ("cases", [feature_of(c, context) for c in shelves.suppressed]),
         "not_observed.geojson": ("not_observed", [not_observed_feature(r) for r in not_observed]),
     }
     contents: dict[str, bytes] = {}
@@ -174,12 +174,8 @@ def render(
     return contents
 
 
-def properties_of(case: Case, context: PublishContext) -> Mapping[str, Any]:
-    """Give what is published of a case beside its outline."""
-    return _feature(case, context)["properties"]
-
-
-def _feature(case: Case, context: PublishContext) -> dict[str, Any]:
+def feature_of(case: Case, context: PublishContext) -> dict[str, Any]:
+    """Give a case as it is published."""
     river = context.rivers_zh.get(case.corridor_id)
     share = context.confidence.get(case.case_id)
     audit = case.case_id in context.audit

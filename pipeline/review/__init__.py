@@ -1,1 +1,1 @@
-"""The page on which cases are reviewed: data for it, and the page itself."""
+"""The page on which cases are reviewed: its files, and the data that it reads."""
