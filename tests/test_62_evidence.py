@@ -34,7 +34,7 @@ from pipeline.evidence.types import Missing, Picture, Subject, Views
 from pipeline.evidence.words import word
 from pipeline.io.shelf import MANIFEST, is_whole, keep, lay_out
 from pipeline.model import Case, Evidence, EvidenceState, Grid, Kind, Look, Pass, Seen, Status
-from pipeline.passes.showing import ground_of, nothing
+from pipeline.passes.showing import Desk, draw_cases, ground_of, nothing
 
 GRID = Grid("EPSG:32649", Affine(10, 0, 700_000, 0, -10, 3_080_000), (64, 64))
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -280,6 +280,17 @@ def test_the_shelf_is_written_once_and_mended(tmp_path: Path) -> None:
     (folder / "more.txt").write_text("x")
     assert not is_whole(folder)
     assert not is_whole(tmp_path / "none")
+
+
+def test_a_restored_ledger_gets_pictures_of_its_own_revision(tmp_path: Path) -> None:
+    one = case(look(1, Seen.HIT))
+    desk = Desk(tmp_path, EvidenceOptions(), ZONE)
+    said = {**subject().properties, "run_id": "a", "last_seen": "2025-02-01T03:00:00Z"}
+
+    def drawn(run_id: str) -> int:
+        return draw_cases([one], lambda _: {**said, "run_id": run_id}, lambda _: views(), desk).made
+
+    assert [drawn(run) for run in ("a", "a", "b", "b")] == [1, 0, 1, 0]
 
 
 def test_an_output_gets_links_or_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from pipeline.evidence.panel import (
 )
 from pipeline.evidence.stretch import FALSE_SWIR, TRUE, colours_of, false_bands, rise_colours
 from pipeline.evidence.strip import HEIGHT_PX, strip
-from pipeline.evidence.text import put, wrapped
+from pipeline.evidence.text import fitted, font, put, wrapped
 from pipeline.evidence.types import Language, Missing, Picture, Rgb, Subject, Views
 from pipeline.evidence.words import sensor_name, word
 from pipeline.model import DRONE
@@ -99,8 +99,10 @@ def _head(draw: ImageDraw.ImageDraw, subject: Subject, width: int) -> None:
     p, language = subject.properties, subject.language
     title = f"{word('suspected', language)}{word(str(p['kind']), language)}"
     river = str(p.get("river_zh") or p["corridor_id"])
-    put(draw, (_MARGIN, 10), f"{title}   {p['case_id']}   {river}", 24)
-    put(draw, (width - _MARGIN, 16), word("notice", language), 18, _RED, anchor="ra")
+    notice = word("notice", language)
+    room = width - 3 * _MARGIN - round(font(18).getlength(notice))
+    put(draw, (_MARGIN, 10), fitted(f"{title}   {p['case_id']}   {river}", 24, room), 24)
+    put(draw, (width - _MARGIN, 16), notice, 18, _RED, anchor="ra")
     draw.line((_MARGIN, 48, width - _MARGIN, 48), fill=(200, 200, 200))
 
 

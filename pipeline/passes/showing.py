@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.evidence.choose import Clear, choose_after, choose_before
+from pipeline.evidence.document import CASE
 from pipeline.evidence.options import EvidenceOptions
 from pipeline.evidence.pack import pack
 from pipeline.evidence.types import Missing, Picture, Subject, Views
 from pipeline.evidence.words import credit_of
 from pipeline.grid import reproject
+from pipeline.io.atomic import disk_full_named
 from pipeline.io.burn import burn
 from pipeline.io.failpoints import failpoint
 from pipeline.io.shelf import is_whole, keep
@@ -89,7 +92,7 @@ def draw_cases(
     DiskFullError
         What was drawn stays for the next run.
     """
-    todo = [c for c in cases if not is_whole(desk.folder(c))]
+    todo = [c for c in cases if not _is_kept(desk.folder(c), properties(c))]
     work = partial(_draw, properties, source, desk)
     results = map_tiles(work, todo, desk.threads, desk.progress, "evidence")
     plain = {c.case_id: files for c, files in zip(todo, results, strict=True) if files is not None}
@@ -98,6 +101,20 @@ def draw_cases(
     if todo:
         log.info("evidence: %d drawn, %d without pictures", made, len(plain))
     return Drawn(kept, plain, made)
+
+
+_NAMES = ("run_id", "status", "kind", "area_m2", "last_seen")  # what tells two revisions apart
+
+
+def _is_kept(folder: Path, properties: Mapping[str, Any]) -> bool:
+    """Tell whether a folder of the shelf is whole, and of this very revision.
+
+    A ledger that was restored from a backup counts revisions anew.
+    """
+    if not is_whole(folder):
+        return False
+    kept = json.loads((folder / CASE).read_bytes())["case"]
+    return all(kept.get(n) == properties.get(n) for n in _NAMES)
 
 
 def _draw(
@@ -112,7 +129,8 @@ def _draw(
     if not pictures:
         return files
     keep(desk.folder(case), files)
-    failpoint("evidence.drawn")
+    with disk_full_named(desk.folder(case)):
+        failpoint("evidence.drawn")
     return None
 
 

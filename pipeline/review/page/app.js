@@ -7,7 +7,7 @@
   const today = local.getFullYear() + "-" + two(local.getMonth() + 1) + "-" + two(local.getDate());
   const dayText = (n) => new Date(n * 864e5).toISOString().slice(0, 10);
   const SVG = "http://www.w3.org/2000/svg";
-  let shown = [], current = null, falseColour = false, rings = true, on = new Set(KINDS), said = "";
+  let shown = [], current = null, falseColour = false, rings = true, on = new Set(KINDS), said = "", fine = false;
 
   function el(tag, text, parent, name) {
     const e = document.createElement(tag);
@@ -101,7 +101,7 @@
     $("detail").style.visibility = c ? "visible" : "hidden";
     if (!c) return;
     $("name").textContent = say("suspected_") + say(c.kind) + " · " + c.id;
-    $("link").textContent = "#"; $("link").href = "#" + encodeURIComponent(c.id);
+    $("link").textContent = "# " + (english ? "link" : "链接"); $("link").href = "#" + encodeURIComponent(c.id);
     pictures(c); form(c); strip(c); facts(c); sheet(c);
     $("credit").textContent = c.credit || "";
   }
@@ -156,7 +156,7 @@
     const bad = v && v.verdict ? Verdicts.wrong(c, v, $("by").value, today) : null;
     const outline = v && v.outline ? " · " + say("drawn") : "";
     $("said").textContent = said || (bad ? say(bad) : v && v.verdict ? say("given", v.verdict) + outline : v && v.outline ? say("drawn") : "");
-    $("said").classList.toggle("bad", Boolean(bad) || said !== "");
+    $("said").classList.toggle("bad", said ? !fine : Boolean(bad));
   }
   function judge(i) {
     const code = VERDICTS[i][0];
@@ -182,7 +182,7 @@
       $("hint").hidden = true;
       if (ring) {
         const clean = ring.filter((p, i) => i === 0 || Math.hypot(p[0] - ring[i - 1][0], p[1] - ring[i - 1][1]) > 1e-7);
-        if (Verdicts.usable(current, clean)) { Verdicts.put(current, { outline: clean, on: $("on").value || today }); said = ""; } else said = say("bad_outline");
+        if (Verdicts.usable(current, clean)) { Verdicts.put(current, { outline: clean, on: $("on").value || today }); said = ""; } else { said = say("bad_outline"); fine = false; }
       }
       tell(current); Chart.paint();
     });
@@ -262,12 +262,13 @@
     filter(); detail();
   }
   function save() {
-    if (!$("by").value.trim()) { said = say("needs_by"); $("by").focus(); if (current) tell(current); return; }
+    if (!$("by").value.trim()) { said = say("needs_by"); fine = false; $("by").focus(); if (current) tell(current); return; }
     const made = Verdicts.csv(D.cases, $("by").value.trim(), today), name = "siluan_verdicts_" + D.run + ".csv";
     if (made.count) Verdicts.save(name, made.text);
     const parts = made.count ? [say("written", made.count, name)] : made.bad.length ? [] : [say("nothing")];
     if (made.bad.length) parts.push(say("incomplete", made.bad.length, made.bad.slice(0, 3).join(" ")));
     said = parts.join(" · ");
+    fine = made.count > 0 && !made.bad.length;
     if (current) tell(current);
   }
   function key(e) {
