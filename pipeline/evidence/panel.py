@@ -90,7 +90,7 @@ def _captioned(caption: Caption, side: int) -> Image.Image:
     out = Image.new("RGB", (side, side + CAPTION_PX), _WHITE)
     draw = ImageDraw.Draw(out)
     put(draw, (0, 2), fitted(caption.first, 17, side), 17)
-    put(draw, (0, 25), fitted(caption.second, 14, side), 14, (80, 80, 80))
+    put(draw, (0, 26), fitted(caption.second, 13, side), 13, (80, 80, 80))
     return out
 
 

@@ -16,7 +16,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "true": ("真彩色", "true colour"),
     "false_swir": ("假彩色（短波红外/近红外/红）", "false colour (SWIR/NIR/red)"),
     "false_nir": ("假彩色（近红外/红/绿）", "false colour (NIR/red/green)"),
-    "hidden": ("云影遮挡", "hidden"),
+    "hidden": ("遮挡", "hidden"),
     "level": ("水位序", "level rank"),
     "case_id": ("编号", "Case"),
     "revision": ("版本", "Revision"),
