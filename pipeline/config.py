@@ -34,6 +34,7 @@ from pipeline.detect.stock import StockOptions
 from pipeline.detect.water import WaterOptions
 from pipeline.detect.zhan import ZhanOptions
 from pipeline.errors import ConfigurationError
+from pipeline.evidence.options import EvidenceOptions
 from pipeline.io.corridors import load_corridors
 from pipeline.io.rows import read_rows
 from pipeline.io.settings import load_model
@@ -185,6 +186,7 @@ class Options(BaseModel):
     adjudicate: AdjudicateOptions = AdjudicateOptions()
     propose: ProposeOptions = ProposeOptions()
     report: ReportOptions = ReportOptions()
+    evidence: EvidenceOptions = EvidenceOptions()
 
 
 Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="type")]
@@ -262,6 +264,7 @@ class Workflow(BaseModel):
         for name in ("workers", "io_threads"):
             content["options"]["store"].pop(name)
         content["options"]["store"].pop("tile_px")
+        content["options"].pop("evidence")
         for source in content["sources"]:
             # Where a catalogue lies does not change what its scenes say: their own marks do.
             for name in ("url", "path", "catalogue", "access", "page_size", "retries", "supports"):

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pipeline import __version__
 from pipeline.adjudicate.areas import AreaIndex
@@ -31,6 +32,8 @@ from pipeline.model import DRONE, Corridor, Kind, Proposed, RunRecord
 from pipeline.passes.flight_pairs import Pairing, pair_flights
 from pipeline.passes.inspect import Inspected, inspect_alone, inspect_pair, joined
 from pipeline.passes.inspect_workflow import InspectWorkflow, is_inspection, load_inspection
+from pipeline.passes.showing import Desk
+from pipeline.passes.showing_flights import FlightViews, from_flights
 from pipeline.passes.worklist import Answer, Item, ask, in_time_order, worklist
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
 from pipeline.publish.words import NOTICE, STATUS_ZH
@@ -51,6 +54,7 @@ from pipeline.run import (
     say_what_is_missing,
     screen_case,
 )
+from pipeline.shown import Scope, add_evidence, add_review
 
 log = logging.getLogger("siluan")
 
@@ -59,6 +63,7 @@ _COLUMNS = (
     *("case_id", "kind_zh", "status", "status_zh", "answer", "answer_zh", "why_zh", "flights"),
     "notice",
 )
+ZONE = ZoneInfo("Asia/Shanghai")  # of the days that pictures carry: flights say their own
 
 
 def run_any(request: RunRequest) -> ExitCode:
@@ -151,7 +156,8 @@ def run_inspection(request: RunRequest) -> ExitCode:
         say_what_is_missing(record, ())
         with clock.stage("publish"):
             extras = {"run.log": "".join(lines).encode(), "worklist.csv": worklist_csv(items)}
-            folder = _publish(task, lists, record, extras)
+            views = [part.views for part in found if part.views is not None]
+            folder = _publish(task, lists, record, extras, views)
     for line in worklist_lines(items):
         print(line)
     return close_run(folder, lists, record, ())
@@ -317,6 +323,7 @@ def _publish(
     lists: tuple[Shelves, Mapping[str, Proposed]],
     record: RunRecord,
     extras: Mapping[str, bytes],
+    views: Sequence[FlightViews],
 ) -> Path:
     shelves, proposed = lists
     how = task.workflow.options.adjudicate
@@ -335,4 +342,9 @@ def _publish(
         reasons_zh={r.value: r.zh for r in Reason},
         extras=extras,
     )
+    options = task.workflow.options.evidence
+    desk = Desk(task.workflow.state / "evidence", options, ZONE)
+    source = partial(from_flights, views, options)
+    context, documents = add_evidence(context, shelves, source, desk)
+    context = add_review(context, shelves, documents, Scope(record, task.corridors, {}), desk)
     return publish_run(task.workflow.out, shelves, (), record, context).folder

@@ -154,7 +154,7 @@ def _settle(partial: Path, target: Path, old: Path, volatile: frozenset[str]) ->
         partial.rename(target)
         return True
     ours, theirs = _files(partial), _files(target)
-    same = {n for n in ours & theirs if filecmp.cmp(partial / n, target / n, shallow=False)}
+    same = {n for n in ours & theirs if _alike(partial / n, target / n)}
     if all(name in volatile for name in (ours | theirs) - same):
         for name in sorted(ours - same):
             (partial / name).replace(target / name)
@@ -165,6 +165,11 @@ def _settle(partial: Path, target: Path, old: Path, volatile: frozenset[str]) ->
     partial.rename(target)
     shutil.rmtree(old, ignore_errors=True)
     return True
+
+
+def _alike(ours: Path, theirs: Path) -> bool:
+    # Links to one file need not be read.
+    return ours.samefile(theirs) or filecmp.cmp(ours, theirs, shallow=False)
 
 
 def _files(folder: Path) -> set[str]:

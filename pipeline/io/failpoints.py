@@ -28,6 +28,7 @@ NAMES = frozenset(
         "adjudicate.done",
         "ledger.before_commit",
         "ledger.after_commit",
+        "evidence.drawn",
         "publish.before_swap",
         "publish.after_swap",
     }

@@ -39,6 +39,7 @@ from pipeline.passes.flight_single import single_objects
 from pipeline.passes.flights import compare_pictures, compare_surfaces
 from pipeline.passes.inspect_workflow import InspectOptions
 from pipeline.passes.known_structures import KnownStructures
+from pipeline.passes.showing_flights import FlightViews
 from pipeline.prepare.flight_moved import moved
 from pipeline.prepare.flight_register import register_pictures
 
@@ -67,6 +68,7 @@ class Inspected:
     known: int = 0  # objects of a lone flight that the office's layer explains
     ask: PairAsker | None = None  # of a pair of surfaces: what it shows where it found nothing
     error_m: float = 0.0  # of the registration, 1 sigma
+    views: FlightViews | None = None  # for pictures; None where the flights do not fit
 
 
 def inspect_pair(
@@ -96,7 +98,8 @@ def inspect_pair(
     detector = DRONE_SURFACES if pair.surfaces else DRONE_PICTURES
     shown = _Shown((pair.before, pair.after), detector, error_m)
     sorted_ = _sorted_out(shown, found.grid, found.objects, (corridors, options.adjudicate))
-    return replace(sorted_, ask=ask, error_m=error_m)
+    views = FlightViews(pair, before, moved(after, laid.map))
+    return replace(sorted_, ask=ask, error_m=error_m, views=views)
 
 
 def inspect_alone(

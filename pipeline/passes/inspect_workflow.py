@@ -13,6 +13,7 @@ from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.config import TABLES, CorridorChoice, with_grading
 from pipeline.detect.surface_single import SingleOptions
+from pipeline.evidence.options import EvidenceOptions
 from pipeline.io.settings import load_model
 from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.match import MatchOptions
@@ -48,6 +49,7 @@ class InspectOptions(BaseModel):
     single: SingleOptions = SingleOptions()
     match: MatchOptions = MatchOptions()
     adjudicate: AdjudicateOptions = AdjudicateOptions()
+    evidence: EvidenceOptions = EvidenceOptions()
 
 
 class InspectWorkflow(BaseModel):
@@ -93,6 +95,7 @@ class InspectWorkflow(BaseModel):
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
         content = self.model_dump(mode="json", exclude=set(_PLACES))
         content["options"]["compare"].pop("threads")
+        content["options"].pop("evidence")
         content["corridors"].pop("file")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

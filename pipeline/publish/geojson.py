@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,15 @@ from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 SCHEMA_VERSION = "1.1.0"
 
 
+@dataclass(frozen=True)
+class Imagery:
+    """What pictures show a case."""
+
+    chips: tuple[tuple[str, str], ...] = ()  # (path in the run's folder, SHA-256), sorted
+    cloud_share: float | None = None  # 0..1 of the picture that shows it
+    credit: str | None = None  # as the licence of the imagery asks
+
+
 def case_feature(
     case: Case,
     *,
@@ -40,6 +49,7 @@ def case_feature(
     audit: bool = False,
     visit: Visit | None = None,
     proposed: Proposed | None = None,
+    imagery: Imagery | None = None,
 ) -> dict[str, Any]:
     """Make the feature of a case.
 
@@ -57,6 +67,8 @@ def case_feature(
         Where it stands in the order of visits, of those on watch.
     proposed : Proposed, optional
         Where it stands in the budget of its county, of those that could be issued.
+    imagery : Imagery, optional
+        The pictures of its evidence.
 
     Raises
     ------
@@ -78,7 +90,7 @@ def case_feature(
         "visit": None if visit is None else {**asdict(visit), "why": list(visit.why)},
         "proposed": None if proposed is None else asdict(proposed),
         "leads": [_lead(lead) for lead in case.leads],
-        **_evidence(case, gsd_m or {}),
+        **_evidence(case, gsd_m or {}, imagery or Imagery()),
         **_provenance(case),
         "notice": NOTICE,
     }
@@ -272,7 +284,7 @@ def _ruling(ruling: Ruling | None) -> dict[str, Any] | None:
     }
 
 
-def _evidence(case: Case, gsd_m: Mapping[str, float]) -> dict[str, Any]:
+def _evidence(case: Case, gsd_m: Mapping[str, float], imagery: Imagery) -> dict[str, Any]:
     hits = _hits(case)
     sensors = sorted({look.sensor for look in hits})
     return {
@@ -282,15 +294,15 @@ def _evidence(case: Case, gsd_m: Mapping[str, float]) -> dict[str, Any]:
         "clear_looks": case.evidence.clear_looks,
         "sensors": sensors,
         "gsd_m": min((gsd_m[s] for s in sensors if s in gsd_m), default=None),
-        "cloud_share": None,
+        "cloud_share": imagery.cloud_share,
         "residual_m": _worst([look.residual_m for look in hits]),
         "level_ranks": [
             {"on": instant(k.on), "rank": round(k.level_rank, 4), "certain": k.certain}
             for k in hits
             if k.level_rank is not None
         ],
-        "chips": [],
-        "imagery_credit": None,
+        "chips": [{"name": name, "sha256": digest} for name, digest in imagery.chips],
+        "imagery_credit": imagery.credit,
     }
 
 
