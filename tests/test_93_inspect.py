@@ -206,6 +206,7 @@ def contents(root: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix == ".geojson"}
 
 
+@pytest.mark.thorough
 def test_two_flights_refine_what_satellites_saw_and_a_rerun_changes_nothing(
     tmp_path: Path, pair: tuple[Path, Path]
 ) -> None:
@@ -451,7 +452,8 @@ def test_only_an_older_flight_and_bare_unchanged_ground_contradict(
     asked = ask(pairing, [part], cases(tmp_path).values(), ["bank"], FoldOptions())
     with open_ledger(tmp_path / "state" / "ledger.sqlite") as store:
         context = replace(patrol(), spots=True, judged={})
-        done = {c.case_id: c for c in apply(store, [], context, relooks=asked.looks).cases}
+        apply(store, [], context, relooks=asked.looks)
+        done = {c.case_id: c for c in store.cases()}
     work = (pairing, [part])
     items = worklist(asked, done.values(), work, ["bank"], FoldOptions())
     told = {i.case.case_id: i.answer.value for i in items}
