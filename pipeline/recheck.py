@@ -113,7 +113,7 @@ def run_recheck(request: RunRequest) -> ExitCode:
         run_id = _run_id(task, judged, cases)
         with clock.stage("ledger"):
             apply(ledger, (), _context(task, newest, run_id), relooks=_news(cases, judged))
-            # Of what nobody could look at there is nothing new, and the ledger was not asked for it.
+            # Of what nobody could look at nothing is new, and the ledger was not asked for it.
             after = ledger.cases({c.case_id for c in cases})
         found = recheck(after, newest, own.watch_days, patrol.options.propose)
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
