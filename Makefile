@@ -24,11 +24,19 @@ sample_scenes/data/truth.geojson: $(STAMP) $(wildcard sample_scenes/*.py)
 	@$(BIN)/python -m sample_scenes.make --out sample_scenes/data --seed 7
 	@touch $@
 
-sample: $(STAMP) sample_scenes/data/truth.geojson
+sample_scenes/data/flights/truth.geojson: sample_scenes/data/truth.geojson
+	@$(BIN)/python -m sample_scenes.flights --out sample_scenes/data/flights --seed 3
+	@touch $@
+
+sample: $(STAMP) sample_scenes/data/truth.geojson sample_scenes/data/flights/truth.geojson
 	@$(BIN)/siluan layers import sample_scenes/data/works.geojson --as works --datum wgs84 \
 		--accept-offset "sample_scenes（虚构）" --config sample_scenes/data/office
 	@$(BIN)/siluan run workflows/sample.yaml || test $$? -eq 10
 	@$(BIN)/python -m sample_scenes.score --out out/sample/latest
+	@for flight in sample_scenes/data/flights/2025-*/; do \
+		$(BIN)/siluan submit "$$flight" --state state/sample-flights --config sample_scenes/data || exit $$?; done
+	@$(BIN)/siluan run workflows/sample-inspect.yaml
+	@$(BIN)/python -m sample_scenes.score_flights --out out/sample-flights/latest
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n $(WORKERS) -q
