@@ -1,6 +1,6 @@
 "use strict";
 // A map on a plain canvas: tiles of the run's own mosaic, corridors, outlines, marks of cases.
-const COLOURS = { zhan: "#0072b2", cai: "#d55e00", dui: "#e69f00", jian: "#009e73" };
+const COLOURS = { zhan: "#0072b2", cai: "#f0e442", dui: "#cc79a7", jian: "#d55e00" }; // as in QGIS and KML
 const HOLLOW = new Set(["watch", "rejected", "permitted", "withdrawn", "closed"]);
 
 function shapeOf(g, kind, x, y, r) {
