@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -76,6 +79,33 @@ def test_the_page_has_all_that_it_names(folder: Path) -> None:
     said = {w for n in SCRIPTS for w in re.findall(r'say\("(\w+)"', (PAGE / n).read_text())}
     said |= set(re.findall(r'data-word="(\w+)"', page))
     assert not {w for w in said if not re.search(rf"\b{w}:", words) and not w.startswith("sort_")}
+
+
+def test_a_rerun_with_evidence_and_a_map_is_the_same_and_keeps_what_people_edited(
+    tmp_path: Path,
+) -> None:
+    cases = [pages.case(n) for n in range(2)]
+    folder = pages.publish(tmp_path, cases).parents[1]
+    project = (folder / "siluan.qgs").read_text(encoding="utf-8")
+    for one, (time, zh) in product(cases, (("before", "前期影像"), ("after", "后期影像"))):
+        assert f'name="{zh}"' in project
+        assert f'source="./evidence/{one.case_id}/{one.revision}/{time}.tif"' in project
+    with closing(sqlite3.connect(folder / "cases.gpkg")) as file:
+        (shown,) = file.execute("SELECT picture FROM cases LIMIT 1").fetchone()
+    assert (folder / shown).is_file()
+    before = tree(folder)
+    pages.publish(tmp_path, cases)
+    assert tree(folder) == before
+    (folder / "siluan.qgs").write_text(project + " ", encoding="utf-8")
+    pages.publish(tmp_path, cases)
+    assert tree(folder) == before
+    (kept,) = (tmp_path / "out" / "edited").iterdir()
+    assert kept.read_text(encoding="utf-8") == project + " "
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != "run.json")
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
 def test_a_kind_has_one_colour_on_the_page_in_qgis_and_in_kml() -> None:
