@@ -115,13 +115,14 @@ def views(one: Case) -> Views:
 
 
 def publish(root: Path, cases: Sequence[Case], *, pictures: bool = True) -> Path:
-    """Fill a ledger and publish the page of it; give ``index.html``."""
-    (root / "state").mkdir(parents=True)
-    with (
-        open_ledger(root / "state" / "ledger.sqlite") as ledger,
-        ledger.transaction(lambda: None) as transaction,
-    ):
-        transaction.write(list(cases), [])
+    """Fill a ledger, once, and publish the page of it; give ``index.html``."""
+    if not (root / "state").exists():
+        (root / "state").mkdir(parents=True)
+        with (
+            open_ledger(root / "state" / "ledger.sqlite") as ledger,
+            ledger.transaction(lambda: None) as transaction,
+        ):
+            transaction.write(list(cases), [])
     place = corridor(len(cases))
     shelves = Shelves(cases=tuple(sorted(cases, key=lambda c: c.case_id)))
     context = PublishContext(rivers_zh={"river": place.name_zh})

@@ -86,6 +86,7 @@ def subject(**more: Any) -> Subject:
         "corridor_id": "r", "river_zh": "小河", "point_wgs84": [113.0, 27.0], "area_m2": 12_000.0,
         "detector": "zhan/1", "appeared_after": "2025-01-01T18:00:00Z", "audit": True,
         "appeared_before": "2025-02-01T03:00:00Z", "reasons": ["在管理范围内"], "visit": None,
+        "proposed": None, "chips": [], "cloud_share": None, "imagery_credit": None,
     }  # fmt: skip
     looks = (look(1, Seen.MISS), look(30, Seen.HIT, level_rank=0.4), look(31, Seen.UNKNOWN))
     return Subject({**properties, **more}, looks, ZONE)
@@ -164,7 +165,8 @@ def test_a_pack_is_listed_whole_and_is_the_same_again() -> None:
         assert (entry["bytes"], entry["role"]) == (len(files[name]), ROLES[name])
     document = json.loads(files["case.json"])
     assert document["case"]["case_id"] == "ZZ-2025-zhan-1"
-    assert not {"audit", "visit"} & set(document["case"])
+    of_a_run = {"audit", "visit", "proposed", "chips", "cloud_share", "imagery_credit"}
+    assert not of_a_run & set(document["case"])
     assert document["before"]["on_local"] == "2025-01-02 11:00 (UTC+8)"
     assert [k["was"] for k in document["looks"]] == ["missed", "seen", "undecided"]
     assert document["ground"]["outline_px"][0][0] == [32.0, 40.0]

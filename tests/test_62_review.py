@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import sys
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,7 +18,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 import review_pages as pages
 
 from pipeline.ledger.status import REASON_ZH, Mover, Reason, Verdict, allowed
-from pipeline.model import Status
+from pipeline.model import DRONE_SURFACES, Grade, Kind, Lead, LeadSource, Proposed, Severity, Status
+from pipeline.publish import PublishContext, feature_of
+from pipeline.publish.gis.drawings import KIND_COLOURS
+from pipeline.publish.gis.layers import Said, run_cases
+from pipeline.publish.rows import row_of
+from pipeline.review.data import Entry, page_data
 from pipeline.review.page import NAMES, as_script, page_files
 from pipeline.shown import _may
 
@@ -69,6 +79,69 @@ def test_the_page_has_all_that_it_names(folder: Path) -> None:
     said = {w for n in SCRIPTS for w in re.findall(r'say\("(\w+)"', (PAGE / n).read_text())}
     said |= set(re.findall(r'data-word="(\w+)"', page))
     assert not {w for w in said if not re.search(rf"\b{w}:", words) and not w.startswith("sort_")}
+
+
+def test_a_rerun_with_evidence_and_a_map_is_the_same_and_keeps_what_people_edited(
+    tmp_path: Path,
+) -> None:
+    cases = [pages.case(n) for n in range(2)]
+    folder = pages.publish(tmp_path, cases).parents[1]
+    project = (folder / "siluan.qgs").read_text(encoding="utf-8")
+    for one, (time, zh) in product(cases, (("before", "前期影像"), ("after", "后期影像"))):
+        assert f'name="{zh}"' in project
+        assert f'source="./evidence/{one.case_id}/{one.revision}/{time}.tif"' in project
+    with closing(sqlite3.connect(folder / "cases.gpkg")) as file:
+        (shown,) = file.execute("SELECT picture FROM cases LIMIT 1").fetchone()
+    assert (folder / shown).is_file()
+    before = tree(folder)
+    pages.publish(tmp_path, cases)
+    assert tree(folder) == before
+    (folder / "siluan.qgs").write_text(project + " ", encoding="utf-8")
+    pages.publish(tmp_path, cases)
+    assert tree(folder) == before
+    (kept,) = (tmp_path / "out" / "edited").iterdir()
+    assert kept.read_text(encoding="utf-8") == project + " "
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != "run.json")
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+
+def test_a_kind_has_one_colour_on_the_page_in_qgis_and_in_kml() -> None:
+    script = (PAGE / "map.js").read_text(encoding="utf-8")
+    for kind, colour in KIND_COLOURS.items():
+        assert f'{kind.value}: "{colour}"' in script
+
+
+def test_the_page_tells_severity_leads_budget_and_what_a_drone_measured(tmp_path: Path) -> None:
+    one = replace(
+        pages.case(0),
+        leads=(Lead(date(2025, 3, 1), LeadSource.REPORT, "12", Kind.DUI, "list", "key"),),
+        grade=Grade("d1", "垃圾堆放", Severity("较大", False, 1, "m2", 5400.0)),
+        measures={n + e: v for n in ("height_m", "net_m3", "footprint_m2")
+                  for e, v in (("", 2.5), ("_low", 2.0), ("_high", 3.0))},
+        detector=DRONE_SURFACES,
+    )  # fmt: skip
+    budget = Proposed(3, 9, "2025-06", "渌口区", 0.5, "本月名额已满")
+    context = PublishContext(proposed={one.case_id: budget})
+    entry = Entry("cases", feature_of(one, context), None, None, ())
+    (shown,) = page_data({}, [], [entry], pages.ZONE)["cases"]
+    assert shown["subtype"] == "疑似垃圾堆放"
+    assert shown["severity"] == "较大（分级表未经核实）"
+    assert shown["leads"] == ["举报 12（2025-03-01）"]
+    assert shown["budget"] == "2025-06 渌口区 3/9 · 本月名额已满"
+    assert shown["measured"] == [["height_m", 2.5, 2.0, 3.0], ["net_m3", 2.5, 2.0, 3.0]]
+    row = row_of(one)
+    assert (row["subtype_zh"], row["severity"]) == (shown["subtype"], shown["severity"])
+    assert (row["leads"], row["volume_m3"], row["height_m"]) == (shown["leads"][0], "2.50", "2.50")
+    layer = run_cases(
+        ("cases", ""),
+        [one],
+        Said({}, {}, {}, frozenset(), {}, {one.case_id: budget}, {one.case_id: "a.png"}),
+    )
+    told = layer.rows[0]
+    assert (told["proposed_rank"], told["waits"], told["picture"]) == (3, "本月名额已满", "a.png")
 
 
 def test_the_page_knows_the_closed_lists_of_the_ledger() -> None:

@@ -207,6 +207,31 @@ def test_twelve_cases_from_the_first_look_to_verdicts_in_the_ledger(
     shot(tab, "review_print")
 
 
+def test_a_verdict_is_of_whoever_was_named_when_it_was_given(
+    tmp_path: Path, browser: Browser
+) -> None:
+    issued = [c for c in map(pages.case, range(6)) if c.status is Status.ISSUED]
+    tab = browser.open(pages.publish(tmp_path, issued, pictures=False))
+    for name, case in zip(("王工", "李工"), issued, strict=True):
+        tab.fill("#by", name)
+        tab.keyboard.press("Escape")
+        tab.evaluate(f"location.hash = '#{case.case_id}'")
+        tab.wait_for_function(
+            f"document.getElementById('name').textContent.includes('{case.case_id}')"
+        )
+        tab.keyboard.press("1")
+    tab.click("#help")  # no key judges behind the list of keys
+    tab.keyboard.press("3")
+    tab.keyboard.press("Escape")
+    with tab.expect_download() as waiting:
+        tab.keyboard.press("s")
+    waiting.value.save_as(tmp_path / "v.csv")
+    rows = csv.DictReader((tmp_path / "v.csv").read_text(encoding="utf-8-sig").splitlines())
+    found = [(r["case_id"], r["verdict"], r["by"]) for r in rows]
+    names = [(c.case_id, "问题", by) for c, by in zip(issued, ("王工", "李工"), strict=True)]
+    assert sorted(found) == sorted(names)
+
+
 def test_five_thousand_cases_are_there_in_two_seconds(tmp_path: Path, browser: Browser) -> None:
     many = [pages.case(n, looks=40) for n in range(5000)]
     page = pages.publish(tmp_path, many, pictures=False)

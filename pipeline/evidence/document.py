@@ -32,8 +32,12 @@ ROLES = {
     "rise.tif": "height-difference-metres",
 }
 _TYPES = {"png": "image/png", "tif": "image/tiff", "json": "application/json"}
-# Of a run and not of a case: another run would say something else of the same revision.
-_OF_A_RUN = ("visit", "audit", "confidence", "confidence_calibrated", "chips")
+# Of a run and not of a case: another run would say something else of the same revision; and what
+# is known of the pictures only once they are drawn, which stands at the top and in both looks.
+_OF_A_RUN = (
+    *("visit", "audit", "proposed", "confidence", "confidence_calibrated"),
+    *("chips", "cloud_share", "imagery_credit"),
+)
 
 
 def case_document(subject: Subject, views: Views | None, chips: Chips | None) -> dict[str, Any]:

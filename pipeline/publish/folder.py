@@ -183,7 +183,18 @@ def _map_of(
     shelves: Shelves, unseen: Sequence[NotObserved], context: PublishContext
 ) -> tuple[list[GisLayer], dict[str, Any]]:
     said = Said(
-        context.rivers_zh, context.confidence, context.visits, context.audit, context.reasons_zh
+        context.rivers_zh,
+        context.confidence,
+        context.visits,
+        context.audit,
+        context.reasons_zh,
+        context.proposed,
+        {
+            case: name
+            for case, imagery in context.imagery.items()
+            for name, _ in imagery.chips
+            if name.endswith("/overview.png")
+        },
     )
     lists = (shelves.cases, shelves.watch, shelves.suppressed)
     return gis_layers(lists, unseen, said, (context.corridors, context.office))

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from pipeline.io.datum import applies, to_gcj02
-from pipeline.model import Attribution, Case, PeopleRecord
+from pipeline.model import Attribution, Case, Grade, PeopleRecord
 from pipeline.publish.geometry import inner_point, to_wgs84
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 
@@ -14,7 +14,8 @@ EDITABLE = ("status", "reason", "note", "kind", "due", "overdue", "on_account", 
 """What ``siluan cases import`` reads back, beside the outline."""
 
 FOR_READING = (
-    *("status_zh", "kind_zh", "evidence_zh", "proposal", "area_m2", "confidence_score"),
+    *("status_zh", "kind_zh", "subtype_zh", "severity", "evidence_zh", "proposal", "leads"),
+    *("area_m2", "volume_m3", "height_m", "confidence_score"),
     *("corridor_id", "county_zh", "township_zh", "bank", "chainage_m", "lon", "lat"),
     *("lon_gcj02", "lat_gcj02", "first_seen", "last_seen", "last_by", "ruling", "notice"),
 )
@@ -33,9 +34,14 @@ HEADINGS = {
     "external_id": "外部编号",
     "status_zh": "状态（中文）",
     "kind_zh": "类型（中文）",
+    "subtype_zh": "细类（建议）",
+    "severity": "严重程度（建议）",
     "evidence_zh": "影像证据",
     "proposal": "影像建议",
+    "leads": "线索",
     "area_m2": "面积（平方米）",
+    "volume_m3": "体积变化（立方米）",
+    "height_m": "高差（米）",
     "confidence_score": "可信度（未校准，仅供排序）",
     "corridor_id": "河段",
     "river_zh": "河湖",
@@ -92,9 +98,13 @@ def row_of(case: Case) -> dict[str, str | None]:
         **{k: _written(v) for k, v in values_of(case).items()},
         "status_zh": STATUS_ZH[case.status],
         "kind_zh": case.kind.zh,
+        **_graded(case),
         "evidence_zh": EVIDENCE_ZH[seen.state],
         "proposal": case.proposal,
+        "leads": "；".join(f"{k.source.zh} {k.ref}（{k.on}）" for k in case.leads) or None,
         "area_m2": f"{case.area_m2:.2f}",
+        "volume_m3": _measured(case, "net_m3"),
+        "height_m": _measured(case, "height_m"),
         "confidence_score": f"{case.score:.4f}",
         "corridor_id": case.corridor_id,
         "county_zh": place.county_zh,
@@ -111,6 +121,23 @@ def row_of(case: Case) -> dict[str, str | None]:
         "ruling": ruling_word(case),
         "notice": NOTICE,
     }
+
+
+def _graded(case: Case) -> dict[str, str | None]:
+    """Give what the tables of the office suggest; a row nobody confirmed is said to be one."""
+    grade = case.grade or Grade()
+    severity = grade.severity
+    unsure = "" if severity is None or severity.verified else "（分级表未经核实）"
+    return {
+        "subtype_zh": f"疑似{grade.subtype_zh}" if grade.subtype_zh else None,
+        "severity": f"{severity.grade}{unsure}" if severity else None,
+    }
+
+
+def _measured(case: Case, name: str) -> str | None:
+    """Give what a drone measured [m, m³], where its interval is known as well."""
+    known = all(n in case.measures for n in (name, f"{name}_low", f"{name}_high"))
+    return f"{case.measures[name]:.2f}" if known else None
 
 
 def ruling_word(case: Case) -> str | None:

@@ -84,6 +84,11 @@ def _case(entry: Entry, zone: ZoneInfo) -> dict[str, Any]:
         "chain": _chainage(p["chainage_m"]),
         "at": p["chainage_m"],
         "bank": p["bank"] or "",
+        "subtype": p["subtype_zh"] or "",
+        "severity": _severity(p["severity"]),
+        "leads": [f"{k['source_zh']} {k['ref']}（{k['on']}）" for k in p["leads"]],
+        "budget": _budget(p["proposed"]),
+        "measured": _measured(p["drone_measures"]),
         "area": p["area_m2"],
         "score": p["confidence"],
         "visit": (p["visit"] or {}).get("rank"),
@@ -105,6 +110,29 @@ def _case(entry: Entry, zone: ZoneInfo) -> dict[str, Any]:
         "missing": [m["text"] for m in document.get("missing", ())],
         "credit": p["imagery_credit"] or "",
     }
+
+
+def _severity(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    return str(found["grade"]) + ("" if found["verified"] else "（分级表未经核实）")
+
+
+def _budget(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    waits = f" · {found['waits']}" if found["waits"] else ""
+    return f"{found['month']} {found['county']} {found['rank']}/{found['of']}{waits}"
+
+
+def _measured(found: Mapping[str, Any] | None) -> list[list[Any]]:
+    """Give height [m] and net volume [m³] of a drone with their intervals; empty without."""
+    wanted = ("height_m", "net_m3")
+    return [
+        [n, v["value"], v["low"], v["high"]]
+        for n in wanted
+        if found is not None and (v := found[n])
+    ]
 
 
 def _has(chips: Sequence[Mapping[str, Any]], name: str) -> bool:

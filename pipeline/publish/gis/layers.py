@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import shapely
 
 from pipeline.io.layers import OfficeLayer
-from pipeline.model import Case, Corridor, Kind, NotObserved, Visit
+from pipeline.model import Case, Corridor, Kind, NotObserved, Proposed, Visit
 from pipeline.publish.geometry import to_wgs84
 from pipeline.publish.gis.drawings import case_drawing, hatched, outlined
 from pipeline.publish.gis.table import Column, Drawing, GisLayer, Type
@@ -22,7 +22,10 @@ SUPPRESSED = ("suppressed", "已由图层或决定说明")
 UNSEEN = ("not_observed", "未观测河段")
 CORRIDORS = ("corridors", "巡查范围（非管理范围）")
 
-RUN_ONLY = ("river_zh", "confidence", "frozen", "visit_rank", "visit_why", "audit", "reasons")
+RUN_ONLY = (
+    *("river_zh", "confidence", "frozen", "visit_rank", "visit_why", "proposed_rank", "waits"),
+    *("audit", "reasons", "picture"),
+)
 """Columns of a run's layers that an export for editing has not; for reading."""
 
 _MORE_HEADINGS = {
@@ -30,13 +33,17 @@ _MORE_HEADINGS = {
     "frozen": "暂无观测",
     "visit_rank": "核查次序",
     "visit_why": "待核缘由",
+    "proposed_rank": "建议交办次序（本县本月）",
+    "waits": "暂缓交办缘由",
     "audit": "抽查",
     "reasons": "判定依据",
+    "picture": "证据图",
 }
 _TYPES: Mapping[str, Type] = {
     **dict.fromkeys(("area_m2", "confidence_score", "chainage_m", "confidence"), "real"),
+    **dict.fromkeys(("volume_m3", "height_m"), "real"),
     **dict.fromkeys(("lon", "lat", "lon_gcj02", "lat_gcj02"), "real"),
-    **dict.fromkeys(("revision", "visit_rank"), "whole"),
+    **dict.fromkeys(("revision", "visit_rank", "proposed_rank"), "whole"),
     **dict.fromkeys(("due", "first_seen", "last_seen"), "day"),
 }
 _QGIS_NULL = "{2839923C-8B7D-419E-B84B-CA2FE9B80EC7}"  # QGIS's word for NULL in a list of choices
@@ -96,6 +103,8 @@ class Said:
     visits: Mapping[str, Visit]
     audit: frozenset[str]  # ids of suppressed cases that somebody should check
     reasons_zh: Mapping[str, str]  # by code
+    proposed: Mapping[str, Proposed] = field(default_factory=dict[str, Proposed])
+    pictures: Mapping[str, str] = field(default_factory=dict[str, str])  # path below the folder
 
 
 def run_cases(named: tuple[str, str], cases: Sequence[Case], said: Said) -> GisLayer:
@@ -110,6 +119,7 @@ def run_cases(named: tuple[str, str], cases: Sequence[Case], said: Said) -> GisL
 
 def _more(case: Case, said: Said) -> dict[str, Any]:
     visit, share = said.visits.get(case.case_id), said.confidence.get(case.case_id)
+    place = said.proposed.get(case.case_id)
     spoken = case.ruling.spoken if case.ruling else ()
     notes = case.attribution.notes if case.attribution else ()
     return {
@@ -118,8 +128,11 @@ def _more(case: Case, said: Said) -> dict[str, Any]:
         "frozen": "是" if case.evidence.frozen else "否",
         "visit_rank": visit.rank if visit else None,
         "visit_why": "；".join(visit.why) or None if visit else None,
+        "proposed_rank": place.rank if place else None,
+        "waits": place.waits if place else None,
         "audit": "是" if case.case_id in said.audit else "否",
         "reasons": "；".join((*(s.text for s in spoken), *notes)) or None,
+        "picture": said.pictures.get(case.case_id),
     }
 
 

@@ -161,7 +161,7 @@
   function judge(i) {
     const code = VERDICTS[i][0];
     if (!current || !Verdicts.allowed(current, code)) return;
-    const v = Verdicts.put(current, { verdict: code, on: $("on").value || today });
+    const v = Verdicts.put(current, { verdict: code, on: $("on").value || today, by: $("by").value.trim() });
     if (!Verdicts.NO_PROBLEM.includes(code)) Verdicts.put(current, { reason: "" });
     said = "";
     form(current); rows();
@@ -220,6 +220,8 @@
     const lines = [
       ["case_id", c.id + " · r" + c.rev], ["status", one(STATUS, c.status)], ["state", one(STATUS, c.state)], ["proposal", c.proposal],
       ["water", c.river], ["chainage", [c.chain, c.bank && say(c.bank)].filter(Boolean).join(" ")], ["place", [c.county, c.township].filter(Boolean).join(" ")],
+      ["subtype", c.subtype], ["severity", c.severity], ["budget", c.budget], ["leads", c.leads.join("；")],
+      ...c.measured.map(([name, ...n]) => { const [v, low, high] = n.map((x) => x.toLocaleString("en", { maximumFractionDigits: name === "height_m" ? 1 : 0 })); return [name, v + " (" + low + " – " + high + ")"]; }),
       ["area", Math.round(c.area).toLocaleString("en") + " " + say("m2")],
       ["appeared", c.gone && c.first ? say("between", c.gone, c.first) : c.first ? say("upto", c.first) : ""], ["last", c.last],
       ["point", c.pt.map((n) => n.toFixed(5)).join(", ") + " (WGS 84)"], ["why", c.why.join("；")], ["remarks", c.reasons.join("；")],
@@ -232,7 +234,7 @@
     el("p", D.notice, box);
     if (c.folder && c.pics.length) { const i = el("img", null, box); i.src = c.folder + "/overview.png"; i.alt = c.id; } else box.append($("facts").cloneNode(true));
     const t = el("table", null, box), tr = el("tr", null, t), td = el("tr", null, t);
-    for (const [name, value] of [["case_id", c.id], ["by", $("by").value], ["on", v ? v.on : ""], ["status", v ? v.verdict : ""], ["reason", v && v.reason ? one(REASONS, v.reason) : ""], ["note", v ? v.note : ""]]) { el("th", say(name), tr); el("td", value || "　", td); }
+    for (const [name, value] of [["case_id", c.id], ["by", (v && v.by) || $("by").value], ["on", v ? v.on : ""], ["status", v ? v.verdict : ""], ["reason", v && v.reason ? one(REASONS, v.reason) : ""], ["note", v ? v.note : ""]]) { el("th", say(name), tr); el("td", value || "　", td); }
   }
 
   // ---- words
@@ -272,7 +274,7 @@
     if (current) tell(current);
   }
   function key(e) {
-    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    if (e.ctrlKey || e.metaKey || e.altKey || $("keys").open) return;
     if (Chart.drawing()) {
       if (e.key === "Enter") Chart.endSketch(true); else if (e.key === "Escape") Chart.endSketch(false); else if (e.key === "Backspace") Chart.undo(); else return;
       e.preventDefault();

@@ -1,6 +1,6 @@
 "use strict";
 // A map on a plain canvas: tiles of the run's own mosaic, corridors, outlines, marks of cases.
-const COLOURS = { zhan: "#0072b2", cai: "#d55e00", dui: "#e69f00", jian: "#009e73" };
+const COLOURS = { zhan: "#0072b2", cai: "#f0e442", dui: "#cc79a7", jian: "#d55e00" }; // as in QGIS and KML
 const HOLLOW = new Set(["watch", "rejected", "permitted", "withdrawn", "closed"]);
 
 function shapeOf(g, kind, x, y, r) {
@@ -15,10 +15,10 @@ function shapeOf(g, kind, x, y, r) {
 function markOf(g, kind, status, x, y, r, gone) {
   const colour = COLOURS[kind] || "#555";
   shapeOf(g, kind, x, y, r);
-  g.lineWidth = 3.5; g.strokeStyle = "#fff"; g.stroke();
+  g.lineWidth = 4; g.strokeStyle = HOLLOW.has(status) ? "#222" : "#fff"; g.stroke(); // yellow on white needs an edge
   g.fillStyle = HOLLOW.has(status) ? "#fff" : colour; g.fill();
   g.lineWidth = 2; g.strokeStyle = HOLLOW.has(status) ? colour : "#222"; g.stroke();
-  if (["issued", "verified", "rectifying", "relapsed"].includes(status)) { g.beginPath(); g.arc(x, y, r * 0.4, 0, 7); g.fillStyle = "#fff"; g.fill(); }
+  if (["issued", "verified", "rectifying", "relapsed"].includes(status)) { g.beginPath(); g.arc(x, y, r * 0.4, 0, 7); g.fillStyle = "#fff"; g.fill(); g.lineWidth = 1; g.strokeStyle = "#222"; g.stroke(); }
   if (gone) { g.beginPath(); g.moveTo(x - r, y - r); g.lineTo(x + r, y + r); g.lineWidth = 2; g.strokeStyle = "#222"; g.stroke(); }
 }
 

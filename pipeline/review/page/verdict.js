@@ -18,15 +18,16 @@ const Verdicts = (() => {
   }
   const of = (c) => { const v = given.get(c.id); return v && v.revision === c.rev ? v : null; };
   function put(c, change) {
-    const v = { revision: c.rev, verdict: "", reason: "", kind: "", on: "", note: "", outline: null, ...of(c), ...change };
+    const v = { revision: c.rev, verdict: "", reason: "", by: "", kind: "", on: "", note: "", outline: null, ...of(c), ...change };
     given.set(c.id, v); keep();
     return v;
   }
   function drop(c) { given.delete(c.id); keep(); }
   function allowed(c, verdict) { return NO_PROBLEM.includes(verdict) ? c.may.includes("no") : c.may.includes("yes"); }
 
-  // Gives the code of what is wrong, or null.
-  function wrong(c, v, by, today) {
+  // Gives the code of what is wrong, or null. Who judged is who was named then: a computer is shared.
+  function wrong(c, v, named, today) {
+    const by = v.by || named;
     if (!by.trim()) return "needs_by";
     if (PERSONAL.test(v.note) || PERSONAL.test(by)) return "personal";
     if (v.verdict === "不是问题" && !v.reason) return "needs_reason";
@@ -80,7 +81,7 @@ const Verdicts = (() => {
       const v = of(c);
       if (!v || !v.verdict) continue;
       if (wrong(c, v, by, today) || !allowed(c, v.verdict)) { bad.push(c.id); continue; }
-      const all = { ...v, case_id: c.id, by, outline: v.outline ? wkt(v.outline) : "" };
+      const all = { ...v, case_id: c.id, by: v.by || by, outline: v.outline ? wkt(v.outline) : "" };
       rows.push(COLUMNS.map((k) => cell(all[k])).join(","));
     }
     return { text: "\ufeff" + rows.join("\r\n") + "\r\n", count: rows.length - 1, bad };

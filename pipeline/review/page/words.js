@@ -41,6 +41,8 @@ const WORDS = {
   case_id: ["编号", "Case"], status: ["办理状态", "Status"], state: ["影像判断", "By imagery"], water: ["河湖", "Water"],
   place: ["县区/乡镇", "County"], chainage: ["桩号", "Chainage"], area: ["面积", "Area"], appeared: ["出现", "Appeared"],
   last: ["最近看到", "Last seen"], point: ["位置", "Place"], remarks: ["说明", "Remarks"], why: ["待核原因", "Why on watch"], proposal: ["影像建议", "Imagery proposes"],
+  subtype: ["细类（建议）", "Sub-type, suggested"], severity: ["严重程度（建议）", "Severity, suggested"], budget: ["建议交办次序", "Budget of the month"], leads: ["线索", "Leads"],
+  height_m: ["高差（米）", "Height [m]"], net_m3: ["体积变化（立方米）", "Net volume [m³]"],
   left: ["左岸", "left bank"], right: ["右岸", "right bank"], m2: ["平方米", "m²"],
   given: ["已选：{0}", "Given: {0}"],
   needs_reason: ["请选原因（不是问题必须有原因；“其他”须写备注）", "Choose a reason (needed for 不是问题; “other” needs a note)"],
