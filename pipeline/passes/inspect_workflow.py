@@ -13,12 +13,13 @@ from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.config import TABLES, CorridorChoice, with_grading
 from pipeline.io.settings import load_model
+from pipeline.io.timed import TIMED, TimedWorkflow
 from pipeline.ledger.match import MatchOptions
 from pipeline.passes.flights import FlightOptions
 from pipeline.prepare.flight_register import PictureRegisterOptions
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
-_PLACES = ("state", "out", "layers", "confidence", "flights", *TABLES)
+_PLACES = ("state", "out", "layers", "confidence", "flights", *TABLES, *TIMED)
 
 
 class PairingOptions(BaseModel):
@@ -47,7 +48,7 @@ class InspectOptions(BaseModel):
     adjudicate: AdjudicateOptions = AdjudicateOptions()
 
 
-class InspectWorkflow(BaseModel):
+class InspectWorkflow(TimedWorkflow):
     """One file in ``workflows/`` of kind ``inspect``: which flights, over which corridors."""
 
     model_config = _STRICT
