@@ -234,6 +234,19 @@ def test_a_clock_that_is_ended_begins_the_run_again(two: tuple[Listed, ...]) -> 
     assert len(world.started) == 3
 
 
+def test_one_look_starts_none_twice(two: tuple[Listed, ...]) -> None:
+    world = World(MONDAY - timedelta(hours=1))
+    clock = world.clock(two[:1])
+    clock.once = True
+    clock.step()
+    world.now = MONDAY
+    clock.step()
+    world.started[0][1].code = 0
+    world.now += timedelta(days=7)  # due again meanwhile
+    clock.step()
+    assert (len(world.started), clock.busy) == (1, False)
+
+
 def test_a_held_ledger_is_waited_for(two: tuple[Listed, ...]) -> None:
     world = World(MONDAY - timedelta(hours=1))
     clock = world.clock(two[:1])

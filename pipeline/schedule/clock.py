@@ -106,6 +106,7 @@ class Clock:
     workflows: Sequence[Listed]
     start: Callable[[Listed], Process] = start_run
     now: Callable[[], datetime] = utc_now
+    once: bool = False  # none is started twice
     codes: list[int] = field(default_factory=list[int])
     _kept: list[_Kept] = field(init=False)
 
@@ -171,7 +172,7 @@ class Clock:
         return memory
 
     def _start(self, kept: _Kept) -> None:
-        if kept.process is not None:
+        if kept.process is not None or (self.once and kept.turn):
             return
         now, memory = self.now(), self._memory(kept)
         at = due(memory, kept.schedule, now)
@@ -250,7 +251,7 @@ def worst(codes: Sequence[int]) -> ExitCode:
 
 
 def run_clock(workflows: Sequence[Listed], once: bool) -> ExitCode:
-    """Run the clock until SIGTERM or Ctrl-C; with ``once``, until nothing is due.
+    """Run the clock until SIGTERM or Ctrl-C; with ``once``, until each that is due has run.
 
     Raises
     ------
@@ -262,7 +263,7 @@ def run_clock(workflows: Sequence[Listed], once: bool) -> ExitCode:
         for one in workflows:
             stack.enter_context(_alone(one))
         stack.enter_context(_stopped_by(stop))
-        clock = Clock(workflows)
+        clock = Clock(workflows, once=once)
         try:
             while not stop.is_set():
                 seconds = clock.step()
