@@ -18,6 +18,9 @@ from pipeline.commands.ending import guard as _guard
 from pipeline.commands.keeping import backup, restore
 from pipeline.commands.layers import layers_app
 from pipeline.commands.leads import leads_app
+from pipeline.commands.noting import note_run
+from pipeline.commands.schedule import schedule
+from pipeline.commands.status import status
 from pipeline.commands.submit import submit
 
 app = typer.Typer(
@@ -46,6 +49,16 @@ app.command(
     epilog="Examples: siluan restore siluan-20261125.zip --state state · siluan restore "
     "siluan-20261125.zip --state state --ledger postgresql://siluan@db/siluan"
 )(restore)
+app.command(
+    epilog="Examples: siluan schedule workflows · siluan schedule workflows --once · "
+    "siluan schedule workflows --install --user · "
+    "siluan schedule workflows --install --as cron"
+)(schedule)
+app.command(
+    epilog="Examples: siluan status --workflow workflows · siluan status --workflow "
+    "workflows/patrol.yaml --json · siluan status --workflow workflows "
+    "--prometheus /var/lib/node_exporter/siluan.prom"
+)(status)
 
 
 @app.callback(invoke_without_command=True)
@@ -93,7 +106,9 @@ def run(
         out=out,
         dry_run=dry_run,
     )
-    _guard(lambda: run_any(request), debug)
+    if dry_run:
+        _guard(lambda: run_any(request), debug)
+    note_run(workflow, lambda: run_any(request), debug)
 
 
 baseline_app = typer.Typer(no_args_is_help=True, help="History of corridors, fetched once.")

@@ -38,6 +38,7 @@ from pipeline.evidence.options import EvidenceOptions
 from pipeline.io.corridors import load_corridors
 from pipeline.io.rows import read_rows
 from pipeline.io.settings import load_model
+from pipeline.io.timed import TIMED, TimedWorkflow
 from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.proposing import ProposeOptions
 from pipeline.model import Corridor
@@ -199,9 +200,10 @@ _PLACES = (
     *("state", "ledger", "out", "sensors", "layers", "cluster", "catalogues", "confidence"),
     *("deliver", *TABLES),
 )
+_LEFT_OUT = {*_PLACES, *TIMED}
 
 
-class Workflow(BaseModel):
+class Workflow(TimedWorkflow):
     """One file in ``workflows/``: what runs, where, from which sources, when."""
 
     model_config = _STRICT
@@ -260,7 +262,7 @@ class Workflow(BaseModel):
 
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
-        content = self.model_dump(mode="json", by_alias=True, exclude=set(_PLACES))
+        content = self.model_dump(mode="json", by_alias=True, exclude=_LEFT_OUT)
         for name in ("workers", "io_threads"):
             content["options"]["store"].pop(name)
         content["options"]["store"].pop("tile_px")

@@ -35,6 +35,7 @@ from pipeline.io.failpoints import failpoint
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.progress import reporter
 from pipeline.io.stages import load_stages
+from pipeline.io.tasks import Progress, Workers
 from pipeline.ledger import Judgement, LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import (
@@ -51,6 +52,7 @@ from pipeline.model import (
     SetAside,
 )
 from pipeline.passes.corridor import Judged, Span, plan_corridor, run_corridor
+from pipeline.passes.failing import Failures
 from pipeline.passes.old_stores import drop_old_stores
 from pipeline.passes.pictures import add_pictures, dates_of
 from pipeline.passes.search import Searched, search
@@ -121,21 +123,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
         known = ledger.cases(corridors={c.id for c in corridors})
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, workflow.state))
-        judged: list[Judged] = []
-        for corridor in corridors:
-            passes = searched.passes[corridor.id]
-            span = span_of(workflow, passes)
-            with clock.stage("detect"):
-                # Cases that rest on pictures alone are nothing that calibrated looks can judge.
-                # Nor are those whose outline is a drone's: a pixel is larger than most of them.
-                # What only a lead points at was never in any image: there is nothing to follow.
-                seen = [c for c in known if not (c.of_pictures or c.of_drone or c.of_lead)]
-                judged.append(
-                    run_corridor(workflow, corridor, passes, (seen, span), progress, workers)
-                )
-            with clock.stage("pictures"):
-                pictures = searched.pictures[corridor.id]
-                add_pictures(workflow, corridor, pictures, judged[-1], progress)
+        judged, failures = _judge(workflow, corridors, searched, known, (clock, progress, workers))
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
         run_id = _run_id(workflow, corridors, judged, marks)
         with clock.stage("ledger"):
@@ -153,6 +141,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             "layers": marks,
             "suppressed": count_rules(shelves),
             "proposed": count_proposed(proposed),
+            **failures.counts,
         }
         record = replace(record, counts={**record.counts, **more})
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
@@ -162,7 +151,36 @@ def run_workflow(request: RunRequest) -> ExitCode:
             folder = _publish(workflow, places, judged, lists, record, context.until, lines)
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
-    return close_run(folder, (shelves, proposed), record, unreachable)
+    return failures.worse_than(close_run(folder, (shelves, proposed), record, unreachable))
+
+
+def _judge(
+    workflow: Workflow,
+    corridors: Sequence[Corridor],
+    searched: Searched,
+    known: Sequence[Case],
+    means: tuple[Clock, Progress | None, Workers],
+) -> tuple[list[Judged], Failures]:
+    """Run one corridor after the other; one that fails is left out, and stops no other."""
+    clock, progress, workers = means
+    judged: list[Judged] = []
+    failures = Failures()
+    # Cases that rest on pictures alone are nothing that calibrated looks can judge.
+    # Nor are those whose outline is a drone's: a pixel is larger than most of them.
+    # What only a lead points at was never in any image: there is nothing to follow.
+    seen = [c for c in known if not (c.of_pictures or c.of_drone or c.of_lead)]
+    for corridor in corridors:
+        passes = searched.passes[corridor.id]
+        about = (seen, span_of(workflow, passes))
+        with failures.of(corridor.id):
+            with clock.stage("detect"):
+                found = run_corridor(workflow, corridor, passes, about, progress, workers)
+            with clock.stage("pictures"):
+                pictures = searched.pictures[corridor.id]
+                add_pictures(workflow, corridor, pictures, found, progress)
+            judged.append(found)
+    failures.raise_if_all(len(corridors))
+    return judged, failures
 
 
 def _as_the_office_sees_it(
@@ -193,8 +211,9 @@ def _drop_old_stores(
     workflow: Workflow, corridors: Sequence[Corridor], judged: Sequence[Judged]
 ) -> None:
     """Remove what a new outline has replaced, once a run over it is finished."""
-    for corridor, found in zip(corridors, judged, strict=True):
-        for line in drop_old_stores(workflow, corridor) if found.counted else ():
+    counted = {j.corridor_id for j in judged if j.counted}
+    for corridor in corridors:
+        for line in drop_old_stores(workflow, corridor) if corridor.id in counted else ():
             log.info("%s", line)
 
 

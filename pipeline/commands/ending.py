@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from types import FrameType
 
 import typer
@@ -18,8 +19,21 @@ class _TerminatedError(BaseException):
     """SIGTERM, so that open files are closed on the way out."""
 
 
-def guard(action: object, debug: bool) -> None:
-    """Turn every ending into one sentence and the exit code of the contract."""
+def guard(action: object, debug: bool, ended: Callable[[ExitCode], None] | None = None) -> None:
+    """Turn every ending into one sentence and the exit code of the contract.
+
+    ``ended`` is told the code before the process leaves with it.
+    """
+    code = _code_of(action, debug)
+    if ended is not None:
+        # What is noted now is noted whole; it takes seconds at most.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        ended(code)
+    sys.exit(int(code))
+
+
+def _code_of(action: object, debug: bool) -> ExitCode:
     if not callable(action):  # pragma: no cover - a programming error
         raise TypeError("action must be callable")
     signal.signal(signal.SIGTERM, _on_sigterm)
@@ -47,7 +61,7 @@ def guard(action: object, debug: bool) -> None:
     except Exception as error:  # noqa: BLE001 - the outermost edge: say it and leave with 70
         hint = "" if debug else " Run again with --debug and report it."
         code = _say(ExitCode.BUG, f"A bug: {error!r}.{hint}", debug)
-    sys.exit(int(code))
+    return code
 
 
 def _say(code: ExitCode, sentence: str, debug: bool) -> ExitCode:

@@ -31,7 +31,7 @@ from pipeline.passes.reduce import Reduced, reduce_dates
 from pipeline.passes.showing import Shown
 from pipeline.passes.site import open_site, store_root, why_unopened
 from pipeline.passes.states import write_states
-from pipeline.passes.unseen import never_seen, unseen
+from pipeline.passes.unseen import never_seen, newest_clear, unseen
 from pipeline.passes.watch import Watched, WatchOptions, watch
 
 log = logging.getLogger("siluan")
@@ -136,6 +136,7 @@ def _sweep(
         judged.relooks = relook(site, looks, watched, cases, (how, span.start))
     judged.not_observed = unseen(workflow, site, passes, reduced)
     judged.counts = _counts(passes, reduced, watched, len(tracks), site) | {"absorbed": absorbed}
+    judged.counts["newest_clear"] = newest_clear(workflow, reduced)
     found = (len(passes), len(reduced.passes), len(watched.sightings), len(tracks))
     log.info("%s: %d passes, %d usable, %d sightings, %d objects", own, *found)
     return judged

@@ -15,13 +15,17 @@ from pipeline.config import TABLES, CorridorChoice, with_grading
 from pipeline.detect.surface_single import SingleOptions
 from pipeline.evidence.options import EvidenceOptions
 from pipeline.io.settings import load_model
+from pipeline.io.timed import TIMED, TimedWorkflow
 from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.match import MatchOptions
 from pipeline.passes.flights import FlightOptions
 from pipeline.prepare.flight_register import PictureRegisterOptions
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
-_PLACES = ("state", "ledger", "out", "layers", "confidence", "deliver", "flights", *TABLES)
+_PLACES = (
+    *("state", "ledger", "out", "layers", "confidence", "deliver", "flights"),
+    *(*TABLES, *TIMED),
+)
 
 
 class PairingOptions(BaseModel):
@@ -52,7 +56,7 @@ class InspectOptions(BaseModel):
     evidence: EvidenceOptions = EvidenceOptions()
 
 
-class InspectWorkflow(BaseModel):
+class InspectWorkflow(TimedWorkflow):
     """One file in ``workflows/`` of kind ``inspect``: which flights, over which corridors."""
 
     model_config = _STRICT

@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.config import Workflow, load_workflow
 from pipeline.io.settings import load_model
+from pipeline.io.timed import TIMED, TimedWorkflow
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
-class RecheckWorkflow(BaseModel):
+class RecheckWorkflow(TimedWorkflow):
     """One file in ``workflows/`` of kind ``recheck``: whose cases, and for how long after 销号.
 
     Corridors, sources, period, state and options are the patrol's, so that both judge alike; how
@@ -38,7 +39,8 @@ class RecheckWorkflow(BaseModel):
 
     def config_hash(self, patrol: Workflow) -> str:
         """SHA-256 of all that can change a result."""
-        content = [self.model_dump(mode="json", exclude={"patrol", "out"}), patrol.config_hash()]
+        left_out = {"patrol", "out", *TIMED}
+        content = [self.model_dump(mode="json", exclude=left_out), patrol.config_hash()]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -19,6 +19,18 @@ def never_seen(workflow: Workflow, corridor: Corridor) -> list[NotObserved]:
     return [NotObserved(corridor.id, corridor.id, polygon, None, (end.date() - start.date()).days)]
 
 
+def newest_clear(workflow: Workflow, reduced: Reduced) -> str | None:
+    """Give when (UTC, ISO) any reach of a corridor was last seen clearly; None: never."""
+    least = workflow.options.report.clear_share
+    clear = [p.acquired for p in reduced.passes if _seen(reduced, p.id, least)]
+    return f"{max(clear):%Y-%m-%dT%H:%M:%SZ}" if clear else None
+
+
+def _seen(reduced: Reduced, pass_id: str, least: float) -> bool:
+    shares = reduced.reach_clear.get(pass_id)
+    return shares is not None and any(float(s) >= least for s in shares)
+
+
 def unseen(
     workflow: Workflow, site: Site, passes: Sequence[Pass], reduced: Reduced
 ) -> list[NotObserved]:

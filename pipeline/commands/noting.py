@@ -1,0 +1,47 @@
+"""Notes when a run began and how it ended, and tells whoever the workflow says."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.commands.ending import guard
+from pipeline.errors import ExitCode, SiluanError
+
+log = logging.getLogger("siluan")
+
+
+def note_run(workflow: Path, action: Callable[[], ExitCode], debug: bool) -> None:
+    """Run ``action`` to its exit code; what is noted, or cannot be, never changes that code."""
+    from pipeline.io.alerts import payload, tell  # noqa: PLC0415 - keeps --help fast
+    from pipeline.schedule.listed import Listed, read_listed  # noqa: PLC0415
+    from pipeline.schedule.runs import Run, note  # noqa: PLC0415
+
+    began, pid = datetime.now(UTC), os.getpid()
+    one: Listed | None = None
+
+    def work() -> ExitCode:
+        nonlocal one
+        try:
+            one = read_listed(workflow)
+            note(one.runs, Run(pid, began))
+        except SiluanError:
+            pass  # the run itself refuses that workflow, with the sentence
+        except OSError as error:
+            log.warning("the beginning was not noted: %s", error.strerror)
+        return action()
+
+    def ended(code: ExitCode) -> None:
+        if one is None:
+            return
+        now = datetime.now(UTC)
+        try:
+            note(one.runs, Run(pid, began, now, int(code)))
+        except OSError as error:
+            log.warning("the ending was not noted: %s", error.strerror)
+        tell(one.alerts, payload(one.name, int(code), began, now))
+
+    guard(work, debug, ended)

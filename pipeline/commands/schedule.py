@@ -1,0 +1,113 @@
+"""``siluan schedule``."""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.commands.ending import guard
+from pipeline.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from pipeline.schedule.listed import Listed
+
+
+class Scheduler(StrEnum):
+    """What may start runs instead of the embedded clock."""
+
+    SYSTEMD = "systemd"
+    CRON = "cron"
+    WINDOWS = "windows"
+
+
+def schedule(
+    workflows: Annotated[
+        list[Path], typer.Argument(help="Workflows, or their folder.", show_default=False)
+    ],
+    once: Annotated[
+        bool, typer.Option("--once", help="Run what is due now, one look, and leave.")
+    ] = False,
+    install: Annotated[
+        bool, typer.Option("--install", help="Hand the times to the system's own scheduler.")
+    ] = False,
+    user: Annotated[
+        bool, typer.Option("--user", help="With --install: units of this user, not the system.")
+    ] = False,
+    as_: Annotated[
+        Scheduler,
+        typer.Option("--as", help="With --install: systemd writes units, the others print lines."),
+    ] = Scheduler.SYSTEMD,
+    out: Annotated[Path | None, typer.Option(help="With --install: folder for the units.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Run workflows at the times of their `schedule:`; each as a process of its own.
+
+    What was missed is caught up once. Ends on SIGTERM or Ctrl-C, and goes on when started again.
+    """
+
+    def work() -> ExitCode:
+        from pipeline.schedule.clock import run_clock  # noqa: PLC0415 - keeps --help fast
+
+        timed = _timed(workflows)
+        if install:
+            return _install(timed, as_, user, out)
+        if user or out is not None:
+            raise ConfigurationError("--user and --out go with --install", "Add it, or drop them")
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("siluan").setLevel(logging.INFO)
+        return run_clock(timed, once)
+
+    guard(work, debug)
+
+
+def _timed(paths: list[Path]) -> list[Listed]:
+    """Give the workflows that have a schedule, and say when each is next; the others by name."""
+    from pipeline.schedule.clock import utc_now  # noqa: PLC0415 - keeps --help fast
+    from pipeline.schedule.listed import list_workflows  # noqa: PLC0415
+    from pipeline.schedule.words import local  # noqa: PLC0415
+
+    found = list_workflows(paths)
+    named = {p.resolve() for p in paths}
+    bare = [w for w in found if w.schedule is None]
+    wrong = [str(w.path) for w in bare if w.path in named]
+    if wrong or len(bare) == len(found):
+        raise ConfigurationError(
+            f"there is no schedule in {', '.join(wrong or [str(p) for p in paths])}",
+            'Add one: schedule: {cron: "0 5 * * 1", zone: Asia/Shanghai}',
+        )
+    for one in found:
+        if one.schedule is None:
+            typer.echo(f"{one.name}: by hand, no schedule", err=True)
+        else:
+            when = local(one.schedule.next(utc_now()), one.schedule.zone)
+            typer.echo(f"{one.name}: {one.schedule.cron}, next {when}", err=True)
+    return [w for w in found if w.schedule is not None]
+
+
+def _install(timed: list[Listed], as_: Scheduler, user: bool, out: Path | None) -> ExitCode:
+    from pipeline.schedule.units import (  # noqa: PLC0415 - keeps --help fast
+        cron_line,
+        how_to_enable,
+        units_of,
+        windows_line,
+        write_units,
+    )
+
+    paths = [w.path for w in timed]
+    if as_ is not Scheduler.SYSTEMD:
+        if user or out is not None:
+            raise ConfigurationError(
+                f"--as {as_.value} prints a line, and --user and --out are for units",
+                "Drop them",
+            )
+        typer.echo(cron_line(paths) if as_ is Scheduler.CRON else windows_line(paths))
+        return ExitCode.DONE
+    folder, units = write_units(units_of(timed, user), user, out)
+    for name in units:
+        typer.echo(folder / name)
+    typer.echo(how_to_enable(units, user, None if out is None else folder))
+    return ExitCode.DONE

@@ -1,0 +1,62 @@
+"""``siluan status``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.commands.ending import guard
+from pipeline.errors import ExitCode
+
+
+def status(
+    workflow: Annotated[
+        list[Path],
+        typer.Option(help="A workflow, or their folder; may be repeated.", show_default=False),
+    ],
+    json_: Annotated[bool, typer.Option("--json", help="Everything, for programs.")] = False,
+    prometheus: Annotated[
+        Path | None, typer.Option(help="Write a text file for node_exporter as well.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Say how workflows stand: last and next run, what waits, what was set aside; only reads.
+
+    Leaves with 0 where all is fine, 1 with warnings, 2 where something is critical.
+    """
+    level = 0
+
+    def work() -> ExitCode:
+        nonlocal level
+        from pipeline.io.atomic import write_bytes  # noqa: PLC0415 - keeps --help fast
+        from pipeline.schedule.clock import utc_now  # noqa: PLC0415
+        from pipeline.schedule.listed import list_workflows  # noqa: PLC0415
+        from pipeline.schedule.standing import standing_of  # noqa: PLC0415
+        from pipeline.schedule.telling import (  # noqa: PLC0415
+            for_people,
+            for_programs,
+            for_prometheus,
+        )
+
+        now = utc_now()
+        listed = list_workflows(workflow)
+        standings = [standing_of(one, now) for one in listed]
+        if prometheus is not None:
+            write_bytes(prometheus, for_prometheus(standings, now))
+        if json_:
+            typer.echo(json.dumps(for_programs(standings, now), ensure_ascii=False, indent=1))
+        else:
+            for one, standing in zip(listed, standings, strict=True):
+                typer.echo("\n".join(for_people(one, standing, now)))
+        level = max((s.level for s in standings), default=0)
+        return ExitCode.DONE
+
+    def ended(code: ExitCode) -> None:
+        if code is ExitCode.DONE:
+            sys.exit(level)
+
+    guard(work, debug, ended)

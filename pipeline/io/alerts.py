@@ -1,0 +1,115 @@
+"""Tells a command or a web address how a run ended; never changes how it ended.
+
+The message names the workflow, the code and the times: no path, no case and no person, and nothing
+of what the run said, because that may hold any of them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+from datetime import datetime
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.errors import SiluanError
+from pipeline.io.secrets import hide, secret
+
+log = logging.getLogger("siluan")
+
+MEANINGS = {
+    0: "done",
+    2: "configuration or arguments wrong, nothing started",
+    3: "a source or the cluster could not be reached",
+    4: "another run holds the ledger",
+    5: "disk full",
+    6: "a submission was refused",
+    10: "done, some inputs were set aside",
+    70: "a bug, or a corridor failed",
+    130: "interrupted",
+    143: "terminated",
+}
+"""Exit codes of docs/contracts.md in a few words."""
+
+
+class Alerts(BaseModel):
+    """Whom an ending is told: a command (JSON on its standard input) or an address (POST)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="program and arguments; no shell"
+    )
+    webhook: str | None = Field(
+        default=None, pattern=r"^https?://\S+$", description="address that takes JSON"
+    )
+    webhook_env: str | None = Field(
+        default=None, description="variable that holds the address, where that is a secret"
+    )
+    # Not `on`, which YAML reads as true.
+    codes: tuple[int, ...] = Field(
+        default=(2, 3, 5, 70), min_length=1, description="exit codes that are told"
+    )
+    timeout_s: float = Field(default=10.0, gt=0, le=60, description="longest wait [s]")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Alerts:
+        ways = [w for w in (self.command, self.webhook, self.webhook_env) if w is not None]
+        if len(ways) != 1:
+            raise ValueError("give one of command, webhook and webhook_env")
+        unknown = [c for c in self.codes if not 0 <= c <= 255]
+        if unknown:
+            raise ValueError(f"no exit codes: {', '.join(map(str, unknown))}")
+        return self
+
+
+def payload(name: str, code: int, began: datetime, ended: datetime) -> dict[str, Any]:
+    """Make the message about a run; instants in UTC."""
+    return {
+        "workflow": name,
+        "code": code,
+        "meaning": MEANINGS.get(code, "ended by a signal" if code > 128 else "unknown"),
+        "began": began.isoformat(timespec="seconds"),
+        "ended": ended.isoformat(timespec="seconds"),
+        "seconds": round((ended - began).total_seconds(), 1),
+    }
+
+
+def tell(alerts: Alerts | None, message: dict[str, Any]) -> bool:
+    """Tell it, if it is to be told; a failure is logged. True if it was told."""
+    if alerts is None or message["code"] not in alerts.codes:
+        return False
+    try:
+        _send(alerts, json.dumps(message, ensure_ascii=False).encode())
+    except SiluanError as error:
+        log.warning("the alert about %s was not sent: %s", message["workflow"], error)
+    except httpx.HTTPStatusError as error:
+        said = error.response.status_code
+        log.warning("the alert about %s was refused: HTTP %d", message["workflow"], said)
+    except (OSError, ValueError, subprocess.SubprocessError, httpx.HTTPError) as error:
+        # Its words may hold the address.
+        kind = type(error).__name__
+        log.warning("the alert about %s was not sent (%s)", message["workflow"], kind)
+    else:
+        return True
+    return False
+
+
+def _send(alerts: Alerts, body: bytes) -> None:
+    if alerts.command is not None:
+        subprocess.run(  # noqa: S603 - the office's own command, and no shell
+            alerts.command,
+            input=body,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=alerts.timeout_s,
+            check=True,
+        )
+        return
+    address = alerts.webhook or secret(alerts.webhook_env or "")
+    hide(address)
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    httpx.post(address, content=body, headers=headers, timeout=alerts.timeout_s).raise_for_status()

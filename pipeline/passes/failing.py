@@ -1,0 +1,72 @@
+"""A corridor that fails in the middle stops no other: it is named, and the run goes on without it.
+
+Its cases stay in the ledger as the last run left them, and are published so.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pipeline.errors import (
+    ClusterUnreachableError,
+    ContractError,
+    DiskFullError,
+    ExitCode,
+    LedgerHeldError,
+    SiluanError,
+)
+
+log = logging.getLogger("siluan")
+
+_OF_ALL = (DiskFullError, ClusterUnreachableError, LedgerHeldError, ContractError)
+"""What concerns every corridor, and ends the run."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass
+class Failures:
+    """Corridors of a run that failed, by id, and why."""
+
+    errors: dict[str, Exception] = field(default_factory=dict[str, Exception])
+
+    @contextmanager
+    def of(self, corridor_id: str) -> Generator[None]:
+        """Keep what goes wrong with one corridor, and say it; not what goes wrong with all."""
+        try:
+            yield
+        except _OF_ALL:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise
+            self.errors[corridor_id] = error
+            log.error("%s failed, the others go on: %s", corridor_id, _sentence(error))
+            log.debug("%s", corridor_id, exc_info=error)
+
+    def raise_if_all(self, corridors: int) -> None:
+        """End the run with the first failure where no corridor is left."""
+        if self.errors and len(self.errors) == corridors:
+            raise next(iter(self.errors.values()))
+
+    @property
+    def counts(self) -> dict[str, dict[str, str]]:
+        """What run.json says of them."""
+        said = {k: _sentence(e) for k, e in sorted(self.errors.items())}
+        return {"failed": said} if said else {}
+
+    def worse_than(self, code: ExitCode) -> ExitCode:
+        """Give the code of the run: 3 where all that failed was not reached, else 70."""
+        if not self.errors:
+            return code
+        codes = {
+            e.code if isinstance(e, SiluanError) else ExitCode.BUG for e in self.errors.values()
+        }
+        return ExitCode.UNREACHABLE if codes == {ExitCode.UNREACHABLE} else ExitCode.BUG
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, SiluanError) else f"a bug, or a broken disk: {error!r}"

@@ -1,0 +1,1 @@
+"""Workflows on a clock: what is due, what ran, and how everything stands."""

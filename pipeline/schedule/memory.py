@@ -1,0 +1,48 @@
+"""What the clock remembers, on disk: one small file a workflow, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.io.atomic import write_json
+from pipeline.schedule.due import Memory
+
+
+def write_memory(path: Path, memory: Memory) -> None:
+    """Keep what is remembered."""
+    write_json(
+        path,
+        {
+            "done": memory.done.isoformat(),
+            "pending": _text(memory.pending),
+            "tries": memory.tries,
+            "not_before": _text(memory.not_before),
+        },
+    )
+
+
+def read_memory(path: Path) -> Memory | None:
+    """Give what is remembered; None where nothing is, or nothing that can be read."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        memory = Memory(
+            done=datetime.fromisoformat(content["done"]),
+            pending=_instant(content["pending"]),
+            tries=int(content["tries"]),
+            not_before=_instant(content["not_before"]),
+        )
+        naive = [t for t in (memory.done, memory.pending, memory.not_before) if t and not t.tzinfo]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return None if naive else memory
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

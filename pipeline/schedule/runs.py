@@ -1,0 +1,90 @@
+"""When a workflow ran and how that ended: a file of JSON lines, whoever started it.
+
+A line is added when a run begins and when it ends, so a run that was killed shows as one that
+never ended. Adding is all that is done, so several may write at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+LIMIT_BYTES = 256_000
+"""Some 1,000 runs; then the file becomes ``.1``, and the earlier ``.1`` goes."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run."""
+
+    pid: int
+    began: datetime  # UTC
+    ended: datetime | None = None  # UTC; None: it still runs, or was killed
+    code: int | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        return None if self.ended is None else (self.ended - self.began).total_seconds()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process is there."""
+        return self.ended is None and is_alive(self.pid)
+
+
+def note(path: Path, run: Run) -> None:
+    """Add a line: of a beginning, or of an end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > LIMIT_BYTES:
+        path.replace(path.with_name(f"{path.name}.1"))
+    entry: dict[str, Any] = {"pid": run.pid, "began": run.began.isoformat()}
+    if run.ended is not None:
+        entry |= {"ended": run.ended.isoformat(), "code": run.code}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def read_runs(path: Path) -> list[Run]:
+    """Give the runs in the order of their beginnings; lines that are no entry are passed over."""
+    runs: dict[tuple[int, datetime], Run] = {}
+    for part in (path.with_name(f"{path.name}.1"), path):
+        try:
+            lines = part.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            continue
+        for run in filter(None, map(_parse, lines)):
+            key = (run.pid, run.began)
+            known = runs.get(key)
+            runs[key] = run if known is None or known.ended is None else known
+    return sorted(runs.values(), key=lambda r: r.began)
+
+
+def _parse(line: str) -> Run | None:
+    try:
+        entry: Mapping[str, Any] = json.loads(line)
+        run = Run(int(entry["pid"]), datetime.fromisoformat(entry["began"]))
+        if "ended" in entry:
+            ended, code = datetime.fromisoformat(entry["ended"]), int(entry["code"])
+            run = replace(run, ended=ended, code=code)
+    except (ValueError, KeyError, TypeError):
+        return None  # the last line of a disk that was full, or of a machine that lost power
+    return run
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether there is a process of this number."""
+    if os.name == "nt":  # os.kill would end it there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

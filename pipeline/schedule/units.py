@@ -1,0 +1,203 @@
+"""Units for systemd, a line for crontab, a line for Windows: runs started by the system's clock."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pipeline.errors import ConfigurationError
+from pipeline.io.atomic import write_text
+from pipeline.io.cron import Schedule
+from pipeline.schedule.listed import Listed
+
+MARK = "# Written by siluan schedule --install; written again by it, so keep changes in a drop-in."
+_DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+
+
+def calendar_of(schedule: Schedule) -> tuple[str, ...]:
+    """Say a cron line as systemd's calendar events; two where either of two days is enough."""
+    minute, hour, day, month, weekday = schedule.fields
+    clock = f"{_list(hour)}:{_list(minute)}:00 {schedule.zone}"
+    names = "" if weekday is None else ",".join(_DAYS[d] for d in weekday) + " "
+    if day is None or weekday is None:
+        return (f"{names}*-{_list(month)}-{_list(day)} {clock}",)
+    return (f"*-{_list(month)}-{_list(day)} {clock}", f"{names}*-{_list(month)}-* {clock}")
+
+
+def _list(values: Sequence[int] | None) -> str:
+    return "*" if values is None else ",".join(f"{v:02d}" for v in values)
+
+
+def units_of(workflows: Sequence[Listed], user: bool) -> dict[str, str]:
+    """Make a timer and a service for every workflow, by file name.
+
+    Raises
+    ------
+    ConfigurationError
+        Two workflows have one name: their units could not be told apart.
+    """
+    units: dict[str, str] = {}
+    for one in workflows:
+        if one.schedule is None:
+            continue
+        if f"siluan-{one.name}.timer" in units:
+            raise ConfigurationError(
+                f"two workflows are called {one.name}, and units are named by them",
+                "Give one of them another name",
+            )
+        units[f"siluan-{one.name}.timer"] = _timer(one, one.schedule)
+        units[f"siluan-{one.name}.service"] = _service(one, one.schedule, user)
+    return units
+
+
+def _timer(one: Listed, schedule: Schedule) -> str:
+    events = "\n".join(f"OnCalendar={event}" for event in calendar_of(schedule))
+    return f"""{MARK}
+[Unit]
+Description=siluan {one.name}: {schedule.cron} {schedule.zone}
+
+[Timer]
+{events}
+# A time that was missed while the machine was off is caught up, once.
+Persistent=true
+AccuracySec=1min
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def _service(one: Listed, schedule: Schedule, user: bool) -> str:
+    command = " ".join(_quoted(word) for word in (*siluan_command(), "run", str(one.path)))
+    # The manager of a user knows no target of the network.
+    network = "" if user else "Wants=network-online.target\nAfter=network-online.target\n"
+    limit, again = _again(schedule)
+    return f"""{MARK}
+[Unit]
+Description=siluan run {one.name}
+{network}{limit}
+[Service]
+Type=oneshot
+WorkingDirectory={str(one.path.parent).replace("%", "%%")}
+ExecStart={command}
+# 10: done, some inputs were set aside; siluan status names them.
+SuccessExitStatus=10
+{again}KillMode=mixed
+TimeoutStopSec=120
+Nice=5
+"""
+
+
+def _again(schedule: Schedule) -> tuple[str, str]:
+    """Give the lines that try a run again; none where the next time comes sooner anyway."""
+    window = timedelta(minutes=schedule.retry_minutes) * (schedule.retries + 1) + timedelta(hours=6)
+    at, gaps = datetime.now(UTC), list[timedelta]()
+    for _ in range(8):
+        following = schedule.next(at)
+        gaps.append(following - at)
+        at = following
+    # systemd counts ordinary starts as well, and would refuse them.
+    if schedule.retries == 0 or min(gaps[1:]) <= window:
+        return "", ""
+    limit = f"StartLimitIntervalSec={window.total_seconds():.0f}\n"
+    limit += f"StartLimitBurst={schedule.retries + 1}\n"
+    return limit, _AGAIN.format(minutes=schedule.retry_minutes)
+
+
+_AGAIN = """\
+# A source that was not reached, a ledger that was held, a run that was killed.
+Restart=on-failure
+RestartSec={minutes}min
+RestartPreventExitStatus=2 5 6 70
+"""
+
+
+def _quoted(word: str) -> str:
+    word = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{word}"'
+
+
+def siluan_command() -> tuple[str, ...]:
+    """Give the command of this installation, absolute."""
+    beside = shutil.which("siluan", path=str(Path(sys.executable).parent))
+    if beside is not None:
+        return (beside,)
+    return (sys.executable, "-c", "from pipeline.cli import main; main()")
+
+
+def write_units(
+    units: Mapping[str, str], user: bool, out: Path | None
+) -> tuple[Path, tuple[str, ...]]:
+    """Write units into ``out`` or where systemd looks; all of them or none.
+
+    Raises
+    ------
+    ConfigurationError
+        A file of that name is there that we did not write (all named), or the folder cannot be
+        written.
+    """
+    folder = (out or _place(user)).absolute()
+    foreign = [n for n in units if _is_foreign(folder / n)]
+    if foreign:
+        raise ConfigurationError(
+            f"{', '.join(foreign)} in {folder}: not written by siluan, so left as they are",
+            "Move them away, or choose another folder with --out",
+        )
+    try:
+        for name, text in units.items():
+            write_text(folder / name, text)
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be written ({error.strerror})",
+            "Be root, or use --user, or --out and copy them",
+        ) from error
+    return folder, tuple(units)
+
+
+def _is_foreign(path: Path) -> bool:
+    if path.is_symlink():
+        return True
+    if not path.exists():
+        return False
+    return not path.is_file() or not path.read_bytes().startswith(MARK.encode())
+
+
+def _place(user: bool) -> Path:
+    if not user:
+        return Path("/etc/systemd/system")
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "systemd" / "user"
+
+
+def how_to_enable(units: Sequence[str], user: bool, folder: Path | None) -> str:
+    """Say what somebody types next; nothing is started here."""
+    control = "systemctl --user" if user else "systemctl"
+    timers = " ".join(n for n in units if n.endswith(".timer"))
+    typed = f"{control} daemon-reload && {control} enable --now {timers}"
+    if folder is None:
+        return typed
+    where = "~/.config/systemd/user" if user else "/etc/systemd/system"
+    return f"copy them to {where}, then: {typed}"
+
+
+def cron_line(paths: Sequence[Path]) -> str:
+    """Give a line for crontab: every five minutes, what is due.
+
+    Many crons know no time zone and catch nothing up; so the line only wakes the clock.
+    """
+    words = [*siluan_command(), "schedule", *(str(p) for p in paths), "--once"]
+    # A per cent sign is the end of the line for cron.
+    command = shlex.join(words).replace("%", "\\%")
+    return f"*/5 * * * * {command} 2>&1 | logger -t siluan"
+
+
+def windows_line(paths: Sequence[Path]) -> str:
+    """Give the command that makes the same task for the Windows Task Scheduler."""
+    words = [*siluan_command(), "schedule", *(str(p) for p in paths), "--once"]
+    command = " ".join(f'\\"{w}\\"' if " " in w else w for w in words)
+    return f'schtasks /Create /TN siluan /SC MINUTE /MO 5 /TR "{command}"'

@@ -1,0 +1,19 @@
+"""How times and spans are said to people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+
+def local(at: datetime, zone: str) -> str:
+    """Say an instant in a time zone, with its name."""
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
+
+
+def span(seconds: float) -> str:
+    """Say how long something took or takes, in the largest unit that fits."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
