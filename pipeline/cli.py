@@ -16,6 +16,7 @@ from pipeline.commands.doctor import doctor
 from pipeline.commands.ending import guard as _guard
 from pipeline.commands.layers import layers_app
 from pipeline.commands.leads import leads_app
+from pipeline.commands.report import report
 from pipeline.commands.submit import submit
 
 app = typer.Typer(
@@ -35,6 +36,11 @@ app.command(
     epilog="Examples: siluan submit 渌水20261120/ · siluan submit result.tif --dsm dsm.tif "
     "--flight flight.yaml · siluan submit --inbox /srv/无人机"
 )(submit)
+app.command(
+    epilog="Examples: siluan report --workflow workflows/patrol.yaml --period 2026Q3 · "
+    "siluan report --workflow workflows/patrol.yaml --period 2026 --public --as docx,xlsx · "
+    "siluan report --template-out 报告模板.docx"
+)(report)
 
 
 @app.callback(invoke_without_command=True)
