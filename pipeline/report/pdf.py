@@ -7,7 +7,7 @@ import tempfile
 from datetime import UTC, date, datetime, time
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typst
 
@@ -42,7 +42,7 @@ class PdfForm:
         """
         return self.pages(document, day, "pdf")[0]
 
-    def pages(self, document: Document, day: date, form: str) -> list[bytes]:
+    def pages(self, document: Document, day: date, form: Literal["pdf", "png"]) -> list[bytes]:
         """Write it as one PDF, or as one PNG a page."""
         paths = [self._fonts] if self._fonts else []
         font = _font(typst.Fonts(font_paths=[str(p) for p in paths]).families())
@@ -61,7 +61,7 @@ class PdfForm:
                 ppi=80.0,
                 timestamp=int(datetime.combine(day, time(), UTC).timestamp()),
             )
-        return list(made) if isinstance(made, list) else [made]
+        return [bytes(page) for page in made] if isinstance(made, list) else [bytes(made)]
 
 
 def _font(families: list[str]) -> str:

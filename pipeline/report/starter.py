@@ -21,7 +21,7 @@ from docx.shared import Mm, Pt
 from pipeline.report.forms import steady_zip
 from pipeline.report.tables import FLOWS, INTERNAL
 from pipeline.report.words import COUNT_ZH
-from pipeline.report.worst import COLUMNS
+from pipeline.report.worst import COLUMNS, PRIVATE
 
 BODY, HEAD = "宋体", "黑体"
 
@@ -64,15 +64,20 @@ SECTIONS: Sequence[tuple[str, str, Mapping[str, str]]] = (
         "排除原因（误报）",
         {"name": "原因", "desk": "内业排除", "field": "核查排除", "sum": "合计"},
     ),
-    ("worst", "最严重的问题", COLUMNS),
+    ("worst", "最严重的问题", {k: v for k, v in COLUMNS.items() if k not in PRIVATE}),
+    (
+        "worst",
+        "最严重问题的位置",
+        {k: v for k, v in COLUMNS.items() if k in ("rank", "case_id", *PRIVATE)},
+    ),
     (
         "corrections",
         "更正",
         {"period": "期间", "where": "范围", "name": "指标", "was": "原数", "now": "更正后"},
     ),
 )
-_PRIVATE = ("internal", "excluded")
-"""Sections that the public edition has not."""
+_PRIVATE = ("疑似线索（内部掌握）", "排除原因（误报）", "最严重问题的位置")
+"""Sections that the public edition does not have."""
 
 
 def starter() -> bytes:
@@ -91,7 +96,7 @@ def starter() -> bytes:
     line.alignment = WD_ALIGN_PARAGRAPH.CENTER
     document.add_paragraph("{{ notice }}。{{ basis }}")
     for name, title, columns in SECTIONS:
-        private = name in _PRIVATE
+        private = title in _PRIVATE
         if private:
             document.add_paragraph("{%p if not public %}")
         document.add_heading(title, 1)
@@ -100,7 +105,7 @@ def starter() -> bytes:
         document.add_paragraph("{%p else %}")
         document.add_paragraph("本期没有。")
         document.add_paragraph("{%p endif %}")
-        if name == "worst":
+        if title == "最严重的问题":
             _add_pictures(document)
         if private:
             document.add_paragraph("{%p endif %}")

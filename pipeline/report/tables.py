@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from pipeline.ledger.status import Reason
 from pipeline.model import Kind
@@ -22,6 +22,7 @@ from pipeline.report.words import (
 )
 
 Cell: TypeAlias = str | int | float
+K = TypeVar("K")
 FLOWS = ("opening", "new", "again", "relapsed", "to_rectifying", "closed", "removed", "closing")
 STANDING = ("waiting", "rectifying", "back", "overdue", "on_account")
 INTERNAL = NAMES[len(PUBLIC) :]
@@ -91,11 +92,11 @@ def observed(seen: Sequence[Seen] | None, names: Names) -> Table:
     rows: list[dict[str, Cell]] = []
     for (corridor, in_km), (size, *parts) in sums.items():
         shown = f"{size:.1f} 公里" if in_km else f"{size:.0f} 座"
-        row = dict(zip(("seen", "unseen", "unknown"), parts, strict=True))
+        row = _watched(parts)
         rows.append({"name": names.river(corridor), "size": shown, **row, "unit": _unit(in_km)})
     for in_km, (size, *parts) in _sums(seen, lambda s: s.in_km).items():
         shown = f"{size:.1f} 公里" if in_km else f"{size:.0f} 座"
-        row = dict(zip(("seen", "unseen", "unknown"), parts, strict=True))
+        row = _watched(parts)
         name = "河流合计" if in_km else "水库（无中心线）合计"
         rows.append({"name": name, "size": shown, **row, "unit": _unit(in_km)})
     return Table("observed", title, columns, tuple(rows))
@@ -113,16 +114,14 @@ def assessment(now: Figures, seen: Sequence[Seen] | None, names: Names) -> Table
     wanted += [k for k in parts if k not in wanted]
     rows: list[dict[str, Cell]] = []
     for code in wanted:
-        _, *km = parts.get(code, (0.0, UNKNOWN, UNKNOWN, UNKNOWN))
         count = _cells(table.get(code, Count()), flows)
-        watched = dict(zip(("seen", "unseen", "unknown"), km, strict=True))
+        watched = _watched(parts.get(code, ())[1:])
         group = names.classes.get(code, NO_CLASS)
         rows.append({"group": group, "name": names.county(code), **count, **watched})
     order = list(dict.fromkeys(names.classes.values()))
     rows.sort(key=lambda r: order.index(str(r["group"])) if r["group"] in order else len(order))
     sums = _sums([s for s in seen or () if s.in_km], lambda _: "")
-    _, *km = sums.get("", (0.0, UNKNOWN, UNKNOWN, UNKNOWN))
-    whole = dict(zip(("seen", "unseen", "unknown"), km, strict=True))
+    whole = _watched(sums.get("", ())[1:])
     rows.append({"group": "合计", "name": "", **_cells(now.total, flows), **whole})
     note = "仅统计经人工核实的问题。观测单位为公里·日（河流）；未导入县区界线的，分县区观测量未知。"
     return Table("assessment", "分县区核实问题与观测情况（4+1）", columns, tuple(rows), note)
@@ -240,16 +239,24 @@ def _township(key: str, names: Names) -> str:
     return f"{names.county(county)} {township or NO_TOWNSHIP}"
 
 
-def _sums(
-    seen: Iterable[Seen], key_of: Callable[[Seen], object]
-) -> dict[object, tuple[float, ...]]:
-    found: dict[object, tuple[float, ...]] = {}
+def _sums(seen: Iterable[Seen], key_of: Callable[[Seen], K]) -> dict[K, tuple[float, ...]]:
+    """Add up (size, seen, unseen, unknown) by key."""
+    found: dict[K, tuple[float, ...]] = {}
     for s in seen:
         key = key_of(s)
         parts = (s.size, s.seen, s.unseen, s.unknown)
         before = found.get(key, (0.0,) * 4)
         found[key] = tuple(round(a + b, 3) for a, b in zip(before, parts, strict=True))
     return found
+
+
+def _watched(parts: Sequence[float]) -> dict[str, Cell]:
+    """Give (seen, unseen, unknown); where nothing is known, no zero stands in for it."""
+    keys = ("seen", "unseen", "unknown")
+    if not any(parts):
+        return dict.fromkeys(keys, UNKNOWN)
+    known: list[Cell] = list(parts) if any(parts[:2]) else [UNKNOWN, UNKNOWN, parts[2]]
+    return dict(zip(keys, known, strict=True))
 
 
 def _unit(in_km: bool) -> str:
