@@ -85,6 +85,19 @@ def test_what_is_corrected_away_is_no_closure() -> None:
     assert figures(again, Q2).total == Count(opening=1, removed=1, again=1, closing=1, waiting=1)
 
 
+def test_a_relapse_that_was_none_is_a_correction_and_no_second_closure() -> None:
+    events = [
+        opened("a", day(1, 5)),
+        said("a", day(1, 6), "suspected", "issued"),
+        said("a", day(1, 7), "issued", "verified"),
+        said("a", day(1, 8), "verified", "rectifying"),
+        said("a", day(1, 9), "rectifying", "closed"),
+        said("a", day(4, 2), "closed", "relapsed"),
+        said("a", day(4, 9), "relapsed", "closed", reason="other"),
+    ]
+    assert figures(events, Q2).total == Count(relapsed=1, removed=1)
+
+
 def test_flags_are_of_what_is_in_hand_at_the_end() -> None:
     events = [
         opened("a", day(1, 5)),
