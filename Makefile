@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 STAMP := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: sample test check thorough real services qgis lock clean
+.PHONY: sample test check thorough real services qgis browser lock clean
 .DEFAULT_GOAL := sample
 
 $(STAMP): pyproject.toml requirements.lock
@@ -61,8 +61,22 @@ services: $(STAMP) $(SERVICES)/.ready
 qgis: $(STAMP)
 	@SILUAN_REQUIRE_QGIS=1 $(BIN)/python -m pytest -q -m qgis
 
+# What drives the browser, in an environment of its own beside all that siluan runs on.
+BROWSER := .venv-browser
+$(BROWSER)/.ready: pyproject.toml $(STAMP)
+	@echo "Setting up $(BROWSER) (once) ..."
+	@test -x $(BROWSER)/bin/python || $(PYTHON) -m venv $(BROWSER)
+	@$(BIN)/uv pip install --quiet --python $(BROWSER)/bin/python -r requirements.lock
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["browser"], sep="\n")' \
+		| $(BIN)/uv pip install --quiet --python $(BROWSER)/bin/python -r -
+	@$(BIN)/uv pip install --quiet --python $(BROWSER)/bin/python --no-deps --editable .
+	@touch $@
+
+browser: $(STAMP) $(BROWSER)/.ready
+	@SILUAN_REQUIRE_BROWSER=1 $(BROWSER)/bin/python -m pytest -n 0 -q -m browser
+
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-emit-index-url pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) $(SERVICES) out state sample_scenes/data
+	rm -rf $(VENV) $(SERVICES) $(BROWSER) out state sample_scenes/data

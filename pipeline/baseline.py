@@ -102,7 +102,7 @@ def build_baseline(request: BuildRequest) -> ExitCode:
             _ask(request)
         make_writable(workflow.state)
         # Runs and builds of one state folder take turns.
-        stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        stack.enter_context(open_ledger(workflow.ledger_place))
         if any(isinstance(source, DiskSource) for source in workflow.sources):
             # What lies on a disk is made ready now that somebody said yes.
             keep_listings(scratch / "catalogues", workflow.state)

@@ -12,8 +12,10 @@ import typer
 from pipeline import __version__
 from pipeline.commands.cases_files import cases_app
 from pipeline.commands.corridor import corridor_app
+from pipeline.commands.deliver import deliver
 from pipeline.commands.doctor import doctor
 from pipeline.commands.ending import guard as _guard
+from pipeline.commands.keeping import backup, restore
 from pipeline.commands.layers import layers_app
 from pipeline.commands.leads import leads_app
 from pipeline.commands.report import report
@@ -33,6 +35,10 @@ app.add_typer(cases_app, name="cases")
 app.add_typer(leads_app, name="leads")
 app.command(epilog="Example: siluan doctor --workflow workflows/patrol.yaml")(doctor)
 app.command(
+    epilog="Examples: siluan deliver --workflow workflows/patrol.yaml --dry-run · siluan deliver "
+    "--workflow workflows/patrol.yaml · siluan deliver --state state/patrol --full"
+)(deliver)
+app.command(
     epilog="Examples: siluan submit 渌水20261120/ · siluan submit result.tif --dsm dsm.tif "
     "--flight flight.yaml · siluan submit --inbox /srv/无人机"
 )(submit)
@@ -41,6 +47,11 @@ app.command(
     "siluan report --workflow workflows/patrol.yaml --period 2026 --public --as docx,xlsx · "
     "siluan report --template-out 报告模板.docx"
 )(report)
+app.command(epilog="Example: siluan backup --state state --to /backup/siluan-20261125.zip")(backup)
+app.command(
+    epilog="Examples: siluan restore siluan-20261125.zip --state state · siluan restore "
+    "siluan-20261125.zip --state state --ledger postgresql://siluan@db/siluan"
+)(restore)
 
 
 @app.callback(invoke_without_command=True)

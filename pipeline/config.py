@@ -34,9 +34,11 @@ from pipeline.detect.stock import StockOptions
 from pipeline.detect.water import WaterOptions
 from pipeline.detect.zhan import ZhanOptions
 from pipeline.errors import ConfigurationError
+from pipeline.evidence.options import EvidenceOptions
 from pipeline.io.corridors import load_corridors
 from pipeline.io.rows import read_rows
 from pipeline.io.settings import load_model
+from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.proposing import ProposeOptions
 from pipeline.model import Corridor
 from pipeline.prepare.options import PrepareOptions
@@ -184,6 +186,7 @@ class Options(BaseModel):
     adjudicate: AdjudicateOptions = AdjudicateOptions()
     propose: ProposeOptions = ProposeOptions()
     report: ReportOptions = ReportOptions()
+    evidence: EvidenceOptions = EvidenceOptions()
 
 
 Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="type")]
@@ -192,7 +195,10 @@ Source = Annotated[StacSource | FolderSource | DiskSource, Field(discriminator="
 TABLES = ("subtypes", "severity")
 """Keys of a workflow that name the office's tables."""
 
-_PLACES = ("state", "out", "sensors", "layers", "cluster", "catalogues", "confidence", *TABLES)
+_PLACES = (
+    *("state", "ledger", "out", "sensors", "layers", "cluster", "catalogues", "confidence"),
+    *("deliver", *TABLES),
+)
 
 
 class Workflow(BaseModel):
@@ -206,6 +212,11 @@ class Workflow(BaseModel):
     sources: tuple[Source, ...] = Field(min_length=1)
     period: Period
     state: Path = Field(description="ledger, store and caches, relative to the workflow")
+    ledger: LedgerUrl | None = Field(
+        default=None,
+        description="postgresql://user@host:port/database, without a password; default: "
+        "ledger.sqlite in the state folder, or where that folder says",
+    )
     out: Path = Field(description="output folder, relative to the workflow")
     sensors: Path = Field(
         default=Path("../config/sensors"), description="folder of band tables, relative"
@@ -235,7 +246,17 @@ class Workflow(BaseModel):
         default=Path("../config/severity.csv"),
         description="table of severity, relative; without the default file nothing is graded",
     )
+    deliver: Path = Field(
+        default=Path("../config/deliver.yaml"),
+        description="the office file of the hand-over, relative; without the default file there "
+        "is a feed and no receiver",
+    )
     options: Options = Options()
+
+    @property
+    def ledger_place(self) -> LedgerPlace:
+        """Where its cases are remembered."""
+        return LedgerPlace(self.state / "ledger.sqlite", self.ledger)
 
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
@@ -243,6 +264,7 @@ class Workflow(BaseModel):
         for name in ("workers", "io_threads"):
             content["options"]["store"].pop(name)
         content["options"]["store"].pop("tile_px")
+        content["options"].pop("evidence")
         for source in content["sources"]:
             # Where a catalogue lies does not change what its scenes say: their own marks do.
             for name in ("url", "path", "catalogue", "access", "page_size", "retries", "supports"):
@@ -273,6 +295,7 @@ def load_workflow(path: Path) -> Workflow:
         "layers": (base / workflow.layers).resolve(),
         "confidence": (base / workflow.confidence).resolve(),
         **{name: (base / getattr(workflow, name)).resolve() for name in TABLES},
+        "deliver": (base / workflow.deliver).resolve(),
         "corridors": workflow.corridors.model_copy(
             update={"file": (base / workflow.corridors.file).resolve()}
         ),

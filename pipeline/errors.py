@@ -64,6 +64,12 @@ class ClusterUnreachableError(SiluanError):
     code = ExitCode.UNREACHABLE
 
 
+class LedgerUnreachableError(SiluanError):
+    """The database that holds the ledger did not answer; running again may help."""
+
+    code = ExitCode.UNREACHABLE
+
+
 class LedgerHeldError(SiluanError):
     """Another run holds the ledger."""
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from pipeline import __version__
 from pipeline.adjudicate.areas import AreaIndex
@@ -17,6 +20,7 @@ from pipeline.adjudicate.evidence import fold
 from pipeline.adjudicate.screen import Screener, chosen_for_audit
 from pipeline.adjudicate.visit import rank_visits
 from pipeline.cases.proposed import propose_cases
+from pipeline.cases.tables import write_csv
 from pipeline.config import choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.flights import FlightFolder, open_flights
@@ -26,9 +30,13 @@ from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import DRONE, Corridor, Kind, Proposed, RunRecord
 from pipeline.passes.flight_pairs import Pairing, pair_flights
-from pipeline.passes.inspect import Inspected, inspect_pair, joined, misses
+from pipeline.passes.inspect import Inspected, inspect_alone, inspect_pair, joined
 from pipeline.passes.inspect_workflow import InspectWorkflow, is_inspection, load_inspection
+from pipeline.passes.showing import Desk
+from pipeline.passes.showing_flights import FlightViews, from_flights
+from pipeline.passes.worklist import Answer, Item, ask, in_time_order, worklist
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
+from pipeline.publish.words import NOTICE, STATUS_ZH
 from pipeline.run import (
     Clock,
     RunRequest,
@@ -46,8 +54,16 @@ from pipeline.run import (
     say_what_is_missing,
     screen_case,
 )
+from pipeline.shown import Scope, add_evidence, add_review
 
 log = logging.getLogger("siluan")
+
+_STRUCTURES = "existing"  # kind of the office's layer of what stands there
+_COLUMNS = (
+    *("case_id", "kind_zh", "status", "status_zh", "answer", "answer_zh", "why_zh", "flights"),
+    "notice",
+)
+ZONE = ZoneInfo("Asia/Shanghai")  # of the days that pictures carry: flights say their own
 
 
 def run_any(request: RunRequest) -> ExitCode:
@@ -117,27 +133,76 @@ def run_inspection(request: RunRequest) -> ExitCode:
         lines = stack.enter_context(log_lines())
         make_writable(workflow.state)
         make_writable(workflow.out)
-        ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        ledger = stack.enter_context(open_ledger(workflow.ledger_place))
         with clock.stage("detect"):
-            pairs = task.pairing.pairs
-            found = [inspect_pair(p, task.corridors, workflow.options) for p in pairs]
+            found = _inspected(task)
+            names, how = {c.id for c in task.corridors}, workflow.options.adjudicate.fold
+            asked = ask(task.pairing, found, ledger.cases(corridors=names), names, how)
         with clock.stage("ledger"):
             result = apply(
                 ledger,
-                joined(found),
+                joined(in_time_order(task.pairing, found)),
                 _context(task, run_id),
-                relooks=misses(found, ledger.cases()),
+                relooks=asked.looks,
                 options=workflow.options.match,
             )
-            month = month_of(task.until)
-            proposed = propose_cases(ledger, result.cases, month, workflow.options.adjudicate)
-        shelves = split_cases(result.cases, {c.id for c in task.corridors})
-        record = _record(task, found, result, (shelves, proposed))
+            # An inspection reads what lies at its spots; its folder shows the whole corridors.
+            known = ledger.cases(corridors=names)
+            proposed = propose_cases(ledger, month_of(task.until), workflow.options.adjudicate)
+        items = worklist(asked, known, (task.pairing, found), names, how)
+        lists = split_cases(known, names), proposed
+        record = _record(task, found, result, (*lists, items))
         record = replace(record, run_id=run_id, seconds=clock.seconds)
         say_what_is_missing(record, ())
         with clock.stage("publish"):
-            folder = _publish(task, (shelves, proposed), record, lines)
-    return close_run(folder, (shelves, proposed), record, ())
+            extras = {"run.log": "".join(lines).encode(), "worklist.csv": worklist_csv(items)}
+            views = [part.views for part in found if part.views is not None]
+            folder = _publish(task, lists, record, extras, views)
+    for line in worklist_lines(items):
+        print(line)
+    return close_run(folder, lists, record, ())
+
+
+def _inspected(task: _Task) -> list[Inspected]:
+    """Compare all pairs, then look at the flights that are alone."""
+    options = task.workflow.options
+    standing = areas_of(task.layers).get(_STRUCTURES, [])
+    pairs = [inspect_pair(p, task.corridors, options) for p in task.pairing.pairs]
+    lone = [inspect_alone(f, standing, task.corridors, options) for f in task.pairing.lone]
+    return [*pairs, *lone]
+
+
+def worklist_lines(items: Sequence[Item]) -> list[str]:
+    """Give the table of open cases that the flights cover."""
+    if not items:
+        return ["no open case lies under these flights"]
+    rows = [
+        f"{i.case.case_id}  疑似{i.case.kind.zh}  {i.answer} {i.answer.zh}  {i.why_zh}"
+        for i in items
+    ]
+    counts = Counter(i.answer for i in items)
+    said = ", ".join(f"{a} {a.zh} {counts[a]}" for a in Answer if counts[a])
+    return [*rows, f"open cases under these flights: {len(items)} ({said})"]
+
+
+def worklist_csv(items: Sequence[Item]) -> bytes:
+    """Give the same as CSV for a spreadsheet."""
+    return write_csv(_COLUMNS, [_csv_row(i) for i in items])
+
+
+def _csv_row(item: Item) -> dict[str, Any]:
+    case = item.case
+    return {
+        "case_id": case.case_id,
+        "kind_zh": case.kind.zh,
+        "status": case.status.value,
+        "status_zh": STATUS_ZH[case.status],
+        "answer": item.answer.value,
+        "answer_zh": item.answer.zh,
+        "why_zh": item.why_zh,
+        "flights": " ".join(item.flights),
+        "notice": NOTICE,
+    }
 
 
 def _task(request: RunRequest) -> _Task:
@@ -152,8 +217,8 @@ def _task(request: RunRequest) -> _Task:
     corridors = choose_corridors(workflow, request.corridors)
     layers = load_layers(workflow.layers)
     flights = open_flights(workflow.flights)
-    pairing = pair_flights(flights, corridors, workflow.options.pairing)
-    stages = load_stages(workflow.layers)
+    known, stages = _STRUCTURES in layers, load_stages(workflow.layers)
+    pairing = pair_flights(flights, corridors, workflow.options.pairing, structures=known)
     return _Task(workflow, corridors, layers, stages, flights, pairing)
 
 
@@ -163,6 +228,10 @@ def _explain(task: _Task) -> ExitCode:
         how = "surfaces" if pair.surfaces else "pictures"
         rows, cols = pair.grid.shape
         print(f"{pair.name}: {how}, {rows} x {cols} px of {pair.grid.res_m:g} m")
+    for lone in task.pairing.lone:
+        rows, cols = lone.grid.shape
+        size = f"{rows} x {cols} px of {lone.grid.res_m:g} m"
+        print(f"{lone.flight.id}: alone, against the layer of existing structures, {size}")
     for aside in task.pairing.set_aside:
         print(f"set aside {aside.what}: {aside.reason}")
     return ExitCode.DONE
@@ -193,10 +262,13 @@ def _record(
     task: _Task,
     found: Sequence[Inspected],
     result: LedgerResult,
-    lists: tuple[Shelves, Mapping[str, Proposed]],
+    published: tuple[Shelves, Mapping[str, Proposed], Sequence[Item]],
 ) -> RunRecord:
+    shelves, proposed, items = published
+    count = len(task.pairing.pairs)
     aside = {*task.pairing.set_aside, *(a for part in found for a in part.set_aside)}
     used = {f.id for pair in task.pairing.pairs for f in (pair.before, pair.after)}
+    used |= {one.flight.id for one in task.pairing.lone}
     return RunRecord(
         run_id="",
         workflow=task.workflow.name,
@@ -219,11 +291,27 @@ def _record(
                     "gone": len(part.gone),
                     "outside_corridors": part.outside,
                 }
-                for pair, part in zip(task.pairing.pairs, found, strict=True)
+                for pair, part in zip(task.pairing.pairs, found[:count], strict=True)
+            },
+            "alone": {
+                one.flight.id: {
+                    "candidates": len(part.candidates),
+                    "known_structures": part.known,
+                    "outside_corridors": part.outside,
+                }
+                for one, part in zip(task.pairing.lone, found[count:], strict=True)
+            },
+            "worklist": {
+                i.case.case_id: {
+                    "answer": i.answer.value,
+                    "flights": list(i.flights),
+                    "why_zh": i.why_zh,
+                }
+                for i in items
             },
             "layers": task.marks,
-            "suppressed": count_rules(lists[0]),
-            "proposed": count_proposed(lists[1]),
+            "suppressed": count_rules(shelves),
+            "proposed": count_proposed(proposed),
         },
         seconds={},
         set_aside=tuple(sorted(aside)),
@@ -234,7 +322,8 @@ def _publish(
     task: _Task,
     lists: tuple[Shelves, Mapping[str, Proposed]],
     record: RunRecord,
-    lines: Sequence[str],
+    extras: Mapping[str, bytes],
+    views: Sequence[FlightViews],
 ) -> Path:
     shelves, proposed = lists
     how = task.workflow.options.adjudicate
@@ -251,6 +340,11 @@ def _publish(
         corridors=tuple(task.corridors),
         office=task.layers,
         reasons_zh={r.value: r.zh for r in Reason},
-        extras={"run.log": "".join(lines).encode()},
+        extras=extras,
     )
+    options = task.workflow.options.evidence
+    desk = Desk(task.workflow.state / "evidence", options, ZONE)
+    source = partial(from_flights, views, options)
+    context, documents = add_evidence(context, shelves, source, desk)
+    context = add_review(context, shelves, documents, Scope(record, task.corridors, {}), desk)
     return publish_run(task.workflow.out, shelves, (), record, context).folder

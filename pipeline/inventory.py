@@ -64,10 +64,11 @@ def list_stock(request: StockRequest) -> ExitCode:
         progress = stack.enter_context(reporter())
         for folder in (workflow.state, where):
             make_writable(folder)
-        ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        ledger = stack.enter_context(open_ledger(workflow.ledger_place))
         # Under the lock: a search writes catalogues and makes products ready.
         searched = search(workflow, corridors, stack, None, progress)
-        cases = [c for c in ledger.cases() if c.merged_into is None and c.produced]
+        known = ledger.cases(corridors={c.id for c in corridors})
+        cases = [c for c in known if c.merged_into is None and c.produced]
         cases = [c for c in cases if c.status not in (Status.REJECTED, Status.PERMITTED)]
         old = _read(where / FILE)
         names = {c.id for c in corridors}

@@ -503,6 +503,9 @@ DRONE_SURFACES = "drone/1"
 DRONE_PICTURES = "drone-picture/1"
 """The detector of what two orthomosaics show where there is no surface to hold them against."""
 
+DRONE_SINGLE = "drone-single/1"
+"""The detector of what stands out of the ground at one flight, where there is no earlier one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -520,7 +523,7 @@ class Look:
 
     @property
     def of_picture(self) -> bool:
-        """Whether it is a look at an uncalibrated picture, which decides nothing."""
+        """Whether it is a look at an uncalibrated picture, or of one flight: it decides nothing."""
         return self.pass_id.startswith(PICTURE)
 
     @property
@@ -532,6 +535,11 @@ class Look:
     def of_surface(self) -> bool:
         """Whether two surfaces of a drone show it: one such look confirms."""
         return self.of_drone and self.certain and self.seen is Seen.HIT
+
+    @property
+    def rules_out(self) -> bool:
+        """Whether a drone's surfaces show the ground without it: one such look ends it."""
+        return self.of_drone and self.certain and self.seen is Seen.MISS
 
 
 @dataclass(frozen=True, slots=True)
@@ -566,13 +574,13 @@ class Candidate:
 
     @property
     def of_pictures(self) -> bool:
-        """Whether it rests on pictures alone, uncalibrated ones or a drone's."""
-        return self.detector in (PICTURES, DRONE_PICTURES)
+        """Whether it rests on pictures alone, uncalibrated ones or a drone's, or on one flight."""
+        return self.detector in (PICTURES, DRONE_PICTURES, DRONE_SINGLE)
 
     @property
     def of_drone(self) -> bool:
         """Whether its outline is a drone's."""
-        return self.detector in (DRONE_SURFACES, DRONE_PICTURES)
+        return self.detector in (DRONE_SURFACES, DRONE_PICTURES, DRONE_SINGLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -667,6 +675,17 @@ class Proposed:
     waits: str | None = None  # why it is not proposed this month, Chinese; None: it is
 
 
+@dataclass(frozen=True, slots=True)
+class ReceiverAnswer:
+    """What a receiving case system last said of a case; it moves nothing by itself."""
+
+    source: str  # name of the receiver
+    on: date  # in the office's zone
+    status: str | None = None  # in the receiver's own words
+    unit: str | None = None  # responsible unit
+    due: date | None = None  # as the receiver set it, in the office's zone
+
+
 RESTORED = "已恢复"
 """What imagery proposes where something is gone."""
 
@@ -717,6 +736,7 @@ class Case:
     traced: BaseGeometry | None = None  # imagery's own outline, in crs, where people drew another
     leads: tuple[Lead, ...] = ()  # that point at it, oldest first
     grade: Grade | None = None  # by the configuration of the last run that looked
+    answer: ReceiverAnswer | None = None  # of the system that the case was handed over to
 
     @property
     def of_lead(self) -> bool:
@@ -736,13 +756,13 @@ class Case:
 
     @property
     def of_pictures(self) -> bool:
-        """Whether it rests on pictures alone, uncalibrated ones or a drone's."""
-        return self.detector in (PICTURES, DRONE_PICTURES)
+        """Whether it rests on pictures alone, uncalibrated ones or a drone's, or on one flight."""
+        return self.detector in (PICTURES, DRONE_PICTURES, DRONE_SINGLE)
 
     @property
     def of_drone(self) -> bool:
         """Whether its outline is a drone's: satellites do not see it well enough to follow it."""
-        return self.detector in (DRONE_SURFACES, DRONE_PICTURES)
+        return self.detector in (DRONE_SURFACES, DRONE_PICTURES, DRONE_SINGLE)
 
     @property
     def suppressed(self) -> bool:

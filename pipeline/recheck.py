@@ -77,23 +77,23 @@ def run_recheck(request: RunRequest) -> ExitCode:
     if request.out is not None:
         own = own.model_copy(update={"out": request.out.resolve()})
     patrol = with_overrides(patrol, replace(request, out=None))
-    path = patrol.state / "ledger.sqlite"
-    if not path.is_file():
+    place = patrol.ledger_place
+    if place.url is None and not place.file.is_file() and not place.mark.is_file():
         raise ConfigurationError(
-            f"there is no ledger at {path}, so no case to look at again",
+            f"there is no ledger at {place.file}, so no case to look at again",
             f"Run the patrol first: siluan run {own.patrol}",
         )
     corridors = choose_corridors(patrol, request.corridors)
     if request.dry_run:
-        return _explain(own, patrol, corridors, path)
+        return _explain(own, patrol, corridors)
     clock = Clock()
     with ExitStack() as stack:
         lines = stack.enter_context(log_lines())
         progress = stack.enter_context(reporter())
         make_writable(patrol.state)
-        ledger = stack.enter_context(open_ledger(path))
+        ledger = stack.enter_context(open_ledger(place))
         make_writable(own.out)
-        known = ledger.cases()
+        known = ledger.cases(corridors=[c.id for c in corridors])
         asked = _asked(known, corridors)
         task = _Task(own, patrol, _holding(asked, corridors))
         with clock.stage("search"):
@@ -112,9 +112,9 @@ def run_recheck(request: RunRequest) -> ExitCode:
                 judged.append(recheck_corridor(patrol, corridor, passes, about, progress, workers))
         run_id = _run_id(task, judged, cases)
         with clock.stage("ledger"):
-            result = apply(ledger, (), _context(task, newest, run_id), relooks=_news(cases, judged))
-        ids = {c.case_id for c in cases}
-        after = [c for c in result.cases if c.case_id in ids]
+            apply(ledger, (), _context(task, newest, run_id), relooks=_news(cases, judged))
+            # Of what nobody could look at nothing is new, and the ledger was not asked for it.
+            after = ledger.cases({c.case_id for c in cases})
         found = recheck(after, newest, own.watch_days, patrol.options.propose)
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         record = _record(task, judged, searched, found)
@@ -130,14 +130,12 @@ def run_recheck(request: RunRequest) -> ExitCode:
     return ExitCode.SET_ASIDE if any(a.remedy for a in record.set_aside) else ExitCode.DONE
 
 
-def _explain(
-    own: RecheckWorkflow, patrol: Workflow, corridors: Sequence[Corridor], path: Path
-) -> ExitCode:
+def _explain(own: RecheckWorkflow, patrol: Workflow, corridors: Sequence[Corridor]) -> ExitCode:
     """Say what a run would look at and read."""
     with ExitStack() as stack:
         stack.enter_context(log_lines())
-        ledger = stack.enter_context(open_ledger(path, writing=False))
-        asked = _asked(ledger.cases(), corridors)
+        ledger = stack.enter_context(open_ledger(patrol.ledger_place, writing=False))
+        asked = _asked(ledger.cases(corridors=[c.id for c in corridors]), corridors)
         task = _Task(own, patrol, _holding(asked, corridors))
         scratch = Path(stack.enter_context(TemporaryDirectory()))
         searched = _search(task, stack, scratch)

@@ -54,7 +54,9 @@ from pipeline.passes.corridor import Judged, Span, plan_corridor, run_corridor
 from pipeline.passes.old_stores import drop_old_stores
 from pipeline.passes.pictures import add_pictures, dates_of
 from pipeline.passes.search import Searched, search
+from pipeline.passes.showing import Desk, from_store
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
+from pipeline.shown import Scope, add_evidence, add_review
 
 log = logging.getLogger("siluan")
 
@@ -111,12 +113,12 @@ def run_workflow(request: RunRequest) -> ExitCode:
         progress = stack.enter_context(reporter())
         make_writable(workflow.state)
         # A search writes catalogues and makes products ready: two runs of one state take turns.
-        ledger = stack.enter_context(open_ledger(workflow.state / "ledger.sqlite"))
+        ledger = stack.enter_context(open_ledger(workflow.ledger_place))
         with clock.stage("search"):
             searched = search(workflow, corridors, stack, None, progress)
         failpoint("acquire.searched")
         make_writable(workflow.out)
-        known = ledger.cases()
+        known = ledger.cases(corridors={c.id for c in corridors})
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, workflow.state))
         judged: list[Judged] = []
@@ -144,7 +146,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")
             result = apply(ledger, candidates, context, relooks=relooks_of(judged))
-            proposed = propose_cases(ledger, result.cases, month_of(context.until), options)
+            proposed = propose_cases(ledger, month_of(context.until), options)
         record = _record(workflow, judged, result, (run_id, clock.seconds, aside))
         shelves = split_cases(result.cases, {c.id for c in corridors})
         more = {
@@ -394,6 +396,8 @@ def _publish(
 ) -> Path:
     corridors, layers = places
     shelves, proposed = lists
+    shown = {j.corridor_id: j.shown for j in judged if j.shown is not None}
+    scope = Scope(record, corridors, shown)
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
     known = confidence_of(everything, workflow.options.adjudicate.calibration)
@@ -409,8 +413,20 @@ def _publish(
         reasons_zh={r.value: r.zh for r in Reason},
         extras={"run.log": "".join(lines).encode()},
     )
+    context = _with_pictures(workflow, shelves, context, scope)
     unseen = [n for j in judged for n in j.not_observed]
     return publish_run(workflow.out, shelves, unseen, record, context).folder
+
+
+def _with_pictures(
+    workflow: Workflow, shelves: Shelves, context: PublishContext, scope: Scope
+) -> PublishContext:
+    """Draw the evidence of what is listed, and the page to review it."""
+    options, zone = workflow.options.evidence, ZoneInfo(workflow.period.zone)
+    desk = Desk(workflow.state / "evidence", options, zone, workflow.options.store.workers)
+    source = partial(from_store, scope.shown, options)
+    context, documents = add_evidence(context, shelves, source, desk)
+    return add_review(context, shelves, documents, scope, desk)
 
 
 def confidence_of(cases: Sequence[Case], calibration: Calibration | None) -> dict[str, float]:

@@ -66,6 +66,7 @@ class Pair:
     truth: tuple[TrueObject, ...]
     water: tuple[Mask, Mask]
     true_dz: F32  # without noise; from the water's level where ground came into water
+    standing: Mask  # (H, W) structures of both dates, as an office's layer of them would know
 
 
 @dataclass
@@ -81,6 +82,7 @@ class _Scene:
     level: float
     taken: Mask
     truth: list[TrueObject] = field(default_factory=list[TrueObject])
+    standing: list[Mask] = field(default_factory=list[Mask])
     y: F32 = field(default_factory=lambda: np.zeros((1, 1), np.float32))
     x: F32 = field(default_factory=lambda: np.zeros((1, 1), np.float32))
 
@@ -183,7 +185,7 @@ def _standing(s: _Scene) -> None:
     """Place what stands on both dates: a house, trees that move."""
     place = _room(s, 7)
     if place:
-        _house(s, place, (0, 1))
+        s.standing.append(_house(s, place, (0, 1)))
     for _ in range(int(s.rng.integers(5, 10))):
         radius = float(s.rng.uniform(1.2, 3))
         place = _room(s, radius + 0.5)
@@ -337,7 +339,10 @@ def _observe(s: _Scene, o: PairOptions) -> Pair:
             height = _warped(height, place)
         flights.append(Flight(colour, height))
         water.append(wet)
-    return Pair(o.gsd_m, flights[0], flights[1], tuple(s.truth), (water[0], water[1]), truth_dz)
+    stood = np.any([np.zeros((s.n, s.n), bool), *s.standing], axis=0)
+    return Pair(
+        o.gsd_m, flights[0], flights[1], tuple(s.truth), (water[0], water[1]), truth_dz, stood
+    )
 
 
 def _places(s: _Scene, shift: NDArray[np.float64], o: PairOptions) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Real services for the lane `services`: PostgreSQL with PostGIS and pgstac, nginx, moto.
+"""Real services for the lane `services`: PostgreSQL with PostGIS and pgstac, tipg, nginx, moto.
 
 Started by the tests as an unprivileged user, in a folder of their own, on free ports of this
 machine; stopped at the end. What is missing is said in one sentence.
@@ -51,16 +51,16 @@ def program(name: str, *more: str) -> str:
 
 
 def services_python() -> str:
-    """Give the interpreter that has pgstac and moto: SILUAN_SERVICES_PYTHON, or the lane's own."""
+    """Give the interpreter of the servers: SILUAN_SERVICES_PYTHON, or the lane's own."""
     asked = os.environ.get("SILUAN_SERVICES_PYTHON")
     candidates = [asked] if asked else [str(ROOT / ".venv-services/bin/python"), sys.executable]
     for python in candidates:
-        code = "import moto.server, pypgstac, stac_fastapi.pgstac.app"
+        code = "import moto.server, pypgstac, stac_fastapi.pgstac.app, tipg"
         if python and Path(python).exists():
             done = subprocess.run([python, "-c", code], capture_output=True, check=False)
             if done.returncode == 0:
                 return python
-    raise missing("the extra `services` (stac-fastapi-pgstac, pypgstac, moto)")
+    raise missing("the extra `services` (stac-fastapi-pgstac, pypgstac, tipg, moto)")
 
 
 def _user() -> list[str]:
@@ -164,6 +164,25 @@ def pgstac(
         with process(command, folder / "api.log", env=env):
             wait_for(lambda: httpx.get(url, trust_env=False).status_code == 200, "pgstac's API")
             yield url
+
+
+@contextmanager
+def tipg(folder: Path, database: str) -> Generator[str]:
+    """Serve the maps' schema of a ledger's database by tipg, as docs/postgis.md says."""
+    python = services_python()
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = {
+        "DATABASE_URL": database,
+        "TIPG_DB_SCHEMAS": '["siluan_open"]',
+        "TIPG_TABLE_CONFIG__siluan_open_cases__pk": "case_id",
+    }
+    command = [python, "-m", "uvicorn", "tipg.main:app", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--log-level", "warning"]
+    with process(command, folder / "tipg.log", env={**os.environ, **settings}, cwd=folder):
+        wait_for(lambda: httpx.get(f"{url}/healthz", trust_env=False).status_code == 200, "tipg")
+        yield url
 
 
 NGINX = """

@@ -120,6 +120,7 @@ def test_a_killed_transcoding_goes_on(
     assert not list(tmp_path.rglob(".*.partial"))
 
 
+@pytest.mark.thorough
 def test_only_what_touches_a_corridor_is_decoded(disk: Path, tmp_path: Path) -> None:
     wide = {b: np.tile(v, (20, 20)) for b, v in LOOK.items()}  # 2560 px, 3 x 3 blocks of 1024
     parcel.write_safe(disk, WHEN, wide)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,17 @@ from typing import Any
 import pytest
 from PIL import Image
 from pyproj import Transformer
+from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
 import flight
 
 from pipeline.acquire.inbox.drop import list_drop
+from pipeline.acquire.inbox.page import known_of
 from pipeline.acquire.inbox.photos import Photo, read_photos
 from pipeline.acquire.inbox.reasons import SubmissionRefusedError
 from pipeline.acquire.inbox.shelf import flights_in
+from pipeline.cli import app
 
 LON, LAT = Transformer.from_crs(flight.CRS, "EPSG:4326", always_xy=True).transform(*flight.CORNER)
 FIX: dict[int, Any] = {5: b"\x00", 6: 98.5, 17: 271.25}
@@ -50,6 +54,39 @@ def photo(
 def read(path: Path, zone: str | None = None) -> Photo:
     (found,) = read_photos(list_drop(path.parent), [path.name], zone, flight.NOW)
     return found
+
+
+def test_a_form_is_filled_in_from_photos_and_reports_and_guesses_nothing(tmp_path: Path) -> None:
+    drop = tmp_path / "渌水"
+    flight.odm(drop)
+    (drop / "flight.yaml").unlink()
+    fixed = b'<x drone-dji:RtkFlag="50" drone-dji:DroneModel="M3E"/>'
+    for n, minute in enumerate(("10:31:05", "10:51:05")):
+        taken = {0x9003: f"2026:11:20 {minute}", 0x9011: "+08:00"}
+        path = photo(drop / f"images/{n}.JPG", taken, red=n)
+        path.write_bytes(path.read_bytes() + fixed)
+    (drop / "opensfm").mkdir()
+    (drop / "opensfm/stats.json").write_text('{"reconstruction_statistics": {"has_gcp": false}}')
+    done = CliRunner().invoke(app, ["submit", "--form", str(drop)])
+    assert (done.exit_code, "filled in from the files" in done.output) == (0, True)
+    page = (tmp_path / "渌水_登记表.html").read_text("utf-8")
+    held = json.loads(re.findall(r'id="prefill">(.*?)</script>', page, re.S)[0])
+    assert held == {
+        "camera": "DJI M3E", "drone": "M3E", "flown": "2026-11-20T10:41:05", "zone": "+08:00",
+        "rtk": "true", "gcp": "0", "horizontal": flight.CRS, "gsd_m": "0.05",
+    }  # fmt: skip
+    assert not (tmp_path / "state").exists()
+    # Two cameras, a photo without a fix, a clock without a zone, points that were used.
+    odd = photo(drop / "images/2.JPG", LOCAL, place(), red=7)
+    odd.write_bytes(odd.read_bytes().replace(b"M3E", b"M3T") + fixed.replace(b"50", b"16"))
+    (drop / "opensfm/stats.json").write_text('{"reconstruction_statistics": {"has_gcp": true}}')
+    assert known_of(list_drop(drop)) == {
+        "drone": "M3E", "horizontal": flight.CRS, "gsd_m": "0.05",
+    }  # fmt: skip
+    (drop / "opensfm/stats.json").write_text("[1]")
+    assert "gcp" not in known_of(list_drop(drop))
+    assert CliRunner().invoke(app, ["submit", "--form", str(tmp_path / "no")]).exit_code == 2
+    assert CliRunner().invoke(app, ["submit", str(drop), "--form", str(drop)]).exit_code == 2
 
 
 def test_photos_become_dated_points(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import shutil
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,7 @@ import office
 from pipeline.acquire.inbox.page import NAME_ZH
 from pipeline.errors import ConfigurationError, DiskFullError
 from pipeline.io import failpoints
+from pipeline.io.archives import ZipPackage
 from pipeline.office import inbox as inboxes
 from pipeline.office.flights import desk
 from pipeline.office.inbox import InboxReport, look
@@ -153,6 +157,48 @@ def test_a_full_disk_keeps_the_drop_for_the_next_look(
         with pytest.raises(DiskFullError):
             see()
     assert (names(box), flights(tmp_path)) == (["a"], [])
+    assert see().code == 0
+
+
+def test_a_zip_without_room_is_left_packed_and_others_are_answered(
+    tmp_path: Path, box: Path, see: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = flight.odm(tmp_path / "big")
+    shutil.make_archive(str(box / "a"), "zip", packed)
+    (flight.odm(box / "b", seed=2) / "DONE").touch()
+    see()
+    with monkeypatch.context() as patched:
+        # Room for the flight that is a folder, and not for the zip.
+        usage = shutil.disk_usage(tmp_path)._replace(free=2**26)
+        patched.setattr(shutil, "disk_usage", lambda _: usage)
+        patched.setattr(ZipPackage, "take", lambda *_: pytest.fail("it was unpacked"))
+        for after in (61, 3600, 90_000):
+            report = see(after)
+            assert (report.code, "free" in report.lines[0]) == (5, True)
+    assert names(box) == ["a.zip", "a.zip_回执.html", "accepted", "b_回执.html"]
+    assert "空闲空间" in (box / "a.zip_回执.html").read_text(encoding="utf-8")
+    assert not (tmp_path / "state/flights/quarantine").exists()
+    assert see(90_100).code == 0
+    assert len(flights(tmp_path)) == 2
+
+
+def test_a_disk_that_fails_in_a_checksum_is_said_and_others_are_answered(
+    tmp_path: Path, box: Path, see: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in "ab":
+        (flight.odm(box / n, seed=ord(n)) / "DONE").touch()
+    whole, count = hashlib.file_digest, iter(range(100))
+
+    def digest(*said: Any) -> Any:
+        if next(count) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+        return whole(*said)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hashlib, "file_digest", digest)
+        report = see()
+    assert (report.code, "cannot be read to its end" in report.lines[0]) == (3, True)
+    assert (names(box), len(flights(tmp_path))) == (["a", "accepted", "b_回执.html"], 1)
     assert see().code == 0
 
 

@@ -50,8 +50,8 @@ def surface(residual_px: float = 0.1) -> Surface:
         spread[k] = value
     return Surface(
         Window(0, SIDE, 0, SIDE), expected.copy(), expected, spread, state, land, ~land & False,
-        ~land & False, land.copy(), np.ones((SIDE, SIDE), bool), np.where(land, 20, 0).astype(np.uint16),
-        np.ones((SIDE, SIDE), np.uint16), residual_px,
+        ~land & False, land.copy(), np.ones((SIDE, SIDE), bool),
+        np.where(land, 20, 0).astype(np.uint16), np.ones((SIDE, SIDE), np.uint16), residual_px,
     )  # fmt: skip
 
 

@@ -6,12 +6,12 @@ from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.test_49_change import SIDE, surface
 
 from pipeline.config import GroundOptions
 from pipeline.detect.change import Surface
 from pipeline.model import Ground, Window
 from pipeline.passes.change import count_fields, fields_flooded
+from tests.test_49_change import SIDE, surface
 
 Bool = NDArray[np.bool_]
 ALL = np.ones((SIDE, SIDE), bool)

@@ -1,78 +1,29 @@
-"""The ledger on disk: without loss, append-only, one writer, whole or not at all."""
+"""The ledger in a file: without loss, of any earlier form, on a disk that can keep it."""
 
 import json
-import os
 import signal
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pytest
-from shapely.geometry import MultiPolygon, box
 from sqlalchemy import event
 
-from pipeline.adjudicate.evidence import fold
-from pipeline.errors import ConfigurationError, DiskFullError, LedgerHeldError
+sys.path.insert(0, str(Path(__file__).parent))
+import ledgers
+from ledgers import CONTEXT, FOUND, candidate, read, run
+
+from pipeline.config import load_workflow
+from pipeline.errors import ConfigurationError, DiskFullError
 from pipeline.io import failpoints
-from pipeline.ledger import LedgerContext, LedgerResult, LedgerStore, apply, open_ledger
+from pipeline.ledger import LedgerPlace, apply, open_ledger, postgis
 from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.lock import refuse_network_share
 from pipeline.ledger.plan import plan
-from pipeline.model import (
-    Attribution,
-    Candidate,
-    Case,
-    Kind,
-    Look,
-    PermitRef,
-    Ruling,
-    Seen,
-    Spoken,
-    Status,
-)
-
-START, END = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 6, 30, tzinfo=UTC)
-
-
-def candidate(x: float, hits: int) -> Candidate:
-    looks = tuple(
-        Look(datetime(2025, 1, 1 + i, 3, tzinfo=UTC), f"p{i}", "s2", 1.0, Seen.HIT, True, 0.4)
-        for i in range(hits)
-    )
-    shape = MultiPolygon([box(x, 0, x + 30, 30), box(x + 40, 0, x + 50.5, 10)])
-    return Candidate(
-        kind=Kind.ZHAN,
-        corridor_id="c",
-        polygon=shape,
-        crs="EPSG:32649",
-        area_m2=shape.area,
-        looks=looks,
-        evidence=fold(looks),
-        score=0.5,
-        measures={"z": 1.0 / 3},
-        scene_ids=("s1",),
-        detector="zhan/1",
-    )
-
-
-FOUND = [candidate(0, 3), candidate(500, 1)]
-CONTEXT = LedgerContext("r", "0", "h", ("c",), (START, END), partial(fold, until=END))
-
-
-def run(path: Path, found: list[Candidate] = FOUND, **more: bool) -> LedgerResult:
-    with open_ledger(path) as ledger:
-        store: LedgerStore = ledger  # the type checker proves the protocol
-        return apply(store, found, CONTEXT, **more)
-
-
-def read(path: Path) -> tuple[tuple[Case, ...], int]:
-    with open_ledger(path, writing=False) as ledger:
-        return ledger.cases(), len(ledger.events())
+from pipeline.ledger.tables import REVISION
+from pipeline.model import Attribution, PermitRef, Ruling, Spoken, Status
 
 
 def test_round_trip_and_idempotence(tmp_path: Path) -> None:
@@ -103,35 +54,6 @@ def test_a_ruling_travels_and_a_case_from_before_there_was_one_opens() -> None:
     assert load_case(json.dumps(old), case.polygon) == replace(case, ruling=None)
 
 
-def test_history_is_append_only(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    run(path)
-    (case,) = [c for c in run(path, [candidate(0, 4), FOUND[1]]).cases if c.revision == 2]
-    with open_ledger(path, writing=False) as ledger:
-        assert [c.revision for c in ledger.revisions(case.case_id)] == [1, 2]
-        assert ledger.revisions(case.case_id)[0].evidence.hits == 3
-        assert [e.what for e in ledger.events()] == ["opened", "opened", "revised"]
-    with closing(sqlite3.connect(path)) as raw:
-        for verb in ("DELETE FROM events", "UPDATE events SET what='x'", "DELETE FROM revisions"):
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                raw.execute(verb)
-
-
-def test_shadow_changes_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    assert run(path, shadow=True).counts["opened"] == 2
-    assert read(path) == ((), 0)
-
-
-def test_one_writer(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    with open_ledger(path):
-        with pytest.raises(LedgerHeldError, match=f"process {os.getpid()}"), open_ledger(path):
-            pass
-        assert read(path) == ((), 0)
-    run(path)
-
-
 def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     with pytest.raises(ConfigurationError, match="no ledger at"):
@@ -145,22 +67,6 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
         raw.execute("UPDATE meta SET value='99'")
     with pytest.raises(ConfigurationError, match="schema version 99"):
         run(path)
-
-
-def test_a_ledger_of_the_version_before_is_read_and_becomes_ours_when_written(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "ledger.sqlite"
-    run(path)
-    with closing(sqlite3.connect(path)) as raw, raw:
-        raw.execute("UPDATE meta SET value='1'")
-    before = path.read_bytes()
-    read(path)
-    assert path.read_bytes() == before
-    run(path)
-    with closing(sqlite3.connect(path)) as raw:
-        (found,) = raw.execute("SELECT value FROM meta WHERE key='schema_version'").fetchone()
-    assert found == "2"  # version 1 could not read rulings nor what people said
 
 
 def test_a_reader_makes_no_ledger_of_an_empty_file(tmp_path: Path) -> None:
@@ -179,20 +85,6 @@ def test_network_shares_are_refused() -> None:
             refuse_network_share(Path(place), mounts)
 
 
-@pytest.mark.parametrize("error", [DiskFullError, KeyboardInterrupt])
-def test_an_error_before_the_commit_leaves_the_ledger(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> None:
-    path = tmp_path / "ledger.sqlite"
-    action = "enospc" if error is DiskFullError else "interrupt"
-    monkeypatch.setattr(failpoints, "_passages", type(failpoints._passages)())
-    monkeypatch.setenv(failpoints.VARIABLE, f"ledger.before_commit={action}")
-    with pytest.raises(error):
-        run(path)
-    assert read(path) == ((), 0)
-    assert run(path).counts["opened"] == 2
-
-
 def test_sqlite_says_full(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     run(path)
@@ -206,22 +98,113 @@ def test_sqlite_says_full(tmp_path: Path) -> None:
     assert read(path)[1] == 2
 
 
-@pytest.mark.parametrize("point", ["ledger.before_commit", "ledger.after_commit"])
-def test_killed_then_started_again_ends_as_if_undisturbed(tmp_path: Path, point: str) -> None:
-    path, calm = tmp_path / "killed.sqlite", tmp_path / "calm.sqlite"
-    script = (
-        "import importlib.util as u, pathlib, sys\n"
-        "s = u.spec_from_file_location('t', sys.argv[1])\n"
-        "m = u.module_from_spec(s); s.loader.exec_module(m)\n"
-        "m.run(pathlib.Path(sys.argv[2]))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, __file__, str(path)],
-        env=os.environ | {failpoints.VARIABLE: point},
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL
-    after = read(path)[1]
-    assert after == (0 if point == "ledger.before_commit" else 2)
-    run(path)  # the lock went with the process
-    assert read(path) == (run(calm).cases, 2)
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_ledger_of_a_version_before_is_read_and_becomes_ours_when_written(
+    tmp_path: Path, version: str
+) -> None:
+    path, calm = tmp_path / "ledger.sqlite", tmp_path / "calm.sqlite"
+    ledgers.old_ledger(path, version)
+    before = path.read_bytes()
+    cases = run(calm).cases
+    assert read(path) == (cases, 2)
+    assert path.read_bytes() == before
+    assert run(path).events == ()
+    copy = path.with_name(f"ledger.sqlite.before-{REVISION}")
+    assert list(copy.parent.glob(".*")) == []
+    with closing(sqlite3.connect(copy)) as raw:
+        old = list(raw.iterdump())
+    assert f"INSERT INTO \"meta\" VALUES('schema_version','{version}');" in old
+    assert read(path) == read(copy) == (cases, 2)
+    with closing(sqlite3.connect(path)) as raw:
+        # Version 1 could not read rulings; what came after 2 an older program can do without.
+        assert raw.execute("SELECT value FROM meta").fetchall() == [("2",)]
+        assert raw.execute("SELECT count(*) FROM case_tree").fetchall() == [(2,)]
+    after = path.read_bytes()
+    run(path)
+    assert path.read_bytes() == after
+    with closing(sqlite3.connect(copy)) as raw:
+        assert list(raw.iterdump()) == old
+
+
+def test_a_program_of_version_2_goes_on_writing_and_the_index_follows(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    run(path)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("INSERT INTO cases SELECT 'X' || case_id, corridor_id, kind, status, "
+                    "evidence_state, revision, merged_into, crs, 9000, 0, 9010, 10, geometry, body "
+                    "FROM cases LIMIT 1")  # fmt: skip
+        raw.execute("UPDATE cases SET min_x = 9005 WHERE case_id LIKE 'X%'")
+        tree = raw.execute("SELECT min_x, max_x FROM case_tree ORDER BY 1").fetchall()
+    assert tree[-1] == (9005, 9010)
+    assert len(tree) == 3
+
+
+def test_a_ledger_that_a_newer_program_extended_is_read_and_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    run(path)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("UPDATE alembic_version SET version_num = '0099'")
+    assert read(path)[1] == 2
+    with pytest.raises(ConfigurationError, match="of form 0099"):
+        run(path)
+
+
+@pytest.mark.thorough
+def test_killed_while_it_was_brought_forward_it_is_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledgers.old_ledger(path, "1")
+    before = read(path)
+    killed = {failpoints.VARIABLE: "ledger.before_upgrade"}
+    assert ledgers.run_elsewhere(sys.executable, LedgerPlace(path), killed) == -signal.SIGKILL
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("SELECT value FROM meta").fetchall() == [("1",)]
+    run(path)
+    assert read(path) == before
+
+
+URL = "postgresql://siluan@db.office:5432/siluan"
+
+
+def test_one_state_folder_has_one_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ledger.sqlite"
+    run(path)
+    with pytest.raises(ConfigurationError, match="siluan backup, then siluan restore"):
+        run(LedgerPlace(path, URL))
+    elsewhere = LedgerPlace(tmp_path / "b" / "ledger.sqlite", URL)
+    elsewhere.file.parent.mkdir()
+    monkeypatch.setattr(postgis, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'siluan\[postgis\]'"):
+        run(elsewhere)
+    assert not elsewhere.mark.exists()
+    elsewhere.mark.write_text(URL.replace("office", "other"))
+    with pytest.raises(ConfigurationError, match=r"is postgresql://siluan@db\.other"):
+        run(elsewhere)
+    elsewhere.mark.write_text("postgresql://siluan:geheim@db/x")
+    with pytest.raises(ConfigurationError, match="holds no password") as caught:
+        run(elsewhere.file)
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://siluan:geheim@db/x", "holds no password"),
+        ("postgresql://db/x?password=geheim", "only sslcert"),
+        ("sqlite:///geheim", "a ledger is postgresql://"),
+        ("postgresql://geheim", "a ledger is postgresql://"),
+    ],
+)
+def test_an_address_that_is_none_or_holds_a_secret_is_refused_without_repeating_it(
+    tmp_path: Path, url: str, said: str
+) -> None:
+    text = Path(__file__).parents[1].joinpath("workflows/sample.yaml").read_text(encoding="utf-8")
+    workflow = tmp_path / "w.yaml"
+    workflow.write_text(f"{text}\nledger: {URL}?sslmode=require\n", encoding="utf-8")
+    good = load_workflow(workflow)
+    assert good.ledger_place == LedgerPlace(good.state / "ledger.sqlite", f"{URL}?sslmode=require")
+    workflow.write_text(text, encoding="utf-8")
+    assert load_workflow(workflow).config_hash() == good.config_hash()
+    workflow.write_text(f"{text}\nledger: {url}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        load_workflow(workflow)
+    assert "geheim" not in str(caught.value)

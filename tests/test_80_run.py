@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from shapely.geometry import shape
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -97,12 +100,50 @@ def test_a_falling_river_is_no_case(tmp_path: Path) -> None:
     assert tiny.features(tmp_path, "watch.geojson") == []
 
 
+def evidence(folder: Path) -> dict[str, bytes]:
+    root = folder / "out/latest/evidence"
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def test_every_listed_case_has_evidence(done: Path) -> None:
+    (case,) = tiny.features(done, "cases.geojson")
+    p = case["properties"]
+    files, place = evidence(done), f"{p['case_id']}/{p['revision']}"
+    shown = json.loads(files[f"{place}/case.json"])
+    assert shown["before"]["on"] <= p["appeared_after"]
+    assert p["first_seen"] <= shown["after"]["on"] <= p["last_seen"]
+    assert p["cloud_share"] == shown["after"]["cloud_share"] == 0
+    overview = [c["sha256"] for c in p["chips"] if c["name"] == f"evidence/{place}/overview.png"]
+    assert overview == [hashlib.sha256(files[f"{place}/overview.png"]).hexdigest()]
+
+
+def test_the_page_of_a_run_has_a_map_of_its_corridor(done: Path) -> None:
+    review = done / "out/latest/review"
+    text = (review / "data.js").read_text(encoding="utf-8")
+    (tile,) = (review / "tiles/0").glob("*.webp")
+    assert tile.name in text
+    (case,) = tiny.features(done, "cases.geojson")
+    assert case["id"] in text
+    image = np.asarray(Image.open(tile).convert("RGBA"))
+    seen = image[image[..., 3] > 0][:, :3]
+    # The corridor with its context, in 10 m pixels; the water is darker than the banks.
+    assert 100 * 100 < len(seen) <= tiny.SIZE**2
+    assert np.ptp(seen.astype(int).sum(axis=1)) > 60
+
+
 def test_a_rerun_leaves_the_bytes_alone(done: Path) -> None:
     latest = done / "out" / "latest"
     before = {n: (latest / n).stat().st_mtime_ns for n in tiny.outputs(done)}
-    content = tiny.outputs(done)
+    content, pictures = tiny.outputs(done), evidence(done)
+    page = {p: p.stat().st_mtime_ns for p in (latest / "review").rglob("*")}
+    # As a loss of power leaves it: it is drawn again, to the same bytes.
+    (kept,) = (done / "state/evidence/zh").glob("*/*/overview.png")
+    kept.unlink()
+    kept.write_bytes(b"")
     assert run_workflow(RunRequest(done / "workflow.yaml")) == ExitCode.DONE
     assert tiny.outputs(done) == content
+    assert evidence(done) == pictures
+    assert {p: p.stat().st_mtime_ns for p in page} == page
     assert {n: (latest / n).stat().st_mtime_ns for n in before} == before
 
 

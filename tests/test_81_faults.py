@@ -61,7 +61,10 @@ def test_a_killed_run_is_finished_by_the_next(
     assert tiny.outputs(tmp_path) == undisturbed
 
 
-@pytest.mark.parametrize(("action", "code"), [("interrupt", 130), ("enospc", 5)])
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [pytest.param("interrupt", 130, marks=pytest.mark.thorough), ("enospc", 5)],
+)
 @pytest.mark.parametrize(
     "name",
     [

@@ -132,6 +132,7 @@ def test_a_period_cut_in_two_patrols_tells_the_same_story(tmp_path: Path) -> Non
     assert overlap > 0.8
 
 
+@pytest.mark.thorough
 def test_files_that_cannot_be_read_today_take_no_evidence_away(tmp_path: Path) -> None:
     images = tiny.write_scenes(tmp_path / "images")
     assert run(tmp_path, images) == ExitCode.DONE
@@ -160,6 +161,7 @@ def test_looks_of_the_newest_scenes_go_with_them(tmp_path: Path) -> None:
     assert cases(tmp_path)[0].evidence.hits == 3
 
 
+@pytest.mark.thorough
 def test_a_run_without_history_loses_no_case(tmp_path: Path) -> None:
     images = tiny.write_scenes(tmp_path / "images")
     assert run(tmp_path, images) == ExitCode.DONE

@@ -78,6 +78,7 @@ def ids(config: Path) -> list[str]:
     return [c.id for c in load_corridors(config / "corridors.geojson")]
 
 
+@pytest.mark.thorough
 def test_a_corridor_is_added_and_the_others_stay(tmp_path: Path, config: Path) -> None:
     before = json.loads((config / "corridors.geojson").read_text("utf-8"))["features"]
     line = shapely.affinity.translate(office.river(), 9000, 0)

@@ -25,8 +25,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("run", "--dry-run"),
         ("baseline", "build", "--dry-run"),
-        ("baseline", "build", "--yes"),
-        ("inventory",),
+        pytest.param(("baseline", "build", "--yes"), marks=pytest.mark.thorough),
+        pytest.param(("inventory",), marks=pytest.mark.thorough),
     ],
 )
 def test_a_dead_second_source_is_named(

@@ -44,6 +44,7 @@ def stores(folder: Path) -> list[str]:
     return sorted(p.name for p in (folder / "state/store").iterdir())
 
 
+@pytest.mark.thorough
 def test_it_is_said_and_the_old_store_goes(
     tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -97,6 +97,7 @@ def test_they_expire_when_they_are_gone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tile_px", "workers"), [(64, 2), pytest.param(256, 1, marks=pytest.mark.thorough)]
 )
+@pytest.mark.thorough
 def test_tiles_and_threads_do_not_matter(
     tmp_path: Path, images: Path, done: Path, tile_px: int, workers: int
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,15 +19,30 @@ from scipy import ndimage
 from shapely.geometry import box, mapping
 from typer.testing import CliRunner
 
-from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.evidence import FoldOptions, fold, since
 from pipeline.cli import app
 from pipeline.config import load_workflow
 from pipeline.grid import reproject
-from pipeline.io.flights import DiskFlight, open_flights
+from pipeline.io.flights import DiskFlight, FlightFolder, open_flights
 from pipeline.ledger import Judgement, LedgerContext, apply, open_ledger
-from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Seen, Status, Window
-from pipeline.passes.inspect import Gone, Inspected, joined
-from pipeline.passes.inspect_workflow import is_inspection, load_inspection
+from pipeline.model import (
+    Candidate,
+    Case,
+    Corridor,
+    EvidenceState,
+    Grid,
+    Kind,
+    LayerArea,
+    Look,
+    Seen,
+    Status,
+    Window,
+)
+from pipeline.passes.flight_pairs import FlightPair, Pairing, pair_flights
+from pipeline.passes.flight_places import PlaceSaid
+from pipeline.passes.inspect import Gone, Inspected, inspect_alone, joined
+from pipeline.passes.inspect_workflow import InspectOptions, is_inspection, load_inspection
+from pipeline.passes.worklist import ask, worklist
 
 N, GSD, CRS = 480, 0.1, "EPSG:32649"
 X, Y = 710000.0, 3080000.0  # north-western corner
@@ -44,11 +60,11 @@ def place(at: tuple[float, float], half_m: float) -> Any:
     return box(X + at[1] - half_m, Y - at[0] - half_m, X + at[1] + half_m, Y - at[0] + half_m)
 
 
-def ground(things: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def ground(things: tuple[str, ...], relief: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
     """Colour (3, N, N) uint8 and height (N, N): bare hilly ground, and what stands on it."""
     rng = np.random.default_rng(5)
     grey = 120 + noise(rng, 12, 1) + noise(rng, 20, 4) + noise(rng, 20, 15)
-    height = 40 + noise(rng, 0.6, 60)
+    height = 40 + noise(rng, relief, 60)
     r, c = np.mgrid[0:N, 0:N] * GSD
     if "heap" in things:
         cone = np.maximum(3 - np.hypot(r - HEAP[0], c - HEAP[1]), 0) * 0.6
@@ -73,11 +89,17 @@ def write(path: Path, data: np.ndarray, shift_m: float = 0.0, **more: Any) -> No
 
 
 def fly(
-    folder: Path, flown: str, things: tuple[str, ...], seed: int, *, surface: bool = True
+    folder: Path,
+    flown: str,
+    things: tuple[str, ...],
+    seed: int,
+    *,
+    surface: bool = True,
+    relief: float = 0.6,
 ) -> Path:
     """Leave a flight as an office takes it in; the seed draws its own noise."""
     rng = np.random.default_rng(seed)
-    colour, height = ground(things)
+    colour, height = ground(things, relief)
     folder.mkdir(parents=True)
     colour = (colour + rng.normal(0, 2, colour.shape)).clip(0, 255).astype(np.uint8)
     write(folder / "ortho.tif", colour, shift_m=0.4 * seed)
@@ -130,13 +152,18 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return before, fly(root / "two", SECOND, ("heap", "house"), 2)
 
 
-def satellites(state: Path, at: Any, status: Status = Status.WATCH) -> str:
+def satellites(
+    state: Path, at: Any, status: Status = Status.WATCH, *, gone_at: int | None = None
+) -> str:
     """Leave a case of two uncertain satellite looks in the patrol's ledger; give its id."""
     state.mkdir(exist_ok=True)
     looks = tuple(
         Look(datetime(2026, 8, d, 3, tzinfo=UTC), f"s{d}", "sentinel-2-l2a", 1.0, Seen.HIT, False)
         for d in (5, 10)
     )
+    if gone_at is not None:
+        clear = replace(looks[0], on=datetime(2026, 8, gone_at, 3, tzinfo=UTC), pass_id="s1")
+        looks = (replace(clear, seen=Seen.MISS, certain=True), *looks)
     found = Candidate(
         Kind.ZHAN, "bank", at, CRS, at.area, looks, fold(looks), 0.4, {"looks": 2.0},
         ("s5", "s10"), "zhan/1",
@@ -166,27 +193,60 @@ def cases(root: Path) -> dict[str, Case]:
         return {c.case_id: c for c in ledger.cases()}
 
 
+def answers(root: Path) -> dict[str, str]:
+    with (root / "out" / "latest" / "worklist.csv").open(encoding="utf-8-sig") as file:
+        listed = {row["case_id"]: row["answer"] for row in csv.DictReader(file)}
+    report = json.loads((root / "out" / "latest" / "run.json").read_text())
+    assert listed == {k: v["answer"] for k, v in report["counts"]["worklist"].items()}
+    return listed
+
+
 def contents(root: Path) -> dict[str, bytes]:
     folder = root / "out" / "latest"
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix == ".geojson"}
 
 
+@pytest.mark.thorough
 def test_two_flights_refine_what_satellites_saw_and_a_rerun_changes_nothing(
     tmp_path: Path, pair: tuple[Path, Path]
 ) -> None:
     seen = satellites(tmp_path / "state", place(HEAP, 6))
     issued = satellites(tmp_path / "state", place(HOUSE, 6), Status.ISSUED)
     elsewhere = satellites(tmp_path / "state", place((5, 40), 6))
+    nothing = satellites(tmp_path / "state", place((41, 9), 5), gone_at=1)
     untouched = cases(tmp_path)[elsewhere]
     path = workflow(tmp_path, list(pair))
     code, said = run(path)
     assert (code, "2 object(s) by their surfaces" in said) == (0, True)
     found = {f["properties"]["case_id"]: f["properties"] for f in published(tmp_path)}
     assert set(found) == {seen, issued}
+    assert answers(tmp_path) == {
+        seen: "refined", issued: "refined", elsewhere: "undecided", nothing: "contradicted",
+    }  # fmt: skip
+    assert (
+        "open cases under these flights: 4 (refined 证实并测量 2, contradicted 未见 1, "
+        "undecided 不能判断 1)" in said
+    )
+    empty = cases(tmp_path)[nothing]
+    assert [k.seen for k in empty.looks][1:] == [Seen.HIT, Seen.HIT, Seen.MISS]
+    assert (empty.evidence.state, empty.status) == (EvidenceState.EXPIRED, Status.WATCH)
+    assert empty.looks[-1].clear_share == 1.0
     heap, house = found[seen], found[issued]
     volume = heap["volume_m3"]
     assert volume["low"] < HEAP_M3 < volume["high"]
     assert volume["net"] == pytest.approx(HEAP_M3, rel=0.1)
+    measured = heap["drone_measures"]
+    assert measured["net_m3"] == {
+        "value": volume["net"],
+        "low": volume["low"],
+        "high": volume["high"],
+    }
+    assert measured["fill_m3"]["low"] < HEAP_M3 < measured["fill_m3"]["high"]
+    assert (
+        measured["height_m"]["low"] < measured["height_m"]["value"] < measured["height_m"]["high"]
+    )
+    assert measured["side_slope"] == pytest.approx(0.6, abs=0.1)
+    assert (measured["planarity_m"] > 0.1, measured["volume_is_least"]) == (True, False)
     assert (heap["kind"], heap["status"], heap["detector"]) == ("dui", "suspected", "drone/1")
     assert heap["sensors"] == ["drone", "sentinel-2-l2a"]
     assert heap["scene_ids"] == ["one", "s10", "s5", "two"]
@@ -227,8 +287,11 @@ def test_two_flights_refine_what_satellites_saw_and_a_rerun_changes_nothing(
     assert run(workflow(tmp_path, [*pair, third]))[0] == 0
     gone = cases(tmp_path)[seen]
     assert [k.seen for k in gone.looks if k.of_drone] == [Seen.HIT, Seen.MISS]
-    assert (gone.status, gone.evidence.misses) == (Status.SUSPECTED, 1)
+    assert (gone.status, gone.evidence.misses) == (Status.WATCH, 1)
+    assert gone.evidence.state is EvidenceState.EXPIRED
     assert len(cases(tmp_path)) == len(ledger)
+    told = {seen: "contradicted", issued: "refined"}
+    assert answers(tmp_path) == {**told, elsewhere: "undecided", nothing: "contradicted"}
 
 
 def test_pictures_alone_stay_on_watch_and_leave_the_kind_of_a_known_case(
@@ -241,9 +304,36 @@ def test_pictures_alone_stay_on_watch_and_leave_the_kind_of_a_known_case(
     watch = {f["id"]: f["properties"] for f in published(tmp_path, "watch")}
     known = watch.pop(seen)
     assert (known["kind"], known["detector"], known["volume_m3"]) == ("zhan", "zhan/1", None)
+    assert known["drone_measures"] is None
     assert "drone" in known["sensors"]
     assert [f["detector"] for f in watch.values()] == ["drone-picture/1"] * len(watch)
     assert watch
+
+
+def test_one_flight_is_held_against_what_the_office_knows_to_stand_there(tmp_path: Path) -> None:
+    wide = reproject(box(X - 50, Y - 100, X + 100, Y + 50), CRS, "EPSG:4326")
+    bank = Corridor("bank", "河岸", "river", wide, None, 5.0, "a test")
+    folder = fly(tmp_path / "one", FIRST, ("heap", "house"), 2, relief=0.1)
+    (flight,) = open_flights([folder])
+    options = InspectOptions()
+    pairing = pair_flights([flight], [bank], options.pairing, structures=True)
+    (lone,) = pairing.lone
+    house = LayerArea(reproject(place(HOUSE, 4), CRS, "EPSG:4326"), {"name": "民房"})
+    found = inspect_alone(lone, [house], [bank], options)
+    (heap,) = found.candidates
+    assert (found.known, heap.kind, heap.detector) == (1, Kind.DUI, "drone-single/1")
+    assert heap.polygon.intersects(place(HEAP, 1))
+    # It is a lead: it confirms nothing, and a guessed ground gives no volume.
+    assert (heap.evidence.state, heap.looks[0].certain) == (EvidenceState.FIRST, False)
+    assert "net_m3" not in heap.measures
+    assert heap.measures["height_m"] == pytest.approx(1.5, abs=0.4)
+    both = inspect_alone(lone, [], [bank], options).candidates
+    assert sorted(c.kind for c in both) == [Kind.DUI, Kind.JIAN]
+    # Without a layer, or without a surface, one flight says that it cannot decide.
+    for layer, surface in ((False, True), (True, False)):
+        bare = replace(flight, has_surface=surface)
+        refused = pair_flights([bare], [bank], options.pairing, structures=layer)
+        assert (refused.lone, "cannot say" in refused.set_aside[0].reason) == ((), True)
 
 
 def test_what_cannot_be_compared_is_named(tmp_path: Path, pair: tuple[Path, Path]) -> None:
@@ -334,6 +424,55 @@ def test_one_hit_of_surfaces_confirms_and_one_of_a_drones_pictures_does_not() ->
     assert fold([replace(hit, certain=False)]).state is EvidenceState.FIRST
     assert fold([replace(hit, sensor="sentinel-2-l2a")]).state is EvidenceState.FIRST
     assert fold([replace(hit, seen=Seen.MISS)]).hits == 0
+
+
+@pytest.mark.parametrize(
+    ("flown", "said", "answer"),
+    [
+        ((7, 9), PlaceSaid(1.0, 0.0, 0.0, 0.0), "contradicted"),
+        ((7, 9), PlaceSaid(0.5, 0.0, 0.0, 0.0), "undecided"),  # plants
+        ((7, 9), PlaceSaid(1.0, 0.0, 0.5, 0.0), "undecided"),  # paved, maybe
+        ((7, 9), PlaceSaid(1.0, 0.0, 0.0, 0.5), "undecided"),  # it may have stood there before
+        ((8, 9), PlaceSaid(1.0, 0.0, 0.0, 0.0), "undecided"),  # both may show it
+        ((6, 7), PlaceSaid(1.0, 0.0, 0.0, 0.0), None),  # flown before it was seen
+    ],
+)
+def test_only_an_older_flight_and_bare_unchanged_ground_contradict(
+    tmp_path: Path, flown: tuple[int, int], said: PlaceSaid, answer: str | None
+) -> None:
+    name = satellites(tmp_path / "state", place(HEAP, 6), gone_at=1)
+    wide = reproject(place((20, 20), 60), CRS, "EPSG:4326")
+    one, two = (
+        FlightFolder(f"f{m}", tmp_path, datetime(2026, m, 20, tzinfo=UTC), CRS, GSD, None, True,
+                     wide, "x") for m in flown
+    )  # fmt: skip
+    grid = Grid(CRS, Affine(GSD, 0, X, 0, -GSD, Y), (N, N))
+    pairing = Pairing((FlightPair(one, two, grid),), ())
+    part: Any = replace(Inspected(), ask=lambda places: [said] * len(places))
+    asked = ask(pairing, [part], cases(tmp_path).values(), ["bank"], FoldOptions())
+    with open_ledger(tmp_path / "state" / "ledger.sqlite") as store:
+        context = replace(patrol(), spots=True, judged={})
+        apply(store, [], context, relooks=asked.looks)
+        done = {c.case_id: c for c in store.cases()}
+    work = (pairing, [part])
+    items = worklist(asked, done.values(), work, ["bank"], FoldOptions())
+    told = {i.case.case_id: i.answer.value for i in items}
+    assert told == ({} if answer is None else {name: answer})
+    expired = done[name].evidence.state is EvidenceState.EXPIRED
+    assert expired == (answer == "contradicted")
+    # The same flights again say the same, whatever they did to the case.
+    assert ask(pairing, [part], done.values(), ["bank"], FoldOptions()) == asked
+
+
+def test_one_miss_of_surfaces_ends_and_satellites_begin_anew() -> None:
+    days = [datetime(2026, 9, d, tzinfo=UTC) for d in range(1, 9)]
+    seen = [Look(d, f"s{d.day}", "s2", 1.0, Seen.HIT) for d in days]
+    miss = Look(datetime(2026, 9, 4, 9, tzinfo=UTC), "drone_two", "drone", 1.0, Seen.MISS)
+    assert fold([*seen[:4], miss]).state is EvidenceState.EXPIRED
+    assert fold([*seen[:4], replace(miss, certain=False)]).state is EvidenceState.SUSPECTED
+    states = [fold([*seen[:n], miss]).state for n in (5, 6, 7)]
+    assert states == [EvidenceState.EXPIRED, EvidenceState.EXPIRED, EvidenceState.RELAPSED]
+    assert since([*seen, miss]) == days[4]
 
 
 def test_a_catalogue_gives_its_flights_without_what_is_superseded(

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from pipeline.adjudicate.evidence import fold
 from pipeline.cli import app
 from pipeline.errors import ConfigurationError, ExitCode
-from pipeline.ledger import Command, Edit, LedgerContext, apply, change, open_ledger
+from pipeline.ledger import Command, Edit, LedgerContext, LedgerPlace, apply, change, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import Attribution, Candidate, Case, Corridor, Kind, Look, Seen, Status
 from pipeline.report import runs
@@ -106,7 +106,7 @@ def ids(made: tuple[Path, list[str]], tmp_path: Path) -> list[str]:
 
 def request(tmp_path: Path, **more: object) -> ReportRequest:
     asked = ReportRequest(
-        ledger=tmp_path / "state" / "ledger.sqlite",
+        ledger=LedgerPlace(tmp_path / "state" / "ledger.sqlite"),
         period="2026Q3",
         out=tmp_path / "out",
         settings=settings_file(tmp_path),

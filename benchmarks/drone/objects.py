@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.drone.readers import ArrayReader
+from pipeline.detect.surface_single import SingleOptions
 from pipeline.detect.surface_types import FlightObject, Measure
 from pipeline.model import Grid
+from pipeline.passes.flight_single import single_objects
 from pipeline.passes.flights import FlightOptions, compare_pictures, compare_surfaces
+from pipeline.passes.known_structures import KNOWN_M, KNOWN_SHARE
 from sample_scenes.drone_pair import Pair, PairOptions, make_pair
 
 MIN_IOU, MIN_COVER = 0.2, 0.3
@@ -66,6 +70,22 @@ def score_pictures(seed: int, options: PairOptions | None = None) -> SeedScore:
     before, after = (ArrayReader.of(f, surface=False) for f in (pair.before, pair.after))
     got = compare_pictures(before, after, grid_of(pair), FlightOptions())
     return score(seed, pair, got.objects, got.grid.shape)
+
+
+def score_single(seed: int, options: PairOptions | None = None) -> SeedScore:
+    """Run the later flight of a pair alone, less what stands there on both dates."""
+    pair = make_pair(seed, options)
+    got = single_objects(
+        ArrayReader.of(pair.after), grid_of(pair), FlightOptions(), SingleOptions()
+    )
+    shape = got.grid.shape
+    step = round(pair.before.height.shape[0] / shape[0])
+    known = ndimage.binary_dilation(
+        _cells(pair.standing, step, shape), iterations=round(KNOWN_M / (step * pair.gsd_m))
+    )
+    own = [o for o in got.objects if known[o.rows, o.cols].mean() < KNOWN_SHARE]
+    truth = tuple(t for t in pair.truth if t.kind != "removed")
+    return score(seed, replace(pair, truth=truth), own, shape)
 
 
 def score(

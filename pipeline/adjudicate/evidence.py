@@ -4,7 +4,8 @@ A look is clear or not, and if clear it sees the object (hit) or the ground with
 fold follows the idea of DIST-ALERT's confirmation and of OPERA DIST-S1 (Hansen et al. 2016,
 doi:10.1088/1748-9326/11/3/034008): few hits open, repeated hits confirm, repeated clear misses
 expire, and a look that could not see is no observation at all. A hit of two surfaces of a drone
-confirms by itself: it measured what stands there. Three of the last four and four in a
+confirms by itself: it measured what stands there; and a miss of them ends it by itself: it measured
+the ground without it. Three of the last four and four in a
 row are starting values without a source.
 """
 
@@ -101,7 +102,9 @@ def step(memory: Memory, look: Look, options: FoldOptions) -> Memory:
     recent = memory.recent
     # An uncertain hit speaks neither for the object nor against it; one that only waits is counted
     # by the first that is certain.
-    if look.certain or look.pending or not hit:
+    if look.rules_out:
+        recent = (False,) * options.confirm_window  # satellites begin anew after it
+    elif look.certain or look.pending or not hit:
         recent = (*recent, hit)[-options.confirm_window :]
     memory = replace(memory, recent=recent, last_clear=look.on)
     return _hit(memory, look, options) if hit else _miss(memory, look, options)
@@ -151,7 +154,7 @@ def lasting(
             out.append(replace(look, certain=sure, pending=pending))
             continue
         if look.seen is Seen.MISS and look.on >= since:
-            missed += 1
+            missed += least if look.rules_out else 1
             begin = None if missed >= least else begin
         out.append(look)
     return out
@@ -171,15 +174,13 @@ def since(looks: Iterable[Look], options: FoldOptions | None = None) -> datetime
             begin = look.on if begin is None or missed >= least else begin
             missed = 0
         elif look.seen is Seen.MISS:
-            missed += 1
+            missed += least if look.rules_out else 1
     return begin
 
 
 def doubtful(looks: Iterable[Look]) -> list[Look]:
     """Let no hit be certain: only all dates together show what explains the object."""
-    return [
-        replace(k, certain=k.certain and k.seen is not Seen.HIT, pending=False) for k in looks
-    ]
+    return [replace(k, certain=k.certain and k.seen is not Seen.HIT, pending=False) for k in looks]
 
 
 def came_with(looks: Iterable[Look], since: datetime, rank: float, within: timedelta) -> bool:
@@ -209,6 +210,7 @@ def describe_transitions(options: FoldOptions | None = None) -> str:
         ("expired, never suspected", "a hit (counting starts anew)", "first"),
         ("expired, once suspected", confirm, "relapsed"),
         ("any", "a hit of a drone's surfaces", "suspected, or relapsed as above"),
+        ("any but expired", "a miss of a drone's surfaces", "expired"),
         ("any", "a look that is not clear", "unchanged"),
         ("any", f"more than {o.freeze_days} days without a clear look", "unchanged, frozen"),
     ]
@@ -247,7 +249,8 @@ def _miss(memory: Memory, look: Look, options: FoldOptions) -> Memory:
     memory = replace(memory, last_miss=look.on)
     if memory.state is None:
         return memory
-    memory = replace(memory, misses=memory.misses + 1, missed=memory.missed + 1)
+    weight = options.expire_misses if look.rules_out else 1
+    memory = replace(memory, misses=memory.misses + 1, missed=memory.missed + weight)
     if memory.missed >= options.expire_misses:
         return replace(memory, state=EvidenceState.EXPIRED)
     return memory

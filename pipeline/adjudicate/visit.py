@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.model import LEAD_POINT, Case, Kind, Seen, Visit
+from pipeline.model import DRONE_SINGLE, LEAD_POINT, Case, Kind, Seen, Visit
 
 _DAY = timedelta(days=1)
 
@@ -105,7 +105,8 @@ def _seen(case: Case, o: VisitOptions) -> tuple[str, ...]:
     hits = [k for k in case.looks if k.seen is Seen.HIT]
     out: list[str] = []
     if case.of_pictures:
-        out.append("仅见于未定标影像，类别不可靠")
+        alone = case.detector == DRONE_SINGLE
+        out.append("仅一次飞行可见，何时出现不明" if alone else "仅见于未定标影像，类别不可靠")
     if m.get("looks", float("inf")) < o.few_looks:
         out.append(f"历史清晰影像不足{o.few_looks}期，待核")
     if m.get("deep"):

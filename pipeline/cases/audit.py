@@ -125,7 +125,7 @@ def _population(
     workflow: Workflow,
 ) -> tuple[dict[Stratum, list[tuple[Square, str | None]]], int]:
     """Give every place of the observed corridors by stratum, and how far the ledger had come."""
-    with open_ledger(workflow.state / "ledger.sqlite", writing=False) as ledger:
+    with open_ledger(workflow.ledger_place, writing=False) as ledger:
         cases, events = ledger.cases(), ledger.events()
     issued = {e.case_id for e in events if e.what == "status" and e.new == "issued"}
     corridors = {c.id: c for c in choose_corridors(workflow)}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pipeline.cases.where import Report, command, outcome, refuse, today
 from pipeline.cases.words import free_text, read_id
 from pipeline.errors import ConfigurationError
-from pipeline.ledger import Edit, change, open_ledger
+from pipeline.ledger import AnyPlace, Edit, change, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import Case, Kind, Ruling, Status
 
@@ -19,7 +18,7 @@ from pipeline.model import Case, Kind, Ruling, Status
 class DecideRequest:
     """What the command was given."""
 
-    ledger: Path
+    ledger: AnyPlace
     name: str  # "issue" | "update"
     cases: Sequence[str]
     by: str

@@ -14,7 +14,7 @@ from pipeline.cases.verdicts import read_revision
 from pipeline.cases.where import Report, command, outcome, refuse, today
 from pipeline.cases.words import free_text, read_day
 from pipeline.errors import ConfigurationError
-from pipeline.ledger import Edit, LedgerStore, Refusal, change, open_ledger
+from pipeline.ledger import AnyPlace, Edit, LedgerStore, Refusal, change, open_ledger
 from pipeline.ledger.status import verdict_of
 from pipeline.model import Case
 from pipeline.publish.gis.layers import RUN_ONLY
@@ -25,7 +25,7 @@ from pipeline.publish.rows import COLUMNS, FOR_READING, row_of
 class ImportRequest:
     """What the command was given."""
 
-    ledger: Path
+    ledger: AnyPlace
     file: Path
     by: str
     partial: bool = False

@@ -23,7 +23,7 @@ from pipeline.cases.tables import write_csv
 from pipeline.cases.where import Report
 from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_bytes, write_json
-from pipeline.ledger import open_ledger
+from pipeline.ledger import AnyPlace, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import Case
 from pipeline.publish.geojson import feature_collection, to_bytes
@@ -75,7 +75,7 @@ USUAL = (Form.CSV, Form.GPKG)
 class ExportRequest:
     """What the command was given."""
 
-    ledger: Path
+    ledger: AnyPlace
     out: Path
     wanted: Filter
     forms: tuple[Form, ...] = USUAL
@@ -115,7 +115,7 @@ def export_cases(request: ExportRequest) -> Report:
         for form in request.forms:
             if form in BACK:
                 refuse_to_lose(out / BACK[form], ledger)
-        cases = [c for c in ledger.cases() if request.wanted.takes(c)]
+        cases = [c for c in ledger.scan() if request.wanted.takes(c)]
     rows = [row_of(case) for case in cases]
     layer = cases_for_editing(cases, rows, {r.value: r.zh for r in Reason})
     files: dict[str, bytes] = {}

@@ -7,11 +7,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigurationError
-from pipeline.ledger import Event, open_ledger
+from pipeline.ledger import AnyPlace, Event, open_ledger
 from pipeline.model import Case, EvidenceState, Kind, Look, Status
 from pipeline.publish.geojson import case_feature, instant
 from pipeline.publish.rows import ruling_word
@@ -45,10 +44,10 @@ class Filter:
         )
 
 
-def read_cases(ledger: Path, wanted: Filter) -> list[Case]:
+def read_cases(ledger: AnyPlace, wanted: Filter) -> list[Case]:
     """Read the cases that are meant, by id; a run may hold the ledger meanwhile."""
     with open_ledger(ledger, writing=False) as store:
-        return [c for c in store.cases() if wanted.takes(c)]
+        return [c for c in store.scan() if wanted.takes(c)]
 
 
 def list_lines(cases: Sequence[Case]) -> list[str]:
@@ -77,15 +76,17 @@ def list_json(cases: Sequence[Case]) -> str:
 def document(case: Case) -> dict[str, Any]:
     """Give a case as keys and values."""
     people = asdict(case.people) if case.people else None
+    answer = asdict(case.answer) if case.answer else None
     return {
         **case_feature(case)["properties"],
         "merged_into": case.merged_into,
         "suppressed_by": ruling_word(case),
         "people": json.loads(json.dumps(people, default=_plain)),
+        "answer": json.loads(json.dumps(answer, default=_plain)),
     }
 
 
-def show_json(ledger: Path, case_id: str) -> str:
+def show_json(ledger: AnyPlace, case_id: str) -> str:
     """Give everything of a case as JSON."""
     case, events = _read_one(ledger, case_id)
     body = document(case) | {
@@ -95,7 +96,7 @@ def show_json(ledger: Path, case_id: str) -> str:
     return json.dumps(body, ensure_ascii=False, indent=1, default=_plain)
 
 
-def show_lines(ledger: Path, case_id: str) -> list[str]:
+def show_lines(ledger: AnyPlace, case_id: str) -> list[str]:
     """Give everything of a case for reading: what it is, its history, its looks."""
     case, events = _read_one(ledger, case_id)
     said = {k: v for k, v in document(case).items() if v not in (None, [], "")}
@@ -108,7 +109,7 @@ def show_lines(ledger: Path, case_id: str) -> list[str]:
     return lines + aligned([_look_row(k) for k in case.looks])
 
 
-def _read_one(ledger: Path, case_id: str) -> tuple[Case, tuple[Event, ...]]:
+def _read_one(ledger: AnyPlace, case_id: str) -> tuple[Case, tuple[Event, ...]]:
     with open_ledger(ledger, writing=False) as store:
         found = store.cases((case_id,))
         if not found:

@@ -22,9 +22,11 @@ from pipeline.publish.words import NOTICE
 
 
 def propose_cases(
-    ledger: LedgerStore, cases: Sequence[Case], month: str, options: AdjudicateOptions
+    ledger: LedgerStore, month: str, options: AdjudicateOptions
 ) -> dict[str, Proposed]:
     """Say which of all cases of a ledger are proposed for issue in a month, and which wait.
+
+    A county has cases in other corridors than a run's, so all of the ledger is read.
 
     Parameters
     ----------
@@ -33,6 +35,7 @@ def propose_cases(
     """
     if options.budget.per_county_month is None:
         return {}
+    cases = ledger.cases()
     once = {c.case_id: c for c in cases if c.issued}
     said = [
         (once[e.case_id], date.fromisoformat(e.detail["on"]))
@@ -74,9 +77,9 @@ def list_proposed(
             f"{workflow} has no budget",
             "Give options.adjudicate.budget.per_county_month: how many cases of a county a month",
         )
-    with open_ledger(read.state / "ledger.sqlite", writing=False) as store:
+    with open_ledger(read.ledger_place, writing=False) as store:
         cases = store.cases()
-        found = propose_cases(store, cases, month or f"{today():%Y-%m}", options)
+        found = propose_cases(store, month or f"{today():%Y-%m}", options)
     shown = [(found[c.case_id], c) for c in cases if c.case_id in found and wanted.takes(c)]
     shown.sort(key=lambda pair: (pair[0].county, pair[0].rank))
     if as_json:

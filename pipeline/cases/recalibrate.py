@@ -16,7 +16,7 @@ from pipeline.adjudicate.fitting import LEAST, fit, fit_maps, reliability
 from pipeline.cases.where import Report, today
 from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_bytes
-from pipeline.ledger import LedgerStore, open_ledger
+from pipeline.ledger import AnyPlace, LedgerStore, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import Case, EvidenceState, Kind, Status
 
@@ -44,7 +44,7 @@ class Decided:
     true: bool
 
 
-def recalibrate(ledger: Path, out: Path) -> Report:
+def recalibrate(ledger: AnyPlace, out: Path) -> Report:
     """Fit the confidence to verdicts and write the proposal; it never writes over a file.
 
     Raises
@@ -59,7 +59,7 @@ def recalibrate(ledger: Path, out: Path) -> Report:
         )
     with open_ledger(ledger, writing=False) as store:
         found, left_out = decided(store)
-        events = len(store.events())
+        events = store.count_events()
     calibration = propose(found, left_out, events)
     content = yaml.safe_dump(
         calibration.model_dump(mode="json"), sort_keys=False, allow_unicode=True
@@ -73,9 +73,8 @@ def decided(store: LedgerStore) -> tuple[list[Decided], dict[str, int]]:
     """Give what was decided, as it stood before; and how many cases were not used, by why."""
     found: list[Decided] = []
     left_out: Counter[str] = Counter()
-    for case in store.cases():
-        if case.merged_into is not None or case.status not in TRUE | FALSE | {Status.PERMITTED}:
-            continue
+    judged = TRUE | FALSE | {Status.PERMITTED}
+    for case in [c for c in store.scan() if c.merged_into is None and c.status in judged]:
         why = _why_not(case)
         before = None if why else _judged(store.revisions(case.case_id))
         if before is not None and before.of_lead:

@@ -45,6 +45,8 @@ ALIASES = {
     "逾期": "overdue",
     "挂账": "on_account",
     "外部编号": "external_id",
+    "责任单位": "unit",
+    "办理状态": "status",
     "点号": "place",
     "答案": "answer",
 }
@@ -158,7 +160,14 @@ def _name(column: str) -> str:
 _HEADINGS = {_word(zh): name for name, zh in HEADINGS.items()}
 
 
-def _decode(path: Path) -> str:
+def decoded(path: Path) -> str:
+    """Read text in UTF-8 with or without a byte order mark, or in GBK.
+
+    Raises
+    ------
+    ConfigurationError
+        It is in neither.
+    """
     data = path.read_bytes()
     for encoding in ("utf-8-sig", "gb18030"):
         try:
@@ -172,7 +181,7 @@ def _decode(path: Path) -> str:
 
 def _read_csv(path: Path) -> Table:
     try:
-        lines = list(csv.reader(io.StringIO(_decode(path), newline=""), strict=True))
+        lines = list(csv.reader(io.StringIO(decoded(path), newline=""), strict=True))
     except csv.Error as error:
         raise ConfigurationError(f"{path} is no CSV that can be read: {error}") from error
     if not lines:
@@ -220,7 +229,7 @@ def _columns(path: Path, names: list[str]) -> tuple[str, ...]:
 
 def _read_geojson(path: Path) -> Table:
     try:
-        document = json.loads(_decode(path))
+        document = json.loads(decoded(path))
         features = list(document["features"])
         stated = str((document.get("crs") or {}).get("properties", {}).get("name", "CRS84"))
         rows = [_feature(path, i, f) for i, f in enumerate(features, 1)]

@@ -25,7 +25,7 @@ from pipeline.cases.words import (
     read_verdict,
 )
 from pipeline.errors import ConfigurationError
-from pipeline.ledger import Edit, LedgerStore, Refusal, change, open_ledger
+from pipeline.ledger import AnyPlace, Edit, LedgerStore, Refusal, change, open_ledger
 from pipeline.ledger.status import outcome as outcome_of
 from pipeline.model import Case
 
@@ -37,7 +37,7 @@ OPTIONAL = ("photos", "kind", "outline", "note")
 class VerdictRequest:
     """What the command was given."""
 
-    ledger: Path
+    ledger: AnyPlace
     file: Path
     partial: bool = False
     seen_again: bool = False  # a verdict holds where nothing but further looks came since

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline import __version__
 from pipeline.errors import ConfigurationError, ExitCode
-from pipeline.ledger import Changes, Command, Edit, Refusal
+from pipeline.ledger import Changes, Command, Edit, LedgerPlace, Refusal
 
 ZONE = ZoneInfo("Asia/Shanghai")
 """Days that people write are days there."""
@@ -25,8 +25,8 @@ class Report:
     code: ExitCode = ExitCode.DONE
 
 
-def ledger_of(workflow: Path | None, state: Path | None) -> Path:
-    """Give the ledger's file; there must be one.
+def ledger_of(workflow: Path | None, state: Path | None) -> LedgerPlace:
+    """Give where the ledger is; there must be one.
 
     Raises
     ------
@@ -37,16 +37,16 @@ def ledger_of(workflow: Path | None, state: Path | None) -> Path:
         raise ConfigurationError(
             "which ledger is meant is not said", "Give --workflow FILE or --state DIR, one of them"
         )
-    path = (_state_of(workflow) if workflow is not None else Path(state or ".")) / "ledger.sqlite"
-    if not path.is_file():
-        raise ConfigurationError(f"there is no ledger at {path}", "Run a workflow first")
-    return path
+    place = _place_of(workflow) if workflow else LedgerPlace(Path(state or ".") / "ledger.sqlite")
+    if place.url is None and not place.file.is_file() and not place.mark.is_file():
+        raise ConfigurationError(f"there is no ledger at {place.file}", "Run a workflow first")
+    return place
 
 
-def _state_of(workflow: Path) -> Path:
+def _place_of(workflow: Path) -> LedgerPlace:
     from pipeline.config import load_workflow  # noqa: PLC0415 - half the time of a short command
 
-    return load_workflow(workflow).state
+    return load_workflow(workflow).ledger_place
 
 
 def command(name: str, edits: Sequence[Edit], now: datetime | None = None) -> Command:

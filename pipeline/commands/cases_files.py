@@ -68,10 +68,10 @@ def verdict(
     "export",
     epilog="Examples: siluan cases export --workflow workflows/patrol.yaml --out 台账 "
     "--status issued --status rectifying · siluan cases export --state state/patrol --out 台账 "
-    "--as xlsx,kml,shp",
+    "--as xlsx,kml,shp · siluan cases export --workflow workflows/patrol.yaml --out 台账 --flights",
 )
 def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files, or for flights/.")],
     forms: Annotated[
         str,
         typer.Option(
@@ -86,6 +86,19 @@ def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
     status: Statuses = None,
     county: Counties = None,
     suppressed: Suppressed = False,
+    flights: Annotated[
+        bool,
+        typer.Option(
+            "--flights",
+            help="Instead: places that need a drone, grouped into areas for the planner (KML).",
+        ),
+    ] = False,
+    reach: Annotated[
+        float,
+        typer.Option(
+            min=100, max=5000, help="With --flights: radius in metres that an area fits into."
+        ),
+    ] = 500.0,
     debug: Debug = False,
 ) -> None:
     """Write cases for editing; edits that were not imported are never written over."""
@@ -96,11 +109,16 @@ def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
             export_cases,
             forms_of,
         )
+        from pipeline.cases.flight_areas import AreaOptions  # noqa: PLC0415
+        from pipeline.cases.flight_plan import FlightPlanRequest, export_flights  # noqa: PLC0415
         from pipeline.cases.where import ledger_of  # noqa: PLC0415
 
         wanted = filter_of(corridor, kind, status, None, county, suppressed=suppressed)
-        request = ExportRequest(ledger_of(workflow, state), out, wanted, forms_of(forms))
-        return say(export_cases(request))
+        ledger = ledger_of(workflow, state)
+        if flights:
+            how = AreaOptions(reach_m=reach)
+            return say(export_flights(FlightPlanRequest(ledger, out, wanted, how)))
+        return say(export_cases(ExportRequest(ledger, out, wanted, forms_of(forms))))
 
     guard(work, debug)
 

@@ -25,6 +25,13 @@ def submit(
         Path | None,
         typer.Option(help="Look at all drops of this folder once; for schedules."),
     ] = None,
+    form: Annotated[
+        Path | None,
+        typer.Option(
+            help="Only write the form beside this folder, filled in from its files; open it in a "
+            "browser, complete it, and put the flight.yaml that it gives into the folder."
+        ),
+    ] = None,
     state: Annotated[
         Path, typer.Option(help="State folder; flights are kept in its flights/.")
     ] = Path("state"),
@@ -36,14 +43,19 @@ def submit(
     def work() -> ExitCode:
         from datetime import UTC, datetime  # noqa: PLC0415 - keeps --help fast
 
-        from pipeline.office.flights import SubmitRequest, desk  # noqa: PLC0415
+        from pipeline.office.flights import SubmitRequest, desk, write_form  # noqa: PLC0415
         from pipeline.office.flights import submit as take  # noqa: PLC0415
         from pipeline.office.inbox import look  # noqa: PLC0415
 
         given = [w for w in (drop, dsm, flight) if w is not None]
-        if (inbox is None) == (drop is None) or (inbox is not None and given):
+        if form is not None and inbox is None and not given:
+            for line in write_form(form):
+                typer.echo(line)
+            return ExitCode.DONE
+        if form is not None or (inbox is None) == (drop is None) or (inbox is not None and given):
             raise ConfigurationError(
-                "one thing has to be given", "Give the folder of a flight, or --inbox and a folder"
+                "one thing has to be given",
+                "Give the folder of a flight, or --inbox or --form and a folder",
             )
         with desk(config, state, datetime.now(UTC)) as at:
             if inbox is not None:

@@ -46,6 +46,12 @@ class SurfacePair:
         water = (self.covers[0] == Cover.WATER) | (self.covers[1] == Cover.WATER)
         return np.isfinite(self.before) & np.isfinite(self.after) & ~water
 
+    def within(self, window: Window) -> SurfacePair:
+        """Give the part of it that a smaller window holds."""
+        inner = window.within(self.window)
+        covers = (self.covers[0][inner], self.covers[1][inner])
+        return SurfacePair(window, self.cell_m, self.before[inner], self.after[inner], covers)
+
 
 @dataclass(frozen=True)
 class ChangedCells:

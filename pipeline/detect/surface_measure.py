@@ -10,6 +10,7 @@ shift share over all its cells.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,11 @@ class Body:
     unseen: Mask  # of core: no surface
     water_error_m: float  # of the level below a fill, 1 sigma [m]
     from_water: Mask  # cells measured from the water's level
+
+    @cached_property
+    def gradients(self) -> tuple[Float, Float]:
+        """Slope of the earlier surface along rows and columns [1]."""
+        return _gradients(self.pair)
 
 
 @dataclass(frozen=True)
@@ -226,7 +232,7 @@ def _error(body: Body, part: Mask, noise: SurfaceNoise, fit: SurfaceFit) -> floa
     weights = np.where(known, body.sigma * scale, np.float32(0))[box]
     own = variance_of_sum(noise, weights.astype(np.float32), body.pair.cell_m)
     row, col = places(body.pair)
-    gr, gc = _gradients(body.pair)
+    gr, gc = body.gradients
     lever = np.array(
         [
             rows.size,

@@ -53,6 +53,9 @@ def classes(height: Float, cell_m: float) -> tuple[Float, Float]:
 
 
 def _mean(values: Float, weight: Float, size: int) -> Float:
+    if weight.min() == 1:
+        # Nothing is missing: the same, without asking how much is.
+        return np.asarray(ndimage.uniform_filter(values, size, mode="nearest"), np.float32)
     total = ndimage.uniform_filter(values * weight, size, mode="nearest")
     count = ndimage.uniform_filter(weight, size, mode="nearest")
     return np.asarray(total / np.maximum(count, np.float32(1e-6)), np.float32)

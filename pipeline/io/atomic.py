@@ -119,7 +119,7 @@ def replace_dir(
         try:
             partial.mkdir()
             build(partial)
-            _sync_tree(partial)
+            sync_tree(partial)
             changed = _settle(partial, target, old, volatile)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -154,7 +154,7 @@ def _settle(partial: Path, target: Path, old: Path, volatile: frozenset[str]) ->
         partial.rename(target)
         return True
     ours, theirs = _files(partial), _files(target)
-    same = {n for n in ours & theirs if filecmp.cmp(partial / n, target / n, shallow=False)}
+    same = {n for n in ours & theirs if _alike(partial / n, target / n)}
     if all(name in volatile for name in (ours | theirs) - same):
         for name in sorted(ours - same):
             (partial / name).replace(target / name)
@@ -167,11 +167,17 @@ def _settle(partial: Path, target: Path, old: Path, volatile: frozenset[str]) ->
     return True
 
 
+def _alike(ours: Path, theirs: Path) -> bool:
+    # Links to one file need not be read.
+    return ours.samefile(theirs) or filecmp.cmp(ours, theirs, shallow=False)
+
+
 def _files(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
 
 
-def _sync_tree(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
+    """Wait until the names and files below a folder are on the disk."""
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
             _sync_folder(path)

@@ -28,6 +28,7 @@ NAMES = frozenset(
         "adjudicate.done",
         "ledger.before_commit",
         "ledger.after_commit",
+        "evidence.drawn",
         "publish.before_swap",
         "publish.after_swap",
     }
@@ -35,6 +36,10 @@ NAMES = frozenset(
 
 ELSEWHERE = frozenset(
     {"baseline.planned", "baseline.fetched", "cluster.batch", "submit.built", "submit.taken"}
+    | {"deliver.issued", "deliver.before_page", "deliver.page_written", "deliver.taken_in"}
+    | {"deliver.chip_sent", "deliver.posted", "deliver.marked", "deliver.answered"}
+    | {"backup.copied", "backup.packed", "backup.written", "ledger.before_upgrade"}
+    | {"restore.committed", "restore.half_moved", "restore.loaded", "restore.unpacked"}
 )
 """Points that a plain run does not pass."""
 

@@ -103,7 +103,7 @@ def import_leads(request: LeadRequest, now: datetime | None = None) -> Report:
             bad.append(Refusal(row.where, "", str(error).rstrip(".")))
     make_writable(workflow.state)
     command = _command(found, now)
-    with open_ledger(workflow.state / "ledger.sqlite") as ledger:
+    with open_ledger(workflow.ledger_place) as ledger:
         done = take_leads(
             ledger,
             found,

@@ -1,15 +1,18 @@
 """Memory between runs: which case is which, and what became of it."""
 
-from pipeline.ledger.interface import LedgerStore
+from pipeline.ledger.address import AnyPlace, LedgerPlace
+from pipeline.ledger.interface import Box, LedgerStore
 from pipeline.ledger.leads import LeadAt, LeadChanges
 from pipeline.ledger.lifecycle import Event, Judgement, LedgerContext
 from pipeline.ledger.match import MatchOptions
 from pipeline.ledger.people import Changes, Command, Edit, Refusal
 from pipeline.ledger.plan import unmatched
 from pipeline.ledger.service import LedgerResult, apply, change, take_leads
-from pipeline.ledger.sqlite import open_ledger
+from pipeline.ledger.store import open_ledger
 
 __all__ = [
+    "AnyPlace",
+    "Box",
     "Changes",
     "Command",
     "Edit",
@@ -18,6 +21,7 @@ __all__ = [
     "LeadAt",
     "LeadChanges",
     "LedgerContext",
+    "LedgerPlace",
     "LedgerResult",
     "LedgerStore",
     "MatchOptions",

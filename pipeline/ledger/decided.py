@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from pipeline.ledger.lifecycle import LedgerContext, merge_looks
-from pipeline.ledger.match import MatchOptions, Pair, pairs_of, rank
+from pipeline.ledger.match import MatchOptions, Pair, pairs_of, ranked
 from pipeline.model import (
     DECIDED_BY_PEOPLE,
     RESTORED,
@@ -63,7 +63,7 @@ def ask_desk(
     explained: dict[int, str] = {}
     beside: dict[int, str] = {}
     overlapped: set[int] = set()
-    for pair in sorted(pairs, key=lambda p: rank(p, candidates, live)):
+    for pair in ranked(pairs, candidates, live):
         case, candidate = live[pair.case], candidates[pair.candidate]
         if not case.decided:
             overlapped |= {pair.candidate} if _overlaps(pair, options) else set()

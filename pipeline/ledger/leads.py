@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.ledger.lifecycle import Event, LedgerContext, heard, mint_id, place, status_for
-from pipeline.ledger.match import MatchOptions, pairs_of, rank
+from pipeline.ledger.match import MatchOptions, pairs_of, ranked
 from pipeline.ledger.people import Command, Refusal
 from pipeline.model import Candidate, Case, Evidence, EvidenceState, Lead, Status
 
@@ -140,7 +140,7 @@ def _homes(todo: Sequence[LeadAt], live: Sequence[Case], options: MatchOptions |
     asked = [_candidate(at) for at in todo]
     case_of: dict[int, str] = {}
     decided: dict[int, Case] = {}
-    for pair in sorted(pairs_of(asked, live, options), key=lambda p: rank(p, asked, live)):
+    for pair in ranked(pairs_of(asked, live, options), asked, live):
         case = live[pair.case]
         if case.decided:
             decided.setdefault(pair.candidate, case)
@@ -170,7 +170,7 @@ def _groups(
     near: dict[int, list[int]] = {}
     pairs = pairs_of([asked[i] for i in rest], stand_in, options)
     ask = [asked[i] for i in rest]
-    for pair in sorted(pairs, key=lambda p: rank(p, ask, stand_in)):
+    for pair in ranked(pairs, ask, stand_in):
         near.setdefault(rest[pair.candidate], []).append(rest[pair.case])
     group = list(range(len(todo)))
     for i in rest:

@@ -8,7 +8,7 @@ something that a reader can see changes; looks that could not see are kept witho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -92,22 +92,16 @@ class Event:
     # UTC: of a run the end of its period, never the wall clock; of people when they said it
     as_of: datetime
     # opened kind evidence status merged absorbed lost found proposed screened revised; of people
-    # also outline external said lead
+    # also outline external answered said lead
     what: str
     old: str | None = None
     new: str | None = None
     detail: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def mint_id(candidate: Candidate, evidence: Evidence, office: str, taken: Collection[str]) -> str:
+def mint_id(candidate: Candidate, evidence: Evidence, office: str, taken: Container[str]) -> str:
     """Make the id of a new case: readable, from content alone, unlike all ids in ``taken``."""
-    first = evidence.first_seen
-    centre = candidate.polygon.centroid
-    place = f"{round(centre.x, -1):.0f} {round(centre.y, -1):.0f}"
-    content = [candidate.corridor_id, candidate.kind.value, str(first), candidate.crs, place]
-    digest = hashlib.sha256("|".join(content).encode()).hexdigest()[:8]
-    year = first.year if first else 0
-    base = f"{office}-{year:04d}-{candidate.kind.value}-{digest}"
+    base = base_id(candidate, evidence, office)
     name, n = base, 1
     while name in taken:
         n += 1
@@ -115,8 +109,19 @@ def mint_id(candidate: Candidate, evidence: Evidence, office: str, taken: Collec
     return name
 
 
+def base_id(candidate: Candidate, evidence: Evidence, office: str) -> str:
+    """Make the id that a new case has where no other case has it yet."""
+    first = evidence.first_seen
+    centre = candidate.polygon.centroid
+    place = f"{round(centre.x, -1):.0f} {round(centre.y, -1):.0f}"
+    content = [candidate.corridor_id, candidate.kind.value, str(first), candidate.crs, place]
+    digest = hashlib.sha256("|".join(content).encode()).hexdigest()[:8]
+    year = first.year if first else 0
+    return f"{office}-{year:04d}-{candidate.kind.value}-{digest}"
+
+
 def open_case(
-    candidate: Candidate, context: LedgerContext, taken: Collection[str], parent: str | None
+    candidate: Candidate, context: LedgerContext, taken: Container[str], parent: str | None
 ) -> Case | None:
     """Open a case for a candidate that matches none; None if nothing was ever seen of it."""
     looks = merge_looks((candidate.looks,))
@@ -340,7 +345,7 @@ def content(case: Case) -> tuple[object, ...]:
         tuple(sorted(case.measures.items())),
         (case.detector, case.parent, case.merged_from, case.merged_into),
         (case.produced, case.proposal, case.external_id, case.attribution, case.ruling),
-        (case.people, case.leads, case.grade),
+        (case.people, case.leads, case.grade, case.answer),
     )
 
 

@@ -9,7 +9,7 @@ ties are broken by content, so that the order of the input never matters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +88,7 @@ def match(
         Independent of the order of either sequence, up to the indices.
     """
     options = options or MatchOptions()
-    pairs = sorted(pairs_of(candidates, cases, options), key=lambda p: rank(p, candidates, cases))
+    pairs = ranked(pairs_of(candidates, cases, options), candidates, cases)
     case_of: dict[int, int] = {}
     taken: set[int] = set()
     for pair in pairs:
@@ -119,7 +119,7 @@ def best_cases(
     """Give the case that each candidate fits best, by index; several may fit one case."""
     pairs = pairs_of(candidates, cases, options or MatchOptions())
     best: dict[int, int] = {}
-    for pair in sorted(pairs, key=lambda p: rank(p, candidates, cases)):
+    for pair in ranked(pairs, candidates, cases):
         best.setdefault(pair.candidate, pair.case)
     return best
 
@@ -129,9 +129,14 @@ def pairs_of(
 ) -> list[Pair]:
     """Give all admissible pairs, unsorted, found through a spatial index."""
     pairs: list[Pair] = []
-    for crs, corridor in sorted({(c.crs, c.corridor_id) for c in candidates}):
-        mine = [i for i, c in enumerate(candidates) if (c.crs, c.corridor_id) == (crs, corridor)]
-        known = [j for j, k in enumerate(cases) if k.corridor_id == corridor]
+    at: dict[tuple[str, str], list[int]] = {}
+    for i, c in enumerate(candidates):
+        at.setdefault((c.crs, c.corridor_id), []).append(i)
+    there: dict[str, list[int]] = {}
+    for j, k in enumerate(cases):
+        there.setdefault(k.corridor_id, []).append(j)
+    for (crs, corridor), mine in sorted(at.items()):
+        known = there.get(corridor, [])
         if not known:
             continue
         shapes = [reproject(cases[j].seen_polygon, cases[j].crs, crs) for j in known]
@@ -176,8 +181,25 @@ def _admissible(
     return pair.distance_m <= tolerance and small >= options.min_size_ratio * large
 
 
-def rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) -> tuple[object, ...]:
-    """Best first; the same kind before another, overlap before nearness, content for ties."""
+def ranked(
+    pairs: Iterable[Pair], candidates: Sequence[Candidate], cases: Sequence[Case]
+) -> list[Pair]:
+    """Give pairs best first; the same kind before another, overlap before nearness.
+
+    Ties are told by content, which is read for them only: it costs more than all the rest.
+    """
+    alike: dict[tuple[object, ...], list[Pair]] = {}
+    for pair in pairs:
+        alike.setdefault(_rank(pair, candidates, cases), []).append(pair)
+    found: list[Pair] = []
+    for _, tied in sorted(alike.items(), key=lambda item: item[0]):
+        if len(tied) > 1:
+            tied.sort(key=lambda p: candidate_key(candidates[p.candidate]))
+        found += tied
+    return found
+
+
+def _rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) -> tuple[object, ...]:
     candidate, case = candidates[pair.candidate], cases[pair.case]
     return (
         candidate.evidence.hits == 0,  # what was never seen takes no case from what was
@@ -186,7 +208,6 @@ def rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) -> 
         -round(pair.containment, 9),
         round(pair.distance_m, 3),
         case.case_id,
-        candidate_key(candidate),
     )
 
 

@@ -20,7 +20,7 @@ from pipeline.ledger.decided import with_decision
 from pipeline.ledger.lifecycle import Event, content, status_for
 from pipeline.ledger.proposing import propose
 from pipeline.ledger.status import IN_HAND, Mover, Reason, move
-from pipeline.model import Case, Kind, PeopleRecord, Status
+from pipeline.model import Case, Kind, PeopleRecord, ReceiverAnswer, Status
 
 FLAGS = ("due", "overdue", "on_account")
 """Fields of the record that only mean something while a case is in hand."""
@@ -44,6 +44,7 @@ class Edit:
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])  # note and FLAGS
     photos: tuple[str, ...] = ()  # names or addresses
     key: str | None = None  # of what was said, so that it is not said twice
+    answer: ReceiverAnswer | None = None  # of a receiving system, which is then ``by``
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,12 @@ def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
         **edit.record,
     )
     record = _within_status(record, case, edit, status)
-    after = replace(case, status=status, external_id=edit.external_id or case.external_id)
+    after = replace(
+        case,
+        status=status,
+        external_id=edit.external_id or case.external_id,
+        answer=edit.answer or case.answer,
+    )
     if edit.kind is not None and edit.kind is not case.kind:
         after, record = replace(after, kind=edit.kind), replace(record, kind_fixed=True)
     if edit.outline_wgs84 is not None:
@@ -274,6 +280,7 @@ def _events(before: Case, after: Case, edit: Edit, command: Command) -> list[Eve
         ("kind", before.kind.value, after.kind.value),
         ("outline", f"{before.area_m2:.0f} m²", f"{after.area_m2:.0f} m²"),
         ("external", before.external_id, after.external_id),
+        ("answered", _answered(before), _answered(after)),
     ]
     named += [(name, _shown(old, name), _shown(new, name)) for name in FLAGS]
     moved = not before.polygon.equals(after.polygon)
@@ -300,3 +307,12 @@ def _events(before: Case, after: Case, edit: Edit, command: Command) -> list[Eve
 def _shown(record: PeopleRecord | None, name: str) -> str | None:
     value = getattr(record, name) if record else None
     return str(value).lower() if value else None
+
+
+def _answered(case: Case) -> str | None:
+    """Say what a receiver said: its word, the unit, the day."""
+    said = case.answer
+    if said is None:
+        return None
+    parts = (said.source, said.status, said.unit, said.due.isoformat() if said.due else None)
+    return " · ".join(p for p in parts if p)

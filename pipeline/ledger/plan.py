@@ -6,7 +6,7 @@ empty plan; the order of either input does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,10 +31,18 @@ from pipeline.model import Candidate, Case, Look, Seen, Status
 class Plan:
     """What to write, and the projection after it."""
 
-    cases: tuple[Case, ...]  # all, by id
+    cases: tuple[Case, ...]  # all that were known, and new ones, by id
     changed: tuple[Case, ...]  # rows to write, new revisions or only new looks, by id
     events: tuple[Event, ...]
     counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What a plan must know of the cases that it was not given; see ``reach``."""
+
+    cases: int = 0  # how many there are
+    names: frozenset[str] = frozenset()  # of their ids, those that new cases might get
 
 
 def plan(
@@ -43,26 +51,30 @@ def plan(
     context: LedgerContext,
     relooks: Mapping[str, Sequence[Look]] | None = None,
     options: MatchOptions | None = None,
+    unread: Unread | None = None,
 ) -> Plan:
     """Work out what a run changes.
 
     Parameters
     ----------
     known : iterable of Case
-        The whole ledger.
+        The whole ledger, or as much of it as ``reach`` asks for.
     candidates : iterable of Candidate
         Of this run, of the corridors in ``context``.
     relooks : mapping of case id to looks, optional
         What the passes of this run say at the place of known cases; used where no candidate is the
         case, so that misses reach it.
+    unread : Unread, optional
+        Of the cases that are not among the known ones.
     """
+    unread = unread or Unread()
     before = {case.case_id: case for case in known}
     ordered = sorted(candidates, key=candidate_key)
     live = [c for _, c in sorted(before.items()) if _live(c, context)]
     found = _sort(ordered, live, context, options)
     after = dict(before)
     for i, candidate in enumerate(found.candidates):
-        for case in _outcome(i, candidate, found, after, context):
+        for case in _outcome(i, candidate, found, (after, unread.names), context):
             after[case.case_id] = case
     silent: set[str] = set()  # of which this run says nothing
     for case in live:
@@ -88,7 +100,7 @@ def plan(
         cases=tuple(c for _, c in sorted(after.items())),
         changed=changed,
         events=tuple(events),
-        counts=_counts(before, changed, len(ordered)),
+        counts=_counts(before, changed, len(ordered), unread),
     )
 
 
@@ -165,14 +177,14 @@ def _outcome(
     i: int,
     candidate: Candidate,
     found: _Found,
-    after: Mapping[str, Case],
+    taken: tuple[Container[str], Container[str]],
     context: LedgerContext,
 ) -> list[Case]:
-    """Give the cases that one candidate creates or changes."""
+    """Give the cases that one candidate creates or changes; no new one gets a taken id."""
     matching, cases = found.matching, found.cases
     if i not in matching.case_of:
         split = cases[matching.parent_of[i]].case_id if i in matching.parent_of else None
-        fresh = open_case(candidate, context, after.keys(), split or found.parents.get(i))
+        fresh = open_case(candidate, context, _Either(*taken), split or found.parents.get(i))
         return [fresh] if fresh else []
     best = cases[matching.case_of[i]]
     others = [cases[j] for j in matching.absorbed.get(i, ())]
@@ -184,6 +196,17 @@ def _outcome(
     changed += [absorb(case, survivor.case_id, context) for case in gone]
     changed += [_still(c, [candidate], context) for c in rest if c.status is Status.CLOSED]
     return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Either:
+    """What is in one of two collections."""
+
+    one: Container[str]
+    other: Container[str]
+
+    def __contains__(self, name: object, /) -> bool:
+        return isinstance(name, str) and (name in self.one or name in self.other)
 
 
 def _seniority(case: Case) -> tuple[int, str, str]:
@@ -243,7 +266,9 @@ def _inside(case: Case, context: LedgerContext) -> bool:
     return place.intersection(area).area >= 0.5 * place.area
 
 
-def _counts(before: Mapping[str, Case], changed: Sequence[Case], candidates: int) -> dict[str, int]:
+def _counts(
+    before: Mapping[str, Case], changed: Sequence[Case], candidates: int, unread: Unread
+) -> dict[str, int]:
     fresh = [c for c in changed if c.case_id not in before]
     old = [(before[c.case_id], c) for c in changed if c.case_id in before]
     return {
@@ -252,5 +277,5 @@ def _counts(before: Mapping[str, Case], changed: Sequence[Case], candidates: int
         "revised": sum(a.revision != b.revision for a, b in old),
         "merged": sum(a.merged_into != b.merged_into for a, b in old),
         "lost": sum(a.produced and not b.produced for a, b in old),
-        "cases": len(before) + len(fresh),
+        "cases": len(before) + unread.cases + len(fresh),
     }

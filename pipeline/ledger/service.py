@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.io.failpoints import failpoint
-from pipeline.ledger.interface import LedgerStore
+from pipeline.ledger.interface import LedgerReader, LedgerStore
 from pipeline.ledger.leads import LeadAt, LeadChanges, apply_leads
 from pipeline.ledger.lifecycle import Event, LedgerContext
 from pipeline.ledger.match import MatchOptions
 from pipeline.ledger.people import Changes, Command, Edit, Refusal, apply_edits
-from pipeline.ledger.plan import Plan, plan
+from pipeline.ledger.plan import Plan, Unread, plan
+from pipeline.ledger.reach import possible_names, read_reach
 from pipeline.model import Candidate, Case, Look
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 class LedgerResult:
     """The projection after a run, and what the run changed."""
 
-    cases: tuple[Case, ...]  # the whole ledger, by id
+    cases: tuple[Case, ...]  # that the run had to know, and new ones, by id; see ``reach``
     events: tuple[Event, ...]  # of this run
     counts: Mapping[str, int]
 
@@ -52,9 +53,9 @@ def apply(
     """
     ready = tuple(candidates)
     if shadow:
-        return _result(plan(store.cases(), ready, context, relooks, options))
+        return _result(_planned(store, ready, context, relooks, options))
     with store.transaction(_before_commit) as transaction:
-        done = plan(transaction.cases(), ready, context, relooks, options)
+        done = _planned(transaction, ready, context, relooks, options)
         transaction.write(done.changed, done.events)
     failpoint("ledger.after_commit")
     log.info("ledger: %s", ", ".join(f"{k} {v}" for k, v in done.counts.items()))
@@ -127,6 +128,19 @@ def take_leads(
         transaction.write(done.cases, done.events)
     failpoint("ledger.after_commit")
     return done
+
+
+def _planned(
+    reader: LedgerReader,
+    candidates: Sequence[Candidate],
+    context: LedgerContext,
+    relooks: Mapping[str, Sequence[Look]] | None,
+    options: MatchOptions | None,
+) -> Plan:
+    known = read_reach(reader, candidates, context, relooks, options)
+    fresh = reader.names(possible_names(candidates, context))
+    unread = Unread(reader.count() - len(known), fresh - {c.case_id for c in known})
+    return plan(known, candidates, context, relooks, options, unread)
 
 
 def _before_commit() -> None:

@@ -14,6 +14,7 @@ from pipeline.errors import ExitCode, SiluanError
 from pipeline.io import FOREIGN
 from pipeline.io.corridors import load_corridors
 from pipeline.io.layers import OfficeLayer, load_layer
+from pipeline.ledger.address import settle_place
 from pipeline.ledger.lock import refuse_network_share
 from pipeline.model import Corridor
 from pipeline.office.finding import Finding, Weight
@@ -279,7 +280,8 @@ def _workflow(checkup: Checkup, one: _Opened) -> Iterator[Finding]:
     group, workflow = one.group, one.workflow
     yield from source_findings(workflow, one.corridors, group)
     try:
-        refuse_network_share(workflow.state / "ledger.sqlite")
+        if settle_place(workflow.ledger_place).url is None:
+            refuse_network_share(workflow.state / "ledger.sqlite")
     except SiluanError as error:
         yield Finding(group, error.what, "the ledger is refused", error.remedy, Weight.WRONG)
     for folder in dict.fromkeys((_existing(workflow.state), _existing(workflow.out))):

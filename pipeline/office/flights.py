@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.acquire.inbox.build import Built, build_flight
-from pipeline.acquire.inbox.drop import Drop, list_drop, pick, unpack
+from pipeline.acquire.inbox.drop import Drop, NoRoomError, list_drop, pick, reading, unpack
 from pipeline.acquire.inbox.examine import Examined, check_against, examine, extent
 from pipeline.acquire.inbox.page import SUFFIX as FORM_SUFFIX
 from pipeline.acquire.inbox.page import form_page, known_of
@@ -54,6 +54,8 @@ class Answer:
     @property
     def code(self) -> ExitCode:
         """Of the contract."""
+        if any(f.code == "room" for f in self.faults):
+            return ExitCode.DISK_FULL
         return ExitCode.DONE if self.taken else ExitCode.QUARANTINED
 
 
@@ -107,19 +109,33 @@ def submit(request: SubmitRequest, at: Desk, *, again: bool = True) -> Answer:
         No such file.
     DiskFullError
         Nothing was taken in.
+    SourceUnreachableError
+        The disk or share that holds it failed; nothing was taken in.
     """
     try:
         return take_in(request, at, again=again)
     except SubmissionRefusedError as error:
         return _refuse(request.drop.resolve(), error.faults, at)
+    except NoRoomError as error:
+        return no_room(request.drop.resolve(), error.fault)
+
+
+def no_room(path: Path, fault: Fault) -> Answer:
+    """Say beside a zip that there is no room for it; it stays where it is, and may come again."""
+    page = refused_page(path.name, [fault], "提交的文件没有移动，仍在原处。")
+    receipt = write_receipt(path, page)
+    said = [". ".join(fault.en()) + "."]
+    said += [f"receipt: {receipt}"] if receipt else []
+    return Answer(path.name, False, "", tuple(said), (fault,))
 
 
 def take_in(request: SubmitRequest, at: Desk, *, again: bool) -> Answer:
-    """Take a drop in; raises as :func:`submit`, and ``SubmissionRefusedError``."""
+    """Take a drop in; raises as :func:`submit`, ``SubmissionRefusedError`` and ``NoRoomError``."""
     scratch = at.root / ".unpacked"
     request = replace(request, drop=request.drop.resolve())
     try:
-        drop = _listed(request, scratch)
+        with reading(request.drop):
+            drop = _listed(request, scratch)
         return _take(drop, request.drop, at, again=again)
     except (FileNotFoundError, PermissionError) as error:
         raise refuse("changed", file=Path(str(error.filename)).name) from error
@@ -169,7 +185,8 @@ def _with_named(drop: Drop, request: SubmitRequest) -> Drop:
 
 def _take(drop: Drop, path: Path, at: Desk, *, again: bool) -> Answer:
     state = drop.state
-    examined = examine(drop, at.now)
+    with reading(path):
+        examined = examine(drop, at.now)
     flights = flights_in(at.root)
     before = next((f for f in flights if f.id == examined.id), None)
     if before is not None and again and before.drop["path"] == printable(str(path)):
@@ -260,11 +277,36 @@ def offer_form(path: Path, faults: Sequence[Fault]) -> None:
     """Lay the form beside a drop that has none, or a wrong one, with what its files say."""
     if not {"no_form", "form"} & {f.code for f in faults}:
         return
-    known: dict[str, str] = {}
+    write_receipt(path, form_page(_known(path)), FORM_SUFFIX)
+
+
+def _known(path: Path) -> dict[str, str]:
     if path.is_dir() and not path.is_symlink():
         with contextlib.suppress(SubmissionRefusedError):
-            known = known_of(list_drop(path))
-    write_receipt(path, form_page(known), FORM_SUFFIX)
+            return known_of(list_drop(path))
+    return {}
+
+
+def write_form(folder: Path) -> tuple[str, ...]:
+    """Lay the form beside a folder, filled in with what its files say; nothing is taken in.
+
+    Raises
+    ------
+    ConfigurationError
+        No such folder, or nothing can be written beside it.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise ConfigurationError(f"there is no folder {folder}", "Check the path")
+    with reading(folder):
+        known = _known(folder)
+    path = write_receipt(folder, form_page(known), FORM_SUFFIX)
+    if path is None:
+        raise ConfigurationError(
+            f"nothing can be written beside {folder}", "Copy the folder to where you may write"
+        )
+    said = ", ".join(f"{k} {v}" for k, v in sorted(known.items())) or "nothing"
+    return (f"form: {path}", f"filled in from the files: {said}")
 
 
 def quarantine(root: Path, path: Path, faults: Sequence[Fault], page: str) -> Path:

@@ -48,7 +48,7 @@ def keep_occurrence(workflow: Path, name: str, config: Path, progress: Progress 
     try:
         share = occurrence(store, loaded.name, progress)
     except DamagedBlockError as error:
-        with open_ledger(loaded.state / "ledger.sqlite"):  # no run makes layers meanwhile
+        with open_ledger(loaded.ledger_place):  # no run makes layers meanwhile
             drop_damaged(store, loaded.options.store.io_threads, progress)
             forget_states(store, newest_states(store, loaded.name))
         raise ConfigurationError(

@@ -18,14 +18,22 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.acquire.inbox.drop import is_done, snapshot
+from pipeline.acquire.inbox.drop import NoRoomError, is_done, snapshot
 from pipeline.acquire.inbox.page import NAME_ZH, form_page
 from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, printable, refuse
 from pipeline.acquire.inbox.receipt import SUFFIX, refused_page, write_receipt
 from pipeline.acquire.inbox.tiff import NO_BYTES, UNKNOWN
-from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.errors import ConfigurationError, ExitCode, SourceUnreachableError
 from pipeline.io.atomic import write_bytes, write_json
-from pipeline.office.flights import Answer, Desk, SubmitRequest, offer_form, quarantine, take_in
+from pipeline.office.flights import (
+    Answer,
+    Desk,
+    SubmitRequest,
+    no_room,
+    offer_form,
+    quarantine,
+    take_in,
+)
 
 ACCEPTED, QUARANTINE = "accepted", "quarantine"
 SETTLE = timedelta(seconds=60)  # without a change between two looks
@@ -71,20 +79,29 @@ def look(inbox: Path, at: Desk) -> InboxReport:
     _lay_form(inbox)
     memory = _Memory(at.root / "inbox" / f"{_mark(str(inbox))}.json")
     lines: list[str] = []
-    refused = False
+    codes: set[ExitCode] = set()
     for drop in _drops(inbox):
         try:
-            said, taken = _one(drop, inbox, at, memory)
+            said, code = _one(drop, inbox, at, memory)
+        except SourceUnreachableError as error:
+            said, code = (str(error),), error.code
+        except NoRoomError as error:
+            # Others may be smaller; this one is measured again by the next look.
+            answer = no_room(drop, error.fault)
+            said, code = answer.lines, answer.code
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
             # Gone meanwhile, or not ours to read: the drops after it are answered all the same.
             gone = isinstance(error, FileNotFoundError)
-            said, taken = (f"cannot be read now ({error.strerror}), left alone",), gone
+            said = (f"cannot be read now ({error.strerror}), left alone",)
+            code = ExitCode.DONE if gone else ExitCode.QUARANTINED
         lines += [f"{printable(drop.name)}: {line}" for line in said]
-        refused = refused or not taken
+        codes.add(code)
     memory.forget(d.name for d in _drops(inbox))
-    return InboxReport(tuple(lines), ExitCode.QUARANTINED if refused else ExitCode.DONE)
+    # What the office has to mend comes before what a team has to.
+    order = (ExitCode.DISK_FULL, ExitCode.UNREACHABLE, ExitCode.QUARANTINED)
+    return InboxReport(tuple(lines), next((c for c in order if c in codes), ExitCode.DONE))
 
 
 def _lay_form(inbox: Path) -> None:
@@ -109,30 +126,31 @@ def _drops(inbox: Path) -> list[Path]:
     return found
 
 
-def _one(drop: Path, inbox: Path, at: Desk, memory: _Memory) -> tuple[tuple[str, ...], bool]:
-    """Lines about a drop; false if it was refused."""
+def _one(drop: Path, inbox: Path, at: Desk, memory: _Memory) -> tuple[tuple[str, ...], ExitCode]:
+    """Lines about a drop, and the code that it alone would end with."""
     mark = snapshot(drop)
     known = memory.of(drop.name)
     same = known is not None and known.mark == mark
     since = known.since if known is not None and same else at.now
     if known is not None and same and known.answer:
-        return (f"answered before ({known.answer})",), True
+        return (f"answered before ({known.answer})",), ExitCode.DONE
     done = not drop.is_symlink() and is_done(drop)
     if not done and at.now - since < SETTLE:
         memory.put(drop.name, _Known(mark, since))
-        return ("not complete yet, left alone",), True
+        return ("not complete yet, left alone",), ExitCode.DONE
     try:
         answer = _take(drop, inbox, at)
     except SubmissionRefusedError as error:
         if any(_half(f) for f in error.faults) and not done and at.now - since < GIVE_UP:
             memory.put(drop.name, _Known(mark, since))
-            return (f"cannot be read to its end yet, left alone ({error.what})",), True
+            said = f"cannot be read to its end yet, left alone ({error.what})"
+            return (said,), ExitCode.DONE
         answer = _refuse(drop, inbox, error.faults, at)
     if answer.taken and not _moved(drop, inbox / ACCEPTED):
         memory.put(drop.name, _Known(mark, since, answer.id))
     elif not answer.taken and drop.exists():
         memory.put(drop.name, _Known(mark, since, "refused"))
-    return answer.lines, answer.taken
+    return answer.lines, answer.code
 
 
 def _half(fault: Fault) -> bool:

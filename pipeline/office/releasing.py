@@ -86,7 +86,7 @@ def release(plan: Release) -> list[str]:
     LedgerHeldError
         A run works on this state.
     """
-    with open_ledger(plan.workflow.state / "ledger.sqlite"):
+    with open_ledger(plan.workflow.ledger_place):
         now = describe_old(plan.workflow, plan.corridor)
         if any(store not in now for store in plan.stores):
             raise ConfigurationError(
@@ -142,5 +142,5 @@ def _said(store: OldStore, workflow: Workflow) -> str:
 
 
 def _nobody_works(workflow: Workflow) -> None:
-    with open_ledger(workflow.state / "ledger.sqlite"):
+    with open_ledger(workflow.ledger_place):
         pass

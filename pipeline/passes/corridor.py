@@ -28,6 +28,7 @@ from pipeline.passes.merge import one_problem
 from pipeline.passes.normals import keep_normals
 from pipeline.passes.old_stores import note_use, say_new_store
 from pipeline.passes.reduce import Reduced, reduce_dates
+from pipeline.passes.showing import Shown
 from pipeline.passes.site import open_site, store_root, why_unopened
 from pipeline.passes.states import write_states
 from pipeline.passes.unseen import never_seen, unseen
@@ -53,6 +54,7 @@ class Judged:
     counted: tuple[str, ...] = ()  # ids of the passes that count
     unread: tuple[str, ...] = ()  # ids of passes of which something could not be read this time
     gsd_m: dict[str, float] = field(default_factory=dict[str, float])
+    shown: Shown | None = None  # its imagery, for pictures; None where no scene could be opened
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def _sweep(
     judged: Judged,
 ) -> Judged:
     looks, reduced = prepare_looks(workflow, site, passes, judged)
+    judged.shown = Shown(site.store, looks, judged.gsd_m)
     own, span = site.corridor.id, known[1]
     cases = earlier_cases(own, known[0], span.start)
     how = follow_options(workflow)

@@ -39,17 +39,30 @@ class FlightPair:
 
 
 @dataclass(frozen=True)
+class LoneFlight:
+    """A flight with a surface and without an earlier one, and its pixels."""
+
+    flight: FlightFolder
+    grid: Grid
+
+
+@dataclass(frozen=True)
 class Pairing:
     """What can be compared, oldest later flight first, and what cannot."""
 
     pairs: tuple[FlightPair, ...]
     set_aside: tuple[SetAside, ...]
+    lone: tuple[LoneFlight, ...] = ()
 
 
 def pair_flights(
-    flights: Sequence[FlightFolder], corridors: Sequence[Corridor], options: PairingOptions
+    flights: Sequence[FlightFolder],
+    corridors: Sequence[Corridor],
+    options: PairingOptions,
+    *,
+    structures: bool = False,
 ) -> Pairing:
-    """Pair each flight with the newest earlier one that overlaps.
+    """Pair each flight with the newest earlier one that overlaps; name those that have none.
 
     Parameters
     ----------
@@ -57,7 +70,11 @@ def pair_flights(
         Oldest first.
     corridors
         A flight that touches none is not compared.
+    structures : bool
+        The office has a layer of what stands there: a flight without an earlier one is held
+        against it, if it has a surface.
     """
+    lone: list[LoneFlight] = []
     pairs: list[FlightPair] = []
     aside: list[SetAside] = []
     area = shapely.union_all([c.polygon_wgs84 for c in corridors])
@@ -74,11 +91,19 @@ def pair_flights(
         ]
         if earlier:
             pairs.append(FlightPair(earlier[-1], flight, _grid(earlier[-1], flight, options)))
+        elif flight.has_surface and structures:
+            lone.append(LoneFlight(flight, _grid(flight, flight, options)))
         else:
-            reason = "no earlier flight of the workflow overlaps it: later ones are held against it"
-            aside.append(SetAside(flight.id, "acquire", reason))
+            aside.append(SetAside(flight.id, "acquire", _alone(flight)))
         used.append(flight)
-    return Pairing(tuple(pairs), tuple(aside))
+    return Pairing(tuple(pairs), tuple(aside), tuple(lone))
+
+
+def _alone(flight: FlightFolder) -> str:
+    reason = "no earlier flight of the workflow overlaps it: later ones are held against it"
+    if flight.has_surface:
+        return f"{reason}; without a layer of existing structures one flight cannot say what is new"
+    return f"{reason}; one flight without a surface cannot say what stands there"
 
 
 def _unfit(flight: FlightFolder, area: BaseGeometry, options: PairingOptions) -> SetAside | None:

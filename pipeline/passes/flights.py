@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -44,13 +44,13 @@ from pipeline.detect.surface_types import FlightObject, SurfaceChangeOptions
 from pipeline.model import (
     Cover,
     FlightCells,
-    FlightPixels,
     FlightReader,
     Grid,
     SurfaceFit,
     SurfaceNoise,
     Window,
 )
+from pipeline.passes.flight_cache import CellSource
 from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover, cover_halo_m
 from pipeline.prepare.flight_moved import PixelMap, moved
 from pipeline.prepare.surface import SurfaceOptions, coregister
@@ -88,6 +88,12 @@ class SurfaceChange:
     fit: SurfaceFit
     noise: SurfaceNoise
 
+    def windows(
+        self, before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
+    ) -> SurfaceWindows:
+        """Give the flights that were compared, so that a place can be looked at again."""
+        return _windows(before, after, grid, options, self.fit)
+
 
 def compare_surfaces(
     before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
@@ -108,19 +114,29 @@ def compare_surfaces(
     SceneUnusableError
         The surfaces cannot be brought together (see :func:`pipeline.prepare.surface.coregister`).
     """
-    step = max(1, round(options.change.cell_m / grid.res_m))
     fit = fit_surfaces(before, after, grid, options)
-    by = PixelMap.shift(*(s / grid.res_m for s in fit.shift_m))
-    work = _Work(before, moved(after, by), grid, step, options, fit)
-    noise = estimate([_stable(work, w) for w in _noise_windows(work.cells)], work.cell_m)
+    work = _windows(before, after, grid, options, fit)
+    noise = estimate([_stable(work, w) for w in noise_windows(work.cells)], work.cell_m)
     parts = [
         part
-        for window in work.each(lambda w: _judged(work, w, noise), list(_tiles(work)))
+        for window in work.each(lambda w: _judged(work, w, noise), list(tiles(work)))
         for part in window
     ]
     found = gather(parts, work.cell_m, options.change)
-    objects = work.each(lambda i: _object(work, found, i, noise), range(len(found)))
+    objects = _objects(work, found, noise)
     return SurfaceChange(work.cells, tuple(o for o in objects if o is not None), fit, noise)
+
+
+def _windows(
+    before: FlightReader,
+    after: FlightReader,
+    grid: Grid,
+    options: FlightOptions,
+    fit: SurfaceFit,
+) -> SurfaceWindows:
+    later = moved(after, PixelMap.shift(*(s / grid.res_m for s in fit.shift_m)))
+    sources = _sources(before, later, grid, options)
+    return SurfaceWindows(before, later, grid, options, sources, fit)
 
 
 @dataclass(frozen=True)
@@ -141,44 +157,74 @@ def compare_pictures(
     before, after, grid, options
         As of :func:`compare_surfaces`; heights are not looked at.
     """
-    step = max(1, round(options.change.cell_m / grid.res_m))
-    work = _Pictures(before, after, grid, step, options)
-    windows = _noise_windows(work.cells)
+    work = Windows.over(before, after, grid, options)
+    windows = noise_windows(work.cells)
     own = options.picture
-    lights = np.stack(work.each(lambda w: light(_picture_pair(work, w), own), windows))
+    lights = np.stack(work.each(lambda w: light(picture_pair(work, w), own), windows))
     if np.isnan(lights).all():
         return PictureChange(work.cells, ())  # nothing was seen twice
     lit = np.nanmedian(lights, axis=0)
-    scale = scales(work.each(lambda w: _sampled(work, w, lit), windows))
-    parts = work.each(lambda w: _picture_judged(work, w, lit, scale), list(_tiles(work)))
+    scale = scales(work.each(lambda w: sampled(work, w, lit), windows))
+    parts = work.each(lambda w: _picture_judged(work, w, lit, scale), list(tiles(work)))
     found = picture_objects(parts, work.cell_m, options.picture)
     return PictureChange(work.cells, tuple(found))
 
 
 @dataclass(frozen=True)
-class _Pictures:
+class Windows:
+    """Two flights (or one twice) on one grid, worked on window by window."""
+
     before: FlightReader
     after: FlightReader  # moved
     grid: Grid
-    step: int
     options: FlightOptions
+    sources: tuple[CellSource, CellSource]  # of both in cells
+
+    @staticmethod
+    def over(
+        before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
+    ) -> Windows:
+        """Give the windows of two flights that lie on each other."""
+        return Windows(before, after, grid, options, _sources(before, after, grid, options))
+
+    @property
+    def step(self) -> int:
+        """Pixels along the side of a cell."""
+        return _step(self.grid, self.options)
 
     @property
     def cell_m(self) -> float:
+        """Side of a cell [m]."""
         return self.grid.res_m * self.step
 
     @property
     def cells(self) -> Grid:
+        """The grid of cells."""
         return coarse_grid(self.grid, self.step)
 
     def each(self, do: Callable[[A], B], over: Iterable[A]) -> list[B]:
+        """Do something for each, some at a time; in order."""
         with ThreadPoolExecutor(self.options.threads) as pool:
             return list(pool.map(do, over))
 
 
 @dataclass(frozen=True)
-class _Work(_Pictures):
+class SurfaceWindows(Windows):
+    """The same of two surfaces that were brought together."""
+
     fit: SurfaceFit
+
+
+def _step(grid: Grid, options: FlightOptions) -> int:
+    return max(1, round(options.change.cell_m / grid.res_m))
+
+
+def _sources(
+    before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
+) -> tuple[CellSource, CellSource]:
+    step = _step(grid, options)
+    one, other = (CellSource(read, step, grid.res_m) for read in (before, after))
+    return one, other
 
 
 def coarse_grid(grid: Grid, step: int) -> Grid:
@@ -205,18 +251,15 @@ def fit_surfaces(
     return coregister(heights[0], heights[1], (covers[0], covers[1]), own)
 
 
-def _pair(work: _Work, window: Window) -> SurfacePair:
+def surface_pair(work: SurfaceWindows, window: Window) -> SurfacePair:
     """Read a window (of cells), later surface less the plane, with what its cover looks at."""
-    pad = round(cover_halo_m() / work.cell_m)
-    wide = window.pad(pad)
+    wide = window.pad(round(cover_halo_m() / work.cell_m))
+    inner = window.within(wide)
     heights: list[NDArray[np.float32]] = []
     covers: list[NDArray[np.uint8]] = []
-    s = work.step
-    pixels = Window(wide.row0 * s, wide.row1 * s, wide.col0 * s, wide.col1 * s)
-    for read in (work.before, work.after):
-        cells = cells_of(read(pixels, 1), s, work.grid.res_m)
+    for source in work.sources:
+        cells = source(wide)
         assert cells.height is not None
-        inner = window.within(wide)
         covers.append(cover(cells, work.options.cover)[inner])
         heights.append(cells.height[inner])
     pair = SurfacePair(window, work.cell_m, heights[0], heights[1], (covers[0], covers[1]))
@@ -224,15 +267,14 @@ def _pair(work: _Work, window: Window) -> SurfacePair:
     return pair
 
 
-def _picture_pair(work: _Pictures, window: Window) -> PicturePair:
+def picture_pair(work: Windows, window: Window) -> PicturePair:
+    """Read the pictures of a window (of cells) with what its cover looks at."""
     wide = window.pad(round(cover_halo_m() / work.cell_m))
-    inner, s = window.within(wide), work.step
-    pixels = Window(wide.row0 * s, wide.row1 * s, wide.col0 * s, wide.col1 * s)
+    inner = window.within(wide)
     both: list[FlightCells] = []
     covers: list[NDArray[np.uint8]] = []
-    for read in (work.before, work.after):
-        given = read(pixels, 1)
-        cells = cells_of(FlightPixels(given.colour, given.valid, None), s, work.grid.res_m)
+    for source in work.sources:
+        cells = replace(source(wide), height=None)
         covers.append(cover(cells, work.options.cover)[inner])
         both.append(
             FlightCells(
@@ -246,24 +288,75 @@ def _picture_pair(work: _Pictures, window: Window) -> PicturePair:
     return PicturePair(window, both[0], both[1], (covers[0], covers[1]))
 
 
-def _sampled(
-    work: _Pictures, window: Window, lit: NDArray[np.float64]
+def by_groups(
+    work: Windows,
+    windows: Sequence[Window],
+    do: Callable[[Window, Sequence[int]], list[B]],
+) -> list[B]:
+    """Do something for many windows, those of near objects together where that reads less.
+
+    Parameters
+    ----------
+    windows : sequence of Window
+        What each object needs, in cells.
+    do : callable
+        Given a window that holds those of some objects, and their indices: what each gives.
+
+    Returns
+    -------
+    list
+        One for each window, in their order.
+    """
+    side = work.options.tile_cells
+    tiles_: dict[tuple[int, int], list[int]] = {}
+    for i, w in enumerate(windows):
+        middle = ((w.row0 + w.row1) // 2 // side, (w.col0 + w.col1) // 2 // side)
+        tiles_.setdefault(middle, []).append(i)
+    groups: list[tuple[Window, list[int]]] = []
+    for _, own in sorted(tiles_.items()):
+        hull = _hull([windows[i] for i in own])
+        if _area(hull) <= sum(_area(windows[i]) for i in own):
+            groups.append((hull, own))
+        else:
+            groups += [(windows[i], [i]) for i in own]
+    done: dict[int, B] = {}
+    for (_, own), said in zip(groups, work.each(lambda g: do(*g), groups), strict=True):
+        done.update(zip(own, said, strict=True))
+    return [done[i] for i in range(len(windows))]
+
+
+def _hull(windows: Sequence[Window]) -> Window:
+    return Window(
+        min(w.row0 for w in windows), max(w.row1 for w in windows),
+        min(w.col0 for w in windows), max(w.col1 for w in windows),
+    )  # fmt: skip
+
+
+def _area(window: Window) -> int:
+    rows, cols = window.shape
+    return rows * cols
+
+
+def sampled(
+    work: Windows, window: Window, lit: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-    pair = _picture_pair(work, window)
+    """Give colour, texture and the ground of a window, of which spreads are taken."""
+    pair = picture_pair(work, window)
     colour, texture = fields(pair, lit, work.options.picture)
     ground = pair.seen & (pair.covers[0] == Cover.GROUND) & (pair.covers[1] == Cover.GROUND)
     return colour, texture, ground
 
 
 def _picture_judged(
-    work: _Pictures, core: Window, lit: NDArray[np.float64], scale: NDArray[np.float64]
+    work: Windows, core: Window, lit: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> PictureCells:
     own = work.options.picture
-    pair = _picture_pair(work, core.pad(picture_halo(own)))
+    pair = picture_pair(work, core.pad(picture_halo(own)))
     return picture_sparse(strength(fields(pair, lit, own), scale, own), pair, core, own)
 
 
-def _noise_windows(cells: Grid) -> list[Window]:
+def noise_windows(cells: Grid) -> list[Window]:
+    """Give windows (of cells) all over a grid from which its noise is learnt."""
     side = [min(_NOISE_CELLS, n) for n in cells.shape]
     starts = [
         sorted({round(k * (n - s) / max(_NOISE_WINDOWS - 1, 1)) for k in range(_NOISE_WINDOWS)})
@@ -275,10 +368,10 @@ def _noise_windows(cells: Grid) -> list[Window]:
 
 
 def _stable(
-    work: _Work, window: Window
+    work: SurfaceWindows, window: Window
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
     """Differences of stable ground: what is neither changed, nor plants, nor near either."""
-    pair = _pair(work, window)
+    pair = surface_pair(work, window)
     dz = np.where(pair.surface, pair.after - pair.before, np.float32(0))
     size = max(3, round(work.options.change.window_m / work.cell_m) | 1)
     limit = max(work.options.change.least_m, 4 * work.fit.nmad_m)
@@ -294,7 +387,8 @@ def _stable(
     return dz, slope, rough, pair.surface & ground & ~near
 
 
-def _tiles(work: _Pictures) -> Iterable[Window]:
+def tiles(work: Windows) -> Iterable[Window]:
+    """Cut a grid of cells into windows."""
     size = work.options.tile_cells
     rows, cols = work.cells.shape
     for r in range(0, rows, size):
@@ -302,18 +396,33 @@ def _tiles(work: _Pictures) -> Iterable[Window]:
             yield Window(r, min(r + size, rows), c, min(c + size, cols))
 
 
-def _judged(work: _Work, core: Window, noise: SurfaceNoise) -> list[ChangedCells]:
+def _judged(work: SurfaceWindows, core: Window, noise: SurfaceNoise) -> list[ChangedCells]:
     change = work.options.change
-    pair = _pair(work, core.pad(round(change_halo_m(change) / work.cell_m) + 1))
+    pair = surface_pair(work, core.pad(round(change_halo_m(change) / work.cell_m) + 1))
     return sparse(judge(pair, noise, work.fit, change), pair, core)
 
 
-def _object(
-    work: _Work, found: Sequence[ChangedCells], index: int, noise: SurfaceNoise
-) -> FlightObject | None:
-    own = found[index]
+def _objects(
+    work: SurfaceWindows, found: Sequence[ChangedCells], noise: SurfaceNoise
+) -> list[FlightObject | None]:
+    """Measure objects; those that lie near each other are read together."""
     pad = round(halo_m(work.options.change) / work.cell_m)
-    window = _window_of(own).pad(pad)
+    windows = [window_of(own).pad(pad) for own in found]
+
+    def some(hull: Window, which: Sequence[int]) -> list[FlightObject | None]:
+        pair = surface_pair(work, hull)
+        change = work.options.change
+        out: list[FlightObject | None] = []
+        for i in which:
+            others, own = others_within(found, i, windows[i]), pair.within(windows[i])
+            out.append(object_of(found[i], others, own, noise, work.fit, change))
+        return out
+
+    return by_groups(work, windows, some)
+
+
+def others_within(found: Sequence[ChangedCells], index: int, window: Window) -> NDArray[np.bool_]:
+    """Mask the cells of a window that belong to other objects."""
     others = np.zeros(window.shape, bool)
     for k, other in enumerate(found):
         if k != index:
@@ -322,10 +431,11 @@ def _object(
                 & (other.cols >= window.col0) & (other.cols < window.col1)
             )  # fmt: skip
             others[other.rows[inside] - window.row0, other.cols[inside] - window.col0] = True
-    return object_of(own, others, _pair(work, window), noise, work.fit, work.options.change)
+    return others
 
 
-def _window_of(found: ChangedCells) -> Window:
+def window_of(found: ChangedCells) -> Window:
+    """Give the least window that holds an object."""
     return Window(
         int(found.rows.min()), int(found.rows.max()) + 1,
         int(found.cols.min()), int(found.cols.max()) + 1,

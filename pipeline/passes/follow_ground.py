@@ -128,7 +128,9 @@ def ground_candidate(
     measures["precedents"] = float(precedents)
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
-    found = lasting(with_sightings(found, track), how[2], trait.wait, how[0].fold, counted=trait.counted)
+    found = lasting(
+        with_sightings(found, track), how[2], trait.wait, how[0].fold, counted=trait.counted
+    )
     if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]

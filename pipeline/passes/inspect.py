@@ -20,6 +20,7 @@ from pipeline.io.flights import DiskFlight, FlightFolder
 from pipeline.model import (
     DRONE,
     DRONE_PICTURES,
+    DRONE_SINGLE,
     DRONE_SURFACES,
     PICTURE,
     Candidate,
@@ -27,13 +28,18 @@ from pipeline.model import (
     Corridor,
     Grid,
     Kind,
+    LayerArea,
     Look,
     Seen,
     SetAside,
 )
-from pipeline.passes.flight_pairs import FlightPair
+from pipeline.passes.flight_pairs import FlightPair, LoneFlight
+from pipeline.passes.flight_places import PairAsker
+from pipeline.passes.flight_single import single_objects
 from pipeline.passes.flights import compare_pictures, compare_surfaces
 from pipeline.passes.inspect_workflow import InspectOptions
+from pipeline.passes.known_structures import KnownStructures
+from pipeline.passes.showing_flights import FlightViews
 from pipeline.prepare.flight_moved import moved
 from pipeline.prepare.flight_register import register_pictures
 
@@ -59,6 +65,10 @@ class Inspected:
     gone: tuple[Gone, ...] = ()
     outside: int = 0  # objects that lie in no corridor
     set_aside: tuple[SetAside, ...] = ()
+    known: int = 0  # objects of a lone flight that the office's layer explains
+    ask: PairAsker | None = None  # of a pair of surfaces: what it shows where it found nothing
+    error_m: float = 0.0  # of the registration, 1 sigma
+    views: FlightViews | None = None  # for pictures; None where the flights do not fit
 
 
 def inspect_pair(
@@ -73,30 +83,71 @@ def inspect_pair(
     pictures = (replace(before, surface=False), replace(after, surface=False))
     try:
         laid = register_pictures(*pictures, pair.grid, options.register_pictures)
-        compare = compare_surfaces if pair.surfaces else compare_pictures
-        found = compare(before, moved(after, laid.map), pair.grid, options.compare)
+        later = moved(after, laid.map)
+        ask: PairAsker | None = None
+        if pair.surfaces:
+            found = compare_surfaces(before, later, pair.grid, options.compare)
+            ask = PairAsker(before, later, pair.grid, options.compare, found, options.single)
+        else:
+            found = compare_pictures(before, later, pair.grid, options.compare)
     except SceneUnusableError as error:
         return Inspected(set_aside=(SetAside(pair.name, "detect", error.what, error.remedy),))
     how = "surfaces" if pair.surfaces else "pictures"
     log.info("%s: %d object(s) by their %s", pair.name, len(found.objects), how)
     error_m = laid.error_px * pair.grid.res_m
-    return _sorted_out(pair, found.grid, found.objects, (corridors, error_m, options.adjudicate))
+    detector = DRONE_SURFACES if pair.surfaces else DRONE_PICTURES
+    shown = _Shown((pair.before, pair.after), detector, error_m)
+    sorted_ = _sorted_out(shown, found.grid, found.objects, (corridors, options.adjudicate))
+    views = FlightViews(pair, before, moved(after, laid.map))
+    return replace(sorted_, ask=ask, error_m=error_m, views=views)
+
+
+def inspect_alone(
+    lone: LoneFlight,
+    structures: Sequence[LayerArea],
+    corridors: Sequence[Corridor],
+    options: InspectOptions,
+) -> Inspected:
+    """Give what stands out of the ground at a flight without an earlier one, and is not known.
+
+    Parameters
+    ----------
+    structures : sequence of LayerArea
+        What the office knows to stand there.
+    """
+    read = DiskFlight(lone.flight.folder, lone.grid, surface=True)
+    found = single_objects(read, lone.grid, options.compare, options.single)
+    known = KnownStructures(structures, lone.grid.crs, lone.flight.extent_wgs84)
+    new = [o for o in found.objects if not known.explain(outline(o.rows, o.cols, found.grid))]
+    log.info("%s: %d object(s) by itself", lone.flight.id, len(new))
+    shown = _Shown((lone.flight,), DRONE_SINGLE, 0.0)
+    sorted_ = _sorted_out(shown, found.grid, new, (corridors, options.adjudicate))
+    return replace(sorted_, known=len(found.objects) - len(new))
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """By which flights objects were found, and how."""
+
+    flights: tuple[FlightFolder, ...]  # the one that shows them last
+    detector: str
+    error_m: float
 
 
 def _sorted_out(
-    pair: FlightPair,
+    shown: _Shown,
     cells: Grid,
     objects: Iterable[FlightObject],
-    rest: tuple[Sequence[Corridor], float, AdjudicateOptions],
+    rest: tuple[Sequence[Corridor], AdjudicateOptions],
 ) -> Inspected:
-    corridors, error_m, how = rest
+    corridors, how = rest
     candidates: list[Candidate] = []
     gone: list[Gone] = []
     outside = 0
     for thing in objects:
         polygon = outline(thing.rows, thing.cols, cells)
         place = reproject(polygon, cells.crs, "EPSG:4326")
-        look = _look(pair.after, thing, error_m, by_surface=pair.surfaces)
+        look = _look(shown, thing)
         if thing.kind is ObjectKind.REMOVED:
             gone.append(Gone(place, replace(look, seen=Seen.MISS)))
             continue
@@ -104,19 +155,34 @@ def _sorted_out(
         if corridor is None:
             outside += 1
             continue
-        candidates.append(_candidate(thing, look, (polygon, cells.crs), (pair, corridor), how))
+        candidates.append(_candidate(thing, look, (polygon, cells.crs), (shown, corridor), how))
     return Inspected(tuple(candidates), tuple(gone), outside)
 
 
-def _look(flight: FlightFolder, thing: FlightObject, error_m: float, *, by_surface: bool) -> Look:
+# What decides nothing is named like a picture, so that it neither confirms nor is replaced by what
+# a pair says of the same flight.
+_NAMES = {
+    DRONE_SURFACES: f"{DRONE}_",
+    DRONE_PICTURES: f"{PICTURE}{DRONE}_",
+    DRONE_SINGLE: f"{PICTURE}{DRONE}_alone_",
+}
+
+
+def look_name(flight: FlightFolder, detector: str = DRONE_SURFACES) -> str:
+    """Give the pass id of a flight's look."""
+    return f"{_NAMES[detector]}{flight.id}"
+
+
+def _look(shown: _Shown, thing: FlightObject) -> Look:
+    flight = shown.flights[-1]
     return Look(
         on=flight.flown,
-        pass_id=f"{'' if by_surface else PICTURE}{DRONE}_{flight.id}",
+        pass_id=look_name(flight, shown.detector),
         sensor=DRONE,
         clear_share=round(1.0 - thing.unseen_share, 4),
         seen=Seen.HIT,
-        certain=by_surface,
-        residual_m=round(error_m, 4),
+        certain=shown.detector == DRONE_SURFACES,
+        residual_m=round(shown.error_m, 4),
     )
 
 
@@ -131,10 +197,10 @@ def _candidate(
     thing: FlightObject,
     look: Look,
     place: tuple[BaseGeometry, str],
-    where: tuple[FlightPair, Corridor],
+    where: tuple[_Shown, Corridor],
     how: AdjudicateOptions,
 ) -> Candidate:
-    (polygon, crs), (pair, corridor) = place, where
+    (polygon, crs), (shown, corridor) = place, where
     worth = float(np.clip(thing.strength / _FULL_STRENGTH, 0, 1))
     return Candidate(
         # Pictures do not tell the kinds apart; what was built is what they show best.
@@ -147,8 +213,8 @@ def _candidate(
         evidence=fold((look,), how.fold, look.on),
         score=confidence((look,), {look.pass_id: worth}, how.score),
         measures=measures_of(thing),
-        scene_ids=tuple(sorted((pair.before.id, pair.after.id))),
-        detector=DRONE_SURFACES if pair.surfaces else DRONE_PICTURES,
+        scene_ids=tuple(sorted(f.id for f in shown.flights)),
+        detector=shown.detector,
     )
 
 

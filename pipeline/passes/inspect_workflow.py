@@ -12,13 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.config import TABLES, CorridorChoice, with_grading
+from pipeline.detect.surface_single import SingleOptions
+from pipeline.evidence.options import EvidenceOptions
 from pipeline.io.settings import load_model
+from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.match import MatchOptions
 from pipeline.passes.flights import FlightOptions
 from pipeline.prepare.flight_register import PictureRegisterOptions
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
-_PLACES = ("state", "out", "layers", "confidence", "flights", *TABLES)
+_PLACES = ("state", "ledger", "out", "layers", "confidence", "deliver", "flights", *TABLES)
 
 
 class PairingOptions(BaseModel):
@@ -43,8 +46,10 @@ class InspectOptions(BaseModel):
     pairing: PairingOptions = PairingOptions()
     register_pictures: PictureRegisterOptions = PictureRegisterOptions()
     compare: FlightOptions = FlightOptions()
+    single: SingleOptions = SingleOptions()
     match: MatchOptions = MatchOptions()
     adjudicate: AdjudicateOptions = AdjudicateOptions()
+    evidence: EvidenceOptions = EvidenceOptions()
 
 
 class InspectWorkflow(BaseModel):
@@ -60,6 +65,7 @@ class InspectWorkflow(BaseModel):
         description="folders of accepted flights, or catalogues of them, relative to the workflow",
     )
     state: Path = Field(description="the patrol's, so that both see the same cases; relative")
+    ledger: LedgerUrl | None = Field(default=None, description="the patrol's, if that names one")
     out: Path = Field(description="output folder, relative to the workflow")
     layers: Path = Field(
         default=Path("../config/layers"), description="folder of imported layers, relative"
@@ -74,12 +80,22 @@ class InspectWorkflow(BaseModel):
     severity: Path = Field(
         default=Path("../config/severity.csv"), description="table of severity, relative"
     )
+    deliver: Path = Field(
+        default=Path("../config/deliver.yaml"),
+        description="the office file of the hand-over, relative",
+    )
     options: InspectOptions = InspectOptions()
+
+    @property
+    def ledger_place(self) -> LedgerPlace:
+        """Where its cases are remembered."""
+        return LedgerPlace(self.state / "ledger.sqlite", self.ledger)
 
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
         content = self.model_dump(mode="json", exclude=set(_PLACES))
         content["options"]["compare"].pop("threads")
+        content["options"].pop("evidence")
         content["corridors"].pop("file")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -119,6 +135,7 @@ def load_inspection(path: Path) -> InspectWorkflow:
             **{n: (base / getattr(workflow, n)).resolve() for n in ("state", "out", "layers")},
             "confidence": (base / workflow.confidence).resolve(),
             **{n: (base / getattr(workflow, n)).resolve() for n in TABLES},
+            "deliver": (base / workflow.deliver).resolve(),
             "flights": tuple((base / f).resolve() for f in workflow.flights),
             "corridors": workflow.corridors.model_copy(
                 update={"file": (base / workflow.corridors.file).resolve()}

@@ -231,6 +231,9 @@ def _rim(wet: Mask, cells: FlightCells, total: Float, wide: int) -> Mask:
 
 
 def _weighted_mean(values: Float, weight: Float, size: int) -> Float:
+    if weight.min() == 1:
+        # Nothing is missing: the same, without asking how much is.
+        return np.asarray(ndimage.uniform_filter(values, size, mode="nearest"), np.float32)
     total = ndimage.uniform_filter(values * weight, size, mode="nearest")
     return np.asarray(
         total / np.maximum(ndimage.uniform_filter(weight, size, mode="nearest"), 1e-6), np.float32

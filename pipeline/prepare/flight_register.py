@@ -26,6 +26,7 @@ from pipeline.prepare.flight_moved import PixelMap, map_of, moved
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex64]
 _SEED_CELLS = 640  # most along a side of the coarse pictures
+_SURE = 3.0  # times the peak that is needed, from which no larger turns are tried
 
 
 class PictureRegisterOptions(BaseModel):
@@ -134,7 +135,7 @@ def orientation(pixels: FlightPixels) -> Complex:
         for a in (0, 1)
     )
     length = np.hypot(rows, cols)
-    inner = np.asarray(ndimage.minimum_filter(pixels.valid, 9, mode="constant", cval=0), bool)
+    inner = _inner(pixels.valid)
     if not inner.any():
         return np.zeros(grey.shape, np.complex64)
     soft = float(np.median(length[inner])) + 1e-4
@@ -142,11 +143,27 @@ def orientation(pixels: FlightPixels) -> Complex:
     return np.where(inner, out, 0).astype(np.complex64)
 
 
+def _inner(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mask what has a picture on 4 pixels all around."""
+    if not valid.all():
+        return np.asarray(ndimage.minimum_filter(valid, 9, mode="constant", cval=0), bool)
+    out = np.zeros(valid.shape, bool)
+    out[4:-4, 4:-4] = True
+    return out
+
+
+def _spectrum(values: Complex) -> Complex:
+    """Transform with the borders weighted down."""
+    weight = np.outer(np.hanning(values.shape[0]), np.hanning(values.shape[1])).astype(np.float32)
+    return np.asarray(fft.fft2(values * weight))
+
+
 def _correlate(first: Complex, second: Complex, reach: int) -> tuple[float, float, float]:
-    """Give the shift (row, col) that ``second`` lies off ``first``, and its peak [deviations]."""
-    weight = np.outer(np.hanning(first.shape[0]), np.hanning(first.shape[1])).astype(np.float32)
-    a, b = (np.asarray(fft.fft2(f * weight)) for f in (first, second))
-    both = np.real(np.asarray(fft.ifft2(np.conj(a) * b)))
+    """Give the shift (row, col) that ``second`` lies off ``first``, and its peak [deviations].
+
+    Both are spectra.
+    """
+    both = np.real(np.asarray(fft.ifft2(np.conj(first) * second)))
     reach = min(reach, min(first.shape) // 2 - 2)
     near = np.roll(both, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
     r, c = np.unravel_index(int(np.argmax(near)), near.shape)
@@ -181,14 +198,20 @@ def _seed(
     step: int,
     options: PictureRegisterOptions,
 ) -> PixelMap:
-    first = orientation(before(grid.window, step))
+    first = _spectrum(orientation(before(grid.window, step)))
     held = after(grid.window, step)
     reach = round(options.largest_shift_m / (grid.res_m * step))
     middle = (first.shape[0] / 2, first.shape[1] / 2)
-    best: tuple[float, float, float, float] = (-1.0, 0.0, 0.0, 0.0)
     most = options.largest_turn_deg
-    for angle in np.arange(-most, most + 1e-6, 0.5) if most else np.zeros(1):
-        best = max(best, _tried(first, held, float(angle), middle, reach))
+    best = _tried(first, held, 0.0, middle, reach)
+    beside = [a for a in (-0.5, 0.5) if abs(a) <= most]
+    tried = [_tried(first, held, a, middle, reach) for a in beside]
+    # Most flights are turned by next to nothing: a peak far beyond chance that falls to both sides
+    # is the one, and larger turns need not be tried.
+    if best[0] < _SURE * options.seed_peak or any(t[0] >= best[0] for t in tried):
+        angles = np.arange(-most, most + 1e-6, 0.5) if most else np.zeros(1)
+        tried += [_tried(first, held, float(a), middle, reach) for a in angles]
+    best = max([best, *tried])
     centre = best[3]
     for angle in centre + np.arange(-0.4, 0.41, 0.1) if most else []:
         best = max(best, _tried(first, held, float(angle), middle, reach))
@@ -213,7 +236,7 @@ def _tried(
     )
     valid = ndimage.affine_transform(held.valid.astype(np.float32), turn[:, :2], offset, order=1)
     second = orientation(FlightPixels(colour, np.asarray(valid > 0.99, bool), None))
-    dr, dc, peak = _correlate(first, second, reach)
+    dr, dc, peak = _correlate(first, _spectrum(second), reach)
     return peak, dr, dc, angle
 
 
@@ -237,7 +260,8 @@ def _ties(
             first, second = (orientation(read(window, step)) for read in (before, after))
             if min(np.count_nonzero(f) for f in (first, second)) < 0.3 * first.size:
                 continue
-            dr, dc, peak = _correlate(first, second, options.window // 6)
+            spectra = (_spectrum(first), _spectrum(second))
+            dr, dc, peak = _correlate(*spectra, options.window // 6)
             if peak >= options.tie_peak:
                 places.append((r0 + size / 2, c0 + size / 2))
                 shifts.append((dr * step, dc * step))

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from pipeline.io.atomic import disk_full_named, point_latest, replace_dir, write_bytes
 from pipeline.io.failpoints import failpoint
 from pipeline.io.layers import OfficeLayer
+from pipeline.io.shelf import lay_out
 from pipeline.model import (
     RELAPSE,
     Case,
@@ -25,6 +26,7 @@ from pipeline.model import (
 )
 from pipeline.publish.contract import check
 from pipeline.publish.geojson import (
+    Imagery,
     case_feature,
     feature_collection,
     not_observed_feature,
@@ -69,6 +71,9 @@ class PublishContext:
     corridors: tuple[Corridor, ...] = ()  # for the map
     office: Mapping[str, OfficeLayer] = field(default_factory=dict[str, OfficeLayer])  # likewise
     reasons_zh: Mapping[str, str] = field(default_factory=dict[str, str])  # words of reason codes
+    imagery: Mapping[str, Imagery] = field(default_factory=dict[str, Imagery])  # by case
+    # Folder in the output → a folder of the shelf whose files it gets.
+    trees: Mapping[str, Path] = field(default_factory=dict[str, Path])
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,8 @@ def publish_run(
     title = f"四乱疑似问题 {record.workflow} {record.period[1]:%Y-%m-%d}"
 
     def finish(partial: Path) -> Finished:
+        for name, kept in sorted(context.trees.items()):
+            lay_out(kept, partial / name)
         # Last, since it shows what else lies there.
         project, pictures = project_over(layers, partial, title)
         gis = {**counts, "before_after": len({p.case_id for p in pictures})}
@@ -235,9 +242,9 @@ def render(
 ) -> dict[str, bytes]:
     """Make the GeoJSON files by name, each checked against the schema; pure but for the schema."""
     collections = {
-        "cases.geojson": ("cases", [_feature(c, context) for c in shelves.cases]),
-        "watch.geojson": ("cases", [_feature(c, context) for c in shelves.watch]),
-        "suppressed.geojson": ("cases", [_feature(c, context) for c in shelves.suppressed]),
+        "cases.geojson": ("cases", [feature_of(c, context) for c in shelves.cases]),
+        "watch.geojson": ("cases", [feature_of(c, context) for c in shelves.watch]),
+        "suppressed.geojson": ("cases", [feature_of(c, context) for c in shelves.suppressed]),
         "not_observed.geojson": ("not_observed", [not_observed_feature(r) for r in not_observed]),
     }
     contents: dict[str, bytes] = {}
@@ -248,7 +255,8 @@ def render(
     return contents
 
 
-def _feature(case: Case, context: PublishContext) -> dict[str, Any]:
+def feature_of(case: Case, context: PublishContext) -> dict[str, Any]:
+    """Give a case as it is published."""
     river = context.rivers_zh.get(case.corridor_id)
     share = context.confidence.get(case.case_id)
     audit = case.case_id in context.audit
@@ -260,6 +268,7 @@ def _feature(case: Case, context: PublishContext) -> dict[str, Any]:
         audit=audit,
         visit=context.visits.get(case.case_id),
         proposed=context.proposed.get(case.case_id),
+        imagery=context.imagery.get(case.case_id),
     )
 
 

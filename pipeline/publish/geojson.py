@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,15 @@ from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 SCHEMA_VERSION = "1.1.0"
 
 
+@dataclass(frozen=True)
+class Imagery:
+    """What pictures show a case."""
+
+    chips: tuple[tuple[str, str], ...] = ()  # (path in the run's folder, SHA-256), sorted
+    cloud_share: float | None = None  # 0..1 of the picture that shows it
+    credit: str | None = None  # as the licence of the imagery asks
+
+
 def case_feature(
     case: Case,
     *,
@@ -40,6 +49,7 @@ def case_feature(
     audit: bool = False,
     visit: Visit | None = None,
     proposed: Proposed | None = None,
+    imagery: Imagery | None = None,
 ) -> dict[str, Any]:
     """Make the feature of a case.
 
@@ -57,6 +67,8 @@ def case_feature(
         Where it stands in the order of visits, of those on watch.
     proposed : Proposed, optional
         Where it stands in the budget of its county, of those that could be issued.
+    imagery : Imagery, optional
+        The pictures of its evidence.
 
     Raises
     ------
@@ -78,7 +90,7 @@ def case_feature(
         "visit": None if visit is None else {**asdict(visit), "why": list(visit.why)},
         "proposed": None if proposed is None else asdict(proposed),
         "leads": [_lead(lead) for lead in case.leads],
-        **_evidence(case, gsd_m or {}),
+        **_evidence(case, gsd_m or {}, imagery or Imagery()),
         **_provenance(case),
         "notice": NOTICE,
     }
@@ -165,6 +177,7 @@ def _what(case: Case, calibrated: float | None) -> dict[str, Any]:
         "confidence_calibrated": calibrated is not None,
         "area_m2": round(case.area_m2, 2),
         "volume_m3": _volume(case),
+        "drone_measures": _measured(case),
     }
 
 
@@ -194,6 +207,27 @@ def _volume(case: Case) -> dict[str, float] | None:
     if not all(name in case.measures for name in named.values()):
         return None
     return {key: round(case.measures[name], 2) for key, name in named.items()}
+
+
+def _measured(case: Case) -> dict[str, Any] | None:
+    """Give all that a drone measured, with 95 % intervals; None where none did."""
+    m = case.measures
+    if not case.of_drone or "footprint_m2" not in m:
+        return None
+    names = ("footprint_m2", "height_m", "cut_m3", "fill_m3", "net_m3")
+    plain = ("side_slope", "planarity_m")
+    return {
+        **{name: _interval(case, name) for name in names},
+        **{name: round(m[name], 3) if name in m else None for name in plain},
+        "volume_is_least": bool(m.get("volume_is_least", 0.0)),
+    }
+
+
+def _interval(case: Case, name: str) -> dict[str, float] | None:
+    named = {"value": name, "low": f"{name}_low", "high": f"{name}_high"}
+    if not all(n in case.measures for n in named.values()):
+        return None
+    return {key: round(case.measures[n], 2) for key, n in named.items()}
 
 
 def _alternatives(case: Case) -> list[dict[str, Any]]:
@@ -250,7 +284,7 @@ def _ruling(ruling: Ruling | None) -> dict[str, Any] | None:
     }
 
 
-def _evidence(case: Case, gsd_m: Mapping[str, float]) -> dict[str, Any]:
+def _evidence(case: Case, gsd_m: Mapping[str, float], imagery: Imagery) -> dict[str, Any]:
     hits = _hits(case)
     sensors = sorted({look.sensor for look in hits})
     return {
@@ -260,15 +294,15 @@ def _evidence(case: Case, gsd_m: Mapping[str, float]) -> dict[str, Any]:
         "clear_looks": case.evidence.clear_looks,
         "sensors": sensors,
         "gsd_m": min((gsd_m[s] for s in sensors if s in gsd_m), default=None),
-        "cloud_share": None,
+        "cloud_share": imagery.cloud_share,
         "residual_m": _worst([look.residual_m for look in hits]),
         "level_ranks": [
             {"on": instant(k.on), "rank": round(k.level_rank, 4), "certain": k.certain}
             for k in hits
             if k.level_rank is not None
         ],
-        "chips": [],
-        "imagery_credit": None,
+        "chips": [{"name": name, "sha256": digest} for name, digest in imagery.chips],
+        "imagery_credit": imagery.credit,
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.config import Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.atomic import write_bytes
-from pipeline.ledger import Event, LedgerStore, open_ledger
+from pipeline.ledger import Event, LedgerPlace, LedgerStore, open_ledger
 from pipeline.model import Attribution, Case
 from pipeline.report.document import Basis, Document, write_document
 from pipeline.report.figures import Facts, Figures, count_cases
@@ -30,7 +30,7 @@ from pipeline.report.worst import Worst, most_serious, shown, small_picture
 class ReportRequest:
     """What the command was given; exactly one of ``workflow`` and ``state``."""
 
-    ledger: Path
+    ledger: LedgerPlace
     period: str
     workflow: Path | None = None
     counties: tuple[str, ...] = ()  # codes or names
@@ -78,7 +78,7 @@ def make_report(request: ReportRequest) -> Made:
     settings = load_settings(settings_path, given=request.settings is not None)
     forms = forms_of(request.forms, request.template, settings.fonts)
     _target_folder(request, workflow)
-    state = request.ledger.parent
+    state = request.ledger.file.parent
     folders = run_folders([workflow.out] if workflow else [])
     with open_ledger(request.ledger, writing=False) as ledger:
         events = ledger.events()
@@ -161,13 +161,9 @@ def _as_of(ledger: LedgerStore, whole: _Book, frozen: Frozen | None) -> _Book:
     revision: dict[str, int] = {}
     for event in events:
         revision[event.case_id] = event.revision
-    cases: dict[str, Case] = {}
-    for case_id, at in revision.items():
-        now = whole.cases[case_id]
-        if now.revision == at:
-            cases[case_id] = now
-        else:
-            cases[case_id] = next(c for c in ledger.revisions(case_id) if c.revision == at)
+    cases = {i: whole.cases[i] for i, at in revision.items() if whole.cases[i].revision == at}
+    older = {i: at for i, at in revision.items() if i not in cases}
+    cases |= {c.case_id: c for c in ledger.kept(older)}
     return _Book(events, cases)
 
 

@@ -20,8 +20,9 @@ from benchmarks.accuracy.simulated.running import run_seed
 Item = TypeVar("Item")
 Done = TypeVar("Done")
 
-HELD_OUT = tuple(range(100, 124))
-HELD_OUT_EMPTY = tuple(range(200, 215))
+# 100 to 123 and 200 to 214 were the report's before, and were seen as totals.
+HELD_OUT = tuple(range(124, 148))
+HELD_OUT_EMPTY = tuple(range(215, 230))
 DEVELOPMENT = tuple(range(1, 7))
 
 

@@ -14,6 +14,7 @@ from skimage.measure import find_contours
 
 from benchmarks.accuracy.simulated.series import Made
 from pipeline.config import Workflow, choose_corridors, load_workflow
+from pipeline.detect.shore_fit import BANDS, Seen, ShoreFitOptions, fit_shore
 from pipeline.detect.water import water_score
 from pipeline.detect.waterline import water_fraction, waterline
 from pipeline.model import Corridor, Pass
@@ -80,17 +81,23 @@ def _of_date(site: Site, looks: Looks, p: Pass, day: Day, made: Made) -> list[di
         "zero of MNDWI": index,
     }
     unclear = (state == 0) & ~np.isfinite(fields["local endmembers, NIR"])
+    inside = site.inside(window) & ~unclear
+    grid = site.store.grid
+    traced = {
+        name: waterline(np.where(inside, f, np.nan).astype(np.float32), grid)
+        for name, f in fields.items()
+    }
+    seen = {b: Seen(bands[b], site.store.dense(p.id, b, window)[1]) for b in BANDS}
+    begun = traced["water score, as in outlines"]
+    traced = {"fit of the edge": fit_shore(begun, seen, grid, ShoreFitOptions())} | traced
     number = 1 if site.corridor.id == RIVER else 2
     tree = KDTree(true_shore(made, number, day.river_level if number == 1 else day.pool_level))
     drawn = shapely.union_all(
         [shapely.transform(t.shape, _to_utm).buffer(_AWAY_M) for t, _ in made.world.objects]
     )
     shapely.prepare(drawn)
-    inside = site.inside(window) & ~unclear
     out: list[dict[str, Any]] = []
-    for name, field in fields.items():
-        field = np.where(inside, field, np.nan).astype(np.float32)  # noqa: PLW2901
-        lines = waterline(field, site.store.grid)
+    for name, lines in traced.items():
         points = np.concatenate(lines) if lines else np.empty((0, 2))
         points = points[~shapely.contains_xy(drawn, points[:, 0], points[:, 1])]
         away, _ = tree.query(points)

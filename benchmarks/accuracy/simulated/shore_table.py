@@ -10,7 +10,12 @@ import numpy as np
 
 from benchmarks.accuracy.report import Table
 
-METHODS = ("local endmembers, NIR", "water score, as in outlines", "zero of MNDWI")
+METHODS = (
+    "fit of the edge",
+    "local endmembers, NIR",
+    "water score, as in outlines",
+    "zero of MNDWI",
+)
 
 
 def shore_table(results: Sequence[Mapping[str, Any]]) -> tuple[Table, dict[str, float]]:

@@ -3,21 +3,60 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pipeline.acquire.inbox.reasons import Fault, refuse, refuse_all
-from pipeline.errors import SceneUnusableError
+from pipeline.errors import DiskFullError, SceneUnusableError, SourceUnreachableError
 from pipeline.io.archives import Limits, ZipPackage
 
 DONE = "DONE"
 _MOST_FILES = 20_000
 _DEEPEST = 12
 _UNPACKED_BYTES = 200 * 2**30  # of a zip
+_COPIES = 2  # what was unpacked, and the copies made of it
+_SPARE_BYTES = 64 * 2**20
+# Of a disk or a share that went away in the middle, or of a bad sector.
+_LOST = tuple(
+    getattr(errno, n)
+    for n in ("EIO", "ENXIO", "ENODEV", "ESTALE", "ETIMEDOUT", "EREMOTEIO", "EHOSTDOWN")
+    if hasattr(errno, n)
+)
+
+
+class NoRoomError(DiskFullError):
+    """A zip for which the disk has no room; nothing of it was unpacked."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(*fault.en())
+        self.fault = fault
+
+
+@contextmanager
+def reading(path: Path) -> Generator[None]:
+    """Say of a disk or share that fails while a drop is read that it does.
+
+    Raises
+    ------
+    SourceUnreachableError
+        Instead of the bare error of the system; all other errors pass.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.errno not in _LOST:
+            raise
+        raise SourceUnreachableError(
+            f"{path} cannot be read to its end ({os.strerror(error.errno)})",
+            "Check the disk, its cable or the share, then run again: nothing was taken in",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -131,6 +170,8 @@ def unpack(path: Path, scratch: Path) -> Drop:
     ------
     SubmissionRefusedError
         Damaged, encrypted, links, names that leave it, or more bytes than allowed.
+    NoRoomError
+        The disk has no room for what it holds and for the copies made of that.
     """
     if path.is_symlink():
         raise refuse("leaves", file=path.name)
@@ -138,11 +179,21 @@ def unpack(path: Path, scratch: Path) -> Drop:
         package = ZipPackage.of(path, Limits(_UNPACKED_BYTES))
         if len(package.members) > _MOST_FILES:
             raise refuse("too_many", most=_MOST_FILES)
+        _check_room(sum(package.members.values()), scratch)
         package.take({m: scratch / PurePosixPath(m) for m in package.members})
     except SceneUnusableError as error:
         what = error.what.replace(f"{path} is not unpacked: ", "").replace(str(path), path.name)
         raise refuse("archive", what=what) from error
     return list_drop(scratch)
+
+
+def _check_room(size: int, scratch: Path) -> None:
+    there = next(p for p in (scratch, *scratch.parents) if p.is_dir())
+    need, free = _COPIES * size + _SPARE_BYTES, shutil.disk_usage(there).free
+    if free < need:
+        said = {"size": size, "need": need, "free": free}
+        shown = {k: f"{v / 1e9:.1f} GB" for k, v in said.items()}
+        raise NoRoomError(Fault.of("room", **shown))
 
 
 def inside(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from importlib.resources import files
@@ -10,6 +11,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from pipeline.acquire.inbox.drop import Drop
+from pipeline.acquire.inbox.prefill import said_by_photos, said_by_reports
 from pipeline.acquire.inbox.reasons import SubmissionRefusedError
 from pipeline.acquire.inbox.recognise import Parts, recognise
 
@@ -27,12 +29,16 @@ def form_page(known: Mapping[str, str]) -> str:
 
 
 def known_of(drop: Drop) -> dict[str, str]:
-    """Give what the files of a drop say of a flight; nothing where they cannot be read."""
-    try:
-        parts = recognise(drop, None)
-    except SubmissionRefusedError:
-        return {}
-    return _of_mosaic(parts)
+    """Give what the files of a drop say of a flight; nothing where they cannot be read.
+
+    The mosaic says CRS and resolution; photos beside it say camera, when (the middle between the
+    first and the last, where their times have a zone), drone and RTK; OpenDroneMap's statistics
+    say that there were no control points. What several photos say differently is left open.
+    """
+    known = said_by_photos(drop) | said_by_reports(drop)
+    with contextlib.suppress(SubmissionRefusedError):
+        known |= _of_mosaic(recognise(drop, None))
+    return known
 
 
 def _of_mosaic(parts: Parts) -> dict[str, str]:

@@ -90,23 +90,51 @@ def read_photos(
     return tuple(found)
 
 
-def _read(path: Path, name: str, zone: str | None, now: datetime) -> Photo:
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What one photo says of a flight, wherever it was taken."""
+
+    taken: datetime | None  # aware; None where it says no zone
+    camera: str  # "" where it does not say
+
+
+def shot_of(path: Path) -> Shot | None:
+    """Read the header of a photo; None where it is none or a damaged one."""
+    try:
+        head, exif, gps = _header(path)
+    except _UnusableError:
+        return None
+    try:
+        taken = _taken(exif, gps, None)
+    except _UnusableError:
+        taken = None
+    return Shot(taken, _camera(head))
+
+
+def _header(path: Path) -> tuple[Mapping[int, Any], Mapping[int, Any], Mapping[int, Any]]:
     try:
         with warnings.catch_warnings():
             # Large photos and odd tags are no reason to complain: no pixel is decoded.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=("JPEG", "MPO")) as image:
                 head = image.getexif()
-                exif, gps = head.get_ifd(_EXIF), head.get_ifd(_GPS)
+                return head, head.get_ifd(_EXIF), head.get_ifd(_GPS)
     except (*_DAMAGED, Image.DecompressionBombError) as error:
         raise _UnusableError("damaged") from error
+
+
+def _camera(head: Mapping[int, Any]) -> str:
+    return " ".join(str(head.get(t) or "").strip("\0 ") for t in (_MAKE, _MODEL)).strip()
+
+
+def _read(path: Path, name: str, zone: str | None, now: datetime) -> Photo:
+    head, exif, gps = _header(path)
     lon, lat = _position(gps)
     taken = _taken(exif, gps, zone)
     if taken > now:
         raise _UnusableError("future")
     below = gps.get(_ALT_REF) in (1, b"\x01")
     altitude = _number(gps.get(_ALT))
-    camera = " ".join(str(head.get(t) or "").strip("\0 ") for t in (_MAKE, _MODEL)).strip()
     return Photo(
         name=name,
         lon=lon,
@@ -114,7 +142,7 @@ def _read(path: Path, name: str, zone: str | None, now: datetime) -> Photo:
         altitude_m=None if altitude is None else round(-altitude if below else altitude, 2),
         direction_deg=_number(gps.get(_DIRECTION)),
         taken=taken,
-        camera=camera,
+        camera=_camera(head),
     )
 
 

@@ -63,6 +63,14 @@ REASONS: dict[str, Reason] = {
         "压缩包不能解开：{what}",
         "请先自行解压，再提交文件夹",
     ),
+    "room": Reason(
+        "it unpacks to {size}, for which {need} must be free on the disk of the state folder, "
+        "and {free} are",
+        "Free some space; it is looked at again by the next call, or unpack it and hand in the "
+        "results alone",
+        "压缩包解开后为 {size}，需要 {need} 的空闲空间，而服务器磁盘只剩 {free}",
+        "请通知管理员腾出空间，之后会再次处理；也可以只提交成果文件",
+    ),
     "too_many": Reason(
         "it holds more than {most} files or folders too deep",
         "Hand in the results only, without the project's other files",

@@ -1,0 +1,1 @@
+"""How the ledger does with a million cases, and when it is killed."""

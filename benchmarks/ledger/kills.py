@@ -1,0 +1,93 @@
+"""SIGKILL at random instants: the ledger is always that of the last whole transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import random
+import signal
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.ledger.made import candidate, context, corridor
+from pipeline.ledger import AnyPlace, LedgerPlace, LedgerStore, apply, open_ledger
+from pipeline.ledger.codec import dump_case
+
+_STEPS = 100_000
+_FIRST = 3  # undisturbed, to see how long they take
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What random kills came to."""
+
+    kills: int
+    steps: int  # transactions that were finished meanwhile
+    torn: int  # ledgers that were neither before nor after a transaction
+    idle: int  # kills before the first transaction of a process
+
+
+def kill_often(place: LedgerPlace, calm: Path, kills: int, seed: int = 7) -> Killed:
+    """Kill a process that writes one transaction after another, and look each time.
+
+    Parameters
+    ----------
+    place : LedgerPlace
+        The ledger that is written and killed.
+    calm : Path
+        A ledger that is led to the same step without a kill.
+    """
+    dice = random.Random(seed)
+    began = time.perf_counter()
+    _write_on(place, 0, _FIRST)
+    longest_s = 2 * (time.perf_counter() - began)  # whatever else this machine has to do
+    with open_ledger(calm) as ledger:
+        for n in range(_FIRST):
+            _one(ledger, n)
+        at, torn, idle = _FIRST, 0, 0
+        for _ in range(kills):
+            # Forked, so that a kill costs no start of an interpreter; nothing is open here.
+            child = multiprocessing.get_context("fork").Process(target=_write_on, args=(place, at))
+            child.start()
+            time.sleep(dice.uniform(0.0, longest_s))
+            if child.pid is not None:
+                os.kill(child.pid, signal.SIGKILL)
+            child.join()
+            with open_ledger(place) as killed:  # the lock went with the process
+                step, mark = _step(killed), _mark(killed)
+            idle += step == at
+            for n in range(at, step):
+                _one(ledger, n)
+            at = step
+            torn += mark != _mark(ledger)
+    return Killed(kills, at - _FIRST, torn, idle)
+
+
+def _write_on(place: AnyPlace, start: int, steps: int = _STEPS) -> None:
+    with open_ledger(place) as ledger:
+        for step in range(start, start + steps):
+            _one(ledger, step)
+
+
+def _one(ledger: LedgerStore, step: int) -> None:
+    """Write what the nth run finds: three new cases, and the last ones again with another look."""
+    found = [candidate(n) for n in range(3 * step, 3 * step + 3)]
+    found += [candidate(n, hits=9) for n in range(max(0, 3 * step - 3), 3 * step)]
+    places = tuple(sorted({corridor(n) for n in range(max(0, 3 * step - 3), 3 * step + 3)}))
+    apply(ledger, found, replace(context(places, f"run-{step}"), run_id=f"run-{step}"))
+
+
+def _step(ledger: LedgerStore) -> int:
+    events = ledger.events()
+    return 1 + max((int(e.run_id.removeprefix("run-")) for e in events), default=-1)
+
+
+def _mark(ledger: LedgerStore) -> str:
+    digest = hashlib.sha256()
+    for case in ledger.scan():
+        digest.update(dump_case(case).encode() + case.polygon.wkb)
+    # Numbers of events that were never committed may be missing in PostgreSQL.
+    digest.update(repr(ledger.events()).encode())
+    return digest.hexdigest()

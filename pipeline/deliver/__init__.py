@@ -1,0 +1,1 @@
+"""Handing cases over: a numbered feed, systems that receive by HTTP, and their answers."""

@@ -1,0 +1,480 @@
+"""What was handed over and what still waits, in a database of its own under ``state/outbox``.
+
+The feed comes first: a number that lies in its folder was handed over, whatever became of the
+process that wrote it. This database follows: what each number said is taken in once, in one
+transaction, and from there every receiver has its own queue.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy import event as sa_event
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+from pipeline.deliver.changes import Held
+from pipeline.deliver.features import has_ended
+from pipeline.deliver.feed import Page
+from pipeline.errors import ConfigurationError, DiskFullError
+from pipeline.io.atomic import disk_full_named
+from pipeline.model import Status
+from pipeline.publish.geojson import instant
+
+SCHEMA_VERSION = 1
+FEED = "feed"
+"""The cursor of the feed over the ledger's events."""
+
+_Query: TypeAlias = "sa.Select[*tuple[Any, ...]]"
+
+_tables = sa.MetaData()
+version = sa.Table("version", _tables, sa.Column("value", sa.Integer, primary_key=True))
+pages = sa.Table(
+    "pages",
+    _tables,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("full", sa.Boolean, nullable=False),
+    sa.Column("part", sa.Integer, nullable=False),
+    sa.Column("parts", sa.Integer, nullable=False),
+    sa.Column("events_to", sa.Integer, nullable=False),
+    sa.Column("last_event", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+)
+cursors = sa.Table(
+    "cursors",
+    _tables,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("mark", sa.Text, nullable=False),
+)
+held = sa.Table(
+    "held",
+    _tables,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("ended", sa.Boolean, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # the feature as it was handed over
+)
+receivers = sa.Table(
+    "receivers",
+    _tables,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("answers_after", sa.Text),  # where the next answers begin, in its own words
+)
+queue = sa.Table(
+    "queue",
+    _tables,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("receiver", sa.Text, nullable=False),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # waiting delivered dead superseded
+    sa.Column("body", sa.Text),  # the feature; dropped when delivered
+    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Column("due", sa.Text, nullable=False, default=""),  # UTC, not before
+    sa.Column("error", sa.Text),
+    sa.Column("answer", sa.Text),  # JSON that came back and waits for the ledger
+    sa.UniqueConstraint("receiver", "case_id", "revision"),
+    sqlite_autoincrement=True,
+)
+sa.Index("queue_waiting", queue.c.receiver, queue.c.state, queue.c.case_id, queue.c.id)
+rounds = sa.Table(
+    "rounds",
+    _tables,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("released_by", sa.Text),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far the ledger's events were read, and which event that was."""
+
+    seq: int = 0
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One delivery of a queue."""
+
+    id: int
+    receiver: str
+    case_id: str
+    revision: int
+    tries: int
+    error: str | None
+    body: dict[str, Any] = field(repr=False)
+
+
+class Outbox:
+    """An outbox that was opened; see ``open_outbox``."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path or Path(":memory:")
+        url = f"sqlite:///{path}" if path else "sqlite://"
+        # One process, one thread, and the lock of the outbox: one connection will do.
+        self._engine = sa.create_engine(url, poolclass=StaticPool)
+        sa_event.listen(self._engine, "connect", _prepare)
+        sa_event.listen(self._engine, "begin", _begin)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    # -- the feed ---------------------------------------------------------------------------
+
+    def newest(self) -> int:
+        """Give the newest number that was taken in; 0 before the first."""
+        with self._connect() as connection:
+            return int(connection.execute(sa.select(sa.func.max(pages.c.number))).scalar() or 0)
+
+    def newest_full(self) -> list[int]:
+        """Give the numbers of the newest full set that is whole; they follow each other."""
+        query = sa.select(pages.c.number, pages.c.parts)
+        query = query.where(pages.c.full, pages.c.part == pages.c.parts)
+        with self._connect() as connection:
+            last = connection.execute(query.order_by(pages.c.number.desc()).limit(1)).first()
+        return list(range(last.number - last.parts + 1, last.number + 1)) if last else []
+
+    def cursor(self, name: str) -> Cursor:
+        """Give how far something has read."""
+        query = sa.select(cursors).where(cursors.c.name == name)
+        with self._connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return Cursor(int(row["seq"]), str(row["mark"])) if row else Cursor()
+
+    def move(self, name: str, to: Cursor) -> None:
+        """Say how far something has read."""
+        with self._connect() as connection:
+            _move(connection, name, to)
+
+    def take_in(self, page: Page) -> None:
+        """Take in what a number said: it is handed over, and every receiver gets it."""
+        head = page.head
+        with self._connect() as connection:
+            row = {
+                "number": head.number,
+                "full": head.full,
+                "part": head.part,
+                "parts": head.parts,
+                "events_to": head.events_to,
+                "last_event": head.last_event,
+                "sha256": page.sha256,
+                "size": len(page.features),
+            }
+            connection.execute(insert(pages).values(row).on_conflict_do_nothing())
+            if head.full:
+                for feature in page.features:
+                    if not _knows(connection, feature["id"]):
+                        _hold(connection, feature)  # the database was lost, and this is left
+            else:
+                names = connection.execute(sa.select(receivers.c.name)).scalars().all()
+                for feature in page.features:
+                    _hold(connection, feature)
+                    _enqueue(connection, names, feature)
+            _move(connection, FEED, Cursor(head.events_to, head.last_event))
+
+    def held(self, only: Collection[str] | None = None) -> dict[str, Held]:
+        """Give what was last handed over, by case."""
+        columns = (held.c.case_id, held.c.revision, held.c.status, held.c.ended)
+        with self._connect() as connection:
+            rows = [r for q in _parts(sa.select(*columns), only) for r in connection.execute(q)]
+        return {r.case_id: Held(r.revision, Status(r.status), bool(r.ended)) for r in rows}
+
+    def ids(self, *, ended: bool = False) -> list[str]:
+        """Give the ids of open cases that were handed over, in order; of ended ones too."""
+        query = sa.select(held.c.case_id).order_by(held.c.case_id)
+        if not ended:
+            query = query.where(sa.not_(held.c.ended))
+        with self._connect() as connection:
+            return [str(i) for i in connection.execute(query).scalars()]
+
+    def features(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Give features as they were last handed over."""
+        with self._connect() as connection:
+            query = sa.select(held.c.case_id, held.c.body)
+            rows = [r for q in _parts(query, ids) for r in connection.execute(q)]
+        return [json.loads(r.body) for r in sorted(rows, key=lambda r: str(r.case_id))]
+
+    # -- receivers --------------------------------------------------------------------------
+
+    def enqueue(self, name: str, features: Iterable[Mapping[str, Any]]) -> None:
+        """Let features wait for a receiver; what it was given already is left out."""
+        with self._connect() as connection:
+            for feature in features:
+                _enqueue(connection, (name,), feature)
+
+    def welcome(self, name: str) -> None:
+        """Let a receiver hear of everything from now on."""
+        with self._connect() as connection:
+            new = insert(receivers).values(name=name, answers_after=None)
+            connection.execute(new.on_conflict_do_nothing())
+
+    def names(self) -> list[str]:
+        """Name the receivers that were ever given anything."""
+        with self._connect() as connection:
+            query = sa.select(receivers.c.name).order_by(receivers.c.name)
+            return [str(n) for n in connection.execute(query).scalars()]
+
+    def forget(self, name: str) -> int:
+        """Forget a receiver and all that waits for it; gives how many waited."""
+        waits = queue.c.state.in_(("waiting", "dead"))
+        mine = queue.c.receiver == name
+        with self._connect() as connection:
+            count = sa.select(sa.func.count()).select_from(queue).where(mine, waits)
+            left = int(connection.execute(count).scalar_one())
+            connection.execute(sa.delete(queue).where(mine))
+            connection.execute(sa.delete(receivers).where(receivers.c.name == name))
+        return left
+
+    def due(self, name: str, now: datetime) -> list[tuple[int, str]]:
+        """Give what may be tried now, as (id, case): of each case the oldest that waits."""
+        query = sa.select(queue.c.id, queue.c.case_id)
+        query = query.where(queue.c.id.in_(_oldest(name)), queue.c.due <= instant(now))
+        with self._connect() as connection:
+            rows = connection.execute(query.order_by(queue.c.id)).all()
+        return [(int(i), str(case)) for i, case in rows]
+
+    def parcel(self, number: int) -> Parcel:
+        """Give one delivery."""
+        query = sa.select(queue).where(queue.c.id == number)
+        with self._connect() as connection:
+            return _parcel(connection.execute(query).mappings().one())
+
+    def delivered(self, parcel: Parcel, answer: str | None) -> None:
+        """Mark as delivered; older dead ones of the case need no more to be put back."""
+        with self._connect() as connection:
+            done: dict[str, Any] = {"state": "delivered", "body": None, "error": None}
+            done |= {"answer": answer, "tries": parcel.tries + 1}
+            connection.execute(sa.update(queue).where(queue.c.id == parcel.id).values(done))
+            old = (
+                sa.update(queue)
+                .where(queue.c.receiver == parcel.receiver, queue.c.case_id == parcel.case_id)
+                .where(queue.c.id < parcel.id, queue.c.state == "dead")
+            )
+            connection.execute(old.values(state="superseded", body=None))
+
+    def postpone(self, parcel: Parcel, until: datetime, error: str) -> None:
+        """Mark as tried without success; not before ``until`` again."""
+        row = {"tries": parcel.tries + 1, "due": instant(until), "error": error}
+        with self._connect() as connection:
+            connection.execute(sa.update(queue).where(queue.c.id == parcel.id).values(row))
+
+    def bury(self, parcel: Parcel, error: str) -> None:
+        """Mark as refused for good; a person decides."""
+        row = {"state": "dead", "tries": parcel.tries + 1, "error": error}
+        with self._connect() as connection:
+            connection.execute(sa.update(queue).where(queue.c.id == parcel.id).values(row))
+
+    def dead(self) -> list[Parcel]:
+        """List the dead letters, oldest first."""
+        query = sa.select(queue).where(queue.c.state == "dead").order_by(queue.c.id)
+        with self._connect() as connection:
+            return [_parcel(r) for r in connection.execute(query).mappings().all()]
+
+    def hurry(self, name: str) -> None:
+        """Let everything that waits be tried now."""
+        mine = sa.update(queue).where(queue.c.receiver == name, queue.c.state == "waiting")
+        with self._connect() as connection:
+            connection.execute(mine.values(due=""))
+
+    def next_due(self, name: str) -> str:
+        """Give when the next try may be, UTC; empty where nothing waits."""
+        query = sa.select(sa.func.min(queue.c.due)).where(queue.c.id.in_(_oldest(name)))
+        with self._connect() as connection:
+            return str(connection.execute(query).scalar() or "")
+
+    def read_by_feed(self, name: str) -> None:
+        """Mark all that waits as delivered: this receiver reads the feed itself."""
+        mine = sa.update(queue).where(queue.c.receiver == name, queue.c.state == "waiting")
+        with self._connect() as connection:
+            connection.execute(mine.values(state="delivered", body=None))
+
+    def put_back(self, case_id: str) -> int:
+        """Let the dead letters of a case wait again; gives how many."""
+        query = sa.update(queue).where(queue.c.case_id == case_id, queue.c.state == "dead")
+        with self._connect() as connection:
+            return connection.execute(query.values(state="waiting", due="")).rowcount
+
+    def counts(self, name: str) -> dict[str, int]:
+        """Count the deliveries of a receiver by state."""
+        query = sa.select(queue.c.state, sa.func.count()).where(queue.c.receiver == name)
+        with self._connect() as connection:
+            rows = connection.execute(query.group_by(queue.c.state)).all()
+        return {str(state): int(n) for state, n in rows}
+
+    def given(self, name: str, ids: Collection[str]) -> set[tuple[str, int]]:
+        """Give what a receiver has of some cases, as (case, revision)."""
+        query = sa.select(queue.c.case_id, queue.c.revision)
+        query = query.where(queue.c.receiver == name, queue.c.state == "delivered")
+        with self._connect() as connection:
+            parts = _parts(query, ids, queue.c.case_id)
+            rows = [row for part in parts for row in connection.execute(part)]
+        return {(str(row.case_id), int(row.revision)) for row in rows}
+
+    # -- answers ----------------------------------------------------------------------------
+
+    def heard(self, name: str) -> list[tuple[int, dict[str, Any]]]:
+        """Give what came back with a delivery and waits for the ledger, with its id."""
+        query = sa.select(queue.c.id, queue.c.answer).order_by(queue.c.id)
+        query = query.where(queue.c.receiver == name, queue.c.answer.is_not(None))
+        with self._connect() as connection:
+            return [(int(i), json.loads(a)) for i, a in connection.execute(query).all()]
+
+    def answered(self, name: str, ids: Sequence[int], after: str | None) -> None:
+        """Forget answers that the ledger has, and remember where the next ones begin."""
+        with self._connect() as connection:
+            for part in range(0, len(ids), 500):
+                some = queue.c.id.in_(ids[part : part + 500])
+                connection.execute(sa.update(queue).where(some).values(answer=None))
+            if after is not None:
+                mine = sa.update(receivers).where(receivers.c.name == name)
+                connection.execute(mine.values(answers_after=after))
+
+    def answers_after(self, name: str) -> str | None:
+        """Give where the next answers of a receiver begin."""
+        query = sa.select(receivers.c.answers_after).where(receivers.c.name == name)
+        with self._connect() as connection:
+            return connection.execute(query).scalar()
+
+    # -- the brake --------------------------------------------------------------------------
+
+    def recent(self, what: str, most: int) -> list[int]:
+        """Give how many recent rounds held that held any, newest first."""
+        query = sa.select(rounds.c.size).where(rounds.c.what == what, rounds.c.size > 0)
+        with self._connect() as connection:
+            found = connection.execute(query.order_by(rounds.c.id.desc()).limit(most)).scalars()
+            return [int(n) for n in found]
+
+    def note_round(self, what: str, size: int, now: datetime, released_by: str | None) -> None:
+        """Remember how many a round held, and who released it."""
+        row = {"what": what, "size": size, "at": instant(now), "released_by": released_by}
+        with self._connect() as connection:
+            connection.execute(insert(rounds).values(row))
+
+    def set_up(self) -> None:
+        """Make the tables, or check that they are ours.
+
+        Raises
+        ------
+        ConfigurationError
+            The file is no outbox, or one of another version.
+        """
+        try:
+            with self._connect() as connection:
+                _tables.create_all(connection)
+                mine = insert(version).values(value=SCHEMA_VERSION)
+                if connection.execute(sa.select(version.c.value)).first() is None:
+                    connection.execute(mine)
+                found = connection.execute(sa.select(version.c.value)).scalar_one()
+        except DatabaseError as error:
+            raise ConfigurationError(
+                f"{self.path} cannot be used as an outbox ({error.orig})",
+                "Restore it from a backup; without one, move it away: what lies in the feed is "
+                "read and sent again, under the same keys",
+            ) from error
+        if found != SCHEMA_VERSION:
+            raise ConfigurationError(
+                f"the outbox {self.path} has schema version {found}, this program {SCHEMA_VERSION}",
+                "Use the program that wrote it, or a newer one",
+            )
+
+    @contextmanager
+    def _connect(self) -> Generator[sa.Connection]:
+        with disk_full_named(self.path):
+            try:
+                with self._engine.begin() as connection:
+                    yield connection
+            except OperationalError as error:
+                if "full" not in str(error.orig):
+                    raise
+                raise DiskFullError(
+                    f"no space is left on the disk for the outbox {self.path}",
+                    "Free some space, then run again: nothing is lost",
+                ) from error
+
+
+def _oldest(name: str) -> sa.Select[tuple[int]]:
+    """Ask of each case for the oldest delivery that waits for a receiver."""
+    waits = sa.and_(queue.c.receiver == name, queue.c.state == "waiting")
+    return sa.select(sa.func.min(queue.c.id)).where(waits).group_by(queue.c.case_id)
+
+
+def _knows(connection: sa.Connection, case_id: str) -> bool:
+    query = sa.select(held.c.case_id).where(held.c.case_id == case_id)
+    return connection.execute(query).first() is not None
+
+
+def _hold(connection: sa.Connection, feature: Mapping[str, Any]) -> None:
+    delivery = feature["delivery"]
+    row = {
+        "case_id": feature["id"],
+        "revision": feature["properties"]["revision"],
+        "status": delivery["new_status"],
+        "ended": has_ended(feature),
+        "body": _json(feature),
+    }
+    upsert = insert(held).values(row)
+    connection.execute(upsert.on_conflict_do_update(index_elements=["case_id"], set_=row))
+
+
+def _enqueue(connection: sa.Connection, names: Iterable[str], feature: Mapping[str, Any]) -> None:
+    for name in names:
+        row = {
+            "receiver": name,
+            "case_id": feature["id"],
+            "revision": feature["properties"]["revision"],
+            "state": "waiting",
+            "body": _json(feature),
+        }
+        connection.execute(insert(queue).values(row).on_conflict_do_nothing())
+
+
+def _move(connection: sa.Connection, name: str, to: Cursor) -> None:
+    row = {"name": name, "seq": to.seq, "mark": to.mark}
+    upsert = insert(cursors).values(row)
+    connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_=row))
+
+
+def _parcel(row: sa.RowMapping) -> Parcel:
+    body = json.loads(row["body"]) if row["body"] else {}
+    names = ("id", "receiver", "case_id", "revision", "tries", "error")
+    return Parcel(**{n: row[n] for n in names}, body=body)
+
+
+def _parts(
+    query: _Query, only: Collection[str] | None, column: sa.Column[Any] = held.c.case_id
+) -> list[_Query]:
+    """Ask for some ids in parts that the database takes; for all of them at once."""
+    if only is None:
+        return [query]
+    ids = sorted(set(only))
+    return [query.where(column.in_(ids[i : i + 500])) for i in range(0, len(ids), 500)]
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=DELETE", "synchronous=FULL", "busy_timeout=10000"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

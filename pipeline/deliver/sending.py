@@ -1,0 +1,141 @@
+"""Giving a receiver what waits for it: in order per case, and nobody waits for another's case."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pipeline.deliver.evidence import chip_path
+from pipeline.deliver.features import key_of
+from pipeline.deliver.line import Line, Outcome, Reply
+from pipeline.deliver.options import ReceiverOptions
+from pipeline.deliver.outbox import Outbox, Parcel
+from pipeline.io.failpoints import failpoint
+
+
+@dataclass
+class Sent:
+    """What one command did for one receiver."""
+
+    delivered: int = 0
+    dead: list[str] = field(default_factory=list[str])
+    later: dict[str, str] = field(default_factory=dict[str, str])  # by case, why
+    doubtful: list[tuple[Parcel, str]] = field(default_factory=list[tuple[Parcel, str]])
+    gave_up: str = ""  # why nothing more was tried
+
+
+@dataclass
+class Sender:
+    """One receiver, and what is needed to reach it."""
+
+    outbox: Outbox
+    line: Line
+    options: ReceiverOptions
+    feed: Path
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
+    _chips: set[str] = field(default_factory=set[str])  # that it is known to have
+    _silent: int = 0
+
+    def send(self) -> Sent:
+        """Try everything that is due, each case's deliveries in their order."""
+        sent = Sent()
+        while parcels := self._due(sent):
+            for number in parcels:
+                self._one(self.outbox.parcel(number), sent)
+                if self._silent >= self.options.give_up:
+                    sent.gave_up = f"{self._silent} deliveries one after another without success"
+                    self._judge_doubtful(sent)
+                    return sent
+        self._judge_doubtful(sent)
+        return sent
+
+    def _due(self, sent: Sent) -> list[int]:
+        tried = {*sent.later, *(p.case_id for p, _ in sent.doubtful)}
+        due = self.outbox.due(self.options.name, self.now())
+        return [number for number, case in due if case not in tried]
+
+    def _one(self, parcel: Parcel, sent: Sent) -> None:
+        reply = self._with_patience(parcel)
+        if reply.outcome is Outcome.TAKEN:
+            failpoint("deliver.posted")
+            self.outbox.delivered(parcel, _answer_in(reply, parcel))
+            failpoint("deliver.marked")
+            self._silent = 0
+            sent.delivered += 1
+        elif reply.outcome is Outcome.REFUSED:
+            self.outbox.bury(parcel, reply.said)
+            self._silent = 0
+            sent.dead.append(f"{parcel.case_id} revision {parcel.revision}: {reply.said}")
+        elif reply.outcome is Outcome.DOUBTFUL:
+            self._silent += 1
+            sent.doubtful.append((parcel, reply.said))
+        else:
+            self._silent += 1
+            self.outbox.postpone(parcel, self._until(parcel), reply.said)
+            sent.later[parcel.case_id] = reply.said
+
+    def _judge_doubtful(self, sent: Sent) -> None:
+        """Where others were taken it is the case that is refused; else it may be our secret."""
+        for parcel, said in sent.doubtful:
+            if sent.delivered:
+                self.outbox.bury(parcel, said)
+                sent.dead.append(f"{parcel.case_id} revision {parcel.revision}: {said}")
+            else:
+                self.outbox.postpone(parcel, self._until(parcel), said)
+                sent.later[parcel.case_id] = said
+        sent.doubtful.clear()
+
+    def _with_patience(self, parcel: Parcel) -> Reply:
+        # A receiver that is down altogether gets one try per case and not all of them.
+        tries = 1 if self._silent else self.options.tries
+        reply = self._deliver(parcel)
+        for again in range(tries - 1):
+            if reply.outcome is not Outcome.LATER:
+                break
+            self.sleep(self.options.pause_s * 2**again)
+            reply = self._deliver(parcel)
+        return reply
+
+    def _deliver(self, parcel: Parcel) -> Reply:
+        for file in parcel.body["delivery"]["evidence"]["files"]:
+            reply = self._chip(file["sha256"], file["media_type"])
+            if reply.outcome is not Outcome.TAKEN:
+                return reply
+        body = json.dumps(parcel.body, ensure_ascii=False, separators=(",", ":")).encode()
+        return self.line.post_case(body, key_of(parcel.case_id, parcel.revision))
+
+    def _chip(self, sha256: str, media_type: str) -> Reply:
+        if sha256 in self._chips:
+            return Reply(Outcome.TAKEN)
+        reply = self.line.has_chip(sha256)
+        if reply.status == 404:
+            try:
+                data = chip_path(self.feed, sha256).read_bytes()
+            except OSError:
+                return Reply(Outcome.REFUSED, f"its picture {sha256} is no longer beside the feed")
+            reply = self.line.put_chip(sha256, data, media_type)
+            failpoint("deliver.chip_sent")
+        if reply.outcome is Outcome.TAKEN:
+            self._chips.add(sha256)
+        return reply
+
+    def _until(self, parcel: Parcel) -> datetime:
+        wait = min(self.options.wait_s * 2 ** min(parcel.tries, 20), self.options.wait_most_s)
+        return self.now() + timedelta(seconds=wait)
+
+
+def _answer_in(reply: Reply, parcel: Parcel) -> str | None:
+    """Give what a receiver answered at once, of this case, as JSON; None where it did not."""
+    found = reply.json()
+    if not isinstance(found, dict) or not any(found.get(k) for k in _WORDS):
+        return None
+    about = {"case_id": parcel.case_id, "revision": parcel.revision}
+    return json.dumps({**{k: found[k] for k in _WORDS if k in found}, **about}, ensure_ascii=False)
+
+
+_WORDS = ("external_id", "status", "unit", "due", "on")

@@ -1,0 +1,110 @@
+"""What is said of a case beside its pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline.evidence.strip import code_of
+from pipeline.evidence.types import Subject, Views
+from pipeline.evidence.words import EVIDENCE, word
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A name and what is said."""
+
+    name: str
+    value: str
+    most: int = 3  # lines
+
+
+def facts_of(subject: Subject, views: Views) -> list[Fact]:
+    """Give the facts of a case in the order in which they are read, but for what is not known."""
+    p, language = subject.properties, subject.language
+
+    def say(code: str) -> str:
+        return word(code, language)
+
+    side = views.grid.shape[1] * views.grid.res_m
+    found = [
+        Fact(say("case_id"), f"{p['case_id']}  ·  {say('revision')} {p['revision']}"),
+        Fact(say("status"), str(p["status_zh"] if language == "zh" else p["status"])),
+        Fact(say("evidence_state"), _state(p, subject)),
+        Fact(say("river"), str(p.get("river_zh") or p["corridor_id"])),
+        Fact(say("chainage"), _chainage(p, subject)),
+        Fact(say("county"), " ".join(str(p[k]) for k in ("county_zh", "township_zh") if p.get(k))),
+        Fact(say("place"), _point(p)),
+        Fact(say("area"), f"{p['area_m2']:,.0f} {say('m2')}"),
+        Fact(say("volume"), _volume(p, subject)),
+        Fact(say("appeared"), appeared(subject)),
+        Fact(say("last_seen"), _day(p.get("last_seen"), subject)),
+        Fact(say("counts"), _counts(subject)),
+        Fact(say("side"), f"{side:,.0f} {say('metres')}"),
+        Fact(say("detector"), str(p["detector"])),
+        Fact(say("reasons"), "；".join(str(r) for r in p.get("reasons", ())), most=7),
+    ]
+    return [f for f in found if f.value]
+
+
+def moment(on: datetime, subject: Subject) -> str:
+    """Give an instant to the minute in the office's zone, with the zone."""
+    local = on.astimezone(subject.zone)
+    offset = local.strftime("%z")
+    minutes = "" if offset.endswith("00") else f":{offset[3:5]}"
+    return f"{local:%Y-%m-%d %H:%M} (UTC{offset[0]}{int(offset[1:3])}{minutes})"
+
+
+def appeared(subject: Subject) -> str:
+    """Say between which two looks it appeared."""
+    p, language = subject.properties, subject.language
+    after, before = (_day(p.get(f"appeared_{k}"), subject) for k in ("after", "before"))
+    if after and before:
+        return word("between", language, after, before)
+    return word("by", language, before) if before else ""
+
+
+def _state(p: Mapping[str, Any], subject: Subject) -> str:
+    chinese, english = EVIDENCE[str(p["evidence_state"])]
+    proposal = f" · {p['proposal']}" if p.get("proposal") else ""
+    return (chinese if subject.language == "zh" else english) + proposal
+
+
+def _chainage(p: Mapping[str, Any], subject: Subject) -> str:
+    value = p.get("chainage_m")
+    bank = word(str(p["bank"]), subject.language) if p.get("bank") else ""
+    if value is None:
+        return bank
+    km, metres = divmod(round(value), 1000)
+    spread = p.get("chainage_accuracy_m")
+    about = f" ± {spread:g} {word('metres', subject.language)}" if spread else ""
+    return f"K{km}+{metres:03d}{about} {bank}".strip()
+
+
+def _point(p: Mapping[str, Any]) -> str:
+    lon, lat = p["point_wgs84"]
+    return f"{lon:.5f}, {lat:.5f} (WGS 84)"
+
+
+def _volume(p: Mapping[str, Any], subject: Subject) -> str:
+    measured = p.get("volume_m3")
+    if not isinstance(measured, Mapping):
+        return ""
+    low, high = measured.get("low"), measured.get("high")
+    span = f" ({low:,.0f} – {high:,.0f})" if low is not None and high is not None else ""
+    return f"{measured['net']:,.0f}{span} {word('m3', subject.language)}"
+
+
+def _day(text: object, subject: Subject) -> str:
+    if not isinstance(text, str):
+        return ""
+    return f"{datetime.fromisoformat(text).astimezone(subject.zone):%Y-%m-%d}"
+
+
+def _counts(subject: Subject) -> str:
+    n = Counter(code_of(k) for k in subject.looks)
+    seen, unsure = n["seen"] + n["seen_uncertain"], n["undecided"] + n["unseen"]
+    return word("counted", subject.language, seen, n["missed"], unsure)

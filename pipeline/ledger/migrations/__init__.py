@@ -1,0 +1,1 @@
+"""How ledgers of earlier forms become those of today; run by ``pipeline.ledger.upgrade``."""

@@ -1,0 +1,97 @@
+"""How much of the ledger a run must read, so that its plan is that of the whole ledger.
+
+A patrol says something of every case of its corridors, if only that nobody looked. An inspection
+speaks of its spots only: what no candidate of it can touch, and no flight found gone, stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import Transformer
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.ledger.interface import Box, LedgerReader
+from pipeline.ledger.lifecycle import LedgerContext, base_id, merge_looks
+from pipeline.ledger.match import MatchOptions
+from pipeline.model import Candidate, Case, Look
+
+_SLACK_M, _SLACK = 1.0, 0.01  # of a box in another CRS: straight lines are not straight there
+_EDGE = 9  # points along a side of a box that is moved into another CRS
+
+
+def read_reach(
+    reader: LedgerReader,
+    candidates: Sequence[Candidate],
+    context: LedgerContext,
+    relooks: Mapping[str, Sequence[Look]] | None = None,
+    options: MatchOptions | None = None,
+) -> tuple[Case, ...]:
+    """Read the cases of which a run can say anything, by id."""
+    if not _spots_only(context):
+        return reader.cases(corridors=context.corridors)
+    found = {c.case_id: c for c in reader.near(boxes_of(candidates, reader, options))}
+    rest = [name for name in relooks or () if name not in found]
+    found |= {c.case_id: c for c in reader.cases(rest)}
+    return tuple(case for _, case in sorted(found.items()))
+
+
+def possible_names(candidates: Sequence[Candidate], context: LedgerContext) -> set[str]:
+    """Give the ids that new cases of these candidates would have if none were taken."""
+    names: set[str] = set()
+    for candidate in candidates:
+        evidence = context.evidence(candidate.corridor_id, merge_looks((candidate.looks,)))
+        names.add(base_id(candidate, evidence, context.office))
+    return names
+
+
+def boxes_of(
+    candidates: Sequence[Candidate], reader: LedgerReader, options: MatchOptions | None = None
+) -> list[Box]:
+    """Give boxes within which every case lies that candidates may match, in each CRS of cases."""
+    margin = (options or MatchOptions()).tolerance_m
+    systems: dict[str, list[str]] = {}
+    for corridor, crs in reader.systems({c.corridor_id for c in candidates}):
+        systems.setdefault(corridor, []).append(crs)
+    boxes: list[Box] = []
+    groups: dict[tuple[str, str], list[BaseGeometry]] = {}
+    for c in candidates:
+        groups.setdefault((c.corridor_id, c.crs), []).append(c.polygon)
+    for (corridor, own), mine in sorted(groups.items(), key=lambda g: g[0]):
+        sides = shapely.bounds(np.array(mine, dtype=object)) + margin * np.array([-1, -1, 1, 1])
+        for crs in systems.get(corridor, ()):
+            moved = sides if crs == own else _moved(sides, own, crs)
+            boxes += [Box(corridor, crs, *map(float, side)) for side in moved]
+    return boxes
+
+
+def _spots_only(context: LedgerContext) -> bool:
+    """Tell whether a run leaves alone what it did not look at; see ``plan``."""
+    return (
+        context.spots and bool(context.until) and not set(context.judged) & set(context.corridors)
+    )
+
+
+def _moved(sides: NDArray[np.float64], own: str, crs: str) -> NDArray[np.float64]:
+    """Give boxes (n, 4) around boxes of another CRS [m], with some room."""
+    along = np.linspace(0.0, 1.0, _EDGE)
+    none, full = np.zeros(_EDGE), np.ones(_EDGE)
+    u = np.concatenate([along, along, none, full])
+    v = np.concatenate([none, full, along, along])
+    low, size = sides[:, :2], sides[:, 2:] - sides[:, :2]
+    x, y = low[:, :1] + size[:, :1] * u, low[:, 1:] + size[:, 1:] * v
+    a, b = _transformer(own, crs).transform(x, y)
+    room = _SLACK_M + _SLACK * size.max(axis=1)
+    found = np.column_stack(
+        [a.min(axis=1) - room, b.min(axis=1) - room, a.max(axis=1) + room, b.max(axis=1) + room]
+    )
+    return found[np.isfinite(found).all(axis=1)]
+
+
+@cache
+def _transformer(source: str, target: str) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)

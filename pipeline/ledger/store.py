@@ -1,0 +1,71 @@
+"""Opening the ledger, wherever it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from pipeline.errors import ConfigurationError
+from pipeline.ledger.address import AnyPlace, LedgerPlace, settle_place, write_mark
+from pipeline.ledger.lock import hold, refuse_network_share
+from pipeline.ledger.postgis import PostgisLedger
+from pipeline.ledger.restoring import finish_restore
+from pipeline.ledger.sql import SqlLedger
+from pipeline.ledger.sqlite import SqliteLedger
+
+
+@contextmanager
+def open_ledger(place: AnyPlace, *, writing: bool = True) -> Generator[SqlLedger]:
+    """Open the ledger, making it where there is none.
+
+    Parameters
+    ----------
+    place : Path or LedgerPlace
+        ``ledger.sqlite`` of a state folder. Where the folder says that its ledger is in a database,
+        that one is opened.
+    writing : bool
+        Hold it against other runs for as long as the block runs. A reader needs no lock.
+
+    Raises
+    ------
+    LedgerHeldError
+        If another run holds it.
+    LedgerUnreachableError
+        If the database does not answer.
+    ConfigurationError
+        If it would lie on a network share, is no ledger, or one of a newer program.
+    """
+    finish_restore((place.file if isinstance(place, LedgerPlace) else place).resolve())
+    found = settle_place(place)
+    with ExitStack() as stack:
+        if found.url is None:
+            refuse_network_share(found.file)
+        if writing:
+            # Of a ledger in a database too: runs of one state folder take turns.
+            stack.enter_context(hold(found.file))
+        elif found.url is None and not found.file.exists():
+            raise ConfigurationError(f"there is no ledger at {found.file}", "Run a workflow first")
+        if found.url is None:
+            ledger: SqlLedger = _file(found.file, writing=writing)
+        else:
+            ledger = stack.enter_context(_database(found.url, writing=writing))
+            if writing:
+                write_mark(found)
+        yield ledger
+
+
+def _file(path: Path, *, writing: bool) -> SqliteLedger:
+    ledger = SqliteLedger(path, writing=writing)
+    ledger.set_up(writing=writing)
+    return ledger
+
+
+@contextmanager
+def _database(url: str, *, writing: bool) -> Generator[PostgisLedger]:
+    ledger = PostgisLedger(url)
+    with ExitStack() as stack:
+        if writing:
+            stack.enter_context(ledger.hold())
+        ledger.set_up(writing=writing)
+        yield ledger

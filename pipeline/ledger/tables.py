@@ -1,0 +1,139 @@
+"""The ledger's tables, the same in SQLite and in PostgreSQL.
+
+``create_tables`` makes what the newest of ``migrations/versions`` leads to; a test holds the two
+against each other in both databases.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+SCHEMA_VERSION = "2"
+"""Counts up when an older program could not read what this one writes."""
+
+READABLE = ("1", SCHEMA_VERSION)  # 1: without rulings and what people said; read as it is
+
+REVISION = "0003"
+"""The newest migration; additions that an older program can do without count up only here."""
+
+_text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")  # the same order in both
+_number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+metadata = sa.MetaData()
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("case_id", _text, primary_key=True),
+    sa.Column("corridor_id", _text, nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False, index=True),
+    sa.Column("evidence_state", sa.Text, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("merged_into", sa.Text),
+    sa.Column("crs", _text, nullable=False),
+    sa.Column("min_x", sa.Float, nullable=False),  # box of the outline, in crs
+    sa.Column("min_y", sa.Float, nullable=False),
+    sa.Column("max_x", sa.Float, nullable=False),
+    sa.Column("max_y", sa.Float, nullable=False),
+    sa.Column("geometry", sa.LargeBinary, nullable=False),  # WKB, in crs
+    sa.Column("body", sa.Text, nullable=False),  # JSON, see codec
+)
+sa.Index("cases_box", cases.c.min_x, cases.c.max_x, cases.c.min_y, cases.c.max_y)
+sa.Index("cases_crs", cases.c.corridor_id, cases.c.crs)
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    sa.Column("case_id", _text, sa.ForeignKey("cases.case_id"), primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("geometry", sa.LargeBinary, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("seq", _number, primary_key=True, autoincrement=True),
+    sa.Column("case_id", _text, sa.ForeignKey("cases.case_id"), nullable=False, index=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("as_of", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("old", sa.Text),
+    sa.Column("new", sa.Text),
+    sa.Column("detail", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+alembic_version = sa.Table(
+    "alembic_version",
+    metadata,
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+# The outline that imagery saw where people drew another lies in the body only; such cases are few.
+TRACED = {
+    "sqlite": 'instr(body, \'"traced": "\') > 0',
+    "postgresql": 'position(\'"traced": "\' in body) > 0',
+}
+
+_KEPT = ("events", "revisions")
+
+# What was delivered stays as it was: the database itself refuses to alter it.
+_SQLITE_FROZEN = tuple(
+    f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    for table in _KEPT
+    for verb in ("UPDATE", "DELETE")
+)
+_POSTGRES_FROZEN = (
+    "CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only', "
+    "ERRCODE = 'integrity_constraint_violation'; END $$",
+    *(
+        f"CREATE TRIGGER {table}_frozen BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION append_only()"
+        for table in _KEPT
+    ),
+)
+
+# A box index. Ids of its own, because SQLite may number the rows of ``cases`` anew.
+_SQLITE_BOXES = (
+    "CREATE TABLE case_boxes (id INTEGER PRIMARY KEY, case_id TEXT NOT NULL UNIQUE)",
+    "CREATE VIRTUAL TABLE case_tree USING rtree(id, min_x, max_x, min_y, max_y)",
+    "CREATE TRIGGER cases_boxed AFTER INSERT ON cases BEGIN "
+    "INSERT INTO case_boxes (case_id) VALUES (new.case_id); "
+    "INSERT INTO case_tree SELECT id, new.min_x, new.max_x, new.min_y, new.max_y "
+    "FROM case_boxes WHERE case_id = new.case_id; END",
+    "CREATE TRIGGER cases_boxed_again AFTER UPDATE OF min_x, max_x, min_y, max_y ON cases BEGIN "
+    "UPDATE case_tree SET min_x = new.min_x, max_x = new.max_x, min_y = new.min_y, "
+    "max_y = new.max_y WHERE id = (SELECT id FROM case_boxes WHERE case_id = new.case_id); END",
+    f"CREATE INDEX cases_traced ON cases (corridor_id) WHERE {TRACED['sqlite']}",
+)
+_POSTGRES_BOXES = (
+    "CREATE INDEX cases_tree ON cases USING gist (box(point(min_x, min_y), point(max_x, max_y)))",
+    f"CREATE INDEX cases_traced ON cases (corridor_id) WHERE {TRACED['postgresql']}",
+    # For maps: in CGCS 2000 degrees, made by the database from the outline itself.
+    "ALTER TABLE cases ADD COLUMN shape public.geometry(Geometry, 4490) GENERATED ALWAYS AS ("
+    "public.ST_Transform(public.ST_GeomFromWKB(geometry, "
+    "CAST(substring(crs from '^EPSG:([0-9]+)$') AS integer)), 4490)) STORED",
+    "CREATE INDEX cases_shape ON cases USING gist (shape)",
+)
+
+FROZEN = {"sqlite": _SQLITE_FROZEN, "postgresql": _POSTGRES_FROZEN}
+BOXES = {"sqlite": _SQLITE_BOXES, "postgresql": _POSTGRES_BOXES}
+
+
+def create_tables(connection: sa.Connection) -> None:
+    """Make a new ledger, empty and of the newest form."""
+    metadata.create_all(connection)
+    for statement in (*FROZEN[connection.dialect.name], *BOXES[connection.dialect.name]):
+        connection.exec_driver_sql(statement)
+    connection.execute(sa.insert(meta).values(key="schema_version", value=SCHEMA_VERSION))
+    connection.execute(sa.insert(alembic_version).values(version_num=REVISION))

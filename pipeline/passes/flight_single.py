@@ -1,0 +1,130 @@
+"""One flight without an earlier one: what stands out of its ground, window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.detect.surface_change import ChangedCells, change_halo_m, gather, judge, sparse
+from pipeline.detect.surface_noise import estimate
+from pipeline.detect.surface_objects import halo_m
+from pipeline.detect.surface_single import (
+    SingleOptions,
+    Standing,
+    single_change,
+    single_fit,
+    single_halo_m,
+    single_noise_sample,
+    single_object_of,
+    standing,
+)
+from pipeline.detect.surface_types import FlightObject
+from pipeline.model import FlightReader, Grid, SurfaceFit, SurfaceNoise, Window
+from pipeline.passes.flights import (
+    FlightOptions,
+    by_groups,
+    noise_windows,
+    others_within,
+    tiles,
+    window_of,
+)
+from pipeline.passes.flights import Windows as _Windows
+from pipeline.prepare.flight_cells import cover, cover_halo_m
+
+
+@dataclass(frozen=True)
+class SingleFound:
+    """What one flight with a surface shows."""
+
+    grid: Grid  # of the cells that objects are indices into
+    objects: tuple[FlightObject, ...]
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What is known of a flight before it is judged."""
+
+    fit: SurfaceFit
+    noise: SurfaceNoise
+    options: SingleOptions
+
+
+def single_objects(
+    read: FlightReader,
+    grid: Grid,
+    options: FlightOptions,
+    single: SingleOptions,
+    within: Sequence[Window] | None = None,
+) -> SingleFound:
+    """Find what stands on the ground or is dug into it.
+
+    Parameters
+    ----------
+    read : FlightReader
+        A flight with a surface, on ``grid``.
+    grid : Grid
+        Full pixels, projected, m.
+    within : sequence of Window, optional
+        Windows of cells; others are not looked at, and what reaches out of them is cut there.
+    """
+    work = _Windows.over(read, read, grid, options)
+    samples = work.each(
+        lambda w: single_noise_sample(_standing(work, w, single), single), noise_windows(work.cells)
+    )
+    ground = _Ground(
+        single_fit(work.cells.shape, work.cell_m, single), estimate(samples, work.cell_m), single
+    )
+    change = single_change(options.change, single)
+    cores = [c for c in tiles(work) if within is None or any(c.intersect(w) for w in within)]
+    parts = [
+        part for window in work.each(lambda w: _judged(work, w, ground), cores) for part in window
+    ]
+    found = [
+        own
+        for own in gather(parts, work.cell_m, change)
+        # What runs on is no object, and need not be read.
+        if max(window_of(own).shape) * work.cell_m <= single.longest_m
+    ]
+    objects = _objects(work, found, ground)
+    return SingleFound(work.cells, tuple(o for o in objects if o is not None))
+
+
+def _standing(work: _Windows, window: Window, single: SingleOptions) -> Standing:
+    """Guess the ground of a window (of cells) from a wider one."""
+    wide = window.pad(round(max(single_halo_m(single), cover_halo_m()) / work.cell_m))
+    cells = work.sources[1](wide)
+    if cells.height is None:
+        raise ValueError("a flight without a surface shows nothing by itself")
+    whole = standing(wide, work.cell_m, cells.height, cover(cells, work.options.cover), single)
+    return Standing(whole.up.within(window), whole.down.within(window))
+
+
+def _judged(work: _Windows, core: Window, ground: _Ground) -> list[ChangedCells]:
+    change = single_change(work.options.change, ground.options)
+    seen = _standing(work, core.pad(round(change_halo_m(change) / work.cell_m) + 1), ground.options)
+    out: list[ChangedCells] = []
+    for pair, sign in ((seen.up, 1), (seen.down, -1)):
+        judged = judge(pair, ground.noise, ground.fit, change)
+        out += [c for c in sparse(judged, pair, core) if c.sign == sign]
+    return out
+
+
+def _objects(
+    work: _Windows, found: Sequence[ChangedCells], ground: _Ground
+) -> list[FlightObject | None]:
+    """Measure objects; those that lie near each other are read together."""
+    change = single_change(work.options.change, ground.options)
+    pad = round(halo_m(change) / work.cell_m)
+    windows = [window_of(own).pad(pad) for own in found]
+
+    def some(hull: Window, which: Sequence[int]) -> list[FlightObject | None]:
+        seen = _standing(work, hull, ground.options)
+        rest = (ground.fit, change, ground.options)
+        out: list[FlightObject | None] = []
+        for i in which:
+            others = others_within(found, i, windows[i])
+            own = Standing(seen.up.within(windows[i]), seen.down.within(windows[i]))
+            out.append(single_object_of(found[i], others, own, ground.noise, rest))
+        return out
+
+    return by_groups(work, windows, some)

@@ -1,0 +1,325 @@
+"use strict";
+// The page: list, detail, keys. All text of the data goes through textContent.
+(() => {
+  const D = window.SILUAN_DATA, $ = (id) => document.getElementById(id), ROW = 46;
+  const KINDS = ["zhan", "cai", "dui", "jian"], CODES = ["seen", "seen_uncertain", "missed", "undecided", "unseen"];
+  const local = new Date(), two = (n) => String(n).padStart(2, "0");
+  const today = local.getFullYear() + "-" + two(local.getMonth() + 1) + "-" + two(local.getDate());
+  const dayText = (n) => new Date(n * 864e5).toISOString().slice(0, 10);
+  const SVG = "http://www.w3.org/2000/svg";
+  let shown = [], current = null, falseColour = false, rings = true, on = new Set(KINDS), said = "", fine = false;
+
+  function el(tag, text, parent, name) {
+    const e = document.createElement(tag);
+    if (text !== undefined && text !== null) e.textContent = text;
+    if (name) e.className = name;
+    if (parent) parent.append(e);
+    return e;
+  }
+  function svg(tag, attributes, parent) {
+    const e = document.createElementNS(SVG, tag);
+    for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
+    parent.append(e);
+    return e;
+  }
+  function options(select, pairs) {
+    const had = select.value;
+    select.replaceChildren(...pairs.map(([value, text]) => { const o = el("option", text); o.value = value; return o; }));
+    if (pairs.some((p) => p[0] === had)) select.value = had;
+  }
+
+  // ---- data
+  for (const c of D.cases) {
+    c.rings = c.o.map((r) => r.map(mercator));
+    c.m = mercator(c.pt);
+    let x0 = Infinity, x1 = -Infinity, y0 = Infinity, y1 = -Infinity;
+    for (const r of c.rings) for (const [x, y] of r) { x0 = Math.min(x0, x); x1 = Math.max(x1, x); y0 = Math.min(y0, y); y1 = Math.max(y1, y); }
+    c.size = Math.max(x1 - x0, y1 - y0);
+    c.text = [c.id, c.river, c.county, c.township, c.chain].join(" ").toLowerCase();
+  }
+  const byId = new Map(D.cases.map((c) => [c.id, c]));
+
+  // ---- list
+  const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0), byName = (a, b) => order(a.id, b.id);
+  const SORTS = {
+    new: (a, b) => order(b.first, a.first) || byName(a, b),
+    area: (a, b) => b.area - a.area, score: (a, b) => b.score - a.score,
+    visit: (a, b) => (a.visit || 1e9) - (b.visit || 1e9) || byName(a, b),
+    chain: (a, b) => order(a.corridor, b.corridor) || (a.at === null ? 1e9 : a.at) - (b.at === null ? 1e9 : b.at) || byName(a, b),
+    id: byName,
+  };
+  function filter() {
+    const find = $("search").value.trim().toLowerCase(), list = $("list").value, status = $("status").value, corridor = $("corridor").value;
+    shown = D.cases.filter((c) => on.has(c.kind) && (!list || c.list === list) && (!status || c.status === status)
+      && (!corridor || c.corridor === corridor) && (!find || c.text.includes(find)) && (!$("open").checked || !(Verdicts.of(c) || {}).verdict));
+    shown.sort(SORTS[$("sort").value] || SORTS.new);
+    $("tall").style.height = shown.length * ROW + "px";
+    $("count").textContent = say("shown", shown.length, D.cases.length);
+    Chart.list(shown);
+    rows();
+  }
+  function rows() {
+    const box = $("rows"), first = Math.max(0, Math.floor(box.scrollTop / ROW) - 3), last = Math.min(shown.length, first + Math.ceil(box.clientHeight / ROW) + 7);
+    const items = [];
+    for (let i = first; i < last; i++) {
+      const c = shown[i], v = Verdicts.of(c), item = el("div", null, null, "item" + (c === current ? " current" : ""));
+      item.style.top = i * ROW + "px";
+      item.setAttribute("role", "option");
+      item.setAttribute("aria-selected", String(c === current));
+      item.append(markImage(c.kind, c.status, c.list === "suppressed"));
+      el("b", say("suspected_") + say(c.kind) + " " + c.id.split("-").slice(-1)[0] + " · " + Math.round(c.area).toLocaleString("en") + " " + say("m2"), item);
+      el("em", v && v.verdict ? v.verdict : one(STATUS, c.status), item, v && v.verdict ? "given" : "");
+      el("small", [c.river, c.chain, c.county, c.township, c.first].filter(Boolean).join(" · "), item);
+      item.addEventListener("click", () => go(c));
+      items.push(item);
+    }
+    $("tall").replaceChildren(...items);
+  }
+  function reveal() {
+    const i = shown.indexOf(current), box = $("rows");
+    if (i < 0) return;
+    if (i * ROW < box.scrollTop) box.scrollTop = i * ROW;
+    if ((i + 1) * ROW > box.scrollTop + box.clientHeight) box.scrollTop = (i + 1) * ROW - box.clientHeight;
+  }
+  function step(by) {
+    if (!shown.length) return;
+    const i = shown.indexOf(current);
+    go(shown[i < 0 ? 0 : Math.max(0, Math.min(shown.length - 1, i + by))]);
+  }
+
+  // ---- detail
+  function go(c, close) {
+    if (Chart.drawing()) Chart.endSketch(false);
+    current = c; said = "";
+    const hash = "#" + encodeURIComponent(c.id);
+    if (location.hash !== hash) history.replaceState(null, "", hash);
+    Chart.show(c, close);
+    reveal(); rows(); detail();
+  }
+  function detail() {
+    const c = current;
+    $("detail").style.visibility = c ? "visible" : "hidden";
+    if (!c) return;
+    $("name").textContent = say("suspected_") + say(c.kind) + " · " + c.id;
+    $("link").textContent = "# " + (english ? "link" : "链接"); $("link").href = "#" + encodeURIComponent(c.id);
+    pictures(c); form(c); strip(c); facts(c); sheet(c);
+    $("credit").textContent = c.credit || "";
+  }
+  function pictures(c) {
+    const kind = falseColour && c.pics.includes("before_false") + c.pics.includes("after_false") ? "false" : "true";
+    const has = (when) => c.pics.includes(when + "_" + kind);
+    $("pictures").hidden = !(has("before") || has("after"));
+    $("nopicture").hidden = !$("pictures").hidden && !c.missing.length;
+    $("nopicture").textContent = ($("pictures").hidden ? say("no_picture") + " " : "") + c.missing.join("；");
+    if ($("pictures").hidden) return;
+    for (const when of ["before", "after"]) {
+      const image = $(when);
+      image.style.display = has(when) ? "" : "none";
+      if (has(when)) image.src = c.folder + "/" + when + "_" + kind + ".png"; else image.removeAttribute("src");
+    }
+    $("dateb").textContent = c.before ? say("before") + " " + c.before : ""; $("datea").textContent = c.after ? say("after") + " " + c.after : "";
+    $("colour").textContent = kind === "true" ? say("true_") + " → " + say("false_") : say("false_") + " → " + say("true_");
+    $("colour").disabled = !c.pics.includes("after_false") && !c.pics.includes("before_false");
+    $("sheet").href = c.folder + "/overview.png";
+    const lines = $("outline");
+    lines.replaceChildren();
+    lines.setAttribute("viewBox", "0 0 " + c.side[1] + " " + c.side[0]);
+    if (rings) for (const name of ["under", ""]) for (const r of c.px) svg("polygon", { points: r.map((p) => p.join(",")).join(" "), class: name }, lines);
+    $("ring").classList.toggle("on", rings);
+    wipe();
+  }
+  function wipe() {
+    const share = Number($("slider").value), whole = $("before").style.display === "none";
+    $("after").style.clipPath = whole ? "none" : "inset(0 0 0 " + share + "%)";
+    $("line").style.left = share + "%"; $("line").style.display = whole ? "none" : "";
+  }
+  function form(c) {
+    const v = Verdicts.of(c) || {};
+    $("verdicts").replaceChildren(...VERDICTS.map(([code, text], i) => {
+      const b = el("button", (i + 1) + " " + code + (english ? " (" + text + ")" : ""));
+      b.type = "button";
+      b.setAttribute("role", "radio"); b.setAttribute("aria-checked", String(v.verdict === code));
+      b.classList.toggle("chosen", v.verdict === code);
+      b.disabled = !Verdicts.allowed(c, code);
+      b.addEventListener("click", () => judge(i));
+      return b;
+    }));
+    const may = c.may;
+    $("blocked").hidden = may.includes("yes");
+    $("blocked").textContent = say(may.includes("no") ? "blocked" : "blocked_all", one(STATUS, c.status));
+    $("reason").value = v.reason || ""; $("kind").value = v.kind || ""; $("on").value = v.on || today; $("note").value = v.note || "";
+    $("reason").disabled = Boolean(v.verdict) && !Verdicts.NO_PROBLEM.includes(v.verdict);
+    tell(c);
+  }
+  function tell(c) {
+    const v = Verdicts.of(c);
+    const bad = v && v.verdict ? Verdicts.wrong(c, v, $("by").value, today) : null;
+    const outline = v && v.outline ? " · " + say("drawn") : "";
+    $("said").textContent = said || (bad ? say(bad) : v && v.verdict ? say("given", v.verdict) + outline : v && v.outline ? say("drawn") : "");
+    $("said").classList.toggle("bad", said ? !fine : Boolean(bad));
+  }
+  function judge(i) {
+    const code = VERDICTS[i][0];
+    if (!current || !Verdicts.allowed(current, code)) return;
+    const v = Verdicts.put(current, { verdict: code, on: $("on").value || today });
+    if (!Verdicts.NO_PROBLEM.includes(code)) Verdicts.put(current, { reason: "" });
+    said = "";
+    form(current); rows();
+    if (code === "不是问题" && !v.reason) $("reason").focus();
+  }
+  function changed() {
+    if (!current) return;
+    said = "";
+    Verdicts.put(current, { reason: $("reason").value, kind: $("kind").value, on: $("on").value, note: $("note").value });
+    tell(current);
+  }
+  function startDrawing() {
+    if (!current) return;
+    Chart.show(current, true);
+    $("hint").hidden = false;
+    $("hint").textContent = say("drawing");
+    Chart.sketch((ring) => {
+      $("hint").hidden = true;
+      if (ring) {
+        const clean = ring.filter((p, i) => i === 0 || Math.hypot(p[0] - ring[i - 1][0], p[1] - ring[i - 1][1]) > 1e-7);
+        if (Verdicts.usable(current, clean)) { Verdicts.put(current, { outline: clean, on: $("on").value || today }); said = ""; } else { said = say("bad_outline"); fine = false; }
+      }
+      tell(current); Chart.paint();
+    });
+  }
+
+  const SHAPE = {
+    seen: (x, y, p) => svg("circle", { cx: x, cy: y, r: 5, fill: "#dc3220", stroke: "#5a140a" }, p),
+    seen_uncertain: (x, y, p) => svg("circle", { cx: x, cy: y, r: 4.5, fill: "#fff", stroke: "#dc3220", "stroke-width": 2.5 }, p),
+    missed: (x, y, p) => svg("rect", { x: x - 4.5, y: y - 4.5, width: 9, height: 9, fill: "#005ab5" }, p),
+    undecided: (x, y, p) => svg("path", { d: `M${x} ${y - 5.5}l5.5 5.5l-5.5 5.5l-5.5 -5.5z`, fill: "#fff", stroke: "#444" }, p),
+    unseen: (x, y, p) => svg("path", { d: `M${x - 3.5} ${y - 3.5}l7 7m0 -7l-7 7`, stroke: "#8a8a8a", "stroke-width": 2, fill: "none" }, p),
+  };
+  function strip(c) {
+    const box = $("strip"), wide = 426;
+    box.replaceChildren();
+    box.setAttribute("viewBox", "0 0 " + wide + " 92");
+    if (!c.looks.length) return;
+    const first = c.looks[0][0], last = c.looks[c.looks.length - 1][0], span = Math.max(1, last - first);
+    const at = (d) => 10 + (last > first ? (d - first) / span : 0.5) * (wide - 20);
+    svg("line", { x1: 6, x2: wide - 6, y1: 72, y2: 72, stroke: "#bbb" }, box);
+    for (const [d, , rank] of c.looks) if (rank !== null) svg("line", { x1: at(d), x2: at(d), y1: 72, y2: 72 - 40 * rank, stroke: "#96bedc", "stroke-width": 2 }, box);
+    for (const code of [4, 3, 2, 1, 0]) for (const [d, k, rank] of c.looks) {
+      if (k !== code) continue;
+      const mark = SHAPE[CODES[k]](at(d), 16, box);
+      svg("title", {}, mark).textContent = dayText(d) + " " + say(CODES[k]) + (rank === null ? "" : " · " + say("level") + " " + rank.toFixed(2));
+    }
+    for (const [d, anchor, x] of [[first, "start", 6], [last, "end", wide - 6]]) {
+      const t = svg("text", { x, y: 87, "text-anchor": anchor, "font-size": 11, fill: "#444" }, box);
+      t.textContent = dayText(d);
+    }
+    const t = svg("text", { x: wide / 2, y: 87, "text-anchor": "middle", "font-size": 11, fill: "#777" }, box);
+    t.textContent = say("looks") + " " + c.looks.length + " · " + say("level") + " 0–1";
+  }
+  function facts(c) {
+    const lines = [
+      ["case_id", c.id + " · r" + c.rev], ["status", one(STATUS, c.status)], ["state", one(STATUS, c.state)], ["proposal", c.proposal],
+      ["water", c.river], ["chainage", [c.chain, c.bank && say(c.bank)].filter(Boolean).join(" ")], ["place", [c.county, c.township].filter(Boolean).join(" ")],
+      ["area", Math.round(c.area).toLocaleString("en") + " " + say("m2")],
+      ["appeared", c.gone && c.first ? say("between", c.gone, c.first) : c.first ? say("upto", c.first) : ""], ["last", c.last],
+      ["point", c.pt.map((n) => n.toFixed(5)).join(", ") + " (WGS 84)"], ["why", c.why.join("；")], ["remarks", c.reasons.join("；")],
+    ];
+    $("facts").replaceChildren(...lines.filter((l) => l[1]).map(([name, value]) => { const tr = el("tr"); el("th", say(name), tr); el("td", value, tr); return tr; }));
+  }
+  function sheet(c) {
+    const box = $("print"), v = Verdicts.of(c);
+    box.replaceChildren();
+    el("p", D.notice, box);
+    if (c.folder && c.pics.length) { const i = el("img", null, box); i.src = c.folder + "/overview.png"; i.alt = c.id; } else box.append($("facts").cloneNode(true));
+    const t = el("table", null, box), tr = el("tr", null, t), td = el("tr", null, t);
+    for (const [name, value] of [["case_id", c.id], ["by", $("by").value], ["on", v ? v.on : ""], ["status", v ? v.verdict : ""], ["reason", v && v.reason ? one(REASONS, v.reason) : ""], ["note", v ? v.note : ""]]) { el("th", say(name), tr); el("td", value || "　", td); }
+  }
+
+  // ---- words
+  function words() {
+    document.documentElement.lang = english ? "en" : "zh-CN";
+    for (const e of document.querySelectorAll("[data-word]")) e.textContent = say(e.dataset.word);
+    $("language").textContent = english ? "中文" : "English";
+    $("notice").textContent = english ? D.notice + " (a lead only, no ground for any penalty)" : D.notice;
+    $("run").textContent = D.workflow + " · " + D.period.join(" – ") + " · " + D.run;
+    $("search").placeholder = say("search");
+    options($("list"), [["", say("all_lists")], ...["cases", "watch", "suppressed"].filter((l) => D.cases.some((c) => c.list === l)).map((l) => [l, say(l)])]);
+    options($("status"), [["", say("all_status")], ...Object.keys(STATUS).filter((s) => D.cases.some((c) => c.status === s)).map((s) => [s, one(STATUS, s)])]);
+    options($("corridor"), [["", say("all_corridors")], ...D.corridors.map((c) => [c.id, c.name])]);
+    options($("sort"), ["new", "area", "score", "visit", "chain", "id"].map((s) => [s, say("sort_" + s)]));
+    options($("reason"), [["", say("none")], ...Object.keys(REASONS).map((r) => [r, one(REASONS, r)])]);
+    options($("kind"), [["", say("same")], ...KINDS.map((k) => [k, say(k)])]);
+    $("kinds").replaceChildren(...KINDS.map((k) => {
+      const b = el("button", " " + say(k));
+      b.prepend(markImage(k, "suspected"));
+      b.setAttribute("aria-pressed", String(on.has(k)));
+      b.addEventListener("click", () => { if (on.has(k)) on.delete(k); else on.add(k); b.setAttribute("aria-pressed", String(on.has(k))); filter(); });
+      return b;
+    }));
+    $("legend").replaceChildren(...[...KINDS.map((k) => [markImage(k, "suspected"), say(k)]), [markImage("zhan", "watch"), one(STATUS, "watch")], [markImage("zhan", "issued"), one(STATUS, "issued") + "…"]].map(([image, text]) => { const s = el("span"); s.append(image, " " + text); return s; }));
+    $("marks").replaceChildren(...CODES.map((k) => { const s = el("span"), i = document.createElementNS(SVG, "svg"); i.setAttribute("width", 14); i.setAttribute("height", 14); SHAPE[k](7, 7, i); s.append(i, " " + say(k)); return s; }));
+    $("keys").querySelector("table").replaceChildren(...[["N / P", "k_next"], ["1 2 3 4", "k_verdict"], ["R", "k_reason"], ["M", "k_note"], ["O", "k_draw"], ["T", "k_colour"], ["B", "k_flip"], ["Z", "k_zoom"], ["/", "k_find"], ["S", "k_save"]].map(([k, w]) => { const tr = el("tr"), td = el("td", null, tr); el("kbd", k, td); el("td", say(w), tr); return tr; }));
+    filter(); detail();
+  }
+  function save() {
+    if (!$("by").value.trim()) { said = say("needs_by"); fine = false; $("by").focus(); if (current) tell(current); return; }
+    const made = Verdicts.csv(D.cases, $("by").value.trim(), today), name = "siluan_verdicts_" + D.run + ".csv";
+    if (made.count) Verdicts.save(name, made.text);
+    const parts = made.count ? [say("written", made.count, name)] : made.bad.length ? [] : [say("nothing")];
+    if (made.bad.length) parts.push(say("incomplete", made.bad.length, made.bad.slice(0, 3).join(" ")));
+    said = parts.join(" · ");
+    fine = made.count > 0 && !made.bad.length;
+    if (current) tell(current);
+  }
+  function key(e) {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    if (Chart.drawing()) {
+      if (e.key === "Enter") Chart.endSketch(true); else if (e.key === "Escape") Chart.endSketch(false); else if (e.key === "Backspace") Chart.undo(); else return;
+      e.preventDefault();
+      return;
+    }
+    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName) && e.target.type !== "range" && e.target.type !== "checkbox";
+    if (e.key === "Escape") { e.target.blur(); return; }
+    if (typing) { if (e.key === "Enter") e.target.blur(); return; }
+    const does = {
+      n: () => step(1), j: () => step(1), ArrowDown: () => step(1), p: () => step(-1), k: () => step(-1), ArrowUp: () => step(-1),
+      1: () => judge(0), 2: () => judge(1), 3: () => judge(2), 4: () => judge(3), r: () => $("reason").focus(), m: () => $("note").focus(),
+      o: startDrawing, t: () => $("colour").click(), b: () => $("flip").click(), z: () => current && Chart.show(current, true), s: save, "/": () => $("search").focus(), "?": () => $("help").click(),
+    }[e.key.length === 1 ? e.key.toLowerCase() : e.key];
+    if (does) { e.preventDefault(); does(); }
+  }
+
+  // ---- start
+  Verdicts.open(D.run);
+  english = D.language === "en";
+  try { $("by").value = localStorage.getItem("siluan-review-by") || ""; } catch (_) { /* no storage */ }
+  Chart.setup(D, (c) => go(c));
+  words();
+  Chart.fitAll();
+  for (const id of ["list", "status", "corridor", "sort", "open"]) $(id).addEventListener("change", filter);
+  $("search").addEventListener("input", filter);
+  $("rows").addEventListener("scroll", rows);
+  $("slider").addEventListener("input", wipe);
+  for (const id of ["reason", "kind", "on"]) $(id).addEventListener("change", changed);
+  $("note").addEventListener("input", changed);
+  $("by").addEventListener("input", () => { try { localStorage.setItem("siluan-review-by", $("by").value); } catch (_) { /* no storage */ } if (current) tell(current); });
+  $("form").addEventListener("submit", (e) => e.preventDefault());
+  $("colour").addEventListener("click", () => { falseColour = !falseColour; if (current) pictures(current); });
+  $("ring").addEventListener("click", () => { rings = !rings; if (current) pictures(current); });
+  $("flip").addEventListener("click", () => { $("slider").value = Number($("slider").value) > 50 ? 0 : 100; wipe(); });
+  $("draw").addEventListener("click", startDrawing);
+  $("clear").addEventListener("click", () => { if (current) { Verdicts.drop(current); said = ""; form(current); rows(); Chart.paint(); } });
+  $("save").addEventListener("click", save);
+  $("help").addEventListener("click", () => $("keys").showModal());
+  $("keys").querySelector("button").addEventListener("click", () => $("keys").close());
+  $("language").addEventListener("click", () => { english = !english; words(); });
+  $("in").addEventListener("click", () => Chart.zoom(2)); $("out").addEventListener("click", () => Chart.zoom(0.5)); $("fit").addEventListener("click", () => Chart.fitAll());
+  window.addEventListener("beforeprint", () => { if (current) sheet(current); });
+  document.addEventListener("keydown", key);
+  const named = () => { try { return decodeURIComponent(location.hash.slice(1)); } catch (_) { return ""; } };
+  const linked = () => { const c = byId.get(named()); if (c && c !== current) go(c, true); return Boolean(c); };
+  window.addEventListener("hashchange", linked);
+  if (!linked() && shown.length) go(shown[0]);
+  window.siluanReady = performance.now();
+  document.documentElement.dataset.ready = String(Math.round(window.siluanReady));
+})();

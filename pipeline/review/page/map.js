@@ -1,0 +1,226 @@
+"use strict";
+// A map on a plain canvas: tiles of the run's own mosaic, corridors, outlines, marks of cases.
+const COLOURS = { zhan: "#0072b2", cai: "#d55e00", dui: "#e69f00", jian: "#009e73" };
+const HOLLOW = new Set(["watch", "rejected", "permitted", "withdrawn", "closed"]);
+
+function shapeOf(g, kind, x, y, r) {
+  g.beginPath();
+  if (kind === "zhan") g.arc(x, y, r, 0, 7);
+  else if (kind === "cai") { g.moveTo(x, y - r * 1.25); g.lineTo(x + r * 1.25, y); g.lineTo(x, y + r * 1.25); g.lineTo(x - r * 1.25, y); g.closePath(); }
+  else if (kind === "dui") { g.moveTo(x, y - r * 1.2); g.lineTo(x + r * 1.2, y + r); g.lineTo(x - r * 1.2, y + r); g.closePath(); }
+  else g.rect(x - r, y - r, 2 * r, 2 * r);
+}
+
+// Kind is shape and colour; status is the filling: full, hollow, or ringed once people work on it.
+function markOf(g, kind, status, x, y, r, gone) {
+  const colour = COLOURS[kind] || "#555";
+  shapeOf(g, kind, x, y, r);
+  g.lineWidth = 3.5; g.strokeStyle = "#fff"; g.stroke();
+  g.fillStyle = HOLLOW.has(status) ? "#fff" : colour; g.fill();
+  g.lineWidth = 2; g.strokeStyle = HOLLOW.has(status) ? colour : "#222"; g.stroke();
+  if (["issued", "verified", "rectifying", "relapsed"].includes(status)) { g.beginPath(); g.arc(x, y, r * 0.4, 0, 7); g.fillStyle = "#fff"; g.fill(); }
+  if (gone) { g.beginPath(); g.moveTo(x - r, y - r); g.lineTo(x + r, y + r); g.lineWidth = 2; g.strokeStyle = "#222"; g.stroke(); }
+}
+
+function markImage(kind, status, gone) {
+  const c = document.createElement("canvas");
+  c.width = c.height = 18;
+  markOf(c.getContext("2d"), kind, status, 9, 9, 5.5, gone);
+  return c;
+}
+
+// Thousands of marks are copied, not drawn.
+const stamps = new Map();
+function stamp(g, c, x, y) {
+  const gone = c.list === "suppressed", key = c.kind + c.status + gone;
+  if (!stamps.has(key)) {
+    const image = document.createElement("canvas");
+    image.width = image.height = 40;
+    const s = image.getContext("2d");
+    s.scale(2, 2);
+    markOf(s, c.kind, c.status, 10, 10, 6, gone);
+    stamps.set(key, image);
+  }
+  g.drawImage(stamps.get(key), x - 10, y - 10, 20, 20);
+}
+
+const mercator = ([lon, lat]) => {
+  const s = Math.sin(lat * Math.PI / 180);
+  return [lon / 360 + 0.5, 0.5 - Math.log((1 + s) / (1 - s)) / (4 * Math.PI)];
+};
+const lonlat = ([x, y]) => [(x - 0.5) * 360, Math.atan(Math.sinh(Math.PI * (1 - 2 * y))) * 180 / Math.PI];
+
+const Chart = (() => {
+  const canvas = document.getElementById("map"), g = canvas.getContext("2d");
+  const images = new Map();
+  let width = 1, height = 1, ratio = 1, cx = 0.5, cy = 0.5, zoom = 1000, waiting = false;
+  let cases = [], current = null, tiles = [], corridors = [], drawing = null, mouse = null;
+  let onPick = () => {}, onDone = () => {};
+
+  const sx = (x) => (x - cx) * zoom + width / 2, sy = (y) => (y - cy) * zoom + height / 2;
+  const back = (px, py) => [(px - width / 2) / zoom + cx, (py - height / 2) / zoom + cy];
+  const metresPerPx = () => 40075016.7 * Math.cos(lonlat([cx, cy])[1] * Math.PI / 180) / zoom;
+
+  function setup(data, pick) {
+    onPick = pick;
+    corridors = data.corridors.map((c) => ({ rings: c.rings.map((r) => r.map(mercator)) }));
+    for (const c of data.corridors) {
+      for (const t of c.tiles) {
+        const [nw, ne, sw] = t.corners.map(mercator);
+        const xs = [nw[0], ne[0], sw[0], ne[0] + sw[0] - nw[0]], ys = [nw[1], ne[1], sw[1], ne[1] + sw[1] - nw[1]];
+        tiles.push({ src: c.folder + "/" + t.name, level: t.level, nw, ne, sw, box: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] });
+      }
+    }
+    resize();
+  }
+  function resize() {
+    ratio = window.devicePixelRatio || 1;
+    width = canvas.clientWidth || 1; height = canvas.clientHeight || 1;
+    canvas.width = width * ratio; canvas.height = height * ratio;
+    paint();
+  }
+  function paint() {
+    if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; draw(); }); }
+  }
+  function path(ring, close) {
+    g.beginPath();
+    ring.forEach((p, i) => (i ? g.lineTo(sx(p[0]), sy(p[1])) : g.moveTo(sx(p[0]), sy(p[1]))));
+    if (close) g.closePath();
+  }
+  function draw() {
+    g.setTransform(ratio, 0, 0, ratio, 0, 0);
+    g.fillStyle = "#dfe3e6"; g.fillRect(0, 0, width, height);
+    drawTiles();
+    g.setTransform(ratio, 0, 0, ratio, 0, 0);
+    g.strokeStyle = "#ffffff"; g.lineWidth = 3;
+    for (const c of corridors) for (const r of c.rings) { path(r, true); g.strokeStyle = "#fff"; g.lineWidth = 3; g.stroke(); g.strokeStyle = "#3b4a57"; g.lineWidth = 1.2; g.stroke(); }
+    for (const c of cases) {
+      if (c === current) continue;
+      const x = sx(c.m[0]), y = sy(c.m[1]);
+      if (x < -30 || y < -30 || x > width + 30 || y > height + 30) continue;
+      if (c.size * zoom > 14) outline(c, "#ffdd00", 2);
+      stamp(g, c, x, y);
+    }
+    if (current) {
+      if (current.size * zoom > 6) outline(current, "#ffdd00", 3);
+      const x = sx(current.m[0]), y = sy(current.m[1]);
+      g.beginPath(); g.arc(x, y, 15, 0, 7); g.strokeStyle = "#fff"; g.lineWidth = 6; g.stroke(); g.strokeStyle = "#d00040"; g.lineWidth = 3; g.stroke();
+      if (current.size * zoom <= 40) markOf(g, current.kind, current.status, x, y, 7, current.list === "suppressed");
+      const drawn = (Verdicts.of(current) || {}).outline;
+      if (drawn) { path(drawn.map(mercator), true); g.strokeStyle = "#fff"; g.lineWidth = 5; g.stroke(); g.strokeStyle = "#d00040"; g.lineWidth = 2.5; g.stroke(); }
+    }
+    if (drawing) drawSketch();
+    scaleBar();
+  }
+  function outline(c, colour, w) {
+    for (const r of c.rings) { path(r, true); g.strokeStyle = "#000"; g.lineWidth = w + 2; g.stroke(); g.strokeStyle = colour; g.lineWidth = w; g.stroke(); }
+  }
+  function drawTiles() {
+    const perTile = tiles.length ? (tiles[0].ne[0] - tiles[0].nw[0]) * zoom : 0;
+    const level = perTile > 300 ? 0 : perTile > 75 ? 1 : 2;
+    const top = tiles.reduce((m, t) => Math.max(m, t.level), 0), use = Math.min(level, top);
+    for (const wanted of use < top ? [use + 1, use] : [use]) {
+      for (const t of tiles) {
+        if (t.level !== wanted) continue;
+        if (sx(t.box[2]) < 0 || sy(t.box[3]) < 0 || sx(t.box[0]) > width || sy(t.box[1]) > height) continue;
+        const image = load(t.src);
+        if (!image) continue;
+        const x = sx(t.nw[0]), y = sy(t.nw[1]);
+        g.setTransform(
+          ratio * (sx(t.ne[0]) - x) / image.width, ratio * (sy(t.ne[1]) - y) / image.width,
+          ratio * (sx(t.sw[0]) - x) / image.height, ratio * (sy(t.sw[1]) - y) / image.height, ratio * x, ratio * y);
+        g.imageSmoothingEnabled = perTile < 2500;
+        g.drawImage(image, 0, 0);
+      }
+    }
+  }
+  function load(src) {
+    const known = images.get(src);
+    if (known) return known.complete && known.naturalWidth ? known : null;
+    const image = new Image();
+    image.onload = paint;
+    image.src = src;
+    images.set(src, image);
+    if (images.size > 400) images.delete(images.keys().next().value);
+    return null;
+  }
+  function scaleBar() {
+    const most = 130 * metresPerPx(), power = 10 ** Math.floor(Math.log10(most));
+    const length = [5, 2, 1].map((n) => n * power).find((n) => n <= most);
+    const bar = document.getElementById("scale");
+    bar.style.width = length / metresPerPx() + "px";
+    bar.textContent = length >= 1000 ? length / 1000 + " km" : length + " m";
+  }
+  function zoomBy(times, px, py) {
+    const [x, y] = back(px, py);
+    zoom = Math.max(300, Math.min(3e9, zoom * times));
+    const [nx, ny] = back(px, py);
+    cx += x - nx; cy += y - ny;
+    paint();
+  }
+  function fit(points) {
+    if (!points.length) return;
+    let a = Infinity, b = Infinity, c = -Infinity, d = -Infinity;
+    for (const [x, y] of points) { a = Math.min(a, x); b = Math.min(b, y); c = Math.max(c, x); d = Math.max(d, y); }
+    cx = (a + c) / 2; cy = (b + d) / 2;
+    zoom = Math.min(3e7, 0.84 / Math.max((c - a) / width, (d - b) / height, 1e-9));
+    paint();
+  }
+  function show(c, close) {
+    current = c;
+    if (c) {
+      const x = sx(c.m[0]), y = sy(c.m[1]);
+      if (close) { cx = c.m[0]; cy = c.m[1]; zoom = Math.min(4e8, Math.max(2e6, 0.25 * Math.min(width, height) / Math.max(c.size, 1e-9))); }
+      else if (x < 60 || y < 60 || x > width - 60 || y > height - 60) { cx = c.m[0]; cy = c.m[1]; }
+    }
+    paint();
+  }
+  // Drawing a corrected outline.
+  function sketch(done) { drawing = { points: [] }; onDone = done; canvas.style.cursor = "crosshair"; canvas.focus(); paint(); }
+  function endSketch(keep) {
+    const points = drawing ? drawing.points : [];
+    drawing = null; canvas.style.cursor = "grab"; paint();
+    onDone(keep ? points.map(lonlat) : null);
+  }
+  function drawSketch() {
+    const p = drawing.points.concat(mouse ? [back(mouse[0], mouse[1])] : []);
+    if (!p.length) return;
+    path(p, p.length > 2); g.fillStyle = "#d0004033"; g.fill();
+    g.strokeStyle = "#fff"; g.lineWidth = 5; g.stroke(); g.strokeStyle = "#d00040"; g.lineWidth = 2.5; g.stroke();
+    for (const [x, y] of drawing.points) { g.beginPath(); g.arc(sx(x), sy(y), 4, 0, 7); g.fillStyle = "#fff"; g.fill(); g.stroke(); }
+  }
+  let held = null, moved = 0;
+  canvas.addEventListener("pointerdown", (e) => { held = [e.offsetX, e.offsetY]; moved = 0; canvas.setPointerCapture(e.pointerId); });
+  canvas.addEventListener("pointermove", (e) => {
+    mouse = [e.offsetX, e.offsetY];
+    if (held) {
+      moved += Math.abs(e.offsetX - held[0]) + Math.abs(e.offsetY - held[1]);
+      cx -= (e.offsetX - held[0]) / zoom; cy -= (e.offsetY - held[1]) / zoom;
+      held = [e.offsetX, e.offsetY];
+    }
+    if (held || drawing) paint();
+  });
+  canvas.addEventListener("pointerup", (e) => {
+    held = null;
+    if (moved > 4) return;
+    if (drawing) { drawing.points.push(back(e.offsetX, e.offsetY)); paint(); return; }
+    let best = null, least = 16;
+    for (const c of cases) {
+      const d = Math.hypot(sx(c.m[0]) - e.offsetX, sy(c.m[1]) - e.offsetY);
+      if (d < least) { least = d; best = c; }
+    }
+    if (best) onPick(best);
+  });
+  canvas.addEventListener("dblclick", () => { if (drawing) { drawing.points.pop(); endSketch(true); } });
+  canvas.addEventListener("wheel", (e) => { e.preventDefault(); zoomBy(Math.exp(-e.deltaY / 400), e.offsetX, e.offsetY); }, { passive: false });
+  window.addEventListener("resize", resize);
+  return {
+    setup, show, fit, paint, sketch, endSketch, metresPerPx,
+    list(these) { cases = these; paint(); },
+    zoom(times) { zoomBy(times, width / 2, height / 2); },
+    fitAll() { fit(cases.length ? cases.map((c) => c.m) : corridors.flatMap((c) => c.rings.flat())); },
+    drawing: () => drawing !== null,
+    undo() { if (drawing) { drawing.points.pop(); paint(); } },
+    at: (m) => [sx(m[0]), sy(m[1])],
+  };
+})();

@@ -1,0 +1,162 @@
+"""What a run leaves for people to look at: evidence of every case, and the page to review them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.io.shelf import MANIFEST
+from pipeline.ledger.status import Mover, allowed
+from pipeline.model import Case, Corridor, RunRecord, Status
+from pipeline.passes.mosaic import Mosaic, corridor_mosaic
+from pipeline.passes.showing import Desk, Drawn, Shown, Source, draw_cases
+from pipeline.publish import Imagery, PublishContext, Shelves, feature_of
+from pipeline.publish.words import NOTICE
+from pipeline.review.data import CorridorEntry, Entry, page_data
+from pipeline.review.page import page_files
+
+_PLACE = "review"
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What was drawn of a run's cases: ``case.json`` by case id."""
+
+    of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a page is about."""
+
+    record: RunRecord
+    corridors: Sequence[Corridor]
+    shown: Mapping[str, Shown]  # by corridor id, of those with imagery
+
+
+def add_evidence(
+    context: PublishContext, shelves: Shelves, source: Source, desk: Desk
+) -> tuple[PublishContext, Documents]:
+    """Draw the evidence of what a run lists, and let it be published with it.
+
+    Suppressed cases get some where somebody is to check them.
+
+    Raises
+    ------
+    DiskFullError
+        Nothing of the output has changed.
+    """
+    if not desk.options.pictures:
+        return context, Documents()
+    audited = [c for c in shelves.suppressed if c.case_id in context.audit]
+    cases = (*shelves.cases, *shelves.watch, *audited)
+    drawn = draw_cases(cases, lambda c: feature_of(c, context)["properties"], source, desk)
+    documents: dict[str, Mapping[str, Any]] = {}
+    imagery: dict[str, Imagery] = {}
+    extras: dict[str, bytes] = {}
+    for case in cases:
+        files = _files(case, drawn)
+        documents[case.case_id] = json.loads(files["case.json"])
+        imagery[case.case_id] = _imagery(
+            place_of(case), documents[case.case_id], json.loads(files[MANIFEST])
+        )
+        if case.case_id in drawn.plain:
+            extras |= {f"{place_of(case)}/{n}": data for n, data in files.items()}
+    trees = {place_of(c): drawn.kept[c.case_id] for c in cases if c.case_id in drawn.kept}
+    told = replace(
+        context,
+        imagery=imagery,
+        trees={**context.trees, **trees},
+        extras={**context.extras, **extras},
+    )
+    return told, Documents(documents)
+
+
+def place_of(case: Case) -> str:
+    """Give the folder of a case's evidence in a run's output."""
+    return f"evidence/{case.case_id}/{case.revision}"
+
+
+def _files(case: Case, drawn: Drawn) -> Mapping[str, bytes]:
+    if case.case_id in drawn.plain:
+        return drawn.plain[case.case_id]
+    folder = drawn.kept[case.case_id]
+    return {n: (folder / n).read_bytes() for n in ("case.json", MANIFEST)}
+
+
+def _imagery(
+    place: str, document: Mapping[str, Any], listing: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> Imagery:
+    pictures = [f for f in listing["files"] if f["media_type"] == "image/png"]
+    after = document.get("after") or {}
+    return Imagery(
+        tuple(sorted((f"{place}/{f['name']}", str(f["sha256"])) for f in pictures)),
+        after.get("cloud_share"),
+        document.get("imagery_credit"),
+    )
+
+
+def add_review(
+    context: PublishContext, shelves: Shelves, documents: Documents, scope: Scope, desk: Desk
+) -> PublishContext:
+    """Let the page be published on which a run's cases are reviewed.
+
+    Raises
+    ------
+    DiskFullError
+        Nothing of the output has changed.
+    """
+    if not desk.options.review:
+        return context
+    maps = _maps(scope, desk)
+    trees = {f"{_PLACE}/tiles/{i}": m.folder for i, m in enumerate(maps) if m is not None}
+    corridors = [
+        CorridorEntry(c, f"tiles/{i}", m.tiles if m else ())
+        for i, (c, m) in enumerate(zip(scope.corridors, maps, strict=True))
+    ]
+    listed = (
+        ("cases", shelves.cases),
+        ("watch", shelves.watch),
+        ("suppressed", shelves.suppressed),
+    )
+    entries = [_entry(name, c, context, documents) for name, cases in listed for c in cases]
+    record = scope.record
+    head = {
+        "run": record.run_id,
+        "workflow": record.workflow,
+        "period": [f"{t.astimezone(desk.zone):%Y-%m-%d}" for t in record.period],
+        "language": desk.options.language,
+        "notice": NOTICE,
+    }
+    page = page_files(page_data(head, corridors, entries, desk.zone))
+    return replace(
+        context,
+        trees={**context.trees, **trees},
+        extras={**context.extras, **{f"{_PLACE}/{n}": data for n, data in page.items()}},
+    )
+
+
+def _maps(scope: Scope, desk: Desk) -> list[Mosaic | None]:
+    shelf: Path = desk.shelf.with_name("maps")
+    how = (desk.threads, desk.progress)
+    return [
+        corridor_mosaic(shelf, c.id, scope.shown[c.id], how) if c.id in scope.shown else None
+        for c in scope.corridors
+    ]
+
+
+def _entry(listed: str, case: Case, context: PublishContext, documents: Documents) -> Entry:
+    document = documents.of.get(case.case_id)
+    folder = f"../{place_of(case)}" if document else None
+    return Entry(listed, feature_of(case, context), document, folder, _may(case.status))
+
+
+def _may(status: Status) -> tuple[str, ...]:
+    """Say which verdicts the table of transitions lets a status take: of a problem, of none."""
+    ways = {status, *allowed(status, Mover.PERSON)}
+    yes = status in (Status.ISSUED, Status.RELAPSED, Status.VERIFIED, Status.RECTIFYING)
+    no = Status.REJECTED in ways and status is not Status.REJECTED
+    return (*(("yes",) if yes else ()), *(("no",) if no else ()))

@@ -1,0 +1,263 @@
+"""Handing over by HTTP to a process that checks everything and misbehaves."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Generator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from handover import Office, Receiver, as_receiver, receiving
+from receiver import SECRET
+
+from pipeline.deliver import upkeep
+from pipeline.deliver.signing import sign, verify
+from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io import failpoints
+from pipeline.ledger.status import Reason
+from pipeline.model import Status
+
+
+@pytest.fixture(scope="module")
+def process() -> Generator[Receiver]:
+    with receiving() as process:
+        yield process
+
+
+@pytest.fixture
+def city(process: Receiver, monkeypatch: pytest.MonkeyPatch) -> Receiver:
+    monkeypatch.setenv("CITY_SECRET", SECRET)
+    process.forget()
+    return process
+
+
+@pytest.fixture
+def office(tmp_path: Path, city: Receiver) -> Office:
+    office = Office(tmp_path)
+    office.settle(as_receiver(city.url))
+    return office
+
+
+@pytest.fixture
+def ids(office: Office) -> list[str]:
+    return office.run(3, 3, 3)
+
+
+def later(office: Office, hours: float = 2) -> None:
+    office.now += timedelta(hours=hours)
+
+
+def test_signatures_hold_the_time_and_the_body() -> None:
+    # By openssl: printf '1767225600.{"问题":1}' | openssl dgst -sha256 -hmac 0123456789abcdef
+    key, body = b"0123456789abcdef", '{"问题":1}'.encode()
+    known = "v1=4e95e90d6cedd02535a2a2a5d5d7c5d564f24035cba6a3130e957dd2860f1daf"
+    assert sign(key, 1767225600, body) == known
+    signature = sign(key, 1767225600, body)
+    assert verify(key, "1767225600", signature, body, 1767225600 + 299)
+    assert not verify(key, "1767225600", signature, body, 1767225600 + 301)
+    assert not verify(key, "1767225601", signature, body, 1767225600)
+    assert not verify(key, "1767225600", signature, body + b" ", 1767225600)
+    assert not verify(b"another", "1767225600", signature, body, 1767225600)
+    assert not verify(key, "-1", signature, body, 0)
+
+
+def test_cases_arrive_with_their_pictures_once(office: Office, city: Receiver) -> None:
+    ids = office.run(3, 3, 3)
+    office.settle(as_receiver(city.url), evidence="out")
+    data = b"a picture"
+    sha = hashlib.sha256(data).hexdigest()
+    for i in ids[:2]:
+        office.pictured(i, 1, data, sha)
+    office.issue(*ids)
+    assert "city: 3 delivered, 0 waiting, 0 dead letters" in office.deliver().lines
+    told = city.state()
+    assert sorted(told["taken"]) == sorted([i, 2, "new"] for i in ids)
+    assert told["chips"] == [sha]
+    assert told["wrong"] == []
+    assert office.deliver().code is ExitCode.DONE
+    assert city.state()["seen"] == 3
+    secret_free = [p for p in office.root.rglob("*") if p.is_file()]
+    assert not any(SECRET.encode() in p.read_bytes() for p in secret_free)
+    # A picture that went lost beside the feed holds its own case only.
+    office.pictured(ids[0], 2, b"newer", hashlib.sha256(b"newer").hexdigest())
+    office.run(4, 4, 4)
+    office.settle(as_receiver("http://127.0.0.1:9", give_up=1), evidence="out")  # nobody there
+    assert office.deliver().code is ExitCode.UNREACHABLE
+    office.settle(as_receiver(city.url), evidence="out")
+    shutil.rmtree(office.feed / "chips")
+    later(office)
+    report = office.deliver()
+    assert report.code is ExitCode.SET_ASIDE
+    assert "no longer beside the feed" in str(report.lines)
+    assert city.state()["held"] == {ids[0]: 2, ids[1]: 3, ids[2]: 3}
+
+
+def test_trouble_passes_and_nothing_is_lost_or_doubled(office: Office, city: Receiver) -> None:
+    ids = office.run(3, 3, 3, 3, 3, 3)
+    office.issue(*ids)
+    trouble = [500, 429, "close", "taken-close", "twice", "taken-500", 503, "twice", "taken-close"]
+    city.tell(faults={"next": trouble})
+    for _ in range(4):
+        office.deliver()
+        later(office)
+    assert office.deliver().code is ExitCode.DONE
+    told = city.state()
+    assert told["faults"]["next"] == []
+    assert told["held"] == dict.fromkeys(ids, 2)
+    assert len(told["taken"]) == 6
+    assert told["wrong"] == []
+
+
+@pytest.mark.thorough
+def test_a_dead_receiver_is_left_alone_and_an_outbox_survives(
+    office: Office, city: Receiver, ids: list[str]
+) -> None:
+    office.settle(as_receiver(city.url, give_up=2))
+    office.issue(*ids)
+    city.tell(faults={"always": 503})
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert any("nothing more was tried after 2" in line for line in report.lines)
+    assert city.state()["seen"] == 3  # two tries of the first, one of the second
+    office.run(4, 4, 4)  # meanwhile there is news of all of them
+    office.deliver()
+    assert city.state()["seen"] == 5  # the third twice: the others are not due yet
+    city.tell(faults={})
+    assert "city: the next try is due 2026-03-01T04:0" in str(office.deliver().lines)
+    assert office.deliver(now=True).code is ExitCode.DONE
+    told = city.state()
+    assert [r for c, r, _ in told["taken"] if c == ids[0]] == [2, 3]
+    assert told["held"] == dict.fromkeys(ids, 3)
+    assert told["wrong"] == []
+
+
+def test_a_hang_has_an_end_and_holds_nobody_up(
+    office: Office, city: Receiver, ids: list[str]
+) -> None:
+    office.settle(as_receiver(city.url, timeout_s=0.3, tries=1))
+    office.issue(*ids)
+    city.tell(faults={"cases": {ids[0]: "hang", ids[1]: "drip"}})
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert "no answer to POST /cases within 0.3 s" in str(report.lines)
+    assert city.state()["held"] == {ids[2]: 2}
+    city.tell(faults={})
+    later(office)
+    office.deliver()
+    assert city.state()["held"] == dict.fromkeys(ids, 2)
+
+
+def test_what_is_refused_for_good_waits_for_a_person(
+    office: Office, city: Receiver, ids: list[str]
+) -> None:
+    office.issue(*ids)
+    city.tell(faults={"cases": {ids[1]: 422}})
+    report = office.deliver()
+    assert report.code is ExitCode.SET_ASIDE
+    assert f"city: dead letter: {ids[1]} revision 2: POST /cases was answered 422" in str(
+        report.lines
+    )
+    assert city.state()["held"] == {ids[0]: 2, ids[2]: 2}
+    place = office.place()
+    assert f"city: {ids[1]} revision 2, tried 1: POST /cases was answered 422" in str(
+        upkeep.dead_letters(place).lines
+    )
+    assert "1 dead letters" in str(office.deliver().lines)  # not tried again by itself
+    with pytest.raises(ConfigurationError, match="has no dead letter"):
+        upkeep.put_back(place, ids[0])
+    city.tell(faults={})
+    assert "1 put back" in str(upkeep.put_back(place, ids[1]).lines)
+    office.deliver()
+    assert city.state()["held"] == dict.fromkeys(ids, 2)
+    # A later revision goes its way, and the dead one is not put back after it.
+    city.tell(faults={"cases": {ids[0]: 400}})
+    office.say(Status.VERIFIED, ids[0])
+    office.deliver()
+    city.tell(faults={})
+    office.say(Status.RECTIFYING, ids[0])
+    office.deliver()
+    assert city.state()["held"][ids[0]] == 4
+    assert upkeep.dead_letters(place).lines == ("there are no dead letters",)
+    assert city.state()["wrong"] == []
+
+
+@pytest.mark.thorough
+def test_a_wrong_secret_buries_nobody(
+    office: Office, city: Receiver, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.issue(*ids)
+    monkeypatch.setenv("CITY_SECRET", "another-secret-altogether")
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert "the signature is wrong" in str(report.lines)
+    assert "0 delivered, 3 waiting, 0 dead letters" in str(report.lines)
+    monkeypatch.setenv("CITY_SECRET", SECRET)
+    # One that refuses a case like that, and takes the others, means the case.
+    city.tell(faults={"cases": {ids[1]: 403}})
+    later(office)
+    assert "2 delivered, 0 waiting, 1 dead letters" in str(office.deliver().lines)
+    for value in ("", "short"):
+        monkeypatch.setenv("CITY_SECRET", value)
+        with pytest.raises(ConfigurationError, match="CITY_SECRET"):
+            office.deliver()
+
+
+@pytest.mark.thorough
+def test_a_new_receiver_gets_what_is_open(office: Office, city: Receiver, ids: list[str]) -> None:
+    office.settle(brake={"floor": 2})
+    office.issue(*ids[:2])
+    office.deliver()
+    office.say(Status.WITHDRAWN, ids[0], reason=Reason.CLOUD)
+    office.issue(ids[2])
+    office.deliver()
+    office.settle(as_receiver(city.url), brake={"floor": 1})
+    report = office.deliver()
+    assert "2 cases would be sent to city for the first time at once" in str(report.lines)
+    assert city.state()["seen"] == 0
+    office.deliver(by="李工")
+    assert sorted(city.state()["taken"]) == sorted([i, 2, "new"] for i in ids[1:])
+    # An outbox that was lost: all is sent again, and what ended too.
+    shutil.rmtree(office.state / "outbox")
+    office.settle(as_receiver(city.url))
+    office.deliver()
+    told = city.state()
+    assert [ids[0], 3, "ended"] in told["taken"]
+    assert told["held"][ids[0]] == 3
+    # One that is taken out of the office file is not forgotten by itself.
+    city.tell(faults={"always": 500})
+    office.say(Status.VERIFIED, ids[1])
+    office.deliver()
+    office.settle()
+    assert "city is no longer in the office file, and 1 deliveries wait" in str(
+        office.deliver().lines
+    )
+    assert "with 1 deliveries that it never took" in str(
+        upkeep.forget(office.place(), "city").lines
+    )
+
+
+@pytest.mark.thorough
+def test_killed_between_the_receiver_and_the_mark(
+    office: Office, city: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = office.run(3, 3, 3)
+    office.settle(as_receiver(city.url), evidence="out")
+    office.pictured(ids[0], 1, b"x", hashlib.sha256(b"x").hexdigest())
+    office.issue(*ids)
+    for point in ("chip_sent", "posted", "marked"):
+        monkeypatch.setattr(failpoints, "_passages", Counter())
+        monkeypatch.setenv(failpoints.VARIABLE, f"deliver.{point}=interrupt")
+        with pytest.raises(KeyboardInterrupt):
+            office.deliver()
+        monkeypatch.delenv(failpoints.VARIABLE)
+    office.deliver()
+    told = city.state()
+    assert told["held"] == dict.fromkeys(ids, 2)
+    assert len(told["taken"]) == 3
+    assert told["wrong"] == []

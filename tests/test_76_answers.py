@@ -1,0 +1,262 @@
+"""What receivers answer is checked, and does what the table of words says and nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from handover import Office, Receiver, as_receiver, receiving
+from receiver import SECRET
+
+from pipeline.adjudicate.calibration import BetaMap, Calibration
+from pipeline.cases.where import Report
+from pipeline.deliver.automatic import Rules, choose, issue
+from pipeline.deliver.changes import AUTOMATIC
+from pipeline.deliver.place import open_outbox
+from pipeline.deliver.service import DeliverRequest, deliver
+from pipeline.errors import ExitCode
+from pipeline.io import failpoints
+from pipeline.ledger import open_ledger
+from pipeline.ledger.codec import dump_case, load_case
+from pipeline.ledger.lock import hold
+from pipeline.model import Kind, Status
+
+FLAT = BetaMap(offset=3, low=0, high=0, confirmed=0)  # 0.95 whatever the score
+CLOSES = {"办结": {"status": "closed"}, "已处理": {}, "逾期": {"overdue": True}}
+
+
+@pytest.fixture(scope="module")
+def process() -> Generator[Receiver]:
+    with receiving() as process:
+        yield process
+
+
+@pytest.fixture
+def city(process: Receiver, monkeypatch: pytest.MonkeyPatch) -> Receiver:
+    monkeypatch.setenv("CITY_SECRET", SECRET)
+    process.forget()
+    return process
+
+
+def by_files(tmp_path: Path, **answers: Any) -> tuple[Office, list[str], Path]:
+    """Give an office whose receiver reads the feed and answers by files, with three cases there."""
+    office = Office(tmp_path)
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    office.settle(as_receiver(None, answers={"inbox": "inbox", "settle_s": 0, **answers}))
+    ids = office.run(3, 3, 3)
+    office.issue(*ids[:2])
+    office.deliver()
+    return office, ids, inbox
+
+
+def history(office: Office, case_id: str) -> list[tuple[str, str | None, str]]:
+    with open_ledger(office.state / "ledger.sqlite", writing=False) as ledger:
+        return [(e.what, e.new, e.detail.get("by", "")) for e in ledger.events((case_id,))]
+
+
+def test_an_answer_is_noted_with_its_source(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path, columns={"案号": "external_id", "问题": "case_id"})
+    head = "问题,版本,案号,办理状态,责任单位,整改期限,on"
+    text = f"{head}\n{ids[0]},2,2026-7,已处理,水利局,2026年6月30日,"
+    (inbox / "a.csv").write_bytes(text.encode("gbk"))
+    report = office.deliver()
+    assert report.code is ExitCode.DONE
+    assert "city: answers applied 1, known already 0, not applied 0" in report.lines
+    case = office.cases()[ids[0]]
+    assert (case.status, case.external_id) == (Status.ISSUED, "2026-7")
+    assert case.answer is not None
+    assert (case.answer.status, case.answer.unit) == ("已处理", "水利局")
+    assert case.answer.due == date(2026, 6, 30)
+    assert load_case(dump_case(case), case.polygon) == case
+    assert history(office, ids[0])[-2:] == [
+        ("external", "2026-7", "city"),
+        ("answered", "city · 已处理 · 水利局 · 2026-06-30", "city"),
+    ]
+    assert office.told(2) == [(ids[0], 3, "updated")]  # what the office took, said back
+    assert "applied 1" in (inbox / "read" / "a.csv.report.txt").read_text()
+    # The same file again, and the same words on another day, say nothing new.
+    (inbox / "b.csv").write_bytes(text.encode())
+    (inbox / "c.csv").write_bytes((text + "2026-02-28").encode())
+    assert "answers applied 0, known already 2" in str(office.deliver().lines)
+    assert office.cases()[ids[0]] == case
+    # Imagery goes on, and what was answered stays.
+    office.run(4, 4, 4)
+    assert office.cases()[ids[0]].answer == case.answer
+
+
+@pytest.mark.thorough
+def test_a_word_does_what_the_table_says(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path, words=CLOSES)
+    answer = {"case_id": ids[0], "revision": 2, "status": "办结", "due": "2026-05-01"}
+
+    def said(name: str, **more: Any) -> str:
+        (inbox / name).write_text(json.dumps({"answers": [answer | more]}), encoding="utf-8")
+        return "\n".join(office.deliver().lines)
+
+    assert "issued cannot become closed by a named person" in said("1.json")
+    office.say(Status.VERIFIED, ids[0])
+    office.deliver()
+    out = said("2.json", status="逾期", revision=3)
+    assert "applied 1" in out
+    record = office.cases()[ids[0]].people
+    assert record is not None
+    assert (record.overdue, record.due, record.by) == (True, date(2026, 5, 1), "city")
+    office.say(Status.RECTIFYING, ids[0])
+    office.deliver()
+    assert "applied 1" in said("3.json", revision=office.cases()[ids[0]].revision)
+    assert office.cases()[ids[0]].status is Status.CLOSED
+    assert history(office, ids[0])[-1][2] == "city"
+
+
+def test_every_bad_answer_gets_a_sentence_and_no_change(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)  # the third was never handed over
+    before = office.cases()
+    rows = {
+        f"{ids[0]},1,已处理,,": "revision 1 was never handed to city",
+        f"{ids[0]},x,已处理,,": "revision 'x' is none",
+        f"{ids[2]},1,已处理,,": "it was never handed to city",
+        "ZZ-2025-dui-00000000,2,已处理,,": "the ledger has no such case",
+        "CS-2025-dui-00000000,2,已处理,,": "another office's case (ours begin with ZZ-)",
+        ",2,已处理,,": "it names no case",
+        f"{ids[1]},2,完成,,": "its status '完成' is not in the table of words",
+        f"{ids[1]},2,已处理,5/3/2026,": "is no day that can be read in one way only",
+        f"{ids[1]},2,已处理,,2031-01-01": "has not come yet",
+    }
+    text = "\n".join(["case_id,revision,status,due,on", *rows])
+    (inbox / "a.csv").write_text(text, encoding="utf-8")
+    (inbox / "b.csv").write_text("谁,什么\n1,2\n", encoding="utf-8")
+    (inbox / "c.json").write_text('{"answers": 7}', encoding="utf-8")
+    (inbox / "d.json").write_text("{", encoding="utf-8")
+    report = office.deliver()
+    assert report.code is ExitCode.SET_ASIDE
+    said = "\n".join(report.lines)
+    for line, sentence in enumerate(rows.values(), 2):
+        assert any(f"line {line}: " in s and sentence in s for s in report.lines), sentence
+    for sentence in ("has no column case_id, revision", "not what the description", "is no JSON"):
+        assert sentence in said
+    assert office.cases() == before
+    assert not [p for p in inbox.iterdir() if p.is_file()]
+    assert "line 10" in (inbox / "read" / "a.csv.report.txt").read_text()
+
+
+@pytest.mark.thorough
+def test_a_stale_answer_is_shown_and_not_applied(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    office.run(4, 4, 4)  # only looks came since: the answer holds
+    (inbox / "a.csv").write_text(f"case_id,revision,status\n{ids[0]},2,已处理\n", encoding="utf-8")
+    assert "applied 1" in str(office.deliver().lines)
+    office.say(Status.VERIFIED, ids[1])
+    (inbox / "a.csv").write_text(f"case_id,revision,status\n{ids[1]},2,驳回\n", encoding="utf-8")
+    out = str(office.deliver().lines)
+    assert "revision 2 was judged and the ledger has 4 (since then:" in out
+    assert "status issued -> verified" in out
+    assert office.cases()[ids[1]].answer is None
+
+
+@pytest.mark.thorough
+def test_a_file_that_may_still_be_written_waits_and_so_do_answers_of_a_held_ledger(
+    tmp_path: Path,
+) -> None:
+    office, ids, inbox = by_files(tmp_path, settle_s=3600)
+    (inbox / "a.csv").write_text(f"case_id,revision,status\n{ids[0]},2,已处理\n", encoding="utf-8")
+    assert "answers" not in str(office.deliver().lines)
+    office.settle(as_receiver(None, answers={"inbox": "inbox", "settle_s": 0}))
+    with hold(office.state / "ledger.sqlite"):
+        report = office.deliver()
+        assert report.code is ExitCode.LEDGER_HELD
+        assert "answers wait: a run holds the ledger" in report.lines
+    assert "applied 1" in str(office.deliver().lines)
+
+
+def test_answers_come_by_http_and_with_a_reply(
+    tmp_path: Path, city: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(tmp_path)
+    office.settle(as_receiver(city.url, answers={"fetch": True}))
+    ids = office.run(3, 3, 3)
+    office.issue(*ids)
+    city.tell(reply={"external_id": "A-1", "case_id": "ZZ-of-somebody-else"})
+    assert "answers applied 3" in str(office.deliver().lines)
+    assert {c.external_id for c in office.cases().values()} == {"A-1"}
+    said = [
+        {"case_id": ids[0], "revision": 2, "status": "处理中"},
+        {"case_id": ids[0], "revision": 2, "status": "已处理", "unit": "水利局"},
+        {"case_id": ids[1], "revision": 2, "unit": "联系人13912345678"},
+    ]
+    city.tell(answers=said, reply={})
+    monkeypatch.setattr(failpoints, "_passages", Counter())
+    monkeypatch.setenv(failpoints.VARIABLE, "deliver.answered=interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        office.deliver()  # the ledger has the first page, and the outbox does not know it
+    monkeypatch.delenv(failpoints.VARIABLE)
+    report = office.deliver()
+    assert "answers applied 0, known already 2, not applied 1" in str(report.lines)
+    assert "telephone" in str(report.lines)
+    answer = office.cases()[ids[0]].answer
+    assert answer is not None
+    assert (answer.status, answer.unit) == ("已处理", "水利局")
+    assert "not applied" not in str(office.deliver().lines)  # the page was read
+
+
+def test_a_rule_issues_only_what_is_calibrated_and_says_so(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    ids = office.run(3, 3, 1)
+    known = Calibration(basis="a test", detectors=("ground/1",), kinds={Kind.DUI: FLAT})
+    place = office.place()
+    with open_outbox(place) as outbox, open_ledger(place.ledger) as store:
+
+        def chosen(least: float, calibration: Calibration | None = known) -> list[str]:
+            rules = Rules("patrol", ("xiangjiang",), {Kind.DUI: least}, calibration)
+            return [c.case_id for c, _ in choose(store, outbox, rules).cases]
+
+        assert chosen(0.96) == []
+        assert chosen(0.9, None) == []
+        assert sorted(chosen(0.9)) == sorted(ids[:2])
+        rules = Rules("patrol", ("xiangjiang",), {Kind.DUI: 0.9}, known)
+        done = issue(store, choose(store, outbox, rules), rules, lambda: office.now, "李工")
+        assert sorted(done.applied) == sorted(ids[:2])
+        assert {e.detail["command"] for e in done.events} == {AUTOMATIC}
+        assert {e.detail["by"] for e in done.events} == {"自动交办 patrol"}
+        assert done.events[0].detail["note"] == "confidence 0.9526 >= 0.9 (dui), released by 李工"
+        assert chosen(0.9) == []
+    office.deliver()
+    assert {f["delivery"]["issued_automatically"] for f in office.page(1)["features"]} == {True}
+
+
+def test_automatic_issue_waits_for_a_name_and_survives_a_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(tmp_path)
+    office.settle(brake={"floor": 1})
+    ids = office.run(3, 3, 1)
+    known = Calibration(basis="a test", detectors=("ground/1",), kinds={Kind.DUI: FLAT})
+    rules = Rules("patrol", ("xiangjiang",), {Kind.DUI: 0.9}, known)
+
+    def go(by: str | None = None, rules: Rules = rules) -> Report:
+        place = replace(office.place(), rules=rules)
+        return deliver(DeliverRequest(place, False, by, now=lambda: office.now))
+
+    waits = go(rules=replace(rules, calibration=None))
+    assert waits.code is ExitCode.SET_ASIDE
+    assert "its confidence is not calibrated" in str(waits.lines)
+    assert "2 cases would be issued by rule at once, more than 1" in str(go().lines)
+    assert {c.status for c in office.cases().values()} == {Status.SUSPECTED, Status.WATCH}
+    monkeypatch.setattr(failpoints, "_passages", Counter())
+    monkeypatch.setenv(failpoints.VARIABLE, "deliver.issued=interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        go("李工")
+    monkeypatch.delenv(failpoints.VARIABLE)
+    report = go("李工")
+    assert "issued by rule" not in str(report.lines)  # the ledger has it
+    assert sorted(i for i, _, _ in office.told(1)) == sorted(ids[:2])
+    assert [what for what, *_ in history(office, ids[0])].count("status") == 1

@@ -1,0 +1,75 @@
+"""Cells that are kept between windows are those that a window alone would give."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from benchmarks.drone.readers import ArrayReader, MirroredReader
+from pipeline.model import FlightCells, FlightPixels, Window
+from pipeline.passes.flight_cache import CellSource
+from pipeline.prepare.flight_cells import cells_of
+
+STEP, RES = 2, 0.1
+WINDOWS = [Window(-7, 60, 100, 171), Window(0, 140, 0, 140), Window(120, 200, -3, 5)]
+
+
+def flight() -> ArrayReader:
+    rng = np.random.default_rng(3)
+    height = rng.normal(40, 1, (300, 320)).astype(np.float32)
+    height[40:80, 50:90] = np.nan
+    return ArrayReader(rng.integers(0, 255, (4, 300, 320), dtype=np.uint8), height)
+
+
+def alone(window: Window) -> FlightCells:
+    pixels = Window(*(v * STEP for v in (window.row0, window.row1, window.col0, window.col1)))
+    return cells_of(flight()(pixels, 1), STEP, RES)
+
+
+@pytest.mark.parametrize("most_bytes", [1, 2**24])
+def test_windows_of_kept_cells_are_those_of_a_single_reading(most_bytes: int) -> None:
+    source = CellSource(flight(), STEP, RES, most_bytes)
+    with ThreadPoolExecutor(4) as pool:
+        several = list(pool.map(source, WINDOWS * 3))
+    for window, got in zip(WINDOWS * 3, several, strict=True):
+        want = alone(window)
+        for name in ("colour", "nir", "valid", "height"):
+            np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
+        assert got.cell_m == want.cell_m
+
+
+def test_a_block_is_read_once_while_it_is_kept_and_an_error_is_not_kept() -> None:
+    asked: list[Window] = []
+    whole, broken = flight(), [True]
+
+    def read(window: Window, step: int) -> FlightPixels:
+        asked.append(window)
+        if broken.pop() if broken else False:
+            raise OSError("the disk is away")
+        return whole(window, step)
+
+    source = CellSource(read, STEP, RES)
+    with pytest.raises(OSError, match="away"):
+        source(WINDOWS[0])
+    for _ in range(2):
+        source(WINDOWS[1])
+    assert len(asked) == 1 + 4
+    forgetful = CellSource(read, STEP, RES, most_bytes=1)
+    for _ in range(2):
+        forgetful(WINDOWS[1])
+    assert len(asked) == 1 + 4 + 8
+
+
+def test_a_mirrored_flight_has_no_seams() -> None:
+    one = flight()
+    square = ArrayReader(one.colour[:, :, :300], np.nan_to_num(one.height[:, :300]))
+    wide = MirroredReader(square, 2)(Window(290, 310, 0, 20), 1)
+    np.testing.assert_array_equal(wide.colour[:, :10], wide.colour[:, :9:-1])
+    assert wide.valid.all()
+    coarse = MirroredReader(square, 2)(Window(0, 600, 0, 20), 2)  # in strips
+    below = MirroredReader(square, 2)(Window(512, 600, 0, 20), 2)
+    np.testing.assert_array_equal(coarse.colour[:, 256:], below.colour)
+    assert coarse.colour.shape == (3, 300, 10)
+    assert not MirroredReader(square, 2)(Window(595, 605, 0, 5), 1).valid[5:].any()
