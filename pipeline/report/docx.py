@@ -105,7 +105,7 @@ def _context(document: Document, template: DocxTemplate) -> dict[str, Any]:
     rows: Mapping[str, Any] = {name: table.rows for name, table in document.tables.items()}
     pictures = [
         {
-            "image": InlineImage(template, io.BytesIO(w.picture or b""), width=Mm(150)),
+            "image": InlineImage(template, io.BytesIO(w.picture or b""), width=Mm(115)),
             "caption": f"{w.row['rank']}. {w.row['case_id']} {w.row['kind']}",
         }
         for w in document.pictures

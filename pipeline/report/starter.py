@@ -132,7 +132,9 @@ def _add_table(document: Any, name: str, columns: Mapping[str, str]) -> None:
 
 def _add_pictures(document: Any) -> None:
     for text in ("{%p for p in pictures %}", "{{ p.image }}", "{{ p.caption }}", "{%p endfor %}"):
-        document.add_paragraph(text).alignment = WD_ALIGN_PARAGRAPH.CENTER
+        paragraph = document.add_paragraph(text)
+        paragraph.alignment = WD_ALIGN_PARAGRAPH.CENTER
+        paragraph.paragraph_format.keep_with_next = "image" in text
     for text in ("{%p if pictures and approval %}", "审图号：{{ approval }}", "{%p endif %}"):
         document.add_paragraph(text)
 

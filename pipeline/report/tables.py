@@ -115,13 +115,13 @@ def assessment(now: Figures, seen: Sequence[Seen] | None, names: Names) -> Table
     rows: list[dict[str, Cell]] = []
     for code in wanted:
         count = _cells(table.get(code, Count()), flows)
-        watched = _watched(parts.get(code, ())[1:])
+        watched = _whole(_watched(parts.get(code, ())[1:]))
         group = names.classes.get(code, NO_CLASS)
         rows.append({"group": group, "name": names.county(code), **count, **watched})
     order = list(dict.fromkeys(names.classes.values()))
     rows.sort(key=lambda r: order.index(str(r["group"])) if r["group"] in order else len(order))
     sums = _sums([s for s in seen or () if s.in_km], lambda _: "")
-    whole = _watched(sums.get("", ())[1:])
+    whole = _whole(_watched(sums.get("", ())[1:]))
     rows.append({"group": "合计", "name": "", **_cells(now.total, flows), **whole})
     note = "仅统计经人工核实的问题。观测单位为公里·日（河流）；未导入县区界线的，分县区观测量未知。"
     return Table("assessment", "分县区核实问题与观测情况（4+1）", columns, tuple(rows), note)
@@ -257,6 +257,11 @@ def _watched(parts: Sequence[float]) -> dict[str, Cell]:
         return dict.fromkeys(keys, UNKNOWN)
     known: list[Cell] = list(parts) if any(parts[:2]) else [UNKNOWN, UNKNOWN, parts[2]]
     return dict(zip(keys, known, strict=True))
+
+
+def _whole(cells: dict[str, Cell]) -> dict[str, Cell]:
+    """Round to whole km·days: that table has many columns."""
+    return {k: round(v) if isinstance(v, float) else v for k, v in cells.items()}
 
 
 def _unit(in_km: bool) -> str:
