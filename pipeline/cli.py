@@ -19,6 +19,7 @@ from pipeline.commands.keeping import backup, restore
 from pipeline.commands.layers import layers_app
 from pipeline.commands.leads import leads_app
 from pipeline.commands.noting import note_run
+from pipeline.commands.report import report
 from pipeline.commands.schedule import schedule
 from pipeline.commands.status import status
 from pipeline.commands.submit import submit
@@ -44,6 +45,11 @@ app.command(
     epilog="Examples: siluan submit 渌水20261120/ · siluan submit result.tif --dsm dsm.tif "
     "--flight flight.yaml · siluan submit --inbox /srv/无人机"
 )(submit)
+app.command(
+    epilog="Examples: siluan report --workflow workflows/patrol.yaml --period 2026Q3 · "
+    "siluan report --workflow workflows/patrol.yaml --period 2026 --public --as docx,xlsx · "
+    "siluan report --template-out 报告模板.docx"
+)(report)
 app.command(epilog="Example: siluan backup --state state --to /backup/siluan-20261125.zip")(backup)
 app.command(
     epilog="Examples: siluan restore siluan-20261125.zip --state state · siluan restore "

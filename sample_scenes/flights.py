@@ -19,6 +19,7 @@ import rasterio
 import shapely
 import yaml
 from affine import Affine
+from rasterio.enums import ColorInterp
 from rasterio.features import shapes
 from rasterio.profiles import Profile
 from shapely.geometry import shape
@@ -77,7 +78,7 @@ def _write_flight(folder: Path, flight: Flight, flown: str, transform: Affine) -
     alpha = np.full((1, height, width), 255, np.uint8)
     with rasterio.open(folder / "ortho.tif", "w", **profile, dtype="uint8", count=4) as out:
         out.write(np.concatenate([flight.colour, alpha]))
-        out.colorinterp = [*out.colorinterp[:3], rasterio.enums.ColorInterp.alpha]
+        out.colorinterp = [*out.colorinterp[:3], ColorInterp.alpha]
     profile.update(predictor=3, nodata=-9999.0)
     with rasterio.open(folder / "dsm.tif", "w", **profile, dtype="float32", count=1) as out:
         out.write(np.where(np.isfinite(flight.height), flight.height, -9999.0), 1)

@@ -1,0 +1,1 @@
+"""The periodic report (定期报告): what was observed, what was found, what became of it."""
