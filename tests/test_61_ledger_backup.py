@@ -181,7 +181,13 @@ def test_what_is_no_backup_of_ours_is_refused(tmp_path: Path) -> None:
     manifest["members"]["state/../../x"] = manifest["members"][events]
     escape = {"manifest.json": json.dumps(manifest).encode(), "state/../../x": members[events]}
     newer = {"manifest.json": members["manifest.json"].replace(b"backup/1", b"backup/9")}
+    # Its rows would go into a ledger that says of itself that this program can read them.
+    later = {"manifest.json": members["manifest.json"].replace(b'"schema": "3"', b'"schema": "9"')}
+    # What a newer program says besides is not what is wrong with it.
+    extended = json.loads(newer["manifest.json"]) | {"more": 1}
     for change, said in [
+        ({"manifest.json": json.dumps(extended).encode()}, "backup/9"),
+        (later, "schema version 9, this program 3"),
         ({events: members[events].replace(b"opened", b"closed")}, "ledger/events.jsonl"),
         ({events: None}, "ledger/events.jsonl"),
         ({"state/more": b"x"}, "state/more"),
