@@ -35,6 +35,9 @@ LEDGER, STATE = "ledger", "state"  # folders within the archive
 REMADE = frozenset({"store", "catalogues", "disk", "cache", "baselines", "dask-scratch-space"})
 """Folders of a state folder that runs make again."""
 
+OUTBOX = "outbox"
+"""Folder of a state folder with the list of deliveries."""
+
 _PICTURES = frozenset({".tif", ".jpg", ".jpeg", ".png"})
 _SQLITE = b"SQLite format 3\0"
 _CHUNK = 1 << 20
@@ -195,14 +198,19 @@ def kept_files(state: Path, *, flights: bool) -> tuple[list[Path], list[str]]:
 
 def _pack(archive: zipfile.ZipFile, place: LedgerPlace, work: Path, *, flights: bool) -> Manifest:
     state = place.file.parent
-    kept, large = kept_files(state, flights=flights)
     made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     store = "sqlite" if place.url is None else "postgresql"
-    manifest = Manifest(made, f"siluan {__version__}", store, "", {}, {}, left_out=large)
-    for path in kept:
-        name = f"{STATE}/{path.relative_to(state).as_posix()}"
-        with suppress(FileNotFoundError):  # a receipt may be moved while we look
-            _add(archive, manifest, name, _bytes_of(path, work))
+    manifest = Manifest(made, f"siluan {__version__}", store, "", {}, {})
+    # The list of deliveries before the rest is looked for: a number of the feed that it does not
+    # know is found by the next hand-over; one that it knows and that is not there is lost.
+    for deliveries in (True, False):
+        kept, manifest.left_out = kept_files(state, flights=flights)
+        for path in kept:
+            name = path.relative_to(state)
+            if (name.parts[0] == OUTBOX) is not deliveries:
+                continue
+            with suppress(FileNotFoundError):  # a receipt may be moved while we look
+                _add(archive, manifest, f"{STATE}/{name.as_posix()}", _bytes_of(path, work))
     ledger: SqlLedger
     if place.url is None:
         copy_file(place.file, work / "ledger.sqlite")
