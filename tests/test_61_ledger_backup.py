@@ -71,7 +71,7 @@ def content(state: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(p for p in state.rglob("*") if p.is_file()):
         name = path.relative_to(state).as_posix()
-        if name.startswith(("ledger.", "replaced-")):
+        if name.startswith(("ledger.", "replaced-")) or name.endswith(".lock"):
             continue
         if path.suffix == ".sqlite":
             with closing(sqlite3.connect(path)) as raw:
