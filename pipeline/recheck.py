@@ -24,6 +24,7 @@ from pipeline.io.cluster import open_workers
 from pipeline.io.progress import reporter
 from pipeline.ledger import LedgerContext, apply, open_ledger
 from pipeline.ledger.rechecking import due, may_be_asked, recheck
+from pipeline.ledger.restoring import finish_restore
 from pipeline.model import UNKNOWN_ZH, Case, Corridor, Look, Rechecked, RunRecord
 from pipeline.passes.corridor import Judged, plan_corridor
 from pipeline.passes.recheck import Asked, recheck_corridor
@@ -78,6 +79,7 @@ def run_recheck(request: RunRequest) -> ExitCode:
         own = own.model_copy(update={"out": request.out.resolve()})
     patrol = with_overrides(patrol, replace(request, out=None))
     place = patrol.ledger_place
+    finish_restore(place.file.resolve())
     if place.url is None and not place.file.is_file() and not place.mark.is_file():
         raise ConfigurationError(
             f"there is no ledger at {place.file}, so no case to look at again",

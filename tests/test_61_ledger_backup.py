@@ -71,7 +71,7 @@ def content(state: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(p for p in state.rglob("*") if p.is_file()):
         name = path.relative_to(state).as_posix()
-        if name.startswith(("ledger.", "replaced-")):
+        if name.startswith(("ledger.", "replaced-")) or name.endswith(".lock"):
             continue
         if path.suffix == ".sqlite":
             with closing(sqlite3.connect(path)) as raw:
@@ -181,7 +181,13 @@ def test_what_is_no_backup_of_ours_is_refused(tmp_path: Path) -> None:
     manifest["members"]["state/../../x"] = manifest["members"][events]
     escape = {"manifest.json": json.dumps(manifest).encode(), "state/../../x": members[events]}
     newer = {"manifest.json": members["manifest.json"].replace(b"backup/1", b"backup/9")}
+    # Its rows would go into a ledger that says of itself that this program can read them.
+    later = {"manifest.json": members["manifest.json"].replace(b'"schema": "3"', b'"schema": "9"')}
+    # What a newer program says besides is not what is wrong with it.
+    extended = json.loads(newer["manifest.json"]) | {"more": 1}
     for change, said in [
+        ({"manifest.json": json.dumps(extended).encode()}, "backup/9"),
+        (later, "schema version 9, this program 3"),
         ({events: members[events].replace(b"opened", b"closed")}, "ledger/events.jsonl"),
         ({events: None}, "ledger/events.jsonl"),
         ({"state/more": b"x"}, "state/more"),

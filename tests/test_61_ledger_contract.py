@@ -400,9 +400,9 @@ def test_a_database_of_an_earlier_or_later_form(there: LedgerPlace) -> None:
     copied = ledgers.sql(there.url, f"SELECT count(*) FROM siluan_before_{REVISION}.cases")
     assert copied == [(2,)]
     assert ledgers.sql(there.url, "SELECT count(shape) FROM siluan.cases") == [(2,)]
-    ledgers.sql(there.url, "UPDATE siluan.alembic_version SET version_num = '0004'")
+    ledgers.sql(there.url, "UPDATE siluan.alembic_version SET version_num = '0099'")
     assert read(there)[0] == cases
-    with pytest.raises(ConfigurationError, match="of form 0004"):
+    with pytest.raises(ConfigurationError, match="of form 0099"):
         run(there)
     ledgers.sql(there.url, "UPDATE siluan.meta SET value = '99'")
     for do in (run, read):

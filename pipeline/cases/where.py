@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pipeline import __version__
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.ledger import Changes, Command, Edit, LedgerPlace, Refusal
+from pipeline.ledger.restoring import finish_restore
 
 ZONE = ZoneInfo("Asia/Shanghai")
 """Days that people write are days there."""
@@ -37,7 +38,20 @@ def ledger_of(workflow: Path | None, state: Path | None) -> LedgerPlace:
         raise ConfigurationError(
             "which ledger is meant is not said", "Give --workflow FILE or --state DIR, one of them"
         )
-    place = _place_of(workflow) if workflow else LedgerPlace(Path(state or ".") / "ledger.sqlite")
+    return require_ledger(
+        _place_of(workflow) if workflow else LedgerPlace(Path(state or ".") / "ledger.sqlite")
+    )
+
+
+def require_ledger(place: LedgerPlace) -> LedgerPlace:
+    """Give the place of a ledger back; a restore that was killed is finished first.
+
+    Raises
+    ------
+    ConfigurationError
+        No run has made the ledger yet.
+    """
+    finish_restore(place.file.resolve())
     if place.url is None and not place.file.is_file() and not place.mark.is_file():
         raise ConfigurationError(f"there is no ledger at {place.file}", "Run a workflow first")
     return place

@@ -7,14 +7,17 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
 from pipeline.adjudicate.calibration import Calibration
-from pipeline.cases.where import ledger_of
+from pipeline.cases.where import require_ledger
 from pipeline.deliver.automatic import Rules
 from pipeline.deliver.features import Dressing
 from pipeline.deliver.options import DeliverOptions, load_options
 from pipeline.deliver.outbox import Outbox
 from pipeline.deliver.planning import Maker
 from pipeline.errors import ConfigurationError, LedgerHeldError
+from pipeline.io.settings import load_model
 from pipeline.ledger import LedgerPlace
 from pipeline.ledger.lock import hold
 from pipeline.model import Corridor
@@ -43,11 +46,20 @@ class _Known:
     state: Path
     settings: Path  # the office file
     named: bool  # somebody wrote its name
+    ledger: LedgerPlace | None = None  # as the workflow names it
     out: Path | None = None
     name: str | None = None
     corridors: tuple[Corridor, ...] = ()
     calibration: Calibration | None = None
     sensors: Path | None = None
+
+
+class _Named(BaseModel):
+    """What a workflow itself names; once its paths are absolute all of them seem to be."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    deliver: Path | None = None
 
 
 def find_place(workflow: Path | None, state: Path | None, settings: Path | None) -> Place:
@@ -76,7 +88,7 @@ def find_place(workflow: Path | None, state: Path | None, settings: Path | None)
         options = load_options(known.settings, named=known.named)
     else:
         options = DeliverOptions()
-    ledger = ledger_of(None, known.state)
+    ledger = require_ledger(known.ledger or LedgerPlace(known.state / "ledger.sqlite"))
     feed = options.feed or known.state / "feed"
     dressing = Dressing(
         {c.id: c.name_zh for c in known.corridors}, known.calibration, known.sensors
@@ -127,7 +139,8 @@ def _of_workflow(path: Path) -> _Known:
     return _Known(
         state=workflow.state,
         settings=workflow.deliver,
-        named="deliver" in workflow.model_fields_set,
+        named=load_model(path, _Named).deliver is not None,
+        ledger=workflow.ledger_place,
         out=workflow.out,
         name=workflow.name,
         corridors=choose_corridors(workflow),

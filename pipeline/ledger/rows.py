@@ -27,9 +27,15 @@ def dump_rows(connection: sa.Connection, name: str) -> Iterator[bytes]:
 
 
 def dump_marks(connection: sa.Connection) -> dict[str, str]:
-    """Give what the ledger says of itself, but its form: that is the program's."""
+    """Give what the ledger says of itself, but its version: see ``schema_of``."""
     rows = connection.execute(sa.select(meta.c.key, meta.c.value).order_by(meta.c.key))
     return {key: value for key, value in rows if key != "schema_version"}
+
+
+def schema_of(connection: sa.Connection) -> str:
+    """Give the schema version of the ledger, by which a program knows whether it can read rows."""
+    query = sa.select(meta.c.value).where(meta.c.key == "schema_version")
+    return str(connection.execute(query).scalar_one())
 
 
 def fill(

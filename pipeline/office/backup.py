@@ -23,9 +23,10 @@ from pipeline.io.failpoints import failpoint
 from pipeline.ledger.address import LedgerPlace, settle_place
 from pipeline.ledger.postgis import PostgisLedger
 from pipeline.ledger.restoring import finish_restore
-from pipeline.ledger.rows import TABLES, dump_marks, dump_rows
+from pipeline.ledger.rows import TABLES, dump_marks, dump_rows, schema_of
 from pipeline.ledger.sql import SqlLedger
 from pipeline.ledger.sqlite import SqliteLedger, copy_file
+from pipeline.ledger.tables import READABLE
 
 FORMAT = "siluan-backup/1"
 MANIFEST = "manifest.json"
@@ -33,6 +34,9 @@ LEDGER, STATE = "ledger", "state"  # folders within the archive
 
 REMADE = frozenset({"store", "catalogues", "disk", "cache", "baselines", "dask-scratch-space"})
 """Folders of a state folder that runs make again."""
+
+OUTBOX = "outbox"
+"""Folder of a state folder with the list of deliveries."""
 
 _PICTURES = frozenset({".tif", ".jpg", ".jpeg", ".png"})
 _SQLITE = b"SQLite format 3\0"
@@ -46,6 +50,7 @@ class Manifest:
     made: str  # UTC
     by: str  # program and version
     store: str  # "sqlite" or "postgresql"
+    schema: str  # of the ledger's cases, as tables.SCHEMA_VERSION
     marks: dict[str, str]  # what the ledger says of itself
     rows: dict[str, int]  # by table of the ledger
     members: dict[str, dict[str, Any]] = field(default_factory=dict[str, "dict[str, Any]"])
@@ -135,7 +140,9 @@ def open_archive(path: Path) -> Generator[tuple[zipfile.ZipFile, Manifest]]:
     with ExitStack() as stack:
         try:
             archive = stack.enter_context(zipfile.ZipFile(path))
-            manifest = Manifest(**json.loads(archive.read(MANIFEST)))
+            said: dict[str, Any] = json.loads(archive.read(MANIFEST))
+            _refuse_unreadable(path, said)
+            manifest = Manifest(**said)
             listed = set(archive.namelist())
         except FileNotFoundError as error:
             raise ConfigurationError(f"there is no file {path}", "Check its name") from error
@@ -143,15 +150,25 @@ def open_archive(path: Path) -> Generator[tuple[zipfile.ZipFile, Manifest]]:
             raise ConfigurationError(
                 f"{path} is not a backup that siluan made, or its end is missing", "Take another"
             ) from error
-        if manifest.format != FORMAT:
-            raise ConfigurationError(
-                f"{path} is of the form {manifest.format}, this program reads {FORMAT}",
-                "Use the program that wrote it, or a newer one",
-            )
         extra = sorted(listed ^ {MANIFEST, *manifest.members})
         if extra or not all(safe(name) for name in manifest.members):
             raise damaged(path, extra or [n for n in manifest.members if not safe(n)])
         yield archive, manifest
+
+
+def _refuse_unreadable(path: Path, said: dict[str, Any]) -> None:
+    """Refuse what a newer program kept, before anything else of it is read."""
+    remedy = "Use the program that wrote it, or a newer one"
+    if said["format"] != FORMAT:
+        raise ConfigurationError(
+            f"{path} is of the form {said['format']}, this program reads {FORMAT}", remedy
+        )
+    if said["schema"] not in READABLE:
+        raise ConfigurationError(
+            f"the ledger in {path} has schema version {said['schema']}, this program "
+            f"{READABLE[-1]}",
+            remedy,
+        )
 
 
 def safe(name: str) -> bool:
@@ -181,14 +198,19 @@ def kept_files(state: Path, *, flights: bool) -> tuple[list[Path], list[str]]:
 
 def _pack(archive: zipfile.ZipFile, place: LedgerPlace, work: Path, *, flights: bool) -> Manifest:
     state = place.file.parent
-    kept, large = kept_files(state, flights=flights)
     made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     store = "sqlite" if place.url is None else "postgresql"
-    manifest = Manifest(made, f"siluan {__version__}", store, {}, {}, left_out=large)
-    for path in kept:
-        name = f"{STATE}/{path.relative_to(state).as_posix()}"
-        with suppress(FileNotFoundError):  # a receipt may be moved while we look
-            _add(archive, manifest, name, _bytes_of(path, work))
+    manifest = Manifest(made, f"siluan {__version__}", store, "", {}, {})
+    # The list of deliveries before the rest is looked for: a number of the feed that it does not
+    # know is found by the next hand-over; one that it knows and that is not there is lost.
+    for deliveries in (True, False):
+        kept, manifest.left_out = kept_files(state, flights=flights)
+        for path in kept:
+            name = path.relative_to(state)
+            if (name.parts[0] == OUTBOX) is not deliveries:
+                continue
+            with suppress(FileNotFoundError):  # a receipt may be moved while we look
+                _add(archive, manifest, f"{STATE}/{name.as_posix()}", _bytes_of(path, work))
     ledger: SqlLedger
     if place.url is None:
         copy_file(place.file, work / "ledger.sqlite")
@@ -198,6 +220,7 @@ def _pack(archive: zipfile.ZipFile, place: LedgerPlace, work: Path, *, flights: 
     ledger.set_up(writing=False)
     failpoint("backup.copied")
     with ledger.connect() as connection:
+        manifest.schema = schema_of(connection)
         manifest.marks = dump_marks(connection)
         for table in TABLES:
             lines = dump_rows(connection, table)

@@ -27,12 +27,16 @@ from pipeline.ledger.sqlite import SqliteLedger
 from pipeline.ledger.upgrade import form_of
 from pipeline.office.backup import (
     LEDGER,
+    OUTBOX,
     STATE,
     Manifest,
     damaged,
     kept_files,
     open_archive,
 )
+
+FEED = "feed"
+"""Folder of a state folder with what was handed over, where the office file names no other."""
 
 _CHUNK = 1 << 20
 
@@ -62,6 +66,8 @@ def restore(request: RestoreRequest) -> list[str]:
     file = (request.state / "ledger.sqlite").resolve()
     with open_archive(request.archive) as (archive, manifest), ExitStack() as stack:
         stack.enter_context(hold(file))
+        if (outbox := file.parent / OUTBOX / "outbox.sqlite").is_file():
+            stack.enter_context(hold(outbox))  # no hand-over goes on in what is put aside
         settle(file.parent)  # what an earlier restore left to do
         target = _target(request, file)
         database: PostgisLedger | None = None
@@ -157,6 +163,11 @@ def _stage(manifest: Manifest, target: LedgerPlace, partial: Path) -> str:
         write_text(staged / "ledger.url", f"{target.url}\n")
     there, _ = kept_files(state, flights=False)
     names = {p.relative_to(state).as_posix() for p in there} | {"ledger.sqlite", "ledger.url"}
+    # What was handed over was handed over: numbers of a feed are neither taken back nor made again.
+    for path in (staged / FEED).rglob("*"):
+        if path.is_file() and (state / path.relative_to(staged)).is_file():
+            path.unlink()
+    names = {n for n in names if not n.startswith(f"{FEED}/")}
     coming = {p.relative_to(staged).as_posix() for p in staged.rglob("*") if p.is_file()}
     identity = hashlib.sha256(json.dumps(vars(manifest), sort_keys=True).encode()).hexdigest()
     aside = f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"

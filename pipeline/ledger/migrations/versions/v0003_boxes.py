@@ -1,6 +1,6 @@
 """A box index over all cases, and in PostgreSQL a geometry for maps.
 
-Additions only: a program of version 2 reads and writes this ledger, and triggers keep the index.
+Additions only, which whoever writes rows need not know: triggers keep the index.
 """
 
 from __future__ import annotations
