@@ -175,7 +175,7 @@ def _due(case: Case, newest: dict[str, datetime], own: RecheckWorkflow) -> bool:
 
 def _of_satellites(cases: Sequence[Case]) -> list[Case]:
     """Give those that calibrated looks can judge; the others are said to be unknown."""
-    return [c for c in cases if not c.of_pictures and not c.of_drone]
+    return [c for c in cases if not (c.of_pictures or c.of_drone or c.of_lead)]
 
 
 def _here(cases: Sequence[Case], corridor: Corridor) -> list[Case]:
