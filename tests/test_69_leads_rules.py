@@ -236,6 +236,23 @@ def test_a_lead_after_a_case_was_closed_puts_it_before_people_again() -> None:
     assert split_cases([same]).cases == (same,)
 
 
+def _noted(case: Case, on: date) -> Case:
+    note = Edit(case.case_id, "李工", on, record={"note": "已电话了解"})
+    (noted,) = apply_edits({case.case_id: case}, [note], SAID).cases
+    return noted
+
+
+def test_a_note_answers_no_lead() -> None:
+    closed = _decided(Status.CLOSED, Status.ISSUED, Status.VERIFIED, Status.RECTIFYING)
+    (told,), _ = take([closed], lead(0, 0, on=date(2026, 3, 1)))
+    noted = _noted(told, date(2026, 3, 20))
+    assert [k.ref for k in noted.unanswered] == ["1"]
+    assert split_cases([noted]).cases == (noted,)
+    rejected = _noted(_decided(Status.REJECTED), date(2026, 3, 20))
+    _, done = take([rejected], lead(0, 0, on=date(2026, 3, 1)))
+    assert len(done.opened) == 1
+
+
 def test_absorbed_cases_hand_their_leads_on() -> None:
     (old,) = run([], candidate(60, 0, 60, "hhh")).cases
     both, _ = take([old], lead(0, 0))

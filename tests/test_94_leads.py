@@ -277,8 +277,13 @@ def test_the_budget_lists_what_is_proposed_and_counts_what_was_issued(tmp_path: 
     assert "已交办1件，按优先顺序排第2" in said
     (first, *_) = json.loads(siluan(*shown, "--json"))
     assert (first["case_id"], first["proposed"]["rank"]) == (ids[0], 1)
+    # Withdrawn and taken in again, it is work of that month all the same.
+    for status in ("withdrawn", "suspected"):
+        siluan("cases", "update", ids[3], "--status", status, "--reason", "duplicate",
+               "--workflow", flow, "--by", "王工")  # fmt: skip
+    assert "1 of 4 (未定县区 1 of 4) · waiting: 3" in siluan(*shown)
     later = siluan(*shown, "--month", "2199-01")
-    assert "2 of 3" in later
+    assert "2 of 4" in later
     assert "is no month" in siluan(*shown, "--month", "3月", code=2)
     assert "belongs to a workflow" in siluan(
         "cases", "list", "--proposed", "--state", tmp_path / "state", code=2
