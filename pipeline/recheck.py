@@ -112,9 +112,9 @@ def run_recheck(request: RunRequest) -> ExitCode:
                 judged.append(recheck_corridor(patrol, corridor, passes, about, progress, workers))
         run_id = _run_id(task, judged, cases)
         with clock.stage("ledger"):
-            result = apply(ledger, (), _context(task, newest, run_id), relooks=_news(cases, judged))
-        ids = {c.case_id for c in cases}
-        after = [c for c in result.cases if c.case_id in ids]
+            apply(ledger, (), _context(task, newest, run_id), relooks=_news(cases, judged))
+            # Applied is what there is news of; the list is of all that were asked about.
+            after = ledger.cases([c.case_id for c in cases])
         found = recheck(after, newest, own.watch_days, patrol.options.propose)
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         record = _record(task, judged, searched, found)
