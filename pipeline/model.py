@@ -744,6 +744,12 @@ class Case:
         return self.detector in (LEAD_POINT, LEAD_OUTLINE)
 
     @property
+    def sized(self) -> bool:
+        """Whether its area says something; that of the circle around a lead's point does not."""
+        drawn = self.people is not None and self.people.outline_fixed
+        return drawn or self.detector != LEAD_POINT
+
+    @property
     def unanswered(self) -> tuple[Lead, ...]:
         """Leads that came after the last status or verdict of people: a note answers none."""
         if self.people is None:

@@ -94,7 +94,7 @@ def row_of(case: Case) -> dict[str, str | None]:
         "kind_zh": case.kind.zh,
         "evidence_zh": EVIDENCE_ZH[seen.state],
         "proposal": case.proposal,
-        "area_m2": f"{case.area_m2:.2f}",
+        "area_m2": f"{case.area_m2:.2f}" if case.sized else None,
         "confidence_score": f"{case.score:.4f}",
         "corridor_id": case.corridor_id,
         "county_zh": place.county_zh,
