@@ -744,10 +744,19 @@ class Case:
         return self.detector in (LEAD_POINT, LEAD_OUTLINE)
 
     @property
+    def sized(self) -> bool:
+        """Whether its area says something; that of the circle around a lead's point does not."""
+        drawn = self.people is not None and self.people.outline_fixed
+        return drawn or self.detector != LEAD_POINT
+
+    @property
     def unanswered(self) -> tuple[Lead, ...]:
-        """Leads that came after what people last said of it."""
-        said = self.people
-        return self.leads if said is None else tuple(k for k in self.leads if k.on > said.on)
+        """Leads that came after the last status or verdict of people: a note answers none."""
+        if self.people is None:
+            return self.leads
+        # Ledgers of before that field know the day of whatever was said last.
+        said = self.people.decided_on or self.people.on
+        return tuple(k for k in self.leads if k.on > said)
 
     @property
     def seen_polygon(self) -> BaseGeometry:

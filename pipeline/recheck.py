@@ -115,8 +115,8 @@ def run_recheck(request: RunRequest) -> ExitCode:
         run_id = _run_id(task, judged, cases)
         with clock.stage("ledger"):
             apply(ledger, (), _context(task, newest, run_id), relooks=_news(cases, judged))
-            # Of what nobody could look at nothing is new, and the ledger was not asked for it.
-            after = ledger.cases({c.case_id for c in cases})
+            # Applied is what there is news of; the list is of all that were asked about.
+            after = ledger.cases([c.case_id for c in cases])
         found = recheck(after, newest, own.watch_days, patrol.options.propose)
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         record = _record(task, judged, searched, found)
@@ -177,7 +177,7 @@ def _due(case: Case, newest: dict[str, datetime], own: RecheckWorkflow) -> bool:
 
 def _of_satellites(cases: Sequence[Case]) -> list[Case]:
     """Give those that calibrated looks can judge; the others are said to be unknown."""
-    return [c for c in cases if not c.of_pictures and not c.of_drone]
+    return [c for c in cases if not (c.of_pictures or c.of_drone or c.of_lead)]
 
 
 def _here(cases: Sequence[Case], corridor: Corridor) -> list[Case]:

@@ -19,7 +19,7 @@ from pipeline.ledger.plan import plan
 from pipeline.ledger.proposing import ProposeOptions, propose, standing
 from pipeline.ledger.rechecking import ASKED, due, may_be_asked, recheck
 from pipeline.ledger.status import Reason
-from pipeline.model import Case, Status
+from pipeline.model import Case, Seen, Status
 
 NEWEST = {"xiangjiang": END}
 
@@ -151,3 +151,48 @@ def test_a_reason_is_given_with_the_days_that_were_not_seen() -> None:
     (found,) = recheck([case], {"xiangjiang": START + timedelta(days=60)}, 365)
     assert found.unseen_days == 50
     assert found.unclear == 2
+
+
+def _flown(case: Case, seen: Seen, at: int) -> Case:
+    """The case after one look of a drone's surfaces."""
+    look = replace(
+        case.looks[-1],
+        on=START + timedelta(days=5 * at + 1),
+        pass_id=f"drone_{at}",
+        sensor="drone",
+        certain=True,
+        seen=seen,
+    )
+    looked = replace(case, looks=tuple(sorted((*case.looks, look), key=lambda k: k.on)))
+    return replace(looked, proposal=propose(looked))
+
+
+@pytest.mark.parametrize("options", [None, ProposeOptions(restored_misses=6)])
+def test_one_miss_of_a_drones_surfaces_says_gone_and_never_still_there(
+    options: ProposeOptions | None,
+) -> None:
+    # Surely seen by a satellite after the rectification, and then a flight shows bare ground.
+    case = _flown(handed("hhhh", 2), Seen.MISS, 4)
+    assert propose(case, options) == "已恢复"
+    (found,) = recheck([case], NEWEST, 365, options)
+    assert (found.word, "无人机" in found.why) == ("已恢复", True), found.why
+    # One from before the rectification speaks of nothing after it, but what was confirmed is not.
+    early = _flown(handed("hhhh", 4), Seen.MISS, 3)
+    assert propose(early, options) is None
+
+
+def test_what_a_drone_ended_must_be_confirmed_anew() -> None:
+    case = _flown(handed("hhhhhh", 2), Seen.MISS, 3)
+    assert [k.seen for k in case.looks[-3:]] == [Seen.MISS, Seen.HIT, Seen.HIT]
+    assert case.proposal is None  # two hits since
+    assert _flown(case, Seen.HIT, 6).proposal == "回弹"
+
+
+@pytest.mark.parametrize("detector", ["lead-point/1", "zhan/1"])
+def test_what_imagery_never_saw_is_not_counted_down_to_restored(detector: str) -> None:
+    case = replace(handed("hmmmmmm", 0), detector=detector)
+    case = replace(case, looks=case.looks[1:], proposal=None)
+    (found,) = recheck([case], NEWEST, 365)
+    assert (found.word, propose(case)) == ("不明", None)
+    assert "需连续" not in found.why
+    assert "核查" in found.why

@@ -14,6 +14,9 @@ from shapely.geometry import Point, box
 
 from pipeline.adjudicate.evidence import fold
 from pipeline.adjudicate.visit import rank_visits
+from pipeline.cases.flight_areas import AreaOptions
+from pipeline.cases.flight_plan import plan_flights, render
+from pipeline.cases.listing import Filter
 from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.leads import LeadAt, LeadChanges, apply_leads
 from pipeline.ledger.lifecycle import Judgement, LedgerContext
@@ -31,12 +34,14 @@ from pipeline.model import (
     Lead,
     LeadSource,
     Look,
+    PeopleRecord,
     Seen,
     Status,
 )
 from pipeline.publish.contract import check
 from pipeline.publish.folder import split_cases
 from pipeline.publish.geojson import case_feature, feature_collection
+from pipeline.publish.rows import row_of
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 6, 30, tzinfo=UTC)
 DAY = date(2026, 3, 5)
@@ -217,6 +222,17 @@ def _decided(status: Status, *through: Status) -> Case:
     return case
 
 
+def test_the_area_of_a_circle_is_told_to_nobody() -> None:
+    (opened,), _ = take([], lead(0, 0))
+    assert row_of(opened)["area_m2"] is None
+    (flight,) = plan_flights([opened], Filter(), AreaOptions())
+    files = render([flight])
+    assert "面积未测" in files["flights.kml"].decode()
+    assert "平方米" not in files["flights.kml"].decode()
+    drawn = replace(opened, people=PeopleRecord("王工", DAY, outline_fixed=True))
+    assert row_of(drawn)["area_m2"] == f"{drawn.area_m2:.2f}"
+
+
 def test_a_lead_after_a_decision_opens_a_case_of_its_own() -> None:
     rejected = _decided(Status.REJECTED)
     (same,), _ = take([rejected], lead(0, 0, on=date(2026, 1, 20)))
@@ -234,6 +250,23 @@ def test_a_lead_after_a_case_was_closed_puts_it_before_people_again() -> None:
     (same,), _ = take([closed], lead(0, 0, on=date(2026, 3, 1)))
     assert (same.case_id, same.status) == (closed.case_id, Status.CLOSED)
     assert split_cases([same]).cases == (same,)
+
+
+def _noted(case: Case, on: date) -> Case:
+    note = Edit(case.case_id, "李工", on, record={"note": "已电话了解"})
+    (noted,) = apply_edits({case.case_id: case}, [note], SAID).cases
+    return noted
+
+
+def test_a_note_answers_no_lead() -> None:
+    closed = _decided(Status.CLOSED, Status.ISSUED, Status.VERIFIED, Status.RECTIFYING)
+    (told,), _ = take([closed], lead(0, 0, on=date(2026, 3, 1)))
+    noted = _noted(told, date(2026, 3, 20))
+    assert [k.ref for k in noted.unanswered] == ["1"]
+    assert split_cases([noted]).cases == (noted,)
+    rejected = _noted(_decided(Status.REJECTED), date(2026, 3, 20))
+    _, done = take([rejected], lead(0, 0, on=date(2026, 3, 1)))
+    assert len(done.opened) == 1
 
 
 def test_absorbed_cases_hand_their_leads_on() -> None:

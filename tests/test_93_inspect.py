@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from pipeline.grid import reproject
 from pipeline.io.flights import DiskFlight, FlightFolder, open_flights
 from pipeline.ledger import Judgement, LedgerContext, apply, open_ledger
 from pipeline.model import (
+    LEAD_POINT,
     Candidate,
     Case,
     Corridor,
@@ -33,6 +34,8 @@ from pipeline.model import (
     Grid,
     Kind,
     LayerArea,
+    Lead,
+    LeadSource,
     Look,
     Seen,
     Status,
@@ -462,6 +465,33 @@ def test_only_an_older_flight_and_bare_unchanged_ground_contradict(
     assert expired == (answer == "contradicted")
     # The same flights again say the same, whatever they did to the case.
     assert ask(pairing, [part], done.values(), ["bank"], FoldOptions()) == asked
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_place_that_only_a_lead_points_at_is_on_the_worklist_and_never_contradicted(
+    tmp_path: Path, known: bool
+) -> None:
+    name = satellites(tmp_path / "state", place(HEAP, 6))
+    seen = cases(tmp_path)[name]
+    day = date(2026, 9, 20 if known else 21)
+    told = Lead(day, LeadSource.REPORT, "1", Kind.DUI, "热线", "k")
+    case = replace(
+        seen, looks=(), evidence=fold(()), detector=LEAD_POINT, leads=(told,), scene_ids=()
+    )
+    wide = reproject(place((20, 20), 60), CRS, "EPSG:4326")
+    # In the office it is the next day by then.
+    one, two = (
+        FlightFolder(f"f{m}", tmp_path, datetime(2026, m, 19, 23, tzinfo=UTC), CRS, GSD, None, True,
+                     wide, "x") for m in (7, 9)
+    )  # fmt: skip
+    pairing = Pairing((FlightPair(one, two, Grid(CRS, Affine(GSD, 0, X, 0, -GSD, Y), (N, N))),), ())
+    part: Any = replace(
+        Inspected(), ask=lambda places: [PlaceSaid(1.0, 0.0, 0.0, 0.0)] * len(places)
+    )
+    asked = ask(pairing, [part], [case], ["bank"], FoldOptions())
+    assert asked.looks == {}
+    items = worklist(asked, [case], (pairing, [part]), ["bank"], FoldOptions())
+    assert [i.answer.value for i in items] == (["undecided"] if known else [])
 
 
 def test_one_miss_of_surfaces_ends_and_satellites_begin_anew() -> None:

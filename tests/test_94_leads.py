@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,11 @@ import tiny
 
 from pipeline.adjudicate.evidence import fold
 from pipeline.cli import app
+from pipeline.errors import ConfigurationError
 from pipeline.io.datum import wgs84_to_bd09, wgs84_to_gcj02
+from pipeline.leads.columns import choose_columns
+from pipeline.leads.rows import Found
+from pipeline.leads.words import Sayings, lead_of
 from pipeline.ledger import LedgerContext, apply, open_ledger
 from pipeline.ledger.lock import hold
 from pipeline.model import Attribution, Candidate, Case, Kind, LeadSource, Look, Seen
@@ -221,6 +225,34 @@ def test_photos_of_a_patrol(flow: Path) -> None:
     assert centre(case).distance(Point(*lonlat())) < 1e-5
 
 
+def test_no_name_or_address_of_a_complainant_becomes_a_number(flow: Path) -> None:
+    folder = flow.parent / "举报照片"
+    folder.mkdir()
+    _photo(folder / "张三.jpg", lonlat())
+    options = ("--kind", "dui", "--datum", "wgs84")
+    assert "opened 1" in leads(flow, folder, *options, kind="report")
+    (case,) = read(flow)
+    assert case.leads[0].ref.startswith("L-")
+    assert "known already 1" in leads(flow, folder, *options, kind="report")
+    columns = ("place", "lon", "lat", "点号")
+    assert "点号" not in choose_columns(columns[:3], {}, "x").values()
+    assert choose_columns(columns, {}, "x")["ref"] == "点号"
+    assert "ref" not in choose_columns(columns[:3], {}, "x")
+
+
+@pytest.mark.parametrize(
+    "number", ["138 0013 8000", "138-0013-8000", "(0731)88812345", "0731 8881234",
+               "11010519491231 002X"],
+)  # fmt: skip
+def test_a_telephone_or_identity_number_in_groups_is_no_number_of_a_lead(number: str) -> None:
+    row = Found("line 1", {"ref": number, "kind": "dui", "on": "2025-03-05"})
+    said = Sayings(LeadSource.REPORT, "热线", date(2026, 1, 1))
+    with pytest.raises(ConfigurationError, match="telephone or identity"):
+        lead_of(row, Point(113.0, 27.8), said)
+    fine = replace(row, values={**row.values, "ref": "2026-0312-001"})
+    assert lead_of(fine, Point(113.0, 27.8), said).ref == "2026-0312-001"
+
+
 def test_lists_that_cannot_be_read_at_all(flow: Path, tmp_path: Path) -> None:
     for name, text, wanted in (
         ("a.xlsx", "", "save a spreadsheet as CSV"),
@@ -277,8 +309,13 @@ def test_the_budget_lists_what_is_proposed_and_counts_what_was_issued(tmp_path: 
     assert "已交办1件，按优先顺序排第2" in said
     (first, *_) = json.loads(siluan(*shown, "--json"))
     assert (first["case_id"], first["proposed"]["rank"]) == (ids[0], 1)
+    # Withdrawn and taken in again, it is work of that month all the same.
+    for status in ("withdrawn", "suspected"):
+        siluan("cases", "update", ids[3], "--status", status, "--reason", "duplicate",
+               "--workflow", flow, "--by", "王工")  # fmt: skip
+    assert "1 of 4 (未定县区 1 of 4) · waiting: 3" in siluan(*shown)
     later = siluan(*shown, "--month", "2199-01")
-    assert "2 of 3" in later
+    assert "2 of 4" in later
     assert "is no month" in siluan(*shown, "--month", "3月", code=2)
     assert "belongs to a workflow" in siluan(
         "cases", "list", "--proposed", "--state", tmp_path / "state", code=2

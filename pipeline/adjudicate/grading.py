@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.model import LEAD_OUTLINE, LEAD_POINT, Attribution, Case, Grade, Kind, Severity
+from pipeline.model import LEAD_OUTLINE, Attribution, Case, Grade, Kind, Severity
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 GRADES = ("一般", "较重", "严重")
@@ -134,7 +134,7 @@ def lower_area_m2(case: Case, options: GradeOptions | None = None) -> float | No
     drawn = case.people is not None and case.people.outline_fixed
     if drawn or case.detector == LEAD_OUTLINE:
         return case.area_m2
-    if case.detector == LEAD_POINT:
+    if not case.sized:
         return None
     if case.of_drone:
         low = case.measures.get("footprint_m2_low")

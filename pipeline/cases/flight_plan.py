@@ -203,7 +203,7 @@ def _said(w: _Wanted) -> dict[str, Any]:
         "case_id": w.case.case_id,
         "kind_zh": w.case.kind.zh,
         "status_zh": STATUS_ZH[w.case.status],
-        "case_m2": round(w.case.area_m2, 1),
+        "case_m2": round(w.case.area_m2, 1) if w.case.sized else None,
         "lon": w.point[0],
         "lat": w.point[1],
         "corridor_id": w.case.corridor_id,
@@ -254,11 +254,15 @@ def _document(name: str, flights: Sequence[_Flight], *, points: bool) -> bytes:
 
 def _described(flight: _Flight) -> str:
     cases = [
-        f"{w.case.case_id} 疑似{w.case.kind.zh}（{w.case.area_m2:.0f} 平方米）：{w.why}；"
+        f"{w.case.case_id} 疑似{w.case.kind.zh}（{_size(w.case)}）：{w.why}；"
         f"{_LOOK_FOR[w.case.kind]}"
         for w in flight.cases
     ]
     return "\n".join([f"{flight.hectares:.1f} 公顷", *cases, NOTICE])
+
+
+def _size(case: Case) -> str:
+    return f"{case.area_m2:.0f} 平方米" if case.sized else "线索点，面积未测"
 
 
 def _placemark(parent: ElementTree.Element, name: str, text: str) -> ElementTree.Element:

@@ -125,7 +125,7 @@ def _row(case: Case) -> tuple[str, ...]:
         f"{case.kind} {case.kind.zh}",
         f"{case.status} {STATUS_ZH[case.status]}",
         f"{case.evidence.state} {EVIDENCE_ZH[case.evidence.state]}",
-        f"{case.area_m2:.0f}",
+        f"{case.area_m2:.0f}" if case.sized else "-",
         (place.county_zh or place.county_code or "-") if place else "-",
         f"{seen:%Y-%m-%d}" if seen else "-",
         case.people.by if case.people else "-",

@@ -36,7 +36,8 @@ def propose_cases(
     if options.budget.per_county_month is None:
         return {}
     cases = ledger.cases()
-    once = {c.case_id: c for c in cases if c.issued}
+    # Also of what was withdrawn and taken in again: it was somebody's work in that month.
+    once = {c.case_id: c for c in cases if c.issued or c.people is not None}
     said = [
         (once[e.case_id], date.fromisoformat(e.detail["on"]))
         for e in ledger.events(once)

@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.evidence.strip import code_of
 from pipeline.evidence.types import Subject, Views
 from pipeline.evidence.words import EVIDENCE, word
+from pipeline.model import LEAD_POINT
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def facts_of(subject: Subject, views: Views) -> list[Fact]:
         Fact(say("chainage"), _chainage(p, subject)),
         Fact(say("county"), " ".join(str(p[k]) for k in ("county_zh", "township_zh") if p.get(k))),
         Fact(say("place"), _point(p)),
-        Fact(say("area"), f"{p['area_m2']:,.0f} {say('m2')}"),
+        Fact(say("area"), "" if _unsized(p) else f"{p['area_m2']:,.0f} {say('m2')}"),
         Fact(say("volume"), _volume(p, subject)),
         Fact(say("appeared"), appeared(subject)),
         Fact(say("last_seen"), _day(p.get("last_seen"), subject)),
@@ -48,6 +49,11 @@ def facts_of(subject: Subject, views: Views) -> list[Fact]:
         Fact(say("reasons"), "；".join(str(r) for r in p.get("reasons", ())), most=7),
     ]
     return [f for f in found if f.value]
+
+
+def _unsized(p: Mapping[str, Any]) -> bool:
+    """Tell whether the outline is the circle around a lead's point, whose area says nothing."""
+    return bool(p["detector"] == LEAD_POINT)
 
 
 def moment(on: datetime, subject: Subject) -> str:

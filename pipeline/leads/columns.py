@@ -22,7 +22,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
             "举报编号",
             "举报件编号",
         ),
-        *("工单编号", "工单号", "受理编号", "受理号", "台账编号", "巡查编号", "点号", "place"),
+        *("工单编号", "工单号", "受理编号", "受理号", "台账编号", "巡查编号", "点号"),
     ),
     "kind": (
         *("kind", "type", "lx", "类型", "类别", "问题类型", "问题类别", "四乱类型", "图斑类型"),
@@ -39,6 +39,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "y": ("y", "north", "northing", "北坐标", "纵坐标"),
 }
 """Fields of a lead and the columns that hold them; x is the easting, whatever it is called."""
+
+_READ = frozenset(word for words in FIELDS.values() for word in words)
 
 _PERSON = re.compile(
     r"(举报|投诉|反映|来电|来访|报案|联系|责任)?(人|者)(姓名|电话|地址|住址|单位)?$|姓名|电话|手机|身份证|住址"
@@ -95,4 +97,6 @@ def unread_lines(columns: Sequence[str], chosen: Mapping[str, str]) -> list[str]
 
 def _word(column: str) -> str:
     word = (plain(column) or "").lower().replace(" ", "_")
-    return ALIASES.get(word, word)
+    found = ALIASES.get(word, word)
+    # Of tables of cases a 点号 is a place; a column "place" of a list may be somebody's address.
+    return found if found in _READ else word

@@ -128,7 +128,9 @@ def _read(request: LeadRequest, now: datetime) -> tuple[Listed, Datum]:
         )
     photos = request.file.suffix.lower() in ENDINGS
     if photos or (request.file.is_dir() and request.file.suffix.lower() != ".gdb"):
-        return read_photo_leads(request.file, request.datum, now), request.datum
+        listed = read_photo_leads(request.file, request.datum, now)
+        # A file that a citizen sent may be called by the name of whoever sent it.
+        return (listed.unnamed() if request.source is LeadSource.REPORT else listed), request.datum
     listed = read_list(
         request.file,
         request.datum,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shapely.geometry import Point
@@ -42,6 +42,11 @@ class Listed:
     crs_stated: bool  # the file says it, and not merely its format
     lines: tuple[str, ...] = ()  # to be said
     words: tuple[str, ...] = ()  # what it says of itself, among which a web map may be named
+
+    def unnamed(self) -> Listed:
+        """Give it without the numbers of its rows: each gets one made of its content."""
+        rows = (replace(r, values={**r.values, "ref": None}) for r in self.rows)
+        return replace(self, rows=tuple(rows))
 
 
 def read_list(

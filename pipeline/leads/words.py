@@ -17,7 +17,8 @@ from pipeline.leads.rows import Found
 from pipeline.model import Kind, Lead, LeadSource
 
 _MOBILE = re.compile(r"(\+?86)?1[3-9]\d{9}")
-_LANDLINE = re.compile(r"0\d{2,3}-\d{7,8}")
+_LANDLINE_BARE = re.compile(r"0\d{2,3}\d{7,8}")
+_BETWEEN = re.compile(r"[\s()\-.]+")  # as people write a number in groups
 _IDENTITY = re.compile(r"\d{6}(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[\dXx]")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
 _CHECKS = "10X98765432"
@@ -82,7 +83,9 @@ def _ref(text: str | None) -> str | None:
     if ref is None:
         return None
     word = plain(ref) or ""
-    if _MOBILE.fullmatch(word) or _LANDLINE.fullmatch(word) or _is_identity(word):
+    bare = _BETWEEN.sub("", word)
+    grouped = bare != word and _LANDLINE_BARE.fullmatch(bare)
+    if _MOBILE.fullmatch(bare) or grouped or _is_identity(bare):
         raise ConfigurationError(
             "its number looks like a telephone or identity number",
             "Give the number of the lead: who complained is not kept here",

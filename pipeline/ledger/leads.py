@@ -151,7 +151,8 @@ def _homes(todo: Sequence[LeadAt], live: Sequence[Case], options: MatchOptions |
         if i in case_of:
             continue
         # What was known when people decided is answered; what came later needs a case of its own.
-        if case.people is not None and todo[i].lead.on <= case.people.on:
+        said = case.people
+        if said is not None and todo[i].lead.on <= (said.decided_on or said.on):
             case_of[i] = case.case_id
         else:
             parent_of[i] = case.case_id

@@ -3,8 +3,9 @@
 It is told from the looks alone, so that a patrol, a recheck and an edit of a person agree. Clear
 misses in a row say that something is gone (已恢复); of what is being rectified, or was closed, only
 those after the day of the rectification count: what was not seen before it was hidden, or was
-already there. What was gone and is confirmed anew came back (回弹); what is still seen after that
-day is not restored (未恢复). Four in a row are the number at which an object expires; the numbers
+already there. One miss of a drone's surfaces says as much, as it does to the evidence. What was
+gone and is confirmed anew came back (回弹); what is still seen after that day is not restored
+(未恢复). Four in a row are the number at which an object expires; the numbers
 that confirm are those of :mod:`pipeline.adjudicate.evidence`.
 """
 
@@ -54,6 +55,7 @@ class Standing:
     missed: tuple[Look, ...]  # clear misses after it
     unclear: tuple[Look, ...]  # looks after it that could not see
     after: date | None  # office's day after which looks count; None: all of them
+    ever: bool = True  # it was seen on some look, whether that counts or not
 
     @property
     def in_a_row(self) -> int:
@@ -107,7 +109,8 @@ def standing(
     said, since = told.conclude(status, known=after is not None)
     since = since or (told.first_seen if told.there else None)
     day = since.on.date() if since is not None else None
-    return Standing(said, told.there, day, tuple(seen), tuple(missed), tuple(unclear), after)
+    looked = tuple(seen), tuple(missed), tuple(unclear)
+    return Standing(said, told.there, day, *looked, after, told.ever)
 
 
 @dataclass
@@ -118,6 +121,7 @@ class _Told:
     recent: tuple[bool, ...] = ()  # newest last: certain hits, and misses
     absent: int = 0  # clear misses in a row, whether they count or not
     run: tuple[Look, ...] = ()  # those of them that count
+    weight: int = 0  # of ``run``: a drone's surfaces count as often as it takes
     ever: bool = False  # it was seen
     confirmed: bool = False  # ... often enough, and not gone since
     gone: bool = False  # misses that count ended it, and it is not confirmed anew
@@ -127,7 +131,7 @@ class _Told:
 
     def hit(self, look: Look, *, counts: bool) -> None:
         """Add a sighting."""
-        self.ever, self.absent, self.run = True, 0, ()
+        self.ever, self.absent, self.run, self.weight = True, 0, (), 0
         if self.gone and self.returned is None:
             self.returned = look
         if look.certain:
@@ -139,24 +143,32 @@ class _Told:
             self.confirmed, self.back, self.gone = True, self.back or self.gone, False
 
     def miss(self, look: Look, *, counts: bool) -> None:
-        """Add a clear miss."""
-        self._recall(hit=False)
-        self.absent += 1
+        """Add a clear miss; one of a drone's surfaces ends it, as it ends the evidence."""
+        weight = self.options.restored_misses if look.rules_out else 1
+        for _ in range(self.options.confirm_window if look.rules_out else 1):
+            self._recall(hit=False)
+        self.absent += weight
         self.run = (*self.run, look) if counts else ()
+        self.weight = self.weight + weight if counts else 0
         if self.absent >= self.options.restored_misses:
             self.confirmed = False
-        if self.ever and len(self.run) >= self.options.restored_misses:
+        if self.ended:
             self.gone, self.back, self.returned, self.first_seen = True, False, None, None
 
     def conclude(self, status: Status, *, known: bool) -> tuple[str | None, Look | None]:
         """Say what it amounts to, and the look from which on; ``known``: so is the day."""
-        if self.ever and len(self.run) >= self.options.restored_misses:
+        if self.ended:
             return RESTORED, self.run[0]
         if self.back:
             return RELAPSE, self.returned
         # Of what was closed before a ledger kept the day, nobody knows which hits came after it.
         asked = status is Status.RECTIFYING or (status is Status.CLOSED and known)
         return (UNRESTORED, self.first_seen) if asked and self.there else (None, None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was seen, and the misses since that count say that it is gone."""
+        return self.ever and self.weight >= self.options.restored_misses
 
     @property
     def there(self) -> bool:

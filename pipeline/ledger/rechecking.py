@@ -90,6 +90,10 @@ def _why(case: Case, found: Standing, word: str, given: tuple[ProposeOptions, da
     options, until = given
     days = f"整改日（{found.after}）之后" if found.after else ""
     if word == RESTORED:
+        last = found.seen[-1].on if found.seen else None
+        flown = [k for k in found.missed if k.rules_out and (last is None or k.on > last)]
+        if flown:
+            return f"{days}无人机地表模型未见（{flown[-1].on.date()}）"
         return f"{days}自 {found.since} 起连续 {found.in_a_row} 次晴空影像未见"
     if word == RELAPSE:
         return f"{days}曾连续多次未见，自 {found.since} 起再次出现"
@@ -102,6 +106,10 @@ def _why(case: Case, found: Standing, word: str, given: tuple[ProposeOptions, da
 
 def _undecided(case: Case, found: Standing, options: ProposeOptions) -> str:
     """Say why nothing can be said yet."""
+    if case.of_lead:
+        return "仅有线索，影像未测得轮廓，不能判断，请现场或无人机核查"
+    if not found.ever and found.missed:
+        return f"影像从未见到，{len(found.missed)} 次未见不能说明已恢复，请现场核查"
     if not found.seen and not found.missed:
         unclear = f"{len(found.unclear)} 次影像均看不清（云、阴影或水位）"
         why = unclear if found.unclear else "没有影像"

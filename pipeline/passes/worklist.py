@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.grid import reproject
 from pipeline.io.flights import FlightFolder
+from pipeline.ledger.proposing import OFFICE_ZONE
 from pipeline.model import (
     DRONE,
     DRONE_SINGLE,
@@ -132,16 +133,20 @@ def _under(
     """Give the cases that were open when a flight over them was flown, by its date alone.
 
     With each its place (lon/lat) and the last look (UTC) before its first sighting that saw the
-    ground without it.
+    ground without it. What only a lead points at was open from the day of the lead on; no look says
+    when it was not there, so that no flight contradicts it.
     """
     flown = _last(one).flown
+    day = flown.astimezone(OFFICE_ZONE).date()
     found: list[tuple[Case, BaseGeometry, datetime | None]] = []
     for case in cases:
         if case.corridor_id not in corridors or case.status in _ENDED:
             continue
         before = fold((k for k in case.looks if k.on < flown), options)
         ended = before.state is EvidenceState.EXPIRED and not case.held
-        if case.merged_into is not None or before.hits == 0 or ended:
+        told = any(k.on <= day for k in case.leads)
+        ended = ended and not told
+        if case.merged_into is not None or ended or (before.hits == 0 and not told):
             continue
         place = reproject(case.seen_polygon, case.crs, "EPSG:4326")
         if _holds(one, place):

@@ -102,7 +102,7 @@ def row_of(case: Case) -> dict[str, str | None]:
         "evidence_zh": EVIDENCE_ZH[seen.state],
         "proposal": case.proposal,
         "leads": "；".join(f"{k.source.zh} {k.ref}（{k.on}）" for k in case.leads) or None,
-        "area_m2": f"{case.area_m2:.2f}",
+        "area_m2": f"{case.area_m2:.2f}" if case.sized else None,
         "volume_m3": _measured(case, "net_m3"),
         "height_m": _measured(case, "height_m"),
         "confidence_score": f"{case.score:.4f}",
