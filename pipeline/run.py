@@ -36,7 +36,14 @@ from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.progress import reporter
 from pipeline.io.stages import load_stages
 from pipeline.io.tasks import Progress, Workers
-from pipeline.ledger import Judgement, LedgerContext, LedgerResult, apply, open_ledger
+from pipeline.ledger import (
+    Judgement,
+    LedgerContext,
+    LedgerResult,
+    LedgerStore,
+    apply,
+    open_ledger,
+)
 from pipeline.ledger.status import Reason
 from pipeline.model import (
     Attribution,
@@ -136,7 +143,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             result = apply(ledger, candidates, context, relooks=relooks_of(judged))
             proposed = propose_cases(ledger, month_of(context.until), options)
         record = _record(workflow, judged, result, (run_id, clock.seconds, aside))
-        shelves = split_cases(result.cases, {c.id for c in corridors})
+        shelves = _shelves(ledger, result, corridors, judged)
         more = {
             "layers": marks,
             "suppressed": count_rules(shelves),
@@ -152,6 +159,19 @@ def run_workflow(request: RunRequest) -> ExitCode:
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
     return failures.worse_than(close_run(folder, (shelves, proposed), record, unreachable))
+
+
+def _shelves(
+    ledger: LedgerStore,
+    result: LedgerResult,
+    corridors: Sequence[Corridor],
+    judged: Sequence[Judged],
+) -> Shelves:
+    """Give what is published: of a corridor that failed, what was known of it before."""
+    names = {c.id for c in corridors}
+    failed = names - {j.corridor_id for j in judged}
+    known = {c.case_id: c for c in (*ledger.cases(corridors=failed), *result.cases)}
+    return split_cases(known.values(), names)
 
 
 def _judge(
