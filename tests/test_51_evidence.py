@@ -207,7 +207,7 @@ def test_uncertain_looks_never_confirm(text: str) -> None:
 
 def test_transitions_can_be_printed() -> None:
     table = describe_transitions()
-    assert "3 of the last 4 certain hits and misses are hits" in table
+    assert "3 of the last 4 looks that count are hits" in table
     assert all(s.value in table for s in EvidenceState)
 
 

@@ -484,6 +484,14 @@ def test_alerts_go_one_way(keys: dict[str, Any]) -> None:
         Alerts.model_validate(keys)
 
 
+def test_an_address_that_no_library_takes_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    alerts = Alerts.model_validate({"webhook": "https://host:44a/secret", "codes": [70]})
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    assert not tell(alerts, payload("patrol", 70, now, now))
+    assert "was not sent" in caplog.text
+    assert "secret" not in caplog.text
+
+
 def test_shanghai_has_no_summer_time_that_matters() -> None:
     at = Schedule(cron="0 5 * * *").next(datetime(2026, 7, 1, tzinfo=UTC))
     assert at.astimezone(ZoneInfo("Asia/Shanghai")).hour == 5

@@ -50,7 +50,7 @@ class Memory:
 
     state: EvidenceState | None = None  # None: never seen
     confirmed: bool = False  # was suspected once
-    recent: tuple[bool, ...] = ()  # newest last: certain hits, and misses; others tell neither way
+    recent: tuple[bool, ...] = ()  # newest last: certain and pending hits, and misses
     missed: int = 0  # clear misses in a row
     hits: int = 0  # of this episode
     misses: int = 0  # of this episode
@@ -200,7 +200,7 @@ def came_with(looks: Iterable[Look], since: datetime, rank: float, within: timed
 def describe_transitions(options: FoldOptions | None = None) -> str:
     """Give the table of transitions, for the documentation and for a puzzled reader."""
     o = options or FoldOptions()
-    confirm = f"{o.confirm_hits} of the last {o.confirm_window} certain hits and misses are hits"
+    confirm = f"{o.confirm_hits} of the last {o.confirm_window} looks that count are hits"
     expire = f"{o.expire_misses} clear misses in a row"
     rows = [
         ("(never seen)", "a hit", "first"),

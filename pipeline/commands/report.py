@@ -25,7 +25,10 @@ def report(  # noqa: PLR0913, PLR0917 - each is an option of the command
     ] = None,
     public: Annotated[
         bool,
-        typer.Option("--public", help="Verified problems only, no places, no map without 审图号."),
+        typer.Option(
+            "--public",
+            help="Counts of verified problems only: no case, no place, no picture.",
+        ),
     ] = False,
     forms: Annotated[str, typer.Option("--as", help="Of docx, pdf, xlsx, with commas.")] = (
         "docx,pdf,xlsx"

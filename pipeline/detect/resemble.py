@@ -51,13 +51,22 @@ class Signature:
 
 
 def local_offset(
-    footprint: NDArray[np.bool_], surface: Surface, options: ResembleOptions | None = None
+    footprint: NDArray[np.bool_],
+    surface: Surface,
+    options: ResembleOptions | None = None,
+    *,
+    watery: bool = False,
 ) -> Float:
-    """Give what the like ground around an object did on that date, float32 (3,); 0 if unknown."""
+    """Give what the like ground around an object did on that date, float32 (3,); 0 if unknown.
+
+    ``watery`` objects are asked below all known levels too, where bars have lightened together.
+    """
     o = options or ResembleOptions()
-    on_bar = np.count_nonzero(surface.shoal & footprint) >= np.count_nonzero(footprint) / 2
-    like = surface.shoal if on_bar else surface.land
-    about = surface.drained & like & (surface.state != Ground.WET)
+    bar = surface.shoal if watery else surface.bar
+    on_bar = np.count_nonzero(bar & footprint) >= np.count_nonzero(footprint) / 2
+    like = bar if on_bar else surface.land
+    ground = surface.drained if watery else surface.ground
+    about = ground & like & (surface.state != Ground.WET)
     about &= ~footprint & ~ring(footprint, 2)
     own = surface.expected[NDVI][footprint]
     middle = float(np.nanmedian(own)) if np.isfinite(own).any() else float("nan")
@@ -102,7 +111,7 @@ def resemble(
     unknown = Observed(float(share), Seen.UNKNOWN, True)
     if share < o.clear_min or np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
         return unknown
-    offset = local_offset(footprint, surface, o)
+    offset = local_offset(footprint, surface, o, watery=watery)
     if not watery:
         judged &= surface.state != Ground.WET  # water over it says nothing of it
     at, apart = place(surface, offset, signature)

@@ -19,6 +19,7 @@ from pipeline.errors import (
     LedgerHeldError,
     SiluanError,
 )
+from pipeline.io.secrets import clean
 
 log = logging.getLogger("siluan")
 
@@ -69,4 +70,5 @@ class Failures:
 
 
 def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, SiluanError) else f"a bug, or a broken disk: {error!r}"
+    said = str(error) if isinstance(error, SiluanError) else f"a bug, or a broken disk: {error!r}"
+    return clean(said)  # an error of a library may hold the address that it was given

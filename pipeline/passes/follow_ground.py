@@ -260,8 +260,9 @@ def _outline(
     hits = {k.pass_id for k in [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]}
     places: list[NDArray[np.float32]] = []
     for _, surface, _ in bench.surfaces(window, lambda p: p.id in hits):
-        at, _ = place(surface, local_offset(footprint, surface), signature)
-        judged = surface.drained if signature.values[WATER] > 0 else surface.ground
+        watery = bool(signature.values[WATER] > 0)
+        at, _ = place(surface, local_offset(footprint, surface, watery=watery), signature)
+        judged = surface.drained if watery else surface.ground
         places.append(np.where(judged, at, np.nan).astype(np.float32))
     stack = np.ma.masked_invalid(np.stack(places))
     middle = np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)

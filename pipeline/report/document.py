@@ -23,7 +23,7 @@ from pipeline.report.tables import (
     waiting,
 )
 from pipeline.report.words import HOW_COUNTED, HOW_OBSERVED, INTERNAL, PUBLIC
-from pipeline.report.worst import COLUMNS, PRIVATE, Worst
+from pipeline.report.worst import COLUMNS, Worst
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,17 @@ def write_document(
 ) -> Document:
     """Put a report together."""
     notes = [*HOW_COUNTED, *(line.format(window=basis.window) for line in HOW_OBSERVED)]
-    if public and settings.map_approval is None:
-        notes.append("公开版未取得审图号，不附地图和影像。")
+    if public:
+        notes.append("公开版不列单个问题，不附位置、地图和影像。")
     tables = [
         observed(basis.seen, names),
         summary(basis.now, basis.before, public=public),
-        assessment(basis.now, basis.seen, names),
+        assessment(basis.now, basis.seen, names, public=public),
         *groups(basis.now, names, public=public),
         waiting(basis.now, basis.before),
         *(() if public else (excluded(basis.now),)),
         corrections(basis.today, names, public=public),
     ]
-    columns = {k: v for k, v in COLUMNS.items() if not (public and k in PRIVATE)}
     where = "、".join(names.county(c) for c in basis.counties)
     period = basis.period
     return Document(
@@ -94,23 +93,22 @@ def write_document(
         edition=PUBLIC if public else INTERNAL,
         period=f"{_day(period.first)}至{_day(period.last)}",
         made_on=_day(basis.made_on),
-        basis=_rests_on(basis),
+        basis=_rests_on(basis, public=public),
         notice=tuple(notes),
         approval=settings.map_approval or "",
         tables={t.name: t for t in tables},
         worst=tuple(worst),
-        worst_columns=columns,
+        worst_columns={} if public else COLUMNS,
     )
 
 
-def _rests_on(basis: Basis) -> str:
+def _rests_on(basis: Basis, *, public: bool) -> str:
+    # How many records there are tells how much is suspected.
+    ledger = "台账" if public else f"台账第{basis.events}条记录"
     if basis.frozen is None:
-        return f"期间尚未结束，以台账第{basis.events}条记录为准，数据将变化。"
+        return f"期间尚未结束，以{ledger}为准，数据将变化。"
     day = _day(date.fromisoformat(basis.frozen.frozen_on))
-    return (
-        f"本期数据以{day}台账第{basis.events}条记录为准（冻结）；"
-        "此后的变化列入“更正”，不改动本期数据。"
-    )
+    return f"本期数据以{day}{ledger}为准（冻结）；此后的变化列入“更正”，不改动本期数据。"
 
 
 def _day(day: date) -> str:

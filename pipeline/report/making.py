@@ -83,10 +83,11 @@ def make_report(request: ReportRequest) -> Made:
     with open_ledger(request.ledger, writing=False) as ledger:
         events = ledger.events()
         whole = _Book(events, {c.case_id: c for c in ledger.cases()})
-        frozen, seen = _freeze(state, period, events, (workflow, folders), today)
-        book = _as_of(ledger, whole, frozen)
         names = _names(settings, workflow, whole.cases.values())
         only = _counties(request.counties, names, whole.cases.values())
+        # What may be refused is asked before the period is frozen.
+        frozen, seen = _freeze(state, period, events, (workflow, folders), today)
+        book = _as_of(ledger, whole, frozen)
         if only:
             names = replace(names, counties={c: names.county(c) for c in only})
         before = period.before()
@@ -108,8 +109,8 @@ def make_report(request: ReportRequest) -> Made:
         window=workflow.options.report.unseen_days if workflow else 30,
         counties=only,
     )
-    pictured = not request.public or settings.map_approval is not None
-    worst = _worst(book, basis, names, folders if pictured else (), public=request.public)
+    # A case's number tells its place, and people may have cleared it since: public names none.
+    worst = () if request.public else _worst(book, basis, names, folders)
     document = write_document(basis, worst, names, settings, public=request.public)
     return _write(document, forms, _target(request, workflow, period, names, only), today)
 
@@ -167,18 +168,15 @@ def _as_of(ledger: LedgerStore, whole: _Book, frozen: Frozen | None) -> _Book:
     return _Book(events, cases)
 
 
-def _worst(
-    book: _Book, basis: Basis, names: Names, folders: Sequence[Path], *, public: bool
-) -> list[Worst]:
+def _worst(book: _Book, basis: Basis, names: Names, folders: Sequence[Path]) -> list[Worst]:
     moves = moves_of(book.events)
-    wanted = basis.now.in_hand if public else (*basis.now.in_hand, *basis.now.issued)
-    pictures = (IMAGE,) if public else (OVERVIEW, IMAGE)
+    wanted = (*basis.now.in_hand, *basis.now.issued)
     found: list[Worst] = []
     for rank, case in enumerate(most_serious(book.cases.values(), wanted), 1):
         state = state_on(moves[case.case_id], basis.period.last)
         status = state.status if state else case.status
-        path = picture_of(folders, case.case_id, case.revision, pictures)
-        row = shown(case, rank, status, names, public=public)
+        path = picture_of(folders, case.case_id, case.revision, (OVERVIEW, IMAGE))
+        row = shown(case, rank, status, names)
         found.append(Worst(row, small_picture(path) if path else None))
     return found
 

@@ -99,7 +99,7 @@ def _content(document: Document, font: str, day: date) -> dict[str, Any]:
         "notes": list(document.notice),
         "notice": NOTICE,
         "approval": document.approval,
-        "tables": [_table(t) for t in (*tables.values(), worst)],
+        "tables": [_table(t) for t in (*tables.values(), *(() if not worst.columns else (worst,)))],
         "corrections": _table(last),
         "pictures": pictures,
     }

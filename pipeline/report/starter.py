@@ -21,7 +21,7 @@ from docx.shared import Mm, Pt
 from pipeline.report.forms import steady_zip
 from pipeline.report.tables import FLOWS, INTERNAL
 from pipeline.report.words import COUNT_ZH
-from pipeline.report.worst import COLUMNS, PRIVATE
+from pipeline.report.worst import COLUMNS, PLACE
 
 BODY, HEAD = "宋体", "黑体"
 
@@ -64,11 +64,11 @@ SECTIONS: Sequence[tuple[str, str, Mapping[str, str]]] = (
         "排除原因（误报）",
         {"name": "原因", "desk": "内业排除", "field": "核查排除", "sum": "合计"},
     ),
-    ("worst", "最严重的问题", {k: v for k, v in COLUMNS.items() if k not in PRIVATE}),
+    ("worst", "最严重的问题", {k: v for k, v in COLUMNS.items() if k not in PLACE}),
     (
         "worst",
         "最严重问题的位置",
-        {k: v for k, v in COLUMNS.items() if k in ("rank", "case_id", *PRIVATE)},
+        {k: v for k, v in COLUMNS.items() if k in ("rank", "case_id", *PLACE)},
     ),
     (
         "corrections",
@@ -76,7 +76,7 @@ SECTIONS: Sequence[tuple[str, str, Mapping[str, str]]] = (
         {"period": "期间", "where": "范围", "name": "指标", "was": "原数", "now": "更正后"},
     ),
 )
-_PRIVATE = ("疑似线索（内部掌握）", "排除原因（误报）", "最严重问题的位置")
+_PRIVATE = ("疑似线索（内部掌握）", "排除原因（误报）", "最严重的问题", "最严重问题的位置")
 """Sections that the public edition does not have."""
 
 

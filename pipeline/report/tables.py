@@ -102,8 +102,12 @@ def observed(seen: Sequence[Seen] | None, names: Names) -> Table:
     return Table("observed", title, columns, tuple(rows))
 
 
-def assessment(now: Figures, seen: Sequence[Seen] | None, names: Names) -> Table:
-    """Count verified problems by class of county and county, beside what could be looked at."""
+def assessment(now: Figures, seen: Sequence[Seen] | None, names: Names, *, public: bool) -> Table:
+    """Count verified problems by class of county and county, beside what could be looked at.
+
+    In public a county of which nothing was verified or observed has no row: one of zeros would say
+    that something is suspected there.
+    """
     keys = ("opening", "new", "again", "relapsed", "closed", "removed", "closing")
     flows = {k: COUNT_ZH[k] for k in (*keys, "overdue", "on_account")}
     columns = {"group": "县区类别", "name": "县区", **flows}
@@ -115,6 +119,8 @@ def assessment(now: Figures, seen: Sequence[Seen] | None, names: Names) -> Table
     rows: list[dict[str, Cell]] = []
     for code in wanted:
         count = _cells(table.get(code, Count()), flows)
+        if public and code not in parts and not any(count.values()):
+            continue
         watched = _whole(_watched(parts.get(code, ())[1:]))
         group = names.classes.get(code, NO_CLASS)
         rows.append({"group": group, "name": names.county(code), **count, **watched})

@@ -40,8 +40,8 @@ COLUMNS: Mapping[str, str] = {
     "first": "首次发现",
     "point": "位置（WGS 84）",
 }
-PRIVATE = ("point",)
-"""What the public edition leaves out."""
+PLACE = ("point",)
+"""Columns that have a table of their own in the template."""
 
 
 def most_serious(cases: Iterable[Case], only: Iterable[str]) -> tuple[Case, ...]:
@@ -50,7 +50,7 @@ def most_serious(cases: Iterable[Case], only: Iterable[str]) -> tuple[Case, ...]
     return tuple(sorted((c for c in cases if c.case_id in wanted), key=_order)[:MOST])
 
 
-def shown(case: Case, rank: int, status: Status, names: Names, *, public: bool) -> dict[str, Cell]:
+def shown(case: Case, rank: int, status: Status, names: Names) -> dict[str, Cell]:
     """Give the row of a case; ``status`` is that at the end of the period."""
     place = case.attribution or Attribution()
     severity = case.grade.severity if case.grade else None
@@ -68,9 +68,8 @@ def shown(case: Case, rank: int, status: Status, names: Names, *, public: bool) 
         "grade": _grade(severity.grade, severity.verified) if severity else "未分级",
         "first": f"{first:%Y-%m-%d}" if first else UNKNOWN,
     }
-    if not public:
-        lon, lat = inner_point(to_wgs84(case.polygon, case.crs))
-        row["point"] = f"{lon:.5f}, {lat:.5f}"
+    lon, lat = inner_point(to_wgs84(case.polygon, case.crs))
+    row["point"] = f"{lon:.5f}, {lat:.5f}"
     return row
 
 

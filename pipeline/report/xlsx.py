@@ -62,7 +62,9 @@ class XlsxForm:
             sheet = book.create_sheet(_SHEETS[name])
             _fill(sheet, table.title, (table.columns, table.rows), table.note)
         rows = [w.row for w in document.worst]
-        _fill(book.create_sheet("最严重的问题"), "最严重的问题", (document.worst_columns, rows), "")
+        if document.worst_columns:
+            sheet = book.create_sheet("最严重的问题")
+            _fill(sheet, "最严重的问题", (document.worst_columns, rows), "")
         out = io.BytesIO()
         book.save(out)
         return steady_zip(out.getvalue(), day)
