@@ -77,6 +77,7 @@ def test_a_bad_server_is_told_from_a_bad_file(
         raster_profile(f"{url}/data/a.tif")
 
 
+@pytest.mark.thorough
 def test_a_server_that_fails_between_two_reads_is_not_a_bad_file(tmp_path: Path) -> None:
     catalogue = five(tmp_path)
     _, area = written(tmp_path)

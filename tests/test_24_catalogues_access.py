@@ -119,6 +119,7 @@ def test_a_token_that_is_refused_is_renewed_once(tmp_path: Path) -> None:
     assert store.given == 2
 
 
+@pytest.mark.thorough
 def test_a_token_endpoint_that_stumbles_is_asked_again(tmp_path: Path) -> None:
     store = Storage()
     store.down = 2
@@ -134,6 +135,7 @@ def test_a_token_endpoint_that_stumbles_is_asked_again(tmp_path: Path) -> None:
         raster_profile(f"{url}/data/a.tif", access)
 
 
+@pytest.mark.thorough
 def test_no_secret_leaves_in_a_message_or_a_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -35,6 +35,7 @@ def period(patrol: str, end: str) -> dict[str, str]:
     return {"from": "2024-01-01", "patrol_from": patrol, "to": end, "zone": "UTC"}
 
 
+@pytest.mark.thorough
 def test_a_fill_that_is_gone_is_missed_after_the_patrol_moved_on(tmp_path: Path) -> None:
     images = tiny.write_scenes(tmp_path / "images")
     assert run(tmp_path, images) == ExitCode.DONE

@@ -18,6 +18,7 @@ from pipeline.passes.failing import Failures
 from pipeline.run import RunRequest, run_workflow
 
 
+@pytest.mark.thorough
 def test_the_others_are_finished_and_its_cases_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
