@@ -77,12 +77,14 @@ def plan(
         for case in _outcome(i, candidate, found, (after, unread.names), context):
             after[case.case_id] = case
     silent: set[str] = set()  # of which this run says nothing
+    taken = {*found.held, *found.parents.values()}  # once: an inspection may bring thousands
+    beside = _by_case(found.pictures)
     for case in live:
         if case.case_id in found.explained:
             after[case.case_id] = _still(case, found.explained[case.case_id], context)
-        elif case.case_id not in {*found.held, *found.parents.values()}:
+        elif case.case_id not in taken:
             again = (relooks or {}).get(case.case_id, ())
-            pictures = [c for c, name in found.pictures if name == case.case_id]
+            pictures = beside.get(case.case_id, [])
             if _unlooked(case, context) and not again and not pictures:
                 silent.add(case.case_id)
                 if context.spots:
@@ -102,6 +104,14 @@ def plan(
         events=tuple(events),
         counts=_counts(before, changed, len(ordered), unread),
     )
+
+
+def _by_case(pictures: Iterable[tuple[Candidate, str]]) -> dict[str, list[Candidate]]:
+    """Group pictures by the case beside which they stand."""
+    out: dict[str, list[Candidate]] = {}
+    for candidate, name in pictures:
+        out.setdefault(name, []).append(candidate)
+    return out
 
 
 def unmatched(
