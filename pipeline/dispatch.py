@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pipeline.errors import ExitCode
-from pipeline.inspect_flights import run_any as run_patrol_or_inspection
-from pipeline.passes.recheck_workflow import is_recheck
+from pipeline.inspect_flights import run_inspection
+from pipeline.io.settings import kind_of
 from pipeline.recheck import run_recheck
-from pipeline.run import RunRequest
+from pipeline.run import RunRequest, run_workflow
+
+_RUNS = {"inspect": run_inspection, "recheck": run_recheck}
 
 
 def run_any(request: RunRequest) -> ExitCode:
     """Run a workflow by its kind; raises as :func:`pipeline.run.run_workflow`."""
-    if is_recheck(request.workflow):
-        return run_recheck(request)
-    return run_patrol_or_inspection(request)
+    run = _RUNS.get(str(kind_of(request.workflow)), run_workflow)
+    return run(request)

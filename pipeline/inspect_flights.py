@@ -31,7 +31,7 @@ from pipeline.ledger.status import Reason
 from pipeline.model import DRONE, Corridor, Kind, Proposed, RunRecord
 from pipeline.passes.flight_pairs import Pairing, pair_flights
 from pipeline.passes.inspect import Inspected, inspect_alone, inspect_pair, joined
-from pipeline.passes.inspect_workflow import InspectWorkflow, is_inspection, load_inspection
+from pipeline.passes.inspect_workflow import InspectWorkflow, load_inspection
 from pipeline.passes.showing import Desk
 from pipeline.passes.showing_flights import FlightViews, from_flights
 from pipeline.passes.worklist import Answer, Item, ask, in_time_order, worklist
@@ -50,7 +50,6 @@ from pipeline.run import (
     make_writable,
     month_of,
     place_case,
-    run_workflow,
     say_what_is_missing,
     screen_case,
 )
@@ -64,11 +63,6 @@ _COLUMNS = (
     "notice",
 )
 ZONE = ZoneInfo("Asia/Shanghai")  # of the days that pictures carry: flights say their own
-
-
-def run_any(request: RunRequest) -> ExitCode:
-    """Run a workflow of either kind; raises as :func:`run_workflow`."""
-    return run_inspection(request) if is_inspection(request.workflow) else run_workflow(request)
 
 
 @dataclass(frozen=True)

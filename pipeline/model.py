@@ -361,31 +361,6 @@ class DateQuality:
     changed_stable_share: float  # 0..1 of stable ground that looks changed
 
 
-@dataclass(frozen=True)
-class Cube:
-    """Looks at one window, in time order.
-
-    ``bands`` maps the common name to float32 reflectance ``(time, row, col)``, NaN without data;
-    ``clear`` is bool of the same shape.
-    """
-
-    grid: Grid
-    pass_ids: tuple[str, ...]
-    times: tuple[datetime, ...]
-    bands: Mapping[str, NDArray[np.float32]]
-    clear: NDArray[np.bool_]
-
-    def __post_init__(self) -> None:
-        shape = (len(self.times), *self.grid.shape)
-        wrong = [n for n, a in self.bands.items() if a.shape != shape or a.dtype != np.float32]
-        if self.clear.shape != shape or self.clear.dtype != np.bool_:
-            wrong.append("clear")
-        if wrong or len(self.pass_ids) != len(self.times):
-            raise ValueError(f"cube layers with a wrong shape or dtype (want {shape}): {wrong}")
-        if any(t.tzinfo is None for t in self.times) or list(self.times) != sorted(self.times):
-            raise ValueError("cube times must be aware and ascending")
-
-
 class Cover(IntEnum):
     """What one flight says of one cell (uint8 code)."""
 

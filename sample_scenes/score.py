@@ -17,13 +17,12 @@ from typing import Any
 import numpy as np
 import shapely
 from pyproj import Transformer
-from scipy.optimize import linear_sum_assignment
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from sample_scenes import overview
+from sample_scenes.matching import match
 
-MIN_IOU, MIN_COVER = 0.2, 0.3
 METRIC = 4547  # CGCS2000 / 3-degree Gauss-Kruger CM 114E, the project's CRS for areas
 ELSEWHERE = "open ground"
 Collection = Mapping[str, Any]
@@ -143,21 +142,11 @@ def _match(
     events: list[_Shape], candidates: list[_Shape]
 ) -> tuple[tuple[Match, ...], list[_Shape]]:
     """Assign candidates to events so that most are found, then by the sum of IoU."""
-    if not events or not candidates:
-        return (), candidates
-    a = np.array([e.area for e in events], dtype=object)[:, None]
-    b = np.array([c.area for c in candidates], dtype=object)[None, :]
-    common = shapely.area(shapely.intersection(a, b))
-    iou = common / (shapely.area(a) + shapely.area(b) - common)
-    covered = common / shapely.area(a)
-    good = (iou >= MIN_IOU) & (covered >= MIN_COVER)
-    rows, cols = linear_sum_assignment(np.where(good, 1000 + iou, 0), maximize=True)
-    pairs = [(i, j) for i, j in zip(rows, cols, strict=True) if good[i, j]]
+    pairs = match([e.area for e in events], [c.area for c in candidates])
     found = tuple(
-        Match(events[i].id, candidates[j].id, float(iou[i, j]), float(covered[i, j]))
-        for i, j in pairs
+        Match(events[p.object].id, candidates[p.candidate].id, p.iou, p.covered) for p in pairs
     )
-    used = {j for _, j in pairs}
+    used = {p.candidate for p in pairs}
     return found, [c for j, c in enumerate(candidates) if j not in used]
 
 

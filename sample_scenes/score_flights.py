@@ -2,7 +2,7 @@
 
 Usage: python -m sample_scenes.score_flights --out out/sample-flights/latest
 
-An object is found when one case has IoU >= 0.2 with it, one to one; every other case is false.
+Matched as in :mod:`sample_scenes.matching`; every case that is left is false.
 What was taken away is no case. Volumes are held against the 95 % interval that the case says.
 """
 
@@ -14,34 +14,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy.optimize import linear_sum_assignment
 from shapely.geometry import shape
 
 from pipeline.grid import reproject
+from sample_scenes.matching import match
 from sample_scenes.options import EPSG
 
-_LEAST = 0.2
 Feature = dict[str, Any]
-
-
-def pairs(truth: Sequence[Feature], cases: Sequence[Feature]) -> list[tuple[int, int]]:
-    """Match objects with cases, one to one, by their overlap."""
-    there, here = ([_metric(f) for f in part] for part in (truth, cases))
-    overlap = np.zeros((len(there), len(here)))
-    for i, a in enumerate(there):
-        for j, b in enumerate(here):
-            overlap[i, j] = a.intersection(b).area / max(a.union(b).area, 1e-9)
-    rows, cols = linear_sum_assignment(-overlap)
-    matched = zip(rows.tolist(), cols.tolist(), strict=True)
-    return [(i, j) for i, j in matched if overlap[i, j] >= _LEAST]
 
 
 def lines(truth: Sequence[Feature], cases: Sequence[Feature]) -> list[str]:
     """Say what was found, missed and false, and how the volumes are."""
-    found = pairs(truth, cases)
-    out = [_line(truth[i]["properties"], cases[j]["properties"]) for i, j in found]
-    missed = [f for i, f in enumerate(truth) if i not in {i for i, _ in found}]
+    found = match([_metric(f) for f in truth], [_metric(f) for f in cases])
+    out = [_line(truth[p.object]["properties"], cases[p.candidate]["properties"]) for p in found]
+    missed = [f for i, f in enumerate(truth) if i not in {p.object for p in found}]
     out += [f"missed: {f['properties']['name']}" for f in missed]
     false = len(cases) - len(found)
     return [*out, f"drone flights: {len(found)} of {len(truth)} objects found, {false} false"]

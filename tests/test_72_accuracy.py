@@ -19,7 +19,6 @@ from shapely.geometry import box
 from benchmarks.accuracy import baselines
 from benchmarks.accuracy.ablation import GUARDS, mostly_wet
 from benchmarks.accuracy.goals import GOALS, goals_table
-from benchmarks.accuracy.matching import match
 from benchmarks.accuracy.report import Section, markdown
 from benchmarks.accuracy.simulated import campaign, series
 from benchmarks.accuracy.simulated.placing import KINDS, LARGEST_M2, SMALLEST_M2, Placed, scatter
@@ -30,6 +29,7 @@ from benchmarks.accuracy.stats import median_interval, poisson, wilson
 from pipeline.config import Options
 from pipeline.detect.level import LevelHistory
 from sample_scenes import schedule, truth
+from sample_scenes.matching import match
 from sample_scenes.surface import World, build_world
 
 

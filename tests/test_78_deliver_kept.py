@@ -104,6 +104,9 @@ def test_a_workflow_that_names_a_database_hands_over_from_it(tmp_path: Path) -> 
     assert place.feed == tmp_path / "state" / "patrol" / "feed"
     assert place.options.receivers == ()
     assert place.outbox == tmp_path / "state" / "patrol" / "outbox" / "outbox.sqlite"
+    shutil.copy(ROOT / "workflows" / "recheck.yaml", folder)
+    again = find_place(folder / "recheck.yaml", None, None)  # whose cases are the patrol's
+    assert (again.ledger, again.feed) == (place.ledger, place.feed)
     with (folder / "patrol.yaml").open("a", encoding="utf-8") as file:
         file.write("deliver: ../config/deliver.yaml\n")
     with pytest.raises(ConfigurationError, match=r"deliver\.yaml does not exist"):

@@ -24,6 +24,7 @@ from pipeline.cli import app
 from pipeline.config import load_workflow
 from pipeline.grid import reproject
 from pipeline.io.flights import DiskFlight, FlightFolder, open_flights
+from pipeline.io.settings import kind_of
 from pipeline.ledger import Judgement, LedgerContext, apply, open_ledger
 from pipeline.model import (
     LEAD_POINT,
@@ -44,7 +45,7 @@ from pipeline.model import (
 from pipeline.passes.flight_pairs import FlightPair, Pairing, pair_flights
 from pipeline.passes.flight_places import PlaceSaid
 from pipeline.passes.inspect import Gone, Inspected, inspect_alone, joined
-from pipeline.passes.inspect_workflow import InspectOptions, is_inspection, load_inspection
+from pipeline.passes.inspect_workflow import InspectOptions, load_inspection
 from pipeline.passes.worklist import ask, worklist
 
 N, GSD, CRS = 480, 0.1, "EPSG:32649"
@@ -533,8 +534,8 @@ def test_a_catalogue_gives_its_flights_without_what_is_superseded(
 
 def test_the_workflow_that_ships_is_one() -> None:
     root = Path(__file__).parents[1] / "workflows"
-    assert is_inspection(root / "inspect.yaml")
-    assert not is_inspection(root / "patrol.yaml")
+    assert kind_of(root / "inspect.yaml") == "inspect"
+    assert kind_of(root / "patrol.yaml") == "patrol"
     shipped = load_inspection(root / "inspect.yaml")
     assert shipped.state == load_workflow(root / "patrol.yaml").state
 

@@ -22,6 +22,7 @@ from test_60_ledger_rules import candidate, context
 from pipeline.dispatch import run_any
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io import corridors
+from pipeline.io.settings import kind_of
 from pipeline.io.store import CorridorStore
 from pipeline.ledger import Command, Edit, apply, change, open_ledger
 from pipeline.ledger.plan import plan
@@ -29,7 +30,7 @@ from pipeline.ledger.status import Reason
 from pipeline.model import Case, Grid, Kind, Reach, Status
 from pipeline.passes.ground import Site
 from pipeline.passes.recheck import only_around
-from pipeline.passes.recheck_workflow import is_recheck, load_recheck
+from pipeline.passes.recheck_workflow import load_recheck
 from pipeline.run import RunRequest, run_workflow
 
 HANDED = date(2025, 3, 1)
@@ -229,8 +230,8 @@ def _corridor_file(folder: Path) -> Path:
 
 def test_the_workflow_that_ships_is_one() -> None:
     root = Path(__file__).parents[1] / "workflows"
-    assert is_recheck(root / "recheck.yaml")
-    assert not is_recheck(root / "patrol.yaml")
+    assert kind_of(root / "recheck.yaml") == "recheck"
+    assert kind_of(root / "patrol.yaml") == "patrol"
     own, patrol = load_recheck(root / "recheck.yaml")
     assert (own.patrol, patrol.name) == ((root / "patrol.yaml").resolve(), "patrol")
     assert own.config_hash(patrol) != patrol.config_hash()

@@ -62,11 +62,6 @@ class Track:
         return self.sightings[0].on
 
     @property
-    def last_on(self) -> datetime:
-        """Time of the last sighting, UTC."""
-        return self.sightings[-1].on
-
-    @property
     def pass_ids(self) -> tuple[str, ...]:
         """Passes that saw it, in time order."""
         return tuple(dict.fromkeys(s.pass_id for s in self.sightings))

@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy import event as sa_event
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from pipeline.deliver.changes import Held
 from pipeline.deliver.features import has_ended
 from pipeline.deliver.feed import Page
-from pipeline.errors import ConfigurationError, DiskFullError
-from pipeline.io.atomic import disk_full_named
+from pipeline.errors import ConfigurationError
+from pipeline.io.sqlite import connected, open_engine
 from pipeline.model import Status
 from pipeline.publish.geojson import instant
 
@@ -125,11 +124,8 @@ class Outbox:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path or Path(":memory:")
-        url = f"sqlite:///{path}" if path else "sqlite://"
         # One process, one thread, and the lock of the outbox: one connection will do.
-        self._engine = sa.create_engine(url, poolclass=StaticPool)
-        sa_event.listen(self._engine, "connect", _prepare)
-        sa_event.listen(self._engine, "begin", _begin)
+        self._engine = open_engine(path, StaticPool)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -395,17 +391,8 @@ class Outbox:
 
     @contextmanager
     def _connect(self) -> Generator[sa.Connection]:
-        with disk_full_named(self.path):
-            try:
-                with self._engine.begin() as connection:
-                    yield connection
-            except OperationalError as error:
-                if "full" not in str(error.orig):
-                    raise
-                raise DiskFullError(
-                    f"no space is left on the disk for the outbox {self.path}",
-                    "Free some space, then run again: nothing is lost",
-                ) from error
+        with connected(self._engine, self.path, "outbox", "nothing is lost") as connection:
+            yield connection
 
 
 def _oldest(name: str) -> sa.Select[tuple[int]]:
@@ -468,13 +455,3 @@ def _parts(
 
 def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def _prepare(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None
-    for pragma in ("journal_mode=DELETE", "synchronous=FULL", "busy_timeout=10000"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

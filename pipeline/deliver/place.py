@@ -17,7 +17,7 @@ from pipeline.deliver.options import DeliverOptions, load_options
 from pipeline.deliver.outbox import Outbox
 from pipeline.deliver.planning import Maker
 from pipeline.errors import ConfigurationError, LedgerHeldError
-from pipeline.io.settings import load_model
+from pipeline.io.settings import kind_of, load_model
 from pipeline.ledger import LedgerPlace
 from pipeline.ledger.lock import hold
 from pipeline.model import Corridor
@@ -125,13 +125,14 @@ def _of_workflow(path: Path) -> _Known:
         choose_corridors,
         load_workflow,
     )
-    from pipeline.passes.inspect_workflow import (  # noqa: PLC0415
-        is_inspection,
-        load_inspection,
-    )
+    from pipeline.passes.inspect_workflow import load_inspection  # noqa: PLC0415
+    from pipeline.passes.recheck_workflow import load_recheck  # noqa: PLC0415
 
     sensors: Path | None = None
-    if is_inspection(path):
+    kind = kind_of(path)
+    if kind == "recheck":  # its cases are the patrol's
+        path = load_recheck(path)[0].patrol
+    if kind == "inspect":
         workflow = load_inspection(path)
     else:
         workflow = load_workflow(path)

@@ -142,26 +142,22 @@ def waterline(field: Float, grid: Grid, level: float = 0.0) -> list[NDArray[np.f
     return [_to_xy(line, grid, 0) for line in find_contours(field, level)]
 
 
-def outline(
-    before: Float, after: Float, footprint: NDArray[np.bool_], grid: Grid
-) -> Polygon | MultiPolygon:
-    """Outline ground that was water before and is not after, finer than a pixel.
+def outline(inside: Float, footprint: NDArray[np.bool_], grid: Grid) -> Polygon | MultiPolygon:
+    """Outline an object by the zero of a field, finer than a pixel.
 
     Parameters
     ----------
-    before, after : float32 (H, W)
-        Signed water fields (positive is water), e.g. medians of looks before and after.
+    inside : float32 (H, W)
+        Positive in the object, e.g. :func:`covered_share` less one half; NaN unknown.
     footprint : bool (H, W)
         The object's pixels; the outline may leave them by one pixel.
 
     Returns
     -------
     shapely Polygon or MultiPolygon
-        In the grid's CRS, valid, holes kept; the pixels themselves where the fields say nothing.
+        In the grid's CRS, valid, holes kept; the pixels themselves where the field says nothing.
     """
-    # In open water there is no land to compare with before, and nothing to say against the after.
-    field = np.fmin(before, -after).astype(np.float64)
-    field[np.isnan(after)] = np.nan
+    field = inside.astype(np.float64)
     near = np.asarray(ndimage.binary_dilation(footprint, np.ones((3, 3))), bool)
     known = np.isfinite(field) & near
     scale = float(np.median(np.abs(field[known]))) if known.any() else 0.5

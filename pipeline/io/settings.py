@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import ConfigurationError
 
@@ -39,6 +39,25 @@ def load_model(path: Path, model: type[M], context: dict[str, Any] | None = None
         return model.model_validate(raw, context=context)
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {explain(error, model)}") from error
+
+
+class _AnyKind(BaseModel):
+    """Of a workflow, only what says which one it is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: object = "patrol"
+
+
+def kind_of(path: Path) -> object:
+    """Tell which kind of workflow a file is, by its own word; a patrol where it has none.
+
+    Raises
+    ------
+    ConfigurationError
+        No such file, or no YAML mapping.
+    """
+    return load_model(path, _AnyKind).kind
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:

@@ -1,8 +1,6 @@
 """The ledger in one SQLite file.
 
-Rollback journal and full synchronisation rather than WAL: one writer, few transactions, and a
-kill or power cut at any instant leaves the state before or after a run. Never let GDAL open this
-file in the same process.
+Never let GDAL open this file in the same process.
 """
 
 from __future__ import annotations
@@ -11,16 +9,15 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event as sa_event
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import ConfigurationError, DiskFullError
 from pipeline.io.atomic import disk_full_named
 from pipeline.io.failpoints import failpoint
+from pipeline.io.sqlite import connected, open_engine
 from pipeline.ledger.sql import SqlLedger
 from pipeline.ledger.tables import REVISION
 from pipeline.ledger.upgrade import bring_forward, form_of, refuse_newer
@@ -32,9 +29,8 @@ class SqliteLedger(SqlLedger):
     def __init__(self, path: Path, *, writing: bool = True) -> None:
         self.path = path
         self.name = str(path)
-        self._engine = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool)
-        sa_event.listen(self._engine, "connect", _prepare_connection)
-        sa_event.listen(self._engine, "begin", _begin_immediate if writing else _begin)
+        # Whoever lists a large ledger makes a run wait, and the reverse; neither shall fail.
+        self._engine = open_engine(path, NullPool, busy_s=120, writing=writing)
 
     def set_up(self, *, writing: bool = True) -> None:
         """Make the tables, or check that they are ours; one of an older form becomes ours.
@@ -71,17 +67,9 @@ class SqliteLedger(SqlLedger):
     @contextmanager
     def connect(self) -> Generator[sa.Connection]:
         """Give a connection within a transaction, which commits when left without an error."""
-        with disk_full_named(self.path):
-            try:
-                with self._engine.begin() as connection:
-                    yield connection
-            except OperationalError as error:
-                if "full" not in str(error.orig):
-                    raise
-                raise DiskFullError(
-                    f"no space is left on the disk for the ledger {self.path}",
-                    "Free some space, then run again: the ledger is as it was before",
-                ) from error
+        kept = "the ledger is as it was before"
+        with connected(self._engine, self.path, "ledger", kept) as connection:
+            yield connection
 
 
 def copy_file(path: Path, target: Path) -> None:
@@ -117,20 +105,3 @@ def _unusable(path: Path, why: str) -> ConfigurationError:
         f"{path} cannot be used as a ledger ({why})",
         "Name another file, or restore this one from a backup",
     )
-
-
-def _prepare_connection(connection: Any, _record: Any) -> None:
-    # The driver's own BEGIN comes too late and leaves DDL outside: we begin ourselves.
-    connection.isolation_level = None
-    for pragma in ("journal_mode=DELETE", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-    # Whoever lists a large ledger makes a run wait, and the other way round; neither shall fail.
-    connection.execute("PRAGMA busy_timeout=120000").close()
-
-
-def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
-
-
-def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

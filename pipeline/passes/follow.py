@@ -388,8 +388,7 @@ def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometr
     # What has grown since the water stood so high is known from newer hits, inside the object only.
     grown = covered_share(was, last, footprint)
     share = np.where(footprint, np.fmax(share, grown), share).astype(np.float32)
-    nothing = np.full(window.shape, np.nan, np.float32)
-    return outline(nothing, 0.5 - share, footprint, states.site.store.grid.sub(window))
+    return outline(share - np.float32(0.5), footprint, states.site.store.grid.sub(window))
 
 
 def _is_deck(states: States, track: Track, found: Sequence[Look]) -> bool:

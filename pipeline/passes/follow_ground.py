@@ -266,8 +266,7 @@ def _outline(
         places.append(np.where(judged, at, np.nan).astype(np.float32))
     stack = np.ma.masked_invalid(np.stack(places))
     middle = np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
-    nothing = np.full(window.shape, np.nan, np.float32)
-    return outline(nothing, 0.5 - middle, footprint, site.store.grid.sub(window))
+    return outline(middle - np.float32(0.5), footprint, site.store.grid.sub(window))
 
 
 def _window(site: Site, pixels: Sparse) -> Window:

@@ -104,25 +104,6 @@ class InspectWorkflow(TimedWorkflow):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-class _AnyKind(BaseModel):
-    """Of a workflow, only what says which one it is."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    kind: object = "patrol"
-
-
-def is_inspection(path: Path) -> bool:
-    """Tell whether a workflow compares flights.
-
-    Raises
-    ------
-    ConfigurationError
-        No such file, or no YAML mapping.
-    """
-    return load_model(path, _AnyKind).kind == "inspect"
-
-
 def load_inspection(path: Path) -> InspectWorkflow:
     """Read and check a workflow of kind ``inspect``; its relative paths become absolute.
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from pipeline.config import Workflow, load_workflow
 from pipeline.io.settings import load_model
@@ -42,25 +42,6 @@ class RecheckWorkflow(TimedWorkflow):
         left_out = {"patrol", "out", *TIMED}
         content = [self.model_dump(mode="json", exclude=left_out), patrol.config_hash()]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-class _AnyKind(BaseModel):
-    """Of a workflow, only what says which one it is."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    kind: object = "patrol"
-
-
-def is_recheck(path: Path) -> bool:
-    """Tell whether a workflow looks again at known cases.
-
-    Raises
-    ------
-    ConfigurationError
-        No such file, or no YAML mapping.
-    """
-    return load_model(path, _AnyKind).kind == "recheck"
 
 
 def load_recheck(path: Path) -> tuple[RecheckWorkflow, Workflow]:

@@ -22,7 +22,7 @@ class ReportSettings(BaseModel):
     map_approval: str | None = Field(
         default=None,
         min_length=3,
-        description="审图号; without one the public edition has neither map nor image",
+        description="审图号, which stands below the pictures; the public edition has none",
     )
     county_classes: dict[str, str] = Field(
         default_factory=dict, description="class of a county in the 4+1 assessment, by county code"

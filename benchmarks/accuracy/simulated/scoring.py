@@ -10,8 +10,8 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from benchmarks.accuracy.matching import match
 from benchmarks.accuracy.simulated.series import LEAST_LOOKS
+from sample_scenes.matching import match
 
 Result = Mapping[str, Any]
 

@@ -13,11 +13,11 @@ from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from benchmarks.accuracy.baselines import FACTORS, METHODS, Bands, objects_of
-from benchmarks.accuracy.matching import match
 from benchmarks.accuracy.simulated.series import LEAST_LOOKS, Made, home_of
 from sample_scenes import truth
 from sample_scenes.geo import to_utm
 from sample_scenes.make import NEW, OLD
+from sample_scenes.matching import match
 from sample_scenes.options import AT_10M, transform
 from sample_scenes.schedule import Day
 from sample_scenes.stacio import COLLECTION, WAVES, Product
