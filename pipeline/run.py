@@ -28,12 +28,13 @@ from pipeline.adjudicate.rules import subject_of
 from pipeline.adjudicate.screen import Screener, chosen_for_audit
 from pipeline.adjudicate.visit import rank_visits
 from pipeline.cases.proposed import county_names, propose_cases
+from pipeline.closing import after_run, closing_table
 from pipeline.config import Period, Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.cluster import open_workers
 from pipeline.io.failpoints import failpoint
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
-from pipeline.io.progress import reporter
+from pipeline.io.progress import CORRIDORS, ScreenHandler, counted, reporter
 from pipeline.io.stages import load_stages
 from pipeline.io.tasks import Progress, Workers
 from pipeline.ledger import (
@@ -189,7 +190,7 @@ def _judge(
     # Nor are those whose outline is a drone's: a pixel is larger than most of them.
     # What only a lead points at was never in any image: there is nothing to follow.
     seen = [c for c in known if not (c.of_pictures or c.of_drone or c.of_lead)]
-    for corridor in corridors:
+    for corridor in counted(corridors, progress, CORRIDORS):
         passes = searched.passes[corridor.id]
         about = (seen, span_of(workflow, passes))
         with failures.of(corridor.id):
@@ -488,6 +489,7 @@ def close_run(
 ) -> ExitCode:
     """Print the closing lines of a run and give its exit code."""
     shelves, proposed = lists
+    print("\n".join(closing_table(shelves, record)))
     rules = ", ".join(f"{rule} {n}" for rule, n in count_rules(shelves).items())
     by = f" ({rules})" if rules else ""
     print(
@@ -497,6 +499,7 @@ def close_run(
     line = budget_line(proposed, county_names(shelves.cases))
     if line:
         print(line)
+    print(after_run(folder, shelves, record, unreachable))
     if unreachable:
         return ExitCode.UNREACHABLE
     return ExitCode.SET_ASIDE if any(a.remedy for a in record.set_aside) else ExitCode.DONE
@@ -521,7 +524,7 @@ def log_lines() -> Generator[list[str]]:
             when = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             lines.append(f"{when} {record.levelname} {record.getMessage()}\n")
 
-    keep, screen = _Keep(), logging.StreamHandler()
+    keep, screen = _Keep(), ScreenHandler()
     screen.setFormatter(logging.Formatter("%(message)s"))
     level = log.level
     log.setLevel(logging.INFO)
