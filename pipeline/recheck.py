@@ -18,14 +18,15 @@ from tempfile import TemporaryDirectory
 
 from pipeline import __version__
 from pipeline.adjudicate.evidence import fold
+from pipeline.closing import after_recheck
 from pipeline.config import Workflow, choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.cluster import open_workers
-from pipeline.io.progress import reporter
+from pipeline.io.progress import CORRIDORS, counted, reporter
 from pipeline.ledger import LedgerContext, apply, open_ledger
 from pipeline.ledger.rechecking import due, may_be_asked, recheck
 from pipeline.ledger.restoring import finish_restore
-from pipeline.model import UNKNOWN_ZH, Case, Corridor, Look, Rechecked, RunRecord
+from pipeline.model import UNKNOWN_ZH, UNRESTORED, Case, Corridor, Look, Rechecked, RunRecord
 from pipeline.passes.corridor import Judged, plan_corridor
 from pipeline.passes.recheck import Asked, recheck_corridor
 from pipeline.passes.recheck_workflow import RecheckWorkflow, load_recheck
@@ -107,7 +108,7 @@ def run_recheck(request: RunRequest) -> ExitCode:
             open_workers(patrol.cluster, patrol.options.store.workers, patrol.state)
         )
         judged: list[Judged] = []
-        for corridor in task.corridors:
+        for corridor in counted(task.corridors, progress, CORRIDORS):
             passes = searched.passes[corridor.id]
             about = Asked(_of_satellites(known), _here(cases, corridor), span_of(patrol, passes))
             with clock.stage("detect"):
@@ -127,6 +128,9 @@ def run_recheck(request: RunRequest) -> ExitCode:
         extras = {"run.log": "".join(lines).encode()}
         folder = publish_files(own.out, contents, record, extras).folder
     _close(found, folder, own)
+    mendable = sum(bool(a.remedy) for a in record.set_aside)
+    proposing = sum(one.word not in (UNKNOWN_ZH, UNRESTORED) for one in found)
+    print(after_recheck(folder, proposing, bool(unreachable), mendable))
     if unreachable:
         return ExitCode.UNREACHABLE
     return ExitCode.SET_ASIDE if any(a.remedy for a in record.set_aside) else ExitCode.DONE

@@ -14,7 +14,7 @@ from pipeline.errors import ExitCode
 from pipeline.io.cluster import open_workers
 from pipeline.io.failpoints import failpoint
 from pipeline.io.layers import areas_of, load_layers
-from pipeline.io.progress import reporter
+from pipeline.io.progress import CORRIDORS, counted, reporter
 from pipeline.io.stages import load_stages
 from pipeline.io.tasks import Progress, Workers
 from pipeline.ledger import apply, open_ledger
@@ -146,7 +146,7 @@ def _judge(
     # Nor are those whose outline is a drone's: a pixel is larger than most of them.
     # What only a lead points at was never in any image: there is nothing to follow.
     seen = [c for c in known if not (c.of_pictures or c.of_drone or c.of_lead)]
-    for corridor in corridors:
+    for corridor in counted(corridors, progress, CORRIDORS):
         passes = searched.passes[corridor.id]
         about = (seen, span_of(workflow, passes))
         with failures.of(corridor.id):

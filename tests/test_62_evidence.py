@@ -32,6 +32,7 @@ from pipeline.evidence.strip import CODES, code_of
 from pipeline.evidence.text import fitted, font, has_glyph, readable, wrapped
 from pipeline.evidence.types import Missing, Picture, Subject, Views
 from pipeline.evidence.words import word
+from pipeline.io.atomic import remove_tree
 from pipeline.io.shelf import MANIFEST, is_whole, keep, lay_out
 from pipeline.model import Case, Evidence, EvidenceState, Grid, Kind, Look, Pass, Seen, Status
 from pipeline.passes.showing import Desk, draw_cases, ground_of, nothing
@@ -276,6 +277,7 @@ def test_the_shelf_is_written_once_and_mended(tmp_path: Path) -> None:
     files = pack(subject(), views())
     keep(folder, files)
     assert is_whole(folder)
+    (folder / "overview.png").chmod(0o644)
     (folder / "overview.png").write_bytes(b"")  # as a loss of power leaves it
     assert not is_whole(folder)
     keep(folder, files)
@@ -299,6 +301,8 @@ def test_an_output_gets_links_or_copies(tmp_path: Path, monkeypatch: pytest.Monk
     keep(tmp_path / "shelf", {"a": b"1", MANIFEST: b"{}"})
     lay_out(tmp_path / "shelf", tmp_path / "linked")
     assert (tmp_path / "linked/a").samefile(tmp_path / "shelf/a")
+    (tmp_path / "shelf/a").chmod(0o644)  # as an earlier version kept it
+    lay_out(tmp_path / "shelf", tmp_path / "again")
 
     def refused(*_: object) -> None:
         raise OSError("no links here")
@@ -307,3 +311,8 @@ def test_an_output_gets_links_or_copies(tmp_path: Path, monkeypatch: pytest.Monk
     lay_out(tmp_path / "shelf", tmp_path / "copied")
     assert (tmp_path / "copied/a").read_bytes() == b"1"
     assert not (tmp_path / "copied/a").samefile(tmp_path / "shelf/a")
+    for place in ("shelf", "linked", "again", "copied"):
+        assert not (tmp_path / place / "a").stat().st_mode & 0o222, "an edit in place"
+    remove_tree(tmp_path / "linked")
+    assert not (tmp_path / "linked").exists()
+    assert (tmp_path / "shelf/a").read_bytes() == b"1"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from pipeline.commands.cases import StateFolder, WorkflowFile, say
 from pipeline.commands.ending import guard
 from pipeline.commands.layers import Debug
 from pipeline.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from pipeline.cases.where import Report
 
 
 def deliver(  # noqa: PLR0913, PLR0917 - each is an option of the command
@@ -90,6 +94,13 @@ def deliver(  # noqa: PLR0913, PLR0917 - each is an option of the command
         if forget is not None:
             return say(upkeep.forget(place, forget))
         request = DeliverRequest(place, full, free_text(by, "--by"), now)
-        return say(upkeep.foretell(request) if dry_run else hand_over(request))
+        return say(upkeep.foretell(request) if dry_run else _ended(hand_over(request), place.feed))
 
     guard(work, debug)
+
+
+def _ended(done: Report, feed: Path) -> Report:
+    """Add what to do next."""
+    from pipeline.closing import after_delivery  # noqa: PLC0415 - keeps --help fast
+
+    return replace(done, lines=(*done.lines, after_delivery(done.code, feed)))

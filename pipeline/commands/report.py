@@ -55,6 +55,7 @@ def report(  # noqa: PLR0913, PLR0917 - each is an option of the command
         if period is None:
             raise ConfigurationError("which period is meant is not said", "Give --period 2026Q3")
         from pipeline.cases.where import ledger_of  # noqa: PLC0415 - keeps --help fast
+        from pipeline.closing import after_report  # noqa: PLC0415
         from pipeline.report.making import ReportRequest, make_report  # noqa: PLC0415
 
         made = make_report(
@@ -70,7 +71,7 @@ def report(  # noqa: PLR0913, PLR0917 - each is an option of the command
                 settings=config,
             )
         )
-        for line in made.lines:
+        for line in (*made.lines, after_report(made.files, made.code)):
             typer.echo(line)
         return made.code
 

@@ -43,6 +43,7 @@ def submit(
     def work() -> ExitCode:
         from datetime import UTC, datetime  # noqa: PLC0415 - keeps --help fast
 
+        from pipeline.closing import after_submit  # noqa: PLC0415
         from pipeline.office.flights import SubmitRequest, desk, write_form  # noqa: PLC0415
         from pipeline.office.flights import submit as take  # noqa: PLC0415
         from pipeline.office.inbox import look  # noqa: PLC0415
@@ -60,13 +61,14 @@ def submit(
         with desk(config, state, datetime.now(UTC)) as at:
             if inbox is not None:
                 report = look(inbox, at)
-                for line in report.lines:
+                for line in (*report.lines, after_submit(report.code, bool(report.lines))):
                     typer.echo(line)
                 return report.code
             assert drop is not None
             answer = take(SubmitRequest(drop, dsm, flight), at)
         for line in answer.lines:
             typer.echo(line, err=not answer.taken)
+        typer.echo(after_submit(answer.code, answer.taken), err=not answer.taken)
         return answer.code
 
     guard(work, debug)

@@ -12,6 +12,7 @@ import filecmp
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,16 +116,25 @@ def replace_dir(
         if old.exists() and not target.exists():
             old.rename(target)  # an earlier run died between the two renames below
         for leftover in (partial, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+            remove_tree(leftover)
         try:
             partial.mkdir()
             build(partial)
             sync_tree(partial)
             changed = _settle(partial, target, old, volatile)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            remove_tree(partial)
         _sync_folder(target.parent)
     return changed
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all in it, read-only files too; what cannot be removed stays."""
+    if os.name == "nt":  # there a file's own mark forbids it, elsewhere only that of its folder
+        for path in folder.rglob("*"):
+            if path.is_file():
+                path.chmod(stat.S_IWRITE)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def point_latest(target: Path, name: str = "latest") -> Path:
@@ -159,11 +169,11 @@ def _settle(partial: Path, target: Path, old: Path, volatile: frozenset[str]) ->
         for name in sorted(ours - same):
             (partial / name).replace(target / name)
         return False
-    for name in sorted(same):
+    for name in sorted(n for n in same if not (partial / n).samefile(target / n)):
         shutil.copystat(target / name, partial / name)
     target.rename(old)
     partial.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    remove_tree(old)
     return True
 
 

@@ -3,14 +3,17 @@
 A shelf keeps folders by name; each holds ``manifest.json`` with the SHA-256 of its other files.
 What is on the shelf is never written again, but for a folder that no longer fits its manifest,
 which is made anew. An output gets the files as hard links, or as copies where there are no links.
+Both are read-only: who edits a picture saves a file of their own, and changes no other output.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from typing import Any
 from pipeline.io.atomic import replace_dir, write_bytes
 
 MANIFEST = "manifest.json"
+READ_ONLY = 0o444
 
 
 def is_whole(folder: Path) -> bool:
@@ -47,6 +51,8 @@ def keep(folder: Path, contents: Mapping[str, bytes]) -> None:
         for name, data in contents.items():
             # Not waited for: the manifest tells what a loss of power has emptied.
             write_bytes(partial / name, data, durable=False)
+            # Outputs share this very file: whoever edits one in place would change them all.
+            (partial / name).chmod(READ_ONLY)
 
     replace_dir(folder, build)
 
@@ -56,6 +62,10 @@ def lay_out(folder: Path, target: Path) -> None:
     for source in sorted(p for p in folder.rglob("*") if p.is_file()):
         place = target / source.relative_to(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
+        if stat.S_IMODE(source.stat().st_mode) != READ_ONLY:
+            # An earlier version kept it so, or a removal on Windows, where links share the mark.
+            with contextlib.suppress(PermissionError):
+                source.chmod(READ_ONLY)
         try:
             os.link(source, place)
         except OSError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from PIL import Image
 from pyproj import Transformer
 
 from pipeline.grid import tiles_over
+from pipeline.io.atomic import remove_tree
 from pipeline.io.burn import burn
 from pipeline.io.shelf import MANIFEST, is_whole, keep
 from pipeline.io.store import DamagedBlockError
@@ -86,7 +86,7 @@ def _drop_old(folder: Path) -> None:
     """Keep the newest few: the outputs that used the others hold their own links."""
     others = sorted(folder.parent.iterdir(), key=lambda p: p.stat().st_mtime_ns, reverse=True)
     for old in [p for p in others if p != folder][_KEPT - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)
+        remove_tree(old)
 
 
 def _render(

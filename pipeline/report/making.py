@@ -48,6 +48,7 @@ class Made:
 
     lines: tuple[str, ...]
     code: ExitCode
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _write(document: Document, forms: Sequence[Form], target: Path, today: date)
     for path, data in ready.items():
         write_bytes(path, data)
     code = ExitCode.DONE if len(ready) == len(forms) else ExitCode.SET_ASIDE
-    return Made((*lines, document.basis), code)
+    return Made((*lines, document.basis), code, tuple(ready))
 
 
 def _places(request: ReportRequest) -> tuple[Path, Workflow | None]:

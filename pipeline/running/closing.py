@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.adjudicate.budget import budget_line
 from pipeline.cases.proposed import county_names
+from pipeline.closing import after_run, closing_table
 from pipeline.errors import ExitCode
 from pipeline.model import Proposed, RunRecord
 from pipeline.passes.search import Searched
@@ -25,6 +26,7 @@ def close_run(
 ) -> ExitCode:
     """Print the closing lines of a run and give its exit code."""
     shelves, proposed = lists
+    print("\n".join(closing_table(shelves, record)))
     rules = ", ".join(f"{rule} {n}" for rule, n in count_rules(shelves).items())
     by = f" ({rules})" if rules else ""
     print(
@@ -34,6 +36,7 @@ def close_run(
     line = budget_line(proposed, county_names(shelves.cases))
     if line:
         print(line)
+    print(after_run(folder, shelves, record, unreachable))
     if unreachable:
         return ExitCode.UNREACHABLE
     return ExitCode.SET_ASIDE if any(a.remedy for a in record.set_aside) else ExitCode.DONE

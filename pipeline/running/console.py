@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from pipeline.errors import ConfigurationError
+from pipeline.io.progress import ScreenHandler
 
 log = logging.getLogger("siluan")
 
@@ -44,7 +45,7 @@ def log_lines() -> Generator[list[str]]:
             when = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             lines.append(f"{when} {record.levelname} {record.getMessage()}\n")
 
-    keep, screen = _Keep(), logging.StreamHandler()
+    keep, screen = _Keep(), ScreenHandler()
     screen.setFormatter(logging.Formatter("%(message)s"))
     level = log.level
     log.setLevel(logging.INFO)
