@@ -15,6 +15,7 @@ from pipeline.commands.corridor import corridor_app
 from pipeline.commands.deliver import deliver
 from pipeline.commands.doctor import doctor
 from pipeline.commands.ending import guard as _guard
+from pipeline.commands.helping import Commands
 from pipeline.commands.keeping import backup, restore
 from pipeline.commands.layers import layers_app
 from pipeline.commands.leads import leads_app
@@ -25,9 +26,12 @@ from pipeline.commands.status import status
 from pipeline.commands.submit import submit
 
 app = typer.Typer(
+    cls=Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Boxes drawn by rich take longer to import than all the rest of `siluan --help`.
+    rich_markup_mode=None,
     help="Suspected cases of the four chaos (四乱) from imagery. 仅为线索，不作为处罚依据。",
     epilog="Start with: siluan doctor · siluan run workflows/patrol.yaml --dry-run. "
     "The sample: make sample",
@@ -117,7 +121,9 @@ def run(
     note_run(workflow, lambda: run_any(request), debug)
 
 
-baseline_app = typer.Typer(no_args_is_help=True, help="History of corridors, fetched once.")
+baseline_app = typer.Typer(
+    cls=Commands, no_args_is_help=True, help="History of corridors, fetched once."
+)
 app.add_typer(baseline_app, name="baseline")
 
 

@@ -9,12 +9,14 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from pipeline.commands.ending import guard
+from pipeline.commands.helping import Commands
 from pipeline.commands.layers import Debug, one_of
 from pipeline.errors import ConfigurationError, ExitCode
 
 E = TypeVar("E", bound=StrEnum)
 
 cases_app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     help="Cases of the ledger, and what people do to them. Imagery never moves an issued case.",
     epilog="Examples: siluan cases list --workflow workflows/patrol.yaml --status suspected · "

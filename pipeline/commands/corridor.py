@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.ending import guard
+from pipeline.commands.helping import Commands
 from pipeline.commands.layers import Config, Debug, one_of
 from pipeline.errors import ConfigurationError, ExitCode
 
 corridor_app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     help="Corridors: where rivers and reservoirs are watched. Working geometry, never legal.",
 )

@@ -9,11 +9,13 @@ from typing import Annotated, TypeVar
 import typer
 
 from pipeline.commands.ending import guard
+from pipeline.commands.helping import Commands
 from pipeline.errors import ConfigurationError, ExitCode
 
 E = TypeVar("E", bound=StrEnum)
 
 layers_app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     help="The office's own layers: boundaries, zones, permits, counties and others.",
 )

@@ -9,10 +9,12 @@ import typer
 
 from pipeline.commands.cases import By, Partial, say
 from pipeline.commands.ending import guard
+from pipeline.commands.helping import Commands
 from pipeline.commands.layers import Debug, one_of, pair
 from pipeline.errors import ExitCode
 
 leads_app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     help="Leads (线索): 存量台账, 下发图斑, 举报, 巡查. A lead joins a case or opens one, and "
     "never confirms by itself.",
