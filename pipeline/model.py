@@ -481,6 +481,9 @@ DRONE_PICTURES = "drone-picture/1"
 DRONE_SINGLE = "drone-single/1"
 """The detector of what stands out of the ground at one flight, where there is no earlier one."""
 
+DRONE_DETECTORS = (DRONE_SURFACES, DRONE_PICTURES, DRONE_SINGLE)
+"""Detectors that saw from a drone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -555,7 +558,7 @@ class Candidate:
     @property
     def of_drone(self) -> bool:
         """Whether its outline is a drone's."""
-        return self.detector in (DRONE_SURFACES, DRONE_PICTURES, DRONE_SINGLE)
+        return self.detector in DRONE_DETECTORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -746,7 +749,7 @@ class Case:
     @property
     def of_drone(self) -> bool:
         """Whether its outline is a drone's: satellites do not see it well enough to follow it."""
-        return self.detector in (DRONE_SURFACES, DRONE_PICTURES, DRONE_SINGLE)
+        return self.detector in DRONE_DETECTORS
 
     @property
     def suppressed(self) -> bool:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -121,8 +122,11 @@ def old_ledger(path: Path, version: str) -> None:
         raw.executescript(OLD_DDL)
         raw.execute("INSERT INTO meta VALUES ('schema_version', ?)", (version,))
         raw.execute("ATTACH ? AS new", (str(scratch),))
+        raw.create_function("unpacked", 1, lambda body: zlib.decompress(body).decode())
         for table in ("cases", "revisions", "events"):
-            raw.execute(f"INSERT INTO main.{table} SELECT * FROM new.{table}")
+            columns = [r[1] for r in raw.execute(f"PRAGMA main.table_info({table})")]
+            told = ", ".join("unpacked(body)" if c == "body" else c for c in columns)
+            raw.execute(f"INSERT INTO main.{table} SELECT {told} FROM new.{table}")
     scratch.unlink()
 
 

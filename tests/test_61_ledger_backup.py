@@ -11,6 +11,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,8 +146,9 @@ def test_never_over_a_newer_ledger_and_what_is_replaced_is_kept(tmp_path: Path) 
     restore(RestoreRequest(tmp_path / "again.zip", state))
     restore(RestoreRequest(archive, state))
     # Looks that could not see change a case without an event.
-    with open_ledger(place.file) as ledger, ledger.connect() as connection:
-        connection.exec_driver_sql("UPDATE cases SET body = replace(body, '\"p0\"', '\"p9\"')")
+    with open_ledger(place.file) as ledger, ledger.transaction(lambda: None) as transaction:
+        (case, *_) = transaction.cases()
+        transaction.write([replace(case, looks=case.looks[:-1])], [])
     with pytest.raises(ConfigurationError, match="say --over"):
         restore(RestoreRequest(archive, state))
 

@@ -30,7 +30,8 @@ from pipeline.errors import (
     LedgerUnreachableError,
 )
 from pipeline.io import failpoints
-from pipeline.ledger import Box, LedgerPlace, apply, open_ledger
+from pipeline.ledger import Box, Event, LedgerPlace, Narrow, apply, open_ledger
+from pipeline.ledger.match import Outline
 from pipeline.ledger.plan import Unread, plan
 from pipeline.ledger.reach import boxes_of, possible_names, read_reach
 from pipeline.ledger.sql import SqlTransaction
@@ -100,10 +101,10 @@ def test_what_is_asked_narrowly_is_part_of_the_whole(place: LedgerPlace) -> None
             ("d", "EPSG:32649"),
         )
         at = [("c", 1030.0, 20.0), ("d", 0.0, 0.0), ("d", 5000.0, 0.0)]
-        near = ledger.near([Box(k, "EPSG:32649", x, y, x + 1, y + 1) for k, x, y in at])
+        near = ledger.outlines([Box(k, "EPSG:32649", x, y, x + 1, y + 1) for k, x, y in at])
         wanted = [c for c in cases if (c.corridor_id, c.crs) != ("c", "EPSG:32650")]
         wanted = [c for c in wanted if c.corridor_id == "d" or c.polygon.bounds[0] == 1000]
-        assert list(near) == wanted
+        assert list(near) == [outline(c) for c in wanted]
         assert len(near) == 2
         pages = [ledger.events_since(0, 4), ledger.events_since(4, 4), ledger.events_since(6, 4)]
         assert [[seq for seq, _ in page] for page in pages] == [[1, 2, 3, 4], [5, 6], []]
@@ -122,11 +123,44 @@ def test_a_box_follows_its_case_and_a_corrected_outline_is_found_by_what_imagery
         new = [Box("c", case.crs, x + 5000, y, x + 5001, y + 1)]
         with ledger.transaction(lambda: None) as transaction:
             transaction.write([moved], [])
-        assert (ledger.near(old), ledger.near(new)) == ((), (moved,))
+        assert (ledger.outlines(old), ledger.outlines(new)) == ((), (outline(moved),))
         drawn = replace(moved, traced=case.polygon, revision=3)
         with ledger.transaction(lambda: None) as transaction:
             transaction.write([drawn, other], [])
-        assert ledger.near(old) == (drawn,)
+        assert ledger.outlines(old) == (outline(drawn),)
+
+
+def outline(case: Case) -> Outline:
+    return Outline(
+        case.case_id, case.kind, case.corridor_id, case.crs, case.seen_polygon, case.detector
+    )
+
+
+def test_what_is_told_without_reading_a_case_is_what_its_body_says(place: LedgerPlace) -> None:
+    context = replace(CONTEXT, corridors=("c", "d"))
+    found = [candidate(0, 3), candidate(500, 1), candidate(0, 4, corridor="d")]
+    with open_ledger(place) as ledger:
+        (first, second, third) = apply(ledger, found, context).cases
+        issued = replace(first, status=Status.ISSUED, revision=2)
+        merged = replace(second, merged_into=first.case_id, looks=(), revision=2)
+        said = Event(first.case_id, 2, "h", CONTEXT.period[1], "status", "suspected", "issued")
+        lead = Event(first.case_id, 2, "h", CONTEXT.period[1], "lead", None, "report 7")
+        with ledger.transaction(lambda: None) as transaction:
+            transaction.write([issued, merged], [said, lead])
+        narrow = [
+            (Narrow(statuses=[Status.ISSUED]), [issued]),
+            (Narrow(corridors=["d"], kinds=[third.kind], states=[third.evidence.state]), [third]),
+            (Narrow(merged=False), [issued, third]),
+            (Narrow(statuses=[]), []),
+        ]
+        for asked, wanted in narrow:
+            assert list(ledger.scan(asked)) == sorted(wanted, key=lambda c: c.case_id)
+        every = (issued, third)
+        newest = {c.corridor_id: c.looks[-1].on for c in every}
+        assert ledger.newest_looks() == newest
+        assert ledger.told("status", ["issued"]) == (said,)
+        assert ledger.told("lead", ["report 7", "report 8"]) == (lead,)
+        assert ledger.told("lead", ["issued"]) == ()
 
 
 def test_taken_names(place: LedgerPlace) -> None:
@@ -391,7 +425,8 @@ def test_a_database_of_an_earlier_or_later_form(there: LedgerPlace) -> None:
     cases = run(there).cases
     for statement in (
         "ALTER TABLE siluan.cases DROP COLUMN shape CASCADE",
-        "DROP INDEX siluan.cases_tree, siluan.cases_traced, siluan.cases_crs",
+        "DROP INDEX siluan.cases_tree, siluan.cases_crs, siluan.events_lead, siluan.events_status",
+        "ALTER TABLE siluan.cases DROP COLUMN detector, DROP COLUMN traced, DROP COLUMN newest",
         "UPDATE siluan.alembic_version SET version_num = '0002'",
     ):
         ledgers.sql(there.url, statement)

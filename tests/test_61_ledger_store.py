@@ -187,8 +187,8 @@ def test_rows_that_others_write_are_in_the_index(tmp_path: Path) -> None:
     run(path)
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.execute("INSERT INTO cases SELECT 'X' || case_id, corridor_id, kind, status, "
-                    "evidence_state, revision, merged_into, crs, 9000, 0, 9010, 10, geometry, body "
-                    "FROM cases LIMIT 1")  # fmt: skip
+                    "evidence_state, revision, merged_into, crs, 9000, 0, 9010, 10, geometry, "
+                    "body, detector, traced, newest FROM cases LIMIT 1")  # fmt: skip
         raw.execute("UPDATE cases SET min_x = 9005 WHERE case_id LIKE 'X%'")
         tree = raw.execute("SELECT min_x, max_x FROM case_tree ORDER BY 1").fetchall()
     assert tree[-1] == (9005, 9010)

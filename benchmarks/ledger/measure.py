@@ -48,13 +48,13 @@ def matching(place: LedgerPlace, count: int) -> dict[str, float]:
         clock = _Clock()
         boxes = boxes_of(found, ledger)
         asked = clock.lap()
-        near = ledger.near(boxes)
+        near = ledger.outlines(boxes)
         read = clock.lap()
         matched = match(found, near)
         done = clock.lap()
     return {
         "candidates": len(found),
-        "cases read": len(near),
+        "outlines read": len(near),
         "matched": len(matched.case_of),
         "boxes s": asked,
         "read s": read,
@@ -150,13 +150,13 @@ def scan(place: LedgerPlace, count: int) -> dict[str, float]:
 PARTS: dict[str, Callable[[LedgerPlace, int], dict[str, float]]] = {
     "fill": fill,
     "matching": matching,
-    "whole_read": whole_read,
+    "feed": feed,
+    "one_case": one_case,
     "patrol": patrol,
     "inspection": inspection,
     "write": write,
-    "one_case": one_case,
-    "feed": feed,
     "scan": scan,
+    "whole_read": whole_read,
 }
 
 

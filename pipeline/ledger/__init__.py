@@ -1,7 +1,7 @@
 """Memory between runs: which case is which, and what became of it."""
 
 from pipeline.ledger.address import AnyPlace, LedgerPlace
-from pipeline.ledger.interface import Box, LedgerStore
+from pipeline.ledger.interface import Box, LedgerStore, Narrow
 from pipeline.ledger.leads import LeadAt, LeadChanges
 from pipeline.ledger.lifecycle import Event, Judgement, LedgerContext
 from pipeline.ledger.match import MatchOptions
@@ -25,6 +25,7 @@ __all__ = [
     "LedgerResult",
     "LedgerStore",
     "MatchOptions",
+    "Narrow",
     "Refusal",
     "apply",
     "change",

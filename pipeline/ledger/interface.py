@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Literal, Protocol
 
 from pipeline.ledger.lifecycle import Event
-from pipeline.model import Case
+from pipeline.ledger.match import Outline
+from pipeline.model import Case, EvidenceState, Kind, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,17 @@ class Box:
     max_y: float
 
 
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """Which cases are asked for, by what is told without reading them; None: whatever it is."""
+
+    corridors: Collection[str] | None = None
+    kinds: Collection[Kind] | None = None
+    statuses: Collection[Status] | None = None
+    states: Collection[EvidenceState] | None = None
+    merged: bool = True  # those that became part of another as well
+
+
 class LedgerReader(Protocol):
     """What can be read of a ledger; every answer is of one instant."""
 
@@ -32,8 +45,12 @@ class LedgerReader(Protocol):
         """Give the whole projection, or the cases of some ids or corridors, by case id."""
         ...
 
-    def near(self, boxes: Sequence[Box]) -> tuple[Case, ...]:
-        """Give the cases whose outlines may touch one of some boxes, by case id."""
+    def outlines(self, boxes: Sequence[Box]) -> tuple[Outline, ...]:
+        """Give what finds the cases whose outlines may touch one of some boxes, by case id."""
+        ...
+
+    def newest_looks(self) -> dict[str, datetime]:
+        """Give the newest look (UTC) at any case by corridor."""
         ...
 
     def systems(self, corridors: Collection[str]) -> tuple[tuple[str, str], ...]:
@@ -56,6 +73,10 @@ class LedgerReader(Protocol):
         """Give all events, or those of some case ids, oldest first."""
         ...
 
+    def told(self, what: Literal["lead", "status"], new: Collection[str]) -> tuple[Event, ...]:
+        """Give the events that said one of some words, oldest first."""
+        ...
+
 
 class LedgerTransaction(LedgerReader, Protocol):
     """One run's reading and writing; all of it becomes visible, or nothing."""
@@ -74,8 +95,8 @@ class LedgerStore(LedgerReader, Protocol):
         """Open the transaction of a run; it commits when left without an error."""
         ...
 
-    def scan(self) -> Iterator[Case]:
-        """Give all cases by id, a few in memory at a time."""
+    def scan(self, narrow: Narrow | None = None) -> Iterator[Case]:
+        """Give all cases, or those asked for, by id, a few in memory at a time."""
         ...
 
     def revisions(self, case_id: str) -> tuple[Case, ...]:

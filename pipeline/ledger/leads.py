@@ -7,14 +7,23 @@ later joins that case in turn. The same lead again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.ledger.lifecycle import Event, LedgerContext, heard, mint_id, place, status_for
+from pipeline.ledger.lifecycle import (
+    Either,
+    Event,
+    LedgerContext,
+    base_id,
+    heard,
+    mint_id,
+    place,
+    status_for,
+)
 from pipeline.ledger.match import MatchOptions, pairs_of, ranked
 from pipeline.ledger.people import Command, Refusal
 from pipeline.model import Candidate, Case, Evidence, EvidenceState, Lead, Status
@@ -56,13 +65,16 @@ def apply_leads(
     command: Command,
     context: LedgerContext,
     options: MatchOptions | None = None,
+    taken: Container[str] = (),
 ) -> LeadChanges:
     """Work out what leads change; the order in which they are given does not matter.
 
     Parameters
     ----------
     cases : iterable of Case
-        The whole ledger: any of it may be the one, and the ids of all are taken.
+        The whole ledger, or as much of it as ``reach.read_homes`` reads.
+    taken : container of str
+        Ids that are taken by cases which are not among them.
     by : str
         Who brings them, for the history.
     context : LedgerContext
@@ -96,7 +108,7 @@ def apply_leads(
         elif first != i:
             case = _joined(after[at_case[todo[first].lead.key]], at.lead)
         else:
-            case = _opened(at, home.parent_of.get(i), after.keys(), context)
+            case = _opened(at, home.parent_of.get(i), Either(after, taken), context)
             opened.append((case.case_id, at))
         after[case.case_id] = case
         at_case[at.lead.key] = case.case_id
@@ -113,8 +125,7 @@ def apply_leads(
     for at in todo:
         case, detail = now[at_case[at.lead.key]], {"by": by, "origin": at.lead.origin}
         detail |= {"on": at.lead.on.isoformat(), "command": command.name, "key": at.lead.key}
-        said = f"{at.lead.source.value} {at.lead.ref}"
-        events.append(_event(case, command, "lead", said, detail))
+        events.append(_event(case, command, "lead", said_of(at.lead), detail))
     return LeadChanges(
         cases=changed,
         events=tuple(events),
@@ -137,7 +148,7 @@ class _Homes:
 def _homes(todo: Sequence[LeadAt], live: Sequence[Case], options: MatchOptions | None) -> _Homes:
     """Find the case of each lead: one that is not decided before one that is."""
     options = options or MatchOptions()
-    asked = [_candidate(at) for at in todo]
+    asked = [as_candidate(at) for at in todo]
     case_of: dict[int, str] = {}
     decided: dict[int, Case] = {}
     for pair in ranked(pairs_of(asked, live, options), asked, live):
@@ -179,7 +190,8 @@ def _groups(
     return tuple(group)
 
 
-def _candidate(at: LeadAt) -> Candidate:
+def as_candidate(at: LeadAt) -> Candidate:
+    """Give a lead as something that cases are matched with."""
     return Candidate(
         kind=at.lead.kind,
         corridor_id=at.corridor_id,
@@ -218,11 +230,24 @@ def _stand_in(at: LeadAt) -> Case:
     )
 
 
-def _opened(at: LeadAt, parent: str | None, taken: Collection[str], context: LedgerContext) -> Case:
-    """Open a case for a lead: on watch, provisional, no look of imagery."""
+def first_name(at: LeadAt, office: str) -> str:
+    """Give the id of the case that a lead would open, if that were not taken."""
+    return base_id(as_candidate(at), _named(at), office)
+
+
+def said_of(lead: Lead) -> str:
+    """Give what the event of a lead says."""
+    return f"{lead.source.value} {lead.ref}"
+
+
+def _named(at: LeadAt) -> Evidence:
     day = datetime.combine(at.lead.on, time(12), ZONE).astimezone(UTC)
-    named = replace(NEVER_SEEN, first_seen=day)
-    case_id = mint_id(_candidate(at), named, context.office, taken)
+    return replace(NEVER_SEEN, first_seen=day)
+
+
+def _opened(at: LeadAt, parent: str | None, taken: Container[str], context: LedgerContext) -> Case:
+    """Open a case for a lead: on watch, provisional, no look of imagery."""
+    case_id = mint_id(as_candidate(at), _named(at), context.office, taken)
     return replace(_stand_in(at), case_id=case_id, parent=parent)
 
 

@@ -99,6 +99,17 @@ class Event:
     detail: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+@dataclass(frozen=True, slots=True)
+class Either:
+    """What is in one of two collections."""
+
+    one: Container[str]
+    other: Container[str]
+
+    def __contains__(self, name: object, /) -> bool:
+        return isinstance(name, str) and (name in self.one or name in self.other)
+
+
 def mint_id(candidate: Candidate, evidence: Evidence, office: str, taken: Container[str]) -> str:
     """Make the id of a new case: readable, from content alone, unlike all ids in ``taken``."""
     base = base_id(candidate, evidence, office)

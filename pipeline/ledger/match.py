@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import shapely
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
-from pipeline.model import LEAD_POINT, Candidate, Case
+from pipeline.model import DRONE_DETECTORS, LEAD_POINT, Candidate, Kind
 
 
 class MatchOptions(BaseModel):
@@ -47,6 +48,62 @@ class MatchOptions(BaseModel):
     )
 
 
+class Known(Protocol):
+    """What must be known of a case to match it: a Case, or its Outline."""
+
+    @property
+    def case_id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """Its kind."""
+        ...
+
+    @property
+    def corridor_id(self) -> str:
+        """Where it lies."""
+        ...
+
+    @property
+    def crs(self) -> str:
+        """CRS of its outline."""
+        ...
+
+    @property
+    def seen_polygon(self) -> BaseGeometry:
+        """Imagery's own outline, in crs."""
+        ...
+
+    @property
+    def detector(self) -> str:
+        """Of its last candidate."""
+        ...
+
+    @property
+    def of_drone(self) -> bool:
+        """Whether its outline is a drone's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What finds a case; a ledger gives it without reading the case."""
+
+    case_id: str
+    kind: Kind
+    corridor_id: str
+    crs: str
+    seen_polygon: BaseGeometry  # in ``crs``, m: imagery's own where people drew another
+    detector: str
+
+    @property
+    def of_drone(self) -> bool:
+        """Whether its outline is a drone's."""
+        return self.detector in DRONE_DETECTORS
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A candidate and a case that may be the same, by index."""
@@ -70,7 +127,7 @@ class Matching:
 
 def match(
     candidates: Sequence[Candidate],
-    cases: Sequence[Case],
+    cases: Sequence[Known],
     options: MatchOptions | None = None,
 ) -> Matching:
     """Match candidates with known cases of the same corridor, one to one.
@@ -114,7 +171,7 @@ def match(
 
 
 def best_cases(
-    candidates: Sequence[Candidate], cases: Sequence[Case], options: MatchOptions | None = None
+    candidates: Sequence[Candidate], cases: Sequence[Known], options: MatchOptions | None = None
 ) -> dict[int, int]:
     """Give the case that each candidate fits best, by index; several may fit one case."""
     pairs = pairs_of(candidates, cases, options or MatchOptions())
@@ -125,7 +182,7 @@ def best_cases(
 
 
 def pairs_of(
-    candidates: Sequence[Candidate], cases: Sequence[Case], options: MatchOptions
+    candidates: Sequence[Candidate], cases: Sequence[Known], options: MatchOptions
 ) -> list[Pair]:
     """Give all admissible pairs, unsorted, found through a spatial index."""
     pairs: list[Pair] = []
@@ -182,7 +239,7 @@ def _admissible(
 
 
 def ranked(
-    pairs: Iterable[Pair], candidates: Sequence[Candidate], cases: Sequence[Case]
+    pairs: Iterable[Pair], candidates: Sequence[Candidate], cases: Sequence[Known]
 ) -> list[Pair]:
     """Give pairs best first; the same kind before another, overlap before nearness.
 
@@ -199,7 +256,9 @@ def ranked(
     return found
 
 
-def _rank(pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Case]) -> tuple[object, ...]:
+def _rank(
+    pair: Pair, candidates: Sequence[Candidate], cases: Sequence[Known]
+) -> tuple[object, ...]:
     candidate, case = candidates[pair.candidate], cases[pair.case]
     return (
         candidate.evidence.hits == 0,  # what was never seen takes no case from what was

@@ -13,6 +13,7 @@ from functools import partial
 from pipeline.grid import reproject
 from pipeline.ledger.decided import ask_desk, with_decision
 from pipeline.ledger.lifecycle import (
+    Either,
     Event,
     LedgerContext,
     absorb,
@@ -194,7 +195,7 @@ def _outcome(
     matching, cases = found.matching, found.cases
     if i not in matching.case_of:
         split = cases[matching.parent_of[i]].case_id if i in matching.parent_of else None
-        fresh = open_case(candidate, context, _Either(*taken), split or found.parents.get(i))
+        fresh = open_case(candidate, context, Either(*taken), split or found.parents.get(i))
         return [fresh] if fresh else []
     best = cases[matching.case_of[i]]
     others = [cases[j] for j in matching.absorbed.get(i, ())]
@@ -206,17 +207,6 @@ def _outcome(
     changed += [absorb(case, survivor.case_id, context) for case in gone]
     changed += [_still(c, [candidate], context) for c in rest if c.status is Status.CLOSED]
     return changed
-
-
-@dataclass(frozen=True, slots=True)
-class _Either:
-    """What is in one of two collections."""
-
-    one: Container[str]
-    other: Container[str]
-
-    def __contains__(self, name: object, /) -> bool:
-        return isinstance(name, str) and (name in self.one or name in self.other)
 
 
 def _seniority(case: Case) -> tuple[int, str, str]:

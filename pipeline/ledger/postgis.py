@@ -79,6 +79,7 @@ class PostgisLedger(SqlLedger):
                     f"there is no ledger at {self.name}", "Run a workflow first"
                 )
             if not writing:
+                self.form = form or REVISION
                 return
             if form is not None:
                 refuse_newer(form, self.name)

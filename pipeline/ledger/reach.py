@@ -16,8 +16,9 @@ from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.ledger.interface import Box, LedgerReader
+from pipeline.ledger.leads import LeadAt, as_candidate, first_name, said_of
 from pipeline.ledger.lifecycle import LedgerContext, base_id, merge_looks
-from pipeline.ledger.match import MatchOptions
+from pipeline.ledger.match import MatchOptions, pairs_of
 from pipeline.model import Candidate, Case, Look
 
 _SLACK_M, _SLACK = 1.0, 0.01  # of a box in another CRS: straight lines are not straight there
@@ -34,10 +35,31 @@ def read_reach(
     """Read the cases of which a run can say anything, by id."""
     if not _spots_only(context):
         return reader.cases(corridors=context.corridors)
-    found = {c.case_id: c for c in reader.near(boxes_of(candidates, reader, options))}
-    rest = [name for name in relooks or () if name not in found]
-    found |= {c.case_id: c for c in reader.cases(rest)}
-    return tuple(case for _, case in sorted(found.items()))
+    return reader.cases({*touched(reader, candidates, options), *(relooks or ())})
+
+
+def touched(
+    reader: LedgerReader, candidates: Sequence[Candidate], options: MatchOptions | None = None
+) -> set[str]:
+    """Give the ids of the cases that some candidate may be; no other takes part in a matching.
+
+    Told from outlines alone: to read a case costs twenty times as much.
+    """
+    near = reader.outlines(boxes_of(candidates, reader, options))
+    pairs = pairs_of(candidates, near, options or MatchOptions())
+    return {near[pair.case].case_id for pair in pairs}
+
+
+def read_homes(
+    reader: LedgerReader,
+    found: Sequence[LeadAt],
+    office: str,
+    options: MatchOptions | None = None,
+) -> tuple[tuple[Case, ...], frozenset[str]]:
+    """Read the cases that leads may join or have joined, and the ids that new ones cannot have."""
+    names = touched(reader, [as_candidate(at) for at in found], options)
+    names |= {e.case_id for e in reader.told("lead", {said_of(at.lead) for at in found})}
+    return reader.cases(names), reader.names({first_name(at, office) for at in found})
 
 
 def possible_names(candidates: Sequence[Candidate], context: LedgerContext) -> set[str]:

@@ -13,7 +13,7 @@ from pipeline.ledger.lifecycle import Event, LedgerContext
 from pipeline.ledger.match import MatchOptions
 from pipeline.ledger.people import Changes, Command, Edit, Refusal, apply_edits
 from pipeline.ledger.plan import Plan, Unread, plan
-from pipeline.ledger.reach import possible_names, read_reach
+from pipeline.ledger.reach import possible_names, read_homes, read_reach
 from pipeline.model import Candidate, Case, Look
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,8 @@ def take_leads(
         If the disk is full; the ledger is as it was before.
     """
     with store.transaction(_before_commit) as transaction:
-        done = apply_leads(transaction.cases(), found, by, command, context)
+        near, taken = read_homes(transaction, found, context.office)
+        done = apply_leads(near, found, by, command, context, taken=taken)
         done = replace(done, refused=(*bad, *done.refused))
         if done.refused and not partial:
             return LeadChanges(known=done.known, refused=done.refused)

@@ -8,17 +8,19 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import shapely
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from pipeline.errors import ConfigurationError
 from pipeline.ledger.codec import dump_case, load_case
-from pipeline.ledger.interface import Box
+from pipeline.ledger.interface import Box, Narrow
 from pipeline.ledger.lifecycle import Event
-from pipeline.ledger.tables import TRACED, cases, events, revisions
-from pipeline.model import Case
+from pipeline.ledger.match import Outline
+from pipeline.ledger.tables import REVISION, TRACED, cases, events, revisions
+from pipeline.model import Case, Kind
 
 _Query: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 
@@ -29,7 +31,7 @@ _ROWS = 1000  # rows that are written or streamed at once
 
 # Which cases touch which of some boxes (a JSON list); the first table of a join is read first.
 _NEAR = {
-    "sqlite": "SELECT DISTINCT c.case_id FROM json_each(:boxes) w "
+    "sqlite": "SELECT {columns} FROM json_each(:boxes) w "
     "CROSS JOIN case_tree t ON t.min_x <= json_extract(w.value, '$.max_x') "
     "AND t.max_x >= json_extract(w.value, '$.min_x') "
     "AND t.min_y <= json_extract(w.value, '$.max_y') "
@@ -38,12 +40,15 @@ _NEAR = {
     "CROSS JOIN cases c ON c.case_id = b.case_id "
     "AND c.corridor_id = json_extract(w.value, '$.corridor_id') "
     "AND c.crs = json_extract(w.value, '$.crs')",
-    "postgresql": "SELECT DISTINCT c.case_id FROM json_to_recordset(CAST(:boxes AS json)) AS "
+    "postgresql": "SELECT {columns} FROM json_to_recordset(CAST(:boxes AS json)) AS "
     "w(corridor_id text, crs text, min_x float8, min_y float8, max_x float8, max_y float8) "
     "JOIN cases c ON box(point(c.min_x, c.min_y), point(c.max_x, c.max_y)) && "
     "box(point(w.min_x, w.min_y), point(w.max_x, w.max_y)) "
     "AND c.corridor_id = w.corridor_id AND c.crs = w.crs",
 }
+
+
+_OUTLINE = "c.case_id, c.kind, c.corridor_id, c.crs, c.detector, coalesce(c.traced, c.geometry)"
 
 
 class SqlTransaction:
@@ -66,23 +71,36 @@ class SqlTransaction:
         found = [_case(row) for q in parts for row in self._connection.execute(q)]
         return tuple(sorted(found, key=lambda c: c.case_id)) if len(parts) > 1 else tuple(found)
 
-    def scan(self) -> Iterator[Case]:
-        """Give all cases by id, a few in memory at a time."""
+    def scan(self, narrow: Narrow | None = None) -> Iterator[Case]:
+        """Give all cases, or those asked for, by id, a few in memory at a time."""
         query = sa.select(cases.c.body, cases.c.geometry).order_by(cases.c.case_id)
+        query = query.where(*_conditions(narrow or Narrow()))
         streamed = self._connection.execution_options(yield_per=_ROWS)
         for row in streamed.execute(query):
             yield _case(row)
 
-    def near(self, boxes: Sequence[Box]) -> tuple[Case, ...]:
-        """Give the cases whose outlines may touch one of some boxes, by case id."""
+    def outlines(self, boxes: Sequence[Box]) -> tuple[Outline, ...]:
+        """Give what finds the cases whose outlines may touch one of some boxes, by case id."""
         asked = json.dumps([asdict(b) for b in boxes], ensure_ascii=False, allow_nan=False)
-        found = self._connection.execute(sa.text(_NEAR[self._dialect]), {"boxes": asked})
-        ids = set(found.scalars())
+        near = sa.text(_NEAR[self._dialect].format(columns=_OUTLINE))
+        rows = {row[0]: row for row in self._connection.execute(near, {"boxes": asked})}
         # The index knows the outline that people drew, and imagery finds a case by its own.
-        traced = sa.select(cases.c.case_id).where(sa.literal_column(TRACED[self._dialect]))
-        for query in _narrowed(traced, cases.c.corridor_id, {b.corridor_id for b in boxes}):
-            ids.update(self._connection.execute(query).scalars())
-        return self.cases(ids)
+        c = cases.alias("c")
+        drawn = sa.select(sa.text(_OUTLINE)).select_from(c).where(sa.text(f"c.{TRACED}"))
+        for query in _narrowed(drawn, c.c.corridor_id, {b.corridor_id for b in boxes}):
+            rows |= {row[0]: row for row in self._connection.execute(query)}
+        found = sorted(rows.values(), key=lambda row: row[0])
+        shapes = shapely.from_wkb([bytes(row[5]) for row in found])
+        return tuple(
+            Outline(row[0], Kind(row[1]), row[2], row[3], shape, row[4])
+            for row, shape in zip(found, shapes, strict=True)
+        )
+
+    def newest_looks(self) -> dict[str, datetime]:
+        """Give the newest look (UTC) at any case by corridor."""
+        query = sa.select(cases.c.corridor_id, sa.func.max(cases.c.newest))
+        rows = self._connection.execute(query.group_by(cases.c.corridor_id))
+        return {name: datetime.fromisoformat(on) for name, on in rows if on is not None}
 
     def systems(self, corridors: Collection[str]) -> tuple[tuple[str, str], ...]:
         """Give each corridor with each CRS that its cases have, sorted."""
@@ -115,6 +133,14 @@ class SqlTransaction:
         """Give all events, or those of some case ids, oldest first."""
         query = sa.select(events).order_by(events.c.seq)
         parts = _narrowed(query, events.c.case_id, only)
+        rows = [r for q in parts for r in self._connection.execute(q).mappings()]
+        return tuple(_event(row) for row in sorted(rows, key=lambda row: row["seq"]))
+
+    def told(self, what: Literal["lead", "status"], new: Collection[str]) -> tuple[Event, ...]:
+        """Give the events that said one of some words, oldest first."""
+        # Literally, or SQLite does not see that its index is that of these.
+        query = sa.select(events).where(sa.text(f"events.what = '{what}'"))
+        parts = _narrowed(query, events.c.new, new)
         rows = [r for q in parts for r in self._connection.execute(q).mappings()]
         return tuple(_event(row) for row in sorted(rows, key=lambda row: row["seq"]))
 
@@ -169,6 +195,7 @@ class SqlLedger(ABC):
     """A ledger that was opened; how a transaction begins and ends is the database's own."""
 
     name: str  # for sentences; holds no secret
+    form: str = REVISION  # what a reader found; whoever writes has brought it forward
 
     @abstractmethod
     def connect(self) -> AbstractContextManager[sa.Connection]:
@@ -194,15 +221,27 @@ class SqlLedger(ABC):
         with self.connect() as connection:
             return SqlTransaction(connection).cases(only, corridors=corridors)
 
-    def scan(self) -> Iterator[Case]:
-        """Give all cases by id, a few in memory at a time."""
+    def scan(self, narrow: Narrow | None = None) -> Iterator[Case]:
+        """Give all cases, or those asked for, by id, a few in memory at a time."""
         with self.connect() as connection:
-            yield from SqlTransaction(connection).scan()
+            yield from SqlTransaction(connection).scan(narrow)
 
-    def near(self, boxes: Sequence[Box]) -> tuple[Case, ...]:
-        """Give the cases whose outlines may touch one of some boxes, by case id."""
+    def outlines(self, boxes: Sequence[Box]) -> tuple[Outline, ...]:
+        """Give what finds the cases whose outlines may touch one of some boxes, by case id."""
+        self._refuse_older()
         with self.connect() as connection:
-            return SqlTransaction(connection).near(boxes)
+            return SqlTransaction(connection).outlines(boxes)
+
+    def newest_looks(self) -> dict[str, datetime]:
+        """Give the newest look (UTC) at any case by corridor."""
+        self._refuse_older()
+        with self.connect() as connection:
+            return SqlTransaction(connection).newest_looks()
+
+    def told(self, what: Literal["lead", "status"], new: Collection[str]) -> tuple[Event, ...]:
+        """Give the events that said one of some words, oldest first."""
+        with self.connect() as connection:
+            return SqlTransaction(connection).told(what, new)
 
     def systems(self, corridors: Collection[str]) -> tuple[tuple[str, str], ...]:
         """Give each corridor with each CRS that its cases have, sorted."""
@@ -244,6 +283,29 @@ class SqlLedger(ABC):
         with self.connect() as connection:
             return SqlTransaction(connection).kept(wanted)
 
+    def _refuse_older(self) -> None:
+        """Refuse to look for columns that a ledger of an earlier form has not got."""
+        if self.form < REVISION:
+            raise ConfigurationError(
+                f"the ledger {self.name} is of form {self.form}, and this asks for what comes with "
+                f"{REVISION}",
+                "Let a run, or an edit by siluan cases, bring it forward first; a copy of it as it "
+                "is stays beside it",
+            )
+
+
+def _conditions(narrow: Narrow) -> list[sa.ColumnElement[bool]]:
+    asked: list[tuple[sa.Column[Any], Collection[str] | None]] = [
+        (cases.c.corridor_id, narrow.corridors),
+        (cases.c.kind, narrow.kinds),
+        (cases.c.status, narrow.statuses),
+        (cases.c.evidence_state, narrow.states),
+    ]
+    found: list[sa.ColumnElement[bool]] = [
+        column.in_(sorted(set(words))) for column, words in asked if words is not None
+    ]
+    return found if narrow.merged else [*found, cases.c.merged_into.is_(None)]
+
 
 def _narrowed(query: _Query, column: sa.Column[Any], only: Collection[str] | None) -> list[_Query]:
     """Ask for some ids in parts that the database takes; for all of them at once."""
@@ -279,6 +341,9 @@ def _row(case: Case) -> dict[str, Any]:
         "max_y": max_y,
         "geometry": shapely.to_wkb(case.polygon, byte_order=1),
         "body": dump_case(case),
+        "detector": case.detector,
+        "traced": None if case.traced is None else shapely.to_wkb(case.traced),
+        "newest": case.looks[-1].on.isoformat() if case.looks else None,
     }
 
 

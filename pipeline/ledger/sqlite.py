@@ -54,6 +54,8 @@ class SqliteLedger(SqlLedger):
                     raise _unusable(self.path, "it holds no table of a ledger")
                 if form is None:
                     bring_forward(connection, None)
+            if form is not None and not writing:
+                self.form = form
             if writing and form is not None:
                 refuse_newer(form, self.name)
             if writing and form is not None and form < REVISION:

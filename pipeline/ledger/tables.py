@@ -6,6 +6,9 @@ against each other in both databases.
 
 from __future__ import annotations
 
+import zlib
+from typing import Any
+
 import sqlalchemy as sa
 
 SCHEMA_VERSION = "3"
@@ -18,8 +21,29 @@ knows those of its own program only. A test holds the fields against this number
 READABLE = ("1", "2", SCHEMA_VERSION)
 """1: without rulings and what people said; 2: without leads, grades, answers. Read as they are."""
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration; additions that an older program can do without count up only here."""
+
+
+class Packed(sa.types.TypeDecorator[str]):
+    """Text that a file keeps packed (zlib), a quarter of its size; PostgreSQL packs by itself.
+
+    What was written before as text is read as it is.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> Any:
+        """Pack text on its way into a file."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return zlib.compress(value.encode(), 1)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> str | None:
+        """Unpack what is packed."""
+        return zlib.decompress(value).decode() if isinstance(value, bytes) else value
+
 
 _text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")  # the same order in both
 _number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -48,10 +72,18 @@ cases = sa.Table(
     sa.Column("max_x", sa.Float, nullable=False),
     sa.Column("max_y", sa.Float, nullable=False),
     sa.Column("geometry", sa.LargeBinary, nullable=False),  # WKB, in crs
-    sa.Column("body", sa.Text, nullable=False),  # JSON, see codec
+    sa.Column("body", Packed, nullable=False),  # JSON, see codec
+    # Of the body, so that a case is found without reading it; see ``codec.light_of``.
+    sa.Column("detector", sa.Text),
+    sa.Column("traced", sa.LargeBinary),  # WKB, in crs: imagery's own where people drew another
+    sa.Column("newest", _text),  # day and time of the last look
 )
+LIGHT = ("detector", "traced", "newest")
+"""Columns of cases that say again what the body says."""
+
 sa.Index("cases_box", cases.c.min_x, cases.c.max_x, cases.c.min_y, cases.c.max_y)
 sa.Index("cases_crs", cases.c.corridor_id, cases.c.crs)
+sa.Index("cases_newest", cases.c.corridor_id, cases.c.newest)
 revisions = sa.Table(
     "revisions",
     metadata,
@@ -59,7 +91,7 @@ revisions = sa.Table(
     sa.Column("revision", sa.Integer, primary_key=True),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("geometry", sa.LargeBinary, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("body", Packed, nullable=False),
 )
 events = sa.Table(
     "events",
@@ -82,11 +114,14 @@ alembic_version = sa.Table(
     sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
-# The outline that imagery saw where people drew another lies in the body only; such cases are few.
-TRACED = {
-    "sqlite": 'instr(body, \'"traced": "\') > 0',
-    "postgresql": 'position(\'"traced": "\' in body) > 0',
-}
+# Which event said what: leads by their number, and what people issued.
+WORDS = ("lead", "status")
+for _what in WORDS:
+    _where = sa.text(f"what = '{_what}'")
+    sa.Index(f"events_{_what}", events.c.new, sqlite_where=_where, postgresql_where=_where)
+
+# The box is that of the outline which people drew; imagery finds a case by its own. Such are few.
+TRACED = "traced IS NOT NULL"
 
 _KEPT = ("events", "revisions")
 
@@ -119,11 +154,11 @@ _SQLITE_BOXES = (
     "CREATE TRIGGER cases_boxed_again AFTER UPDATE OF min_x, max_x, min_y, max_y ON cases BEGIN "
     "UPDATE case_tree SET min_x = new.min_x, max_x = new.max_x, min_y = new.min_y, "
     "max_y = new.max_y WHERE id = (SELECT id FROM case_boxes WHERE case_id = new.case_id); END",
-    f"CREATE INDEX cases_traced ON cases (corridor_id) WHERE {TRACED['sqlite']}",
+    f"CREATE INDEX cases_traced ON cases (corridor_id) WHERE {TRACED}",
 )
 _POSTGRES_BOXES = (
     "CREATE INDEX cases_tree ON cases USING gist (box(point(min_x, min_y), point(max_x, max_y)))",
-    f"CREATE INDEX cases_traced ON cases (corridor_id) WHERE {TRACED['postgresql']}",
+    f"CREATE INDEX cases_traced ON cases (corridor_id) WHERE {TRACED}",
     # For maps: in CGCS 2000 degrees, made by the database from the outline itself.
     "ALTER TABLE cases ADD COLUMN shape public.geometry(Geometry, 4490) GENERATED ALWAYS AS ("
     "public.ST_Transform(public.ST_GeomFromWKB(geometry, "
