@@ -84,7 +84,7 @@ def _root(
     epilog="Examples: siluan run workflows/sample.yaml · "
     "siluan run workflows/patrol.yaml --corridor xiangjiang --from 2025-01-01 --dry-run"
 )
-def run(
+def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
     workflow: Annotated[Path, typer.Argument(help="A file of workflows/.", show_default=False)],
     corridor: Annotated[
         list[str] | None, typer.Option(help="Only this corridor; may be repeated.")
@@ -100,12 +100,20 @@ def run(
         Path | None, typer.Option(help="Output folder instead of the workflow's.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say scene by scene what would be read, and why.")
+        bool,
+        typer.Option("--dry-run", help="Say look by look what would be read or made, and why."),
     ] = False,
+    shadow: Annotated[
+        bool,
+        typer.Option("--shadow", help="Say what code and options would change; change nothing."),
+    ] = False,
+    into: Annotated[
+        Path | None, typer.Option(help="With --shadow: where it works; default STATE/shadow.")
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Run one workflow, start to end: a patrol, an inspection by drone flights, or a recheck."""
-    from pipeline.dispatch import run_any  # noqa: PLC0415 - keeps --help fast
+    from pipeline.dispatch import run_any, run_beside  # noqa: PLC0415 - keeps --help fast
     from pipeline.run import RunRequest  # noqa: PLC0415
 
     request = RunRequest(
@@ -116,6 +124,8 @@ def run(
         out=out,
         dry_run=dry_run,
     )
+    if shadow:
+        _guard(lambda: run_beside(request, into), debug)
     if dry_run:
         _guard(lambda: run_any(request), debug)
     note_run(workflow, lambda: run_any(request), debug)

@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     """What the command says to the scheduler that started it."""
 
     DONE = 0
+    WOULD_CHANGE = 1
     CONFIGURATION = 2
     UNREACHABLE = 3
     LEDGER_HELD = 4

@@ -152,7 +152,7 @@ def _explain(own: RecheckWorkflow, patrol: Workflow, corridors: Sequence[Corrido
         for case in cases:
             print(f"{case.case_id}: {case.status} in {case.corridor_id} would be looked at again")
         for corridor in _holding(cases, corridors):
-            for line in plan_corridor(patrol, corridor, searched.passes[corridor.id]):
+            for line in plan_corridor(patrol, corridor, searched.passes[corridor.id], scratch):
                 print(line)
         say_unreached(searched)
         return ExitCode.UNREACHABLE if searched.unreachable else ExitCode.DONE

@@ -55,6 +55,7 @@ __all__ = [
     "count_proposed",
     "count_rules",
     "grade_case",
+    "judge_corridors",
     "layer_marks",
     "log_lines",
     "make_writable",
@@ -100,7 +101,9 @@ def run_workflow(request: RunRequest) -> ExitCode:
         known = ledger.cases(corridors={c.id for c in corridors})
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, workflow.state))
-        judged, failures = _judge(workflow, corridors, searched, known, (clock, progress, workers))
+        judged, failures = judge_corridors(
+            workflow, corridors, searched, known, (clock, progress, workers)
+        )
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
         run_id = run_id_of(workflow, corridors, judged, marks)
         with clock.stage("ledger"):
@@ -131,7 +134,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
     return failures.worse_than(close_run(folder, (shelves, proposed), record, unreachable))
 
 
-def _judge(
+def judge_corridors(
     workflow: Workflow,
     corridors: Sequence[Corridor],
     searched: Searched,

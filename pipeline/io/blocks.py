@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 _MAGIC = b"SLB1"
 _CACHE_BYTES = 64 << 20
+_HEAD_BYTES = 4096  # at least of the line that names the layers
 _FLOAT = "f4"
 
 Packed = NDArray[np.int16 | np.float32]
@@ -161,6 +162,23 @@ def block_mark(path: Path) -> str:
             return file.read(8)[4:].hex()
     except FileNotFoundError:
         return ""
+
+
+def has_full_length(path: Path) -> bool:
+    """Tell, by its head and its size, whether a block was written to its end.
+
+    A disk that changes bytes is not found so: that shows when the block is read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_HEAD_BYTES)
+            size = file.seek(0, 2)
+        line, found, _ = start[8:].partition(b"\n")
+        if start[:4] != _MAGIC or not found:
+            return False
+        return 8 + len(line) + 1 + sum(int(held[0]) for held in json.loads(line).values()) == size
+    except (OSError, ValueError, AttributeError, TypeError, IndexError):
+        return False
 
 
 def damaged_in(folder: Path) -> list[Path]:

@@ -37,6 +37,7 @@ from pipeline.io.blocks import (
     Packed,
     damaged_in,
     encode,
+    has_full_length,
     read_layer,
 )
 from pipeline.io.burn import burn
@@ -50,6 +51,7 @@ __all__ = [
     "DamagedBlockError",
     "Layer",
     "damaged_in",
+    "known_grid",
     "open_store",
 ]
 
@@ -134,6 +136,10 @@ class CorridorStore:
                 "tile_px": self.tile_px,
             },
         )
+
+    def whole(self, folder: str) -> bool:
+        """Tell, by their first bytes, whether every tile of a folder has a block of full length."""
+        return all(has_full_length(self.block_path(folder, tile)) for tile in self.all_tiles)
 
     def derived(self, block: Path) -> bool:
         """Tell whether a block was made from pixels of the store, and not read from a scene."""
@@ -224,17 +230,26 @@ def _coarse(window: Window, factor: int) -> Window:
     )
 
 
+def known_grid(root: Path) -> tuple[Grid, int] | None:
+    """Give grid and tile size [px] of a store; None where there is none of this layout."""
+    path = root / "store.json"
+    if not path.exists():
+        return None
+    known = json.loads(path.read_text(encoding="utf-8"))
+    if known["layout"] != LAYOUT:
+        return None
+    grid = Grid(known["crs"], Affine(*known["transform"]), tuple(known["shape"]))
+    return grid, int(known["tile_px"])
+
+
 def open_store(root: Path, grid: Grid, tile_px: int, stored: BaseGeometry) -> CorridorStore:
     """Open or create the store of a corridor.
 
     The grid of an existing store wins, so that a new scene never moves old pixels.
     """
-    path = root / "store.json"
-    if path.exists():
-        known = json.loads(path.read_text(encoding="utf-8"))
-        if known["layout"] == LAYOUT:
-            old = Grid(known["crs"], Affine(*known["transform"]), tuple(known["shape"]))
-            return CorridorStore(root, old, int(known["tile_px"]), stored)
+    known = known_grid(root)
+    if known is not None:
+        return CorridorStore(root, *known, stored)
     store = CorridorStore(root, grid, tile_px, stored)
     store.describe()
     return store

@@ -32,7 +32,9 @@ FORMAT = "siluan-backup/1"
 MANIFEST = "manifest.json"
 LEDGER, STATE = "ledger", "state"  # folders within the archive
 
-REMADE = frozenset({"store", "catalogues", "disk", "cache", "baselines", "dask-scratch-space"})
+REMADE = frozenset(
+    {"store", "catalogues", "disk", "cache", "baselines", "shadow", "dask-scratch-space"}
+)
 """Folders of a state folder that runs make again."""
 
 OUTBOX = "outbox"

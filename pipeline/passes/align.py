@@ -68,14 +68,12 @@ def register(
 ) -> None:
     """Add shift and residual of every pass to ``known.quality``."""
     rule, store = options.register_, site.store
-    bands = {p.id: store.note(p.id)["bands"] for p in passes}
-    dark = {i: "swir16" if "swir16" in b else "nir" for i, b in bands.items()}
+    dark = darkest_bands(store, passes)
     found: dict[str, NDArray[np.float64]] = {}
     used: list[str] = []
     for epoch in epochs([p.acquired for p in passes], options.reference):
         reference = tuple(passes[i].id for i in epoch.reference)
-        content = [[known.content(i), dark[i]] for i in reference]
-        name = content_key("align", __version__, content)
+        name = content_key(*reference_content(known, reference, dark))
         spec = AlignSpec(
             store, f"align/{name}/red", reference, dark,
             known.quality_of(passes), known.mask_keys, rule,
@@ -95,6 +93,19 @@ def register(
         dy, dx, residual = found[p.id].tolist()
         residual_m = residual * store.grid.res_m
         known.quality[p.id] = replace(known.quality[p.id], shift_px=(dy, dx), residual_m=residual_m)
+
+
+def darkest_bands(store: CorridorStore, passes: Sequence[Pass]) -> dict[str, str]:
+    """Give the band that water is darkest in, by pass."""
+    bands = {p.id: store.note(p.id)["bands"] for p in passes}
+    return {i: "swir16" if "swir16" in b else "nir" for i, b in bands.items()}
+
+
+def reference_content(
+    known: Known, reference: Sequence[str], dark: Mapping[str, str]
+) -> list[object]:
+    """Give all that the picture to register on depends on."""
+    return ["align", __version__, [[known.content(i), dark[i]] for i in reference]]
 
 
 def _votes(site: Site, spec: AlignSpec, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:

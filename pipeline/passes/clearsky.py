@@ -75,20 +75,12 @@ def write_masks(
     Passes with and without the producer's classes, and with and without SWIR, are masked apart:
     one poor pass must not change what is said of all others.
     """
-    chains = _chains(site, passes, quality, options)
-    names = [[c.base, [[k.pass_id, k.source] for k in c.looks.values()]] for c in chains]
-    key = content_key("masks", names, options.reference.model_dump())
-    found = vault.get("masks", key)
+    chains = chains_of(site, passes, quality, options)
+    key = masks_key(chains, options)
+    found = held_masks(site, passes, key, vault)
     if found is not None:
-        keys = {p.id: str(k) for p, k in zip(passes, found["keys"], strict=True)}
-        blocks = (
-            site.store.block_path(f"mask/{keys[p.id]}/{p.id}", t)
-            for p in passes
-            for t in site.store.tiles
-        )
-        if all(block.exists() for block in blocks):
-            return keys
-    keys = {}
+        return found
+    keys: dict[str, str] = {}
     used: set[str] = set()
     for chain in chains:
         keys |= chain.run()
@@ -98,22 +90,44 @@ def write_masks(
     return keys
 
 
-def _chains(
+def masks_key(chains: Sequence[Chain], options: PrepareOptions) -> str:
+    """Name the masks of all passes by what the pixels, and not other layers, say."""
+    names = [[c.base, [[k.pass_id, k.source] for k in c.looks.values()]] for c in chains]
+    return content_key("masks", names, options.reference.model_dump())
+
+
+def held_masks(site: Site, passes: Sequence[Pass], key: str, vault: Vault) -> dict[str, str] | None:
+    """Give the mask's key by pass where all masks are there, and else None."""
+    found = vault.get("masks", key)
+    if found is None:
+        return None
+    keys = {p.id: str(k) for p, k in zip(passes, found["keys"], strict=True)}
+    blocks = (
+        site.store.block_path(f"mask/{keys[p.id]}/{p.id}", t)
+        for p in passes
+        for t in site.store.tiles
+    )
+    return keys if all(block.exists() for block in blocks) else None
+
+
+def chains_of(
     site: Site,
     passes: Sequence[Pass],
     quality: Mapping[str, DateQuality],
     options: PrepareOptions,
-) -> list[_Chain]:
+    kind: type[Chain] | None = None,
+) -> list[Chain]:
+    """Group passes by the bands that they have; ``kind`` is what does the sweeps of a group."""
     groups: dict[tuple[bool, tuple[str, ...]], list[Pass]] = {}
     for p in passes:
         held = site.store.note(p.id)["bands"]
         bands = tuple(b for b in MASK_BANDS if b in held)
         groups.setdefault(("scl" in held, bands), []).append(p)
-    out: list[_Chain] = []
+    out: list[Chain] = []
     for (classes, bands), own in sorted(groups.items()):
         offsets = {p.id: quality[p.id] for p in own}
         spec = SkySpec(site.store, bands, classes, offsets, options.mask)
-        out.append(_Chain(site, spec, own, options))
+        out.append((kind or Chain)(site, spec, own, options))
     return out
 
 
@@ -124,13 +138,13 @@ def _sun(p: Pass) -> Sun | None:
     return scene.sun_azimuth_deg, scene.sun_elevation_deg
 
 
-class _Chain:
+class Chain:
     """The sweeps over one group of passes: layers that are missing are made, in order."""
 
     def __init__(
         self, site: Site, spec: SkySpec, passes: Sequence[Pass], options: PrepareOptions
     ) -> None:
-        self._site, self._spec = site, spec
+        self._site, self.spec = site, spec
         mask = options.mask.model_dump()
         self.base = content_key(__version__, mask, spec.bands, spec.classes)
         self.looks: dict[str, Looked] = {}
@@ -141,7 +155,7 @@ class _Chain:
         self._epochs = epochs([p.acquired for p in passes], options.reference)
         self._ids = [p.id for p in passes]
         self._low = [
-            f"sky/{self._key('low', [self.looks[self._ids[i]].source for i in e.reference])}/low"
+            f"sky/{self.key('low', [self.looks[self._ids[i]].source for i in e.reference])}/low"
             for e in self._epochs
         ]
         self._usual = [""] * len(self._epochs)
@@ -149,17 +163,17 @@ class _Chain:
 
     def run(self) -> dict[str, str]:
         """Make what is missing; give the key of the mask of each pass."""
-        radius = finish_radius_px(self._spec.options, self._spec.store.grid.res_m)
+        radius = finish_radius_px(self.spec.options, self.spec.store.grid.res_m)
         self._name("raw", lambda t, k: [t.low, k.source])
-        self._make(_flag, "raw", flag_radius_px(self._spec.options), ("low",))
+        self._make(_flag, "raw", flag_radius_px(self.spec.options), ("low",))
         for e, turn in enumerate(self._turns()):
-            marks = [[k.source, self._mark(k.raw)] for k in turn.reference]
-            self._usual[e] = f"sky/{self._key('usual', marks)}/usual"
-        self._name("hint", lambda t, k: [t.low, t.usual, k.source, self._mark(k.raw)])
-        self._make(_hint, "hint", hint_radius_px(self._spec.options), ("low", "usual"))
+            marks = [[k.source, self.mark(k.raw)] for k in turn.reference]
+            self._usual[e] = f"sky/{self.key('usual', marks)}/usual"
+        self._name("hint", lambda t, k: [t.low, t.usual, k.source, self.mark(k.raw)])
+        self._make(_hint, "hint", hint_radius_px(self.spec.options), ("low", "usual"))
         self._name("code", lambda t, _: [self._marks(k) for k in t.around])
         self._make(_give_back, "code", 0, ())
-        self._name("mask", lambda t, k: [t.usual, k.source, self._mark(k.code)])
+        self._name("mask", lambda t, k: [t.usual, k.source, self.mark(k.code)])
         self._make(_finish, "mask", radius, ("usual",))
         return {i: k.mask.split("/")[1] for i, k in self.looks.items()}
 
@@ -169,16 +183,18 @@ class _Chain:
         folders += [*self._low[-KEPT_TURNS:], *self._usual[-KEPT_TURNS:]]
         return {f.split("/")[1] for f in folders}
 
-    def _key(self, step: str, *content: object) -> str:
+    def key(self, step: str, *content: object) -> str:
+        """Name a layer of a step by what it depends on."""
         return content_key(step, self.base, *content)
 
-    def _mark(self, folder: str) -> str:
+    def mark(self, folder: str) -> str:
+        """Name what a finished layer says."""
         if folder not in self._known:
-            self._known[folder] = mark_of(self._spec.store, folder)
+            self._known[folder] = mark_of(self.spec.store, folder)
         return self._known[folder]
 
     def _marks(self, look: Looked) -> list[str]:
-        return [look.source, self._mark(look.raw), self._mark(look.hint)]
+        return [look.source, self.mark(look.raw), self.mark(look.hint)]
 
     def _turns(self) -> list[Turn]:
         def looked(which: Sequence[int]) -> tuple[Looked, ...]:
@@ -194,7 +210,7 @@ class _Chain:
         top = "mask" if step == "mask" else "sky"
         for turn in self._turns():
             for look in turn.own:
-                key = self._key(step, content(turn, look))
+                key = self.key(step, content(turn, look))
                 named = replace(look, **{step: f"{top}/{key}/{look.pass_id}"})
                 self.looks[look.pass_id] = named
 
@@ -206,7 +222,7 @@ class _Chain:
         needs: Sequence[str],
     ) -> None:
         """Run one step where its blocks are missing, and before it the references it looks at."""
-        spec = self._spec
+        spec = self.spec
         jobs: list[Job] = []
         for turn in self._turns():
             for tile in spec.store.tiles:
@@ -221,13 +237,14 @@ class _Chain:
                         references[folder, tile] = Job(job.turn, tile)
         for name, make in (("low", _darkest), ("usual", _usual)):
             wanted = [j for (f, _), j in references.items() if f == getattr(j.turn, name)]
-            self._map(make, wanted, name)
-        self._map(work, jobs, step)
+            self.spread(make, wanted, name)
+        self.spread(work, jobs, step)
 
-    def _map(self, work: Callable[[SkySpec, Job], None], jobs: Sequence[Job], step: str) -> None:
+    def spread(self, work: Callable[[SkySpec, Job], None], jobs: Sequence[Job], step: str) -> None:
+        """Do the jobs of a step."""
         site = self._site
         what = f"clear sky {_STEPS.index(step) + 1}/{len(_STEPS)}"
-        map_tiles(partial(work, self._spec), jobs, site.workers, site.progress, what)
+        map_tiles(partial(work, self.spec), jobs, site.workers, site.progress, what)
 
 
 def _darkest(spec: SkySpec, job: Job) -> None:

@@ -8,18 +8,17 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
-
-from affine import Affine
 
 from pipeline.adjudicate.tracks import link
 from pipeline.config import Workflow
 from pipeline.io.failpoints import failpoint
-from pipeline.io.store import open_store
 from pipeline.io.tasks import Progress, Workers
-from pipeline.model import Candidate, Case, Corridor, Grid, Look, NotObserved, Pass, SetAside
+from pipeline.model import Candidate, Case, Corridor, Look, NotObserved, Pass, SetAside
 from pipeline.passes.follow import FollowOptions, follow, relook
-from pipeline.passes.gather import fingerprint, gather, plan
+from pipeline.passes.foretelling import all_lines, busy_lines, foretell, planned_site
+from pipeline.passes.gather import REASONS, fingerprint, gather, plan
 from pipeline.passes.ground import Looks, Site
 from pipeline.passes.known import earlier_cases, known_pixels
 from pipeline.passes.layers import keep_looks
@@ -29,7 +28,7 @@ from pipeline.passes.normals import keep_normals
 from pipeline.passes.old_stores import note_use, say_new_store
 from pipeline.passes.reduce import Reduced, reduce_dates
 from pipeline.passes.showing import Shown
-from pipeline.passes.site import open_site, store_root, why_unopened
+from pipeline.passes.site import known_site, open_site, why_unopened
 from pipeline.passes.states import write_states
 from pipeline.passes.unseen import never_seen, newest_clear, unseen
 from pipeline.passes.watch import Watched, WatchOptions, watch
@@ -99,6 +98,8 @@ def run_corridor(
         judged.not_observed = never_seen(workflow, corridor)
         return judged
     note_use(site.store.root, workflow)
+    for line in busy_lines(foretell(workflow, site, passes, ask=False)):
+        log.info("%s", line)
     return mended(site, lambda: _sweep(workflow, site, passes, known, replace(judged)))
 
 
@@ -186,33 +187,32 @@ def stage(judged: Judged, name: str) -> Generator[None]:
     log.info("%s: %s in %.1f s", judged.corridor_id, name, spent)
 
 
-def plan_corridor(workflow: Workflow, corridor: Corridor, passes: Sequence[Pass]) -> list[str]:
-    """Say scene by scene what a run would read, and why; writes nothing."""
-    reasons = {
-        "new": "not in the store",
-        "skip": "already in the store, unchanged",
-        "recompute": "the source has changed since it was read",
-        "retry": "something of it could not be read last time",
-    }
-    known = known_passes(workflow, corridor, passes)
+def plan_corridor(
+    workflow: Workflow, corridor: Corridor, passes: Sequence[Pass], scratch: Path
+) -> list[str]:
+    """Say look by look and tile by tile what a run would read and make, and why.
+
+    Writes nothing but into a scratch folder.
+    """
     lines = say_new_store(workflow, corridor, len(passes))
+    if not passes:
+        return [*lines, f"{corridor.id}: no scenes in the period"]
+    site = planned_site(workflow, corridor, passes, scratch)
+    if site is not None:
+        return [*lines, *all_lines(foretell(workflow, site, passes, ask=True))]
+    # No scene can be opened, so there is no grid whose layers could be spoken of.
     for p in passes:
-        what = known.get(p.id, "new")
         names = ", ".join(s.id for s in p.scenes)
-        lines.append(f"{corridor.id} {p.id} {what}: {reasons[what]} ({names})")
-    return lines or [f"{corridor.id}: no scenes in the period"]
+        lines.append(f"{corridor.id} {p.id} new: {REASONS['new']} ({names})")
+    return lines
 
 
 def known_passes(
     workflow: Workflow, corridor: Corridor, passes: Sequence[Pass]
 ) -> Mapping[str, str]:
     """Say per pass what gathering would do (see ``gather.plan``); empty without a store."""
-    root = store_root(workflow, corridor)
-    if not (root / "store.json").exists():
-        return {}
-    dummy = Grid("EPSG:4326", Affine.identity(), (1, 1))
-    store = open_store(root, dummy, workflow.options.store.tile_px, corridor.polygon_wgs84)
-    return plan(store, passes)
+    site = known_site(workflow, corridor)
+    return plan(site.store, passes) if site is not None else {}
 
 
 def _counts(

@@ -81,6 +81,30 @@ def estimate(site: Site, passes: Sequence[Pass]) -> Estimate:
     )
 
 
+def bytes_to_read(site: Site, passes: Sequence[Pass], *, ask: bool) -> float | None:
+    """Estimate the bytes of ``passes`` that gathering reads; None where nobody says it.
+
+    Parameters
+    ----------
+    ask
+        Ask servers for the sizes of files; else only files of this machine are looked at.
+    """
+    total = 0.0
+    scenes = [s for p in passes for s in p.scenes]
+    for sensor in sorted({s.sensor for s in scenes}):
+        own = [s for s in scenes if s.sensor == sensor]
+        near = own if ask else [s for s in own if not any("://" in a.href for a in _wanted(s))]
+        there = [s for s in near if _lies_there(s)]
+        try:
+            found = [_fetched(site, s)[0] for s in _spread(there)]
+        except (SceneUnusableError, SourceUnreachableError):
+            return None
+        if not found:
+            return None
+        total += len(own) * statistics.mean(found)
+    return total
+
+
 def _spread(scenes: Sequence[Scene]) -> list[Scene]:
     """Take the middle scene of each part of the period."""
     ordered = sorted(scenes, key=lambda s: (s.acquired, s.id))
@@ -98,22 +122,29 @@ def _wanted(scene: Scene) -> list[Asset]:
 
 def _sample(site: Site, scene: Scene) -> _Sample | None:
     assets = _wanted(scene)
-    fetched, measured = 0.0, True
     try:
-        files = {a.href: raster_profile(a.href, a.access) for a in assets}
-        for href, profile in files.items():
-            used = [a for a in assets if a.href == href]
-            size = file_bytes(href, used[0].access)
-            measured = measured and size is not None
-            if size is None:
-                size = round(profile.shape[0] * profile.shape[1] * profile.count * 2 * _PACKED)
-            # Bands of a stack that nobody asks for are not read where they lie apart.
-            fetched += size * _touched(site, profile) * min(len(used) / profile.count, 1.0)
+        fetched, measured = _fetched(site, scene)
         times = [_seconds(site, a) for a in assets[:2]]
     except (SceneUnusableError, SourceUnreachableError):
         return None
     wall, cpu = (len(assets) * statistics.mean(t[k] for t in times) for k in (0, 1))
     return _Sample(fetched, wall, cpu, measured)
+
+
+def _fetched(site: Site, scene: Scene) -> tuple[float, bool]:
+    """Bytes of a scene's blocks that the corridor touches, and whether all sizes were told."""
+    assets = _wanted(scene)
+    fetched, measured = 0.0, True
+    files = {a.href: raster_profile(a.href, a.access) for a in assets}
+    for href, profile in files.items():
+        used = [a for a in assets if a.href == href]
+        size = file_bytes(href, used[0].access)
+        measured = measured and size is not None
+        if size is None:
+            size = round(profile.shape[0] * profile.shape[1] * profile.count * 2 * _PACKED)
+        # Bands of a stack that nobody asks for are not read where they lie apart.
+        fetched += size * _touched(site, profile) * min(len(used) / profile.count, 1.0)
+    return fetched, measured
 
 
 def _touched(site: Site, profile: Profile) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -26,10 +27,21 @@ from pipeline.model import Asset, Pass, Scene, SetAside, Tile
 from pipeline.passes.ground import Site
 from pipeline.prepare.classes import scl_codes
 
+log = logging.getLogger("siluan")
+
 REQUIRED = ("blue", "green", "red", "nir")
 """Bands without which a scene says nothing."""
 
 OPTIONAL = ("nir08", "swir16", "swir22", "scl")
+
+REASONS = {
+    "new": "not in the store",
+    "skip": "already in the store, unchanged",
+    "recompute": "the source has changed since it was read",
+    "retry": "something of it could not be read last time",
+    "damaged": "blocks of it are missing or cut short",
+}
+"""What gathering does with a pass, and why."""
 
 _CLOUD_CLASSES = (0, 1, 8, 9, 10)  # no data, saturated, clouds, cirrus of Sentinel-2's SCL
 _OVERCAST = 0.995  # share of such pixels from which a pass is not read further
@@ -81,18 +93,19 @@ def _file_state(href: str) -> list[int]:
 
 
 def plan(store: CorridorStore, passes: Sequence[Pass]) -> dict[str, str]:
-    """Say per pass what gathering would do: ``new``, ``skip``, ``recompute`` or ``retry``."""
-    known = {p.id: store.fingerprint(p.id) for p in passes}
-    again = {p.id for p in passes if known[p.id] == fingerprint(p) and not _settled(store, p)}
-    out: dict[str, str] = {}
-    for p in passes:
-        if known[p.id] is None:
-            out[p.id] = "new"
-        elif known[p.id] != fingerprint(p):
-            out[p.id] = "recompute"
-        else:
-            out[p.id] = "retry" if p.id in again else "skip"
-    return out
+    """Say per pass what gathering would do: a word of :data:`REASONS`."""
+    return {p.id: _what(store, p) for p in passes}
+
+
+def _what(store: CorridorStore, p: Pass) -> str:
+    known = store.fingerprint(p.id)
+    if known is None:
+        return "new"
+    if known != fingerprint(p):
+        return "recompute"
+    if not _settled(store, p):
+        return "retry"
+    return "damaged" if store.note(p.id)["usable"] and not store.whole(p.id) else "skip"
 
 
 def gather(site: Site, passes: Sequence[Pass]) -> list[Gathered]:
@@ -104,7 +117,10 @@ def gather(site: Site, passes: Sequence[Pass]) -> list[Gathered]:
 
 def _gather_pass(site: Site, p: Pass) -> Gathered:
     store, mark = site.store, fingerprint(p)
-    if store.fingerprint(p.id) == mark and _settled(store, p):
+    what = _what(store, p)
+    if what == "damaged":
+        log.warning("%s: blocks of %s are missing or cut short; it is read again", store.root, p.id)
+    if what == "skip":
         note = store.note(p.id)
         known = tuple(SetAside(**item) for item in note["set_aside"])
         return Gathered(p.id, bool(note["usable"]), False, known)
@@ -120,7 +136,7 @@ def _gather_pass(site: Site, p: Pass) -> Gathered:
             continue
         except SourceUnreachableError as error:
             # Nothing is noted, so that the next run tries again; what the store has goes on.
-            held = store.fingerprint(p.id) == mark and bool(store.note(p.id)["usable"])
+            held = what == "retry" and bool(store.note(p.id)["usable"]) and store.whole(p.id)
             return Gathered(p.id, held, False, tuple(aside), error.what)
         if why:
             aside.append(SetAside(p.id, "gather", why))

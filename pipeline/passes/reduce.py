@@ -75,15 +75,35 @@ def _fresh(p: Pass) -> DateQuality:
     return DateQuality(p.id, (0.0, 0.0), 0.0, 0.0, 0.0, 0.0)
 
 
+def dark_key(store: CorridorStore, p: Pass, wanted: Sequence[str]) -> str:
+    """Name the histograms of a pass by what they are counted from."""
+    return content_key(__version__, LOWEST, HIGHEST, BINS, wanted, source_of(store, p))
+
+
+def reaches_mark(site: Site) -> list[list[object]]:
+    """Give what clear shares by reach depend on, of the corridor."""
+    return [[r.index, r.polygon.wkb_hex] for r in site.reaches]
+
+
+def clear_shares(pixels: NDArray[np.generic]) -> tuple[float, tuple[float, ...]]:
+    """Give the clear share of the corridor, and by reach index (0 unused).
+
+    Parameters
+    ----------
+    pixels : int64 (2, n_reach + 1)
+        All pixels by reach index, and those that are clear.
+    """
+    every, counts = np.asarray(pixels, dtype=np.int64)[:, 1:]
+    shares = (float(c / max(n, 1)) for c, n in zip(counts, every, strict=True))
+    return float(counts.sum() / max(every.sum(), 1)), (0.0, *shares)
+
+
 def _dark_targets(
     site: Site, passes: Sequence[Pass], wanted: Sequence[str], vault: Vault
 ) -> list[dict[str, NDArray[np.int64]]]:
     """Histograms of the bands that each pass has, over the whole corridor."""
     found: dict[str, dict[str, NDArray[np.int64]]] = {}
-    keys = {
-        p.id: content_key(__version__, LOWEST, HIGHEST, BINS, wanted, source_of(site.store, p))
-        for p in passes
-    }
+    keys = {p.id: dark_key(site.store, p, wanted) for p in passes}
     for p in passes:
         held = vault.get("dark", keys[p.id])
         if held is not None:
@@ -149,7 +169,7 @@ def _clear(
         return [], {}
     known, options, vault = how
     quality = known.quality
-    reaches = [[r.index, r.polygon.wkb_hex] for r in site.reaches]
+    reaches = reaches_mark(site)
     keys = {p.id: content_key("clear", known.mask(p.id), reaches) for p in passes}
     held = {p.id: vault.get("clear", keys[p.id]) for p in passes}
     ids = tuple(i for i, h in held.items() if h is None)
@@ -165,12 +185,7 @@ def _clear(
     for p in passes:
         found = held[p.id]
         assert found is not None
-        every, counts = np.asarray(found["pixels"], dtype=np.int64)[:, 1:]
-        share = float(counts.sum() / max(every.sum(), 1))
-        by_reach[p.id] = (
-            0.0,
-            *(float(c / max(n, 1)) for c, n in zip(counts, every, strict=True)),
-        )
+        share, by_reach[p.id] = clear_shares(found["pixels"])
         quality[p.id] = replace(quality[p.id], clear_share=share)
         if share < options.least_clear:
             reason = f"only {share:.1%} of the corridor is clear"

@@ -15,7 +15,7 @@ from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.grid import reproject
 from pipeline.io.corridors import reaches_of, utm_crs
 from pipeline.io.raster import Profile, raster_profile
-from pipeline.io.store import CorridorStore, open_store
+from pipeline.io.store import CorridorStore, known_grid, open_store
 from pipeline.io.tasks import Progress, Workers
 from pipeline.model import Corridor, Grid, Pass, SetAside
 from pipeline.passes.ground import Site
@@ -70,6 +70,19 @@ def open_site(
     reaches = reaches_of(corridor, store.grid.crs)
     run = (workers or options.workers, options.io_threads, progress)
     return Site(corridor, store, reaches, *run, owner=workflow.name)
+
+
+def known_site(workflow: Workflow, corridor: Corridor) -> Site | None:
+    """Open the corridor on the grid of the store it has, looking at no imagery; None without."""
+    root = store_root(workflow, corridor)
+    grid = known_grid(root)
+    if grid is None:
+        return None
+    options = workflow.options.store
+    stored = reproject(corridor.polygon_wgs84, "EPSG:4326", grid[0].crs).buffer(options.context_m)
+    store = CorridorStore(root, *grid, stored)
+    reaches = reaches_of(corridor, store.grid.crs)
+    return Site(corridor, store, reaches, options.workers, options.io_threads, owner=workflow.name)
 
 
 def why_unopened(passes: Sequence[Pass]) -> tuple[list[SetAside], list[str]]:

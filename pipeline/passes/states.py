@@ -17,7 +17,7 @@ from pipeline.io.looks import LookReader
 from pipeline.io.store import NODATA, SCALE, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import content_key
-from pipeline.model import Pass, Tile
+from pipeline.model import DateQuality, Pass, Tile
 from pipeline.passes.gather import OPTIONAL, REQUIRED
 from pipeline.passes.ground import Site
 from pipeline.passes.reduce import CLEAR_CODES, Reduced
@@ -65,10 +65,16 @@ def write_states(
 
 def _key(site: Site, p: Pass, reduced: Reduced, options: WaterOptions) -> str:
     """Name the states of a pass by all that they depend on, of the mask by what it says."""
-    quality, store = reduced.quality[p.id], site.store
-    mask = mark_of(store, f"mask/{reduced.mask_keys[p.id]}/{p.id}")
+    mask = mark_of(site.store, f"mask/{reduced.mask_keys[p.id]}/{p.id}")
+    return content_key(*state_content(site, p, mask, reduced.quality[p.id], options))
+
+
+def state_content(
+    site: Site, p: Pass, mask: str, quality: DateQuality, options: WaterOptions
+) -> list[object]:
+    """Give all that the states of a pass depend on; ``mask`` names what its mask says."""
     placed = [*quality.shift_px, quality.reflectance_offset]
-    return content_key(_LAYERS, source_of(store, p), mask, placed, options.model_dump())
+    return [_LAYERS, source_of(site.store, p), mask, placed, options.model_dump()]
 
 
 def _packed(values: NDArray[np.float32]) -> NDArray[np.int16]:

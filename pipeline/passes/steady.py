@@ -41,7 +41,7 @@ from pipeline.prepare.temporal import median_and_spread
 
 QUARANTINE_BANDS = ("green", "red", "nir", "swir16")
 _LOOK = "Look at the scene and at its band table; other dates are not affected"
-_LEAST_PASSES = 3
+LEAST_PASSES = 3
 
 Image = NDArray[np.float32]
 
@@ -77,7 +77,7 @@ def quarantine(
     vault: Vault,
 ) -> tuple[list[Pass], list[SetAside]]:
     """Split the passes into those that are kept and those that are set aside, by name."""
-    if len(passes) < _LEAST_PASSES:
+    if len(passes) < LEAST_PASSES:
         return list(passes), []
     counts: dict[str, tuple[int, int]] = {}
     used: list[str] = []
@@ -110,14 +110,28 @@ def quarantine(
     return kept, aside
 
 
+def common_bands(
+    store: CorridorStore, passes: Sequence[Pass], reference: Sequence[int], own: Sequence[int]
+) -> tuple[str, ...]:
+    """Give the bands that all looks of a quarter and of its reference have, by their places."""
+    notes = [store.note(passes[i].id)["bands"] for i in sorted({*reference, *own})]
+    return tuple(b for b in QUARANTINE_BANDS if all(b in n for n in notes))
+
+
+def ground_content(
+    known: Known, reference: Sequence[str], bands: Sequence[str], options: QuarantineOptions
+) -> list[object]:
+    """Give all that the stable ground of a quarter depends on."""
+    content = [known.content(i) for i in reference]
+    return ["ground", __version__, content, bands, options.model_dump()]
+
+
 def _spec(
     site: Site, passes: Sequence[Pass], epoch: Epoch, options: QuarantineOptions, known: Known
 ) -> SteadySpec:
     reference = tuple(passes[i].id for i in epoch.reference)
-    notes = [site.store.note(passes[i].id)["bands"] for i in sorted({*epoch.reference, *epoch.own})]
-    bands = tuple(b for b in QUARANTINE_BANDS if all(b in n for n in notes))
-    content = [known.content(i) for i in reference]
-    name = content_key("ground", __version__, content, bands, options.model_dump())
+    bands = common_bands(site.store, passes, epoch.reference, epoch.own)
+    name = content_key(*ground_content(known, reference, bands, options))
     quality = known.quality_of(passes)
     return SteadySpec(
         site.store, f"ground/{name}/stable", reference, bands, quality, known.mask_keys, options

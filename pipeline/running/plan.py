@@ -25,13 +25,15 @@ def explain(workflow: Workflow, corridors: Sequence[Corridor]) -> ExitCode:
         progress = stack.enter_context(reporter())
         scratch = Path(stack.enter_context(TemporaryDirectory()))
         searched = search(workflow, corridors, stack, scratch, progress)
-        _say_plan(workflow, corridors, searched)
+        _say_plan(workflow, corridors, searched, scratch)
         return ExitCode.UNREACHABLE if searched.unreachable else ExitCode.DONE
 
 
-def _say_plan(workflow: Workflow, corridors: Sequence[Corridor], searched: Searched) -> None:
+def _say_plan(
+    workflow: Workflow, corridors: Sequence[Corridor], searched: Searched, scratch: Path
+) -> None:
     for corridor in corridors:
-        for line in plan_corridor(workflow, corridor, searched.passes[corridor.id]):
+        for line in plan_corridor(workflow, corridor, searched.passes[corridor.id], scratch):
             print(line)
         for scene in searched.pictures[corridor.id]:
             print(f"{corridor.id} {scene.id} picture: of {dates_of(scene)}, enters no history")

@@ -1,0 +1,95 @@
+"""What a run is about to do, told before it is done: of every look and tile what is read or made.
+
+Layers are named by what they depend on (:mod:`pipeline.passes.sky`), so whether one is there can be
+asked without making it. Where a name rests on the checksum of a layer that is yet to be made, the
+name is not known: such a layer *follows*, which is to say that it is made again if what it rests on
+comes out different. New scenes are taken to be sound, clear and on the scale of the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.io.store import CorridorStore
+from pipeline.io.vault import content_key
+
+STEPS = ("mask", "clear share", "shift", "steadiness", "state")
+"""Layers of a look in the order in which they are made; each rests on those before it."""
+
+WHOLE = ""
+"""Name of the tile of a result that belongs to the whole corridor."""
+
+_UNKNOWN = "~not made yet~"
+
+
+@dataclass(frozen=True)
+class PlannedStore(CorridorStore):
+    """A store that is asked, as if the passes to be read were in it."""
+
+    expected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+
+    def note(self, pass_id: str) -> dict[str, Any]:
+        """Give what is, or will be, noted of a pass."""
+        planned = self.expected.get(pass_id)
+        return dict(planned) if planned is not None else super().note(pass_id)
+
+    def lacks(self, folder: str) -> list[str]:
+        """Name the tiles of which a folder has no block."""
+        if is_unknown(folder):
+            return [self.tile_name(t) for t in self.tiles]
+        return [self.tile_name(t) for t in self.tiles if not self.block_path(folder, t).exists()]
+
+
+def unknown(what: str) -> str:
+    """Give a mark for the checksum of something that is yet to be made."""
+    return f"{_UNKNOWN}{what}"
+
+
+def is_unknown(content: object) -> bool:
+    """Tell whether content holds something that only making it will tell."""
+    text = json.dumps(content, default=str)
+    return _UNKNOWN in text or "NaN" in text
+
+
+def planned_key(*content: Any) -> str:
+    """Name content as :func:`content_key` does, or say that the name is not known yet."""
+    key = content_key(*content)
+    return unknown(key) if is_unknown(content) else key
+
+
+@dataclass(frozen=True, order=True)
+class Deed:
+    """One layer of one look that is made, over one tile or the whole corridor."""
+
+    step: str
+    look: str  # id of the pass
+    tile: str
+    follows: bool = False  # only if what it rests on comes out different
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """All that a run is about to do in one corridor."""
+
+    corridor_id: str
+    what: Mapping[str, str]  # pass id → new, skip, recompute, retry or damaged
+    scenes: Mapping[str, Sequence[str]]  # pass id → ids of its scenes
+    tiles: tuple[str, ...]
+    deeds: frozenset[Deed]
+    read_bytes: float | None = None  # of all passes that are read; None: nobody says it
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Ids of the passes of which pixels are read."""
+        return tuple(i for i, w in self.what.items() if w != "skip")
+
+    def made(self, step: str) -> set[str]:
+        """Give the looks of which something of a step is made for certain."""
+        return {d.look for d in self.deeds if d.step == step and not d.follows}
+
+    def following(self, step: str) -> set[str]:
+        """Give the other looks of which a step may be made again."""
+        return {d.look for d in self.deeds if d.step == step} - self.made(step)

@@ -1,0 +1,179 @@
+"""``siluan run --shadow``: what the installed code and options would change, and nothing changed.
+
+A run over the scenes that the state knows, in a second folder over the same store, with a ledger
+that is read and not written. No new scene is read: what differs then is the work of code, options
+and layers, and not of imagery.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.adjudicate.areas import AreaIndex
+from pipeline.config import Workflow, choose_corridors, load_workflow
+from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.atomic import write_json
+from pipeline.io.cloning import clone_tree
+from pipeline.io.cluster import open_workers
+from pipeline.io.layers import areas_of, load_layers
+from pipeline.io.progress import reporter
+from pipeline.io.stages import load_stages
+from pipeline.ledger import LedgerContext, apply, open_ledger
+from pipeline.model import Case, Corridor, Pass
+from pipeline.passes.corridor import Judged, known_passes
+from pipeline.passes.search import Searched, search
+from pipeline.publish import split_cases
+from pipeline.publish.published import published_confidence
+from pipeline.run import judge_corridors
+from pipeline.running.changes import (
+    Change,
+    Listed,
+    change_features,
+    changes_between,
+    listed,
+    table_lines,
+)
+from pipeline.running.console import Clock, log_lines, make_writable
+from pipeline.running.judging import as_the_office_sees_it, context_of, relooks_of
+from pipeline.running.recording import confidence_of, layer_marks, run_id_of
+from pipeline.running.request import RunRequest, with_overrides
+
+log = logging.getLogger("siluan")
+
+FOLDER = "shadow"
+"""Of the state folder: where a shadow works unless it is told another place."""
+
+FILE = "would_change.geojson"
+_MARK = ".siluan-shadow"
+_CLONED = ("store", "catalogues", "disk")  # what a run reads of a state folder, and may write
+
+
+def run_shadow(request: RunRequest, into: Path | None = None) -> ExitCode:
+    """Say what a run over the known scenes would change; 0 nothing, 1 something.
+
+    Parameters
+    ----------
+    into
+        Folder to work in, and to leave ``would_change.geojson`` in; default: state/shadow.
+
+    Raises
+    ------
+    SiluanError
+        There is nothing to compare with, or the run could not go on; nothing was changed.
+    """
+    workflow = with_overrides(load_workflow(request.workflow), request)
+    corridors = choose_corridors(workflow, request.corridors)
+    place = _place(workflow, into)
+    with ExitStack() as stack:
+        stack.enter_context(log_lines())
+        progress = stack.enter_context(reporter())
+        ledger = stack.enter_context(open_ledger(workflow.ledger_place, writing=False))
+        aside = stack.enter_context(_second_state(workflow, place))
+        searched = search(aside, corridors, stack, None, progress)
+        searched, left = _only_known(aside, corridors, searched)
+        known = ledger.cases(corridors={c.id for c in corridors})
+        threads = workflow.options.store.workers
+        workers = stack.enter_context(open_workers(workflow.cluster, threads, aside.state))
+        means = (Clock(), progress, workers)
+        judged, failures = judge_corridors(aside, corridors, searched, known, means)
+        context = _context(aside, corridors, judged, searched)
+        candidates = [c for j in judged for c in j.candidates]
+        found = apply(ledger, candidates, context, relooks=relooks_of(judged), shadow=True)
+        names = {j.corridor_id for j in judged}
+        before = _listed(workflow, [c for c in known if c.corridor_id in names], names, now=True)
+        after = _listed(workflow, found.cases, names, now=False)
+        changes = changes_between(before, after)
+        write_json(place / FILE, change_features(changes))
+    _say(changes, left, place)
+    if searched.unreachable:
+        return failures.worse_than(ExitCode.UNREACHABLE)
+    return failures.worse_than(ExitCode.WOULD_CHANGE if changes else ExitCode.DONE)
+
+
+def _place(workflow: Workflow, into: Path | None) -> Path:
+    place = (into or workflow.state / FOLDER).resolve()
+    if not (workflow.state / "store").is_dir():
+        raise ConfigurationError(
+            f"{workflow.state} holds no store, so there is nothing to compare with",
+            "Run the workflow first",
+        )
+    strange = place.exists() and any(place.iterdir()) and not (place / _MARK).exists()
+    if strange:
+        raise ConfigurationError(
+            f"{place} holds files that no shadow run made", "Name an empty or another folder"
+        )
+    make_writable(place)
+    (place / _MARK).touch()
+    return place
+
+
+@contextmanager
+def _second_state(workflow: Workflow, place: Path) -> Generator[Workflow]:
+    """Give the workflow over a second folder; what it makes goes with it in the end."""
+    state = place / "state"
+    shutil.rmtree(state, ignore_errors=True)  # of a shadow that was killed
+    try:
+        for name in _CLONED:
+            if (workflow.state / name).is_dir():
+                clone_tree(workflow.state / name, state / name)
+        yield workflow.model_copy(update={"state": state})
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def _only_known(
+    workflow: Workflow, corridors: Sequence[Corridor], searched: Searched
+) -> tuple[Searched, int]:
+    """Leave out the passes that would have to be read; give how many those are."""
+    kept: dict[str, tuple[Pass, ...]] = {}
+    left = 0
+    for corridor in corridors:
+        passes = searched.passes[corridor.id]
+        known = known_passes(workflow, corridor, passes)
+        kept[corridor.id] = tuple(p for p in passes if known.get(p.id) == "skip")
+        left += len(passes) - len(kept[corridor.id])
+    return replace(searched, passes=kept), left
+
+
+def _context(
+    workflow: Workflow,
+    corridors: Sequence[Corridor],
+    judged: Sequence[Judged],
+    searched: Searched,
+) -> LedgerContext:
+    """Bind the run to the office's layers and tables as they are now."""
+    layers, stages = load_layers(workflow.layers), load_stages(workflow.layers)
+    marks = {**layer_marks(layers), **stages.marks}
+    run_id = run_id_of(workflow, corridors, judged, marks)
+    context = context_of(workflow, judged, searched, run_id)
+    areas = AreaIndex(areas_of(layers), stages.readings)
+    return as_the_office_sees_it(context, corridors, areas, workflow.options.adjudicate)
+
+
+def _listed(
+    workflow: Workflow, cases: Sequence[Case], names: set[str], *, now: bool
+) -> dict[str, Listed]:
+    """Give what is listed: ``now`` with the confidence that was published, else as it would be."""
+    confidence = confidence_of(cases, workflow.options.adjudicate.calibration)
+    if now:
+        published = published_confidence(workflow.out)
+        if published is not None:
+            confidence = published
+    return listed(split_cases(cases, names), confidence)
+
+
+def _say(changes: Sequence[Change], left: int, place: Path) -> None:
+    if left:
+        print(f"{left} passes are not known to the state yet, and stay out of the comparison")
+    if not changes:
+        print("nothing would change")
+        return
+    print(f"{len(changes)} cases would change (list, kind, evidence, area, confidence):")
+    for line in table_lines(changes):
+        print(f"  {line}")
+    print(f"outlines: {place / FILE}")
