@@ -19,7 +19,7 @@ from pipeline.commands.helping import Commands
 from pipeline.commands.keeping import backup, restore
 from pipeline.commands.layers import layers_app
 from pipeline.commands.leads import leads_app
-from pipeline.commands.noting import note_run
+from pipeline.commands.noting import in_turn, note_run
 from pipeline.commands.report import report
 from pipeline.commands.schedule import schedule
 from pipeline.commands.status import status
@@ -102,6 +102,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say scene by scene what would be read, and why.")
     ] = False,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, help="Minutes to wait for the ledger while another run holds it."),
+    ] = 0.0,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Run one workflow, start to end: a patrol, an inspection by drone flights, or a recheck."""
@@ -118,7 +122,7 @@ def run(
     )
     if dry_run:
         _guard(lambda: run_any(request), debug)
-    note_run(workflow, lambda: run_any(request), debug)
+    note_run(workflow, lambda: in_turn(lambda: run_any(request), wait), debug)
 
 
 baseline_app = typer.Typer(
