@@ -19,7 +19,7 @@ from pipeline.commands.helping import Commands
 from pipeline.commands.keeping import backup, restore
 from pipeline.commands.layers import layers_app
 from pipeline.commands.leads import leads_app
-from pipeline.commands.noting import note_run
+from pipeline.commands.noting import in_turn, note_run
 from pipeline.commands.report import report
 from pipeline.commands.schedule import schedule
 from pipeline.commands.status import status
@@ -110,6 +110,10 @@ def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
     into: Annotated[
         Path | None, typer.Option(help="With --shadow: where it works; default STATE/shadow.")
     ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, help="Minutes to wait for the ledger while another run holds it."),
+    ] = 0.0,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Run one workflow, start to end: a patrol, an inspection by drone flights, or a recheck."""
@@ -128,7 +132,7 @@ def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
         _guard(lambda: run_beside(request, into), debug)
     if dry_run:
         _guard(lambda: run_any(request), debug)
-    note_run(workflow, lambda: run_any(request), debug)
+    note_run(workflow, lambda: in_turn(lambda: run_any(request), wait), debug)
 
 
 baseline_app = typer.Typer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -42,8 +42,7 @@ def after_run(folder: Path, shelves: Shelves, record: RunRecord, unreachable: Se
     """
     failed = record.counts.get("failed") or {}
     if failed:
-        names = ", ".join(failed)
-        return f"{NEXT}{names} could not be finished (why: above): siluan status --workflow FILE"
+        return _unfinished(failed)
     if unreachable:
         return f"{NEXT}run again later: {len(unreachable)} source(s) gave no answer"
     page = latest(folder) / "review" / "index.html"
@@ -58,8 +57,13 @@ def after_run(folder: Path, shelves: Shelves, record: RunRecord, unreachable: Se
     return f"{NEXT}nothing to look at until the next run"
 
 
-def after_recheck(folder: Path, proposing: int, unreachable: bool, mendable: int) -> str:
+def after_recheck(
+    folder: Path, proposing: int, failed: Iterable[str], unreachable: bool, mendable: int
+) -> str:
     """Say the one thing to do after a recheck; ``proposing``: cases that imagery says moved."""
+    failed = tuple(failed)
+    if failed:
+        return _unfinished(failed)
     if unreachable:
         return f"{NEXT}run again later: a source gave no answer"
     if proposing:
@@ -101,6 +105,11 @@ def after_submit(code: ExitCode, taken: bool) -> str:
     if taken:
         return f"{NEXT}name the flight in a workflow of kind inspect, and run it: siluan run FILE"
     return f"{NEXT}nothing to do until a drop comes in"
+
+
+def _unfinished(failed: Iterable[str]) -> str:
+    names = ", ".join(failed)
+    return f"{NEXT}{names} could not be finished (why: above): siluan status --workflow FILE"
 
 
 def latest(folder: Path) -> Path:

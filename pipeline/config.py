@@ -35,6 +35,7 @@ from pipeline.detect.water import WaterOptions
 from pipeline.detect.zhan import ZhanOptions
 from pipeline.errors import ConfigurationError
 from pipeline.evidence.options import EvidenceOptions
+from pipeline.io.cluster_options import ClusterOptions
 from pipeline.io.corridors import load_corridors
 from pipeline.io.rows import read_rows
 from pipeline.io.settings import load_model
@@ -223,11 +224,9 @@ class Workflow(TimedWorkflow):
     sensors: Path = Field(
         default=Path("../config/sensors"), description="folder of band tables, relative"
     )
-    cluster: str = Field(
-        default="threads",
-        pattern=r"^(threads|processes|(tcp|tls)://\S+)$",
-        description="threads, processes, or the address of a dask scheduler (tcp://host:8786) "
-        "whose workers see the state folder under the same path",
+    cluster: ClusterOptions = Field(
+        default=ClusterOptions(address="threads"),
+        description="where the sweeps run: threads, processes, tcp://host:8786, or a mapping",
     )
     layers: Path = Field(
         default=Path("../config/layers"), description="folder of imported layers, relative"

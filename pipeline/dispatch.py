@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.inspect_flights import run_inspection
-from pipeline.io.settings import kind_of
+from pipeline.io.cluster_options import ClusterOptions, check_cluster
+from pipeline.io.settings import kind_of, load_model
 from pipeline.recheck import run_recheck
 from pipeline.run import RunRequest, run_workflow
 from pipeline.shadow import run_shadow
@@ -14,9 +17,25 @@ from pipeline.shadow import run_shadow
 _RUNS = {"inspect": run_inspection, "recheck": run_recheck}
 
 
+class _Spread(BaseModel):
+    """Of a workflow, only what says where its work is done."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    cluster: ClusterOptions = ClusterOptions(address="threads")
+    patrol: Path | None = None
+
+
 def run_any(request: RunRequest) -> ExitCode:
-    """Run a workflow by its kind; raises as :func:`pipeline.run.run_workflow`."""
+    """Run a workflow by its kind; raises as :func:`pipeline.run.run_workflow`.
+
+    Raises
+    ------
+    ConfigurationError
+        Its cluster cannot be started here: said before hours of searching, and by a dry run too.
+    """
     run = _RUNS.get(str(kind_of(request.workflow)), run_workflow)
+    _check_cluster(request.workflow)
     return run(request)
 
 
@@ -29,3 +48,13 @@ def run_beside(request: RunRequest, into: Path | None) -> ExitCode:
             "Name the patrol's workflow",
         )
     return run_shadow(request, into)
+
+
+def _check_cluster(path: Path) -> None:
+    try:
+        read = load_model(path, _Spread)
+        if read.patrol is not None:
+            read = load_model(path.resolve().parent / read.patrol, _Spread)
+    except ConfigurationError:
+        return  # the run names it, with all else that is wrong there
+    check_cluster(read.cluster)

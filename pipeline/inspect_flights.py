@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,6 +29,7 @@ from pipeline.io.stages import Stages, load_stages
 from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import DRONE, Corridor, Kind, Proposed, RunRecord
+from pipeline.passes.failing import Failures
 from pipeline.passes.flight_pairs import Pairing, pair_flights
 from pipeline.passes.inspect import Inspected, inspect_alone, inspect_pair, joined
 from pipeline.passes.inspect_workflow import InspectWorkflow, load_inspection
@@ -95,14 +96,13 @@ class _Task:
             out[c.id] = max(own, default=self.period[1])
         return out
 
-    @property
-    def run_id(self) -> str:
-        """By content alone."""
+    def run_id(self, failed: Iterable[str]) -> str:
+        """By content alone, and by what of it could not be compared: that is for another run."""
         geometry = [f"{c.id} {c.polygon_wgs84.normalize().wkb_hex}" for c in self.corridors]
         layers = [f"layer {kind} {mark}" for kind, mark in self.marks.items()]
         return make_run_id(
             self.workflow.name,
-            [*geometry, *layers],
+            [*geometry, *layers, *(f"failed {name}" for name in sorted(failed))],
             self.period,
             {f.id: f.fingerprint for f in self.flights},
             self.workflow.config_hash(),
@@ -122,14 +122,15 @@ def run_inspection(request: RunRequest) -> ExitCode:
     if request.dry_run:
         return _explain(task)
     clock = Clock()
-    workflow, run_id = task.workflow, task.run_id
+    workflow, failures = task.workflow, Failures()
     with ExitStack() as stack:
         lines = stack.enter_context(log_lines())
         make_writable(workflow.state)
         make_writable(workflow.out)
         ledger = stack.enter_context(open_ledger(workflow.ledger_place))
         with clock.stage("detect"):
-            found = _inspected(task)
+            found = _inspected(task, failures)
+            run_id = task.run_id(failures.errors)
             names, how = {c.id for c in task.corridors}, workflow.options.adjudicate.fold
             asked = ask(task.pairing, found, ledger.cases(corridors=names), names, how)
         with clock.stage("ledger"):
@@ -146,7 +147,8 @@ def run_inspection(request: RunRequest) -> ExitCode:
         items = worklist(asked, known, (task.pairing, found), names, how)
         lists = split_cases(known, names), proposed
         record = _record(task, found, result, (*lists, items))
-        record = replace(record, run_id=run_id, seconds=clock.seconds)
+        counts = {**record.counts, **failures.counts}
+        record = replace(record, run_id=run_id, seconds=clock.seconds, counts=counts)
         say_what_is_missing(record, ())
         with clock.stage("publish"):
             extras = {"run.log": "".join(lines).encode(), "worklist.csv": worklist_csv(items)}
@@ -154,16 +156,28 @@ def run_inspection(request: RunRequest) -> ExitCode:
             folder = _publish(task, lists, record, extras, views)
     for line in worklist_lines(items):
         print(line)
-    return close_run(folder, lists, record, ())
+    return failures.worse_than(close_run(folder, lists, record, ()))
 
 
-def _inspected(task: _Task) -> list[Inspected]:
-    """Compare all pairs, then look at the flights that are alone."""
-    options = task.workflow.options
+def _inspected(task: _Task, failures: Failures) -> list[Inspected]:
+    """Compare all pairs, then look at the flights that are alone; one that fails stops no other."""
+    corridors, options = task.corridors, task.workflow.options
     standing = areas_of(task.layers).get(_STRUCTURES, [])
-    pairs = [inspect_pair(p, task.corridors, options) for p in task.pairing.pairs]
-    lone = [inspect_alone(f, standing, task.corridors, options) for f in task.pairing.lone]
-    return [*pairs, *lone]
+    work: list[tuple[str, Callable[[], Inspected]]] = [
+        *((p.name, partial(inspect_pair, p, corridors, options)) for p in task.pairing.pairs),
+        *(
+            (f.flight.id, partial(inspect_alone, f, standing, corridors, options))
+            for f in task.pairing.lone
+        ),
+    ]
+    found: list[Inspected] = []
+    for name, compare in work:
+        one = Inspected(failed=True)
+        with failures.of(name):
+            one = compare()
+        found.append(one)
+    failures.raise_if_all(len(work))
+    return found
 
 
 def worklist_lines(items: Sequence[Item]) -> list[str]:

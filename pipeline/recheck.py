@@ -23,11 +23,13 @@ from pipeline.config import Workflow, choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.cluster import open_workers
 from pipeline.io.progress import CORRIDORS, counted, reporter
+from pipeline.io.tasks import Progress, Workers
 from pipeline.ledger import LedgerContext, apply, open_ledger
 from pipeline.ledger.rechecking import due, may_be_asked, recheck
 from pipeline.ledger.restoring import finish_restore
 from pipeline.model import UNKNOWN_ZH, UNRESTORED, Case, Corridor, Look, Rechecked, RunRecord
 from pipeline.passes.corridor import Judged, plan_corridor
+from pipeline.passes.failing import Failures
 from pipeline.passes.recheck import Asked, recheck_corridor
 from pipeline.passes.recheck_workflow import RecheckWorkflow, load_recheck
 from pipeline.passes.search import Searched, search
@@ -107,21 +109,20 @@ def run_recheck(request: RunRequest) -> ExitCode:
         workers = stack.enter_context(
             open_workers(patrol.cluster, patrol.options.store.workers, patrol.state)
         )
-        judged: list[Judged] = []
-        for corridor in counted(task.corridors, progress, CORRIDORS):
-            passes = searched.passes[corridor.id]
-            about = Asked(_of_satellites(known), _here(cases, corridor), span_of(patrol, passes))
-            with clock.stage("detect"):
-                judged.append(recheck_corridor(patrol, corridor, passes, about, progress, workers))
+        about = (searched, known, cases)
+        judged, failures = _looked_at(task, about, (clock, progress, workers))
+        newest = {k: at for k, at in newest.items() if k not in failures.errors}
         run_id = _run_id(task, judged, cases)
         with clock.stage("ledger"):
             apply(ledger, (), _context(task, newest, run_id), relooks=_news(cases, judged))
             # Applied is what there is news of; the list is of all that were asked about.
             after = ledger.cases([c.case_id for c in cases])
         found = recheck(after, newest, own.watch_days, patrol.options.propose)
+        found = tuple(_of_failed(one, failures) for one in found)
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         record = _record(task, judged, searched, found)
-        record = replace(record, run_id=run_id, seconds=dict(clock.seconds))
+        counts = {**record.counts, **failures.counts}
+        record = replace(record, run_id=run_id, seconds=dict(clock.seconds), counts=counts)
         say_what_is_missing(record, unreachable)
         rivers = {c.id: c.name_zh for c in corridors}
         contents = render_rechecks(found, rivers, run_id)
@@ -130,10 +131,40 @@ def run_recheck(request: RunRequest) -> ExitCode:
     _close(found, folder, own)
     mendable = sum(bool(a.remedy) for a in record.set_aside)
     proposing = sum(one.word not in (UNKNOWN_ZH, UNRESTORED) for one in found)
-    print(after_recheck(folder, proposing, bool(unreachable), mendable))
+    print(after_recheck(folder, proposing, failures.errors, bool(unreachable), mendable))
+    return failures.worse_than(_code(record, unreachable))
+
+
+def _looked_at(
+    task: _Task,
+    about: tuple[Searched, Sequence[Case], Sequence[Case]],
+    means: tuple[Clock, Progress | None, Workers],
+) -> tuple[list[Judged], Failures]:
+    """Look again in one corridor after the other; one that fails stops no other."""
+    (searched, known, cases), (clock, progress, workers) = about, means
+    judged: list[Judged] = []
+    failures = Failures()
+    for corridor in counted(task.corridors, progress, CORRIDORS):
+        passes = searched.passes[corridor.id]
+        span = span_of(task.patrol, passes)
+        asked = Asked(_of_satellites(known), _here(cases, corridor), span)
+        with failures.of(corridor.id), clock.stage("detect"):
+            judged.append(recheck_corridor(task.patrol, corridor, passes, asked, progress, workers))
+    failures.raise_if_all(len(task.corridors))
+    return judged, failures
+
+
+def _code(record: RunRecord, unreachable: Sequence[str]) -> ExitCode:
     if unreachable:
         return ExitCode.UNREACHABLE
     return ExitCode.SET_ASIDE if any(a.remedy for a in record.set_aside) else ExitCode.DONE
+
+
+def _of_failed(one: Rechecked, failures: Failures) -> Rechecked:
+    """Say of a case that nobody could tell anything of why that is so."""
+    if one.case.corridor_id not in failures.errors or one.word != UNKNOWN_ZH:
+        return one
+    return replace(one, why="该河段本次处理失败，尚不能判断")
 
 
 def _explain(own: RecheckWorkflow, patrol: Workflow, corridors: Sequence[Corridor]) -> ExitCode:

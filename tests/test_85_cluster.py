@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,14 @@ import tiny
 from pipeline.errors import ClusterUnreachableError, ConfigurationError, ExitCode
 from pipeline.io import cluster as module
 from pipeline.io.cluster import open_workers
+from pipeline.io.cluster_options import ClusterOptions
 from pipeline.io.tasks import map_tiles
 from pipeline.run import RunRequest, run_workflow
 
 # The client and its loop close their sockets when they are collected, on Python 3.11 too late.
 pytestmark = [
     pytest.mark.thorough,
-    pytest.mark.thorough,
+    pytest.mark.timeout(400),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
@@ -76,6 +78,16 @@ def scheduler(tmp_path: Path) -> Generator[Scheduler]:
         yield found
 
 
+def at(address: str, **more: object) -> ClusterOptions:
+    return ClusterOptions.model_validate({"address": address, **more})
+
+
+def local(**more: object) -> dict[str, object]:
+    """Say a cluster of this machine as a workflow says a class."""
+    args = {"n_workers": 0, "threads_per_worker": 1, "dashboard_address": ":0"}
+    return {"class": "distributed.LocalCluster", "args": args, "wait_s": 60, **more}
+
+
 def double(item: int) -> int:
     if item == 13:
         raise ConfigurationError("thirteen", "Take another one")
@@ -112,7 +124,7 @@ def test_a_run_gives_the_same_bytes_though_a_worker_is_killed(
 
 def test_processes_of_this_machine_and_failures_in_order(tmp_path: Path) -> None:
     said: list[tuple[str, int, int]] = []
-    with open_workers("processes", 2, tmp_path) as workers:
+    with open_workers(at("processes"), 2, tmp_path) as workers:
         found = map_tiles(double, range(12), workers, lambda *a: said.append(a), "doubling")
         assert found == [2 * i for i in range(12)]
         assert said[-1] == ("doubling", 12, 12)
@@ -120,6 +132,85 @@ def test_processes_of_this_machine_and_failures_in_order(tmp_path: Path) -> None
         with pytest.raises(ConfigurationError, match="thirteen"):
             map_tiles(double, range(20), workers)
         assert map_tiles(double, [4], workers) == [8]
+
+
+def ends_its_worker_once(item: tuple[int, Path]) -> int:
+    if item[0] == 5 and not (item[1] / "died").exists():
+        (item[1] / "died").touch()
+        os.kill(os.getpid(), 9)
+    return item[0]
+
+
+@pytest.mark.parametrize("how", [{"scale": 2}, {"adapt": {"minimum": 1, "maximum": 2}}])
+def test_a_class_is_started_outlives_a_worker_and_is_closed(
+    tmp_path: Path, how: dict[str, object]
+) -> None:
+    options = ClusterOptions.model_validate(local(**how))
+    items = [(i, tmp_path) for i in range(24)]
+    with suppress(KeyboardInterrupt), open_workers(options, 2, tmp_path) as workers:
+        found = map_tiles(ends_its_worker_once, items, workers, what="levels 2026-07")
+        assert found == [*range(24)]
+        assert (tmp_path / "died").exists()
+        client: Any = workers._client  # pyright: ignore
+        prefixes = client.run_on_scheduler(lambda dask_scheduler: [*dask_scheduler.task_prefixes])
+        assert prefixes == ["levels_2026_07"]
+        address = client.cluster.scheduler_address
+        raise KeyboardInterrupt
+    with pytest.raises(ClusterUnreachableError), open_workers(at(address), 1, tmp_path):
+        pass
+    assert not list(tmp_path.glob(".cluster-*"))
+
+
+@pytest.mark.parametrize("cluster", ["processes", local(scale=2)])
+def test_all_of_them_give_the_same_bytes(tmp_path: Path, cluster: object) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    options = {"store": {"tile_px": 64}}
+    threads, spread = tmp_path / "threads", tmp_path / "spread"
+    assert run_workflow(RunRequest(tiny.workflow(threads, images, options=options))) == 0
+    path = tiny.workflow(spread, images, options=options, cluster=cluster)
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert tiny.outputs(spread) == tiny.outputs(threads)
+
+
+def test_a_run_that_is_terminated_leaves_no_process(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    path = tiny.workflow(tmp_path, images, cluster=local(scale=2))
+    words = ("-c", "from pipeline.cli import main; main()", "run", str(path))
+    scratch = str(tmp_path / "scratch")
+    env = {**os.environ, "DASK_TEMPORARY_DIRECTORY": scratch}
+    run = subprocess.Popen(
+        [sys.executable, *words], env=env, cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    for _ in range(600):
+        if list((tmp_path / "state").glob(".cluster-*")):
+            break
+        time.sleep(0.1)
+    assert len(processes_in(scratch)) >= 3
+    run.terminate()
+    assert run.wait(timeout=60) == ExitCode.TERMINATED
+    assert processes_in(scratch) == []
+    assert not list((tmp_path / "state").glob(".cluster-*"))
+
+
+def processes_in(scratch: str) -> list[str]:
+    """Give the processes that were started with a scratch folder."""
+    found: list[str] = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if scratch.encode() in (place / "environ").read_bytes():
+                found.append(place.name)
+    return found
+
+
+def test_without_an_answer_the_run_goes_on_if_the_workflow_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_CONNECT_S", 1.0)
+    options = at("tcp://127.0.0.1:9", otherwise="threads")
+    with open_workers(options, 2, tmp_path) as workers:
+        assert workers == 2
+    said = "the cluster tcp://127.0.0.1:9 cannot be reached (OSError); goes on with threads"
+    assert said in caplog.text
 
 
 def test_no_scheduler_is_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +228,7 @@ def test_no_worker_is_3(
     monkeypatch.setattr(module, "_CONNECT_S", 1.0)
     with (
         pytest.raises(ClusterUnreachableError, match="no worker that answers"),
-        open_workers(scheduler.address, 2, tmp_path),
+        open_workers(at(scheduler.address), 2, tmp_path),
     ):
         pass
     assert not list(tmp_path.glob(".cluster-*"))
@@ -151,13 +242,24 @@ def test_a_worker_that_does_not_see_the_state_is_named(
     with (
         worker(scheduler.folder),
         pytest.raises(ClusterUnreachableError, match=said),
-        open_workers(scheduler.address, 2, tmp_path),
+        open_workers(at(scheduler.address), 2, tmp_path),
     ):
         pass
     # A worker that comes later says so itself.
     late = module._Batch(double, tmp_path / "mark")  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(ClusterUnreachableError, match=said):
         late([1])
+
+
+def test_a_class_that_takes_other_args_or_cannot_start_says_so(tmp_path: Path) -> None:
+    args = {"n_workers": 0, "threads_per_worker": 1, "interface": "no-such-card"}
+    for given, error, said in (
+        ({"colour": "blue"}, ConfigurationError, "does not take these args"),
+        (args, (ConfigurationError, ClusterUnreachableError), "no-such-card"),
+    ):
+        options = ClusterOptions.model_validate(local(scale=1, args=given))
+        with pytest.raises(error, match=said), open_workers(options, 1, tmp_path):
+            pass
 
 
 @pytest.mark.parametrize("who", ["the worker", "the scheduler"])
@@ -167,7 +269,7 @@ def test_a_cluster_that_goes_away_ends_the_run(
     monkeypatch.setattr(module, "_PATIENCE_S", 2.0)
     with ExitStack() as stack:
         only = stack.enter_context(worker(scheduler.folder))
-        workers = stack.enter_context(open_workers(scheduler.address, 1, tmp_path))
+        workers = stack.enter_context(open_workers(at(scheduler.address), 1, tmp_path))
 
         def kill(what: str, done: int, total: int) -> None:
             if list(tmp_path.glob("started-*")):
@@ -181,13 +283,6 @@ def test_without_dask_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "distributed", None)
     with (
         pytest.raises(ConfigurationError, match=r"pip install 'siluan\[cluster\]'"),
-        open_workers("processes", 2, tmp_path),
+        open_workers(at("processes"), 2, tmp_path),
     ):
         pass
-
-
-def test_a_cluster_is_an_address(tmp_path: Path) -> None:
-    images = tiny.write_scenes(tmp_path / "images", only=range(2))
-    path = tiny.workflow(tmp_path, images, cluster="127.0.0.1:8786")
-    with pytest.raises(ConfigurationError, match="cluster"):
-        run_workflow(RunRequest(path))

@@ -26,12 +26,13 @@ from pipeline.errors import ConfigurationError
 from pipeline.io.alerts import Alerts, payload, tell
 from pipeline.io.cron import Schedule
 from pipeline.ledger.lock import held_by, hold
-from pipeline.schedule.clock import LOG_BYTES, Clock, rotate, worst
+from pipeline.schedule.clock import Clock, worst
 from pipeline.schedule.due import begun, checked, due, interrupted, settled
 from pipeline.schedule.listed import Listed, list_workflows, read_listed
 from pipeline.schedule.memory import read_memory, write_memory
 from pipeline.schedule.runs import Run, note, read_runs
 from pipeline.schedule.standing import standing_of
+from pipeline.schedule.starting import LOG_BYTES, rotate
 from pipeline.schedule.telling import for_people, for_programs, for_prometheus
 from pipeline.schedule.units import calendar_of, cron_line, units_of, write_units
 

@@ -19,6 +19,7 @@ from scipy import ndimage
 from shapely.geometry import box, mapping
 from typer.testing import CliRunner
 
+import pipeline.inspect_flights as inspect_module
 from pipeline.adjudicate.evidence import FoldOptions, fold, since
 from pipeline.cli import app
 from pipeline.config import load_workflow
@@ -354,6 +355,31 @@ def test_what_cannot_be_compared_is_named(tmp_path: Path, pair: tuple[Path, Path
     assert code == 10
     assert "set aside one and other: the orthomosaics of the two flights cannot be brought" in said
     assert run(path, "--from", "2026-01-01")[0] == 2
+
+
+@pytest.mark.thorough
+def test_a_pair_that_fails_stops_no_other_and_is_named(
+    tmp_path: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    third = fly(tmp_path / "three", THIRD, (), 3)
+    path = workflow(tmp_path, [*pair, third])
+    case = satellites(tmp_path / "state", place(HEAP, 4.0), Status.ISSUED)
+
+    def compare(one: FlightPair, *_: Any) -> Inspected:
+        if one.name == "two and three" and broken:
+            raise RuntimeError("torn")
+        return Inspected()
+
+    monkeypatch.setattr(inspect_module, "inspect_pair", compare)
+    broken = True
+    assert run(path)[0] == 70
+    report = json.loads((tmp_path / "out/latest/run.json").read_text())
+    assert list(report["counts"]["failed"]) == ["two and three"]
+    assert report["counts"]["worklist"][case]["why_zh"] == "本次比较失败，不能判断"
+    broken = False
+    assert run(path)[0] == 0
+    # What was left out is not taken for done.
+    assert json.loads((tmp_path / "out/latest/run.json").read_text())["run_id"] != report["run_id"]
 
 
 def test_folders_that_are_no_flights_are_all_named(tmp_path: Path, pair: tuple[Path, Path]) -> None:

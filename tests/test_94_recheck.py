@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 from test_60_ledger_rules import candidate, context
 
+import pipeline.recheck as recheck_module
 from pipeline.dispatch import run_any
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io import corridors
@@ -200,6 +201,46 @@ def test_where_nobody_could_look_it_is_unknown_and_the_case_stays_as_it_was(
     assert record["counts"]["recheck"] == {"不明": 1}
     assert record["counts"]["cases"] == {before.case_id: "不明"}
     assert "recheck.geojson" in record["files"]
+
+
+def test_a_corridor_that_fails_stops_no_other_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = seeded(tmp_path)
+    places = {"type": "FeatureCollection", "features": [tiny.corridor(), tiny.corridor()]}
+    places["features"][1]["properties"]["id"] = "far"
+    (tmp_path / "corridors.geojson").write_text(json.dumps(places), encoding="utf-8")
+    far = candidate(700_300, 3_079_360, 140, "hhh", corridor_id="far", kind=Kind.ZHAN)
+    with open_ledger(tmp_path / "state/ledger.sqlite") as ledger:
+        where = context()
+        apply(ledger, [far], type(where)(**{**vars(where), "corridors": ("far",), "run_id": "r9"}))
+        for status in IN_HAND:
+            told = Command("test", f"t-{status}", datetime(2025, 3, 1, tzinfo=UTC), "0")
+            edits = [Edit(c.case_id, "王工", HANDED, status=status) for c in ledger.cases()]
+            assert not change(ledger, edits, told).refused
+    workflow = tmp_path / "workflow.yaml"
+    workflow.write_text(
+        workflow.read_text("utf-8").replace("- tiny\n", "- tiny\n  - far\n"), "utf-8"
+    )
+    real = recheck_module.recheck_corridor
+
+    def broken(patrol: Any, corridor: Any, *rest: Any) -> Any:
+        if corridor.id == "tiny":
+            raise RuntimeError("torn")
+        return real(patrol, corridor, *rest)
+
+    monkeypatch.setattr(recheck_module, "recheck_corridor", broken)
+    assert run_any(RunRequest(path)) == ExitCode.BUG
+    why = {p["corridor_id"]: p["why"] for p in said(tmp_path)}
+    assert why["tiny"] == "该河段本次处理失败，尚不能判断"
+    assert why["far"] == "本期没有影像，尚不能判断"
+    record = json.loads((tmp_path / "again/latest/run.json").read_text("utf-8"))
+    assert record["counts"]["failed"] == {"tiny": "a bug, or a broken disk: RuntimeError('torn')"}
+    assert set(record["counts"]["corridors"]) == {"far"}
+    only = tmp_path / "workflow.yaml"
+    only.write_text(only.read_text("utf-8").replace("  - far\n", ""), "utf-8")
+    with pytest.raises(RuntimeError, match="torn"):
+        run_any(RunRequest(path))
 
 
 def test_only_the_tiles_that_a_case_needs_are_judged(tmp_path: Path) -> None:

@@ -4,14 +4,39 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.commands.ending import guard
-from pipeline.errors import ExitCode, SiluanError
+from pipeline.errors import ExitCode, LedgerHeldError, SiluanError
 
 log = logging.getLogger("siluan")
+
+_LOOK_S = 10.0
+
+
+def in_turn(action: Callable[[], ExitCode], minutes: float, look_s: float = _LOOK_S) -> ExitCode:
+    """Run ``action``; where another run holds the ledger, again until it is free.
+
+    Raises
+    ------
+    LedgerHeldError
+        It was held for longer than ``minutes``.
+    """
+    until = time.monotonic() + 60 * minutes
+    said = False
+    while True:
+        try:
+            return action()
+        except LedgerHeldError as error:
+            if time.monotonic() + look_s > until:
+                raise
+            if not said:
+                log.warning("%s: waits for up to %g min", error.what, minutes)
+            said = True
+        time.sleep(look_s)
 
 
 def note_run(workflow: Path, action: Callable[[], ExitCode], debug: bool) -> None:

@@ -50,7 +50,7 @@ def schedule(
     """
 
     def work() -> ExitCode:
-        from pipeline.schedule.clock import run_clock  # noqa: PLC0415 - keeps --help fast
+        from pipeline.schedule.serving import run_clock  # noqa: PLC0415 - keeps --help fast
 
         timed = _timed(workflows)
         if install:
@@ -59,20 +59,20 @@ def schedule(
             raise ConfigurationError("--user and --out go with --install", "Add it, or drop them")
         logging.basicConfig(format="%(message)s")
         logging.getLogger("siluan").setLevel(logging.INFO)
-        return run_clock(timed, once)
+        return run_clock(workflows, once)
 
     guard(work, debug)
 
 
 def _timed(paths: list[Path]) -> list[Listed]:
-    """Give the workflows that have a schedule, and say when each is next; the others by name."""
+    """Give the workflows on the clock, and say when each is next; the others by name."""
     from pipeline.schedule.clock import utc_now  # noqa: PLC0415 - keeps --help fast
     from pipeline.schedule.listed import list_workflows  # noqa: PLC0415
     from pipeline.schedule.words import local  # noqa: PLC0415
 
     found = list_workflows(paths)
     named = {p.resolve() for p in paths}
-    bare = [w for w in found if w.schedule is None]
+    bare = [w for w in found if w.schedule is None and w.inbox is None]
     wrong = [str(w.path) for w in bare if w.path in named]
     if wrong or len(bare) == len(found):
         raise ConfigurationError(
@@ -80,12 +80,15 @@ def _timed(paths: list[Path]) -> list[Listed]:
             'Add one: schedule: {cron: "0 5 * * 1", zone: Asia/Shanghai}',
         )
     for one in found:
+        if one.inbox is not None:
+            every = f"every {one.inbox.every_minutes:g} min"
+            typer.echo(f"{one.name}: looks into {one.inbox.folder} {every}", err=True)
         if one.schedule is None:
             typer.echo(f"{one.name}: by hand, no schedule", err=True)
         else:
             when = local(one.schedule.next(utc_now()), one.schedule.zone)
             typer.echo(f"{one.name}: {one.schedule.cron}, next {when}", err=True)
-    return [w for w in found if w.schedule is not None]
+    return [w for w in found if w not in bare]
 
 
 def _install(timed: list[Listed], as_: Scheduler, user: bool, out: Path | None) -> ExitCode:

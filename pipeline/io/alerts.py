@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
+import threading
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -111,5 +113,35 @@ def _send(alerts: Alerts, body: bytes) -> None:
         return
     address = alerts.webhook or secret(alerts.webhook_env or "")
     hide(address)
+    _within(alerts.timeout_s, lambda: _post(address, body, alerts.timeout_s))
+
+
+def _post(address: str, body: bytes, timeout_s: float) -> None:
     headers = {"Content-Type": "application/json; charset=utf-8"}
-    httpx.post(address, content=body, headers=headers, timeout=alerts.timeout_s).raise_for_status()
+    # What it answers is nothing to us but for its status.
+    with httpx.stream(
+        "POST", address, content=body, headers=headers, timeout=timeout_s
+    ) as response:
+        response.raise_for_status()
+
+
+def _within(seconds: float, action: Callable[[], None]) -> None:
+    """Do it, and wait no longer: the library's own limit counts from one byte to the next.
+
+    The thread is left behind: it ends with the process, which is about to end.
+    """
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="alert", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    if thread.is_alive():
+        raise TimeoutError(f"no answer within {seconds:g} s")

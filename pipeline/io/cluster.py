@@ -3,11 +3,11 @@
 The state directory must be shared: workers read looks from it and write layers to it, so that what
 travels are names and small results. Imagery is read where the run is, with its network and its
 credentials. A task may run twice (a worker died): work is safe to repeat, and gives the same bytes.
+What a run starts (processes, a class of Dask's), it closes, however it ends.
 """
 
 from __future__ import annotations
 
-import importlib
 import logging
 import socket
 import time
@@ -23,8 +23,13 @@ from uuid import uuid4
 from pipeline import __version__
 from pipeline.errors import ClusterUnreachableError, ConfigurationError
 from pipeline.io.atomic import write_text
+from pipeline.io.cluster_class import SEE_JOBS, Heard, heard_of_a_start, started
+from pipeline.io.cluster_names import keys_of
+from pipeline.io.cluster_options import ClusterOptions, distributed_module
 from pipeline.io.failpoints import failpoint
 from pipeline.io.tasks import Progress, Workers
+
+log = logging.getLogger("siluan")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,7 +37,7 @@ R = TypeVar("R")
 _BATCHES = 6  # for each thread of the cluster: few enough to last, enough to even out
 _PATIENCE_S = 60.0  # without any worker
 _CONNECT_S, _FETCH_S = 15.0, 30.0
-_POLL_S, _LOOK_S = 0.02, 1.0
+_POLL_S, _LOOK_S, _HEAR_S = 0.02, 1.0, 3.0
 _AGAIN = "Start the cluster, or set 'cluster: threads', and run again; what was finished is kept"
 
 
@@ -42,10 +47,14 @@ class _Batch:
 
     work: Callable[[Any], Any]
     mark: Path
+    version: str = __version__
 
     def __call__(self, items: Sequence[Any]) -> list[Any]:
+        # Said by each worker, because some come only after the run has begun.
         if not self.mark.is_file():
             raise _blind([socket.gethostname()], self.mark.parent)
+        if self.version != __version__:
+            raise _another_version([f"{socket.gethostname()} has {__version__}"], self.version)
         failpoint("cluster.batch")
         return [self.work(item) for item in items]
 
@@ -62,6 +71,13 @@ def _blind(names: Sequence[str], state: Path) -> ClusterUnreachableError:
     )
 
 
+def _another_version(who: Sequence[str], ours: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"workers of another version than {ours}: {', '.join(sorted(who))}",
+        "Install the same version everywhere",
+    )
+
+
 class Cluster:
     """A dask scheduler with workers that share the state directory.
 
@@ -69,14 +85,25 @@ class Cluster:
     ----------
     client
         A connected ``distributed.Client``.
-    name
-        Of the scheduler, for sentences.
+    options
+        What the workflow asked for.
     state
         The state directory.
+    heard
+        What goes wrong with workers that are being started.
     """
 
-    def __init__(self, client: Any, name: str, state: Path) -> None:
-        self._client, self._name, self._state = client, name, state
+    def __init__(
+        self, client: Any, options: ClusterOptions, state: Path, heard: Heard | None = None
+    ) -> None:
+        self._heard = heard or Heard()
+        self._client, self._name, self._state = client, options.name, state
+        self._most = options.most
+        self._again = SEE_JOBS if options.class_ is not None else _AGAIN
+        # A queue takes its time, at the start and after a job that was put back into it.
+        ours = options.class_ is not None
+        self._first_s = float(options.wait_s) if ours else _CONNECT_S
+        self._patience_s = max(_PATIENCE_S, float(options.wait_s)) if ours else _PATIENCE_S
         self._mark = state / f".cluster-{uuid4().hex[:8]}"
         self._empty_since: float | None = None
 
@@ -95,7 +122,7 @@ class Cluster:
 
     def _check(self) -> None:
         try:
-            self._client.wait_for_workers(1, timeout=_CONNECT_S)
+            self._first_worker()
             said: dict[str, tuple[str, bool, str]] = self._client.run(_look, self._mark)
         except ImportError as error:
             raise ConfigurationError(
@@ -103,17 +130,27 @@ class Cluster:
                 f"Install siluan {__version__} where the workers run",
             ) from error
         except (OSError, TimeoutError) as error:
-            what = f"the cluster {self._name} has no worker that answers"
-            raise ClusterUnreachableError(what, _AGAIN) from error
+            why = f" ({self._heard.said})" if self._heard.said else ""
+            what = f"the cluster {self._name} has no worker that answers{why}"
+            raise ClusterUnreachableError(what, self._again) from error
         blind = [f"{host} ({address})" for address, (host, sees, _) in said.items() if not sees]
         if blind:
             raise _blind(blind, self._state)
-        other = sorted(f"{a} has {v}" for a, (_, _, v) in said.items() if v != __version__)
+        other = [f"{a} has {v}" for a, (_, _, v) in said.items() if v != __version__]
         if other:
-            raise ConfigurationError(
-                f"workers of another version than {__version__}: {', '.join(other)}",
-                "Install the same version everywhere",
-            )
+            raise _another_version(other, __version__)
+
+    def _first_worker(self) -> None:
+        until = time.monotonic() + self._first_s
+        while True:
+            left = until - time.monotonic()
+            try:
+                self._client.wait_for_workers(1, timeout=min(max(left, 0.1), _HEAR_S))
+            except (OSError, TimeoutError):
+                if left <= _HEAR_S or self._heard.said:
+                    raise
+            else:
+                return
 
     def map(
         self, work: Callable[[T], R], items: Iterable[T], progress: Progress | None, what: str
@@ -129,11 +166,11 @@ class Cluster:
         todo = list(items)
         if not todo:
             return []
-        size = ceil(len(todo) / (_BATCHES * max(self._threads(), 1)))
+        # Workers that are still to come count, or they would find the work cut for a few.
+        size = ceil(len(todo) / (_BATCHES * max(self._threads(), self._most, 1)))
         batches = [todo[i : i + size] for i in range(0, len(todo), size)]
-        futures = self._client.map(
-            _Batch(work, self._mark), batches, key=what or "work", pure=False
-        )
+        keys = keys_of(work, what, batches)
+        futures = self._client.map(_Batch(work, self._mark), batches, key=keys, pure=False)
         try:
             found = self._collect(futures, (progress, what, len(todo)))
         except BaseException:
@@ -177,7 +214,7 @@ class Cluster:
 
     def _result(self, future: Any) -> list[Any] | None:
         """Fetch a result; None if its worker died meanwhile, so that it is computed again."""
-        distributed = importlib.import_module("distributed")
+        distributed = distributed_module(self._name)
         try:
             return future.result(timeout=_FETCH_S)
         except distributed.KilledWorker as error:
@@ -200,56 +237,69 @@ class Cluster:
             return
         now = time.monotonic()
         self._empty_since = self._empty_since or now
-        if now - self._empty_since > _PATIENCE_S:
+        if now - self._empty_since > self._patience_s:
             raise self._gone()
 
 
 @contextmanager
-def open_workers(cluster: str, threads: int, state: Path) -> Generator[Workers]:
+def open_workers(options: ClusterOptions, threads: int, state: Path) -> Generator[Workers]:
     """Give what ``map_tiles`` runs on.
 
     Parameters
     ----------
-    cluster
-        ``threads``, ``processes`` (a cluster of this machine, started here), or the address of a
-        dask scheduler.
+    options
+        What the workflow says.
     threads
-        Number of threads, or of processes.
+        Number of threads, or of processes, of this machine.
     state
         The state directory, which all workers must see.
 
     Raises
     ------
     ConfigurationError
-        dask is not installed; workers of another version.
+        A package is not installed; no such class, or not these arguments; workers of another
+        version.
     ClusterUnreachableError
-        No scheduler or no worker answers, or a worker does not see the state directory.
+        No scheduler or no worker answers, or a worker does not see the state directory, and the
+        workflow does not say what to go on with.
     """
-    if cluster == "threads":
-        yield threads
-        return
-    try:
-        distributed = importlib.import_module("distributed")
-    except ImportError as error:
-        raise ConfigurationError(
-            f"'cluster: {cluster}' needs dask.distributed, which is not installed",
-            "Install it with: pip install 'siluan[cluster]'",
-        ) from error
+    with ExitStack() as stack:
+        try:
+            workers = _enter(options, threads, state, stack)
+        except ClusterUnreachableError as error:
+            if options.otherwise is None:
+                raise
+            stack.close()
+            log.warning("%s; goes on with %s of this machine.", error.what, options.otherwise)
+            here = ClusterOptions(address=options.otherwise)
+            workers = _enter(here, threads, state, stack)
+        yield workers
+
+
+def _enter(options: ClusterOptions, threads: int, state: Path, stack: ExitStack) -> Workers:
+    if options.address == "threads":
+        return threads
+    distributed = distributed_module(options.name)
     for name in ("distributed", "distributed.client", "distributed.core"):
         # Everything that a person can act on is said by us, once.
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    with ExitStack() as stack:
-        address: Any = cluster
-        if cluster == "processes":
-            local = distributed.LocalCluster(
-                n_workers=threads,
-                threads_per_worker=1,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-            )
-            address = stack.enter_context(local)
-        client = stack.enter_context(_client(distributed, address, cluster))
-        yield stack.enter_context(Cluster(client, cluster, state))
+    address: Any = options.address
+    heard = Heard()
+    if options.class_ is not None:
+        heard = stack.enter_context(heard_of_a_start())
+        address = stack.enter_context(started(options))
+    elif options.address == "processes":
+        local = distributed.LocalCluster(
+            n_workers=threads,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
+        address = stack.enter_context(local)
+    client = stack.enter_context(_client(distributed, address, options.name))
+    if options.class_ is not None and client.dashboard_link:
+        log.info("the dashboard of %s: %s", options.name, client.dashboard_link)
+    return stack.enter_context(Cluster(client, options, state, heard))
 
 
 def _client(distributed: Any, address: Any, name: str) -> Any:

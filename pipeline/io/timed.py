@@ -26,9 +26,22 @@ class Monitor(BaseModel):
     disk_gb: float = Field(default=5.0, ge=0, description="free space below which: 1 [GB]")
     disk_critical_gb: float = Field(default=1.0, ge=0, description="and below which: 2 [GB]")
     inbox: Path | None = Field(
-        default=None, description="folder of `siluan submit --inbox`, relative to the workflow"
+        default=None,
+        description="folder of `siluan submit --inbox`, relative; default: that of `inbox`",
     )
     inbox_waits: int = Field(default=20, ge=1, description="drops waiting there from which: 1")
+
+
+class Inbox(BaseModel):
+    """A folder that teams drop flights into, which the clock looks into as `siluan submit` does."""
+
+    model_config = _STRICT
+
+    folder: Path = Field(description="relative to the workflow")
+    config: Path = Field(
+        default=Path("../config"), description="the office's folder, of corridors; relative"
+    )
+    every_minutes: float = Field(default=5.0, ge=1, le=1440, description="between two looks [min]")
 
 
 class TimedWorkflow(BaseModel):
@@ -39,7 +52,10 @@ class TimedWorkflow(BaseModel):
     schedule: Schedule | None = Field(default=None, description="when it runs; default: by hand")
     alerts: Alerts | None = Field(default=None, description="whom a bad ending is told")
     monitor: Monitor = Field(default=Monitor(), description="limits of `siluan status`")
+    inbox: Inbox | None = Field(
+        default=None, description="drops that the clock submits, into the state folder's flights"
+    )
 
 
-TIMED = ("schedule", "alerts", "monitor")
+TIMED = ("schedule", "alerts", "monitor", "inbox")
 """Its keys, left out of the hash of what can change a result."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+_TRIES, _BLINK_S = 3, 0.05
 # File systems on which neither locks nor SQLite's journal can be trusted.
 _SHARES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "glusterfs", "lustre"}
@@ -35,7 +37,7 @@ def hold(path: Path) -> Generator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     name = path.with_name(f"{path.name}.lock")
     with name.open("a+") as file:
-        if not _try_lock(file):
+        if not _try_for_a_moment(file):
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise LedgerHeldError(
@@ -54,10 +56,10 @@ def hold(path: Path) -> Generator[None]:
 
 
 def held_by(path: Path, locks: Path = Path("/proc/locks")) -> int | None:
-    """Give the process that holds the ledger ``path``; takes no lock, so it is in nobody's way.
+    """Give the process that holds the ledger ``path``.
 
-    Where the system lists its locks a number that a killed run left in the file is no holder;
-    elsewhere a process of that number has to be there.
+    A number that a killed run left in the file is no holder: where the system lists its locks that
+    is looked up; elsewhere (Windows, macOS) the lock is tried, and given back at once.
     """
     file = path.with_name(f"{path.name}.lock")
     try:
@@ -72,14 +74,11 @@ def held_by(path: Path, locks: Path = Path("/proc/locks")) -> int | None:
         # The third word from the end is device:inode; a lock that is waited for has one more.
         files = [words[-3].rsplit(":", 1)[-1] for words in listed if len(words) > 5]
         return number if str(inode) in files else None
-    if os.name != "nt":  # os.kill would end it there
-        try:
-            os.kill(number, 0)
-        except ProcessLookupError:
-            return None
-        except PermissionError:
-            pass
-    return number
+    try:
+        with file.open("a+") as opened:
+            return None if _try_lock(opened) else number
+    except OSError:
+        return number
 
 
 def refuse_network_share(path: Path, mounts: str | None = None) -> None:
@@ -116,6 +115,15 @@ def _file_system(path: Path, mounts: str | None) -> str:
         if place.is_relative_to(point) and len(point) >= len(best[0]):
             best = (point, kind)
     return best[1]
+
+
+def _try_for_a_moment(file: IO[str]) -> bool:
+    """Take the lock; somebody who only looks whether it is held has it for a blink."""
+    for _ in range(_TRIES):
+        if _try_lock(file):
+            return True
+        time.sleep(_BLINK_S)
+    return _try_lock(file)
 
 
 def _try_lock(file: IO[str]) -> bool:

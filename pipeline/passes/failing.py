@@ -1,6 +1,6 @@
-"""A corridor that fails in the middle stops no other: it is named, and the run goes on without it.
+"""A corridor or a pair of flights that fails in the middle stops no other; it is named.
 
-Its cases stay in the ledger as the last run left them, and are published so.
+Cases stay in the ledger as the last run left them, and are published so.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass
 class Failures:
-    """Corridors of a run that failed, by id, and why."""
+    """Corridors, or pairs of flights, of a run that failed, by name, and why."""
 
     errors: dict[str, Exception] = field(default_factory=dict[str, Exception])
 
     @contextmanager
-    def of(self, corridor_id: str) -> Generator[None]:
-        """Keep what goes wrong with one corridor, and say it; not what goes wrong with all."""
+    def of(self, name: str) -> Generator[None]:
+        """Keep what goes wrong with one of them, and say it; not what goes wrong with all."""
         try:
             yield
         except _OF_ALL:
@@ -44,13 +44,13 @@ class Failures:
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _FULL:
                 raise
-            self.errors[corridor_id] = error
-            log.error("%s failed, the others go on: %s", corridor_id, _sentence(error))
-            log.debug("%s", corridor_id, exc_info=error)
+            self.errors[name] = error
+            log.error("%s failed, the others go on: %s", name, _sentence(error))
+            log.debug("%s", name, exc_info=error)
 
-    def raise_if_all(self, corridors: int) -> None:
-        """End the run with the first failure where no corridor is left."""
-        if self.errors and len(self.errors) == corridors:
+    def raise_if_all(self, number: int) -> None:
+        """End the run with the first failure where none of them is left."""
+        if self.errors and len(self.errors) == number:
             raise next(iter(self.errors.values()))
 
     @property

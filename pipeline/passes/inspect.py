@@ -69,6 +69,7 @@ class Inspected:
     ask: PairAsker | None = None  # of a pair of surfaces: what it shows where it found nothing
     error_m: float = 0.0  # of the registration, 1 sigma
     views: FlightViews | None = None  # for pictures; None where the flights do not fit
+    failed: bool = False  # it could not be compared; run.json says why
 
 
 def inspect_pair(

@@ -172,8 +172,9 @@ def _unasked(
     one: FlightPair | LoneFlight, part: Inspected, place: BaseGeometry, since: datetime | None
 ) -> str | None:
     """Say why a place cannot be empty, or cannot be judged; None where it is to be asked about."""
-    if part.set_aside:
-        return f"两次飞行不能配准：{part.set_aside[0].reason}"
+    if part.failed or part.set_aside:
+        why = part.set_aside[0].reason if part.set_aside else ""
+        return "本次比较失败，不能判断" if part.failed else f"两次飞行不能配准：{why}"
     wide = place.buffer(_TOUCHING_M / 111_000)
     if any(reproject(c.polygon, c.crs, "EPSG:4326").intersects(wide) for c in part.candidates):
         return "飞行看到了物体，但与原轮廓大小相差太多，另立一项"

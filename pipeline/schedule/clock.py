@@ -7,25 +7,20 @@ workflow never runs beside itself.
 from __future__ import annotations
 
 import logging
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol
+from functools import partial
 
-from pipeline.errors import ExitCode, LedgerHeldError, SiluanError
+from pipeline.errors import ExitCode, SiluanError
 from pipeline.io.cron import Schedule
-from pipeline.ledger.lock import held_by, hold
+from pipeline.ledger.lock import held_by
 from pipeline.schedule.due import Memory, begun, checked, due, exhausted, interrupted, settled
 from pipeline.schedule.listed import Listed
 from pipeline.schedule.memory import read_memory, write_memory
 from pipeline.schedule.runs import Run, note, read_runs
+from pipeline.schedule.starting import Process, start_run
 
 log = logging.getLogger("siluan")
 
@@ -33,52 +28,6 @@ LONGEST_S = 30.0
 """No longer sleep, so that a clock that was set and a machine that slept are noticed."""
 GRACE_S = 90.0
 """For a run to end after SIGTERM; then it is killed, which `siluan run` survives."""
-LOG_BYTES, LOGS = 1_000_000, 4
-_COMMAND = (sys.executable, "-c", "from pipeline.cli import main; main()", "run")
-
-
-class Process(Protocol):
-    """What the clock needs of a process."""
-
-    pid: int
-
-    def poll(self) -> int | None:
-        """Give how it ended: a code, or a signal below zero; None: it runs."""
-        ...
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        ...
-
-    def kill(self) -> None:
-        """End it."""
-        ...
-
-
-def start_run(one: Listed) -> Process:
-    """Start `siluan run`; what it says goes to its log."""
-    rotate(one.log)
-    with one.log.open("ab") as file:
-        return subprocess.Popen(  # noqa: S603 - our own command
-            [*_COMMAND, str(one.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            # Ctrl-C is for the clock, which hands it on once.
-            start_new_session=True,
-        )
-
-
-def rotate(path: Path) -> None:
-    """Move a log aside that has become long; the last few stay."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or path.stat().st_size < LOG_BYTES:
-        return
-    for n in range(LOGS, 1, -1):
-        older = path.with_name(f"{path.name}.{n - 1}")
-        if older.exists():
-            older.replace(path.with_name(f"{path.name}.{n}"))
-    path.replace(path.with_name(f"{path.name}.1"))
 
 
 def utc_now() -> datetime:
@@ -97,6 +46,7 @@ class _Kept:
     waits: bool = False  # for its turn; said once
     turn: int = 0  # counts beginnings, over all workflows
     trouble: str = ""  # with its files; said once
+    gone: bool = False  # its file is; what runs is waited for
 
 
 @dataclass
@@ -113,6 +63,31 @@ class Clock:
     def __post_init__(self) -> None:
         self._kept = [_Kept(w, w.schedule) for w in self.workflows if w.schedule is not None]
 
+    def take(self, workflows: Sequence[Listed]) -> None:
+        """Go on with workflows as their files are now; what runs is not disturbed.
+
+        One whose times are others now waits for the next of them, as a new one does.
+        """
+        known = {k.one.memory: k for k in self._kept}
+        kept: list[_Kept] = []
+        for one in workflows:
+            if one.schedule is None:
+                continue
+            old = known.pop(one.memory, None) or _Kept(one, one.schedule)
+            times = (old.schedule.cron, old.schedule.zone)
+            if (one.schedule.cron, one.schedule.zone) != times and old.process is None:
+                self._look(old, partial(self._wait_for, schedule=one.schedule))
+            old.one, old.schedule, old.gone = one, one.schedule, False
+            kept.append(old)
+        for old in known.values():
+            old.gone = True
+        self._kept = [*kept, *(k for k in known.values() if k.process is not None)]
+
+    def _wait_for(self, kept: _Kept, schedule: Schedule) -> None:
+        memory = self._memory(kept)
+        if due(memory, kept.schedule, self.now()) is None:
+            write_memory(kept.one.memory, Memory(done=schedule.last(self.now())))
+
     @property
     def busy(self) -> bool:
         """Whether anything runs."""
@@ -122,13 +97,16 @@ class Clock:
         """Look once: note what ended, start what is due. Gives the seconds until the next look."""
         for kept in self._kept:
             self._look(kept, self._settle)
+        self._kept = [k for k in self._kept if k.process is not None or not k.gone]
         # Who has waited longest is first, so that a frequent workflow starves none of its state.
         for kept in sorted(self._kept, key=lambda k: k.turn):
             self._look(kept, self._start)
         if self.busy:
             return 1.0
         now = self.now()
-        ahead = min((k.schedule.next(now) - now).total_seconds() for k in self._kept)
+        ahead = min(
+            ((k.schedule.next(now) - now).total_seconds() for k in self._kept), default=LONGEST_S
+        )
         return min(max(ahead, 0.2), LONGEST_S)
 
     def stop(self, grace_s: float = GRACE_S) -> None:
@@ -172,7 +150,7 @@ class Clock:
         return memory
 
     def _start(self, kept: _Kept) -> None:
-        if kept.process is not None or (self.once and kept.turn):
+        if kept.process is not None or kept.gone or (self.once and kept.turn):
             return
         now, memory = self.now(), self._memory(kept)
         at = due(memory, kept.schedule, now)
@@ -248,57 +226,3 @@ def worst(codes: Sequence[int]) -> ExitCode:
     if not found and any(codes):
         return ExitCode.TERMINATED
     return ExitCode(found)
-
-
-def run_clock(workflows: Sequence[Listed], once: bool) -> ExitCode:
-    """Run the clock until SIGTERM or Ctrl-C; with ``once``, until each that is due has run.
-
-    Raises
-    ------
-    LedgerHeldError
-        Another clock has one of the workflows.
-    """
-    stop = threading.Event()
-    with ExitStack() as stack:
-        for one in workflows:
-            stack.enter_context(_alone(one))
-        stack.enter_context(_stopped_by(stop))
-        clock = Clock(workflows, once=once)
-        try:
-            while not stop.is_set():
-                seconds = clock.step()
-                if once and not clock.busy:
-                    break
-                stop.wait(seconds)
-        finally:
-            clock.stop()
-    return worst(clock.codes) if once else ExitCode.DONE
-
-
-@contextmanager
-def _alone(one: Listed) -> Generator[None]:
-    """Hold the memory of a workflow, so that no second clock starts it."""
-    try:
-        with hold(one.memory):
-            yield
-    except LedgerHeldError as error:
-        if str(one.memory) not in error.what:
-            raise
-        raise LedgerHeldError(
-            f"another `siluan schedule` has the workflow {one.name} over {one.state}",
-            "End that one, or name other workflows",
-        ) from error
-
-
-@contextmanager
-def _stopped_by(stop: threading.Event) -> Generator[None]:
-    def asked(number: int, frame: object) -> None:
-        del number, frame
-        stop.set()
-
-    before = {s: signal.signal(s, asked) for s in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

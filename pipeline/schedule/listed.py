@@ -12,7 +12,7 @@ from pipeline.errors import ConfigurationError, SiluanError
 from pipeline.io.alerts import Alerts
 from pipeline.io.cron import Schedule
 from pipeline.io.settings import load_model
-from pipeline.io.timed import Monitor, TimedWorkflow
+from pipeline.io.timed import Inbox, Monitor, TimedWorkflow
 
 
 class _AnyWorkflow(TimedWorkflow):
@@ -39,6 +39,7 @@ class Listed:
     schedule: Schedule | None
     alerts: Alerts | None
     monitor: Monitor
+    inbox: Inbox | None = None  # its places absolute
 
     @property
     def memory(self) -> Path:
@@ -54,6 +55,11 @@ class Listed:
     def log(self) -> Path:
         """What its runs said that the clock started."""
         return self.state / "schedule" / f"{self.name}.log"
+
+    @property
+    def inbox_log(self) -> Path:
+        """What was said of the drops that the clock submitted."""
+        return self.state / "schedule" / f"{self.name}.inbox.log"
 
 
 def read_listed(path: Path) -> Listed:
@@ -75,9 +81,13 @@ def read_listed(path: Path) -> Listed:
         raise ConfigurationError(
             f"{path} names no state folder", "Give it a key state, or patrol of a workflow with one"
         )
-    monitor = read.monitor
-    if monitor.inbox is not None:
-        monitor = monitor.model_copy(update={"inbox": (base / monitor.inbox).resolve()})
+    monitor, inbox = read.monitor, read.inbox
+    if inbox is not None:
+        places = {n: (base / getattr(inbox, n)).resolve() for n in ("folder", "config")}
+        inbox = inbox.model_copy(update=places)
+    counted = monitor.inbox or (inbox.folder if inbox else None)
+    if counted is not None:
+        monitor = monitor.model_copy(update={"inbox": (base / counted).resolve()})
     return Listed(
         path=path.resolve(),
         name=read.name,
@@ -87,7 +97,13 @@ def read_listed(path: Path) -> Listed:
         schedule=read.schedule,
         alerts=read.alerts,
         monitor=monitor,
+        inbox=inbox,
     )
+
+
+def files_of(paths: Sequence[Path]) -> list[Path]:
+    """Give the files of workflows: of a folder every ``*.yaml`` in it, in the order of names."""
+    return [f for p in paths for f in (sorted(p.glob("*.yaml")) if p.is_dir() else (p,))]
 
 
 def list_workflows(paths: Sequence[Path]) -> tuple[Listed, ...]:
@@ -99,7 +115,7 @@ def list_workflows(paths: Sequence[Path]) -> tuple[Listed, ...]:
         Every file that cannot be read is named, and workflows of one name over one state, which
         could not be told apart.
     """
-    files = [f for p in paths for f in (sorted(p.glob("*.yaml")) if p.is_dir() else (p,))]
+    files = files_of(paths)
     if not files:
         named = ", ".join(str(p) for p in paths)
         raise ConfigurationError(f"there is no workflow (*.yaml) in {named}", "Name a file")

@@ -7,12 +7,13 @@ never ended. Adding is all that is done, so several may write at once.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from pipeline.io.processes import is_alive, mark_of
 
 LIMIT_BYTES = 256_000
 """Some 1,000 runs; then the file becomes ``.1``, and the earlier ``.1`` goes."""
@@ -26,6 +27,7 @@ class Run:
     began: datetime  # UTC
     ended: datetime | None = None  # UTC; None: it still runs, or was killed
     code: int | None = None
+    mark: str | None = None  # tells its process from a later one of that number
 
     @property
     def seconds(self) -> float | None:
@@ -35,7 +37,7 @@ class Run:
     @property
     def alive(self) -> bool:
         """Whether its process is there."""
-        return self.ended is None and is_alive(self.pid)
+        return self.ended is None and is_alive(self.pid, self.mark)
 
 
 def note(path: Path, run: Run) -> None:
@@ -46,6 +48,8 @@ def note(path: Path, run: Run) -> None:
     entry: dict[str, Any] = {"pid": run.pid, "began": run.began.isoformat()}
     if run.ended is not None:
         entry |= {"ended": run.ended.isoformat(), "code": run.code}
+    elif (mark := run.mark or mark_of(run.pid)) is not None:
+        entry["process"] = mark
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
 
@@ -68,23 +72,11 @@ def read_runs(path: Path) -> list[Run]:
 def _parse(line: str) -> Run | None:
     try:
         entry: Mapping[str, Any] = json.loads(line)
-        run = Run(int(entry["pid"]), datetime.fromisoformat(entry["began"]))
+        began, mark = datetime.fromisoformat(entry["began"]), entry.get("process")
+        run = Run(int(entry["pid"]), began, mark=None if mark is None else str(mark))
         if "ended" in entry:
             ended, code = datetime.fromisoformat(entry["ended"]), int(entry["code"])
             run = replace(run, ended=ended, code=code)
     except (ValueError, KeyError, TypeError):
         return None  # the last line of a disk that was full, or of a machine that lost power
     return run
-
-
-def is_alive(pid: int) -> bool:
-    """Tell whether there is a process of this number."""
-    if os.name == "nt":  # os.kill would end it there
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True

@@ -14,6 +14,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_text
 from pipeline.io.cron import Schedule
 from pipeline.schedule.listed import Listed
+from pipeline.schedule.starting import inbox_words
 
 MARK = "# Written by siluan schedule --install; written again by it, so keep changes in a drop-in."
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
@@ -43,6 +44,9 @@ def units_of(workflows: Sequence[Listed], user: bool) -> dict[str, str]:
     """
     units: dict[str, str] = {}
     for one in workflows:
+        if one.inbox is not None:
+            units[f"siluan-{one.name}-inbox.timer"] = _inbox_timer(one)
+            units[f"siluan-{one.name}-inbox.service"] = _inbox_service(one)
         if one.schedule is None:
             continue
         if f"siluan-{one.name}.timer" in units:
@@ -73,7 +77,8 @@ WantedBy=timers.target
 
 
 def _service(one: Listed, schedule: Schedule, user: bool) -> str:
-    command = " ".join(_quoted(word) for word in (*siluan_command(), "run", str(one.path)))
+    words = (*siluan_command(), "run", str(one.path), "--wait", str(_turn_minutes(schedule)))
+    command = " ".join(_quoted(word) for word in words)
     # The manager of a user knows no target of the network.
     network = "" if user else "Wants=network-online.target\nAfter=network-online.target\n"
     limit, again = _again(schedule)
@@ -85,6 +90,7 @@ Description=siluan run {one.name}
 Type=oneshot
 WorkingDirectory={str(one.path.parent).replace("%", "%%")}
 ExecStart={command}
+# It waits for its turn at the ledger by itself, so that a start is a try and nothing else.
 # 10: done, some inputs were set aside; siluan status names them.
 SuccessExitStatus=10
 {again}KillMode=mixed
@@ -93,27 +99,70 @@ Nice=5
 """
 
 
+def _inbox_timer(one: Listed) -> str:
+    assert one.inbox is not None
+    return f"""{MARK}
+[Unit]
+Description=siluan {one.name}: looks into its inbox
+
+[Timer]
+OnStartupSec=1min
+OnUnitInactiveSec={60 * one.inbox.every_minutes:.0f}
+AccuracySec=10s
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def _inbox_service(one: Listed) -> str:
+    command = " ".join(_quoted(word) for word in (*siluan_command(), *inbox_words(one)))
+    return f"""{MARK}
+[Unit]
+Description=siluan submit, the inbox of {one.name}
+
+[Service]
+Type=oneshot
+WorkingDirectory={str(one.path.parent).replace("%", "%%")}
+ExecStart={command}
+# 4: somebody submits by hand; 6: a drop was refused, and has its receipt.
+SuccessExitStatus=4 6
+KillMode=mixed
+TimeoutStopSec=120
+Nice=5
+"""
+
+
 def _again(schedule: Schedule) -> tuple[str, str]:
     """Give the lines that try a run again; none where the next time comes sooner anyway."""
     window = timedelta(minutes=schedule.retry_minutes) * (schedule.retries + 1) + timedelta(hours=6)
-    at, gaps = datetime.now(UTC), list[timedelta]()
-    for _ in range(8):
-        following = schedule.next(at)
-        gaps.append(following - at)
-        at = following
     # systemd counts ordinary starts as well, and would refuse them.
-    if schedule.retries == 0 or min(gaps[1:]) <= window:
+    if schedule.retries == 0 or _shortest_gap(schedule) <= window:
         return "", ""
     limit = f"StartLimitIntervalSec={window.total_seconds():.0f}\n"
     limit += f"StartLimitBurst={schedule.retries + 1}\n"
     return limit, _AGAIN.format(minutes=schedule.retry_minutes)
 
 
+def _shortest_gap(schedule: Schedule) -> timedelta:
+    at, gaps = datetime.now(UTC), list[timedelta]()
+    for _ in range(8):
+        following = schedule.next(at)
+        gaps.append(following - at)
+        at = following
+    return min(gaps[1:])
+
+
+def _turn_minutes(schedule: Schedule) -> int:
+    """Give how long a run waits while others have the ledger: a day, or until its next time."""
+    return int(min(timedelta(days=1), _shortest_gap(schedule)) / timedelta(minutes=1))
+
+
 _AGAIN = """\
-# A source that was not reached, a ledger that was held, a run that was killed.
+# A source that was not reached, a run that was killed.
 Restart=on-failure
 RestartSec={minutes}min
-RestartPreventExitStatus=2 5 6 70
+RestartPreventExitStatus=2 4 5 6 70
 """
 
 

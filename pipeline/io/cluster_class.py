@@ -1,0 +1,102 @@
+"""A cluster of a class that a workflow names: started for a run, and closed however that ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from pipeline.errors import ClusterUnreachableError, ConfigurationError
+from pipeline.io.cluster_options import ClusterOptions, cluster_class
+from pipeline.io.secrets import clean
+
+log = logging.getLogger("siluan")
+
+SEE_JOBS = (
+    "See what became of its jobs (their logs, the queue), or raise wait_s, and run again; what was "
+    "finished is kept"
+)
+_LONGEST = 400
+
+
+class Heard(logging.Filter):
+    """Keeps what goes wrong where workers are started, which the loop of Dask only logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Remember the newest error, and print no traceback of it."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None:
+            return True
+        self.said = _reason(error)
+        return False
+
+
+@contextmanager
+def heard_of_a_start() -> Generator[Heard]:
+    """Listen for as long as the block runs."""
+    heard, loop = Heard(), logging.getLogger("tornado.application")
+    loop.addFilter(heard)
+    try:
+        yield heard
+    finally:
+        loop.removeFilter(heard)
+
+
+@contextmanager
+def started(options: ClusterOptions) -> Generator[Any]:
+    """Start a cluster with as many workers as were asked for, and close it.
+
+    Raises
+    ------
+    ConfigurationError
+        No such class, or not these arguments.
+    ClusterUnreachableError
+        It could not be started.
+    """
+    inner = ExitStack()
+    cluster = _called(options)
+    inner.callback(cluster.close)
+    try:
+        try:
+            if options.adapt is not None:
+                cluster.adapt(minimum=options.adapt.minimum, maximum=options.adapt.maximum)
+            else:
+                cluster.scale(options.scale)
+            inner.enter_context(cluster)
+        except Exception as error:
+            raise _not_started(options, error) from error
+        yield cluster
+    finally:
+        try:
+            inner.close()
+        except Exception as error:  # noqa: BLE001 - a run that is finished stays finished
+            log.warning("%s was not closed (%s): look for its workers.", options.name, error)
+
+
+def _called(options: ClusterOptions) -> Any:
+    try:
+        return cluster_class(str(options.class_))(**options.args)
+    except ConfigurationError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"'cluster: {options.name}' does not take these args ({_reason(error)})",
+            "Look up the arguments of that class",
+        ) from error
+    except Exception as error:
+        raise _not_started(options, error) from error
+
+
+def _not_started(options: ClusterOptions, error: Exception) -> ClusterUnreachableError:
+    what = f"the cluster {options.name} could not be started ({_reason(error)})"
+    return ClusterUnreachableError(what, SEE_JOBS)
+
+
+def _reason(error: BaseException) -> str:
+    """Give the words of a library on one line; they may hold an address with a secret."""
+    return " ".join(clean(f"{type(error).__name__}: {error}").split())[:_LONGEST]

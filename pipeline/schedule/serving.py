@@ -1,0 +1,147 @@
+"""`siluan schedule`: the clock until it is ended, over workflows as their files are at the time."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import ExitCode, LedgerHeldError, SiluanError
+from pipeline.ledger.lock import hold
+from pipeline.schedule.clock import Clock, worst
+from pipeline.schedule.inbox import Inboxes
+from pipeline.schedule.listed import Listed, files_of, list_workflows
+
+log = logging.getLogger("siluan")
+
+_Marks = tuple[tuple[str, int, int], ...]
+
+
+@dataclass
+class Roster:
+    """The workflows of some files and folders; noticed when one is edited, added or removed."""
+
+    paths: Sequence[Path]
+    workflows: tuple[Listed, ...] = ()
+    _marks: _Marks = ()
+    _held: dict[Path, ExitStack] = field(default_factory=dict[Path, ExitStack])
+
+    def read(self) -> None:
+        """Read all of them.
+
+        Raises
+        ------
+        ConfigurationError
+            One cannot be read.
+        LedgerHeldError
+            Another clock has one of them.
+        """
+        marks = _marks_of(self.paths)
+        found = tuple(w for w in list_workflows(self.paths) if w.schedule or w.inbox)
+        for one in found:
+            if one.memory not in self._held:
+                stack = ExitStack()
+                stack.enter_context(_alone(one))
+                self._held[one.memory] = stack
+        # What is gone stays ours until the end: a run of it may be at work.
+        self.workflows, self._marks = found, marks
+
+    def changed(self) -> bool:
+        """Read them again where a file has changed; one that cannot be read changes nothing."""
+        marks = _marks_of(self.paths)
+        if marks == self._marks:
+            return False
+        before = self.workflows
+        try:
+            self.read()
+        except (SiluanError, OSError) as error:
+            self._marks = marks
+            log.warning("workflows were edited; the clock goes on as before: %s", error)
+            return False
+        if self.workflows != before:
+            names = ", ".join(w.name for w in self.workflows) or "none"
+            log.info("workflows were edited; on the clock now: %s", names)
+        return True
+
+    def close(self) -> None:
+        """Let go of all."""
+        for stack in self._held.values():
+            stack.close()
+
+
+def run_clock(paths: Sequence[Path], once: bool) -> ExitCode:
+    """Run the clock until SIGTERM or Ctrl-C; with ``once``, until each that is due has run.
+
+    Raises
+    ------
+    ConfigurationError
+        A workflow cannot be read when the clock starts.
+    LedgerHeldError
+        Another clock has one of the workflows.
+    """
+    stop = threading.Event()
+    with ExitStack() as stack:
+        roster = Roster(paths)
+        stack.callback(roster.close)
+        roster.read()
+        stack.enter_context(_stopped_by(stop))
+        clock, inboxes = Clock(roster.workflows, once=once), Inboxes(once=once)
+        inboxes.take(roster.workflows)
+        try:
+            while not stop.is_set():
+                if not once and roster.changed():
+                    clock.take(roster.workflows)
+                    inboxes.take(roster.workflows)
+                seconds = min(clock.step(), inboxes.step())
+                if once and not clock.busy and not inboxes.busy:
+                    break
+                stop.wait(seconds)
+        finally:
+            clock.stop()
+            inboxes.stop()
+    return worst([*clock.codes, *inboxes.codes]) if once else ExitCode.DONE
+
+
+def _marks_of(paths: Sequence[Path]) -> _Marks:
+    marks: list[tuple[str, int, int]] = []
+    for file in files_of(paths):
+        try:
+            stat = file.stat()
+        except OSError:
+            marks.append((str(file), -1, -1))
+        else:
+            marks.append((str(file), stat.st_mtime_ns, stat.st_size))
+    return tuple(marks)
+
+
+@contextmanager
+def _alone(one: Listed) -> Generator[None]:
+    """Hold the memory of a workflow, so that no second clock starts it."""
+    try:
+        with hold(one.memory):
+            yield
+    except LedgerHeldError as error:
+        if str(one.memory) not in error.what:
+            raise
+        raise LedgerHeldError(
+            f"another `siluan schedule` has the workflow {one.name} over {one.state}",
+            "End that one, or name other workflows",
+        ) from error
+
+
+@contextmanager
+def _stopped_by(stop: threading.Event) -> Generator[None]:
+    def asked(number: int, frame: object) -> None:
+        del number, frame
+        stop.set()
+
+    before = {s: signal.signal(s, asked) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,134 @@
+"""What a workflow may say of its cluster, and what it is told of what it may not."""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny
+
+from pipeline.config import load_workflow
+from pipeline.dispatch import run_any
+from pipeline.errors import ConfigurationError
+from pipeline.io.cluster_names import keys_of
+from pipeline.io.cluster_options import ClusterOptions, check_cluster
+from pipeline.model import Tile, Window
+from pipeline.run import RunRequest
+
+LOCAL = "distributed.LocalCluster"
+
+
+def read(value: Any) -> ClusterOptions:
+    return ClusterOptions.model_validate(value)
+
+
+def test_nothing_a_word_an_address_and_a_class() -> None:
+    assert read(None) == read("threads") == ClusterOptions(address="threads")
+    assert read("tls://a:8786") == read({"address": "tls://a:8786"})
+    slurm = read({"class": "dask_jobqueue.SLURMCluster", "adapt": {"maximum": 9}})
+    assert (slurm.name, slurm.most) == ("dask_jobqueue.SLURMCluster", 9)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("127.0.0.1:8786", "neither threads nor processes nor the address"),
+        ({}, "give one of address and class"),
+        ({"address": "threads", "class": LOCAL, "scale": 1}, "give one of address and class"),
+        ({"class": LOCAL}, "a class needs one of scale and adapt"),
+        ({"class": LOCAL, "scale": 1, "adapt": {"maximum": 2}}, "needs one of scale and adapt"),
+        ({"class": LOCAL, "adapt": {"minimum": 3, "maximum": 2}}, "minimum 3 is more"),
+        ({"class": LOCAL, "scale": 1, "args": {"loop": 1}}, "loop cannot be chosen here"),
+        ({"class": "os.system; rm", "scale": 1}, "should match pattern"),
+        ({"address": "tcp://a:1", "scale": 2}, "scale goes with class"),
+        ({"address": "threads", "otherwise": "threads"}, "threads always answer"),
+        ({"address": "tcp://a:1", "otherwise": "tcp://b:1"}, "'threads' or 'processes'"),
+        ({"class": LOCAL, "scales": 1}, "Extra inputs"),
+    ],
+)
+def test_what_it_may_not_say(value: Any, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        read(value)
+
+
+def test_a_misspelt_key_is_named_with_its_place(tmp_path: Path) -> None:
+    path = tiny.workflow(tmp_path, tmp_path, cluster={"class": LOCAL, "scael": 2})
+    with pytest.raises(ConfigurationError, match=r"'cluster.scael' \(did you mean 'scale'\?\)"):
+        load_workflow(path)
+
+
+@pytest.mark.parametrize(
+    ("dotted", "said"),
+    [
+        ("dask_jobqueue.SLURMCluster", "pip install dask-jobqueue"),
+        ("dask_kubernetes.operator.KubeCluster", "pip install dask-kubernetes"),
+        ("distributed.LocalClutser", "Did you mean distributed.LocalCluster"),
+        ("distributed.nowhere.LocalCluster", "has no module distributed.nowhere"),
+        ("distributed.Client", "is no cluster of Dask's"),
+        ("os.system", "is no cluster of Dask's"),
+        ("distributed.deploy.Cluster", "is no cluster of Dask's"),
+    ],
+)
+def test_a_class_that_is_none_is_told_before_the_run(
+    tmp_path: Path, dotted: str, said: str
+) -> None:
+    path = tiny.workflow(tmp_path, tmp_path, cluster={"class": dotted, "scale": 1})
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        run_any(RunRequest(path, dry_run=True))
+
+
+def test_a_recheck_asks_for_the_cluster_of_its_patrol(tmp_path: Path) -> None:
+    tiny.workflow(tmp_path, tmp_path, cluster={"class": "os.system", "scale": 1})
+    path = tmp_path / "recheck.yaml"
+    content = {"name": "again", "kind": "recheck", "patrol": "workflow.yaml", "out": "again"}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"os\.system"):
+        run_any(RunRequest(path))
+
+
+def test_threads_need_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    check_cluster(read("threads"))
+    with pytest.raises(ConfigurationError, match=r"pip install 'siluan\[cluster\]'"):
+        check_cluster(read("processes"))
+
+
+def work(item: object) -> object:
+    return item
+
+
+def test_keys_name_stage_and_tiles_and_are_given_once() -> None:
+    split = pytest.importorskip("dask.utils").key_split
+    cores = [Window(0, 9, c, c + 9) for c in (0, 9, 18)]
+    tiles = [Tile(c, c) for c in cores]
+    batches = [tiles[:2], tiles[2:]]
+    keys = keys_of(work, "levels 2026-07", batches)
+    assert keys[0].startswith("levels_2026_07-r0c0..r0c9-")
+    assert keys[1].startswith("levels_2026_07-r0c18-")
+    assert {split(k) for k in keys} == {"levels_2026_07"}
+    assert not set(keys) & set(keys_of(work, "levels 2026-07", batches))
+    anonymous = keys_of(partial(work), "", [[("pass", 1.0)], [object()]])
+    assert {split(k) for k in anonymous} == {"work"}
+    inner = keys_of(lambda _: None, "", [["a"]])[0]
+    assert split(inner) == "test_keys_name_stage_and_tiles_and_are_given_once"
+
+
+PAGE = (tiny.ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(cluster:.*?)```", PAGE, re.DOTALL))
+def test_what_the_page_shows_is_taken(block: str) -> None:
+    ClusterOptions.model_validate(yaml.safe_load(block)["cluster"])
+
+
+def test_the_page_shows_every_way() -> None:
+    for said in ("threads", "tcp://", "otherwise", "SLURMCluster", "KubeCluster", "adapt"):
+        assert said in PAGE

@@ -1,0 +1,266 @@
+"""The clock: files that are edited, inboxes, processes that are gone, a machine that dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny
+from test_88_schedule import MONDAY, Fake, World, write
+
+from pipeline.commands.noting import in_turn
+from pipeline.errors import ExitCode, LedgerHeldError
+from pipeline.io.alerts import Alerts, payload, tell
+from pipeline.io.processes import is_alive, mark_of
+from pipeline.ledger.lock import held_by, hold
+from pipeline.schedule.due import Memory
+from pipeline.schedule.inbox import Inboxes
+from pipeline.schedule.listed import Listed, list_workflows, read_listed
+from pipeline.schedule.memory import read_memory, write_memory
+from pipeline.schedule.runs import Run, note, read_runs
+from pipeline.schedule.serving import Roster
+from pipeline.schedule.standing import standing_of
+from pipeline.schedule.units import units_of, write_units
+
+WEEKLY = {"cron": "0 5 * * 1"}
+NO_LOCKS = Path("/nowhere/locks")
+
+
+def test_a_number_that_another_process_has_taken_is_not_the_run(tmp_path: Path) -> None:
+    mine = mark_of(os.getpid())
+    assert mine is not None
+    assert is_alive(os.getpid(), mine)
+    assert not is_alive(os.getpid(), "another boot/1")
+    path = tmp_path / "a.runs.jsonl"
+    note(path, Run(os.getpid(), MONDAY))
+    assert read_runs(path)[0].alive
+    path.write_text(path.read_text().replace(mine, "another boot/1"))
+    assert not read_runs(path)[0].alive
+    # An entry of before there were marks: any process of that number counts.
+    path.write_text(json.dumps({"pid": os.getpid(), "began": MONDAY.isoformat()}) + "\n")
+    assert read_runs(path)[0].alive
+    assert not is_alive(2**22 + 1)
+    assert mark_of(2**22 + 1) is None
+
+
+def test_without_a_list_of_locks_the_lock_itself_is_asked(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.sqlite"
+    (tmp_path / "ledger.sqlite.lock").write_text(f"{os.getpid()}\n")
+    assert held_by(ledger, NO_LOCKS) is None
+    with hold(ledger):
+        assert held_by(ledger, NO_LOCKS) == os.getpid()
+    assert held_by(ledger, NO_LOCKS) is None
+
+
+def test_a_webhook_that_drips_is_waited_for_once(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            peer, _ = server.accept()
+            with peer:
+                for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200:
+                    time.sleep(0.1)
+                    try:
+                        peer.send(bytes([byte]))
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/token"
+        began = time.monotonic()
+        alerts = Alerts.model_validate({"webhook": address, "timeout_s": 0.4})
+        assert not tell(alerts, payload("patrol", 70, MONDAY, MONDAY))
+        assert time.monotonic() - began < 4
+        server.close()
+    assert "was not sent (TimeoutError)" in caplog.text
+    assert "token" not in caplog.text
+
+
+def test_a_run_waits_for_its_turn_and_not_for_ever() -> None:
+    said = iter([LedgerHeldError("held"), LedgerHeldError("held"), ExitCode.SET_ASIDE])
+
+    def action() -> ExitCode:
+        found = next(said)
+        if isinstance(found, ExitCode):
+            return found
+        raise found
+
+    assert in_turn(action, 1, look_s=0) == ExitCode.SET_ASIDE
+    said = iter([LedgerHeldError("held")])
+    with pytest.raises(LedgerHeldError):
+        in_turn(action, 0)
+
+
+def test_a_start_that_finds_the_ledger_held_is_no_try_of_systemd(tmp_path: Path) -> None:
+    write(tmp_path, "weekly", schedule=WEEKLY)
+    write(tmp_path, "hourly", schedule={"cron": "30 * * * *"})
+    units = units_of(list_workflows([tmp_path]), user=True)
+    assert '"--wait" "1440"' in units["siluan-weekly.service"]
+    assert '"--wait" "60"' in units["siluan-hourly.service"]
+    assert "RestartPreventExitStatus=2 4 5 6 70" in units["siluan-weekly.service"]
+    assert "Restart=" not in units["siluan-hourly.service"]
+
+
+@pytest.mark.thorough
+def test_systemd_takes_the_units_of_an_inbox(tmp_path: Path) -> None:
+    write(tmp_path, "a", schedule=WEEKLY, inbox={"folder": "收件 箱", "every_minutes": 2.5})
+    out, names = write_units(units_of(list_workflows([tmp_path]), False), False, tmp_path / "u")
+    assert len(names) == 4
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(str(out / n) for n in names)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "siluan-" not in done.stderr, done.stderr
+    assert "OnUnitInactiveSec=150" in (out / "siluan-a-inbox.timer").read_text()
+
+
+def test_an_edited_workflow_is_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="siluan")
+    a = write(tmp_path, "a", schedule=WEEKLY)
+    roster = Roster([tmp_path])
+    roster.read()
+    world = World(MONDAY - timedelta(hours=1))
+    clock = world.clock(roster.workflows)
+    clock.step()
+    assert not roster.changed()
+    # Another time of the day, which has passed today: it waits for the next.
+    a.write_text(
+        yaml.safe_dump(yaml.safe_load(a.read_text()) | {"schedule": {"cron": "30 3 * * *"}})
+    )
+    write(tmp_path, "b", schedule={"cron": "0 5 * * 1"})
+    assert roster.changed()
+    assert "on the clock now: a, b" in caplog.text
+    clock.take(roster.workflows)
+    clock.step()
+    assert not world.started
+    world.now = MONDAY + timedelta(hours=22, minutes=30)
+    clock.step()
+    assert [n for n, _ in world.started] == ["a"]
+    # Gone while it runs: it is waited for, and not started again.
+    a.unlink()
+    assert roster.changed()
+    clock.take(roster.workflows)
+    assert clock.busy
+    world.started[0][1].code = 0
+    world.now += timedelta(days=2)
+    clock.step()
+    clock.step()
+    assert "a" not in [n for n, _ in world.started[1:]]
+    b = tmp_path / "b.yaml"
+    b.write_text("name: [")
+    assert not roster.changed()
+    assert [w.name for w in roster.workflows] == ["b"]
+    assert caplog.text.count("the clock goes on as before") == 1
+    assert not roster.changed()
+    assert caplog.text.count("the clock goes on as before") == 1
+    roster.close()
+
+
+def test_an_inbox_is_looked_into_at_its_interval(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path, "a", inbox={"folder": "drops", "config": "office", "every_minutes": 2})
+    one = read_listed(path)
+    assert one.monitor.inbox == tmp_path / "drops"
+    now, started = [0.0], list[Fake]()
+
+    def start(_: Listed) -> Fake:
+        started.append(Fake(1))
+        return started[-1]
+
+    inboxes = Inboxes(start, lambda: now[0])
+    # Another workflow over the same inbox and state is the same inbox.
+    inboxes.take([one, replace(one, name="b")])
+    for at, code, number in ((0, 6, 1), (60, None, 1), (119, None, 1), (121, 2, 2), (300, 2, 3)):
+        now[0] = float(at)
+        inboxes.step()
+        assert len(started) == number, at
+        if code is not None:
+            started[-1].code = code
+            inboxes.step()
+    assert inboxes.codes == [6, 2, 2]
+    assert caplog.text.count("ended with 2 (configuration") == 1
+    assert inboxes.step() > 60
+    inboxes.take([])
+    assert inboxes.step() == float("inf")
+
+
+CLOCK = (sys.executable, "-c", "from pipeline.cli import main; main()", "schedule")
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+def test_a_drop_is_answered_by_the_clock(tmp_path: Path) -> None:
+    features = {"type": "FeatureCollection", "features": [tiny.corridor()]}
+    (tmp_path / "office").mkdir()
+    (tmp_path / "office/corridors.geojson").write_text(json.dumps(features), encoding="utf-8")
+    drop = tmp_path / "drops" / "渌水"
+    drop.mkdir(parents=True)
+    (drop / "DONE").touch()
+    path = write(tmp_path, "a", kind="inspect", inbox={"folder": "drops", "config": "office"})
+    done = subprocess.run(
+        [*CLOCK, str(path), "--once"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == ExitCode.QUARANTINED, done.stderr
+    assert (tmp_path / "drops/quarantine/渌水").is_dir()
+    assert list((tmp_path / "drops").glob("渌水*回执.html"))
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_a_machine_that_is_switched_off_catches_up_once_and_loses_nothing(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    times = {"schedule": {"cron": "0 5 * * 1"}}
+    calm, dark = tmp_path / "calm", tmp_path / "dark"
+    whole = read_listed(tiny.workflow(calm, images, **times))
+    one = read_listed(tiny.workflow(dark, images, **times))
+    assert one.schedule is not None
+    now = datetime.now(UTC)
+    missed = Memory(done=one.schedule.last(now) - timedelta(days=21))
+    for listed in (whole, one):
+        write_memory(listed.memory, missed)
+    assert subprocess.run([*CLOCK, str(whole.path), "--once"], check=False).returncode == 0
+    clock = subprocess.Popen([*CLOCK, str(one.path)], stderr=subprocess.DEVNULL)
+    wait_for(lambda: list((one.state / "store").rglob("*.blk")))
+    (run,) = read_runs(one.runs)
+    # The machine goes: no signal that anybody could answer, to nobody.
+    for pid in (clock.pid, run.pid):
+        os.kill(pid, signal.SIGKILL)
+    clock.wait()
+    wait_for(lambda: not is_alive(run.pid, run.mark))
+    told = standing_of(one, datetime.now(UTC)).findings
+    assert any("was killed" in what for _, what in told), told
+    assert held_by(one.state / "ledger.sqlite") is None
+    assert subprocess.run([*CLOCK, str(one.path), "--once"], check=False).returncode == 0
+    assert [r.code for r in read_runs(one.runs)] == [None, 0]
+    memory = read_memory(one.memory)
+    assert memory is not None
+    assert memory.done == one.schedule.last(now)
+    assert tiny.outputs(dark) == tiny.outputs(calm)
+    assert subprocess.run([*CLOCK, str(one.path), "--once"], check=False).returncode == 0
+    assert len(read_runs(one.runs)) == 2
+
+
+def wait_for(what: Any) -> None:
+    for _ in range(1200):
+        if what():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come")
