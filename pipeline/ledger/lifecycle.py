@@ -92,7 +92,7 @@ class Event:
     # UTC: of a run the end of its period, never the wall clock; of people when they said it
     as_of: datetime
     # opened kind evidence status merged absorbed lost found proposed screened revised; of people
-    # also outline external answered said lead
+    # also outline subtype external answered said lead
     what: str
     old: str | None = None
     new: str | None = None

@@ -6,7 +6,7 @@ transitions, and what was said before. What says nothing new makes no revision.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from pipeline.ledger.decided import with_decision
 from pipeline.ledger.lifecycle import Event, content, status_for
 from pipeline.ledger.proposing import propose
 from pipeline.ledger.status import IN_HAND, Mover, Reason, move
-from pipeline.model import Case, Kind, PeopleRecord, ReceiverAnswer, Status
+from pipeline.model import Case, Grade, Kind, PeopleRecord, ReceiverAnswer, Status
 
 FLAGS = ("due", "overdue", "on_account")
 """Fields of the record that only mean something while a case is in hand."""
@@ -45,6 +45,9 @@ class Edit:
     photos: tuple[str, ...] = ()  # names or addresses
     key: str | None = None  # of what was said, so that it is not said twice
     answer: ReceiverAnswer | None = None  # of a receiving system, which is then ``by``
+    subtype: str | None = None  # corrected: a code of the office's table
+    # Adjudicate's, with that table bound; it may refuse the case.
+    grade: Callable[[Case], Grade] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,10 @@ def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
         answer=edit.answer or case.answer,
     )
     if edit.kind is not None and edit.kind is not case.kind:
-        after, record = replace(after, kind=edit.kind), replace(record, kind_fixed=True)
+        record = replace(record, kind_fixed=True, subtype=None)  # it was one of the other kind
+        after = replace(after, kind=edit.kind)
+    if edit.subtype is not None:
+        record = replace(record, subtype=edit.subtype)
     if edit.outline_wgs84 is not None:
         after, record = (
             _with_outline(after, edit.outline_wgs84),
@@ -230,6 +236,8 @@ def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
     if record == before and content(after) == content(case):
         return case
     after = replace(after, people=_dated(record, case, edit, status))
+    if edit.grade is not None:
+        after = replace(after, grade=edit.grade(after))
     if after.issued:
         # What the next run would propose, so that it changes nothing.
         after = replace(after, proposal=propose(after))
@@ -278,6 +286,7 @@ def _events(before: Case, after: Case, edit: Edit, command: Command) -> list[Eve
     named = [
         ("status", before.status.value, after.status.value),
         ("kind", before.kind.value, after.kind.value),
+        ("subtype", _shown(old, "subtype"), _shown(new, "subtype")),
         ("outline", f"{before.area_m2:.0f} m²", f"{after.area_m2:.0f} m²"),
         ("external", before.external_id, after.external_id),
         ("answered", _answered(before), _answered(after)),
@@ -306,7 +315,7 @@ def _events(before: Case, after: Case, edit: Edit, command: Command) -> list[Eve
 
 def _shown(record: PeopleRecord | None, name: str) -> str | None:
     value = getattr(record, name) if record else None
-    return str(value).lower() if value else None
+    return str(value) if isinstance(value, str) else str(value).lower() if value else None
 
 
 def _answered(case: Case) -> str | None:
