@@ -18,7 +18,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.grid import geodesic_area_m2, reproject
 from pipeline.ledger.decided import with_decision
 from pipeline.ledger.lifecycle import Event, content, status_for
-from pipeline.ledger.proposing import propose
+from pipeline.ledger.proposing import ProposeOptions, propose
 from pipeline.ledger.status import IN_HAND, Mover, Reason, move
 from pipeline.model import Case, Grade, Kind, PeopleRecord, ReceiverAnswer, Status
 
@@ -92,6 +92,7 @@ def apply_edits(
     edits: Sequence[Edit],
     command: Command,
     history: Iterable[Event] = (),
+    proposing: ProposeOptions | None = None,
 ) -> Changes:
     """Work out what edits change; each is judged alone.
 
@@ -102,6 +103,8 @@ def apply_edits(
     history : iterable of Event
         Of these cases: what it holds already is not said again, and it tells what a stale edit
         did not know of.
+    proposing : ProposeOptions, optional
+        By which numbers imagery proposes what becomes of a case, as the next patrol will.
     """
     events = list(history)
     told = {e.detail["key"] for e in events if "key" in e.detail}
@@ -117,7 +120,7 @@ def apply_edits(
             continue
         try:
             case = _target(known, edit, named, events)
-            after, said = apply_edit(case, edit, command)
+            after, said = apply_edit(case, edit, command, proposing)
         except ConfigurationError as error:
             refused.append(Refusal(edit.where, edit.case_id, str(error).rstrip(".")))
             continue
@@ -129,7 +132,9 @@ def apply_edits(
     return Changes(ordered, tuple(new), tuple(applied), tuple(unchanged), tuple(refused))
 
 
-def apply_edit(case: Case, edit: Edit, command: Command) -> tuple[Case, list[Event]]:
+def apply_edit(
+    case: Case, edit: Edit, command: Command, proposing: ProposeOptions | None = None
+) -> tuple[Case, list[Event]]:
     """Give a case after an edit, and what happened; the same case and nothing if it says no news.
 
     Raises
@@ -149,7 +154,7 @@ def apply_edit(case: Case, edit: Edit, command: Command) -> tuple[Case, list[Eve
             f"{', '.join(given)} of a case that is {status}",
             f"They can be given where it is {' or '.join(sorted(IN_HAND))}",
         )
-    after = _with_what_was_said(case, edit, status)
+    after = _with_what_was_said(case, edit, status, proposing)
     if content(after) != content(case):
         after = replace(
             after,
@@ -201,7 +206,9 @@ def _since(case: Case, revision: int, history: Iterable[Event]) -> str:
     return f" (since then: {'; '.join(news)})" if news else ""
 
 
-def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
+def _with_what_was_said(
+    case: Case, edit: Edit, status: Status, proposing: ProposeOptions | None
+) -> Case:
     """Give the case with everything that the edit says, its revision as it was."""
     before = case.people or PeopleRecord(edit.by, edit.on)
     moved = status is not case.status
@@ -240,7 +247,7 @@ def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
         after = replace(after, grade=edit.grade(after))
     if after.issued:
         # What the next run would propose, so that it changes nothing.
-        after = replace(after, proposal=propose(after))
+        after = replace(after, proposal=propose(after, proposing))
     if not after.decided or not (edit.status or edit.verdict):
         return after
     # As the next run would find it, so that it changes nothing.
