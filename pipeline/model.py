@@ -578,6 +578,7 @@ class PeopleRecord:
     known_until: date | None = None  # UTC day of the last sighting that a decision knew of
     decided_on: date | None = None  # day of the last status or verdict; a note is neither
     rectified_on: date | None = None  # day after which looks say what became of a rectification
+    subtype: str | None = None  # code of a sub-type that was corrected: none is suggested then
 
 
 class LeadSource(StrEnum):

@@ -31,6 +31,7 @@ class Books:
     """What the receiver was given, and what it was told to do."""
 
     held: dict[str, int] = field(default_factory=dict)  # revision by case
+    epochs: dict[str, int] = field(default_factory=dict)  # of that revision
     taken: list[list[Any]] = field(default_factory=list)  # [case, revision, change] in order
     bodies: dict[str, str] = field(default_factory=dict)  # SHA-256 by key
     chips: list[str] = field(default_factory=list)
@@ -137,14 +138,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self._refuse(422, f"schema: {first.message[:200]}")
         case, revision = feature["id"], feature["properties"]["revision"]
         delivery = feature["delivery"]
-        if key != f"{case}:{revision}" or delivery["key"] != key:
+        epoch = delivery.get("epoch", 0)
+        wanted = f"{case}:{revision}" + (f":{epoch}" if epoch else "")
+        if key != wanted or delivery["key"] != key:
             return self._refuse(422, f"key {key}")
         missing = [f for f in delivery["evidence"]["files"] if f["sha256"] not in books.chips]
         if missing:
             return self._refuse(422, "a picture that is cited is not here")
-        if revision <= books.held.get(case, 0):
+        if (epoch, revision) <= (books.epochs.get(case, 0), books.held.get(case, 0)):
             return self._refuse(422, f"{case}: {revision} after {books.held[case]}")
-        books.held[case] = revision
+        books.held[case], books.epochs[case] = revision, epoch
         books.bodies[key] = digest
         books.taken.append([case, revision, delivery["change"]])
         books.last[case] = feature

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,9 +31,20 @@ from pipeline.errors import (
     LedgerUnreachableError,
 )
 from pipeline.io import failpoints
-from pipeline.ledger import Box, Event, LedgerPlace, Narrow, apply, open_ledger
+from pipeline.ledger import (
+    Box,
+    Command,
+    Edit,
+    Event,
+    LedgerPlace,
+    Narrow,
+    apply,
+    change,
+    open_ledger,
+)
 from pipeline.ledger.match import Outline
 from pipeline.ledger.plan import Unread, plan
+from pipeline.ledger.proposing import ProposeOptions
 from pipeline.ledger.reach import boxes_of, possible_names, read_reach
 from pipeline.ledger.sql import SqlTransaction
 from pipeline.ledger.tables import REVISION
@@ -161,6 +173,24 @@ def test_what_is_told_without_reading_a_case_is_what_its_body_says(place: Ledger
         assert ledger.told("status", ["issued"]) == (said,)
         assert ledger.told("lead", ["report 7", "report 8"]) == (lead,)
         assert ledger.told("lead", ["issued"]) == ()
+
+
+def test_edits_and_inspections_propose_by_the_numbers_of_the_patrol(place: LedgerPlace) -> None:
+    numbers = ProposeOptions(restored_misses=2)
+    misses = [Look(CONTEXT.period[0].replace(month=3, day=d), f"m{d}", "s2", 1.0, Seen.MISS, True,
+                   0.4) for d in (1, 2)]  # fmt: skip
+    with open_ledger(place) as ledger:
+        (case, _) = apply(ledger, FOUND, replace(CONTEXT, proposing=numbers)).cases
+        looked = replace(case, looks=(*case.looks, *misses))
+        with ledger.transaction(lambda: None) as transaction:
+            transaction.write([looked], [])
+        spots = replace(CONTEXT, spots=True, until={"c": CONTEXT.period[1]}, corridors=("c",))
+        apply(ledger, [], spots)  # has none of its own, and changes none
+        assert ledger.proposing() == numbers
+        edit = Edit(case.case_id, "王工", date(2026, 1, 1), status=Status.ISSUED)
+        command = Command("siluan cases issue", "i", CONTEXT.period[1], "0")
+        (issued,) = change(ledger, [edit], command).cases
+        assert issued.proposal == "已恢复"
 
 
 def test_taken_names(place: LedgerPlace) -> None:
@@ -433,6 +463,17 @@ def test_a_database_of_an_earlier_or_later_form(there: LedgerPlace) -> None:
     assert read(there)[0] == cases
     assert run(there).events == ()
     copied = ledgers.sql(there.url, f"SELECT count(*) FROM siluan_before_{REVISION}.cases")
+    assert copied == [(2,)]
+    # A copy of before is never written over: the next one has a name of its own.
+    ledgers.sql(there.url, "UPDATE siluan.alembic_version SET version_num = '0004'")
+    ledgers.sql(
+        there.url,
+        "DROP INDEX siluan.events_lead, siluan.events_status, siluan.cases_newest; ALTER TABLE "
+        "siluan.cases DROP COLUMN detector, DROP COLUMN traced, DROP COLUMN newest; "
+        "CREATE INDEX cases_traced ON siluan.cases (corridor_id)",
+    )
+    assert run(there).events == ()
+    copied = ledgers.sql(there.url, f"SELECT count(*) FROM siluan_before_{REVISION}_2.cases")
     assert copied == [(2,)]
     assert ledgers.sql(there.url, "SELECT count(shape) FROM siluan.cases") == [(2,)]
     ledgers.sql(there.url, "UPDATE siluan.alembic_version SET version_num = '0099'")

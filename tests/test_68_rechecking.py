@@ -19,7 +19,7 @@ from pipeline.ledger.plan import plan
 from pipeline.ledger.proposing import ProposeOptions, propose, standing
 from pipeline.ledger.rechecking import ASKED, due, may_be_asked, recheck
 from pipeline.ledger.status import Reason
-from pipeline.model import Case, Seen, Status
+from pipeline.model import RESTORED, Case, Seen, Status
 
 NEWEST = {"xiangjiang": END}
 
@@ -196,3 +196,12 @@ def test_what_imagery_never_saw_is_not_counted_down_to_restored(detector: str) -
     assert (found.word, propose(case)) == ("不明", None)
     assert "需连续" not in found.why
     assert "核查" in found.why
+
+
+def test_what_was_never_surely_seen_is_not_said_to_be_gone() -> None:
+    case = one("hhhmmmm")
+    assert standing(case.looks, Status.ISSUED, None).proposal == RESTORED
+    doubtful = tuple(replace(k, certain=k.seen is not Seen.HIT) for k in case.looks)
+    assert standing(doubtful, Status.ISSUED, None).proposal is None
+    waiting = tuple(replace(k, pending=True) if k.seen is Seen.HIT else k for k in doubtful)
+    assert standing(waiting, Status.ISSUED, None).proposal == RESTORED

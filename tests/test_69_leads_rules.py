@@ -19,7 +19,7 @@ from pipeline.cases.flight_plan import plan_flights, render
 from pipeline.cases.listing import Filter
 from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.leads import LeadAt, LeadChanges, apply_leads
-from pipeline.ledger.lifecycle import Judgement, LedgerContext
+from pipeline.ledger.lifecycle import Judgement, LedgerContext, heard
 from pipeline.ledger.people import Command, Edit, apply_edits
 from pipeline.ledger.plan import Plan, plan
 from pipeline.ledger.status import Reason
@@ -29,6 +29,7 @@ from pipeline.model import (
     LEAD_POINT,
     Candidate,
     Case,
+    Evidence,
     EvidenceState,
     Kind,
     Lead,
@@ -289,3 +290,11 @@ def test_a_lead_raises_a_place_in_the_order_of_visits() -> None:
     assert ranked[mine].why[0] == "线索：举报 1（2026-03-05）"
     (only,), _ = take([], replace(lead(0, 0), detector=LEAD_OUTLINE))
     assert rank_visits([only], {"river": END})[only.case_id].why[-1] == "影像尚未见到，待现场核查"
+
+
+def test_the_day_of_a_lead_is_held_against_the_offices_day_of_a_look() -> None:
+    seen = datetime(2026, 3, 4, 17, tzinfo=UTC)  # 5 March in the office
+    gone = Evidence(EvidenceState.EXPIRED, 2, 4, 6, seen, seen, None, False)
+    same, later = lead(0, 0).lead, lead(0, 0, on=date(2026, 3, 6)).lead
+    assert heard(gone, [same]).state is EvidenceState.EXPIRED
+    assert heard(gone, [later]).state is EvidenceState.PROVISIONAL

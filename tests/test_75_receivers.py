@@ -261,3 +261,52 @@ def test_killed_between_the_receiver_and_the_mark(
     assert told["held"] == dict.fromkeys(ids, 2)
     assert len(told["taken"]) == 3
     assert told["wrong"] == []
+
+
+def test_a_number_that_comes_again_after_a_restore_has_a_key_of_its_own(
+    office: Office, city: Receiver, ids: list[str]
+) -> None:
+    office.issue(ids[0], ids[1])
+    office.deliver()
+    ledger = office.state / "ledger.sqlite"
+    backup = ledger.read_bytes()
+    office.say(Status.VERIFIED, *ids[:2])
+    office.deliver()
+    ledger.write_bytes(backup)
+    office.say(Status.WITHDRAWN, ids[0], reason=Reason.DUPLICATE)  # revision 3, with other content
+    report = office.deliver(full=True)
+    assert report.code is ExitCode.DONE, report.lines
+    state = city.state()
+    assert state["wrong"] == []
+    assert state["taken"][-2:] == [[ids[0], 3, "ended"], [ids[1], 2, "updated"]]
+    assert state["last"][ids[0]]["delivery"]["key"] == f"{ids[0]}:3:3"
+    assert state["last"][ids[0]]["delivery"]["epoch"] == 3
+    # What comes later is of the same epoch; a new receiver hears the newest.
+    office.say(Status.VERIFIED, ids[1])
+    office.deliver()
+    assert city.state()["last"][ids[1]]["delivery"]["key"] == f"{ids[1]}:3:3"
+    assert city.state()["wrong"] == []
+
+
+@pytest.mark.thorough
+def test_killed_while_a_put_back_ledger_is_handed_over_again(
+    office: Office, city: Receiver, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.settle(as_receiver(city.url), page=1)
+    office.issue(*ids)
+    office.deliver()
+    ledger = office.state / "ledger.sqlite"
+    backup = ledger.read_bytes()
+    office.say(Status.VERIFIED, *ids)
+    office.deliver()
+    ledger.write_bytes(backup)
+    monkeypatch.setenv(failpoints.VARIABLE, "deliver.taken_in=interrupt")
+    failpoints._passages.clear()
+    with pytest.raises(KeyboardInterrupt):
+        office.deliver(full=True)
+    monkeypatch.delenv(failpoints.VARIABLE)
+    office.deliver()
+    state = city.state()
+    assert state["wrong"] == []
+    said = {i: state["last"][i]["properties"]["status"] for i in ids}
+    assert said == dict.fromkeys(ids, "issued")

@@ -260,3 +260,15 @@ def test_automatic_issue_waits_for_a_name_and_survives_a_kill(
     assert "issued by rule" not in str(report.lines)  # the ledger has it
     assert sorted(i for i, _, _ in office.told(1)) == sorted(ids[:2])
     assert [what for what, *_ in history(office, ids[0])].count("status") == 1
+
+
+def test_an_answer_without_a_day_may_say_again_what_it_said_before(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path, words={"未处理": {}, "已处理": {}})
+    for name, word in (("1", "未处理"), ("2", "已处理"), ("3", "未处理")):
+        (inbox / f"{name}.csv").write_text(
+            f"case_id,revision,status\n{ids[0]},2,{word}\n", encoding="utf-8"
+        )
+        office.deliver()
+    answer = office.cases()[ids[0]].answer
+    assert answer is not None
+    assert answer.status == "未处理"

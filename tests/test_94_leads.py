@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -14,6 +15,7 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
+from openpyxl import Workbook
 from PIL import Image
 from pyproj import Transformer
 from shapely.geometry import Point, box, mapping
@@ -23,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
 from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.grading import grade
 from pipeline.cli import app
+from pipeline.config import load_workflow
 from pipeline.errors import ConfigurationError
 from pipeline.io.datum import wgs84_to_bd09, wgs84_to_gcj02
 from pipeline.leads.columns import choose_columns
@@ -253,9 +257,60 @@ def test_a_telephone_or_identity_number_in_groups_is_no_number_of_a_lead(number:
     assert lead_of(fine, Point(113.0, 27.8), said).ref == "2026-0312-001"
 
 
+def test_people_correct_a_sub_type(flow: Path) -> None:
+    shutil.copytree(Path(__file__).parents[1] / "config", flow.parent / "config")
+    text = flow.read_text(encoding="utf-8")
+    flow.write_text(
+        f"{text}\nsubtypes: config/subtypes.csv\nseverity: config/severity.csv\n", encoding="utf-8"
+    )
+    leads(flow, write(flow.parent / "t.csv", HEAD + line("A1")))
+    (case,) = read(flow)
+    assert case.grade is not None
+    assert case.grade.subtype == "DU2"
+    update = ("cases", "update", case.case_id, "--by", "王工")
+    siluan(*update, "--workflow", flow, "--sub-type", "河湖管理范围内乱扔乱堆垃圾")
+    (after,) = read(flow)
+    assert after.grade is not None
+    assert after.people is not None
+    assert (after.grade.subtype, after.people.subtype, after.revision) == ("DU1", "DU1", 2)
+    options = load_workflow(flow).options.adjudicate
+    assert grade(after, options.grading, options.grade) == after.grade  # the next run keeps it
+    with open_ledger(flow.parent / "state" / "ledger.sqlite", writing=False) as ledger:
+        (event,) = [e for e in ledger.events() if e.what == "subtype"]
+    assert (event.old, event.new, event.detail["by"]) == (None, "DU1", "王工")
+    for word, wanted in (("CA1", "is no sub-type of 乱堆"), ("DU9", "is not known")):
+        told = siluan(*update, "--workflow", flow, "--sub-type", word, code=2)
+        assert wanted in told.replace("\n", " ")
+    siluan(*update, "--state", flow.parent / "state", "--sub-type", "DU1", code=2)
+    assert read(flow) == [after]
+    siluan(*update, "--workflow", flow, "--kind", "jian")
+    (other,) = read(flow)
+    assert other.people is not None
+    assert other.people.subtype is None
+
+
+def test_a_workbook_is_read_as_a_list(flow: Path) -> None:
+    book = Workbook()
+    about, sheet = book.active, book.create_sheet("台账")
+    assert about is not None
+    about.append(["说明"])
+    lon, lat = lonlat()
+    sheet.append(["线索编号", "问题类型", "发现日期", "经度", "纬度", "举报人"])
+    sheet.append([20260312001, "乱堆", date(2025, 3, 5), lon, lat, "张三"])
+    sheet.append(["A2", "乱建", "2025年3月6日", None, None, None])
+    file = flow.parent / "台账.xlsx"
+    book.save(file)
+    said = leads(flow, file, "--partial", code=10)
+    assert "line 3: it has no place" in said
+    assert "may name persons, not read and not kept: 举报人" in said
+    (case,) = read(flow)
+    assert [(k.ref, k.on) for k in case.leads] == [("20260312001", date(2025, 3, 5))]
+    assert "none is called Blatt" in leads(flow, file, "--layer", "Blatt", code=2)
+
+
 def test_lists_that_cannot_be_read_at_all(flow: Path, tmp_path: Path) -> None:
     for name, text, wanted in (
-        ("a.xlsx", "", "save a spreadsheet as CSV"),
+        ("a.xlsx", "", "is no workbook that can be read"),
         ("a.csv", "编号,类型\n1,占\n", "no columns for a place"),
         ("b.csv", "编号,图斑号,经度,纬度\n1,2,3,4\n", "may both be ref"),
         ("c.csv", "编号,经度,纬度\n", "holds no lead"),

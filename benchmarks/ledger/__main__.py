@@ -41,8 +41,9 @@ def _kills(asked: argparse.Namespace, folder: Path) -> None:
     place = LedgerPlace(folder / "killed" / "ledger.sqlite", asked.url)
     done = kill_often(place, folder / "calm.sqlite", asked.kills, asked.seed)
     print(
-        f"{done.kills} kills, {done.idle} of them before a transaction; {done.steps} transactions "
-        f"finished; {done.torn} ledgers neither before nor after one"
+        f"{done.kills} kills, {done.inside} of them within a transaction, of which "
+        f"{done.undone} left nothing; {done.steps} transactions finished; "
+        f"{done.torn} ledgers neither before nor after one"
     )
     store = "postgis" if asked.url else "sqlite"
     _keep(asked.out, {f"kills {store}": vars(done)})
@@ -76,8 +77,8 @@ def _markdown(whole: dict[str, Any]) -> str:
     for name in sorted(n for n in whole if n.startswith("kills")):
         k = whole[name]
         text += (
-            f"\n{name.removeprefix('kills ')}: {k['kills']} kills, {k['steps']} transactions "
-            f"finished, {k['torn']} ledgers torn.\n"
+            f"\n{name.removeprefix('kills ')}: {k['kills']} kills, {k['inside']} within "
+            f"a transaction, {k['steps']} transactions finished, {k['torn']} ledgers torn.\n"
         )
     return text
 

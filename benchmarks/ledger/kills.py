@@ -1,4 +1,8 @@
-"""SIGKILL at random instants: the ledger is always that of the last whole transaction."""
+"""SIGKILL within transactions: the ledger is always that of the last whole one.
+
+The writer says when a transaction begins and when it has ended; it is killed at a random instant of
+that time, as long as transactions took undisturbed. What still comes after it is counted apart.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,8 @@ class Killed:
     kills: int
     steps: int  # transactions that were finished meanwhile
     torn: int  # ledgers that were neither before nor after a transaction
-    idle: int  # kills before the first transaction of a process
+    inside: int  # kills between the beginning of a transaction and its end
+    undone: int  # ... of which nothing was left
 
 
 def kill_often(place: LedgerPlace, calm: Path, kills: int, seed: int = 7) -> Killed:
@@ -40,35 +45,56 @@ def kill_often(place: LedgerPlace, calm: Path, kills: int, seed: int = 7) -> Kil
         A ledger that is led to the same step without a kill.
     """
     dice = random.Random(seed)
-    began = time.perf_counter()
-    _write_on(place, 0, _FIRST)
-    longest_s = 2 * (time.perf_counter() - began)  # whatever else this machine has to do
+    longest_s = _longest(place)  # whatever else this machine has to do
     with open_ledger(calm) as ledger:
         for n in range(_FIRST):
             _one(ledger, n)
-        at, torn, idle = _FIRST, 0, 0
+        at, torn, inside, undone = _FIRST, 0, 0, 0
         for _ in range(kills):
             # Forked, so that a kill costs no start of an interpreter; nothing is open here.
-            child = multiprocessing.get_context("fork").Process(target=_write_on, args=(place, at))
+            ours, its = os.pipe()
+            child = multiprocessing.get_context("fork").Process(
+                target=_write_on, args=(place, at, its)
+            )
             child.start()
+            os.close(its)
+            for _ in range(dice.choice((1, 1, 1, 3))):  # the first transaction, or the second
+                os.read(ours, 1)
             time.sleep(dice.uniform(0.0, longest_s))
             if child.pid is not None:
                 os.kill(child.pid, signal.SIGKILL)
             child.join()
+            open_still = os.read(ours, 1 << 16).count(b".") % 2 == 0
+            os.close(ours)
             with open_ledger(place) as killed:  # the lock went with the process
                 step, mark = _step(killed), _mark(killed)
-            idle += step == at
+            inside += open_still
+            undone += open_still and step == at
             for n in range(at, step):
                 _one(ledger, n)
             at = step
             torn += mark != _mark(ledger)
-    return Killed(kills, at - _FIRST, torn, idle)
+    return Killed(kills, at - _FIRST, torn, inside, undone)
 
 
-def _write_on(place: AnyPlace, start: int, steps: int = _STEPS) -> None:
+def _longest(place: AnyPlace) -> float:
+    """Give how long an undisturbed transaction took at most [s]."""
+    longest = 0.0
     with open_ledger(place) as ledger:
-        for step in range(start, start + steps):
+        for step in range(_FIRST):
+            began = time.perf_counter()
             _one(ledger, step)
+            longest = max(longest, time.perf_counter() - began)
+    return longest
+
+
+def _write_on(place: AnyPlace, start: int, told: int) -> None:
+    """Write one transaction after another; a dot when one begins, and when it has ended."""
+    with open_ledger(place) as ledger:
+        for step in range(start, start + _STEPS):
+            os.write(told, b".")
+            _one(ledger, step)
+            os.write(told, b".")
 
 
 def _one(ledger: LedgerStore, step: int) -> None:

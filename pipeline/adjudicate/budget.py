@@ -77,6 +77,7 @@ def propose(
     issued: Mapping[str, int],
     confidence: Mapping[str, float] | None = None,
     options: BudgetOptions | None = None,
+    newest: Mapping[str, datetime] | None = None,
 ) -> dict[str, Proposed]:
     """Propose cases for issue, by county.
 
@@ -90,6 +91,8 @@ def propose(
         How many people issued in that month already; see ``pot_of`` for the keys.
     confidence : mapping of case id to float, optional
         Calibrated confidence; the uncalibrated score stands in where there is none.
+    newest : mapping of corridor to datetime, optional
+        UTC, of the newest look at anything in a corridor, where ``cases`` are not all of it.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def propose(
     if o.per_county_month is None:
         return {}
     everything = sorted(cases, key=lambda c: c.case_id)
-    newest = newest_looks(everything)
+    newest = newest_looks(everything) if newest is None else newest
     known = confidence or {}
     pots: dict[str, list[tuple[float, Case]]] = {}
     for c in everything:

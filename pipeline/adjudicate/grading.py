@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.errors import ConfigurationError
 from pipeline.model import LEAD_OUTLINE, Attribution, Case, Grade, Kind, Severity
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
@@ -91,7 +92,14 @@ def grade(case: Case, tables: Grading | None, options: GradeOptions | None = Non
 
 
 def subtype_of(case: Case, tables: Grading) -> Subtype | None:
-    """Give the sub-type that is suggested: what a layer says of the place before the default."""
+    """Give the sub-type that people said; else the suggestion, a layer's word before the default.
+
+    What people said of a case that is of another kind since says nothing any more.
+    """
+    said = case.people.subtype if case.people else None
+    mine_said = (s for s in tables.subtypes if s.code == said and s.kind is case.kind)
+    if (found := next(mine_said, None)) is not None:
+        return found
     place = case.attribution or Attribution()
     spoken = {s.code for s in case.ruling.spoken} if case.ruling else set[str]()
     holds: dict[When, bool] = {
@@ -101,6 +109,24 @@ def subtype_of(case: Case, tables: Grading) -> Subtype | None:
     }
     mine = {s.when: s for s in tables.subtypes if s.kind is case.kind and s.when}
     return next((mine[when] for when, is_so in holds.items() if is_so and when in mine), None)
+
+
+def corrected(case: Case, tables: Grading, options: GradeOptions | None = None) -> Grade:
+    """Give the grade of a case whose sub-type people have said.
+
+    Raises
+    ------
+    ConfigurationError
+        The table has no such sub-type of the case's kind.
+    """
+    said = case.people.subtype if case.people else None
+    mine = {s.code: s for s in tables.subtypes if s.kind is case.kind}
+    if said not in mine:
+        raise ConfigurationError(
+            f"{said} is no sub-type of {case.kind.zh}",
+            f"Known: {', '.join(f'{c} {s.text}' for c, s in mine.items()) or 'none'}",
+        )
+    return grade(case, tables, options)
 
 
 def severity_of(

@@ -27,7 +27,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_bytes, write_json
 from pipeline.io.datum import applies, to_gcj02
 from pipeline.ledger import open_ledger
-from pipeline.model import Case
+from pipeline.model import Case, Status
 from pipeline.publish.geometry import as_geojson, inner_point, to_wgs84
 from pipeline.publish.words import NOTICE
 
@@ -125,23 +125,23 @@ def _population(
     workflow: Workflow,
 ) -> tuple[dict[Stratum, list[tuple[Square, str | None]]], int]:
     """Give every place of the observed corridors by stratum, and how far the ledger had come."""
-    with open_ledger(workflow.ledger_place, writing=False) as ledger:
-        cases, events = ledger.cases(), ledger.events()
-    issued = {e.case_id for e in events if e.what == "status" and e.new == "issued"}
     corridors = {c.id: c for c in choose_corridors(workflow)}
+    with open_ledger(workflow.ledger_place, writing=False) as ledger:
+        cases, events = ledger.cases(corridors=corridors), ledger.count_events()
+        issued = {e.case_id for e in ledger.told("status", [Status.ISSUED.value])}
     unseen = unseen_reaches(workflow.out)
     strata: dict[Stratum, list[tuple[Square, str | None]]] = {s: [] for s in Stratum}
     live: list[Case] = []
     for case in cases:
         stratum = stratum_of(case, issued)
-        if stratum is not None and case.corridor_id in corridors:
+        if stratum is not None:
             live.append(case)
             square = square_of(case, corridors[case.corridor_id])
             strata[stratum].append((square, case.case_id))
     for corridor in corridors.values():
         free = unflagged(corridor, live, unseen)
         strata[Stratum.UNFLAGGED] += [(square, None) for square in free]
-    return strata, len(events)
+    return strata, events
 
 
 def _row(audit: str, place: str, square: Square) -> dict[str, Any]:

@@ -115,7 +115,8 @@ def export_cases(request: ExportRequest) -> Report:
         for form in request.forms:
             if form in BACK:
                 refuse_to_lose(out / BACK[form], ledger)
-        cases = [c for c in ledger.scan() if request.wanted.takes(c)]
+        wanted = request.wanted
+        cases = [c for c in ledger.scan(wanted.narrow) if wanted.takes(c)]
     rows = [row_of(case) for case in cases]
     layer = cases_for_editing(cases, rows, {r.value: r.zh for r in Reason})
     files: dict[str, bytes] = {}

@@ -88,7 +88,7 @@ def export_flights(request: FlightPlanRequest) -> Report:
     if request.out.exists() and not request.out.is_dir():
         raise ConfigurationError(f"{request.out} is a file", "Name a folder for the export")
     with open_ledger(request.ledger, writing=False) as ledger:
-        cases = list(ledger.cases())
+        cases = list(ledger.scan(request.wanted.narrow))
     flights = plan_flights(cases, request.wanted, request.areas)
     contents = render(flights)
 

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from pipeline.errors import ConfigurationError
-from pipeline.ledger import AnyPlace, Event, open_ledger
+from pipeline.ledger import AnyPlace, Event, Narrow, open_ledger
 from pipeline.model import Case, EvidenceState, Kind, Look, Status
 from pipeline.publish.geojson import case_feature, instant
 from pipeline.publish.rows import ruling_word
@@ -28,6 +28,17 @@ class Filter:
     counties: Sequence[str] = ()  # code or name
     merged: bool = False  # those that became part of another as well
     suppressed: bool = False  # only those that layers or a decision explain
+
+    @property
+    def narrow(self) -> Narrow:
+        """What of it a ledger can find without reading its cases."""
+        return Narrow(
+            corridors=self.corridors or None,
+            kinds=self.kinds or None,
+            statuses=self.statuses or None,
+            states=self.states or None,
+            merged=self.merged,
+        )
 
     def takes(self, case: Case) -> bool:
         """Tell whether a case is meant."""
@@ -47,7 +58,7 @@ class Filter:
 def read_cases(ledger: AnyPlace, wanted: Filter) -> list[Case]:
     """Read the cases that are meant, by id; a run may hold the ledger meanwhile."""
     with open_ledger(ledger, writing=False) as store:
-        return [c for c in store.scan() if wanted.takes(c)]
+        return [c for c in store.scan(wanted.narrow) if wanted.takes(c)]
 
 
 def list_lines(cases: Sequence[Case]) -> list[str]:

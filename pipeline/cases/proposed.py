@@ -16,9 +16,12 @@ from pipeline.cases.listing import Filter, aligned, document
 from pipeline.cases.where import today
 from pipeline.config import load_workflow
 from pipeline.errors import ConfigurationError
-from pipeline.ledger import LedgerStore, open_ledger
+from pipeline.ledger import LedgerStore, Narrow, open_ledger
 from pipeline.model import Case, Proposed, Status
 from pipeline.publish.words import NOTICE
+
+_ASKED = Narrow(statuses=[Status.SUSPECTED], merged=False)
+"""Which cases could be issued; see ``budget.could_be_issued``."""
 
 
 def propose_cases(
@@ -26,7 +29,8 @@ def propose_cases(
 ) -> dict[str, Proposed]:
     """Say which of all cases of a ledger are proposed for issue in a month, and which wait.
 
-    A county has cases in other corridors than a run's, so all of the ledger is read.
+    A county has cases in other corridors than a run's: what is suspected anywhere is read, and what
+    people issued in the month.
 
     Parameters
     ----------
@@ -35,17 +39,19 @@ def propose_cases(
     """
     if options.budget.per_county_month is None:
         return {}
-    cases = ledger.cases()
+    cases = list(ledger.scan(_ASKED))
     # Also of what was withdrawn and taken in again: it was somebody's work in that month.
-    once = {c.case_id: c for c in cases if c.issued or c.people is not None}
-    said = [
-        (once[e.case_id], date.fromisoformat(e.detail["on"]))
-        for e in ledger.events(once)
-        if (e.what, e.new) == ("status", Status.ISSUED.value) and "on" in e.detail
+    days = [
+        (e.case_id, date.fromisoformat(e.detail["on"]))
+        for e in ledger.told("status", [Status.ISSUED.value])
+        if e.detail.get("on", "").startswith(month)
     ]
+    once = {c.case_id: c for c in ledger.cases({name for name, _ in days})}
+    said = [(once[name], on) for name, on in days]
     known = {c.case_id: calibrated(c, options.calibration) for c in cases}
     shares = {case_id: share for case_id, share in known.items() if share is not None}
-    return propose(cases, month, issued_in(month, said), shares, options.budget)
+    newest = ledger.newest_looks()
+    return propose(cases, month, issued_in(month, said), shares, options.budget, newest)
 
 
 def county_names(cases: Sequence[Case]) -> dict[str, str]:
@@ -79,7 +85,7 @@ def list_proposed(
             "Give options.adjudicate.budget.per_county_month: how many cases of a county a month",
         )
     with open_ledger(read.ledger_place, writing=False) as store:
-        cases = store.cases()
+        cases = tuple(store.scan(_ASKED))
         found = propose_cases(store, month or f"{today():%Y-%m}", options)
     shown = [(found[c.case_id], c) for c in cases if c.case_id in found and wanted.takes(c)]
     shown.sort(key=lambda pair: (pair[0].county, pair[0].rank))

@@ -16,7 +16,7 @@ from pipeline.adjudicate.fitting import LEAST, fit, fit_maps, reliability
 from pipeline.cases.where import Report, today
 from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_bytes
-from pipeline.ledger import AnyPlace, LedgerStore, open_ledger
+from pipeline.ledger import AnyPlace, LedgerStore, Narrow, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import Case, EvidenceState, Kind, Status
 
@@ -74,7 +74,7 @@ def decided(store: LedgerStore) -> tuple[list[Decided], dict[str, int]]:
     found: list[Decided] = []
     left_out: Counter[str] = Counter()
     judged = TRUE | FALSE | {Status.PERMITTED}
-    for case in [c for c in store.scan() if c.merged_into is None and c.status in judged]:
+    for case in list(store.scan(Narrow(statuses=judged, merged=False))):
         why = _why_not(case)
         before = None if why else _judged(store.revisions(case.case_id))
         if before is not None and before.of_lead:

@@ -183,6 +183,13 @@ def update(  # noqa: PLR0913, PLR0917 - each is an option of the command
     kind: Annotated[
         str | None, typer.Option(help="Correct the kind: zhan, cai, dui or jian.")
     ] = None,
+    sub_type: Annotated[
+        str | None,
+        typer.Option(
+            "--sub-type",
+            help="Correct the sub-type: code or text of config/subtypes.csv; with --workflow.",
+        ),
+    ] = None,
     due: Annotated[
         str | None, typer.Option(help="Day by which it must be rectified, like 2026-06-30.")
     ] = None,
@@ -208,7 +215,7 @@ def update(  # noqa: PLR0913, PLR0917 - each is an option of the command
         "partial": partial,
         "record": {k: v for k, v in record.items() if v is not None},
     }
-    words = {"status": status, "kind": kind, "due": due}
+    words = {"status": status, "kind": kind, "due": due, "subtype": sub_type}
     _decide("update", (workflow, state), cases, by, reason, what, debug, words)
 
 
@@ -244,6 +251,17 @@ def filter_of(
     )
 
 
+def _graded(subtype: str, workflow: Path | None) -> dict[str, Any]:
+    """Give a sub-type with the table that it is one of."""
+    from pipeline.config import load_workflow  # noqa: PLC0415 - half the time of a short command
+
+    if workflow is None:
+        raise ConfigurationError(
+            "a sub-type is one of a workflow's table", "Give --workflow FILE instead of --state"
+        )
+    return {"subtype": subtype, "graded": load_workflow(workflow).options.adjudicate}
+
+
 def _decide(
     name: str,
     where: tuple[Path | None, Path | None],
@@ -269,8 +287,10 @@ def _decide(
             said["kind"] = one_of(Kind, given["kind"], "--kind")
         if "due" in given:
             said["record"] = {**said["record"], "due": read_day(given["due"])}
+        if "subtype" in given:
+            said |= _graded(given["subtype"], where[0])
         if name == "update" and not any(
-            said.get(k) for k in ("status", "kind", "record", "note", "external_id")
+            said.get(k) for k in ("status", "kind", "subtype", "record", "note", "external_id")
         ):
             raise ConfigurationError(
                 "update says nothing", "Give --status, --kind, --due or others"

@@ -39,7 +39,7 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
     file: Annotated[
         Path,
         typer.Argument(
-            help="CSV, SHP, GPKG, GeoJSON, KML, FileGDB, a JPEG, or a folder of JPEGs.",
+            help="CSV, XLSX, SHP, GPKG, GeoJSON, KML, FileGDB, a JPEG, or a folder of JPEGs.",
             show_default=False,
         ),
     ],
@@ -60,7 +60,9 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
     encoding: Annotated[
         str | None, typer.Option(help="gbk or utf-8, where a shapefile does not say it.")
     ] = None,
-    layer: Annotated[str | None, typer.Option(help="Layer of a file that has several.")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Layer or sheet of a file that has several.")
+    ] = None,
     field: Annotated[
         list[str] | None,
         typer.Option(help="FIELD=COLUMN, of ref, kind, on, lon, lat, x, y; may be repeated."),

@@ -28,6 +28,7 @@ class Answer:
 
     where: str  # "line 3", for sentences
     values: Mapping[str, str | None]  # by our names
+    came: str = ""  # by which delivery, file or page
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Desk:
             reason=meaning.reason,
             external_id=read_id(value("external_id")),
             record=record,
-            key=_key(self.receiver.name, answer.values),
+            key=_key(self.receiver.name, answer),
             answer=_news(case, answered),
         )
         return replace(edit, revision=self._as_of(case, revision, edit.key))
@@ -182,6 +183,9 @@ def _news(case: Case, said: ReceiverAnswer) -> ReceiverAnswer | None:
     return None if replace(whole, on=before.on) == before else whole
 
 
-def _key(name: str, values: Mapping[str, str | None]) -> str:
-    said = [name, *(values.get(k) for k in COLUMNS)]
+def _key(name: str, answer: Answer) -> str:
+    """Name an answer by what it says; one without a day may say the same again, later."""
+    said = [name, *(answer.values.get(k) for k in COLUMNS)]
+    if not answer.values.get("on"):
+        said += [answer.came, answer.where]
     return hashlib.sha256(repr(said).encode()).hexdigest()[:16]

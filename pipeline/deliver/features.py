@@ -53,7 +53,12 @@ class Dressing:
 
 
 def handed_over(
-    case: Case, item: Item, evidence: Evidence, number: int, dressing: Dressing
+    case: Case,
+    item: Item,
+    evidence: Evidence,
+    number: int,
+    dressing: Dressing,
+    epoch: int = 0,
 ) -> dict[str, Any]:
     """Make the feature of a delivery; ``case`` is the revision that the item names.
 
@@ -73,7 +78,7 @@ def handed_over(
     ]
     people = case.people
     feature["delivery"] = {
-        "key": key_of(item.case_id, item.revision),
+        "key": key_of(item.case_id, item.revision, epoch),
         "number": number,
         "change": item.change.value,
         "change_zh": CHANGE_ZH[item.change],
@@ -95,7 +100,14 @@ def handed_over(
             "files": list(evidence.files),
         },
     }
+    if epoch:
+        feature["delivery"]["epoch"] = epoch
     return feature
+
+
+def epoch_of(feature: Mapping[str, Any]) -> int:
+    """Give the epoch of a delivery: 0, or the number with which a put back ledger began."""
+    return int(feature["delivery"].get("epoch", 0))
 
 
 def restated(feature: Mapping[str, Any], change: Change, number: int) -> dict[str, Any]:
@@ -118,9 +130,9 @@ def has_ended(feature: Mapping[str, Any]) -> bool:
     return delivery["successor"] is not None or delivery["new_status"] in ENDED
 
 
-def key_of(case_id: str, revision: int) -> str:
-    """Give the idempotency key."""
-    return f"{case_id}:{revision}"
+def key_of(case_id: str, revision: int, epoch: int = 0) -> str:
+    """Give the idempotency key; ``epoch`` is not 0 after a ledger was put back from a backup."""
+    return f"{case_id}:{revision}" + (f":{epoch}" if epoch else "")
 
 
 def _reason_zh(reason: str | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -50,7 +50,9 @@ class Listener:
         waiting = self.outbox.heard(self.receiver.name)
         if not waiting:
             return
-        answers = [Answer("in reply to its delivery", _texts(a)) for _, a in waiting]
+        answers = [
+            Answer("in reply to its delivery", _texts(a), f"delivery {i}") for i, a in waiting
+        ]
         # One case may have been answered more than once; each is told apart, in order.
         for answer in answers:
             self._count(self._apply([answer]), heard)
@@ -85,7 +87,7 @@ class Listener:
             except ConfigurationError as error:
                 heard.trouble = str(error)
                 return
-            self._each(found, heard)
+            self._each([replace(a, came=f"after {after}") for a in found], heard)
             failpoint("deliver.answered")
             if following is None or following == after:
                 return
@@ -94,7 +96,10 @@ class Listener:
     def _file(self, path: Path, heard: Heard) -> None:
         mine = Heard()
         try:
-            self._each(read_file(path, self.receiver), mine)
+            # As read again after a kill; the same file that somebody put there anew is another.
+            came = f"{path.name} {path.stat().st_mtime_ns}"
+            found = read_file(path, self.receiver)
+            self._each([replace(a, came=came) for a in found], mine)
         except ConfigurationError as error:
             mine.refused.append(str(error))
         heard.applied += mine.applied

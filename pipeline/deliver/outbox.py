@@ -21,7 +21,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from pipeline.deliver.changes import Held
-from pipeline.deliver.features import has_ended
+from pipeline.deliver.features import epoch_of, has_ended
 from pipeline.deliver.feed import Page
 from pipeline.errors import ConfigurationError
 from pipeline.io.sqlite import connected, open_engine
@@ -31,6 +31,7 @@ from pipeline.publish.geojson import instant
 SCHEMA_VERSION = 1
 FEED = "feed"
 """The cursor of the feed over the ledger's events."""
+_EPOCH = "epoch"
 
 _Query: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 
@@ -179,17 +180,26 @@ class Outbox:
                         _hold(connection, feature)  # the database was lost, and this is left
             else:
                 names = connection.execute(sa.select(receivers.c.name)).scalars().all()
+                _begin_epoch(connection, max(map(epoch_of, page.features), default=0))
                 for feature in page.features:
                     _hold(connection, feature)
                     _enqueue(connection, names, feature)
             _move(connection, FEED, Cursor(head.events_to, head.last_event))
 
-    def held(self, only: Collection[str] | None = None) -> dict[str, Held]:
-        """Give what was last handed over, by case."""
-        columns = (held.c.case_id, held.c.revision, held.c.status, held.c.ended)
+    def epoch(self) -> int:
+        """Give the epoch of what is handed over now; see ``features.epoch_of``."""
+        return self.cursor(_EPOCH).seq
+
+    def held(self, only: Collection[str] | None = None, epoch: int = 0) -> dict[str, Held]:
+        """Give what was last handed over, by case; of an earlier epoch as revision 0."""
+        told = sa.func.coalesce(sa.func.json_extract(held.c.body, "$.delivery.epoch"), 0)
+        columns = (held.c.case_id, held.c.revision, held.c.status, held.c.ended, told)
         with self._connect() as connection:
             rows = [r for q in _parts(sa.select(*columns), only) for r in connection.execute(q)]
-        return {r.case_id: Held(r.revision, Status(r.status), bool(r.ended)) for r in rows}
+        return {
+            name: Held(revision if said >= epoch else 0, Status(status), bool(ended))
+            for name, revision, status, ended, said in rows
+        }
 
     def ids(self, *, ended: bool = False) -> list[str]:
         """Give the ids of open cases that were handed over, in order; of ended ones too."""
@@ -399,6 +409,22 @@ def _oldest(name: str) -> sa.Select[tuple[int]]:
     """Ask of each case for the oldest delivery that waits for a receiver."""
     waits = sa.and_(queue.c.receiver == name, queue.c.state == "waiting")
     return sa.select(sa.func.min(queue.c.id)).where(waits).group_by(queue.c.case_id)
+
+
+def _begin_epoch(connection: sa.Connection, epoch: int) -> None:
+    """Let revisions begin anew where a page is of a later epoch.
+
+    What was given in earlier ones keeps no number, so that the same numbers can wait again; what
+    still waited is of a ledger that is no more, and all of it is handed over anew.
+    """
+    known = sa.select(cursors.c.seq).where(cursors.c.name == _EPOCH)
+    if epoch <= (connection.execute(known).scalar() or 0):
+        return
+    waits = queue.c.state.in_(("waiting", "dead"))
+    connection.execute(sa.update(queue).where(waits).values(state="superseded", body=None))
+    mine = sa.update(queue).where(queue.c.revision > 0)
+    connection.execute(mine.values(revision=-queue.c.id))
+    _move(connection, _EPOCH, Cursor(epoch))
 
 
 def _knows(connection: sa.Connection, case_id: str) -> bool:

@@ -33,6 +33,7 @@ class Plan:
 
     sheets: tuple[Sheet, ...]
     cursor: Cursor  # after all of it
+    epoch: int = 0
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -48,6 +49,7 @@ class Maker:
     evidence: Path | None  # output folder
     dressing: Dressing = field(default_factory=Dressing)
     size: int = 250  # cases in a number
+    epoch: int = 0  # see ``features.epoch_of``
 
     def page(self, store: LedgerStore, sheet: Sheet, number: int) -> Page:
         """Make a number of what changed; pictures are copied beside the feed first.
@@ -68,6 +70,7 @@ class Maker:
                 gather(self.evidence, self.folder, item.case_id, item.revision),
                 number,
                 self.dressing,
+                self.epoch,
             )
             for item in sheet.items
         ]
@@ -132,13 +135,17 @@ def require_same(store: LedgerStore, outbox: Outbox) -> None:
         )
 
 
-def plan(store: LedgerStore, outbox: Outbox, size: int, *, again: bool = False) -> Plan:
+def plan(
+    store: LedgerStore, outbox: Outbox, size: int, *, epoch: int = 0, again: bool = False
+) -> Plan:
     """Work out what is to be handed over since the last time; changes nothing.
 
     Parameters
     ----------
     size : int
         Cases in one number.
+    epoch : int
+        What was handed over in an earlier one is handed over again.
     again : bool
         From the first event, whatever was handed over: the ledger was put back from a backup.
     """
@@ -148,7 +155,7 @@ def plan(store: LedgerStore, outbox: Outbox, size: int, *, again: bool = False) 
     at = start
     while events := store.events_since(at.seq, BATCH):
         batch = [event for _, event in events]
-        known = _held(outbox, {e.case_id for e in batch}, again=again) | told
+        known = outbox.held({e.case_id for e in batch}, epoch) | told
         ids = concerned(batch, known)
         heard = by_case(batch, ids)
         at = Cursor(events[-1][0], event_mark(*events[-1]))
@@ -160,11 +167,6 @@ def plan(store: LedgerStore, outbox: Outbox, size: int, *, again: bool = False) 
                 told[case.case_id] = after(item)
         binder.add(items, at)
     return Plan(binder.end(), at)
-
-
-def _held(outbox: Outbox, ids: set[str], *, again: bool) -> dict[str, Held]:
-    known = outbox.held(ids)
-    return {i: replace(h, revision=0) for i, h in known.items()} if again else known
 
 
 class _Binder:

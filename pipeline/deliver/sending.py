@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.deliver.evidence import chip_path
-from pipeline.deliver.features import key_of
 from pipeline.deliver.line import Line, Outcome, Reply
 from pipeline.deliver.options import ReceiverOptions
 from pipeline.deliver.outbox import Outbox, Parcel
@@ -107,7 +106,7 @@ class Sender:
             if reply.outcome is not Outcome.TAKEN:
                 return reply
         body = json.dumps(parcel.body, ensure_ascii=False, separators=(",", ":")).encode()
-        return self.line.post_case(body, key_of(parcel.case_id, parcel.revision))
+        return self.line.post_case(body, parcel.body["delivery"]["key"])
 
     def _chip(self, sha256: str, media_type: str) -> Reply:
         if sha256 in self._chips:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pipeline.cases.where import Report
@@ -104,7 +104,9 @@ def deliver(request: DeliverRequest) -> Report:
 def due_plan(store: LedgerStore, outbox: Outbox, request: DeliverRequest) -> Plan:
     """Give what is to be handed over; all of it again where a ledger was put back."""
     again = request.full and not known_place(store, outbox.cursor(FEED))
-    return plan(store, outbox, request.place.maker.size, again=again)
+    epoch = outbox.newest() + 1 if again else outbox.epoch()
+    size = request.place.maker.size
+    return replace(plan(store, outbox, size, epoch=epoch, again=again), epoch=epoch)
 
 
 def counted(items: Iterable[Item]) -> str:
@@ -197,8 +199,9 @@ def _hand_over(request: DeliverRequest, store: LedgerStore, outbox: Outbox, told
     if count:
         outbox.note_round(HAND_OVER, count, request.now(), request.released_by if stop else None)
     first = outbox.newest() + 1
+    maker = replace(place.maker, epoch=due.epoch)
     for sheet in due.sheets:
-        _appear(place, outbox, place.maker.page(store, sheet, outbox.newest() + 1))
+        _appear(place, outbox, maker.page(store, sheet, outbox.newest() + 1))
     outbox.move(FEED, due.cursor)
     told.say(f"feed: {counted(due.items)}{_numbers(place, first, outbox.newest())}")
     if request.full:

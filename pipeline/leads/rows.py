@@ -10,7 +10,8 @@ from pathlib import Path
 from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.cases.tables import Row, read_table
+from pipeline.cases.sheet import LEDGER
+from pipeline.cases.tables import Row, Table, read_table
 from pipeline.cases.words import plain
 from pipeline.errors import ConfigurationError
 from pipeline.io.datum import Datum
@@ -57,7 +58,7 @@ def read_list(
     encoding: str | None = None,
     layer: str | None = None,
 ) -> Listed:
-    """Read a list of leads by what its name ends with: CSV, or a format of a GIS.
+    """Read a list of leads by what its name ends with: CSV, a workbook, or a format of a GIS.
 
     Parameters
     ----------
@@ -65,19 +66,21 @@ def read_list(
         As declared: what degrees in a CSV refer to.
     fields : mapping of field to column
         Where a column has none of the known names.
+    layer : str, optional
+        Of a file that has several; of a workbook its sheet (else 台账, or the only one).
 
     Raises
     ------
     ConfigurationError
         It cannot be read as a whole; a row that cannot carries the reason with it.
     """
-    if path.suffix.lower() == ".csv":
-        return _read_csv(path, datum, fields)
+    if path.suffix.lower() in (".csv", ".xlsx"):
+        return _read_cells(read_table(path, layer or LEDGER), datum, fields)
     if path.suffix.lower() not in FORMATS:
-        known = ", ".join(sorted({*FORMATS, ".csv"}))
+        known = ", ".join(sorted({*FORMATS, ".csv", ".xlsx"}))
         raise ConfigurationError(
             f"{path} has no format that is known here",
-            f"Known: {known}, and JPEG photos or a folder of them; save a spreadsheet as CSV",
+            f"Known: {known}, and JPEG photos or a folder of them; save .xls as .xlsx",
         )
     raw = read_vector(path, layer, encoding)
     chosen = choose_columns(tuple(raw.columns), fields, str(path))
@@ -95,8 +98,8 @@ def read_list(
     return Listed(tuple(rows), raw.crs, raw.crs_stated, lines, words)
 
 
-def _read_csv(path: Path, datum: Datum, fields: Mapping[str, str]) -> Listed:
-    table = read_table(path)
+def _read_cells(table: Table, datum: Datum, fields: Mapping[str, str]) -> Listed:
+    path = table.path
     chosen = choose_columns(table.columns, fields, str(path))
     degrees = "lon" in chosen and "lat" in chosen
     if not degrees and not ("x" in chosen and "y" in chosen):

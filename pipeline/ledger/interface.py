@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from pipeline.ledger.lifecycle import Event
 from pipeline.ledger.match import Outline
+from pipeline.ledger.proposing import ProposeOptions
 from pipeline.model import Case, EvidenceState, Kind, Status
 
 
@@ -73,6 +74,10 @@ class LedgerReader(Protocol):
         """Give all events, or those of some case ids, oldest first."""
         ...
 
+    def proposing(self) -> ProposeOptions:
+        """Give by which numbers the last patrol proposed; the default before there was one."""
+        ...
+
     def told(self, what: Literal["lead", "status"], new: Collection[str]) -> tuple[Event, ...]:
         """Give the events that said one of some words, oldest first."""
         ...
@@ -83,6 +88,10 @@ class LedgerTransaction(LedgerReader, Protocol):
 
     def write(self, changed: Sequence[Case], events: Sequence[Event], /) -> None:
         """Keep changed cases, their new revisions, and append events."""
+        ...
+
+    def keep_proposing(self, options: ProposeOptions, /) -> None:
+        """Keep by which numbers a patrol proposes: edits and inspections then say the same."""
         ...
 
 

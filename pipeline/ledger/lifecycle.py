@@ -17,7 +17,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
-from pipeline.ledger.proposing import ProposeOptions, propose
+from pipeline.ledger.proposing import OFFICE_ZONE, ProposeOptions, propose
 from pipeline.model import (
     DRONE_SURFACES,
     Attribution,
@@ -92,7 +92,7 @@ class Event:
     # UTC: of a run the end of its period, never the wall clock; of people when they said it
     as_of: datetime
     # opened kind evidence status merged absorbed lost found proposed screened revised; of people
-    # also outline external answered said lead
+    # also outline subtype external answered said lead
     what: str
     old: str | None = None
     new: str | None = None
@@ -316,7 +316,7 @@ def heard(evidence: Evidence, leads: Collection[Lead]) -> Evidence:
     """
     early = evidence.state in (EvidenceState.FIRST, EvidenceState.EXPIRED)
     last = evidence.last_seen
-    newer = any(last is None or k.on > last.date() for k in leads)
+    newer = any(last is None or k.on > last.astimezone(OFFICE_ZONE).date() for k in leads)
     if early and leads and (newer or evidence.state is EvidenceState.FIRST):
         return replace(evidence, state=EvidenceState.PROVISIONAL)
     return evidence

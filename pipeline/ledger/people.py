@@ -6,7 +6,7 @@ transitions, and what was said before. What says nothing new makes no revision.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -18,9 +18,9 @@ from pipeline.errors import ConfigurationError
 from pipeline.grid import geodesic_area_m2, reproject
 from pipeline.ledger.decided import with_decision
 from pipeline.ledger.lifecycle import Event, content, status_for
-from pipeline.ledger.proposing import propose
+from pipeline.ledger.proposing import ProposeOptions, propose
 from pipeline.ledger.status import IN_HAND, Mover, Reason, move
-from pipeline.model import Case, Kind, PeopleRecord, ReceiverAnswer, Status
+from pipeline.model import Case, Grade, Kind, PeopleRecord, ReceiverAnswer, Status
 
 FLAGS = ("due", "overdue", "on_account")
 """Fields of the record that only mean something while a case is in hand."""
@@ -45,6 +45,9 @@ class Edit:
     photos: tuple[str, ...] = ()  # names or addresses
     key: str | None = None  # of what was said, so that it is not said twice
     answer: ReceiverAnswer | None = None  # of a receiving system, which is then ``by``
+    subtype: str | None = None  # corrected: a code of the office's table
+    # Adjudicate's, with that table bound; it may refuse the case.
+    grade: Callable[[Case], Grade] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def apply_edits(
     edits: Sequence[Edit],
     command: Command,
     history: Iterable[Event] = (),
+    proposing: ProposeOptions | None = None,
 ) -> Changes:
     """Work out what edits change; each is judged alone.
 
@@ -99,6 +103,8 @@ def apply_edits(
     history : iterable of Event
         Of these cases: what it holds already is not said again, and it tells what a stale edit
         did not know of.
+    proposing : ProposeOptions, optional
+        By which numbers imagery proposes what becomes of a case, as the next patrol will.
     """
     events = list(history)
     told = {e.detail["key"] for e in events if "key" in e.detail}
@@ -114,7 +120,7 @@ def apply_edits(
             continue
         try:
             case = _target(known, edit, named, events)
-            after, said = apply_edit(case, edit, command)
+            after, said = apply_edit(case, edit, command, proposing)
         except ConfigurationError as error:
             refused.append(Refusal(edit.where, edit.case_id, str(error).rstrip(".")))
             continue
@@ -126,7 +132,9 @@ def apply_edits(
     return Changes(ordered, tuple(new), tuple(applied), tuple(unchanged), tuple(refused))
 
 
-def apply_edit(case: Case, edit: Edit, command: Command) -> tuple[Case, list[Event]]:
+def apply_edit(
+    case: Case, edit: Edit, command: Command, proposing: ProposeOptions | None = None
+) -> tuple[Case, list[Event]]:
     """Give a case after an edit, and what happened; the same case and nothing if it says no news.
 
     Raises
@@ -146,7 +154,7 @@ def apply_edit(case: Case, edit: Edit, command: Command) -> tuple[Case, list[Eve
             f"{', '.join(given)} of a case that is {status}",
             f"They can be given where it is {' or '.join(sorted(IN_HAND))}",
         )
-    after = _with_what_was_said(case, edit, status)
+    after = _with_what_was_said(case, edit, status, proposing)
     if content(after) != content(case):
         after = replace(
             after,
@@ -198,7 +206,9 @@ def _since(case: Case, revision: int, history: Iterable[Event]) -> str:
     return f" (since then: {'; '.join(news)})" if news else ""
 
 
-def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
+def _with_what_was_said(
+    case: Case, edit: Edit, status: Status, proposing: ProposeOptions | None
+) -> Case:
     """Give the case with everything that the edit says, its revision as it was."""
     before = case.people or PeopleRecord(edit.by, edit.on)
     moved = status is not case.status
@@ -216,7 +226,10 @@ def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
         answer=edit.answer or case.answer,
     )
     if edit.kind is not None and edit.kind is not case.kind:
-        after, record = replace(after, kind=edit.kind), replace(record, kind_fixed=True)
+        record = replace(record, kind_fixed=True, subtype=None)  # it was one of the other kind
+        after = replace(after, kind=edit.kind)
+    if edit.subtype is not None:
+        record = replace(record, subtype=edit.subtype)
     if edit.outline_wgs84 is not None:
         after, record = (
             _with_outline(after, edit.outline_wgs84),
@@ -230,9 +243,11 @@ def _with_what_was_said(case: Case, edit: Edit, status: Status) -> Case:
     if record == before and content(after) == content(case):
         return case
     after = replace(after, people=_dated(record, case, edit, status))
+    if edit.grade is not None:
+        after = replace(after, grade=edit.grade(after))
     if after.issued:
         # What the next run would propose, so that it changes nothing.
-        after = replace(after, proposal=propose(after))
+        after = replace(after, proposal=propose(after, proposing))
     if not after.decided or not (edit.status or edit.verdict):
         return after
     # As the next run would find it, so that it changes nothing.
@@ -278,6 +293,7 @@ def _events(before: Case, after: Case, edit: Edit, command: Command) -> list[Eve
     named = [
         ("status", before.status.value, after.status.value),
         ("kind", before.kind.value, after.kind.value),
+        ("subtype", _shown(old, "subtype"), _shown(new, "subtype")),
         ("outline", f"{before.area_m2:.0f} m²", f"{after.area_m2:.0f} m²"),
         ("external", before.external_id, after.external_id),
         ("answered", _answered(before), _answered(after)),
@@ -306,7 +322,7 @@ def _events(before: Case, after: Case, edit: Edit, command: Command) -> list[Eve
 
 def _shown(record: PeopleRecord | None, name: str) -> str | None:
     value = getattr(record, name) if record else None
-    return str(value).lower() if value else None
+    return str(value) if isinstance(value, str) else str(value).lower() if value else None
 
 
 def _answered(case: Case) -> str | None:

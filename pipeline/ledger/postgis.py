@@ -221,8 +221,19 @@ def _make_ready(connection: sa.Connection, name: str) -> None:
 
 def _copy_schema(connection: sa.Connection, form: str) -> None:
     """Keep the tables of an earlier form beside the ledger, before they are changed."""
-    copy = f"{SCHEMA}_before_{REVISION}"
+    copy = _free_schema(connection, f"{SCHEMA}_before_{REVISION}")
     connection.exec_driver_sql(f"CREATE SCHEMA {copy}")
     for table in ("meta", "cases", "revisions", "events"):
         connection.exec_driver_sql(f"CREATE TABLE {copy}.{table} AS TABLE {SCHEMA}.{table}")
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {copy} IS 'ledger of form {form}'")
+
+
+def _free_schema(connection: sa.Connection, name: str) -> str:
+    """Give a schema's name that is not taken: an earlier copy stays as it is."""
+    found = connection.execute(sa.text("SELECT nspname FROM pg_namespace")).scalars()
+    taken = set(found)
+    n, free = 1, name
+    while free in taken:
+        n += 1
+        free = f"{name}_{n}"
+    return free

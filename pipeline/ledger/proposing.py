@@ -55,7 +55,7 @@ class Standing:
     missed: tuple[Look, ...]  # clear misses after it
     unclear: tuple[Look, ...]  # looks after it that could not see
     after: date | None  # office's day after which looks count; None: all of them
-    ever: bool = True  # it was seen on some look, whether that counts or not
+    ever: bool = True  # it was surely seen on some look, whether that counts or not
 
     @property
     def in_a_row(self) -> int:
@@ -122,7 +122,7 @@ class _Told:
     absent: int = 0  # clear misses in a row, whether they count or not
     run: tuple[Look, ...] = ()  # those of them that count
     weight: int = 0  # of ``run``: a drone's surfaces count as often as it takes
-    ever: bool = False  # it was seen
+    ever: bool = False  # it was surely seen
     confirmed: bool = False  # ... often enough, and not gone since
     gone: bool = False  # misses that count ended it, and it is not confirmed anew
     back: bool = False  # confirmed anew since
@@ -131,7 +131,9 @@ class _Told:
 
     def hit(self, look: Look, *, counts: bool) -> None:
         """Add a sighting."""
-        self.ever, self.absent, self.run, self.weight = True, 0, (), 0
+        # One that may be a shadow or a wave ends a run of misses, and shows nothing that was there.
+        self.ever = self.ever or look.certain or look.pending or look.of_surface
+        self.absent, self.run, self.weight = 0, (), 0
         if self.gone and self.returned is None:
             self.returned = look
         if look.certain:

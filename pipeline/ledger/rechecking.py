@@ -109,7 +109,7 @@ def _undecided(case: Case, found: Standing, options: ProposeOptions) -> str:
     if case.of_lead:
         return "仅有线索，影像未测得轮廓，不能判断，请现场或无人机核查"
     if not found.ever and found.missed:
-        return f"影像从未见到，{len(found.missed)} 次未见不能说明已恢复，请现场核查"
+        return f"影像从未确实见到，{len(found.missed)} 次未见不能说明已恢复，请现场核查"
     if not found.seen and not found.missed:
         unclear = f"{len(found.unclear)} 次影像均看不清（云、阴影或水位）"
         why = unclear if found.unclear else "没有影像"

@@ -57,6 +57,8 @@ def apply(
     with store.transaction(_before_commit) as transaction:
         done = _planned(transaction, ready, context, relooks, options)
         transaction.write(done.changed, done.events)
+        if not context.spots:
+            transaction.keep_proposing(context.proposing)
     failpoint("ledger.after_commit")
     log.info("ledger: %s", ", ".join(f"{k} {v}" for k, v in done.counts.items()))
     return _result(done)
@@ -87,7 +89,8 @@ def change(
     names = {edit.case_id for edit in edits}
     with store.transaction(_before_commit) as transaction:
         known = {case.case_id: case for case in transaction.cases(names)}
-        done = apply_edits(known, edits, command, transaction.events(names))
+        told = transaction.events(names)
+        done = apply_edits(known, edits, command, told, transaction.proposing())
         done = replace(done, refused=(*bad, *done.refused))
         if done.refused and not partial:
             return Changes(unchanged=done.unchanged, refused=done.refused)
@@ -138,6 +141,8 @@ def _planned(
     relooks: Mapping[str, Sequence[Look]] | None,
     options: MatchOptions | None,
 ) -> Plan:
+    if context.spots:  # an inspection has no numbers of its own
+        context = replace(context, proposing=reader.proposing())
     known = read_reach(reader, candidates, context, relooks, options)
     fresh = reader.names(possible_names(candidates, context))
     unread = Unread(reader.count() - len(known), fresh - {c.case_id for c in known})

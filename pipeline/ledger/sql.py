@@ -19,7 +19,8 @@ from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.interface import Box, Narrow
 from pipeline.ledger.lifecycle import Event
 from pipeline.ledger.match import Outline
-from pipeline.ledger.tables import REVISION, TRACED, cases, events, revisions
+from pipeline.ledger.proposing import ProposeOptions
+from pipeline.ledger.tables import REVISION, TRACED, cases, events, meta, revisions
 from pipeline.model import Case, Kind
 
 _Query: TypeAlias = "sa.Select[*tuple[Any, ...]]"
@@ -27,6 +28,7 @@ _Query: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 _T = TypeVar("_T")
 
 _PART = 500  # ids that are asked for at once
+_PROPOSING = "proposing"  # key of what the ledger keeps of a patrol's options
 _ROWS = 1000  # rows that are written or streamed at once
 
 # Which cases touch which of some boxes (a JSON list); the first table of a join is read first.
@@ -144,6 +146,20 @@ class SqlTransaction:
         rows = [r for q in parts for r in self._connection.execute(q).mappings()]
         return tuple(_event(row) for row in sorted(rows, key=lambda row: row["seq"]))
 
+    def proposing(self) -> ProposeOptions:
+        """Give by which numbers the last patrol proposed; the default before there was one."""
+        query = sa.select(meta.c.value).where(meta.c.key == _PROPOSING)
+        kept = self._connection.execute(query).scalar()
+        return ProposeOptions() if kept is None else ProposeOptions.model_validate_json(kept)
+
+    def keep_proposing(self, options: ProposeOptions) -> None:
+        """Keep by which numbers a patrol proposes: edits and inspections then say the same."""
+        if options != self.proposing():
+            row = {"key": _PROPOSING, "value": options.model_dump_json()}
+            insert = sqlite.insert if self._dialect == "sqlite" else postgresql.insert
+            upsert = insert(meta).values(row)
+            self._connection.execute(upsert.on_conflict_do_update(["key"], set_=row))
+
     def events_since(self, seq: int, limit: int) -> tuple[tuple[int, Event], ...]:
         """Give events with their numbers, from the first after ``seq``, at most ``limit``."""
         query = sa.select(events).where(events.c.seq > seq).order_by(events.c.seq).limit(limit)
@@ -237,6 +253,11 @@ class SqlLedger(ABC):
         self._refuse_older()
         with self.connect() as connection:
             return SqlTransaction(connection).newest_looks()
+
+    def proposing(self) -> ProposeOptions:
+        """Give by which numbers the last patrol proposed; the default before there was one."""
+        with self.connect() as connection:
+            return SqlTransaction(connection).proposing()
 
     def told(self, what: Literal["lead", "status"], new: Collection[str]) -> tuple[Event, ...]:
         """Give the events that said one of some words, oldest first."""
