@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.accuracy.report import Section, Table, markdown
 from benchmarks.accuracy.stats import counted
+from benchmarks.drone.memory import Peak, memory
 from benchmarks.drone.objects import SeedScore, score_pictures, score_single, score_surface
 from benchmarks.drone.pixels import pixel_f1
 from benchmarks.drone.registration import Registered, register_seed
@@ -25,7 +26,10 @@ from benchmarks.drone.sandbars import Bar, sandbars
 from benchmarks.drone.speed import speed
 from benchmarks.drone.volumes import Volume, volumes
 
-PARTS = ("surface", "pictures", "single", "volumes", "registration", "sandbars", "pixels", "speed")
+PARTS = (
+    *("surface", "pictures", "single", "volumes", "registration", "sandbars", "pixels"),
+    *("speed", "memory"),
+)
 KINDS = ("structure", "pile", "pit", "fill", "removed")
 
 
@@ -36,6 +40,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="pairs, from seed 101 on")
     parser.add_argument("--scenes", type=int, default=95, help="of volumes, some 12 objects each")
     parser.add_argument("--tiles", type=int, default=3, help="of 0.64 ha along a side, for speed")
+    parser.add_argument("--side", type=int, default=40_960, help="of the frame for memory [px]")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     asked = parser.parse_args()
@@ -84,6 +89,8 @@ def _measured(
         return _sandbars(sandbars(asked.data / "sandbar_surveys_grandcanyon", 25))
     if part == "pixels":
         return _pixels(asked.data)
+    if part == "memory":
+        return _memory(memory(asked.out / "memory", asked.side))
     own = speed(tiles=asked.tiles)
     whole = own.register_cpu_s + own.compare_cpu_s
     rows = (
@@ -200,6 +207,12 @@ def _sandbars(found: Sequence[Bar]) -> tuple[Table, dict[str, Any]]:
                "median error of fill")  # fmt: skip
     title = "Real sandbars with errors added"
     return Table(title, columns, tuple(rows)), {"bars": [asdict(b) for b in found]}
+
+
+def _memory(found: Sequence[Peak]) -> tuple[Table, dict[str, Any]]:
+    rows = [(p.step, p.peak_mb, p.cpu_s, p.said) for p in found]
+    columns = ("step", "peak MB (goal 1500)", "CPU s", "of what")
+    return Table("Memory", columns, tuple(rows)), {"steps": [asdict(p) for p in found]}
 
 
 def _pixels(data: Path) -> tuple[Table, dict[str, Any]]:

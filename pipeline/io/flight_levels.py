@@ -22,9 +22,9 @@ from rasterio import DatasetReader
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.windows import Window as RasterWindow
 
-from pipeline.io.pixel_map import PixelMap, sample_colours, sample_heights
 from pipeline.io.raster import crs_text
 from pipeline.model import Grid, Window
+from pipeline.pixel_map import PixelMap, sample_colours, sample_heights
 
 Real = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -127,10 +127,15 @@ class _Level:
     source: Any
     matrix: Real  # (2, 3) from the answer's indices to its pixels, ``thin`` by ``thin`` as one
     thin: int  # pixels along a side that are averaged while reading; 1 where overviews serve
+    bent: float  # how far the matrix is from the truth [its pixels]
+
+    def straight(self, shape: tuple[int, int]) -> bool:
+        """Whether the matrix serves."""
+        return self.bent <= _BENT_PX or max(shape) == 1
 
 
-def _level(held: HeldRasters, path: Path, places: Places) -> _Level | None:
-    """Choose the coarsest level that is no coarser than asked for; None where it is bent."""
+def _level(held: HeldRasters, path: Path, places: Places) -> _Level:
+    """Choose the coarsest level that is no coarser than asked for."""
     source = held.opened(path, -1)
     matrix, bent = _matrix(places, source.transform, held.crs(path))
     wanted = float(np.linalg.svd(matrix[:, :2], compute_uv=False)[-1]) * _AS_COARSE
@@ -145,14 +150,12 @@ def _level(held: HeldRasters, path: Path, places: Places) -> _Level | None:
         matrix = matrix * scale
         matrix[:, 2:] += 0.5 * scale - 0.5
         bent /= factor
-    if bent > _BENT_PX and max(places.shape) > 1:
-        return None
     thin = max(1, int(wanted / factor))
     if thin > 1:
         # (row + 0.5) / thin - 0.5
         matrix = matrix / thin
         matrix[:, 2] += 0.5 / thin - 0.5
-    return _Level(source, matrix, thin)
+    return _Level(source, matrix, thin, bent / thin)
 
 
 def _needed(level: _Level, shape: tuple[int, int]) -> Window | None:
@@ -160,8 +163,9 @@ def _needed(level: _Level, shape: tuple[int, int]) -> Window | None:
     most = [max(n - 1, 0) for n in shape]
     corners = np.array([(r, c, 1) for r in (0, most[0]) for c in (0, most[1])], float)
     rows, cols = level.matrix @ corners.T
-    r0, c0 = (int(np.floor(v.min() + _ON_PX)) for v in (rows, cols))
-    r1, c1 = (int(np.floor(v.max() + _ON_PX)) + 2 for v in (rows, cols))
+    off = _ON_PX if level.straight(shape) else -4 * level.bent
+    r0, c0 = (int(np.floor(v.min() + off)) for v in (rows, cols))
+    r1, c1 = (int(np.floor(v.max() + abs(off))) + 2 for v in (rows, cols))
     whole = Window(0, level.source.height // level.thin, 0, level.source.width // level.thin)
     return Window(r0, r1, c0, c1).intersect(whole)
 
@@ -198,12 +202,12 @@ def read_colours(held: HeldRasters, path: Path, places: Places) -> tuple[NDArray
     colour = np.zeros((len(bands), *places.shape), base.dtypes[0])
     valid = np.zeros(places.shape, bool)
     level = _level(held, path, places)
-    if level is None:
-        for part, at in places.quarters():
-            colour[:, at[0], at[1]], valid[at] = read_colours(held, path, part)
-        return colour, valid
     window = _needed(level, places.shape)
     if window is None:
+        return colour, valid
+    if not level.straight(places.shape):
+        for part, at in places.quarters():
+            colour[:, at[0], at[1]], valid[at] = read_colours(held, path, part)
         return colour, valid
     how = _how(window, level)
     if alpha:
@@ -224,12 +228,12 @@ def read_heights(held: HeldRasters, path: Path, places: Places) -> NDArray[np.fl
     """Read heights [m], (H, W), NaN where there are none."""
     out = np.full(places.shape, np.nan, np.float32)
     level = _level(held, path, places)
-    if level is None:
-        for part, at in places.quarters():
-            out[at] = read_heights(held, path, part)
-        return out
     window = _needed(level, places.shape)
     if window is None:
+        return out
+    if not level.straight(places.shape):
+        for part, at in places.quarters():
+            out[at] = read_heights(held, path, part)
         return out
     how = _how(window, level)
     given = np.asarray(level.source.read(1, **how), np.float32)

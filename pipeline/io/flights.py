@@ -28,10 +28,10 @@ from pipeline.errors import ConfigurationError, SceneUnusableError, SiluanError
 from pipeline.grid import geodesic_area_m2, reproject
 from pipeline.io.cog import CACHE_BYTES
 from pipeline.io.flight_levels import HeldRasters, Places, read_colours, read_heights
-from pipeline.io.pixel_map import SAME, PixelMap
 from pipeline.io.raster import crs_text, open_raster
 from pipeline.io.settings import load_model
 from pipeline.model import FlightPixels, Grid, Window
+from pipeline.pixel_map import SAME, PixelMap
 
 A = TypeVar("A")
 ORTHO, DSM, ITEM, FORM = "ortho.tif", "dsm.tif", "item.json", "flight.yaml"

@@ -163,7 +163,10 @@ class CoverSource:
         r, c = (k * COVER_BLOCK for k in key)
         own = Window(r, r + COVER_BLOCK, c, c + COVER_BLOCK)
         wide = own.pad(self._halo)
-        return np.ascontiguousarray(self._judge(self._cells(wide))[own.within(wide)])
+        cells = self._cells(wide)
+        if not cells.valid.any():
+            return np.full(own.shape, Cover.VOID, np.uint8)
+        return np.ascontiguousarray(self._judge(cells)[own.within(wide)])
 
 
 def _bytes(cells: FlightCells) -> int:

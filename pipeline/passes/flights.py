@@ -405,6 +405,8 @@ def tiles(work: Windows) -> Iterable[Window]:
 def _judged(work: SurfaceWindows, core: Window, noise: SurfaceNoise) -> list[ChangedCells]:
     change = work.options.change
     pair = surface_pair(work, core.pad(round(change_halo_m(change) / work.cell_m) + 1))
+    if not np.isfinite(pair.after).any():
+        return []
     return sparse(judge(pair, noise, work.fit, change), pair, core)
 
 

@@ -8,8 +8,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.io.pixel_map import PixelMap, map_of, sample_colours, sample_heights
 from pipeline.model import FlightPixels, FlightReader, Window
+from pipeline.pixel_map import PixelMap, map_of, sample_colours, sample_heights
 
 __all__ = ["PixelMap", "map_of", "moved"]
 

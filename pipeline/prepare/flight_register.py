@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import fft, ndimage
 
 from pipeline.errors import SceneUnusableError
-from pipeline.io.pixel_map import sample_heights
 from pipeline.model import FlightPixels, FlightReader, Grid, Window
+from pipeline.pixel_map import sample_heights
 from pipeline.prepare.flight_moved import PixelMap, map_of, moved
 
 Real = NDArray[np.float64]
