@@ -43,6 +43,8 @@ from pipeline.model import (
     Status,
     Window,
 )
+from pipeline.office.doctor import Checkup, examine
+from pipeline.office.finding import Weight
 from pipeline.passes.flight_pairs import FlightPair, Pairing, pair_flights
 from pipeline.passes.flight_places import PlaceSaid
 from pipeline.passes.inspect import Gone, Inspected, inspect_alone, joined
@@ -564,6 +566,17 @@ def test_the_workflow_that_ships_is_one() -> None:
     assert kind_of(root / "patrol.yaml") == "patrol"
     shipped = load_inspection(root / "inspect.yaml")
     assert shipped.state == load_workflow(root / "patrol.yaml").state
+
+
+def test_cases_and_the_doctor_read_a_workflow_of_flights(tmp_path: Path) -> None:
+    name = satellites(tmp_path / "state", place(HEAP, 6))
+    path = workflow(tmp_path, [tmp_path / "gone"])
+    listed = CliRunner().invoke(app, ["cases", "list", "--workflow", str(path)])
+    assert (listed.exit_code, name[:8] in listed.output) == (0, True), listed.output
+    said = [f for f in examine(Checkup(tmp_path, (path,))) if f.group == "workflow inspect.yaml"]
+    assert [(f.what, f.weight) for f in said if "GB are free" not in f.what] == [
+        (f"{tmp_path / 'gone'} is no folder", Weight.WRONG)
+    ]
 
 
 def drone(at: Any, flight: str, day: int, net_m3: float, kind: Kind = Kind.DUI) -> Candidate:

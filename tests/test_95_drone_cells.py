@@ -6,13 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from affine import Affine
 
 from benchmarks.drone.readers import ArrayReader, MirroredReader
-from pipeline.model import FlightCells, FlightPixels, Window
+from pipeline.model import FlightCells, FlightPixels, Grid, Window
 from pipeline.passes.flight_cache import CellSource
 from pipeline.prepare.flight_cells import cells_of
 
 STEP, RES = 2, 0.1
+GRID = Grid("EPSG:32650", Affine(RES, 0, 0, 0, -RES, 0), (300, 320))
 WINDOWS = [Window(-7, 60, 100, 171), Window(0, 140, 0, 140), Window(120, 200, -3, 5)]
 
 
@@ -30,7 +32,7 @@ def alone(window: Window) -> FlightCells:
 
 @pytest.mark.parametrize("most_bytes", [1, 2**24])
 def test_windows_of_kept_cells_are_those_of_a_single_reading(most_bytes: int) -> None:
-    source = CellSource(flight(), STEP, RES, most_bytes)
+    source = CellSource(flight(), STEP, GRID, most_bytes)
     with ThreadPoolExecutor(4) as pool:
         several = list(pool.map(source, WINDOWS * 3))
     for window, got in zip(WINDOWS * 3, several, strict=True):
@@ -50,13 +52,13 @@ def test_a_block_is_read_once_while_it_is_kept_and_an_error_is_not_kept() -> Non
             raise OSError("the disk is away")
         return whole(window, step)
 
-    source = CellSource(read, STEP, RES)
+    source = CellSource(read, STEP, GRID)
     with pytest.raises(OSError, match="away"):
         source(WINDOWS[0])
     for _ in range(2):
         source(WINDOWS[1])
     assert len(asked) == 1 + 4
-    forgetful = CellSource(read, STEP, RES, most_bytes=1)
+    forgetful = CellSource(read, STEP, GRID, most_bytes=1)
     for _ in range(2):
         forgetful(WINDOWS[1])
     assert len(asked) == 1 + 4 + 8

@@ -14,10 +14,10 @@ from pipeline.adjudicate.calibration import calibrated
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.cases.listing import Filter, aligned, document
 from pipeline.cases.where import today
-from pipeline.config import load_workflow
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import LedgerStore, Narrow, open_ledger
 from pipeline.model import Case, Proposed, Status
+from pipeline.passes.any_workflow import load_any
 from pipeline.publish.words import NOTICE
 
 _ASKED = Narrow(statuses=[Status.SUSPECTED], merged=False)
@@ -77,7 +77,7 @@ def list_proposed(
     """
     if month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
         raise ConfigurationError(f"--month {month} is no month", "Write it like 2026-03")
-    read = load_workflow(workflow)
+    read = load_any(workflow)
     options = read.options.adjudicate
     if options.budget.per_county_month is None:
         raise ConfigurationError(

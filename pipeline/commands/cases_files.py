@@ -187,10 +187,10 @@ def audit(
             report_lines,
         )
         from pipeline.cases.audit import SampleRequest, draw_sample  # noqa: PLC0415
-        from pipeline.config import load_workflow  # noqa: PLC0415
+        from pipeline.passes.any_workflow import load_any  # noqa: PLC0415
 
         if answers is not None and sample is None:
-            key, tallies = judge_answers(load_workflow(workflow).state, answers)
+            key, tallies = judge_answers(load_any(workflow).state, answers)
             told = report_json(key, tallies)
             text = json.dumps(told, ensure_ascii=False, indent=1)
             typer.echo(text if as_json else "\n".join(report_lines(key, tallies)))

@@ -23,8 +23,8 @@ from pipeline.io.transcode import gdal_full_named
 from pipeline.model import Grid, Window
 
 BLOCK_PX = 512
-CACHE_MB = 256  # of GDAL, for all open rasters together
-_ENV: dict[str, Any] = {"GDAL_CACHEMAX": CACHE_MB, "GDAL_TIFF_INTERNAL_MASK": True}
+CACHE_BYTES = 256 * 2**20  # of GDAL, for all open rasters together; rasterio takes bytes, not MB
+_ENV: dict[str, Any] = {"GDAL_CACHEMAX": CACHE_BYTES, "GDAL_TIFF_INTERNAL_MASK": True}
 
 
 @dataclass(frozen=True)

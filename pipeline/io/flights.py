@@ -9,34 +9,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import rasterio
 import shapely
 from affine import Affine
-from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict
-from rasterio import DatasetReader
-from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
-from rasterio.vrt import WarpedVRT
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError, SceneUnusableError, SiluanError
 from pipeline.grid import geodesic_area_m2, reproject
+from pipeline.io.cog import CACHE_BYTES
+from pipeline.io.flight_levels import HeldRasters, Places, read_colours, read_heights
 from pipeline.io.raster import crs_text, open_raster
 from pipeline.io.settings import load_model
 from pipeline.model import FlightPixels, Grid, Window
+from pipeline.pixel_map import SAME, PixelMap
 
 A = TypeVar("A")
 ORTHO, DSM, ITEM, FORM = "ortho.tif", "dsm.tif", "item.json", "flight.yaml"
 CATALOG = "catalog.json"
-_SHIFT_M = 1e5  # heights beyond are none, whatever the file says
 
 
 class _Form(BaseModel):
@@ -167,24 +166,11 @@ def _fingerprint(folder: Path, flown: datetime) -> str:
     return sums.hexdigest()
 
 
-class _Held(threading.local):
-    """The rasters that a thread has open; they are closed when it, or the reader, is gone."""
-
-    def __init__(self) -> None:
-        self._sources: dict[Path, Any] = {}
-
-    def opened(self, path: Path) -> Any:
-        """Give an open raster of this thread; that it is one was seen by :func:`open_flights`."""
-        if path not in self._sources:
-            self._sources[path] = DatasetReader(str(path), driver=["GTiff"])
-        return self._sources[path]
-
-
 @dataclass(frozen=True)
 class DiskFlight:
     """A :class:`pipeline.model.FlightReader` of rasters on disk.
 
-    Each window is warped by itself, from overviews where ``step`` allows: nothing is held but what
+    Each window is sampled by itself, from overviews where ``step`` allows: nothing is held but what
     is returned and GDAL's cache of blocks. Threads share no open file; each keeps its own open,
     because neighbouring windows need the same blocks.
     """
@@ -192,7 +178,12 @@ class DiskFlight:
     folder: Path
     grid: Grid  # that both flights of a pair share
     surface: bool  # whether heights are read
-    held: _Held = field(default_factory=_Held, compare=False, repr=False)
+    by: PixelMap = SAME  # where the grid's pixels are read
+    held: HeldRasters = field(default_factory=HeldRasters, compare=False, repr=False)
+
+    def through(self, by: PixelMap) -> DiskFlight:
+        """Give the same flight read through one more map, in the same sampling."""
+        return replace(self, by=self.by.after(by))
 
     def __call__(self, window: Window, step: int) -> FlightPixels:
         """Read a window.
@@ -202,49 +193,23 @@ class DiskFlight:
         SceneUnusableError
             A raster that cannot be read to its end.
         """
-        shape = (-(-window.shape[0] // step), -(-window.shape[1] // step))
-        sub = self.grid.sub(window)
-        part = Grid(sub.crs, sub.transform * sub.transform.scale(step), shape)
-        colour, valid = self._read(ORTHO, part, _colours)
-        height = self._read(DSM, part, _heights) if self.surface else None
+        places = Places(self.grid, window, step, self.by)
+        colour, valid = self._read(ORTHO, places, read_colours)
+        height = self._read(DSM, places, read_heights) if self.surface else None
         return FlightPixels(colour, valid, height)
 
-    def _read(self, name: str, part: Grid, take: Callable[[Any, Grid], A]) -> A:
+    def _read(self, name: str, places: Places, take: Callable[[HeldRasters, Path, Places], A]) -> A:
         path = self.folder / name
         try:
-            return take(self.held.opened(path), part)
+            return take(self.held, path, places)
         except RasterioError as error:
             raise SceneUnusableError(
                 f"{path} cannot be read to its end", "Restore the file, or submit the flight again"
             ) from error
 
 
-def _warped(source: Any, part: Grid, **more: Any) -> Any:
-    # Bilinear widens to the step, and its alpha says whether a pixel's middle lies in the mosaic;
-    # that of means claims a rim of pixels that only touch it.
-    rows, cols = part.shape
-    return WarpedVRT(
-        source,
-        crs=part.crs,
-        transform=part.transform,
-        height=rows,
-        width=cols,
-        resampling=Resampling.bilinear,
-        **more,
-    )
-
-
-def _colours(source: Any, part: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Read red, green, blue, maybe near infrared; and where there is a picture."""
-    alpha = [i + 1 for i, c in enumerate(source.colorinterp) if c is ColorInterp.alpha]
-    bands = [i for i in range(1, source.count + 1) if i not in alpha][:4]
-    with _warped(source, part, add_alpha=not alpha) as view:
-        both = view.read([*bands, alpha[0] if alpha else view.count])
-    return both[:-1], np.asarray(both[-1] > np.iinfo(both.dtype).max // 2, bool)
-
-
-def _heights(source: Any, part: Grid) -> NDArray[np.float32]:
-    with _warped(source, part, nodata=np.nan, dtype="float32") as view:
-        height = np.asarray(view.read(1), np.float32)
-    height[~(np.abs(height) < _SHIFT_M)] = np.nan
-    return height
+@contextmanager
+def reading_flights() -> Generator[None]:
+    """Bound what GDAL keeps of the blocks it decoded, whatever the machine's memory."""
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+        yield

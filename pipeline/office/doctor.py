@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from pipeline.config import Workflow, choose_corridors, load_workflow
+from pipeline.config import Workflow, choose_corridors
 from pipeline.errors import ExitCode, SiluanError
 from pipeline.io import FOREIGN
 from pipeline.io.corridors import load_corridors
@@ -21,6 +21,8 @@ from pipeline.office.finding import Finding, Weight
 from pipeline.office.kinds import KINDS, LayerKind
 from pipeline.office.releasing import store_findings
 from pipeline.office.sources import source_findings
+from pipeline.passes.any_workflow import load_any
+from pipeline.passes.inspect_workflow import InspectWorkflow
 
 DRAFT_M = 200.0  # a corridor that is worse is a sketch
 FREE_BYTES = 20 * 10**9  # a corridor of 50 km with two years of scenes fits in a tenth of it
@@ -258,7 +260,7 @@ class _Opened:
     """A workflow that can be read."""
 
     path: Path
-    workflow: Workflow
+    workflow: Workflow | InspectWorkflow
     corridors: tuple[Corridor, ...]
 
     @property
@@ -268,7 +270,7 @@ class _Opened:
 
 def _open(path: Path) -> _Opened | Finding:
     try:
-        workflow = load_workflow(path)
+        workflow = load_any(path)
         return _Opened(path, workflow, choose_corridors(workflow))
     except SiluanError as error:
         remedy = error.remedy or "Correct it"
@@ -278,7 +280,38 @@ def _open(path: Path) -> _Opened | Finding:
 
 def _workflow(checkup: Checkup, one: _Opened) -> Iterator[Finding]:
     group, workflow = one.group, one.workflow
+    yield from _ledger_and_disk(checkup, one)
+    if isinstance(workflow, InspectWorkflow):
+        yield from _flights(workflow, group)
+        return
     yield from source_findings(workflow, one.corridors, group)
+    yield from store_findings(one.path, workflow, one.corridors, group)
+    # A history that was fetched makes a ledger and a store as well, but judges nothing.
+    if not any((workflow.state / "store").glob("*/state")):
+        held = any((workflow.state / "store").glob("*"))
+        yield Finding(
+            group,
+            "its history was fetched, but it has never run" if held else "it has never run",
+            "there are no cases and no water history",
+            f"siluan run {one.path} --dry-run, then without --dry-run",
+        )
+
+
+def _flights(workflow: InspectWorkflow, group: str) -> Iterator[Finding]:
+    """Name folders of flights that are not there; what lies in them is a run's to read."""
+    for folder in workflow.flights:
+        if not folder.is_dir():
+            yield Finding(
+                group,
+                f"{folder} is no folder",
+                "it does not start",
+                "Name a folder of flights that siluan submit has taken in, or its catalogue",
+                Weight.WRONG,
+            )
+
+
+def _ledger_and_disk(checkup: Checkup, one: _Opened) -> Iterator[Finding]:
+    group, workflow = one.group, one.workflow
     try:
         if settle_place(workflow.ledger_place).url is None:
             refuse_network_share(workflow.state / "ledger.sqlite")
@@ -293,16 +326,6 @@ def _workflow(checkup: Checkup, one: _Opened) -> Iterator[Finding]:
                 "a run may stop with a full disk; nothing half-written stays",
                 "Free some space, or set state and out to another disk",
             )
-    yield from store_findings(one.path, workflow, one.corridors, group)
-    # A history that was fetched makes a ledger and a store as well, but judges nothing.
-    if not any((workflow.state / "store").glob("*/state")):
-        held = any((workflow.state / "store").glob("*"))
-        yield Finding(
-            group,
-            "its history was fetched, but it has never run" if held else "it has never run",
-            "there are no cases and no water history",
-            f"siluan run {one.path} --dry-run, then without --dry-run",
-        )
 
 
 def _existing(path: Path) -> Path:

@@ -8,21 +8,28 @@ number of bytes, so memory does not grow with the mosaic.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.model import FlightCells, FlightReader, Window
+from pipeline.model import Cover, FlightCells, FlightReader, Grid, Window
 from pipeline.prepare.flight_cells import cells_of
 
 BLOCK = 128
 """Side of a block [cells]."""
 
+COVER_BLOCK = 4 * BLOCK
+"""Side of a block of cover [cells]; each looks some metres around itself."""
+
 _MOST_BYTES = 96 * 2**20  # of one flight; a strip of blocks over 2 km of cells of 0.2 m
+_MOST_COVER = 32 * 2**20  # of one flight; 130 ha of cells of 0.2 m
 _Key = tuple[int, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,71 +42,131 @@ class _Parts:
     height: NDArray[np.float32] | None
 
 
-class CellSource:
-    """Cells of one flight by window; may be asked by several threads."""
+class Kept(Generic[T]):
+    """Blocks by place, made once and kept by last use up to a number of bytes; for threads."""
 
-    def __init__(
-        self, read: FlightReader, step: int, res_m: float, most_bytes: int = _MOST_BYTES
-    ) -> None:
-        self._read, self._step, self._res_m, self._most = read, step, res_m, most_bytes
-        self._blocks: OrderedDict[_Key, Future[FlightCells]] = OrderedDict()
+    def __init__(self, make: Callable[[_Key], T], size: Callable[[T], int], most: int) -> None:
+        self._make, self._size, self._most = make, size, most
+        self._blocks: OrderedDict[_Key, Future[T]] = OrderedDict()
         self._lock = Lock()
         self._bytes = 0
 
-    def __call__(self, window: Window) -> FlightCells:
-        """Give the cells of a window (of cells); it may reach beyond the mosaic."""
-        rows = range(window.row0 // BLOCK, -(-window.row1 // BLOCK))
-        cols = range(window.col0 // BLOCK, -(-window.col1 // BLOCK))
-        out: _Parts | None = None
-        for r in rows:
-            for c in cols:
-                cells = self._block((r, c))
-                out = out or _empty(cells, window.shape)
-                own = Window(r * BLOCK, (r + 1) * BLOCK, c * BLOCK, (c + 1) * BLOCK)
-                both = own.intersect(window)
-                assert both is not None
-                _fill(out, cells, both.within(window), both.within(own))
-        assert out is not None
-        return FlightCells(out.colour, out.nir, out.valid, out.height, self._res_m * self._step)
-
-    def _block(self, key: _Key) -> FlightCells:
+    def __call__(self, key: _Key) -> T:
+        """Give a block; who asks for one that is being made waits for it."""
         with self._lock:
             known = self._blocks.get(key)
             if known is not None:
                 self._blocks.move_to_end(key)
-            mine: Future[FlightCells] = Future()
+            mine: Future[T] = Future()
             if known is None:
                 self._blocks[key] = mine
         if known is not None:
             return known.result()
         try:
-            cells = self._made(key)
+            block = self._make(key)
         except BaseException as error:
             with self._lock:
                 self._blocks.pop(key, None)
             mine.set_exception(error)
             raise
-        mine.set_result(cells)
-        self._keep(cells)
-        return cells
+        mine.set_result(block)
+        self._count(block)
+        return block
 
-    def _made(self, key: _Key) -> FlightCells:
-        side = BLOCK * self._step
-        r, c = (k * side for k in key)
-        pixels = self._read(Window(r, r + side, c, c + side), 1)
-        return cells_of(pixels, self._step, self._res_m)
-
-    def _keep(self, cells: FlightCells) -> None:
+    def _count(self, block: T) -> None:
         """Count a new block, and let those go that were not used for longest."""
         with self._lock:
-            self._bytes += _bytes(cells)
+            self._bytes += self._size(block)
             for key in list(self._blocks):
                 if self._bytes <= self._most:
                     break
                 oldest = self._blocks[key]
                 if oldest.done():  # others are being made, and counted when they are
-                    self._bytes -= _bytes(oldest.result())
+                    self._bytes -= self._size(oldest.result())
                     del self._blocks[key]
+
+
+def _over(window: Window, side: int) -> Iterator[tuple[_Key, Window, Window]]:
+    """Give the blocks that a window touches: key, the block's own window, what both share."""
+    for r in range(window.row0 // side, -(-window.row1 // side)):
+        for c in range(window.col0 // side, -(-window.col1 // side)):
+            own = Window(r * side, (r + 1) * side, c * side, (c + 1) * side)
+            both = own.intersect(window)
+            assert both is not None
+            yield (r, c), own, both
+
+
+class CellSource:
+    """Cells of one flight by window; may be asked by several threads."""
+
+    def __init__(
+        self, read: FlightReader, step: int, grid: Grid, most_bytes: int = _MOST_BYTES
+    ) -> None:
+        self._read, self._step, self._res_m = read, step, grid.res_m
+        self.frame = Window(0, -(-grid.shape[0] // step), 0, -(-grid.shape[1] // step))
+        self._kept = Kept(self._made, _bytes, most_bytes)
+        self._void: FlightCells | None = None
+
+    def __call__(self, window: Window) -> FlightCells:
+        """Give the cells of a window (of cells); it may reach beyond the mosaic."""
+        out: _Parts | None = None
+        for key, own, both in _over(window, BLOCK):
+            cells = self._kept(key) if own.intersect(self.frame) else self._nothing()
+            out = out or _empty(cells, window.shape)
+            _fill(out, cells, both.within(window), both.within(own))
+        assert out is not None
+        return FlightCells(out.colour, out.nir, out.valid, out.height, self._res_m * self._step)
+
+    def _nothing(self) -> FlightCells:
+        """Give a block beyond the frame; which bands it has is asked of one cell."""
+        if self._void is None:
+            one = self._read(Window(0, self._step, 0, self._step), 1)
+            cells, shape = cells_of(one, self._step, self._res_m), (BLOCK, BLOCK)
+            self._void = FlightCells(
+                np.zeros((len(cells.colour), *shape), np.float32),
+                None if cells.nir is None else np.zeros(shape, np.float32),
+                np.zeros(shape, bool),
+                None if cells.height is None else np.full(shape, np.nan, np.float32),
+                cells.cell_m,
+            )
+        return self._void
+
+    def _made(self, key: _Key) -> FlightCells:
+        side = BLOCK * self._step
+        r, c = (k * side for k in key)
+        # An overview of half the pixels holds means of four of them: the cells are the same, and a
+        # quarter is decoded and sampled.
+        fine = 2 if self._step % 4 == 0 else 1
+        pixels = self._read(Window(r, r + side, c, c + side), fine)
+        return cells_of(pixels, self._step // fine, self._res_m * fine)
+
+
+class CoverSource:
+    """What covers the cells of one flight, made once a block: noise, judgement and objects ask."""
+
+    def __init__(
+        self, cells: CellSource, judge: Callable[[FlightCells], NDArray[np.uint8]], halo: int
+    ) -> None:
+        self._cells, self._judge, self._halo = cells, judge, halo
+        self._kept = Kept[NDArray[np.uint8]](self._made, lambda b: b.nbytes, _MOST_COVER)
+
+    def __call__(self, window: Window) -> NDArray[np.uint8]:
+        """Give the codes of :class:`pipeline.model.Cover` of a window (of cells)."""
+        out = np.full(window.shape, Cover.VOID, np.uint8)
+        for key, own, both in _over(window, COVER_BLOCK):
+            if own.intersect(self._cells.frame) is None:
+                continue
+            out[both.within(window)] = self._kept(key)[both.within(own)]
+        return out
+
+    def _made(self, key: _Key) -> NDArray[np.uint8]:
+        r, c = (k * COVER_BLOCK for k in key)
+        own = Window(r, r + COVER_BLOCK, c, c + COVER_BLOCK)
+        wide = own.pad(self._halo)
+        cells = self._cells(wide)
+        if not cells.valid.any():
+            return np.full(own.shape, Cover.VOID, np.uint8)
+        return np.ascontiguousarray(self._judge(cells)[own.within(wide)])
 
 
 def _bytes(cells: FlightCells) -> int:

@@ -29,7 +29,6 @@ from pipeline.passes.flights import (
     window_of,
 )
 from pipeline.passes.flights import Windows as _Windows
-from pipeline.prepare.flight_cells import cover, cover_halo_m
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def single_objects(
     within : sequence of Window, optional
         Windows of cells; others are not looked at, and what reaches out of them is cut there.
     """
-    work = _Windows.over(read, read, grid, options)
+    work = _Windows.over(read, read, grid, options, surface=True)
     samples = work.each(
         lambda w: single_noise_sample(_standing(work, w, single), single), noise_windows(work.cells)
     )
@@ -91,11 +90,11 @@ def single_objects(
 
 def _standing(work: _Windows, window: Window, single: SingleOptions) -> Standing:
     """Guess the ground of a window (of cells) from a wider one."""
-    wide = window.pad(round(max(single_halo_m(single), cover_halo_m()) / work.cell_m))
+    wide = window.pad(round(single_halo_m(single) / work.cell_m))
     cells = work.sources[1](wide)
     if cells.height is None:
         raise ValueError("a flight without a surface shows nothing by itself")
-    whole = standing(wide, work.cell_m, cells.height, cover(cells, work.options.cover), single)
+    whole = standing(wide, work.cell_m, cells.height, work.covers[1](wide), single)
     return Standing(whole.up.within(window), whole.down.within(window))
 
 
@@ -115,14 +114,15 @@ def _objects(
     """Measure objects; those that lie near each other are read together."""
     change = single_change(work.options.change, ground.options)
     pad = round(halo_m(change) / work.cell_m)
-    windows = [window_of(own).pad(pad) for own in found]
+    boxes = [window_of(own) for own in found]
+    windows = [box.pad(pad) for box in boxes]
 
     def some(hull: Window, which: Sequence[int]) -> list[FlightObject | None]:
         seen = _standing(work, hull, ground.options)
         rest = (ground.fit, change, ground.options)
         out: list[FlightObject | None] = []
         for i in which:
-            others = others_within(found, i, windows[i])
+            others = others_within(found, boxes, i, windows[i])
             own = Standing(seen.up.within(windows[i]), seen.down.within(windows[i]))
             out.append(single_object_of(found[i], others, own, ground.noise, rest))
         return out

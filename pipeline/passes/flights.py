@@ -50,7 +50,7 @@ from pipeline.model import (
     SurfaceNoise,
     Window,
 )
-from pipeline.passes.flight_cache import CellSource
+from pipeline.passes.flight_cache import CellSource, CoverSource
 from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover, cover_halo_m
 from pipeline.prepare.flight_moved import PixelMap, moved
 from pipeline.prepare.surface import SurfaceOptions, coregister
@@ -136,7 +136,8 @@ def _windows(
 ) -> SurfaceWindows:
     later = moved(after, PixelMap.shift(*(s / grid.res_m for s in fit.shift_m)))
     sources = _sources(before, later, grid, options)
-    return SurfaceWindows(before, later, grid, options, sources, fit)
+    covers = _covers(sources, grid, options, surface=True)
+    return SurfaceWindows(before, later, grid, options, sources, covers, fit)
 
 
 @dataclass(frozen=True)
@@ -179,13 +180,24 @@ class Windows:
     grid: Grid
     options: FlightOptions
     sources: tuple[CellSource, CellSource]  # of both in cells
+    covers: tuple[CoverSource, CoverSource]
 
     @staticmethod
     def over(
-        before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
+        before: FlightReader,
+        after: FlightReader,
+        grid: Grid,
+        options: FlightOptions,
+        *,
+        surface: bool = False,
     ) -> Windows:
-        """Give the windows of two flights that lie on each other."""
-        return Windows(before, after, grid, options, _sources(before, after, grid, options))
+        """Give the windows of two flights that lie on each other.
+
+        ``surface`` says whether heights have a say in what covers a cell.
+        """
+        sources = _sources(before, after, grid, options)
+        covers = _covers(sources, grid, options, surface=surface)
+        return Windows(before, after, grid, options, sources, covers)
 
     @property
     def step(self) -> int:
@@ -223,7 +235,19 @@ def _sources(
     before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
 ) -> tuple[CellSource, CellSource]:
     step = _step(grid, options)
-    one, other = (CellSource(read, step, grid.res_m) for read in (before, after))
+    one, other = (CellSource(read, step, grid) for read in (before, after))
+    return one, other
+
+
+def _covers(
+    sources: tuple[CellSource, CellSource], grid: Grid, options: FlightOptions, *, surface: bool
+) -> tuple[CoverSource, CoverSource]:
+    halo = round(cover_halo_m() / (grid.res_m * _step(grid, options)))
+
+    def judged(cells: FlightCells) -> NDArray[np.uint8]:
+        return cover(cells if surface else replace(cells, height=None), options.cover)
+
+    one, other = (CoverSource(source, judged, halo) for source in sources)
     return one, other
 
 
@@ -252,40 +276,22 @@ def fit_surfaces(
 
 
 def surface_pair(work: SurfaceWindows, window: Window) -> SurfacePair:
-    """Read a window (of cells), later surface less the plane, with what its cover looks at."""
-    wide = window.pad(round(cover_halo_m() / work.cell_m))
-    inner = window.within(wide)
+    """Read a window (of cells), later surface less the plane."""
     heights: list[NDArray[np.float32]] = []
-    covers: list[NDArray[np.uint8]] = []
     for source in work.sources:
-        cells = source(wide)
-        assert cells.height is not None
-        covers.append(cover(cells, work.options.cover)[inner])
-        heights.append(cells.height[inner])
-    pair = SurfacePair(window, work.cell_m, heights[0], heights[1], (covers[0], covers[1]))
+        height = source(window).height
+        assert height is not None
+        heights.append(height)
+    covers = (work.covers[0](window), work.covers[1](window))
+    pair = SurfacePair(window, work.cell_m, heights[0], heights[1], covers)
     np.subtract(pair.after, work.fit.plane(*places(pair)), out=pair.after)
     return pair
 
 
 def picture_pair(work: Windows, window: Window) -> PicturePair:
-    """Read the pictures of a window (of cells) with what its cover looks at."""
-    wide = window.pad(round(cover_halo_m() / work.cell_m))
-    inner = window.within(wide)
-    both: list[FlightCells] = []
-    covers: list[NDArray[np.uint8]] = []
-    for source in work.sources:
-        cells = replace(source(wide), height=None)
-        covers.append(cover(cells, work.options.cover)[inner])
-        both.append(
-            FlightCells(
-                np.ascontiguousarray(cells.colour[:, inner[0], inner[1]]),
-                None,
-                cells.valid[inner],
-                None,
-                cells.cell_m,
-            )
-        )
-    return PicturePair(window, both[0], both[1], (covers[0], covers[1]))
+    """Read the pictures of a window (of cells)."""
+    before, after = (replace(s(window), nir=None, height=None) for s in work.sources)
+    return PicturePair(window, before, after, (work.covers[0](window), work.covers[1](window)))
 
 
 def by_groups(
@@ -399,6 +405,8 @@ def tiles(work: Windows) -> Iterable[Window]:
 def _judged(work: SurfaceWindows, core: Window, noise: SurfaceNoise) -> list[ChangedCells]:
     change = work.options.change
     pair = surface_pair(work, core.pad(round(change_halo_m(change) / work.cell_m) + 1))
+    if not np.isfinite(pair.after).any():
+        return []
     return sparse(judge(pair, noise, work.fit, change), pair, core)
 
 
@@ -407,25 +415,29 @@ def _objects(
 ) -> list[FlightObject | None]:
     """Measure objects; those that lie near each other are read together."""
     pad = round(halo_m(work.options.change) / work.cell_m)
-    windows = [window_of(own).pad(pad) for own in found]
+    boxes = [window_of(own) for own in found]
+    windows = [box.pad(pad) for box in boxes]
 
     def some(hull: Window, which: Sequence[int]) -> list[FlightObject | None]:
         pair = surface_pair(work, hull)
         change = work.options.change
         out: list[FlightObject | None] = []
         for i in which:
-            others, own = others_within(found, i, windows[i]), pair.within(windows[i])
+            others, own = others_within(found, boxes, i, windows[i]), pair.within(windows[i])
             out.append(object_of(found[i], others, own, noise, work.fit, change))
         return out
 
     return by_groups(work, windows, some)
 
 
-def others_within(found: Sequence[ChangedCells], index: int, window: Window) -> NDArray[np.bool_]:
-    """Mask the cells of a window that belong to other objects."""
+def others_within(
+    found: Sequence[ChangedCells], boxes: Sequence[Window], index: int, window: Window
+) -> NDArray[np.bool_]:
+    """Mask the cells of a window that belong to other objects; ``boxes`` hold each of them."""
     others = np.zeros(window.shape, bool)
-    for k, other in enumerate(found):
-        if k != index:
+    for k, box in enumerate(boxes):
+        if k != index and box.intersect(window) is not None:
+            other = found[k]
             inside = (
                 (other.rows >= window.row0) & (other.rows < window.row1)
                 & (other.cols >= window.col0) & (other.cols < window.col1)

@@ -16,7 +16,7 @@ from pipeline.adjudicate.score import confidence
 from pipeline.detect.surface_types import FlightObject, Measure, ObjectKind
 from pipeline.errors import SceneUnusableError
 from pipeline.grid import geodesic_area_m2, reproject
-from pipeline.io.flights import DiskFlight, FlightFolder
+from pipeline.io.flights import DiskFlight, FlightFolder, reading_flights
 from pipeline.model import (
     DRONE,
     DRONE_PICTURES,
@@ -79,6 +79,13 @@ def inspect_pair(
 
     A pair that cannot be brought together is set aside, by name; nothing is compared in its place.
     """
+    with reading_flights():
+        return _inspected(pair, corridors, options)
+
+
+def _inspected(
+    pair: FlightPair, corridors: Sequence[Corridor], options: InspectOptions
+) -> Inspected:
     before = DiskFlight(pair.before.folder, pair.grid, pair.surfaces)
     after = DiskFlight(pair.after.folder, pair.grid, pair.surfaces)
     pictures = (replace(before, surface=False), replace(after, surface=False))
@@ -117,7 +124,8 @@ def inspect_alone(
         What the office knows to stand there.
     """
     read = DiskFlight(lone.flight.folder, lone.grid, surface=True)
-    found = single_objects(read, lone.grid, options.compare, options.single)
+    with reading_flights():
+        found = single_objects(read, lone.grid, options.compare, options.single)
     known = KnownStructures(structures, lone.grid.crs, lone.flight.extent_wgs84)
     new = [o for o in found.objects if not known.explain(outline(o.rows, o.cols, found.grid))]
     log.info("%s: %d object(s) by itself", lone.flight.id, len(new))

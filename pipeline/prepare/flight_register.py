@@ -11,8 +11,9 @@ disagree with the rest and are voted out. Only coarse pictures and one window at
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,17 @@ from scipy import fft, ndimage
 
 from pipeline.errors import SceneUnusableError
 from pipeline.model import FlightPixels, FlightReader, Grid, Window
+from pipeline.pixel_map import sample_heights
 from pipeline.prepare.flight_moved import PixelMap, map_of, moved
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex64]
+Float = NDArray[np.float32]
 _SEED_CELLS = 640  # most along a side of the coarse pictures
+_THERE_PX = 2.0  # of a tie's window of hundreds: as good as none
+_THREADS = 2
+_ENOUGH = 32  # ties of half of the windows, after which the other half is left out
+_SOME = 7  # one pixel of so many is enough for a median
 _SURE = 3.0  # times the peak that is needed, from which no larger turns are tried
 
 
@@ -99,10 +106,14 @@ def register_pictures(
         steps.append(max(finest, steps[-1] // 3))
     steps += [finest, finest] if steps[-1] != finest else [finest]
     result: Registration | None = None
-    for step in steps:
+    for k, step in enumerate(steps):
         places, shifts = _ties(before, moved(after, found), grid, step, options)
         result = _solve(found, places, shifts, step, options)
         found = result.map
+        # Windows that lay on each other already say the same when they are looked at again.
+        least = float(np.percentile(np.abs(shifts[result.agreed]), 95))
+        if k and step == finest and least <= _THERE_PX * step:
+            break
     assert result is not None
     _check(result, grid, options)
     return result
@@ -123,11 +134,20 @@ def orientation(pixels: FlightPixels) -> Complex:
     complex64 (H, W)
         ``column part + i · row part``, length below 1; 0 where the picture has none.
     """
-    full = float(np.iinfo(pixels.colour.dtype).max)
-    grey = np.log(pixels.colour[:3].mean(axis=0, dtype=np.float32) / full + 0.02)
+    return _gradients(_grey(pixels), pixels.valid)
+
+
+def _grey(pixels: FlightPixels) -> Float:
+    """Mean of the colours, as a share of full scale."""
+    full = np.float32(np.iinfo(pixels.colour.dtype).max)
+    return pixels.colour[:3].mean(axis=0, dtype=np.float32) / full
+
+
+def _gradients(grey: Float, valid: NDArray[np.bool_]) -> Complex:
+    log = np.log(grey + np.float32(0.02))
     rows, cols = (
         ndimage.gaussian_filter1d(
-            ndimage.gaussian_filter1d(grey, 1.0, axis=a, order=1, truncate=3.0),
+            ndimage.gaussian_filter1d(log, 1.0, axis=a, order=1, truncate=3.0),
             1.0,
             axis=1 - a,
             truncate=3.0,
@@ -135,12 +155,14 @@ def orientation(pixels: FlightPixels) -> Complex:
         for a in (0, 1)
     )
     length = np.hypot(rows, cols)
-    inner = _inner(pixels.valid)
-    if not inner.any():
+    inner = _inner(valid)
+    some = length[inner][::_SOME]
+    if not some.size:
         return np.zeros(grey.shape, np.complex64)
-    soft = float(np.median(length[inner])) + 1e-4
-    out = (cols + 1j * rows) / (length + soft)
-    return np.where(inner, out, 0).astype(np.complex64)
+    weight = inner / (length + np.float32(np.median(some)) + np.float32(1e-4))
+    out = np.empty(grey.shape, np.complex64)
+    out.real, out.imag = cols * weight, rows * weight
+    return out
 
 
 def _inner(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -154,8 +176,12 @@ def _inner(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _spectrum(values: Complex) -> Complex:
     """Transform with the borders weighted down."""
-    weight = np.outer(np.hanning(values.shape[0]), np.hanning(values.shape[1])).astype(np.float32)
-    return np.asarray(fft.fft2(values * weight))
+    return np.asarray(fft.fft2(values * _taper(values.shape)))
+
+
+@lru_cache(maxsize=4)
+def _taper(shape: tuple[int, ...]) -> Float:
+    return np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32)
 
 
 def _correlate(first: Complex, second: Complex, reach: int) -> tuple[float, float, float]:
@@ -165,10 +191,12 @@ def _correlate(first: Complex, second: Complex, reach: int) -> tuple[float, floa
     """
     both = np.real(np.asarray(fft.ifft2(np.conj(first) * second)))
     reach = min(reach, min(first.shape) // 2 - 2)
-    near = np.roll(both, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
+    beside = np.arange(-reach, reach + 1)
+    near = both[np.ix_(beside, beside)]
     r, c = np.unravel_index(int(np.argmax(near)), near.shape)
-    spread = 1.4826 * float(np.median(np.abs(near - np.median(near)))) + 1e-12
-    peak = float(near[r, c] - np.median(near)) / spread
+    level = float(np.median(near))
+    spread = 1.4826 * float(np.median(np.abs(near - level))) + 1e-12
+    peak = float(near[r, c] - level) / spread
     dr, dc = _top(near, int(r), int(c))
     return float(r) + dr - reach, float(c) + dc - reach, peak
 
@@ -199,7 +227,8 @@ def _seed(
     options: PictureRegisterOptions,
 ) -> PixelMap:
     first = _spectrum(orientation(before(grid.window, step)))
-    held = after(grid.window, step)
+    seen = after(grid.window, step)
+    held = _grey(seen), seen.valid
     reach = round(options.largest_shift_m / (grid.res_m * step))
     middle = (first.shape[0] / 2, first.shape[1] / 2)
     most = options.largest_turn_deg
@@ -223,21 +252,24 @@ def _seed(
 
 
 def _tried(
-    first: Complex, held: FlightPixels, angle: float, middle: tuple[float, float], reach: int
+    first: Complex,
+    held: tuple[Float, NDArray[np.bool_]],
+    angle: float,
+    middle: tuple[float, float],
+    reach: int,
 ) -> tuple[float, float, float, float]:
-    turn = _turn(np.radians(angle), middle).array
-    # Its type is said to be one number; scipy takes one for each axis.
-    offset: Any = turn[:, 2]
-    colour = np.stack(
-        [
-            ndimage.affine_transform(c, turn[:, :2], offset, order=1, mode="nearest")
-            for c in held.colour[:3]
-        ]
-    )
-    valid = ndimage.affine_transform(held.valid.astype(np.float32), turn[:, :2], offset, order=1)
-    second = orientation(FlightPixels(colour, np.asarray(valid > 0.99, bool), None))
-    dr, dc, peak = _correlate(first, _spectrum(second), reach)
+    grey, valid = held
+    if angle:
+        turn = _turn(np.radians(angle), middle).array
+        grey, seen = _turned(grey, turn), _turned(valid.astype(np.float32), turn)
+        valid = seen > np.float32(0.99)
+    dr, dc, peak = _correlate(first, _spectrum(_gradients(grey, valid)), reach)
     return peak, dr, dc, angle
+
+
+def _turned(values: Float, turn: Real) -> Float:
+    out = sample_heights(values, turn, *values.shape)
+    return np.nan_to_num(out, copy=False)
 
 
 def _ties(
@@ -251,20 +283,26 @@ def _ties(
     size = options.window * step
     side = [max(1, min(options.ties, 2 * n // size)) for n in grid.shape]
     starts = [np.linspace(0, max(n - size, 0), k) for n, k in zip(grid.shape, side, strict=True)]
-    places: list[tuple[float, float]] = []
-    shifts: list[tuple[float, float]] = []
-    for r in starts[0]:
-        for c in starts[1]:
-            r0, c0 = (int(v) // step * step for v in (r, c))
-            window = Window(r0, r0 + size, c0, c0 + size)
-            first, second = (orientation(read(window, step)) for read in (before, after))
-            if min(np.count_nonzero(f) for f in (first, second)) < 0.3 * first.size:
-                continue
-            spectra = (_spectrum(first), _spectrum(second))
-            dr, dc, peak = _correlate(*spectra, options.window // 6)
-            if peak >= options.tie_peak:
-                places.append((r0 + size / 2, c0 + size / 2))
-                shifts.append((dr * step, dc * step))
+    corners = [(int(r) // step * step, int(c) // step * step) for r in starts[0] for c in starts[1]]
+
+    def tied(corner: tuple[int, int]) -> tuple[float, float] | None:
+        r0, c0 = corner
+        window = Window(r0, r0 + size, c0, c0 + size)
+        first, second = (orientation(read(window, step)) for read in (before, after))
+        if min(np.count_nonzero(f) for f in (first, second)) < 0.3 * first.size:
+            return None
+        dr, dc, peak = _correlate(_spectrum(first), _spectrum(second), options.window // 6)
+        return (dr * step, dc * step) if peak >= options.tie_peak else None
+
+    found: list[tuple[tuple[int, int], tuple[float, float]]] = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        # Every second window first: where most have a picture, the others add next to nothing.
+        for some in (corners[::2], corners[1::2]):
+            if len(found) < _ENOUGH:
+                shown = zip(some, pool.map(tied, some), strict=True)
+                found += [(corner, shift) for corner, shift in shown if shift is not None]
+    places = [(r + size / 2, c + size / 2) for (r, c), _ in found]
+    shifts = [s for _, s in found]
     return np.array(places, float).reshape(-1, 2), np.array(shifts, float).reshape(-1, 2)
 
 

@@ -166,7 +166,15 @@ def _raster_rows(
         Row("坐标系", sheets.mosaic.grid.crs[:60]),
         Row("高程基准", _VERTICAL[examined.form.vertical]),
         Row("有效面积", f"{size}（占影像的 {tally.share:.0%}）"),
+        *_margin_rows(tally),
     )
+
+
+def _margin_rows(tally: Tally) -> tuple[Row, ...]:
+    if not tally.margin:
+        return ()
+    share = tally.margin / tally.pixels
+    return (Row("白边", f"影像四周的纯白（{share:.0%}）文件没有说明，按没有影像处理"),)
 
 
 def _notes(examined: Examined) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.acquire.inbox.checks import Sheet
 from pipeline.acquire.inbox.form import Band
+from pipeline.acquire.inbox.margins import Margin, find_margin, white
 from pipeline.acquire.inbox.reasons import refuse
 from pipeline.acquire.inbox.tiff import BROKEN, Header, opened, unreadable
 from pipeline.grid import tiles_over
@@ -49,6 +50,7 @@ class Tally:
     pixels: int = 0
     valid: int = 0
     impossible: int = 0  # heights
+    margin: int = 0  # white that was taken for no picture
     low: float = np.inf
     high: float = -np.inf
 
@@ -116,25 +118,46 @@ def write_mosaic(sheet: Sheet, plan: BandPlan, target: Path) -> Tally:
         Nothing half-written remains.
     """
     tally = Tally()
-    kind = sheet.headers[0].dtype
+    margin = _margin(sheet, plan)
 
     def filled() -> Iterator[Filled]:
         for window in _windows(sheet, sheet.grid.shape):
-            data = np.zeros((len(plan.keep), *window.shape), kind)
-            valid = np.zeros(window.shape, bool)
-            for header, inner, place in _parts(sheet, window):
-                pixels, seen = _picture(header, inner, plan)
-                new = seen & ~valid[place]
-                data[:, *place] = np.where(new, pixels, data[:, *place])
-                valid[place] |= seen
+            data, valid = _shown(sheet, plan, window)
+            if margin is not None:
+                blank = valid & white(data) & margin.of(window)
+                valid &= ~blank
+                tally.margin += int(blank.sum())
             tally.pixels += valid.size
             tally.valid += int(valid.sum())
             yield Filled(window, data, valid)
+
+    kind = sheet.headers[0].dtype
 
     write_cog(target, CogSpec(sheet.grid, len(plan.keep), kind, None), filled())
     if tally.share < _FEW:
         raise refuse("empty", file=sheet.name)
     return tally
+
+
+def _shown(sheet: Sheet, plan: BandPlan, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Colours (band, H, W) of a window, the first file first, and where there is a picture."""
+    data = np.zeros((len(plan.keep), *window.shape), sheet.headers[0].dtype)
+    valid = np.zeros(window.shape, bool)
+    for header, inner, place in _parts(sheet, window):
+        pixels, seen = _picture(header, inner, plan)
+        new = seen & ~valid[place]
+        data[:, *place] = np.where(new, pixels, data[:, *place])
+        valid[place] |= seen
+    return data, valid
+
+
+def _margin(sheet: Sheet, plan: BandPlan) -> Margin | None:
+    """Look for a white margin where no file says what is no picture."""
+    said = plan.alpha is not None or any(h.masked or h.nodata is not None for h in sheet.headers)
+    if said:
+        return None
+    shape = sheet.grid.shape
+    return find_margin(shape, lambda: _windows(sheet, shape), lambda w: _shown(sheet, plan, w))
 
 
 def write_surface(sheet: Sheet, target: Path) -> Tally:

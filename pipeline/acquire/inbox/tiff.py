@@ -35,7 +35,7 @@ _ALONE: dict[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": False,
     "GTIFF_REPORT_COMPD_CS": True,  # with the vertical part
-    "GDAL_CACHEMAX": 256,  # MB
+    "GDAL_CACHEMAX": 256 * 2**20,  # bytes for rasterio
 }
 NO_BYTES, UNKNOWN = "空文件 empty", "?"
 # Getters of rasterio let GDAL's own errors out as they are.
