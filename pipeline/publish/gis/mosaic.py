@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -17,6 +18,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 import rasterio
 from affine import Affine
+from rasterio.crs import CRS
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
@@ -107,17 +109,22 @@ def mosaics_of(
 
 def _chip(folder: Path, picture: Picture) -> Chip:
     with rasterio.open(folder / picture.path) as source:
-        code = source.crs.to_epsg()
         names = tuple(n or f"band {i}" for i, n in enumerate(source.descriptions, 1))
         return Chip(
             picture,
-            source.crs.to_wkt() if code is None else f"EPSG:{code}",
+            _code_of(source.crs.to_wkt()),
             source.transform,
             source.shape,
             names,
             str(source.dtypes[0]),
             source.nodata,
         )
+
+
+@lru_cache(maxsize=64)
+def _code_of(wkt: str) -> str:
+    code = CRS.from_wkt(wkt).to_epsg()
+    return wkt if code is None else f"EPSG:{code}"
 
 
 def _looks(folder: Path, chips: Sequence[Chip]) -> tuple[Look, ...]:

@@ -10,6 +10,7 @@ import shapely
 from pyproj import CRS
 
 from pipeline.grid import reproject
+from pipeline.publish.gis.drawings import NEAR
 from pipeline.publish.gis.mosaic import Look, Mosaic
 from pipeline.publish.gis.pictures import TIMES
 from pipeline.publish.gis.qml import QGIS, style_of, to_text
@@ -159,7 +160,9 @@ def _vector(layer: GisLayer, source: str, crs: str) -> ET.Element:
 
 
 def _raster(key: str, name: str, mosaic: Mosaic, look: Look | None) -> ET.Element:
-    found = _map_layer("raster", key, name, f"./{mosaic.path}", {})
+    # Beyond that a picture is a speck, and all of them would be opened to draw it.
+    near = {"hasScaleBasedVisibilityFlag": "1", "minScale": str(NEAR), "maxScale": "0"}
+    found = _map_layer("raster", key, name, f"./{mosaic.path}", near)
     ET.SubElement(found, "srs").append(_crs(mosaic.crs))
     ET.SubElement(found, "provider").text = "gdal"
     if look is not None:
