@@ -25,13 +25,16 @@ from pipeline.config import choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.flights import FlightFolder, open_flights
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
+from pipeline.io.progress import counted, reporter
 from pipeline.io.stages import Stages, load_stages
+from pipeline.io.tasks import Progress
 from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import DRONE, Corridor, Kind, Proposed, RunRecord
 from pipeline.passes.flight_pairs import Pairing, pair_flights
 from pipeline.passes.inspect import Inspected, inspect_alone, inspect_pair, joined
 from pipeline.passes.inspect_workflow import InspectWorkflow, load_inspection
+from pipeline.passes.observed import note_flights
 from pipeline.passes.showing import Desk
 from pipeline.passes.showing_flights import FlightViews, from_flights
 from pipeline.passes.worklist import Answer, Item, ask, in_time_order, worklist
@@ -82,6 +85,12 @@ class _Task:
         return self.flights[0].flown, self.flights[-1].flown
 
     @property
+    def used(self) -> set[str]:
+        """Ids of the flights that are compared, or looked at alone."""
+        pairs = {f.id for pair in self.pairing.pairs for f in (pair.before, pair.after)}
+        return pairs | {one.flight.id for one in self.pairing.lone}
+
+    @property
     def marks(self) -> dict[str, str]:
         """What tells these layers and readings from others."""
         return {**layer_marks(self.layers), **self.stages.marks}
@@ -125,13 +134,15 @@ def run_inspection(request: RunRequest) -> ExitCode:
     workflow, run_id = task.workflow, task.run_id
     with ExitStack() as stack:
         lines = stack.enter_context(log_lines())
+        progress = stack.enter_context(reporter())
         make_writable(workflow.state)
         make_writable(workflow.out)
         ledger = stack.enter_context(open_ledger(workflow.ledger_place))
         with clock.stage("detect"):
-            found = _inspected(task)
+            found = _inspected(task, progress)
             names, how = {c.id for c in task.corridors}, workflow.options.adjudicate.fold
             asked = ask(task.pairing, found, ledger.cases(corridors=names), names, how)
+        note_flights(workflow.state, task.corridors, [f for f in task.flights if f.id in task.used])
         with clock.stage("ledger"):
             result = apply(
                 ledger,
@@ -157,12 +168,18 @@ def run_inspection(request: RunRequest) -> ExitCode:
     return close_run(folder, lists, record, ())
 
 
-def _inspected(task: _Task) -> list[Inspected]:
+def _inspected(task: _Task, progress: Progress) -> list[Inspected]:
     """Compare all pairs, then look at the flights that are alone."""
     options = task.workflow.options
     standing = areas_of(task.layers).get(_STRUCTURES, [])
-    pairs = [inspect_pair(p, task.corridors, options) for p in task.pairing.pairs]
-    lone = [inspect_alone(f, standing, task.corridors, options) for f in task.pairing.lone]
+    pairs = [
+        inspect_pair(p, task.corridors, options)
+        for p in counted(task.pairing.pairs, progress, "pairs")
+    ]
+    lone = [
+        inspect_alone(f, standing, task.corridors, options)
+        for f in counted(task.pairing.lone, progress, "flights")
+    ]
     return [*pairs, *lone]
 
 
@@ -261,8 +278,6 @@ def _record(
     shelves, proposed, items = published
     count = len(task.pairing.pairs)
     aside = {*task.pairing.set_aside, *(a for part in found for a in part.set_aside)}
-    used = {f.id for pair in task.pairing.pairs for f in (pair.before, pair.after)}
-    used |= {one.flight.id for one in task.pairing.lone}
     return RunRecord(
         run_id="",
         workflow=task.workflow.name,
@@ -270,7 +285,7 @@ def _record(
         inputs=tuple(
             {"id": f.id, "scenes": [f.id], "fingerprint": f.fingerprint}
             for f in task.flights
-            if f.id in used
+            if f.id in task.used
         ),
         config_hash=task.workflow.config_hash(),
         code_version=__version__,

@@ -303,19 +303,19 @@
     if (!found.length) return;
     const fit = found.filter((f) => Verdicts.fits(byId.get(f.id), f.v)), not = found.filter((f) => !fit.includes(f));
     const runs = [...new Set(found.map((f) => f.key.split("-").pop()))].join(" ");
-    const lines = [say("left", found.length, runs)];
-    if (fit.length) lines.push(say("left_fit", fit.length));
-    if (not.length) lines.push(say("left_not", not.length, not.slice(0, 4).map((f) => f.id).join(" ") + (not.length > 4 ? " …" : "")));
+    const lines = [say("undone", found.length, runs)];
+    if (fit.length) lines.push(say("undone_fit", fit.length));
+    if (not.length) lines.push(say("undone_not", not.length, not.slice(0, 4).map((f) => f.id).join(" ") + (not.length > 4 ? " …" : "")));
     box.replaceChildren();
     el("span", lines.join(" "), box);
     const act = (word, what, main) => { const b = el("button", say(word), box, main ? "main" : ""); b.addEventListener("click", () => { what(); box.hidden = true; }); };
-    if (fit.length) act("left_take", () => {
+    if (fit.length) act("undone_take", () => {
       for (const f of fit) Verdicts.adopt(byId.get(f.id), f.v);
       Verdicts.settle(fit);
       said = say("taken", fit.length); fine = true;
       filter(); count(); if (current) { form(current); }
     }, true);
-    act("left_drop", () => Verdicts.settle(found));
+    act("undone_drop", () => Verdicts.settle(found));
     act("later", () => {});
   }
   function key(e) {
