@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,7 +25,9 @@ from pipeline.config import choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.flights import FlightFolder, open_flights
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
+from pipeline.io.progress import counted, reporter
 from pipeline.io.stages import Stages, load_stages
+from pipeline.io.tasks import Progress
 from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import DRONE, Corridor, Kind, Proposed, RunRecord
@@ -33,6 +35,7 @@ from pipeline.passes.failing import Failures
 from pipeline.passes.flight_pairs import Pairing, pair_flights
 from pipeline.passes.inspect import Inspected, inspect_alone, inspect_pair, joined
 from pipeline.passes.inspect_workflow import InspectWorkflow, load_inspection
+from pipeline.passes.observed import note_flights
 from pipeline.passes.showing import Desk
 from pipeline.passes.showing_flights import FlightViews, from_flights
 from pipeline.passes.worklist import Answer, Item, ask, in_time_order, worklist
@@ -82,6 +85,12 @@ class _Task:
         """UTC, of the first and the last flight."""
         return self.flights[0].flown, self.flights[-1].flown
 
+    def used(self, failed: Container[str] = ()) -> set[str]:
+        """Ids of the flights that are compared, or looked at alone; ``failed`` ones are not."""
+        pairs = [p for p in self.pairing.pairs if p.name not in failed]
+        lone = {one.flight.id for one in self.pairing.lone if one.flight.id not in failed}
+        return {f.id for pair in pairs for f in (pair.before, pair.after)} | lone
+
     @property
     def marks(self) -> dict[str, str]:
         """What tells these layers and readings from others."""
@@ -125,14 +134,17 @@ def run_inspection(request: RunRequest) -> ExitCode:
     workflow, failures = task.workflow, Failures()
     with ExitStack() as stack:
         lines = stack.enter_context(log_lines())
+        progress = stack.enter_context(reporter())
         make_writable(workflow.state)
         make_writable(workflow.out)
         ledger = stack.enter_context(open_ledger(workflow.ledger_place))
         with clock.stage("detect"):
-            found = _inspected(task, failures)
+            found = _inspected(task, failures, progress)
             run_id = task.run_id(failures.errors)
             names, how = {c.id for c in task.corridors}, workflow.options.adjudicate.fold
             asked = ask(task.pairing, found, ledger.cases(corridors=names), names, how)
+        seen = task.used(failures.errors)
+        note_flights(workflow.state, task.corridors, [f for f in task.flights if f.id in seen])
         with clock.stage("ledger"):
             result = apply(
                 ledger,
@@ -159,7 +171,7 @@ def run_inspection(request: RunRequest) -> ExitCode:
     return failures.worse_than(close_run(folder, lists, record, ()))
 
 
-def _inspected(task: _Task, failures: Failures) -> list[Inspected]:
+def _inspected(task: _Task, failures: Failures, progress: Progress) -> list[Inspected]:
     """Compare all pairs, then look at the flights that are alone; one that fails stops no other."""
     corridors, options = task.corridors, task.workflow.options
     standing = areas_of(task.layers).get(_STRUCTURES, [])
@@ -171,7 +183,7 @@ def _inspected(task: _Task, failures: Failures) -> list[Inspected]:
         ),
     ]
     found: list[Inspected] = []
-    for name, compare in work:
+    for name, compare in counted(work, progress, "pairs"):
         one = Inspected(failed=True)
         with failures.of(name):
             one = compare()
@@ -275,8 +287,6 @@ def _record(
     shelves, proposed, items = published
     count = len(task.pairing.pairs)
     aside = {*task.pairing.set_aside, *(a for part in found for a in part.set_aside)}
-    used = {f.id for pair in task.pairing.pairs for f in (pair.before, pair.after)}
-    used |= {one.flight.id for one in task.pairing.lone}
     return RunRecord(
         run_id="",
         workflow=task.workflow.name,
@@ -284,7 +294,7 @@ def _record(
         inputs=tuple(
             {"id": f.id, "scenes": [f.id], "fingerprint": f.fingerprint}
             for f in task.flights
-            if f.id in used
+            if f.id in task.used()
         ),
         config_hash=task.workflow.config_hash(),
         code_version=__version__,

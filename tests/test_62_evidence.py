@@ -21,8 +21,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from shapely.geometry import box
 
-from pipeline.evidence.choose import Clear, choose_after, choose_before
-from pipeline.evidence.document import ROLES
+from pipeline.evidence.choose import (
+    Clear,
+    choose_after,
+    choose_before,
+    same_season,
+    season_apart,
+)
+from pipeline.evidence.document import ROLES, case_document
+from pipeline.evidence.facts import facts_of
 from pipeline.evidence.options import EvidenceOptions
 from pipeline.evidence.pack import pack
 from pipeline.evidence.panel import nice_length, rings_of
@@ -34,8 +41,20 @@ from pipeline.evidence.types import Missing, Picture, Subject, Views
 from pipeline.evidence.words import word
 from pipeline.io.atomic import remove_tree
 from pipeline.io.shelf import MANIFEST, is_whole, keep, lay_out
-from pipeline.model import Case, Evidence, EvidenceState, Grid, Kind, Look, Pass, Seen, Status
+from pipeline.model import (
+    DRONE_SURFACES,
+    Case,
+    Evidence,
+    EvidenceState,
+    Grid,
+    Kind,
+    Look,
+    Pass,
+    Seen,
+    Status,
+)
 from pipeline.passes.showing import Desk, draw_cases, ground_of, nothing
+from pipeline.passes.showing_kept import from_shelf
 
 GRID = Grid("EPSG:32649", Affine(10, 0, 700_000, 0, -10, 3_080_000), (64, 64))
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -111,6 +130,78 @@ def test_before_is_the_newest_clear_look_without_it() -> None:
     # It stood there once before, and went: that look is not the ground without it.
     back = case(look(10, Seen.HIT), look(40, Seen.HIT), after=10, first=40)
     assert choose_before(back, all_of, how({}), 0.98) == all_of[0]
+
+
+def test_before_is_of_the_season_of_after_where_the_history_has_one() -> None:
+    seen = passes(*range(-400, 200, 10))
+    one = case(look(190, Seen.HIT), after=100, first=190)
+    after = choose_after(one, seen, how({}), 0.98)
+    assert after is not None
+    assert after.id == "p190"
+
+    def before(clear: dict[str, float]) -> str:
+        found = choose_before(one, seen, how(clear), 0.98, after)
+        assert found is not None
+        return found.id
+
+    # Within 45 days of the day of the year, a year earlier; the newest of these.
+    assert before({}) == "p-140"
+    assert not same_season(day(-130), day(190))
+    # Where none of the season is clear, the newest that is; where none is at all, the clearest.
+    cloudy = {p.id: 0.6 for p in seen if same_season(p.acquired, after.acquired)}
+    assert before(cloudy) == "p100"
+    assert before(dict.fromkeys([p.id for p in seen], 0.6) | {"p-100": 0.7}) == "p-100"
+
+
+@given(st.datetimes(), st.datetimes())
+def test_days_apart_in_the_year_are_those_of_the_shorter_way(one: datetime, two: datetime) -> None:
+    apart = season_apart(one, two)
+    assert 0 <= apart <= 183
+    assert apart == season_apart(two, one)
+    assert season_apart(one, one) == 0
+
+
+def test_a_sheet_names_what_office_tables_and_lists_say() -> None:
+    lead = {"source": "list", "source_zh": "下发图斑", "ref": "B-7", "on": "2026-02-03"}
+    said = subject(
+        subtype="a", subtype_zh="疑似弃渣", leads=[{**lead, "kind": "dui"}],
+        severity={"grade": "重大", "verified": False, "row": 1, "measure": "m2", "lower": 9000.0},
+        proposed={"rank": 2, "of": 7, "month": "2026-03", "county": "渌口区", "waits": None},
+    )  # fmt: skip
+    told = {f.name: f.value for f in facts_of(said, views())}
+    assert told["细类（建议）"] == "疑似弃渣"
+    assert told["严重程度（建议）"] == "重大（分级表未经核实）"
+    assert told["线索来源"] == "下发图斑 B-7 (2026-02-03)"
+    assert told["建议交办次序"] == "2026-03 渌口区 第2位，共7处，建议交办（制图时）"
+    document = case_document(said, views(), None)
+    assert document["proposed_when_drawn"]["rank"] == 2
+    assert document["season_days_apart"] == 0
+    assert {"subtype_zh", "severity", "leads"} <= set(document["case"])
+    english = {f.value for f in facts_of(replace(said, language="en"), views())}
+    assert "重大 (by an unconfirmed table)" in english
+
+
+def test_a_drones_case_that_people_moved_on_keeps_its_pictures(tmp_path: Path) -> None:
+    rise = np.full(GRID.shape, 1.5, np.float32)
+    one = replace(case(look(1, Seen.HIT)), detector=DRONE_SURFACES)
+    desk = Desk(tmp_path, EvidenceOptions(), ZONE)
+    nowhere = nothing(one, "of_drone")
+    flown = draw_cases([one], lambda _: subject().properties, lambda _: views(rise=rise), desk)
+    assert flown.made == 1
+    moved = replace(one, revision=3, status=Status.ISSUED)
+    said = {**subject().properties, "status": "issued", "status_zh": "已交办", "revision": 3}
+    again = draw_cases([moved], lambda _: said, lambda _: nowhere, desk)
+    assert (again.made, again.plain) == (1, {})
+    old, new = tmp_path / "zh" / one.case_id / "1", again.kept[one.case_id]
+    for name in ("before.tif", "after.tif", "rise.tif", "rise.png"):
+        assert (new / name).read_bytes() == (old / name).read_bytes()
+    document = json.loads((new / "case.json").read_bytes())
+    assert (document["case"]["status"], document["pictures_of_revision"]) == ("issued", 1)
+    further = replace(moved, revision=4)
+    views_again = from_shelf(desk.folder(further), further)
+    assert views_again is not None
+    assert views_again.of_revision == 1
+    assert from_shelf(desk.folder(one), one) is None
 
 
 def test_after_is_the_newest_clear_look_that_saw_it() -> None:

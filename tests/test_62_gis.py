@@ -19,11 +19,14 @@ import shapely
 from pyogrio import raw
 from rasterio.transform import from_origin
 from shapely.geometry import LineString, box
+from shapely.geometry.base import BaseGeometry
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_62_publish import RECORD, UNSEEN, case
+from test_62_publish import RECORD, UNSEEN, X, Y, case
 
 from pipeline.cases.tables import read_table
+from pipeline.grid import reproject
+from pipeline.io.chips import ChipBands, geotiff
 from pipeline.io.layers import (
     LayerFeature,
     LayerRecord,
@@ -31,11 +34,12 @@ from pipeline.io.layers import (
     PositionRecord,
     SourceRecord,
 )
-from pipeline.model import Corridor
+from pipeline.model import Corridor, Grid
 from pipeline.publish import PublishContext, Published, Shelves, publish_run
 from pipeline.publish.geometry import to_wgs84
 from pipeline.publish.gis.geopackage import was_edited
-from pipeline.publish.gis.project import pictures_of
+from pipeline.publish.gis.mosaic import mosaics_of
+from pipeline.publish.gis.pictures import pictures_of
 
 REACH = box(113.0, 27.7, 113.3, 28.0)
 CORRIDOR = Corridor("xiangjiang", "湘江", "river", REACH, None, 50.0, "手绘")
@@ -138,9 +142,42 @@ def test_before_and_after_are_of_the_newest_revision(tmp_path: Path) -> None:
     root = ET.fromstring(text.split("\n", 1)[1])
     groups = [e.get("name") for e in root.iter("layer-tree-group") if e.get("name")]
     assert groups == ["问题", "范围和图层", "后期影像"]
-    assert "./evidence/c1/1/after.tif" in text
+    assert "./mosaics/after_1.vrt" in text
+    assert "../evidence/c1/1/after.tif" in (done.folder / "mosaics/after_1.vrt").read_text()
     counts = json.loads((done.folder / "run.json").read_text(encoding="utf-8"))["counts"]
     assert counts["gis"]["before_after"] == 1
+
+
+def test_neighbours_of_other_dates_do_not_hide_each_other(tmp_path: Path) -> None:
+    """Three pictures that overlap, each of one colour; nodata of one lets the others through."""
+    outlines: dict[str, BaseGeometry] = {}
+    for n, value in enumerate((500, 900, 1300)):
+        left = X + 100 * n
+        data = np.full((4, 40, 40), value, np.int16)
+        data[:, :, :3] = -32768
+        grid = Grid("EPSG:32649", from_origin(left, Y + 400, 10, 10), (40, 40))
+        place = tmp_path / f"evidence/c{n}/1/before.tif"
+        place.parent.mkdir(parents=True)
+        bands = ChipBands(("red", "green", "blue", "nir"), data, -32768)
+        place.write_bytes(geotiff(grid, bands, {}))
+        own = box(left + 150, Y + 150, left + 200, Y + 200)
+        outlines[f"c{n}"] = reproject(own, "EPSG:32649", "EPSG:4326")
+    names = [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.tif")]
+    (mosaic,) = mosaics_of(tmp_path, pictures_of(names), outlines)
+    assert [look.zh for look in mosaic.looks] == ["真彩色", "假彩色（近红外/红/绿）"]
+    assert [look.bands for look in mosaic.looks] == [(1, 2, 3), (4, 1, 2)]
+    (tmp_path / "mosaics").mkdir()
+    (tmp_path / mosaic.path).write_bytes(mosaic.content)
+    with rasterio.open(tmp_path / mosaic.path) as file:
+        assert file.descriptions == ("red", "green", "blue", "nir")
+        assert (file.width, file.height, file.nodata) == (60, 40, -32768)
+        for n, value in enumerate((500, 900, 1300)):
+            seen = next(iter(file.sample([(X + 100 * n + 175, Y + 175)])))
+            assert seen.tolist() == [value] * 4
+        far = next(iter(file.sample([(X + 5, Y + 175)])))
+        assert far.tolist() == [-32768] * 4
+        # The second picture has no data here: the first shows through.
+        assert next(iter(file.sample([(X + 105, Y + 5)]))).tolist() == [500] * 4
 
 
 def test_edits_in_a_folder_are_kept_before_it_is_written_again(tmp_path: Path) -> None:

@@ -163,3 +163,11 @@ def test_the_page_knows_the_closed_lists_of_the_ledger() -> None:
 def test_the_same_data_gives_the_same_page(folder: Path) -> None:
     data = data_of(folder)
     assert page_files(data) == page_files(json.loads(json.dumps(data)))
+
+
+def test_no_word_of_the_page_is_written_over_by_another() -> None:
+    """Two words under one code: the later one showed up in a place of the earlier."""
+    text = (PAGE / "words.js").read_text(encoding="utf-8")
+    table = text[text.index("const WORDS") : text.index("const STATUS")]
+    codes = re.findall(r"(?:^|[\s,{])(\w+): \[", table)
+    assert sorted(set(codes)) == sorted(codes)

@@ -80,10 +80,10 @@ def test_every_ending_has_its_next(tmp_path: Path) -> None:
         *(after_submit(c, False) for c in (ExitCode.DONE, ExitCode.DISK_FULL)),
         *(after_submit(c, False) for c in (ExitCode.QUARANTINED, ExitCode.UNREACHABLE)),
         after_submit(ExitCode.DONE, True),
-        after_recheck(tmp_path, 2, unreachable=True, mendable=1),
-        after_recheck(tmp_path, 2, unreachable=False, mendable=1),
-        after_recheck(tmp_path, 0, unreachable=False, mendable=1),
-        after_recheck(tmp_path, 0, unreachable=False, mendable=0),
+        after_recheck(tmp_path, 2, (), unreachable=True, mendable=1),
+        after_recheck(tmp_path, 2, (), unreachable=False, mendable=1),
+        after_recheck(tmp_path, 0, (), unreachable=False, mendable=1),
+        after_recheck(tmp_path, 0, (), unreachable=False, mendable=0),
     ]
     assert all(line.startswith(NEXT) and "\n" not in line for line in said)
     # Only "mend what was set aside" and "nothing" may be said twice.

@@ -15,7 +15,7 @@ from pipeline.ledger import Event
 from pipeline.ledger.status import TRANSITIONS, Mover
 from pipeline.model import Status
 from pipeline.report.figures import PUBLIC, Count, Facts, Figures, count_cases
-from pipeline.report.observed import RunLooks, Stretch, tally
+from pipeline.report.observed import CorridorLooks, Stretch, tally
 from pipeline.report.period import ReportPeriod, read_period
 from pipeline.report.replay import moves_of, state_on
 
@@ -241,40 +241,52 @@ def test_public_counts_are_of_verified_problems_only() -> None:
 # --- what was observed ----------------------------------------------------------------------
 
 
-def test_days_without_a_word_of_any_run_are_unknown_and_not_seen() -> None:
-    looks = RunLooks("lushui", day(2, 10), {"lushui-2": (day(1, 10), day(2, 10))}, "r")
+def looks(first: date, newest: date, **clear: date) -> dict[str, CorridorLooks]:
+    """Give looks at Lushui; reaches by number."""
+    days = {f"lushui-{k[1:]}": frozenset({on}) for k, on in clear.items()}
+    return {"lushui": CorridorLooks(first, newest, days)}
+
+
+def test_days_before_the_first_look_and_after_the_newest_are_unknown_and_not_seen() -> None:
     reaches = [Stretch("lushui", f"lushui-{i}", "", 5.0) for i in (1, 2)]
-    (found,) = tally(reaches, [looks], Q1, 30)
-    # Reach 1: 30 days seen of 90; reach 2: 31 days not seen.
-    assert (found.size, found.seen, found.unseen, found.unknown) == (10.0, 150.0, 155.0, 595.0)
-    (nothing,) = tally(reaches, [], Q1, 30)
+    (found,) = tally(reaches, looks(day(1, 11), day(2, 10), r1=day(2, 1)), Q1, 30)
+    # Reach 1: seen for 30 days from its look on, not seen on the 21 days of looks before it;
+    # reach 2 on none of the 31 days of looks.
+    assert (found.size, found.seen, found.unseen) == (10.0, 150.0, 260.0)
+    assert found.unknown == 900.0 - 410.0
+    (nothing,) = tally(reaches, {}, Q1, 30)
     assert (nothing.seen, nothing.unseen, nothing.unknown) == (0.0, 0.0, 900.0)
 
 
-def test_a_newer_run_corrects_an_older_one_and_another_corridor_says_nothing() -> None:
-    reach = [Stretch("lushui", "lushui-1", "", 2.0)]
-    old = RunLooks("lushui", day(2, 1), {"lushui-1": (day(1, 1), day(2, 1))}, "a")
-    new = RunLooks("lushui", day(2, 5), {}, "b")
-    other = RunLooks("mishui", day(3, 30), {}, "c")
-    (found,) = tally(reach, [new, old, other], Q1, 30)
-    assert (found.seen, found.unseen) == (2.0 * 30, 2.0 * 5)
+def test_a_day_is_seen_by_the_rule_by_which_a_run_lists_reaches() -> None:
+    """A run lists a reach whose last clear look is ``window`` days old, or older."""
+    reach = [Stretch("lushui", "lushui-1", "", 1.0)]
+    for days in range(28, 33):
+        newest = day(1, 1) + timedelta(days=days)
+        listed = days >= 30
+        one = replace(Q1, first=newest, last=newest)
+        (found,) = tally(reach, looks(day(1, 1), newest, r1=day(1, 1)), one, 30)
+        assert (found.unseen, found.seen) == ((1.0, 0.0) if listed else (0.0, 1.0))
+
+
+def test_what_a_later_look_saw_changes_no_day_before_it() -> None:
+    reach = [Stretch("lushui", "lushui-1", "", 1.0)]
+    until = replace(Q1, last=day(2, 10))
+    early = tally(reach, looks(day(1, 1), day(2, 10), r1=day(1, 3)), until, 30)
+    both = {"lushui": CorridorLooks(
+        day(1, 1), day(3, 20), {"lushui-1": frozenset({day(1, 3), day(2, 11)})}
+    )}  # fmt: skip
+    assert tally(reach, both, until, 30) == early
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_seen_unseen_and_unknown_are_all_there_is(data: st.DataObject) -> None:
     days = st.dates(date(2025, 11, 1), date(2026, 5, 1))
-    runs = [
-        RunLooks(
-            "lushui",
-            data.draw(st.none() | days),
-            {"lushui-1": (data.draw(days), data.draw(days))} if data.draw(st.booleans()) else {},
-            f"r{i}",
-        )
-        for i in range(data.draw(st.integers(0, 4)))
-    ]
+    every = sorted(data.draw(st.lists(days, min_size=1, max_size=6)))
+    clear = data.draw(st.frozensets(st.sampled_from(every)))
+    known = {"lushui": CorridorLooks(every[0], every[-1], {"lushui-1": clear})}
     reaches = [Stretch("lushui", "lushui-1", "", 1.0), Stretch("lushui", "lushui-2", "", None)]
-    for found in tally(reaches, runs, Q1, 30):
+    for found in tally(reaches, known, Q1, 30):
         assert min(found.seen, found.unseen, found.unknown) >= 0
         assert found.seen + found.unseen + found.unknown == pytest.approx(found.size * 90)
-    assert tally(reaches, runs, Q1, 30) == tally(reaches, runs[::-1], Q1, 30)

@@ -22,13 +22,18 @@ from typer.testing import CliRunner
 
 from pipeline.adjudicate.evidence import fold
 from pipeline.cli import app
+from pipeline.config import Workflow
 from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.observed import LookedAt, note_looks
 from pipeline.ledger import Command, Edit, LedgerContext, LedgerPlace, apply, change, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import Attribution, Candidate, Case, Corridor, Kind, Look, Seen, Status
-from pipeline.report import runs
+from pipeline.report import making, runs
+from pipeline.report import observed as told_of
 from pipeline.report.docx import DocxForm
 from pipeline.report.making import ReportRequest, make_report
+from pipeline.report.observed import CorridorLooks
+from pipeline.report.period import read_period
 from pipeline.report.starter import starter
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 31, tzinfo=UTC)
@@ -141,9 +146,9 @@ def test_a_finished_period_is_frozen_and_what_comes_later_is_a_correction(
     first = sheets(file)
     assert row(first["总体情况"], "新增核实")[1:] == (1, 0)
     assert first["更正"][2][0] == "本期没有。"
-    assert row(first["观测情况"], "全部")[1:5] == ("未知",) * 4  # no folder of runs is known
+    assert row(first["观测情况"], "全部")[1:5] == ("未知",) * 4  # no workflow is known
     kept = (state / "reports" / "2026Q3.json").read_bytes()
-    assert json.loads(kept)["observed"] is None
+    assert json.loads(kept)["observed"] == {}
 
     say(state, ids[1], date(2026, 9, 28), Status.VERIFIED)  # typed after the report
     make_report(request(tmp_path))
@@ -315,26 +320,59 @@ def test_reaches_are_measured_along_the_line_and_cut_at_counties(
     assert sum(s.km or 0.0 for s in cut) == pytest.approx(length, abs=0.001)
 
 
-def test_a_run_says_what_it_saw_and_since_when_it_did_not(tmp_path: Path) -> None:
+def test_looks_of_all_runs_are_kept_beside_the_ledger(tmp_path: Path) -> None:
+    river = Corridor(
+        "lushui", "渌水", "river", shapely.box(113, 27.5, 113.1, 27.6), None, 30.0, "a test"
+    )
+    sky = LookedAt(on=date(2026, 7, 20), clear=("lushui-1",))
+    cloud = LookedAt(on=date(2026, 9, 1), clear=())
+    note_looks(tmp_path, river, {"a_s2": sky, "b_s2": cloud})
+    # A pass that is judged again is written over, and a drone's look stays.
+    note_looks(tmp_path, river, {"drone_f": cloud.model_copy(update={"clear": ("lushui-1",)})})
+    note_looks(tmp_path, river, {"a_s2": sky.model_copy(update={"clear": ()})})
+    (known,) = runs.looks_of(tmp_path, [river]).values()
+    assert known == CorridorLooks(
+        date(2026, 7, 20), date(2026, 9, 1), {"lushui-1": frozenset({date(2026, 9, 1)})}
+    )
+    file = tmp_path / "observed" / "lushui.json"
+    before = file.stat().st_mtime_ns
+    note_looks(tmp_path, river, {"b_s2": cloud})
+    assert file.stat().st_mtime_ns == before
+    wider = replace(river, polygon_wgs84=shapely.box(113, 27.5, 113.2, 27.6))
+    assert runs.looks_of(tmp_path, [wider]) == {}
+    file.write_text("{")
+    with pytest.raises(ConfigurationError, match="is damaged"):
+        runs.looks_of(tmp_path, [river])
+
+
+def test_what_was_observed_is_frozen_by_workflow(
+    tmp_path: Path, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del ids
+    told = {name: (told_of.Seen(corridor=name, county="", in_km=True, size=1.0, seen=n, unseen=0.0,
+            unknown=0.0),) for n, name in enumerate(("one", "two"), 1)}  # fmt: skip
+    asked: list[str] = []
+
+    def observed(
+        _: Path, workflow: Workflow | None, *__: object
+    ) -> tuple[told_of.Seen, ...] | None:
+        asked.append(workflow.name if workflow else "")
+        return told.get(asked[-1])
+
+    monkeypatch.setattr(making, "_observed", observed)
+    state, today = tmp_path / "state", date(2026, 11, 1)
+    period = read_period("2026Q3")
+    named = [Workflow.model_construct(name=n) for n in ("one", "two", "one")]
+    found = [making._freeze(state, period, (), w, today)[1] for w in named]
+    assert found == [told["one"], told["two"], told["one"]]
+    assert asked == ["one", "two"]
+
+
+def test_pictures_are_those_of_the_newest_revision_up_to_the_reports(tmp_path: Path) -> None:
     folder = tmp_path / "2026-09-30_abc"
     folder.mkdir()
-    said = {"lushui": {"levels": {"20260927T03_s2": [], "20260901T03_s2": []}}, "dry": {}}
-    run = {
-        "workflow": "patrol",
-        "run_id": "abc",
-        "period": {"start": "2026-01-01T00:00:00Z", "end": "2026-09-30T00:00:00Z"},
-        "counts": {"corridors": said},
-    }
-    (folder / "run.json").write_text(json.dumps(run))
-    gap = {"corridor_id": "lushui", "reach_id": "lushui-2", "last_clear": "2026-07-20", "days": 69}
-    (folder / "not_observed.geojson").write_text(json.dumps({"features": [{"properties": gap}]}))
-    (tmp_path / "latest").symlink_to(folder.name)
+    (folder / "run.json").write_text("{}")
     folders = runs.run_folders([tmp_path])
-    looks, dry = runs.looks_of(folders, "patrol")
-    assert looks.newest == date(2026, 9, 27)
-    assert looks.gaps == {"lushui-2": (date(2026, 7, 20), date(2026, 9, 27))}
-    assert (dry.newest, dict(dry.gaps)) == (None, {})
-    assert runs.looks_of(folders, "other") == ()
     picture = folder / "evidence" / "c" / "2" / "overview.png"
     picture.parent.mkdir(parents=True)
     picture.write_bytes(_png())

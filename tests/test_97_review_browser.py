@@ -6,6 +6,7 @@ import csv
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,130 @@ def test_a_verdict_is_of_whoever_was_named_when_it_was_given(
     found = [(r["case_id"], r["verdict"], r["by"]) for r in rows]
     names = [(c.case_id, "问题", by) for c, by in zip(issued, ("王工", "李工"), strict=True)]
     assert sorted(found) == sorted(names)
+
+
+def go_to(tab: Any, case: Case) -> None:
+    tab.evaluate(f"location.hash = '#{case.case_id}'")
+    tab.wait_for_function(f"document.getElementById('name').textContent.includes('{case.case_id}')")
+
+
+def test_what_was_never_downloaded_is_offered_on_the_page_of_the_next_run(
+    tmp_path: Path, browser: Browser
+) -> None:
+    issued = [c for c in map(pages.case, range(12)) if c.status is Status.ISSUED]
+    first, second, third, fourth = issued
+    week1 = pages.publish(tmp_path / "a", issued, pictures=False)
+    # A week later: one has changed, one is gone.
+    later = [first, replace(second, revision=second.revision + 1), third]
+    week2 = pages.publish(tmp_path / "b", later, pictures=False, run_id="fedcbafedcba")
+    tab = browser.open(week1)
+    assert tab.locator("#left").is_hidden()
+    tab.fill("#by", "王工")
+    tab.keyboard.press("Escape")
+    go_to(tab, third)
+    tab.keyboard.press("1")
+    with tab.expect_download():  # this one left
+        tab.keyboard.press("s")
+    assert tab.inner_text("#save") == "下载核查结果"
+    for case in (first, second, fourth):
+        go_to(tab, case)
+        tab.keyboard.press("2")
+    assert tab.inner_text("#save") == "下载核查结果 (3)"
+
+    tab.goto(week2.as_uri())
+    tab.wait_for_function("window.siluanReady > 0")
+    told = tab.inner_text("#left")
+    assert "尚未下载的结论有 3 条（运行 abcdefabcdef）" in told
+    assert "1 条的案件没有变化" in told
+    assert second.case_id in told
+    assert fourth.case_id in told
+    shot(tab, "review_left")
+    tab.click("#left button.main")
+    assert tab.locator("#left").is_hidden()
+    assert tab.inner_text("#save") == "下载核查结果 (1)"
+    with tab.expect_download() as waiting:
+        tab.keyboard.press("s")
+    waiting.value.save_as(tmp_path / "v.csv")
+    (row,) = csv.DictReader((tmp_path / "v.csv").read_text(encoding="utf-8-sig").splitlines())
+    assert (row["case_id"], row["verdict"], row["by"]) == (first.case_id, "问题·历史碍洪", "王工")
+
+    # What could not be taken over is asked for again, until somebody lets it go.
+    tab.reload()
+    tab.wait_for_function("window.siluanReady > 0")
+    assert "尚未下载的结论有 2 条" in tab.inner_text("#left")
+    tab.click("#left button:nth-of-type(1)")
+    tab.reload()
+    tab.wait_for_function("window.siluanReady > 0")
+    assert tab.locator("#left").is_hidden()
+
+
+def test_corners_of_an_outline_are_dragged_added_and_taken_away(
+    tmp_path: Path, browser: Browser
+) -> None:
+    one = next(c for c in map(pages.case, range(6)) if c.status is Status.ISSUED)
+    tab = browser.open(pages.publish(tmp_path, [one], pictures=False))
+    tab.fill("#by", "王工")
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("1")
+    tab.keyboard.press("e")
+    box = tab.locator("#map").bounding_box()
+
+    def corners() -> list[list[float]]:
+        return tab.evaluate("Chart.corners()")
+
+    before = corners()
+    assert len(before) == 4
+    x, y = before[0]
+    tab.mouse.move(box["x"] + x, box["y"] + y)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + x + 30, box["y"] + y + 20, steps=4)
+    tab.mouse.up()
+    moved = corners()
+    assert moved[1:] == before[1:]
+    assert abs(moved[0][0] - x - 30) < 2
+    edge = [(a + b) / 2 for a, b in zip(before[1], before[2], strict=True)]
+    tab.mouse.click(box["x"] + edge[0], box["y"] + edge[1])
+    assert len(corners()) == 5
+    tab.keyboard.press("Backspace")
+    assert len(corners()) == 4
+    shot(tab, "review_corners")
+    tab.keyboard.press("Enter")
+    assert "已画更正轮廓" in tab.inner_text("#said")
+    with tab.expect_download() as waiting:
+        tab.keyboard.press("s")
+    file = tmp_path / "v.csv"
+    waiting.value.save_as(file)
+    done = CliRunner().invoke(
+        app, ["cases", "verdict", str(file), "--state", str(tmp_path / "state")]
+    )
+    assert done.exit_code == 0, done.output
+    after = ledger_cases(tmp_path)[one.case_id]
+    assert after.people
+    assert after.people.outline_fixed
+    shared = after.polygon.intersection(one.polygon).area
+    assert 0.7 < shared / one.polygon.area < 1.0
+
+
+def test_everything_that_is_worked_with_has_a_name(tmp_path: Path, browser: Browser) -> None:
+    tab = browser.open(pages.publish(tmp_path, list(map(pages.case, range(3))), pictures=False))
+    nameless = tab.evaluate(
+        """[...document.querySelectorAll('button, select, input, a, canvas, [role]')].filter((e) =>
+          e.offsetParent !== null && !e.ariaHidden && !e.textContent.trim() && !e.ariaLabel
+          && !(e.labels && e.labels.length)).map((e) => e.outerHTML)"""
+    )
+    assert nameless == []
+    # Every stop of the Tab key is seen.
+    stops: list[str] = []
+    for _ in range(40):
+        tab.keyboard.press("Tab")
+        stops.append(
+            tab.evaluate(
+                """(() => { const e = document.activeElement; const s = getComputedStyle(e);
+                return e === document.body ? 'body' : s.outlineStyle + ' ' + e.id; })()"""
+            )
+        )
+    assert {"solid by", "solid save", "solid search", "solid rows", "solid map"} <= set(stops)
+    assert not [s for s in stops if s.startswith("none")]
 
 
 def test_five_thousand_cases_are_there_in_two_seconds(tmp_path: Path, browser: Browser) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from pipeline.evidence.choose import season_apart
 from pipeline.evidence.facts import moment
 from pipeline.evidence.panel import rings_of
 from pipeline.evidence.sheet import Chips
@@ -55,6 +56,10 @@ def case_document(subject: Subject, views: Views | None, chips: Chips | None) ->
         ],
         "before": _picture(views.before, subject) if views else None,
         "after": _picture(views.after, subject) if views else None,
+        "season_days_apart": season_days(views) if views else None,
+        "pictures_of_revision": views.of_revision if views else None,
+        # The order of the month moves without a revision: what it was when this was drawn.
+        "proposed_when_drawn": subject.properties.get("proposed"),
         "ground": _ground(views, chips) if views and (views.before or views.after) else None,
         "looks": [
             {
@@ -70,6 +75,13 @@ def case_document(subject: Subject, views: Views | None, chips: Chips | None) ->
         **subject.extra,
         "case": {k: v for k, v in subject.properties.items() if k not in _OF_A_RUN},
     }
+
+
+def season_days(views: Views) -> int | None:
+    """Count the days between the days of the year of both pictures; None where one is missing."""
+    if views.before is None or views.after is None:
+        return None
+    return season_apart(views.before.on, views.after.on)
 
 
 def _picture(picture: Picture | None, subject: Subject) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.evidence.strip import code_of
-from pipeline.evidence.types import Subject, Views
+from pipeline.evidence.types import Language, Subject, Views
 from pipeline.evidence.words import EVIDENCE, word
 from pipeline.model import LEAD_POINT
 
@@ -41,9 +41,13 @@ def facts_of(subject: Subject, views: Views) -> list[Fact]:
         Fact(say("place"), _point(p)),
         Fact(say("area"), "" if _unsized(p) else f"{p['area_m2']:,.0f} {say('m2')}"),
         Fact(say("volume"), _volume(p, subject)),
+        Fact(say("subtype"), _subtype(p, language)),
+        Fact(say("severity"), _severity(p, language)),
         Fact(say("appeared"), appeared(subject)),
         Fact(say("last_seen"), _day(p.get("last_seen"), subject)),
         Fact(say("counts"), _counts(subject)),
+        Fact(say("leads"), _leads(p, language), most=2),
+        Fact(say("budget"), _budget(p, language)),
         Fact(say("side"), f"{side:,.0f} {say('metres')}"),
         Fact(say("detector"), str(p["detector"])),
         Fact(say("reasons"), "；".join(str(r) for r in p.get("reasons", ())), most=7),
@@ -102,6 +106,40 @@ def _volume(p: Mapping[str, Any], subject: Subject) -> str:
     low, high = measured.get("low"), measured.get("high")
     span = f" ({low:,.0f} – {high:,.0f})" if low is not None and high is not None else ""
     return f"{measured['net']:,.0f}{span} {word('m3', subject.language)}"
+
+
+def _subtype(p: Mapping[str, Any], language: Language) -> str:
+    chinese = str(p.get("subtype_zh") or "")
+    return chinese if language == "zh" or not chinese else f"{p.get('subtype') or ''} ({chinese})"
+
+
+def _severity(p: Mapping[str, Any], language: Language) -> str:
+    """Give the word of the table; one that nobody confirmed is said to be so."""
+    found = p.get("severity")
+    if not isinstance(found, Mapping):
+        return ""
+    grade = str(found["grade"])
+    if found["verified"]:
+        return grade
+    unconfirmed = word("unconfirmed", language)
+    return f"{grade}（{unconfirmed}）" if language == "zh" else f"{grade} ({unconfirmed})"
+
+
+def _leads(p: Mapping[str, Any], language: Language) -> str:
+    """Name who points at it and under which number; never who complained, which no case holds."""
+    name = "source_zh" if language == "zh" else "source"
+    said = [f"{k[name]} {k['ref']} ({k['on']})" for k in p.get("leads") or ()]
+    return ("；" if language == "zh" else "; ").join(said)
+
+
+def _budget(p: Mapping[str, Any], language: Language) -> str:
+    found = p.get("proposed")
+    if not isinstance(found, Mapping):
+        return ""
+    state = str(found["waits"] or word("budget_goes", language))
+    return word(
+        "budget_when", language, found["month"], found["county"], found["rank"], found["of"], state
+    )
 
 
 def _day(text: object, subject: Subject) -> str:

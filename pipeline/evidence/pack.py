@@ -18,7 +18,7 @@ from pipeline.evidence.types import Picture, Subject, Views
 from pipeline.io.chips import ChipBands, geotiff
 
 _ORDER = ("red", "green", "blue", "nir", "swir16", "swir22")
-_SCALE, _NODATA = 10_000.0, -32768
+SCALE, _NODATA = 10_000.0, -32768
 
 
 def pack(subject: Subject, views: Views | None) -> dict[str, bytes]:
@@ -50,7 +50,7 @@ def _bands(picture: Picture) -> ChipBands:
     names = [b for b in _ORDER if b in picture.bands]
     names += [b for b in picture.bands if b not in names]
     values = np.stack([picture.bands[b] for b in names])
-    scaled = np.rint(np.clip(values, -3, 3) * _SCALE)
+    scaled = np.rint(np.clip(values, -3, 3) * SCALE)
     return ChipBands(
         tuple(names), np.where(np.isfinite(scaled), scaled, _NODATA).astype(np.int16), _NODATA
     )
@@ -62,5 +62,5 @@ def _tags(picture: Picture) -> dict[str, str]:
         "ACQUIRED_UTC": picture.on.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "PASS_ID": picture.pass_id,
         "SENSOR": picture.sensor,
-        "SCALE": f"reflectance = DN / {_SCALE:g}",
+        "SCALE": f"reflectance = DN / {SCALE:g}",
     }

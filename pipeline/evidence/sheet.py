@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from pipeline.evidence.choose import same_season, season_apart
 from pipeline.evidence.facts import Fact, facts_of, moment
 from pipeline.evidence.panel import (
     CAPTION_PX,
@@ -184,6 +185,12 @@ def _foot(
     language, (width, height) = subject.language, size
     notes = [word("same_stretch", language)]
     notes += [_said(m, language) for m in chips.missing if m.code in ("no_swir", "no_false")]
+    if views.before is not None and views.after is not None and views.after.sensor != DRONE:
+        code = "same_season" if same_season(views.before.on, views.after.on) else "other_season"
+        days = season_apart(views.before.on, views.after.on)
+        notes.append(word(code, language, days))
+    if views.of_revision is not None:
+        notes.append(word("of_revision", language, views.of_revision))
     if not views.whole:
         notes.append(word("part", language))
     more = [subject.credit] if subject.credit else []

@@ -64,6 +64,7 @@ class Views:
     missing: tuple[Missing, ...] = ()
     rise: NDArray[np.float32] | None = None  # (H, W) after less before [m], of a drone
     whole: bool = True  # the case fits into the ground shown
+    of_revision: int | None = None  # pictures were made for this earlier revision
 
 
 @dataclass(frozen=True)

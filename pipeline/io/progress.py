@@ -34,6 +34,7 @@ _STAGES: dict[str, tuple[str, str]] = {  # what a stage is called, and what it c
     "clear shares": ("晴空 clear shares", _TILES),
     "water and ground": ("水陆 water and ground", _TILES),
     "inventory": ("存量 inventory", _TILES),
+    "pairs": ("对比航片 comparing flights", "组 pairs or flights"),
     "map": ("底图 map", _TILES),
 }
 

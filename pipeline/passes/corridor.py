@@ -25,6 +25,7 @@ from pipeline.passes.layers import keep_looks
 from pipeline.passes.mending import mended
 from pipeline.passes.merge import one_problem
 from pipeline.passes.normals import keep_normals
+from pipeline.passes.observed import note_passes
 from pipeline.passes.old_stores import note_use, say_new_store
 from pipeline.passes.reduce import Reduced, reduce_dates
 from pipeline.passes.showing import Shown
@@ -174,6 +175,7 @@ def prepare_looks(
     judged.unread = tuple(
         g.pass_id for g in gathered if g.unreachable or any(a.remedy for a in g.set_aside)
     )
+    note_passes(workflow, site, passes, reduced, {g.pass_id for g in gathered if g.unreachable})
     return Looks(reduced.passes, reduced.quality, reduced.mask_keys, keys), reduced
 
 

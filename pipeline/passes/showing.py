@@ -32,6 +32,7 @@ from pipeline.io.store import CorridorStore, DamagedBlockError
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.model import Case, Grid, Pass, Window
 from pipeline.passes.ground import Looks
+from pipeline.passes.showing_kept import from_shelf
 from pipeline.prepare.sky import is_clear
 
 log = logging.getLogger("siluan")
@@ -122,6 +123,9 @@ def _draw(
 ) -> Mapping[str, bytes] | None:
     """Draw one case onto the shelf; give its files instead where there is no picture in them."""
     views = source(case)
+    if case.of_drone and views.before is None and views.after is None:
+        # People moved it on: the flights' own pictures still show it.
+        views = from_shelf(desk.folder(case), case) or views
     pictures = [p for p in (views.before, views.after) if p is not None]
     credit = credit_of([p.sensor for p in pictures], [p.on.year for p in pictures])
     said = Subject(properties(case), case.looks, desk.zone, desk.options.language, credit)
@@ -160,8 +164,9 @@ def _from_store(own: Shown, options: EvidenceOptions, case: Case) -> Views:
     spot = _Spot(own, outline, window)
     if not spot.stored.any():
         return nothing(case, "outside")
-    before = choose_before(case, own.looks.passes, spot.how_clear, options.clear_share)
-    after = choose_after(case, own.looks.passes, spot.how_clear, options.clear_share)
+    passes, enough = own.looks.passes, options.clear_share
+    after = choose_after(case, passes, spot.how_clear, enough)
+    before = choose_before(case, passes, spot.how_clear, enough, after)
     missing = [Missing(c) for c, p in (("no_before", before), ("no_after", after)) if p is None]
     ranks = {k.pass_id: k.level_rank for k in case.looks}
     return Views(

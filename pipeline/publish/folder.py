@@ -120,9 +120,8 @@ def publish_run(
         for name, kept in sorted(context.trees.items()):
             lay_out(kept, partial / name)
         # Last, since it shows what else lies there.
-        project, pictures = project_over(layers, partial, title)
-        gis = {**counts, "before_after": len({p.case_id for p in pictures})}
-        return {PROJECT: project}, {"gis": gis}
+        files, pictures = project_over(layers, partial, title)
+        return files, {"gis": {**counts, "before_after": pictures}}
 
     keep_edits(folder_of(out_dir, record), GEOPACKAGE, PROJECT)
     return publish_files(out_dir, contents, record, context.extras, finish)

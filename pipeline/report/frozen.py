@@ -25,8 +25,9 @@ class Frozen(BaseModel):
     events: int = Field(ge=0, description="the first so many events of the ledger count")
     digest: str = Field(description="of these events: SHA-256, 16 digits")
     frozen_on: str = Field(description="day of the first report, in the office's zone")
-    observed: tuple[Seen, ...] | None = Field(
-        default=None, description="null until a report knew the folders of runs"
+    observed: dict[str, tuple[Seen, ...]] = Field(
+        default_factory=dict[str, tuple[Seen, ...]],
+        description="by workflow, whose corridors they are; added when it first reports the period",
     )
 
 

@@ -87,7 +87,7 @@ def make_report(request: ReportRequest) -> Made:
         names = _names(settings, workflow, whole.cases.values())
         only = _counties(request.counties, names, whole.cases.values())
         # What may be refused is asked before the period is frozen.
-        frozen, seen = _freeze(state, period, events, (workflow, folders), today)
+        frozen, seen = _freeze(state, period, events, workflow, today)
         book = _as_of(ledger, whole, frozen)
         if only:
             names = replace(names, counties={c: names.county(c) for c in only})
@@ -120,14 +120,15 @@ def _freeze(
     state: Path,
     period: ReportPeriod,
     events: tuple[Event, ...],
-    runs: tuple[Workflow | None, tuple[Path, ...]],
+    workflow: Workflow | None,
     today: date,
 ) -> tuple[Frozen | None, tuple[Seen, ...] | None]:
     """Give what a period rests on and what was observed; keep it where the period is over."""
     frozen = read_frozen(state, period.name, events)
-    seen = frozen.observed if frozen else None
+    name = workflow.name if workflow else None
+    seen = frozen.observed.get(name) if frozen and name else None
     if seen is None:
-        seen = _observed(*runs, period, today)
+        seen = _observed(state, workflow, period, today)
     if today <= period.last:
         return None, seen
     kept = frozen or Frozen(
@@ -136,22 +137,24 @@ def _freeze(
         digest=digest_of(events),
         frozen_on=today.isoformat(),
     )
-    kept = kept.model_copy(update={"observed": seen})
+    if name and seen is not None:
+        kept = kept.model_copy(update={"observed": {**kept.observed, name: seen}})
     if kept != frozen:
         write_frozen(state, kept)
     return kept, seen
 
 
 def _observed(
-    workflow: Workflow | None, folders: tuple[Path, ...], period: ReportPeriod, today: date
+    state: Path, workflow: Workflow | None, period: ReportPeriod, today: date
 ) -> tuple[Seen, ...] | None:
     if workflow is None:
         return None
-    looks = looks_of(folders, workflow.name)
+    corridors = choose_corridors(workflow)
+    looks = looks_of(state, corridors)
     if not looks:
         return None
     so_far = replace(period, last=min(period.last, today))
-    stretches = stretches_of(choose_corridors(workflow), workflow.layers)
+    stretches = stretches_of(corridors, workflow.layers)
     return tally(stretches, looks, so_far, workflow.options.report.unseen_days)
 
 

@@ -1,13 +1,13 @@
 """Kilometres and days that could be looked at, could not, and of which nothing is known. Pure.
 
-A run says two things: up to its newest usable look, which reaches had a clear look within the last
-``window`` days, and since when the others had none. A day on which no run speaks is *unknown*, and
-never counted as seen.
+A day counts as *seen* where a clear look lies in the ``window`` days up to and with it: by that
+rule a run lists reaches as not observed, so the two agree. Else it is *not seen* as far as the
+corridor was patrolled by then, and *unknown* before its first look and after its newest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -27,13 +27,12 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class RunLooks:
-    """What a run says of one corridor."""
+class CorridorLooks:
+    """What all looks at one corridor saw."""
 
-    corridor: str
-    newest: date | None  # day of its newest usable look
-    gaps: Mapping[str, tuple[date, date]]  # by reach: no clear look after the first, to the second
-    run_id: str
+    first: date  # of all looks, clear or not
+    newest: date
+    clear: Mapping[str, frozenset[date]]  # by reach: days of clear looks
 
 
 class Seen(BaseModel):
@@ -51,19 +50,22 @@ class Seen(BaseModel):
 
 
 def tally(
-    stretches: Iterable[Stretch], runs: Sequence[RunLooks], period: ReportPeriod, window: int
+    stretches: Iterable[Stretch],
+    looks: Mapping[str, CorridorLooks],
+    period: ReportPeriod,
+    window: int,
 ) -> tuple[Seen, ...]:
     """Add up a period.
 
     Parameters
     ----------
+    looks : mapping of corridor id to CorridorLooks
     window : int
-        Days within which a clear look counts a reach as seen (the run's ``report.unseen_days``).
+        Days for which a clear look speaks, its own included (``report.unseen_days``).
     """
-    ordered = sorted(runs, key=lambda r: (r.newest or date.min, r.run_id))
     sums: dict[tuple[str, str, bool], list[float]] = {}
     for one in stretches:
-        seen, unseen = _days_of(one, ordered, period, window)
+        seen, unseen = _days_of(one, looks.get(one.corridor), period, window)
         size = 1.0 if one.km is None else one.km
         row = sums.setdefault((one.corridor, one.county, one.km is not None), [0.0] * 4)
         parts = (1, seen, unseen, period.days - seen - unseen)
@@ -84,25 +86,19 @@ def tally(
 
 
 def _days_of(
-    one: Stretch, runs: Sequence[RunLooks], period: ReportPeriod, window: int
+    one: Stretch, looks: CorridorLooks | None, period: ReportPeriod, window: int
 ) -> tuple[int, int]:
-    """Give the days (seen, unseen) of a stretch; where runs differ, the newest look decides."""
-    told: dict[date, bool] = {}
-    for run in runs:
-        if run.corridor != one.corridor:
-            continue
-        gap = run.gaps.get(one.reach) or run.gaps.get(one.corridor)
-        if gap is not None:
-            told.update(dict.fromkeys(_between(*gap, period), False))
-        elif run.newest is not None:
-            since = run.newest - timedelta(days=window)
-            told.update(dict.fromkeys(_between(since, run.newest, period), True))
-    seen = sum(told.values())
-    return seen, len(told) - seen
+    """Give the days (seen, unseen) of a stretch."""
+    if looks is None:
+        return 0, 0
+    seen: set[date] = set()
+    for day in looks.clear.get(one.reach, ()):
+        seen.update(_between(day, day + timedelta(days=window - 1), period))
+    patrolled = set(_between(looks.first, looks.newest, period))
+    return len(seen), len(patrolled - seen)
 
 
-def _between(after: date, until: date, period: ReportPeriod) -> list[date]:
-    """Give the days of the period after one day, up to another."""
-    first = max(after + timedelta(days=1), period.first)
-    last = min(until, period.last)
+def _between(first: date, last: date, period: ReportPeriod) -> list[date]:
+    """Give the days of the period from one day to another, both included."""
+    first, last = max(first, period.first), min(last, period.last)
     return [first + timedelta(days=i) for i in range((last - first).days + 1)]

@@ -1,22 +1,19 @@
-"""What the folders of runs tell a report: looks and gaps, and pictures of cases."""
+"""What state and folders of runs tell a report: looks by reach, and pictures of cases."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.errors import ConfigurationError
 from pipeline.grid import reproject
 from pipeline.io.corridors import reaches_of, utm_crs
 from pipeline.io.layers import load_layer
+from pipeline.io.observed import read_looks
 from pipeline.model import Corridor
-from pipeline.report.observed import RunLooks, Stretch
+from pipeline.report.observed import CorridorLooks, Stretch
 
 OVERVIEW, IMAGE = "overview.png", "after_true.png"
 """The sheet of a case, which says where it lies, and the newest image alone."""
@@ -28,27 +25,27 @@ def run_folders(out: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(sorted(found, key=lambda p: (p.name, str(p))))
 
 
-def looks_of(folders: Sequence[Path], workflow: str) -> tuple[RunLooks, ...]:
-    """Read what patrols of a workflow saw, by corridor.
+def looks_of(state: Path, corridors: Iterable[Corridor]) -> dict[str, CorridorLooks]:
+    """Read what all looks saw, by corridor: of patrols, rechecks and drones.
 
     Raises
     ------
     ConfigurationError
-        A file of a run cannot be read.
+        A file of the state folder is damaged.
     """
-    found: list[RunLooks] = []
-    for folder in folders:
-        gaps_file = folder / "not_observed.geojson"
-        run = _json(folder / "run.json")
-        if run.get("workflow") != workflow or not gaps_file.is_file():
+    found: dict[str, CorridorLooks] = {}
+    for corridor in corridors:
+        known = read_looks(state, corridor)
+        if known is None or not known.looks:
             continue
-        gaps = _gaps(_json(gaps_file), _day(run["period"]["start"]))
-        corridors: Mapping[str, Any] = run["counts"].get("corridors", {})
-        for corridor, said in corridors.items():
-            days = [_day_of_pass(name) for name in said.get("levels", {})]
-            newest = max((d for d in days if d is not None), default=None)
-            found.append(RunLooks(corridor, newest, gaps.get(corridor, {}), run["run_id"]))
-    return tuple(found)
+        days = [k.on for k in known.looks.values()]
+        clear: dict[str, set[date]] = {}
+        for look in known.looks.values():
+            for reach in look.clear:
+                clear.setdefault(reach, set()).add(look.on)
+        named = {reach: frozenset(on) for reach, on in clear.items()}
+        found[corridor.id] = CorridorLooks(min(days), max(days), named)
+    return found
 
 
 def stretches_of(corridors: Iterable[Corridor], layers: Path) -> tuple[Stretch, ...]:
@@ -100,35 +97,3 @@ def _stretches(
         for code, km in {**inside, "": rest + inside.get("", 0.0)}.items():
             if km > 0.0005:
                 yield Stretch(corridor.id, reach.id, code, km)
-
-
-def _gaps(unseen: Mapping[str, Any], start: date) -> dict[str, dict[str, tuple[date, date]]]:
-    found: dict[str, dict[str, tuple[date, date]]] = {}
-    for feature in unseen["features"]:
-        said = feature["properties"]
-        since = date.fromisoformat(said["last_clear"]) if said["last_clear"] else None
-        # Of one that was never seen, the first day of the period too.
-        after = since or start - timedelta(days=1)
-        until = (since or start) + timedelta(days=int(said["days"]))
-        found.setdefault(said["corridor_id"], {})[said["reach_id"]] = (after, until)
-    return found
-
-
-def _day_of_pass(name: str) -> date | None:
-    """Give the UTC day in the name of a pass, which begins with it."""
-    found = re.match(r"(\d{4})-?(\d{2})-?(\d{2})", name)
-    return date(*(int(g) for g in found.groups())) if found else None
-
-
-def _day(instant: str) -> date:
-    return datetime.fromisoformat(instant).date()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read, so what was observed is not known",
-            "Run the workflow again over its period, or move the folder away",
-        ) from error

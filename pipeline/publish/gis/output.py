@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import rasterio
 
 from pipeline.io.layers import OfficeLayer
 from pipeline.model import Case, Corridor, NotObserved
@@ -22,7 +18,9 @@ from pipeline.publish.gis.layers import (
     run_cases,
     unseen_layer,
 )
-from pipeline.publish.gis.project import Picture, pictures_of, project
+from pipeline.publish.gis.mosaic import mosaics_of
+from pipeline.publish.gis.pictures import pictures_of
+from pipeline.publish.gis.project import project
 from pipeline.publish.gis.table import GisLayer
 
 GEOPACKAGE = "cases.gpkg"
@@ -57,35 +55,17 @@ def gis_layers(
 
 def project_over(
     layers: Sequence[GisLayer], folder: Path, title: str
-) -> tuple[bytes, list[Picture]]:
-    """Give the project of a folder, with the GeoTIFFs of the evidence that lie there."""
+) -> tuple[dict[str, bytes], int]:
+    """Give the project of a folder and the mosaics it shows, and of how many cases these are."""
     names = (p.relative_to(folder).as_posix() for p in folder.glob("evidence/*/*/*.tif*"))
-    pictures = [replace(p, crs=_crs_of(folder / p.path)) for p in pictures_of(names)]
-    stretches = {c: _stretch(folder, pictures, c) for c in {p.case_id for p in pictures}}
-    pictures = [replace(p, stretch=stretches[p.case_id]) for p in pictures]
-    return project(layers, pictures, title, GEOPACKAGE, CRS), pictures
-
-
-def _stretch(
-    folder: Path, pictures: Sequence[Picture], case_id: str
-) -> tuple[tuple[float, float], ...]:
-    """Give the 2nd and 98th percentile of bands 1-3 over before and after: one stretch for both."""
-    parts: list[Any] = []
-    for picture in pictures:
-        if picture.case_id == case_id:
-            with rasterio.open(folder / picture.path) as source:
-                if source.count < 3:
-                    return ()
-                bands = source.read([1, 2, 3], masked=True).astype(np.float64)
-                parts.append(bands.filled(np.nan).reshape(3, -1))
-    values = np.concatenate(parts, axis=1)
-    if not np.isfinite(values).any(axis=1).all():
-        return ()
-    low, high = np.nanpercentile(values, (2, 98), axis=1)
-    return tuple((float(a), float(max(b, a + 1))) for a, b in zip(low, high, strict=True))
-
-
-def _crs_of(path: Path) -> str:
-    with rasterio.open(path) as source:
-        code = source.crs.to_epsg()
-        return source.crs.to_wkt() if code is None else f"EPSG:{code}"
+    pictures = pictures_of(names)
+    outlines = {
+        str(row["case_id"]): shape
+        for layer in layers
+        if any(c.name == "case_id" for c in layer.columns)
+        for row, shape in zip(layer.rows, layer.shapes, strict=True)
+    }
+    mosaics = mosaics_of(folder, pictures, outlines)
+    files = {m.path: m.content for m in mosaics}
+    files[PROJECT] = project(layers, mosaics, title, GEOPACKAGE, CRS)
+    return files, len({p.case_id for p in pictures})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -12,48 +10,18 @@ import shapely
 from pyproj import CRS
 
 from pipeline.grid import reproject
+from pipeline.publish.gis.drawings import NEAR
+from pipeline.publish.gis.mosaic import Look, Mosaic
+from pipeline.publish.gis.pictures import TIMES
 from pipeline.publish.gis.qml import QGIS, style_of, to_text
 from pipeline.publish.gis.table import GisLayer
 
 _CGCS2000_ZONES = 4534  # EPSG code of the 3-degree zone of central meridian 75° E; 4554 is 135° E
-_EVIDENCE = re.compile(r"evidence/(?P<case>[^/]+)/(?P<revision>\d+)/(?P<name>[^/]+)\.tiff?$")
-_TIMES = {"before": "前期影像", "after": "后期影像"}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Picture:
-    """A GeoTIFF of the evidence."""
-
-    time: str  # before | after
-    case_id: str
-    revision: int
-    path: str  # below the folder, with /
-    crs: str = ""  # as QGIS shall take it: an authority's code, or WKT
-    stretch: tuple[tuple[float, float], ...] = ()  # of bands 1-3: what is drawn black, and white
-
-
-def pictures_of(names: Iterable[str]) -> list[Picture]:
-    """Choose before and after of the newest revision of each case, among files of the folder.
-
-    What is neither named before nor after (a height difference, say) is left out; of several, the
-    one whose name is shortest is in true colour.
-    """
-    found: dict[tuple[str, str], Picture] = {}
-    for path in names:
-        match = _EVIDENCE.fullmatch(path)
-        time = next((t for t in _TIMES if match and t in match["name"].lower()), None)
-        if match is None or time is None:
-            continue
-        picture = Picture(time, match["case"], int(match["revision"]), path)
-        held = found.get((time, picture.case_id))
-        if held is None or _order(picture) < _order(held):
-            found[time, picture.case_id] = picture
-    return sorted(found.values())
 
 
 def project(
     layers: Sequence[GisLayer],
-    pictures: Sequence[Picture],
+    mosaics: Sequence[Mosaic],
     title: str,
     file: str = "cases.gpkg",
     crs: str = "EPSG:4490",
@@ -80,13 +48,15 @@ def project(
         for layer in group:
             _leaf(branch, _key(layer.name), layer.zh, _source(file, layer), "ogr", layer.shown)
             maps.append(_vector(layer, _source(file, layer), crs))
-    for time, zh in _TIMES.items():
-        group = [p for p in pictures if p.time == time]
+    for time, zh in TIMES.items():
+        group = [m for m in mosaics if m.time == time]
         branch = _branch(tree, zh, time == "after", False) if group else tree
-        for p in group:
-            key, name = f"{time}_{p.case_id}_{p.revision}", f"{p.case_id} {zh}"
-            _leaf(branch, key, name, f"./{p.path}", "gdal", True)
-            maps.append(_raster(key, name, p))
+        for n, mosaic in enumerate(group, 1):
+            for k, look in enumerate(mosaic.looks or (None,)):
+                key = f"siluan_{time}_{n}_{k}"
+                name = f"{zh} {look.zh if look else '影像'}{f' {n}' if len(group) > 1 else ''}"
+                _leaf(branch, key, name, f"./{mosaic.path}", "gdal", k == 0)
+                maps.append(_raster(key, name, mosaic, look))
     box = reproject(shapely.box(*bounds), "EPSG:4326", view).bounds
     root.append(_canvas(box, view))
     root.append(_first_view(box, view))
@@ -95,10 +65,6 @@ def project(
     system = ET.SubElement(said, "SpatialRefSys")
     ET.SubElement(system, "ProjectionsEnabled", {"type": "int"}).text = "1"
     return to_text(root).encode()
-
-
-def _order(picture: Picture) -> tuple[int, int, str]:
-    return -picture.revision, len(picture.path), picture.path
 
 
 def _split(layers: Sequence[GisLayer]) -> tuple[list[GisLayer], list[GisLayer]]:
@@ -193,21 +159,24 @@ def _vector(layer: GisLayer, source: str, crs: str) -> ET.Element:
     return found
 
 
-def _raster(key: str, name: str, picture: Picture) -> ET.Element:
-    found = _map_layer("raster", key, name, f"./{picture.path}", {})
-    ET.SubElement(found, "srs").append(_crs(picture.crs))
+def _raster(key: str, name: str, mosaic: Mosaic, look: Look | None) -> ET.Element:
+    # Beyond that a picture is a speck, and all of them would be opened to draw it.
+    near = {"hasScaleBasedVisibilityFlag": "1", "minScale": str(NEAR), "maxScale": "0"}
+    found = _map_layer("raster", key, name, f"./{mosaic.path}", near)
+    ET.SubElement(found, "srs").append(_crs(mosaic.crs))
     ET.SubElement(found, "provider").text = "gdal"
-    if len(picture.stretch) == 3:
-        ET.SubElement(found, "pipe").append(_colours(picture.stretch))
+    if look is not None:
+        ET.SubElement(found, "pipe").append(_colours(look))
     return found
 
 
-def _colours(stretch: Sequence[tuple[float, float]]) -> ET.Element:
-    """Draw bands 1, 2 and 3 as red, green and blue (QgsMultiBandColorRenderer)."""
-    bands = {f"{c}Band": str(i) for i, c in enumerate(("red", "green", "blue"), 1)}
+def _colours(look: Look) -> ET.Element:
+    """Draw three bands as red, green and blue (QgsMultiBandColorRenderer)."""
+    named = zip(("red", "green", "blue"), look.bands, strict=True)
+    bands = {f"{c}Band": str(i) for c, i in named}
     what = {"type": "multibandcolor", "opacity": "1", "alphaBand": "-1", **bands}
     root = ET.Element("rasterrenderer", what)
-    for colour, (low, high) in zip(("red", "green", "blue"), stretch, strict=True):
+    for colour, (low, high) in zip(("red", "green", "blue"), look.stretch, strict=True):
         one = ET.SubElement(root, f"{colour}ContrastEnhancement")
         ET.SubElement(one, "minValue").text = f"{low:g}"
         ET.SubElement(one, "maxValue").text = f"{high:g}"

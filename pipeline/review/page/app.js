@@ -41,8 +41,10 @@
 
   // ---- list
   const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0), byName = (a, b) => order(a.id, b.id);
+  const LISTS = ["cases", "watch", "suppressed"], rank = (c) => LISTS.indexOf(c.list);
   const SORTS = {
-    new: (a, b) => order(b.first, a.first) || byName(a, b),
+    // What people are to decide on comes first, then what only analysts watch.
+    new: (a, b) => rank(a) - rank(b) || order(b.first, a.first) || byName(a, b),
     area: (a, b) => b.area - a.area, score: (a, b) => b.score - a.score,
     visit: (a, b) => (a.visit || 1e9) - (b.visit || 1e9) || byName(a, b),
     chain: (a, b) => order(a.corridor, b.corridor) || (a.at === null ? 1e9 : a.at) - (b.at === null ? 1e9 : b.at) || byName(a, b),
@@ -64,7 +66,8 @@
     for (let i = first; i < last; i++) {
       const c = shown[i], v = Verdicts.of(c), item = el("div", null, null, "item" + (c === current ? " current" : ""));
       item.style.top = i * ROW + "px";
-      item.setAttribute("role", "option");
+      item.setAttribute("role", "option"); item.id = "row" + i;
+      item.setAttribute("aria-posinset", i + 1); item.setAttribute("aria-setsize", shown.length);
       item.setAttribute("aria-selected", String(c === current));
       item.append(markImage(c.kind, c.status, c.list === "suppressed"));
       el("b", say("suspected_") + say(c.kind) + " " + c.id.split("-").slice(-1)[0] + " · " + Math.round(c.area).toLocaleString("en") + " " + say("m2"), item);
@@ -74,6 +77,8 @@
       items.push(item);
     }
     $("tall").replaceChildren(...items);
+    const at = shown.indexOf(current);
+    if (at >= first && at < last) box.setAttribute("aria-activedescendant", "row" + at); else box.removeAttribute("aria-activedescendant");
   }
   function reveal() {
     const i = shown.indexOf(current), box = $("rows");
@@ -102,6 +107,9 @@
     if (!c) return;
     $("name").textContent = say("suspected_") + say(c.kind) + " · " + c.id;
     $("link").textContent = "# " + (english ? "link" : "链接"); $("link").href = "#" + encodeURIComponent(c.id);
+    // What, where, since when: what an official asks first.
+    $("brief").textContent = [one(STATUS, c.status), Math.round(c.area).toLocaleString("en") + " " + say("m2"), [c.river, c.chain, c.bank && say(c.bank)].filter(Boolean).join(" "),
+      [c.county, c.township].filter(Boolean).join(" "), c.gone && c.first ? say("between", c.gone, c.first) + say("came") : c.first ? say("upto", c.first) + say("came") : ""].filter(Boolean).join(" · ");
     pictures(c); form(c); strip(c); facts(c); sheet(c);
     $("credit").textContent = c.credit || "";
   }
@@ -115,6 +123,7 @@
     for (const when of ["before", "after"]) {
       const image = $(when);
       image.style.display = has(when) ? "" : "none";
+      image.alt = say(when) + " " + (when === "before" ? c.before : c.after);
       if (has(when)) image.src = c.folder + "/" + when + "_" + kind + ".png"; else image.removeAttribute("src");
     }
     $("dateb").textContent = c.before ? say("before") + " " + c.before : ""; $("datea").textContent = c.after ? say("after") + " " + c.after : "";
@@ -164,7 +173,7 @@
     const v = Verdicts.put(current, { verdict: code, on: $("on").value || today, by: $("by").value.trim() });
     if (!Verdicts.NO_PROBLEM.includes(code)) Verdicts.put(current, { reason: "" });
     said = "";
-    form(current); rows();
+    form(current); rows(); count();
     if (code === "不是问题" && !v.reason) $("reason").focus();
   }
   function changed() {
@@ -173,19 +182,24 @@
     Verdicts.put(current, { reason: $("reason").value, kind: $("kind").value, on: $("on").value, note: $("note").value });
     tell(current);
   }
-  function startDrawing() {
+  // The largest ring of the outline as it stands: a corrected one where there is one.
+  function ringOf(c) {
+    const v = Verdicts.of(c);
+    return v && v.outline ? v.outline : c.o.reduce((a, b) => (b.length > a.length ? b : a));
+  }
+  function startDrawing(moving) {
     if (!current) return;
     Chart.show(current, true);
     $("hint").hidden = false;
-    $("hint").textContent = say("drawing");
+    $("hint").textContent = say(moving ? "editing" : "drawing");
     Chart.sketch((ring) => {
       $("hint").hidden = true;
       if (ring) {
         const clean = ring.filter((p, i) => i === 0 || Math.hypot(p[0] - ring[i - 1][0], p[1] - ring[i - 1][1]) > 1e-7);
         if (Verdicts.usable(current, clean)) { Verdicts.put(current, { outline: clean, on: $("on").value || today }); said = ""; } else { said = say("bad_outline"); fine = false; }
       }
-      tell(current); Chart.paint();
-    });
+      tell(current); count(); Chart.paint();
+    }, moving ? ringOf(current) : null);
   }
 
   const SHAPE = {
@@ -199,6 +213,9 @@
     const box = $("strip"), wide = 426;
     box.replaceChildren();
     box.setAttribute("viewBox", "0 0 " + wide + " 92");
+    const n = [0, 0, 0, 0, 0];
+    for (const k of c.looks) n[k[1]]++;
+    box.setAttribute("role", "img"); box.setAttribute("aria-label", say("strip", n[0] + n[1], n[2], n[3] + n[4]));
     if (!c.looks.length) return;
     const first = c.looks[0][0], last = c.looks[c.looks.length - 1][0], span = Math.max(1, last - first);
     const at = (d) => 10 + (last > first ? (d - first) / span : 0.5) * (wide - 20);
@@ -213,7 +230,7 @@
       const t = svg("text", { x, y: 87, "text-anchor": anchor, "font-size": 11, fill: "#444" }, box);
       t.textContent = dayText(d);
     }
-    const t = svg("text", { x: wide / 2, y: 87, "text-anchor": "middle", "font-size": 11, fill: "#777" }, box);
+    const t = svg("text", { x: wide / 2, y: 87, "text-anchor": "middle", "font-size": 11, fill: "#5a636b" }, box);
     t.textContent = say("looks") + " " + c.looks.length + " · " + say("level") + " 0–1";
   }
   function facts(c) {
@@ -245,7 +262,7 @@
     $("notice").textContent = english ? D.notice + " (a lead only, no ground for any penalty)" : D.notice;
     $("run").textContent = D.workflow + " · " + D.period.join(" – ") + " · " + D.run;
     $("search").placeholder = say("search");
-    options($("list"), [["", say("all_lists")], ...["cases", "watch", "suppressed"].filter((l) => D.cases.some((c) => c.list === l)).map((l) => [l, say(l)])]);
+    options($("list"), [["", say("all_lists")], ...LISTS.filter((l) => D.cases.some((c) => c.list === l)).map((l) => [l, say(l)])]);
     options($("status"), [["", say("all_status")], ...Object.keys(STATUS).filter((s) => D.cases.some((c) => c.status === s)).map((s) => [s, one(STATUS, s)])]);
     options($("corridor"), [["", say("all_corridors")], ...D.corridors.map((c) => [c.id, c.name])]);
     options($("sort"), ["new", "area", "score", "visit", "chain", "id"].map((s) => [s, say("sort_" + s)]));
@@ -260,18 +277,46 @@
     }));
     $("legend").replaceChildren(...[...KINDS.map((k) => [markImage(k, "suspected"), say(k)]), [markImage("zhan", "watch"), one(STATUS, "watch")], [markImage("zhan", "issued"), one(STATUS, "issued") + "…"]].map(([image, text]) => { const s = el("span"); s.append(image, " " + text); return s; }));
     $("marks").replaceChildren(...CODES.map((k) => { const s = el("span"), i = document.createElementNS(SVG, "svg"); i.setAttribute("width", 14); i.setAttribute("height", 14); SHAPE[k](7, 7, i); s.append(i, " " + say(k)); return s; }));
-    $("keys").querySelector("table").replaceChildren(...[["N / P", "k_next"], ["1 2 3 4", "k_verdict"], ["R", "k_reason"], ["M", "k_note"], ["O", "k_draw"], ["T", "k_colour"], ["B", "k_flip"], ["Z", "k_zoom"], ["/", "k_find"], ["S", "k_save"]].map(([k, w]) => { const tr = el("tr"), td = el("td", null, tr); el("kbd", k, td); el("td", say(w), tr); return tr; }));
-    filter(); detail();
+    $("keys").querySelector("table").replaceChildren(...[["N / P", "k_next"], ["1 2 3 4", "k_verdict"], ["R", "k_reason"], ["M", "k_note"], ["O", "k_draw"], ["E", "k_edit"], ["T", "k_colour"], ["B", "k_flip"], ["Z", "k_zoom"], ["/", "k_find"], ["S", "k_save"]].map(([k, w]) => { const tr = el("tr"), td = el("td", null, tr); el("kbd", k, td); el("td", say(w), tr); return tr; }));
+    for (const [id, word] of [["side", "side"], ["mapside", "chart"], ["map", "chart"], ["detail", "one"], ["rows", "side"], ["slider", "slide"], ["in", "zoom_in"], ["out", "zoom_out"], ["list", "list_of"], ["status", "by_status"], ["corridor", "by_water"], ["sort", "order"], ["kinds", "kinds"], ["search", "search"], ["verdicts", "verdict"]]) $(id).setAttribute("aria-label", say(word));
+    filter(); detail(); count(); offer();
   }
   function save() {
     if (!$("by").value.trim()) { said = say("needs_by"); fine = false; $("by").focus(); if (current) tell(current); return; }
     const made = Verdicts.csv(D.cases, $("by").value.trim(), today), name = "siluan_verdicts_" + D.run + ".csv";
-    if (made.count) Verdicts.save(name, made.text);
+    if (made.count) { Verdicts.save(name, made.text); Verdicts.saved(made.written); count(); }
     const parts = made.count ? [say("written", made.count, name)] : made.bad.length ? [] : [say("nothing")];
     if (made.bad.length) parts.push(say("incomplete", made.bad.length, made.bad.slice(0, 3).join(" ")));
     said = parts.join(" · ");
     fine = made.count > 0 && !made.bad.length;
     if (current) tell(current);
+  }
+  // How many verdicts are in no file yet stands on the button that writes it.
+  function count() {
+    const n = Verdicts.unsaved();
+    $("save").textContent = say("download") + (n ? " (" + n + ")" : "");
+  }
+  // Verdicts of an earlier page that were never downloaded: taken over, let go, or asked for again.
+  function offer() {
+    const found = Verdicts.left(), box = $("left");
+    box.hidden = !found.length;
+    if (!found.length) return;
+    const fit = found.filter((f) => Verdicts.fits(byId.get(f.id), f.v)), not = found.filter((f) => !fit.includes(f));
+    const runs = [...new Set(found.map((f) => f.key.split("-").pop()))].join(" ");
+    const lines = [say("undone", found.length, runs)];
+    if (fit.length) lines.push(say("undone_fit", fit.length));
+    if (not.length) lines.push(say("undone_not", not.length, not.slice(0, 4).map((f) => f.id).join(" ") + (not.length > 4 ? " …" : "")));
+    box.replaceChildren();
+    el("span", lines.join(" "), box);
+    const act = (word, what, main) => { const b = el("button", say(word), box, main ? "main" : ""); b.addEventListener("click", () => { what(); box.hidden = true; }); };
+    if (fit.length) act("undone_take", () => {
+      for (const f of fit) Verdicts.adopt(byId.get(f.id), f.v);
+      Verdicts.settle(fit);
+      said = say("taken", fit.length); fine = true;
+      filter(); count(); if (current) { form(current); }
+    }, true);
+    act("undone_drop", () => Verdicts.settle(found));
+    act("later", () => {});
   }
   function key(e) {
     if (e.ctrlKey || e.metaKey || e.altKey || $("keys").open) return;
@@ -286,7 +331,7 @@
     const does = {
       n: () => step(1), j: () => step(1), ArrowDown: () => step(1), p: () => step(-1), k: () => step(-1), ArrowUp: () => step(-1),
       1: () => judge(0), 2: () => judge(1), 3: () => judge(2), 4: () => judge(3), r: () => $("reason").focus(), m: () => $("note").focus(),
-      o: startDrawing, t: () => $("colour").click(), b: () => $("flip").click(), z: () => current && Chart.show(current, true), s: save, "/": () => $("search").focus(), "?": () => $("help").click(),
+      o: () => startDrawing(false), e: () => startDrawing(true), t: () => $("colour").click(), b: () => $("flip").click(), z: () => current && Chart.show(current, true), s: save, "/": () => $("search").focus(), "?": () => $("help").click(),
     }[e.key.length === 1 ? e.key.toLowerCase() : e.key];
     if (does) { e.preventDefault(); does(); }
   }
@@ -309,8 +354,9 @@
   $("colour").addEventListener("click", () => { falseColour = !falseColour; if (current) pictures(current); });
   $("ring").addEventListener("click", () => { rings = !rings; if (current) pictures(current); });
   $("flip").addEventListener("click", () => { $("slider").value = Number($("slider").value) > 50 ? 0 : 100; wipe(); });
-  $("draw").addEventListener("click", startDrawing);
-  $("clear").addEventListener("click", () => { if (current) { Verdicts.drop(current); said = ""; form(current); rows(); Chart.paint(); } });
+  $("draw").addEventListener("click", () => startDrawing(false));
+  $("edit").addEventListener("click", () => startDrawing(true));
+  $("clear").addEventListener("click", () => { if (current) { Verdicts.drop(current); said = ""; form(current); rows(); count(); Chart.paint(); } });
   $("save").addEventListener("click", save);
   $("help").addEventListener("click", () => $("keys").showModal());
   $("keys").querySelector("button").addEventListener("click", () => $("keys").close());

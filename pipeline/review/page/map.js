@@ -25,6 +25,7 @@ function markOf(g, kind, status, x, y, r, gone) {
 function markImage(kind, status, gone) {
   const c = document.createElement("canvas");
   c.width = c.height = 18;
+  c.setAttribute("aria-hidden", "true");
   markOf(c.getContext("2d"), kind, status, 9, 9, 5.5, gone);
   return c;
 }
@@ -176,26 +177,59 @@ const Chart = (() => {
     paint();
   }
   // Drawing a corrected outline.
-  function sketch(done) { drawing = { points: [] }; onDone = done; canvas.style.cursor = "crosshair"; canvas.focus(); paint(); }
+  // With a ring it is edited: corners are dragged; without, corners are set one by one.
+  function sketch(done, ring) {
+    drawing = { points: ring ? thinned(ring.map(mercator)) : [], edits: Boolean(ring), touched: -1 };
+    onDone = done; canvas.style.cursor = "crosshair"; canvas.focus(); paint();
+  }
+  // An outline along pixels has a corner at each: those within a twentieth of its size are left out.
+  function thinned(ring) {
+    const xs = ring.map((p) => p[0]), ys = ring.map((p) => p[1]);
+    const most = Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys)) / 20;
+    const keep = (part) => {
+      const [a, b] = [part[0], part[part.length - 1]], length = Math.hypot(b[0] - a[0], b[1] - a[1]) || 1e-12;
+      let far = 0, at = -1;
+      part.forEach((p, i) => { const d = Math.abs((b[0] - a[0]) * (a[1] - p[1]) - (a[0] - p[0]) * (b[1] - a[1])) / length; if (d > far) { far = d; at = i; } });
+      return far > most && at > 0 ? [...keep(part.slice(0, at + 1)).slice(0, -1), ...keep(part.slice(at))] : [a, b];
+    };
+    if (ring.length <= 12) return ring.slice();
+    const half = ring.length >> 1;
+    return [...keep(ring.slice(0, half + 1)).slice(0, -1), ...keep([...ring.slice(half), ring[0]]).slice(0, -1)];
+  }
+  const cornerAt = (px, py) => {
+    let best = -1, least = 11;
+    drawing.points.forEach((p, i) => { const d = Math.hypot(sx(p[0]) - px, sy(p[1]) - py); if (d < least) { least = d; best = i; } });
+    return best;
+  };
+  // Gives the corner after which a point lies on an edge, or -1.
+  const edgeAt = (px, py) => {
+    const p = drawing.points.map((q) => [sx(q[0]), sy(q[1])]);
+    return p.findIndex((a, i) => {
+      const b = p[(i + 1) % p.length], dx = b[0] - a[0], dy = b[1] - a[1];
+      const t = Math.max(0, Math.min(1, ((px - a[0]) * dx + (py - a[1]) * dy) / (dx * dx + dy * dy || 1)));
+      return Math.hypot(a[0] + t * dx - px, a[1] + t * dy - py) < 9;
+    });
+  };
   function endSketch(keep) {
     const points = drawing ? drawing.points : [];
     drawing = null; canvas.style.cursor = "grab"; paint();
     onDone(keep ? points.map(lonlat) : null);
   }
   function drawSketch() {
-    const p = drawing.points.concat(mouse ? [back(mouse[0], mouse[1])] : []);
+    const p = drawing.points.concat(mouse && !drawing.edits ? [back(mouse[0], mouse[1])] : []);
     if (!p.length) return;
     path(p, p.length > 2); g.fillStyle = "#d0004033"; g.fill();
     g.strokeStyle = "#fff"; g.lineWidth = 5; g.stroke(); g.strokeStyle = "#d00040"; g.lineWidth = 2.5; g.stroke();
-    for (const [x, y] of drawing.points) { g.beginPath(); g.arc(sx(x), sy(y), 4, 0, 7); g.fillStyle = "#fff"; g.fill(); g.stroke(); }
+    for (const [x, y] of drawing.points) { g.beginPath(); g.arc(sx(x), sy(y), drawing.edits ? 6 : 4, 0, 7); g.fillStyle = "#fff"; g.fill(); g.stroke(); }
   }
-  let held = null, moved = 0;
-  canvas.addEventListener("pointerdown", (e) => { held = [e.offsetX, e.offsetY]; moved = 0; canvas.setPointerCapture(e.pointerId); });
+  let held = null, moved = 0, corner = -1;
+  canvas.addEventListener("pointerdown", (e) => { corner = drawing ? cornerAt(e.offsetX, e.offsetY) : -1; if (corner >= 0) drawing.touched = corner; held = [e.offsetX, e.offsetY]; moved = 0; canvas.setPointerCapture(e.pointerId); });
   canvas.addEventListener("pointermove", (e) => {
     mouse = [e.offsetX, e.offsetY];
     if (held) {
       moved += Math.abs(e.offsetX - held[0]) + Math.abs(e.offsetY - held[1]);
-      cx -= (e.offsetX - held[0]) / zoom; cy -= (e.offsetY - held[1]) / zoom;
+      if (drawing && corner >= 0) drawing.points[corner] = back(e.offsetX, e.offsetY);
+      else { cx -= (e.offsetX - held[0]) / zoom; cy -= (e.offsetY - held[1]) / zoom; }
       held = [e.offsetX, e.offsetY];
     }
     if (held || drawing) paint();
@@ -203,7 +237,13 @@ const Chart = (() => {
   canvas.addEventListener("pointerup", (e) => {
     held = null;
     if (moved > 4) return;
-    if (drawing) { drawing.points.push(back(e.offsetX, e.offsetY)); paint(); return; }
+    if (drawing && corner >= 0) return;
+    if (drawing && drawing.edits) {
+      const i = edgeAt(e.offsetX, e.offsetY);
+      if (i >= 0) { drawing.points.splice(i + 1, 0, back(e.offsetX, e.offsetY)); drawing.touched = i + 1; paint(); }
+      return;
+    }
+    if (drawing) { drawing.points.push(back(e.offsetX, e.offsetY)); drawing.touched = drawing.points.length - 1; paint(); return; }
     let best = null, least = 16;
     for (const c of cases) {
       const d = Math.hypot(sx(c.m[0]) - e.offsetX, sy(c.m[1]) - e.offsetY);
@@ -211,7 +251,7 @@ const Chart = (() => {
     }
     if (best) onPick(best);
   });
-  canvas.addEventListener("dblclick", () => { if (drawing) { drawing.points.pop(); endSketch(true); } });
+  canvas.addEventListener("dblclick", () => { if (drawing && !drawing.edits) endSketch(true); });
   canvas.addEventListener("wheel", (e) => { e.preventDefault(); zoomBy(Math.exp(-e.deltaY / 400), e.offsetX, e.offsetY); }, { passive: false });
   window.addEventListener("resize", resize);
   return {
@@ -220,7 +260,13 @@ const Chart = (() => {
     zoom(times) { zoomBy(times, width / 2, height / 2); },
     fitAll() { fit(cases.length ? cases.map((c) => c.m) : corridors.flatMap((c) => c.rings.flat())); },
     drawing: () => drawing !== null,
-    undo() { if (drawing) { drawing.points.pop(); paint(); } },
+    undo() {
+      if (!drawing || (drawing.edits && (drawing.touched < 0 || drawing.points.length <= 3))) return;
+      drawing.points.splice(drawing.touched < 0 ? drawing.points.length - 1 : drawing.touched, 1);
+      drawing.touched = drawing.edits ? -1 : drawing.points.length - 1;
+      paint();
+    },
+    corners: () => (drawing ? drawing.points.map((p) => [sx(p[0]), sy(p[1])]) : []),
     at: (m) => [sx(m[0]), sy(m[1])],
   };
 })();

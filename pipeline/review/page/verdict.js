@@ -7,8 +7,9 @@ const Verdicts = (() => {
   const PERSONAL = /(^|[^0-9])(1[3-9][0-9]{9}|[0-9]{17}[0-9Xx]|0[0-9]{2,3}-?[0-9]{7,8})(?![0-9])/;
   const NO_PROBLEM = ["不是问题", "不是问题·历史不碍洪"];
 
+  const PLACES = "siluan-review-run-";
   function open(run) {
-    place = "siluan-review-" + run;
+    place = PLACES + run;
     try {
       for (const [id, v] of Object.entries(JSON.parse(localStorage.getItem(place) || "{}"))) given.set(id, v);
     } catch (_) { given.clear(); } // a browser without storage keeps verdicts until the page is closed
@@ -16,9 +17,35 @@ const Verdicts = (() => {
   function keep() {
     try { localStorage.setItem(place, JSON.stringify(Object.fromEntries(given))); } catch (_) { /* as above */ }
   }
+  // What was decided on pages of other runs in this browser, and is in no file yet.
+  function left() {
+    const found = [];
+    try {
+      for (let i = 0; i < localStorage.length; i++) {
+        const key = localStorage.key(i);
+        if (!key.startsWith(PLACES) || key === place) continue;
+        for (const [id, v] of Object.entries(JSON.parse(localStorage.getItem(key) || "{}"))) if (v && v.verdict && !v.saved) found.push({ key, id, v });
+      }
+    } catch (_) { /* no storage, or not ours */ }
+    return found;
+  }
+  // They are not offered again: they were taken over, or the reviewer let them go.
+  function settle(found) {
+    try {
+      for (const key of new Set(found.map((f) => f.key))) {
+        const all = JSON.parse(localStorage.getItem(key) || "{}");
+        for (const f of found) if (f.key === key && all[f.id]) all[f.id].saved = true;
+        localStorage.setItem(key, JSON.stringify(all));
+      }
+    } catch (_) { /* as above */ }
+  }
+  // Only of the same revision, and only what its status takes: a case that has changed is judged anew.
+  const fits = (c, v) => Boolean(c) && v.revision === c.rev && allowed(c, v.verdict) && !(of(c) || {}).verdict;
+  function adopt(c, v) { given.set(c.id, { ...v, saved: false }); keep(); }
+  const unsaved = () => [...given.values()].filter((v) => v.verdict && !v.saved).length;
   const of = (c) => { const v = given.get(c.id); return v && v.revision === c.rev ? v : null; };
   function put(c, change) {
-    const v = { revision: c.rev, verdict: "", reason: "", by: "", kind: "", on: "", note: "", outline: null, ...of(c), ...change };
+    const v = { revision: c.rev, verdict: "", reason: "", by: "", kind: "", on: "", note: "", outline: null, ...of(c), ...change, saved: false };
     given.set(c.id, v); keep();
     return v;
   }
@@ -76,15 +103,16 @@ const Verdicts = (() => {
     return /[",\r\n]/.test(t) || t !== t.trim() ? '"' + t.split('"').join('""') + '"' : t;
   }
   function csv(cases, by, today) {
-    const rows = [COLUMNS.join(",")], bad = [];
+    const rows = [COLUMNS.join(",")], bad = [], written = [];
     for (const c of cases) {
       const v = of(c);
       if (!v || !v.verdict) continue;
       if (wrong(c, v, by, today) || !allowed(c, v.verdict)) { bad.push(c.id); continue; }
       const all = { ...v, case_id: c.id, by: v.by || by, outline: v.outline ? wkt(v.outline) : "" };
       rows.push(COLUMNS.map((k) => cell(all[k])).join(","));
+      written.push(c);
     }
-    return { text: "\ufeff" + rows.join("\r\n") + "\r\n", count: rows.length - 1, bad };
+    return { text: "\ufeff" + rows.join("\r\n") + "\r\n", count: rows.length - 1, bad, written };
   }
   function save(name, text) {
     const a = document.createElement("a");
@@ -93,5 +121,9 @@ const Verdicts = (() => {
     a.click();
     setTimeout(() => URL.revokeObjectURL(a.href), 10000);
   }
-  return { open, of, put, drop, allowed, wrong, usable, csv, save, NO_PROBLEM };
+  function saved(cases) {
+    for (const c of cases) given.get(c.id).saved = true;
+    keep();
+  }
+  return { left, settle, fits, adopt, unsaved, saved, open, of, put, drop, allowed, wrong, usable, csv, save, NO_PROBLEM };
 })();
