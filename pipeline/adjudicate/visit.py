@@ -113,6 +113,8 @@ def _seen(case: Case, o: VisitOptions) -> tuple[str, ...]:
         out.append("水位低于以往记录，可能为正常出露")
     if m.get("soil"):
         out.append("裸土光谱，可能为耕地、采伐或施工")
+    if m.get("felled"):
+        out.append("原为林地，可能仅为采伐；裸露满一季、扩大或变亮后再定")
     if m.get("strip") or m.get("linear"):
         out.append("条带状，可能为桥梁、道路或堤")
     if m.get("precedents"):
