@@ -32,6 +32,7 @@ from pipeline.detect.observe import ObserveOptions
 from pipeline.detect.resemble import ResembleOptions
 from pipeline.detect.stock import StockOptions
 from pipeline.detect.water import WaterOptions
+from pipeline.detect.woods import WoodOptions
 from pipeline.detect.zhan import ZhanOptions
 from pipeline.errors import ConfigurationError
 from pipeline.evidence.options import EvidenceOptions
@@ -140,6 +141,7 @@ class GroundOptions(BaseModel):
     resemble: ResembleOptions = ResembleOptions()
     kinds: KindOptions = KindOptions()
     stock: StockOptions = StockOptions()
+    woods: WoodOptions = WoodOptions()
     flooded_fields: float = Field(
         default=0.2,
         gt=0,

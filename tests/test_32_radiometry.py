@@ -89,15 +89,44 @@ def test_a_fully_clouded_date_is_refused_and_a_half_clouded_one_is_not() -> None
     assert [v.offset for v in verdicts] == [0.0] * 4
 
 
+def test_clear_dates_are_kept_where_most_are_half_clouded() -> None:
+    verdicts = check_radiometry([*[date(cloud=0.7)] * 5, date(), date(gain=0.1)], OPTIONS)
+    assert [v.usable for v in verdicts] == [True] * 6 + [False]
+
+
 def test_seasons_are_left_alone() -> None:
     verdicts = check_radiometry([date(season=s) for s in (0.7, 0.85, 1.0, 1.3, 1.5)], OPTIONS)
     assert all(v.usable and v.offset == 0 and not v.reason for v in verdicts)
 
 
 def test_too_few_dates_or_pixels_say_unknown() -> None:
-    assert not any(v.known for v in check_radiometry([date(), date(0.1)], OPTIONS))
+    pair = check_radiometry([date(), date(0.02)], OPTIONS)
+    assert not any(v.known for v in pair)
+    assert all(v.usable for v in pair)
     few = {name: hist // 1000 for name, hist in date().items()}
     verdicts = check_radiometry([date(), few, date(), date()], OPTIONS)
     assert [v.known for v in verdicts] == [True, False, True, True]
     assert verdicts[1].usable
     assert check_radiometry([], OPTIONS) == []
+
+
+def test_a_table_that_fits_no_date_is_said_where_no_date_can_be_compared() -> None:
+    verdicts = check_radiometry([date(0.1), date(0.1), date(0.1)], OPTIONS)
+    assert not any(v.usable for v in verdicts)
+    assert all("04.00" in v.reason for v in verdicts)
+    assert not check_radiometry([date(0.1)], OPTIONS)[0].usable
+    assert check_radiometry([date()], OPTIONS)[0].usable
+    # Without SWIR haze looks the same.
+    four = [{n: h for n, h in d.items() if "swir" not in n} for d in (date(0.1), date(0.1))]
+    assert all(v.usable for v in check_radiometry(four, OPTIONS))
+    # Where enough other dates are right, it is corrected.
+    assert check_radiometry([date(), date(), date(0.1)], OPTIONS)[2].offset == -0.1
+
+
+@pytest.mark.parametrize("gain", [1e-4, 1e2])
+def test_numbers_that_are_no_reflectance_are_refused(gain: float) -> None:
+    verdicts = check_radiometry([date(gain=gain)] * 4, OPTIONS)
+    assert not any(v.usable for v in verdicts)
+    assert all("scale" in v.reason for v in verdicts)
+    mixed = check_radiometry([*[date()] * 3, date(gain=gain)], OPTIONS)
+    assert [v.usable for v in mixed] == [True, True, True, False]

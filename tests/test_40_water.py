@@ -14,6 +14,7 @@ COVERS = {
     "very dark water": ((0.018, 0.010, 0.006, 0.004), Ground.WET),
     "turbid flood": ((0.12, 0.14, 0.07, 0.042), Ground.WET),
     "most turbid flood": ((0.15, 0.18, 0.15, 0.05), Ground.WET),
+    "flood over shallow ground": ((0.10, 0.13, 0.12, 0.105), Ground.WET),
     "glint over water": ((0.07, 0.065, 0.055, 0.05), Ground.WET),
     "shaded forest": ((0.02, 0.012, 0.05, 0.02), Ground.GREEN),
     "shaded slope": ((0.03, 0.025, 0.045, 0.03), Ground.DRY),

@@ -18,6 +18,7 @@ from pipeline.adjudicate.evidence import (
     lasting,
     one_per_pass,
     step,
+    stood_since,
 )
 from pipeline.adjudicate.score import confidence
 from pipeline.model import EvidenceState, Look, Seen
@@ -124,6 +125,21 @@ def test_what_must_last_waits_again_after_it_was_gone() -> None:
     seldom = lasting(looks("hmmmhh"), START, wait)
     assert [k.certain for k in seldom if k.seen is Seen.HIT] == [False, True, True]
     assert lasting(looks("uh"), START, timedelta()) == looks("uh")
+
+
+def test_a_thing_stands_since_the_first_of_the_unbroken_hits_before_it_was_sighted() -> None:
+    def since(text: str, sighted: int) -> int:
+        return (stood_since(looks(text), START + timedelta(days=5 * sighted)) - START).days // 5
+
+    assert since("mm?uhhh", 5) == 3
+    assert since("hhmhhh", 4) == 3  # a clear miss between: what was there before is another thing
+    assert since("hhmhhh", 3) == 3
+    assert since("????h", 4) == 4
+    # Waiting that was over before the detector saw it whole is over.
+    found = looks("mhhhhhh")
+    assert not lasting(found, START + timedelta(days=30), timedelta(days=20))[-1].certain
+    began = stood_since(found, START + timedelta(days=30))
+    assert lasting(found, began, timedelta(days=20))[-1].certain
 
 
 def test_what_waiting_saw_counts_with_the_first_certain_hit_where_it_may() -> None:

@@ -81,6 +81,7 @@ def test_a_calibrated_confidence_replaces_the_score() -> None:
         ({"looks": 5.0}, "历史清晰影像不足8期"),
         ({"looks": 30.0, "deep": 1.0}, "水位低于以往"),
         ({"looks": 30.0, "soil": 1.0}, "裸土"),
+        ({"looks": 30.0, "felled": 1.0}, "采伐"),
         ({"looks": 30.0, "strip": 1.0}, "条带"),
         ({"looks": 30.0, "wait_days": 60.0}, "未满60天"),
         ({"looks": 30.0, "precedents": 1.0}, "往年同季"),

@@ -160,6 +160,21 @@ def lasting(
     return out
 
 
+def stood_since(looks: Iterable[Look], sighted: datetime) -> datetime:
+    """Give since when (UTC) an object has stood that a detector sighted first at ``sighted``.
+
+    A detector must see an object whole and sharply; a look only asks whether the place resembles
+    it. Hits before the first sighting count as far back as no clear miss lies between.
+    """
+    begin = sighted
+    before = [k for k in looks if k.on < sighted]
+    for look in sorted(before, key=lambda k: (k.on, k.pass_id), reverse=True):
+        if look.seen is Seen.MISS:
+            break
+        begin = look.on if look.seen is Seen.HIT else begin
+    return begin
+
+
 def since(looks: Iterable[Look], options: FoldOptions | None = None) -> datetime | None:
     """Give the first sighting (UTC) since the object last stood there anew; None if never seen.
 

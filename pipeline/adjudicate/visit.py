@@ -17,6 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.model import DRONE_SINGLE, LEAD_POINT, Case, Kind, Seen, Visit
 
 _DAY = timedelta(days=1)
+_SIGNS = (
+    (("deep",), "水位低于以往记录，可能为正常出露"),
+    (("soil",), "裸土光谱，可能为耕地、采伐或施工"),
+    (("felled",), "原为林地，可能仅为采伐；裸露满一季、扩大或变亮后再定"),
+    (("strip", "linear"), "条带状，可能为桥梁、道路或堤"),
+    (("precedents",), "往年同季曾见类似地表，可能为季节性"),
+)
+"""Measures that speak against a place, and how the list of visits says it."""
 
 
 class VisitOptions(BaseModel):
@@ -109,14 +117,7 @@ def _seen(case: Case, o: VisitOptions) -> tuple[str, ...]:
         out.append("仅一次飞行可见，何时出现不明" if alone else "仅见于未定标影像，类别不可靠")
     if m.get("looks", float("inf")) < o.few_looks:
         out.append(f"历史清晰影像不足{o.few_looks}期，待核")
-    if m.get("deep"):
-        out.append("水位低于以往记录，可能为正常出露")
-    if m.get("soil"):
-        out.append("裸土光谱，可能为耕地、采伐或施工")
-    if m.get("strip") or m.get("linear"):
-        out.append("条带状，可能为桥梁、道路或堤")
-    if m.get("precedents"):
-        out.append("往年同季曾见类似地表，可能为季节性")
+    out += [words for names, words in _SIGNS if any(m.get(name) for name in names)]
     first, last = case.evidence.first_seen, case.evidence.last_seen
     stood = (last - first) / _DAY if first and last else 0.0
     if stood < m.get("wait_days", 0.0):

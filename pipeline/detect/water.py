@@ -71,14 +71,15 @@ def water_score(bands: Mapping[str, Float], options: WaterOptions | None = None)
     The smallest of these margins (all reflectances float32 ratios):
 
     * MNDWI = (green - swir16) / (green + swir16 + floor) - threshold (Xu 2006,
-      doi:10.1080/01431160600589179); NDWI with NIR where ``swir16`` is missing (McFeeters 1996,
-      doi:10.1080/01431169608948714);
+      doi:10.1080/01431160600589179), with the brighter of green and red; NDWI with green and NIR
+      where ``swir16`` is missing (McFeeters 1996, doi:10.1080/01431169608948714);
     * NDVI below ``ndvi_max`` (crops, shaded slopes under trees);
     * NIR and SWIR below their ceilings (roofs, sand, cloud), scaled to index units;
     * a shade test in the spirit of AWEI_sh (Feyisa 2014, doi:10.1016/j.rse.2013.08.029): shaded or
-      burnt land keeps NIR above green and red by ``shade_ratio``; water does not. The brighter of
-      the two is asked, because sediment raises red above green (Doxaran 2002,
-      doi:10.1016/S0034-4257(01)00341-8).
+      burnt land keeps NIR above green and red by ``shade_ratio``; water does not.
+
+    The brighter of green and red is asked in both, because sediment raises red above green (Doxaran
+    2002, doi:10.1016/S0034-4257(01)00341-8); bare soil, even wet, has more SWIR than either.
 
     Parameters
     ----------
@@ -100,12 +101,12 @@ def water_score(bands: Mapping[str, Float], options: WaterOptions | None = None)
     swir = bands.get("swir16")
     floor = np.float32(o.floor)
     with np.errstate(divide="ignore", invalid="ignore"):
-        dark = nir if swir is None else swir
-        score = (green - dark) / _positive(green + dark + floor) - np.float32(o.threshold)
+        visible = np.maximum(green, red)
+        light, dark = (green, nir) if swir is None else (visible, swir)
+        score = (light - dark) / _positive(light + dark + floor) - np.float32(o.threshold)
         ndvi = (nir - red) / _positive(nir + red + floor)
         score = np.minimum(score, np.float32(o.ndvi_max) - ndvi)
         score = np.minimum(score, (np.float32(o.nir_max) - nir) * np.float32(1 / o.nir_max))
-        visible = np.maximum(green, red)
         shade = np.float32(o.shade_ratio) * (visible + floor) - nir
         score = np.minimum(score, shade / _positive(visible + nir + floor))
         if swir is not None:

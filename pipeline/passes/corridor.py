@@ -141,7 +141,21 @@ def _sweep(
     judged.counts["newest_clear"] = newest_clear(workflow, reduced)
     found = (len(passes), len(reduced.passes), len(watched.sightings), len(tracks))
     log.info("%s: %d passes, %d usable, %d sightings, %d objects", own, *found)
+    _say_unjudged(own, watched)
     return judged
+
+
+def _say_unjudged(own: str, watched: Watched) -> None:
+    """Say that no case is no finding where there was nothing to compare with."""
+    if watched.epochs or not watched.unjudged:
+        return
+    reasons = "; ".join(sorted(set(watched.unjudged.values())))
+    log.warning(
+        "%s: no pass could be judged, so that no case here is no finding: %s. "
+        "Begin the period earlier, or fetch history by siluan baseline build.",
+        own,
+        reasons,
+    )
 
 
 def follow_options(workflow: Workflow) -> FollowOptions:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
-from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting
+from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting, stood_since
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
 from pipeline.detect.change import WATER, Surface
@@ -24,6 +24,7 @@ from pipeline.detect.normal import YEAR_DAYS, Normal
 from pipeline.detect.observe import Observed
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
 from pipeline.detect.waterline import outline
+from pipeline.detect.woods import only_felled, wooded_share
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.model import Candidate, Case, Ground, Look, Pass, Seen, Window
 from pipeline.passes.change import DETECTOR, Normals, box_of
@@ -100,6 +101,29 @@ def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
     return out | {f"kind_{kind.value}": score for kind, score in scores.items()}
 
 
+def _felled(
+    site: Site, bench: Bench, track: Track, measures: Mapping[str, float], options: GroundOptions
+) -> dict[str, float]:
+    """Give the measures of bare soil where trees stood, and how long it must stay bare."""
+    window = _window(site, (track.rows, track.cols))
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    wooded = wooded_share(bench.normals.given(window)[0], footprint, options.woods)
+    index = options.disturb.soil_index
+    felled = only_felled(wooded, _by_pass(track), index, options.woods)
+    out = {"wooded": round(wooded, 4), "felled": float(felled)}
+    if felled:
+        out["wait_days"] = max(measures["wait_days"], options.woods.wait_days)
+        # Brash and what grows up between stumps are green; ground that is dug or filled is not.
+        if measures["barest_ndvi"] > options.disturb.soil_ndvi:
+            out["certain_share"] = 0.0
+    return out
+
+
+def _gradual(measures: Mapping[str, float]) -> bool:
+    """Tell what comes about by itself and slowly: a bar that dries, a pool that drains."""
+    return measures["wet_share"] >= 0.5 or measures["bar_share"] >= 0.5
+
+
 def _by_pass(track: Track) -> list[dict[str, float]]:
     """Sum up a track's measures date by date: a pond and its spoil may be apart on one of them."""
     out: list[dict[str, float]] = []
@@ -126,10 +150,12 @@ def ground_candidate(
     measures["strip"] = float(measures["wet_share"] < 0.5 and _is_bridge(site, bench, track))
     precedents = precedents_of(site, bench, track, trait_of(measures), (how[2], options))
     measures["precedents"] = float(precedents)
+    measures |= _felled(site, bench, track, measures, options)
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
+    began = how[2] if _gradual(measures) else stood_since(found, how[2])
     found = lasting(
-        with_sightings(found, track), how[2], trait.wait, how[0].fold, counted=trait.counted
+        with_sightings(found, track), began, trait.wait, how[0].fold, counted=trait.counted
     )
     if doubted(measures):
         found = doubtful(found)

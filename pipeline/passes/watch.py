@@ -116,7 +116,10 @@ def watch(
     for epoch in epochs_of(looks.passes, patrol_start, options.epoch):
         if len(epoch.history) < options.epoch.min_history:
             for p in epoch.judged:
-                found.unjudged[p.id] = "no history before its quarter yet"
+                found.unjudged[p.id] = (
+                    f"{len(epoch.history)} looks in the {options.epoch.history_years:g} years "
+                    f"before its quarter, and {options.epoch.min_history} are needed"
+                )
             continue
         sweep = _EpochSweep(site, looks, epoch, options.zhan, found.flagged)
         found.epochs.append((epoch, sweep.ranks))

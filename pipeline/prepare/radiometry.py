@@ -22,6 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field
 LOWEST, HIGHEST, BINS = -0.4, 1.6, 1000  # of a histogram [reflectance]; 0.002 a bin
 Histogram = NDArray[np.int64]
 
+_NOISE = 0.01  # dark targets below this are sensor noise and sky [reflectance]
+_SCALE = "the scale of the band table does not fit the files"
+
 
 class RadiometryOptions(BaseModel):
     """What a date may deviate from the others (reflectance)."""
@@ -60,7 +63,19 @@ class RadiometryOptions(BaseModel):
         default=0.4,
         gt=0,
         lt=1,
-        description="Share of the usual median, in all bands, below which a scale is wrong",
+        description="Share of the usual median and dark targets below which a scale is wrong",
+    )
+    faintest: float = Field(
+        default=0.012,
+        gt=0,
+        description="Brightest 2 % of the brightest band below this are no ground: a wrong scale",
+    )
+    brightest: float = Field(
+        default=1.4, gt=0, description="Half of the ground above this in all bands: a wrong scale"
+    )
+    offset_dark: tuple[float, float] = Field(
+        default=(0.08, 0.16),
+        description="Dark targets of all bands, SWIR too, that only an offset not taken off makes",
     )
     least_dates: int = Field(
         default=3, ge=2, description="Fewest dates with a histogram for a reference"
@@ -135,7 +150,8 @@ def check_radiometry(
     -------
     list of RadiometryVerdict
         In the order of ``dates``. The reference is the median of the dates whose dark targets are
-        physically possible; where those are fewer than ``least_dates`` nothing is known.
+        physically possible; where those are fewer than ``least_dates``, only what a date says of
+        itself is known: a scale that cannot be, an offset in all bands.
     """
     names = [name for name in options.bands if all(name in date for date in dates)]
     enough = np.array(
@@ -153,11 +169,20 @@ def check_radiometry(
     level = np.median(np.where(np.isnan(dark), np.inf, dark), axis=1)
     # Only possible darkness makes the reference: half a series may carry the wrong flag.
     possible = enough & (level > options.darkest) & (level < options.dark)
+    light = np.array([[percentile(d[n], 98.0) for n in names] for d in dates])
+    alone = [
+        _alone(names, (dark[i], middle[i], light[i]), options) if enough[i] else unknown
+        for i in range(len(dates))
+    ]
+    possible &= np.array([v.usable for v in alone])
     if int(enough.sum()) < options.least_dates or int(possible.sum()) < 2:
-        return [unknown] * len(dates)
-    reference, usual = np.median(dark[possible], axis=0), np.median(middle[possible], axis=0)
+        return alone
+    reference = np.median(dark[possible], axis=0)
+    usual_of = (reference, np.median(middle[possible], axis=0))
     return [
-        _verdict(names, dark[i] - reference, middle[i] / usual, options)
+        _compared(
+            names, (dark[i] - reference, _gain(dark[i], middle[i], usual_of)), alone[i], options
+        )
         if enough[i]
         else RadiometryVerdict(
             0.0, True, False, "too few pixels to check the radiometric scale", 0.0
@@ -166,10 +191,66 @@ def check_radiometry(
     ]
 
 
+def _gain(
+    dark: NDArray[np.float64],
+    middle: NDArray[np.float64],
+    usual: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> float:
+    """Give how bright a date is at most, as a share of the usual dark targets and median.
+
+    A wrong gain dims both. Where most dates are half under cloud, the median of a clear one is far
+    below theirs, and its dark targets are what theirs are.
+    """
+    reference, half = usual
+    sure = reference > _NOISE
+    targets = dark[sure] / reference[sure] if sure.any() else np.zeros(1)
+    return max(float((middle / half).max()), float(np.median(targets)))
+
+
+def _compared(
+    names: Sequence[str],
+    numbers: tuple[NDArray[np.float64], float],
+    alone: RadiometryVerdict,
+    options: RadiometryOptions,
+) -> RadiometryVerdict:
+    """Hold a date against the reference; what it says alone of an offset is undone by that."""
+    if alone.reason.startswith(_SCALE):
+        return alone
+    return _verdict(names, *numbers, options)
+
+
+def _alone(
+    names: Sequence[str], levels: tuple[NDArray[np.float64], ...], options: RadiometryOptions
+) -> RadiometryVerdict:
+    """Judge what no other date is needed for; ``levels``: dark targets, median, brightest 2 %.
+
+    A band table that does not fit its files is wrong on all of their dates alike, and no comparison
+    shows it. Water, shade and forest leave something dark in SWIR in any corridor along a river;
+    bands without SWIR say nothing, since a hazy sky over dark ground is as bright in all of them.
+    """
+    dark, middle, light = levels
+    if float(light.max()) < options.faintest:
+        said = f"hardly anything is brighter than {float(light.max()):.3f}"
+        return RadiometryVerdict(0.0, False, True, f"{_SCALE}: {said}", 0.0)
+    if float(middle.min()) > options.brightest:
+        said = f"half of the ground is brighter than {float(middle.min()):.1f} in all bands"
+        return RadiometryVerdict(0.0, False, True, f"{_SCALE}: {said}", 0.0)
+    least, most = options.offset_dark
+    offset = least <= float(dark.min()) and float(dark.max()) <= most
+    if offset and "swir16" in names and float(np.ptp(dark)) <= options.band_scatter:
+        reason = (
+            f"even the darkest ground reflects {float(np.median(dark)):.2f} in all bands: "
+            f"an offset of {-options.step:g} that the band table does not take off "
+            "(Sentinel-2 since baseline 04.00), or cloud over all of the corridor"
+        )
+        return RadiometryVerdict(0.0, False, True, reason, 0.0)
+    return RadiometryVerdict(0.0, True, False, "", 0.0)
+
+
 def _verdict(
     names: Sequence[str],
     deviation: NDArray[np.float64],
-    brightness: NDArray[np.float64],
+    gain: float,
     options: RadiometryOptions,
 ) -> RadiometryVerdict:
     common = float(np.median(deviation))
@@ -189,7 +270,7 @@ def _verdict(
     if visible and min(visible) > options.haze:
         reason = f"haze over the darkest ground ({said})"
         return RadiometryVerdict(0.0, False, True, reason, common)
-    if float(brightness.max()) < options.dim_ratio:
+    if gain < options.dim_ratio:
         reason = f"all bands are less than {options.dim_ratio:.0%} as bright as usual"
         return RadiometryVerdict(0.0, False, True, reason, common)
     return RadiometryVerdict(0.0, True, True, "", common)

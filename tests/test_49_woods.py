@@ -1,0 +1,61 @@
+"""Bare soil where trees stood: held back as a felling, until it shows that it is more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.detect.normal import TERMS, Normal
+from pipeline.detect.woods import only_felled, wooded_share
+
+SOIL_INDEX = 0.08
+ALL = np.ones((4, 4), bool)
+
+
+def normal_of(mean: float, swing: float, looks: int = 30) -> Normal:
+    """Ground whose NDVI swings about a mean over the year."""
+    coef = np.zeros((3, TERMS, 4, 4), np.float32)
+    coef[1, 0], coef[1, 1] = mean, swing
+    low, high = np.full((3, 4, 4), -1, np.float32), np.ones((3, 4, 4), np.float32)
+    return Normal(coef, low + 1.1, low, high, np.full((4, 4), looks, np.uint16))
+
+
+def dates(n: int = 6, **last: float) -> list[dict[str, float]]:
+    """Sightings of bare soil; the later half may differ."""
+    one = {"wet_share": 0.0, "area_m2": 5000.0, "core_bright": 0.16, "bare": 0.12}
+    return [one] * (n - n // 2) + [one | last] * (n // 2)
+
+
+def test_a_wood_is_green_in_every_month() -> None:
+    assert wooded_share(normal_of(0.75, 0.1), ALL) == 1.0
+    assert wooded_share(normal_of(0.5, 0.3), ALL) == 0.0  # a field
+    assert wooded_share(normal_of(0.75, 0.1, looks=0), ALL) == 0.0
+    half = normal_of(0.75, 0.1)
+    half.coef[1, 0, :2] = 0.2
+    assert wooded_share(half, ALL) == 0.5
+
+
+def test_bare_soil_where_trees_stood_may_be_no_more_than_a_felling() -> None:
+    assert only_felled(1.0, dates(), SOIL_INDEX)
+    assert only_felled(1.0, dates(1), SOIL_INDEX)
+    no_swir = [{k: v for k, v in m.items() if k != "bare"} for m in dates()]
+    assert only_felled(1.0, no_swir, SOIL_INDEX)
+
+
+@pytest.mark.parametrize(
+    ("wooded", "last"),
+    [
+        (0.2, {}),  # no trees stood there
+        (1.0, {"area_m2": 9000.0}),  # it goes on growing
+        (1.0, {"core_bright": 0.20}),  # earth was turned, or a roof was laid
+        (1.0, {"bare": 0.02}),  # concrete is no soil
+        (1.0, {"wet_share": 1.0}),  # a pit that filled
+    ],
+)
+def test_a_felling_does_not_explain_what_came_after_it(
+    wooded: float, last: dict[str, float]
+) -> None:
+    measures = dates(6, **last)
+    if "wet_share" in last:
+        measures = measures[3:]
+    assert not only_felled(wooded, measures, SOIL_INDEX)
