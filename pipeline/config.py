@@ -39,6 +39,7 @@ from pipeline.io.corridors import load_corridors
 from pipeline.io.rows import read_rows
 from pipeline.io.settings import load_model
 from pipeline.io.timed import TIMED, TimedWorkflow
+from pipeline.io.vault import alike
 from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.proposing import ProposeOptions
 from pipeline.model import Corridor
@@ -275,7 +276,7 @@ class Workflow(TimedWorkflow):
             for mosaic in source.get("mosaics", ()):
                 (mosaic["dates"] or {}).pop("file", None)
         content["corridors"].pop("file")
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(alike(content), sort_keys=True).encode()).hexdigest()
 
 
 def load_workflow(path: Path) -> Workflow:
