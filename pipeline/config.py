@@ -114,6 +114,12 @@ class StoreOptions(BaseModel):
     io_threads: int = Field(
         default=8, ge=1, le=256, description="scenes read at once: reading waits more than it works"
     )
+    limit_gb: float | None = Field(
+        default=None,
+        gt=0,
+        description="most that all stores of the state folder hold [GB]; what was used longest ago "
+        "goes, and is read again when it is asked for; default: no limit",
+    )
 
 
 class EpochOptions(BaseModel):
@@ -264,9 +270,8 @@ class Workflow(TimedWorkflow):
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
         content = self.model_dump(mode="json", by_alias=True, exclude=_LEFT_OUT)
-        for name in ("workers", "io_threads"):
+        for name in ("workers", "io_threads", "tile_px", "limit_gb"):
             content["options"]["store"].pop(name)
-        content["options"]["store"].pop("tile_px")
         content["options"].pop("evidence")
         for source in content["sources"]:
             # Where a catalogue lies does not change what its scenes say: their own marks do.
