@@ -41,6 +41,7 @@ from pipeline.io.corridors import load_corridors
 from pipeline.io.rows import read_rows
 from pipeline.io.settings import load_model
 from pipeline.io.timed import TIMED, TimedWorkflow
+from pipeline.io.vault import alike
 from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.proposing import ProposeOptions
 from pipeline.model import Corridor
@@ -114,6 +115,12 @@ class StoreOptions(BaseModel):
     workers: int = Field(default=2, ge=1, le=64, description="threads; 1 is a plain loop")
     io_threads: int = Field(
         default=8, ge=1, le=256, description="scenes read at once: reading waits more than it works"
+    )
+    limit_gb: float | None = Field(
+        default=None,
+        gt=0,
+        description="most that all stores of the state folder hold [GB]; what was used longest ago "
+        "goes, and is read again when it is asked for; default: no limit",
     )
 
 
@@ -264,9 +271,8 @@ class Workflow(TimedWorkflow):
     def config_hash(self) -> str:
         """SHA-256 of all that can change a result; where things lie and threads are left out."""
         content = self.model_dump(mode="json", by_alias=True, exclude=_LEFT_OUT)
-        for name in ("workers", "io_threads"):
+        for name in ("workers", "io_threads", "tile_px", "limit_gb"):
             content["options"]["store"].pop(name)
-        content["options"]["store"].pop("tile_px")
         content["options"].pop("evidence")
         for source in content["sources"]:
             # Where a catalogue lies does not change what its scenes say: their own marks do.
@@ -276,7 +282,7 @@ class Workflow(TimedWorkflow):
             for mosaic in source.get("mosaics", ()):
                 (mosaic["dates"] or {}).pop("file", None)
         content["corridors"].pop("file")
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(alike(content), sort_keys=True).encode()).hexdigest()
 
 
 def load_workflow(path: Path) -> Workflow:

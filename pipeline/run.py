@@ -21,6 +21,7 @@ from pipeline.ledger import apply, open_ledger
 from pipeline.model import Case, Corridor
 from pipeline.passes.corridor import Judged, run_corridor
 from pipeline.passes.failing import Failures
+from pipeline.passes.limits import keep_within
 from pipeline.passes.old_stores import drop_old_stores
 from pipeline.passes.pictures import add_pictures
 from pipeline.passes.search import Searched, search
@@ -131,6 +132,9 @@ def run_workflow(request: RunRequest) -> ExitCode:
             folder = publish(workflow, places, judged, lists, record, context.until, lines)
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
+        used = {i: [p.id for p in passes] for i, passes in searched.passes.items()}
+        for line in keep_within(workflow, used, corridors):
+            log.warning("%s.", line)
     return failures.worse_than(close_run(folder, (shelves, proposed), record, unreachable))
 
 

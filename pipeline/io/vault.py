@@ -14,6 +14,7 @@ import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,19 @@ _MAGIC = b"SLV1"
 
 def content_key(*content: Any) -> str:
     """Name content (anything that JSON can say); 16 hexadecimal digits of its SHA-256."""
-    text = json.dumps(content, sort_keys=True, default=str)
+    text = json.dumps(alike(content), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def alike(content: Any) -> Any:
+    """Give content with whole numbers written one way: an option of 200 is one of 200.0."""
+    if isinstance(content, float) and content.is_integer():
+        return int(content)
+    if isinstance(content, Mapping):
+        return {k: alike(v) for k, v in content.items()}
+    if isinstance(content, list | tuple):
+        return [alike(v) for v in content]
+    return content
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,14 @@ from pipeline.passes.layers import KEPT_TURNS, keep_used
 from pipeline.passes.sky import LOW, USUAL, Looked, SkySpec, Turn, mark_of, source_of
 from pipeline.passes.strips import strips
 from pipeline.prepare.maskoptions import (
+    FIELDS,
     FLAGGED,
     History,
     Sun,
     finish_radius_px,
     flag_radius_px,
     hint_radius_px,
+    rule_of,
 )
 from pipeline.prepare.masksteps import (
     dark_history,
@@ -93,7 +95,7 @@ def write_masks(
 def masks_key(chains: Sequence[Chain], options: PrepareOptions) -> str:
     """Name the masks of all passes by what the pixels, and not other layers, say."""
     names = [[c.base, [[k.pass_id, k.source] for k in c.looks.values()]] for c in chains]
-    return content_key("masks", names, options.reference.model_dump())
+    return content_key("masks", names, options.reference.model_dump(), options.mask.model_dump())
 
 
 def held_masks(site: Site, passes: Sequence[Pass], key: str, vault: Vault) -> dict[str, str] | None:
@@ -145,8 +147,8 @@ class Chain:
         self, site: Site, spec: SkySpec, passes: Sequence[Pass], options: PrepareOptions
     ) -> None:
         self._site, self.spec = site, spec
-        mask = options.mask.model_dump()
-        self.base = content_key(__version__, mask, spec.bands, spec.classes)
+        self.base = content_key(__version__, spec.bands, spec.classes)
+        self.rules = {step: rule_of(options.mask, step) for step in FIELDS}
         self.looks: dict[str, Looked] = {}
         for p in passes:
             offset = spec.offsets[p.id].reflectance_offset
@@ -185,7 +187,7 @@ class Chain:
 
     def key(self, step: str, *content: object) -> str:
         """Name a layer of a step by what it depends on."""
-        return content_key(step, self.base, *content)
+        return content_key(step, self.base, self.rules[step], *content)
 
     def mark(self, folder: str) -> str:
         """Name what a finished layer says."""

@@ -32,7 +32,7 @@ from pipeline.passes.known_looks import Known
 from pipeline.passes.reduce import clear_shares, dark_key, reaches_mark
 from pipeline.passes.sky import SkySpec, source_of
 from pipeline.passes.states import state_content
-from pipeline.passes.steady import LEAST_PASSES, common_bands, ground_content
+from pipeline.passes.steady import LEAST_PASSES, common_bands, ground_content, tally_content
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.quarantine import decide
 from pipeline.prepare.radiometry import check_radiometry
@@ -118,6 +118,7 @@ class _Planner:
         for sensor in sorted({p.sensor for p in passes}):
             own = [p for p in passes if p.sensor == sensor]
             held = {p.id: self._held("dark", dark_key(self.store, p, rule.bands)) for p in own}
+            self.deeds |= {Deed("dark target", i, WHOLE) for i, h in held.items() if h is None}
             dates = {
                 i: {b: np.asarray(n, np.int64) for b, n in h.items()}
                 for i, h in held.items()
@@ -212,7 +213,7 @@ class _Planner:
             return f"ground/{key}/stable"
 
         def key(of: str, look: str) -> str:
-            return planned_key(of, known.content(look), rule.model_dump())
+            return planned_key(*tally_content(of, known, look, rule))
 
         held = self._by_quarter("steadiness", "quarantine", name, key)
         counts = {i: (int(h["counts"][0]), int(h["counts"][1])) for i, h in held.items()}
@@ -239,7 +240,7 @@ class _PlannedChain(Chain):
         super().__init__(site, spec, passes, options)
 
     def key(self, step: str, *content: object) -> str:
-        return planned_key(step, self.base, *content)
+        return planned_key(step, self.base, self.rules[step], *content)
 
     def mark(self, folder: str) -> str:
         store = self.spec.store

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.io.store import CorridorStore
 from pipeline.io.vault import content_key
 
-STEPS = ("mask", "clear share", "shift", "steadiness", "state")
+STEPS = ("dark target", "mask", "clear share", "shift", "steadiness", "state")
 """Layers of a look in the order in which they are made; each rests on those before it."""
 
 WHOLE = ""

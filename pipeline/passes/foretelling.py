@@ -17,6 +17,7 @@ from pipeline.passes.ground import Site
 from pipeline.passes.site import known_site, open_site
 
 _PLURAL = {
+    "dark target": "dark targets",
     "mask": "masks",
     "clear share": "clear shares",
     "shift": "shifts",

@@ -85,6 +85,18 @@ def newest_states(store: CorridorStore, workflow: str) -> Mapping[str, str]:
     return max(runs, key=lambda r: r[:4])[4] if runs else {}
 
 
+def last_used(root: Path) -> dict[str, int]:
+    """Give when each pass of a store was used last [ns], of those that a record of runs names."""
+    found: dict[str, int] = {}
+    for path in (root / "layers").glob("*.json"):
+        record = _read(path)
+        # Only of its newest run a record tells the time.
+        for run in record.runs[:1] if record is not None else ():
+            for pass_id in {**run.get("mask", {}), **run.get("state", {})}:
+                found[pass_id] = max(found.get(pass_id, 0), record.used_ns if record else 0)
+    return found
+
+
 def forget_states(store: CorridorStore, states: Mapping[str, str]) -> None:
     """Forget the runs that used these states by pass: something of them is damaged.
 

@@ -20,6 +20,7 @@ from pipeline.detect.normal import TERMS, Normal, NormalOptions, fit_normal
 from pipeline.io.blocks import block_mark
 from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
+from pipeline.io.vault import alike
 from pipeline.model import Ground, Pass, Tile, Window
 from pipeline.passes.ground import Site, Sparse, States
 from pipeline.passes.layers import keep_used
@@ -49,7 +50,7 @@ def normal_key(states: States, history: Sequence[Pass], options: NormalOptions) 
         flagged,
         options.model_dump(),
     ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(alike(content)).encode()).hexdigest()[:16]
 
 
 def _marks(states: States, p: Pass) -> str:

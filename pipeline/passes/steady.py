@@ -27,6 +27,8 @@ from pipeline.passes.layers import KEPT_TURNS, keep_used
 from pipeline.passes.strips import strips
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.quarantine import (
+    GROUND_FIELDS,
+    TALLY_FIELDS,
     QuarantineOptions,
     decide,
     difference_histogram,
@@ -85,8 +87,8 @@ def quarantine(
         spec = _spec(site, passes, epoch, options.quarantine, known)
         used.append(spec.folder.split("/")[1])
         own = [passes[i].id for i in epoch.own]
-        rule = options.quarantine.model_dump()
-        keys = {i: content_key(spec.folder, known.content(i), rule) for i in own}
+        rule = options.quarantine
+        keys = {i: content_key(*tally_content(spec.folder, known, i, rule)) for i in own}
         held = {i: vault.get("quarantine", keys[i]) for i in own}
         missing = [i for i in own if held[i] is None]
         made = _counts(site, spec, missing) if missing else {}
@@ -123,7 +125,12 @@ def ground_content(
 ) -> list[object]:
     """Give all that the stable ground of a quarter depends on."""
     content = [known.content(i) for i in reference]
-    return ["ground", __version__, content, bands, options.model_dump()]
+    return ["ground", __version__, content, bands, options.model_dump(include={*GROUND_FIELDS})]
+
+
+def tally_content(folder: str, known: Known, look: str, options: QuarantineOptions) -> list[object]:
+    """Give all that the counts of a look depend on; ``folder`` is the stable ground's."""
+    return [folder, known.content(look), options.model_dump(include={*TALLY_FIELDS})]
 
 
 def _spec(

@@ -41,6 +41,41 @@ class MaskOptions(BaseModel):
     shadow: ShadowOptions = ShadowOptions()
 
 
+_CLOUD = ("cloud_rise", "cloud_hot_rise", "cloud_blue", "cloud_colour", "sure_blue", "sure_hot")
+_HAZE = ("haze_hot_rise", "haze_box_px", "haze_share")
+_SNOW = ("snow_ndsi", "snow_visible", "snow_swir")
+_FITS = ("tolerance", "tolerance_share", "most", "least_looks", "consecutive", "brighter")
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "low": ("spectral.quantile", "spectral.least_dates"),
+    "raw": tuple(f"spectral.{name}" for name in (*_CLOUD, *_HAZE, *_SNOW)),
+    "usual": ("spectral.least_dates",),
+    "hint": (
+        *("spectral.turbid_swir", "spectral.cloud_rise", "shadow.ratio", "shadow.land_nir"),
+        *("rescue.around_px", "rescue.around_share", "rescue.shadow_px"),
+    ),
+    "code": tuple(f"rescue.{name}" for name in _FITS),
+    "mask": (
+        *("dilate_cloud_m", "dilate_soft_m", "speckle_px"),
+        *("rescue.object_px", "rescue.object_share", "rescue.small_px"),
+        *("shadow.reach_px", "shadow.ceiling_m"),
+        *("shadow.ratio", "shadow.class_ratio", "shadow.land_nir"),
+    ),
+}
+"""Step of the mask → the options that it, and its reach, look at; others change nothing."""
+
+
+def rule_of(options: MaskOptions, step: str) -> dict[str, object]:
+    """Give the options that a step looks at, by name."""
+    found: dict[str, object] = {}
+    for name in FIELDS[step]:
+        value: object = options
+        for part in name.split("."):
+            value = getattr(value, part)
+        found[name] = value
+    return found
+
+
 @dataclass(frozen=True)
 class History:
     """Per-pixel references, each float32 (H, W), NaN without enough dates."""

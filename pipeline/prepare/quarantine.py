@@ -54,6 +54,13 @@ class QuarantineOptions(BaseModel):
     )
 
 
+GROUND_FIELDS = ("most_spread", "most_spread_share", "most_wet")
+"""Options that say which ground is stable."""
+
+TALLY_FIELDS = ("sigmas", "floor", "relative")
+"""Options that say which of it looks changed; the others only decide on what was counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuarantineVerdict:
     """What the counts say of one date."""

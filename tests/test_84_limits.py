@@ -1,0 +1,129 @@
+"""The store as a cache: limited, shared by turns, and nothing lost that a run cannot read again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny
+
+from pipeline.config import Workflow, choose_corridors, load_workflow
+from pipeline.errors import ExitCode
+from pipeline.io.atomic import write_json
+from pipeline.ledger import open_ledger
+from pipeline.model import Case
+from pipeline.passes.limits import keep_within
+from pipeline.passes.site import store_root
+from pipeline.run import RunRequest, run_workflow
+
+COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()"]
+
+
+def limited(folder: Path, limit_gb: float | None) -> Workflow:
+    store: dict[str, Any] = {"tile_px": 128, "limit_gb": limit_gb}
+    return load_workflow(tiny.workflow(folder, folder, options={"store": store}))
+
+
+def fill_store(root: Path) -> None:
+    """Five passes of 1000 bytes of pixels and 500 of layers; the third is all cloud."""
+    write_json(root / "store.json", {})
+    for n in range(5):
+        write_json(root / f"p{n}/pass.json", {"fingerprint": "f", "note": {}})
+        os.utime(root / f"p{n}/pass.json", (1000 + n, 1000 + n))
+        if n == 2:
+            continue
+        for folder in (f"p{n}", f"mask/k{n}/p{n}"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        (root / f"p{n}/0_0.blk").write_bytes(bytes(1000))
+        (root / f"mask/k{n}/p{n}/0_0.blk").write_bytes(bytes(500))
+    # p0 is the oldest, and another workflow used it a moment ago.
+    record = {"workflow": "other", "runs": [{"mask": {"p0": "k0"}}]}
+    write_json(root / "layers/r.json", record)
+
+
+def test_what_was_used_longest_ago_goes_and_what_a_run_uses_stays(tmp_path: Path) -> None:
+    workflow = limited(tmp_path, None)
+    corridors = choose_corridors(workflow)
+    root = store_root(workflow, corridors[0], 10.0)
+    fill_store(root)
+    used = {"tiny": ["p1"]}
+    assert keep_within(workflow, used, corridors) == []
+    (said,) = keep_within(limited(tmp_path, 6e-6), used, corridors)
+    assert "1 passes" in said
+    assert "reads them again" in said
+    # p1 is older and in use; p3 is next; p0 was used by another workflow.
+    assert sorted(p.parent.name for p in root.glob("*/pass.json")) == ["p0", "p1", "p2", "p4"]
+    assert not (root / "p3").exists()
+    assert not (root / "mask/k3/p3").exists()
+    (said,) = keep_within(limited(tmp_path, 1e-7), used, corridors)
+    assert "what this run used" in said
+    assert sorted(p.parent.name for p in root.glob("*/pass.json")) == ["p1", "p2"]
+    assert limited(tmp_path, 1.0).config_hash() == workflow.config_hash()
+
+
+def projection(folder: Path) -> list[Case]:
+    with open_ledger(folder / "state/ledger.sqlite", writing=False) as ledger:
+        return [replace(c, revision=0, run_id="") for c in ledger.cases()]
+
+
+@pytest.mark.thorough
+def test_a_run_over_a_store_that_was_cut_finds_the_same(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    path = tiny.workflow(tmp_path, images)
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    before, outputs = projection(tmp_path), tiny.outputs(tmp_path)
+    short = {"from": "2024-06-01", "patrol_from": "2024-10-15", "to": "2025-03-31", "zone": "UTC"}
+    options = {"store": {"tile_px": 128, "limit_gb": 1e-6}}
+    cut = tiny.workflow(tmp_path / "cut", images, period=short, options=options)
+    content = cut.read_text("utf-8").replace("state: state", f"state: {tmp_path / 'state'}")
+    cut.write_text(content.replace("name: tiny", "name: cut"), encoding="utf-8")
+    assert run_workflow(RunRequest(cut)) == ExitCode.DONE
+    (store,) = (tmp_path / "state/store").iterdir()
+    assert not (store / "20240105_tiny").exists()
+    assert (store / "20241031_tiny").exists()
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert projection(tmp_path) == before
+    assert tiny.outputs(tmp_path) == outputs
+
+
+@pytest.mark.thorough
+def test_two_runs_at_once_take_turns_and_harm_nothing(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images")
+    alone = tiny.workflow(tmp_path / "alone", images)
+    assert run_workflow(RunRequest(alone)) == ExitCode.DONE
+    path = tiny.workflow(tmp_path / "both", images)
+    runs = [
+        subprocess.Popen([*COMMAND, "run", str(path)], cwd=tiny.ROOT, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    ended = [(run.communicate(timeout=400)[1].decode(), run.returncode) for run in runs]
+    codes = sorted(code for _, code in ended)
+    assert codes in ([0, 0], [0, 4]), ended
+    assert all("held by another run" in said for said, code in ended if code == 4)
+    assert tiny.outputs(tmp_path / "both") == tiny.outputs(tmp_path / "alone")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("late", [[3], [10], [11, 12], [0, 9]])
+def test_a_late_scene_gives_the_ledger_of_one_that_came_in_time(
+    tmp_path: Path, late: list[int]
+) -> None:
+    in_time, after = tmp_path / "in_time", tmp_path / "after"
+    images = tiny.write_scenes(tmp_path / "images")
+    assert run_workflow(RunRequest(tiny.workflow(in_time, images))) == ExitCode.DONE
+    files = sorted(images.glob("*.tif"))
+    for n in late:
+        files[n].rename(tmp_path / files[n].name)
+    path = tiny.workflow(after, images)
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    for n in late:
+        (tmp_path / files[n].name).rename(files[n])
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert projection(after) == projection(in_time)
