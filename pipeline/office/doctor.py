@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.config import Workflow, choose_corridors, load_workflow
 from pipeline.errors import ExitCode, SiluanError
 from pipeline.io import FOREIGN
+from pipeline.io.cluster_options import check_cluster
 from pipeline.io.corridors import load_corridors
 from pipeline.io.layers import OfficeLayer, load_layer
 from pipeline.ledger.address import settle_place
@@ -279,6 +280,10 @@ def _open(path: Path) -> _Opened | Finding:
 def _workflow(checkup: Checkup, one: _Opened) -> Iterator[Finding]:
     group, workflow = one.group, one.workflow
     yield from source_findings(workflow, one.corridors, group)
+    try:
+        check_cluster(workflow.cluster)
+    except SiluanError as error:
+        yield Finding(group, error.what, "no run starts", error.remedy, Weight.WRONG)
     try:
         if settle_place(workflow.ledger_place).url is None:
             refuse_network_share(workflow.state / "ledger.sqlite")
