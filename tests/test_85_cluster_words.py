@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.io.cluster_names import keys_of
 from pipeline.io.cluster_options import ClusterOptions, check_cluster
 from pipeline.model import Tile, Window
+from pipeline.office.doctor import Checkup, examine
 from pipeline.run import RunRequest
 
 LOCAL = "distributed.LocalCluster"
@@ -92,6 +94,13 @@ def test_a_recheck_asks_for_the_cluster_of_its_patrol(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"os\.system"):
         run_any(RunRequest(path))
+
+
+def test_the_doctor_names_a_cluster_that_cannot_be_started(tmp_path: Path) -> None:
+    images = tiny.write_scenes(tmp_path / "images", only=range(1))
+    path = tiny.workflow(tmp_path, images, cluster={"class": "os.system", "scale": 1})
+    found = examine(Checkup(tmp_path, (path,), date(2025, 6, 1)))
+    assert [f.cost for f in found if "os.system" in f.what] == ["no run starts"]
 
 
 def test_threads_need_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ from pipeline.schedule.memory import read_memory, write_memory
 from pipeline.schedule.runs import Run, note, read_runs
 from pipeline.schedule.serving import Roster
 from pipeline.schedule.standing import standing_of
+from pipeline.schedule.starting import inbox_words
 from pipeline.schedule.units import units_of, write_units
 
 WEEKLY = {"cron": "0 5 * * 1"}
@@ -176,8 +177,14 @@ def test_an_edited_workflow_is_noticed(tmp_path: Path, caplog: pytest.LogCapture
 def test_an_inbox_is_looked_into_at_its_interval(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = write(tmp_path, "a", inbox={"folder": "drops", "config": "office", "every_minutes": 2})
-    one = read_listed(path)
+    inbox = {"folder": "drops", "config": "office", "every_minutes": 2}
+    one = read_listed(write(tmp_path, "a", inbox=inbox))
+    assert inbox_words(one)[2:] == (
+        *(str(tmp_path / "drops"), "--state", str(tmp_path / "state")),
+        *("--config", str(tmp_path / "office")),
+    )
+    other = read_listed(write(tmp_path, "b", inbox=inbox | {"state": "elsewhere"}))
+    assert inbox_words(other)[4] == str(tmp_path / "elsewhere")
     assert one.monitor.inbox == tmp_path / "drops"
     now, started = [0.0], list[Fake]()
 
@@ -224,7 +231,7 @@ def test_a_drop_is_answered_by_the_clock(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_machine_that_is_switched_off_catches_up_once_and_loses_nothing(tmp_path: Path) -> None:
     images = tiny.write_scenes(tmp_path / "images")
     times = {"schedule": {"cron": "0 5 * * 1"}}
@@ -237,13 +244,14 @@ def test_a_machine_that_is_switched_off_catches_up_once_and_loses_nothing(tmp_pa
     for listed in (whole, one):
         write_memory(listed.memory, missed)
     assert subprocess.run([*CLOCK, str(whole.path), "--once"], check=False).returncode == 0
-    clock = subprocess.Popen([*CLOCK, str(one.path)], stderr=subprocess.DEVNULL)
-    wait_for(lambda: list((one.state / "store").rglob("*.blk")))
-    (run,) = read_runs(one.runs)
-    # The machine goes: no signal that anybody could answer, to nobody.
-    for pid in (clock.pid, run.pid):
-        os.kill(pid, signal.SIGKILL)
-    clock.wait()
+    with subprocess.Popen([*CLOCK, str(one.path)], stderr=subprocess.DEVNULL) as clock:
+        try:
+            wait_for(lambda: list((one.state / "store").rglob("*.blk")))
+            (run,) = read_runs(one.runs)
+        finally:
+            # The machine goes: nobody is asked.
+            clock.kill()
+    os.kill(run.pid, signal.SIGKILL)
     wait_for(lambda: not is_alive(run.pid, run.mark))
     told = standing_of(one, datetime.now(UTC)).findings
     assert any("was killed" in what for _, what in told), told
@@ -259,7 +267,7 @@ def test_a_machine_that_is_switched_off_catches_up_once_and_loses_nothing(tmp_pa
 
 
 def wait_for(what: Any) -> None:
-    for _ in range(1200):
+    for _ in range(3000):
         if what():
             return
         time.sleep(0.1)

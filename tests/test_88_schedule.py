@@ -33,7 +33,7 @@ from pipeline.schedule.memory import read_memory, write_memory
 from pipeline.schedule.runs import Run, note, read_runs
 from pipeline.schedule.standing import standing_of
 from pipeline.schedule.starting import LOG_BYTES, rotate
-from pipeline.schedule.telling import for_people, for_programs, for_prometheus
+from pipeline.schedule.telling import for_people, for_programs, for_prometheus, summary
 from pipeline.schedule.units import calendar_of, cron_line, units_of, write_units
 
 MONDAY = datetime(2026, 11, 22, 21, tzinfo=UTC)  # 05:00 of Monday the 23rd in Shanghai
@@ -410,7 +410,9 @@ def test_how_a_workflow_stands(standing: Listed) -> None:
     assert s.outbox == {"waiting": 1, "dead": 2}
     assert [a["what"] for a in s.set_aside] == ["x.tif"]
     words = "\n".join(for_people(standing, s, now))
-    for said in ("code 0, 3.0 min", "next run   2026-11-30 05:00", "2 dead letters", "Copy it"):
+    assert s.good == MONDAY + timedelta(minutes=3)
+    when = "next run   2026-11-30 05:00 Asia/Shanghai (0 5 * * 1), no `siluan schedule` is running"
+    for said in ("code 0, 3.0 min", when, "2 dead letters", "Copy it"):
         assert said in words
     assert "corridor far was last seen clearly never" in words
     assert "corridor tiny" not in words
@@ -434,6 +436,20 @@ def test_what_is_not_fine(
     s = standing_of(standing, MONDAY + later)
     assert (s.level, len(s.findings)) == (level, 1)
     assert said in s.findings[0][1]
+
+
+def test_a_clock_a_bad_ending_and_the_last_good_one_are_told(standing: Listed) -> None:
+    note(standing.runs, Run(1, MONDAY, MONDAY + timedelta(minutes=3), 10))
+    later = MONDAY + timedelta(days=1)
+    note(standing.runs, Run(2, later, later, 3))
+    with hold(standing.memory):
+        s = standing_of(standing, later)
+    assert s.clock is not None
+    words = "\n".join(for_people(standing, s, later))
+    assert "last good  2026-11-23 05:03" in words
+    assert f"by the clock of process {s.clock}" in words
+    assert summary([s, s]) == "2 workflows, 0 fine; warning: a, a"
+    assert 'siluan_clock_running{workflow="a"} 1.0' in for_prometheus([s], later).decode()
 
 
 def test_a_failed_corridor_is_critical(standing: Listed) -> None:

@@ -40,6 +40,7 @@ def status(
             for_people,
             for_programs,
             for_prometheus,
+            summary,
         )
 
         now = utc_now()
@@ -50,6 +51,8 @@ def status(
         if json_:
             typer.echo(json.dumps(for_programs(standings, now), ensure_ascii=False, indent=1))
         else:
+            if len(standings) > 1:
+                typer.echo(summary(standings))
             for one, standing in zip(listed, standings, strict=True):
                 typer.echo("\n".join(for_people(one, standing, now)))
         level = max((s.level for s in standings), default=0)

@@ -186,7 +186,9 @@ class Cluster:
             raise self._gone() from error
 
     def _gone(self) -> ClusterUnreachableError:
-        return ClusterUnreachableError(f"the cluster {self._name} went away in the middle", _AGAIN)
+        why = f" (last heard: {self._heard.said})" if self._heard.said else ""
+        what = f"the cluster {self._name} went away in the middle{why}"
+        return ClusterUnreachableError(what, self._again)
 
     def _collect(
         self, futures: Sequence[Any], telling: tuple[Progress | None, str, int]

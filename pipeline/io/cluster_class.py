@@ -60,7 +60,7 @@ def started(options: ClusterOptions) -> Generator[Any]:
     """
     inner = ExitStack()
     cluster = _called(options)
-    inner.callback(cluster.close)
+    inner.callback(_close, cluster)
     try:
         try:
             if options.adapt is not None:
@@ -76,6 +76,12 @@ def started(options: ClusterOptions) -> Generator[Any]:
             inner.close()
         except Exception as error:  # noqa: BLE001 - a run that is finished stays finished
             log.warning("%s was not closed (%s): look for its workers.", options.name, error)
+
+
+def _close(cluster: Any) -> None:
+    """Close it where entering it failed, so that leaving it did not."""
+    if cluster.status.name != "closed":
+        cluster.close()
 
 
 def _called(options: ClusterOptions) -> Any:

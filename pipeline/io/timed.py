@@ -41,6 +41,10 @@ class Inbox(BaseModel):
     config: Path = Field(
         default=Path("../config"), description="the office's folder, of corridors; relative"
     )
+    state: Path | None = Field(
+        default=None,
+        description="flights are kept in its flights/; relative; default: the workflow's state",
+    )
     every_minutes: float = Field(default=5.0, ge=1, le=1440, description="between two looks [min]")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.config import Workflow, choose_corridors
 from pipeline.errors import ExitCode, SiluanError
 from pipeline.io import FOREIGN
+from pipeline.io.cluster_options import check_cluster
 from pipeline.io.corridors import load_corridors
 from pipeline.io.layers import OfficeLayer, load_layer
 from pipeline.ledger.address import settle_place
@@ -312,6 +313,10 @@ def _flights(workflow: InspectWorkflow, group: str) -> Iterator[Finding]:
 
 def _ledger_and_disk(checkup: Checkup, one: _Opened) -> Iterator[Finding]:
     group, workflow = one.group, one.workflow
+    try:
+        check_cluster(workflow.cluster)
+    except SiluanError as error:
+        yield Finding(group, error.what, "no run starts", error.remedy, Weight.WRONG)
     try:
         if settle_place(workflow.ledger_place).url is None:
             refuse_network_share(workflow.state / "ledger.sqlite")

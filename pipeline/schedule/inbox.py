@@ -50,7 +50,7 @@ class Inboxes:
         for one in workflows:
             if one.inbox is None:
                 continue
-            key = (one.inbox.folder, one.state)
+            key = (one.inbox.folder, one.inbox.state or one.state)
             known = before.pop(key, None) or _Looked(one, self.tick())
             known.one = one
             self._looked.setdefault(key, known)

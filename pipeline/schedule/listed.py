@@ -83,7 +83,8 @@ def read_listed(path: Path) -> Listed:
         )
     monitor, inbox = read.monitor, read.inbox
     if inbox is not None:
-        places = {n: (base / getattr(inbox, n)).resolve() for n in ("folder", "config")}
+        named = {"folder": inbox.folder, "config": inbox.config, "state": inbox.state or state}
+        places = {name: (base / path).resolve() for name, path in named.items()}
         inbox = inbox.model_copy(update=places)
     counted = monitor.inbox or (inbox.folder if inbox else None)
     if counted is not None:

@@ -23,6 +23,7 @@ from pipeline.schedule.words import span
 
 FINE, WARNING, CRITICAL = 0, 1, 2
 _GRAVE = frozenset({ExitCode.CONFIGURATION, ExitCode.DISK_FULL, ExitCode.BUG})
+_DONE = frozenset({ExitCode.DONE, ExitCode.SET_ASIDE})
 _OURS = ("accepted", "quarantine", "飞行登记表.html")
 _BESIDE = ("_回执.html", "_登记表.html")
 
@@ -33,6 +34,8 @@ class Standing:
 
     workflow: str
     last: Run | None  # the newest that had the ledger
+    good: datetime | None  # when the newest run ended that was done (0 or 10)
+    clock: int | None  # process of the embedded clock that has it
     next: datetime | None
     due_since: datetime | None  # a run that should have been
     set_aside: tuple[Mapping[str, str], ...]  # what somebody can mend: what, reason, remedy
@@ -68,6 +71,8 @@ def standing_of(one: Listed, now: datetime) -> Standing:
     standing = Standing(
         workflow=one.name,
         last=own[-1] if own else None,
+        good=max((r.ended for r in own if r.ended and r.code in _DONE), default=None),
+        clock=held_by(one.memory),
         next=one.schedule.next(now) if one.schedule else None,
         due_since=_due_since(one, own, now),
         set_aside=mendable,
@@ -123,7 +128,7 @@ def _of_runs(one: Listed, s: Standing, now: datetime) -> Iterator[tuple[int, str
         yield (WARNING, "it has never run") if one.schedule else (FINE, "it has never run")
     elif s.last.code is None and not s.last.alive:
         yield WARNING, f"the run that began {s.last.began:%Y-%m-%d %H:%M}Z was killed"
-    elif s.last.code is not None and s.last.code not in (ExitCode.DONE, ExitCode.SET_ASIDE):
+    elif s.last.code is not None and s.last.code not in _DONE:
         level = CRITICAL if s.last.code in _GRAVE else WARNING
         meaning = MEANINGS.get(s.last.code, "ended by a signal")
         yield level, f"the last run ended with {s.last.code}: {meaning}"

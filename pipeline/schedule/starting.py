@@ -45,7 +45,8 @@ def start_inbox(one: Listed) -> Process:
 def inbox_words(one: Listed) -> tuple[str, ...]:
     """Give what comes after `siluan` to look into the inbox of a workflow that has one."""
     assert one.inbox is not None
-    places = ("--state", str(one.state), "--config", str(one.inbox.config))
+    state = one.inbox.state or one.state
+    places = ("--state", str(state), "--config", str(one.inbox.config))
     return ("submit", "--inbox", str(one.inbox.folder), *places)
 
 

@@ -21,12 +21,14 @@ def for_people(one: Listed, s: Standing, now: datetime) -> list[str]:
     """Say in a few lines how a workflow stands; times in the zone of its schedule."""
     zone = one.schedule.zone if one.schedule else "Asia/Shanghai"
     lines = [f"{s.workflow}: {_WORDS.get(s.level, 'fine')}", f"  last run   {_run(s.last, zone)}"]
-    when = f"{local(s.next, zone)} ({one.schedule.cron})" if s.next and one.schedule else "by hand"
-    lines.append(f"  next run   {when}")
+    if s.last is not None and s.last.ended != s.good:
+        lines.append(f"  last good  {local(s.good, zone) if s.good else 'none'}")
+    lines.append(f"  next run   {_next(one, s, zone)}")
     if s.due_since is not None:
         lines.append(f"  due since  {local(s.due_since, zone)}")
     others = f", and {s.set_aside_others} that nobody can" if s.set_aside_others else ""
-    lines.append(f"  set aside  {len(s.set_aside)} that somebody can mend{others}")
+    mend = f"{len(s.set_aside)} that somebody can mend{others}"
+    lines.append(f"  set aside  {mend if s.set_aside or others else 'nothing'}")
     lines += [f"    {a['what']}: {a['reason']}. {a['remedy']}." for a in s.set_aside[:10]]
     if len(s.set_aside) > 10:
         lines.append(f"    and {len(s.set_aside) - 10} more, in run.json")
@@ -41,6 +43,24 @@ def for_people(one: Listed, s: Standing, now: datetime) -> list[str]:
     free = ", ".join(f"{k} {v / 1e9:.1f} GB" for k, v in s.free_bytes.items())
     lines += [f"  ledger     {held}", f"  disk free  {free}"]
     return lines + [f"  {_WORDS[lev]}: {what}" for lev, what in s.findings if lev]
+
+
+def summary(standings: Sequence[Standing]) -> str:
+    """Say in a line how several workflows stand."""
+    names = {
+        word: [s.workflow for s in standings if s.level == level]
+        for level, word in ((CRITICAL, "critical"), (WARNING, "warning"))
+    }
+    named = [f"{word}: {', '.join(who)}" for word, who in names.items() if who]
+    fine = len(standings) - sum(map(len, names.values()))
+    return f"{len(standings)} workflows, {'; '.join([f'{fine} fine', *named])}"
+
+
+def _next(one: Listed, s: Standing, zone: str) -> str:
+    if s.next is None or one.schedule is None:
+        return "by hand"
+    by = f"by the clock of process {s.clock}" if s.clock else "no `siluan schedule` is running"
+    return f"{local(s.next, zone)} ({one.schedule.cron}), {by}"
 
 
 def _run(run: Run | None, zone: str) -> str:
@@ -76,7 +96,9 @@ def _plain(s: Standing) -> dict[str, Any]:
         "workflow": s.workflow,
         "level": s.level,
         "last_run": last,
+        "last_good_run": _iso(s.good),
         "next_run": _iso(s.next),
+        "clock_process": s.clock,
         "due_since": _iso(s.due_since),
         "set_aside": [dict(a) for a in s.set_aside],
         "set_aside_others": s.set_aside_others,
@@ -99,7 +121,9 @@ _GAUGES = {
     "last_run_timestamp_seconds": "When the last run began",
     "last_run_exit_code": "Its exit code, once it has ended",
     "last_run_duration_seconds": "How long it took",
+    "last_good_run_timestamp_seconds": "When the newest run ended that was done (0 or 10)",
     "next_run_timestamp_seconds": "When it runs next",
+    "clock_running": "1 while `siluan schedule` has it; timers of the system do not count",
     "due_seconds": "For how long a run is due that has not been",
     "set_aside": "Inputs that were set aside and somebody can mend",
     "failed_corridors": "Corridors that the last run could not finish",
@@ -123,7 +147,12 @@ def for_prometheus(standings: Sequence[Standing], now: datetime) -> bytes:
         ("workflow", "corridor"),
         registry=registry,
     )
-    free = Gauge("siluan_disk_free_bytes", "Free", ("workflow", "place"), registry=registry)
+    free = Gauge(
+        "siluan_disk_free_bytes",
+        "Free space of the disk of state and out",
+        ("workflow", "place"),
+        registry=registry,
+    )
     for s in standings:
         for name, value in _values(s, now).items():
             if value is not None:
@@ -143,6 +172,8 @@ def _values(s: Standing, now: datetime) -> dict[str, float | None]:
         "last_run_timestamp_seconds": last.began.timestamp() if last else None,
         "last_run_exit_code": last.code if last else None,
         "last_run_duration_seconds": last.seconds if last else None,
+        "last_good_run_timestamp_seconds": s.good.timestamp() if s.good else None,
+        "clock_running": float(s.clock is not None),
         "next_run_timestamp_seconds": s.next.timestamp() if s.next else None,
         "due_seconds": (now - s.due_since).total_seconds() if s.due_since else 0.0,
         "set_aside": len(s.set_aside),
