@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -163,7 +164,11 @@ def run_inspection(request: RunRequest) -> ExitCode:
         record = replace(record, run_id=run_id, seconds=clock.seconds, counts=counts)
         say_what_is_missing(record, ())
         with clock.stage("publish"):
-            extras = {"run.log": "".join(lines).encode(), "worklist.csv": worklist_csv(items)}
+            extras = {
+                "run.log": "".join(lines).encode(),
+                "worklist.csv": worklist_csv(items),
+                "residuals.geojson": residuals_geojson(found),
+            }
             views = [part.views for part in found if part.views is not None]
             folder = _publish(task, lists, record, extras, views)
     for line in worklist_lines(items):
@@ -203,6 +208,13 @@ def worklist_lines(items: Sequence[Item]) -> list[str]:
     counts = Counter(i.answer for i in items)
     said = ", ".join(f"{a} {a.zh} {counts[a]}" for a in Answer if counts[a])
     return [*rows, f"open cases under these flights: {len(items)} ({said})"]
+
+
+def residuals_geojson(found: Sequence[Inspected]) -> bytes:
+    """Give what is left where flights were brought together, as a layer for a map."""
+    features = [feature for part in found for feature in part.residuals]
+    content = {"type": "FeatureCollection", "name": "residuals", "features": features}
+    return json.dumps(content, ensure_ascii=False).encode()
 
 
 def worklist_csv(items: Sequence[Item]) -> bytes:

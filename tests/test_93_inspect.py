@@ -16,7 +16,7 @@ import rasterio
 import yaml
 from affine import Affine
 from scipy import ndimage
-from shapely.geometry import box, mapping
+from shapely.geometry import Point, box, mapping, shape
 from typer.testing import CliRunner
 
 import pipeline.inspect_flights as inspect_module
@@ -41,15 +41,19 @@ from pipeline.model import (
     Look,
     Seen,
     Status,
+    SurfaceFit,
     Window,
 )
 from pipeline.office.doctor import Checkup, examine
 from pipeline.office.finding import Weight
 from pipeline.passes.flight_pairs import FlightPair, Pairing, pair_flights
 from pipeline.passes.flight_places import PlaceSaid
+from pipeline.passes.flight_residuals import residual_features
 from pipeline.passes.inspect import Gone, Inspected, inspect_alone, joined
 from pipeline.passes.inspect_workflow import InspectOptions, load_inspection
 from pipeline.passes.worklist import ask, worklist
+from pipeline.pixel_map import PixelMap
+from pipeline.prepare.flight_register import Registration
 
 N, GSD, CRS = 480, 0.1, "EPSG:32649"
 X, Y = 710000.0, 3080000.0  # north-western corner
@@ -225,6 +229,8 @@ def test_two_flights_refine_what_satellites_saw_and_a_rerun_changes_nothing(
     path = workflow(tmp_path, list(pair))
     code, said = run(path)
     assert (code, "2 object(s) by their surfaces" in said) == (0, True)
+    left = published(tmp_path, "residuals")
+    assert {f["properties"]["what"] for f in left} == {"picture_tie", "surface_block"}
     found = {f["properties"]["case_id"]: f["properties"] for f in published(tmp_path)}
     assert set(found) == {seen, issued}
     assert answers(tmp_path) == {
@@ -566,6 +572,29 @@ def test_the_workflow_that_ships_is_one() -> None:
     assert kind_of(root / "patrol.yaml") == "patrol"
     shipped = load_inspection(root / "inspect.yaml")
     assert shipped.state == load_workflow(root / "patrol.yaml").state
+
+
+def test_what_is_left_of_a_registration_is_a_map(pair: tuple[Path, Path]) -> None:
+    flights = open_flights(list(pair))
+    one = FlightPair(*flights, Grid(CRS, Affine(GSD, 0, X, 0, -GSD, Y), (N, N)))
+    laid = Registration(
+        PixelMap.shift(0, 0), np.array([[100.0, 40.0], [10.0, 20.0]]),
+        np.array([[2.0, -1.0], [30.0, 0.0]]), np.array([True, False]), 2.2,
+    )  # fmt: skip
+    left = np.full((8, 8), 0.02, np.float32)
+    left[0, 7] = np.nan
+    fit = SurfaceFit((0, 0), (0, 0, 0), (0, 0), np.eye(5), "surface", 0.5, 0.03, left)
+    found = residual_features(one, laid, fit)
+    ties, blocks = found[:2], found[2:]
+    there = reproject(shape(ties[0]["geometry"]), "EPSG:4326", CRS)
+    assert there.distance(Point(X + 40 * GSD, Y - 100 * GSD)) < 0.02
+    said = ties[0]["properties"]
+    assert (said["east_m"], said["north_m"], said["agreed"]) == (-1 * GSD, -2 * GSD, True)
+    assert [f["properties"]["agreed"] for f in ties] == [True, False]
+    area = sum(reproject(shape(f["geometry"]), "EPSG:4326", CRS).area for f in blocks)
+    assert area == pytest.approx((N * GSD) ** 2, rel=1e-3)
+    assert [f["properties"]["residual_m"] for f in blocks].count(None) == 1
+    assert len(residual_features(one, laid, None)) == 2
 
 
 def test_cases_and_the_doctor_read_a_workflow_of_flights(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ shift share over all its cells.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +18,12 @@ from scipy import ndimage
 from pipeline.detect.surface_change import ChangedCells, SurfacePair, away, places
 from pipeline.detect.surface_noise import classes, mean_factor, sigma_of, variance_of_sum
 from pipeline.detect.surface_types import Measure, SurfaceChangeOptions
-from pipeline.model import Cover, SurfaceFit, SurfaceNoise
+from pipeline.model import Cover, SurfaceFit, SurfaceNoise, Window
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 _Z = 1.959964
+_RIM = 8  # cells, more than any mean or slope of a measure reaches
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,34 @@ class Body:
     unseen: Mask  # of core: no surface
     water_error_m: float  # of the level below a fill, 1 sigma [m]
     from_water: Mask  # cells measured from the water's level
+    gradients: tuple[Float, Float]  # slope of the earlier surface along rows and columns [1]
 
-    @cached_property
-    def gradients(self) -> tuple[Float, Float]:
-        """Slope of the earlier surface along rows and columns [1]."""
-        return _gradients(self.pair)
+    def closely(self) -> Body:
+        """Give the part of it that measures are taken from: its region and a rim of some cells.
+
+        Windows reach far beyond an object, for its water and the ground around it.
+        """
+        rows, cols = (np.flatnonzero(self.region.any(axis=a)) for a in (1, 0))
+        if not rows.size:
+            return self
+        w = self.pair.window
+        near = Window(
+            w.row0 + int(rows[0]), w.row0 + int(rows[-1]) + 1,
+            w.col0 + int(cols[0]), w.col0 + int(cols[-1]) + 1,
+        ).pad(_RIM).intersect(w)  # fmt: skip
+        assert near is not None
+        at = near.within(w)
+        return replace(
+            self,
+            pair=self.pair.within(near),
+            dz=self.dz[at],
+            core=self.core[at],
+            region=self.region[at],
+            sigma=self.sigma[at],
+            unseen=self.unseen[at],
+            from_water=self.from_water[at],
+            gradients=(self.gradients[0][at], self.gradients[1][at]),
+        )
 
 
 @dataclass(frozen=True)
@@ -98,8 +121,9 @@ def body_of(
     if unseen.any():
         dz = np.where(unseen, _from_beside(dz, known & core), dz)
     return Body(
-        pair, dz.astype(np.float32), core, region, sigma, found.sign, unseen, error, from_water
-    )
+        pair, dz.astype(np.float32), core, region, sigma, found.sign, unseen, error, from_water,
+        _gradients(pair),
+    )  # fmt: skip
 
 
 def _from_beside(dz: Float, known: Mask) -> Float:
@@ -137,6 +161,7 @@ def measure(
     body: Body, noise: SurfaceNoise, fit: SurfaceFit, options: SurfaceChangeOptions
 ) -> Measured:
     """Measure an object."""
+    whole, body = body, body.closely()
     net, fill, cut = _volumes(body, noise, fit)
     cell = body.pair.cell_m
     smooth = _mean_of(body.dz, body.region, 3) * body.sign
@@ -150,8 +175,10 @@ def measure(
     height, planarity = _height(body, footprint, noise, fit, steep)
     mean = float(np.abs(body.dz[body.core].mean()))
     error = _error(body, body.core, noise, fit) / max(int(body.core.sum()), 1)
+    everywhere = np.zeros(whole.core.shape, bool)
+    everywhere[body.pair.window.within(whole.pair.window)] = footprint
     return Measured(
-        footprint, area, height, fill, cut, net, walls, planarity,
+        everywhere, area, height, fill, cut, net, walls, planarity,
         float(body.unseen.sum() / max(int(body.core.sum()), 1)), mean / max(_Z * error, 1e-6),
     )  # fmt: skip
 
@@ -171,7 +198,7 @@ def volumes_within(
     mean = _mean_of(dz, region, 3)
     limit = _Z * np.float32(mean_factor(noise, 3, pair.cell_m)) * sigma
     none = np.zeros(region.shape, bool)
-    body = Body(pair, dz, region, region, sigma, 1, none, 0.0, none)
+    body = Body(pair, dz, region, region, sigma, 1, none, 0.0, none, _gradients(pair))
     doubt = region & (np.abs(mean) < limit)
     extra = float(np.abs(mean[doubt]).sum(dtype=np.float64)) * pair.cell_m**2 / 2
     fill, cut = (
@@ -329,6 +356,7 @@ def _off_plane(surface: Float, footprint: Mask, cell_m: float) -> float:
     r, c = rows[some] - rows.mean(), cols[some] - cols.mean()
     values = surface[rows[some], cols[some]].astype(np.float64)
     flat = [np.ones(r.size), r, c]
+    values -= values.mean()
     best = _misfit(flat, values)
     for angle in np.arange(0, np.pi, np.pi / 12):
         best = min(best, _misfit([*flat, np.abs(r * np.cos(angle) + c * np.sin(angle))], values))
@@ -336,6 +364,7 @@ def _off_plane(surface: Float, footprint: Mask, cell_m: float) -> float:
 
 
 def _misfit(columns: list[NDArray[np.float64]], values: NDArray[np.float64]) -> float:
-    basis = np.stack(columns, axis=1)
-    rest = values - basis @ np.linalg.lstsq(basis, values, rcond=None)[0]
+    # By normal equations: columns are some cells long at most, and there are four of them.
+    basis = np.stack(columns)
+    rest = values - np.linalg.lstsq(basis @ basis.T, basis @ values, rcond=None)[0] @ basis
     return 1.4826 * float(np.median(np.abs(rest - np.median(rest))))

@@ -35,6 +35,7 @@ from pipeline.model import (
 )
 from pipeline.passes.flight_pairs import FlightPair, LoneFlight
 from pipeline.passes.flight_places import PairAsker
+from pipeline.passes.flight_residuals import Feature, residual_features
 from pipeline.passes.flight_single import single_objects
 from pipeline.passes.flights import compare_pictures, compare_surfaces
 from pipeline.passes.inspect_workflow import InspectOptions
@@ -70,6 +71,7 @@ class Inspected:
     error_m: float = 0.0  # of the registration, 1 sigma
     views: FlightViews | None = None  # for pictures; None where the flights do not fit
     failed: bool = False  # it could not be compared; run.json says why
+    residuals: tuple[Feature, ...] = ()  # what is left where the flights were brought together
 
 
 def inspect_pair(
@@ -107,7 +109,8 @@ def _inspected(
     shown = _Shown((pair.before, pair.after), detector, error_m)
     sorted_ = _sorted_out(shown, found.grid, found.objects, (corridors, options.adjudicate))
     views = FlightViews(pair, before, moved(after, laid.map))
-    return replace(sorted_, ask=ask, error_m=error_m, views=views)
+    left = residual_features(pair, laid, None if ask is None else ask.found.fit)
+    return replace(sorted_, ask=ask, error_m=error_m, views=views, residuals=left)
 
 
 def inspect_alone(
