@@ -37,6 +37,7 @@ sample: $(STAMP) sample_scenes/data/truth.geojson sample_scenes/data/flights/tru
 		$(BIN)/siluan submit "$$flight" --state state/sample-flights --config sample_scenes/data || exit $$?; done
 	@$(BIN)/siluan run workflows/sample-inspect.yaml
 	@$(BIN)/python -m sample_scenes.score_flights --out out/sample-flights/latest
+	@echo "下一步 Next: open out/sample/latest/review/index.html (drone: out/sample-flights/latest/review/index.html)"
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n $(WORKERS) -q

@@ -39,6 +39,15 @@ _STAGES: dict[str, tuple[str, str]] = {  # what a stage is called, and what it c
 }
 
 
+_FAMILIES = {  # stages of a quarter, whose names go on with it
+    "levels": "水位",
+    "shores": "岸线",
+    "ground": "地面",
+    "candidates": "疑似变化",
+    "normals": "常态",
+}
+
+
 class ScreenHandler(logging.StreamHandler[Any]):
     """Log lines to standard error as it is now: a bar that is drawn there makes room for them."""
 
@@ -114,7 +123,8 @@ class Lines:
 
 def words_of(what: str) -> tuple[str, str]:
     """Name a stage, and what it counts."""
-    return _STAGES.get(what, (what, _TILES))
+    family = _FAMILIES.get(what.split(" ", maxsplit=1)[0])
+    return _STAGES.get(what, (f"{family} {what}" if family else what, _TILES))
 
 
 def span_of(seconds: float) -> str:
