@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
-from pipeline.adjudicate.evidence import came_with, doubtful, lasting
+from pipeline.adjudicate.evidence import carried, came_with, doubtful, lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.detect.expect import (
     Baseline,
@@ -25,7 +25,7 @@ from pipeline.detect.expect import (
 )
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.observe import ObserveOptions, observe
-from pipeline.detect.waterline import covered_share, outline, width_of_change
+from pipeline.detect.waterline import covered_share, outline, taken_from_water, width_of_change
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
@@ -48,6 +48,7 @@ _OUTLINE_LOOKS = 4  # looks before that make the medians of an outline
 _HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
 _RANK_NOISE = 0.01  # of the rank of a level
 _OUTLINE_HITS = 3  # hits that an outline should rest on
+_USUAL_RANK = 0.06  # ranks nearer to usual high water than this show its shore
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def relook(
             return []
         first = watched.epochs[0][0].start
         if case.detector != GROUND:
-            found = _looks_at(pixels, first, (benches, states), options)
+            found = carried(_looks_at(pixels, first, (benches, states), options), fold)
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
             found = lasting(found, case.evidence.first_seen or start, wait, fold)
             found = doubtful(found) if case.measures.get("strip") else found
@@ -242,7 +243,8 @@ def _candidate(
     zhan = options.watch.zhan
     leaves = _may_leave(data, track, (found, since), zhan)
     wait = _wait(track, zhan, leaves=leaves)
-    found = lasting(with_sightings(found, track), since, wait, options.adjudicate.fold)
+    fold = options.adjudicate.fold
+    found = lasting(carried(with_sightings(found, track), fold), since, wait, fold)
     strip = float(_is_deck(states, track, found))
     found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
@@ -388,7 +390,24 @@ def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometr
     # What has grown since the water stood so high is known from newer hits, inside the object only.
     grown = covered_share(was, last, footprint)
     share = np.where(footprint, np.fmax(share, grown), share).astype(np.float32)
-    return outline(share - np.float32(0.5), footprint, states.site.store.grid.sub(window))
+    inside = share - np.float32(0.5)
+    shore = _middle(states, track, _at_usual(track, found), (window, ["green", "nir"]))
+    return outline(taken_from_water(inside, shore), footprint, states.site.store.grid.sub(window))
+
+
+def _at_usual(track: Track, found: Sequence[Look]) -> list[Look]:
+    """Choose the looks before that show the shore of usual high water, nearest first."""
+    every = [_rank(k) for k in found if k.level_rank is not None]
+    if not every:
+        return []
+    usual = float(np.quantile(every, _HIGH_WATER))
+    away = [
+        (abs(_rank(k) - usual), k.on, k)
+        for k in found
+        if k.on < track.first_on and k.level_rank is not None
+    ]
+    near = sorted((a for a in away if a[0] <= _USUAL_RANK), key=lambda a: a[:2])
+    return [k for _, _, k in near[:_OUTLINE_LOOKS]]
 
 
 def _is_deck(states: States, track: Track, found: Sequence[Look]) -> bool:
