@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
-from pipeline.adjudicate.evidence import carried, came_with, doubtful, lasting
+from pipeline.adjudicate.evidence import came_with, carried, doubtful, lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.detect.expect import (
     Baseline,
