@@ -12,7 +12,6 @@ from pipeline.detect.water import ground_state, water_score
 from pipeline.detect.waterline import (
     covered_share,
     outline,
-    taken_from_water,
     water_fraction,
     waterline,
     width_of_change,
@@ -128,22 +127,6 @@ def test_outline_by_the_covered_share_is_that_of_the_fill(
         )
     # The sensor's blur rounds off the corners at the shore.
     assert abs(np.mean(ratios) - 1) <= 0.08
-
-
-def test_of_a_fill_the_bank_above_the_water_of_before_is_left_out() -> None:
-    rng = np.random.default_rng(3)
-    coast = _coast(rng)
-    x = (np.arange(80 * FINE) + 0.5) / FINE
-    bands = _scene(x[None, :] > coast[:, None], rng)
-    before = np.stack([bands["green"], bands["nir"]])
-    inside = np.full((80, 80), -0.5, np.float32)
-    inside[20:60, 20:60] = 0.5  # on both sides of the shore
-    taken = outline(taken_from_water(inside, before), inside > 0, GRID)
-    true = float(np.clip(60 - coast[20 * FINE : 60 * FINE], 0, 40).mean() * 40 * 100)
-    assert abs(taken.area / true - 1) < 0.2
-    assert outline(inside, inside > 0, GRID).area > 1.7 * true
-    unknown = np.full_like(before, np.nan)
-    assert np.array_equal(taken_from_water(inside, unknown), inside)
 
 
 @pytest.mark.parametrize(("metres", "deck"), [(15, True), (25, True), (35, False), (70, False)])

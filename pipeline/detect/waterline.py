@@ -101,26 +101,6 @@ def covered_share(before: Float, after: Float, footprint: NDArray[np.bool_]) -> 
     return (np.tensordot(line, change, axes=1) / length).astype(np.float32)
 
 
-def taken_from_water(inside: Float, before: Float) -> Float:
-    """Leave out of a fill what lies on the bank above the water of before.
-
-    Wet bare shore is nearly as dark as water, so fill on it has changed nearly as much as fill in
-    water; but the bank was not taken from the water. Only 10 m bands are asked: NDWI (McFeeters
-    1996, doi:10.1080/01431169608948714), whose zero lies 3 to 4 m inside the water.
-
-    Parameters
-    ----------
-    inside : float32 (H, W)
-        Share that the fill covers, less one half; NaN unknown.
-    before : float32 (2, H, W)
-        Green and near infrared at usual high water before the fill; NaN unknown: nothing left out.
-    """
-    green, nir = before
-    with np.errstate(divide="ignore", invalid="ignore"):
-        index = (green - nir) / np.maximum(green + nir, np.float32(1e-3))
-    return np.where(np.isfinite(index), np.minimum(inside, index), inside).astype(np.float32)
-
-
 def width_of_change(before: Float, after: Float, footprint: NDArray[np.bool_]) -> float:
     """Give the mean width of what brightened, across an object's longer side [px]; NaN if unknown.
 

@@ -25,7 +25,7 @@ from pipeline.detect.expect import (
 )
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.observe import ObserveOptions, observe
-from pipeline.detect.waterline import covered_share, outline, taken_from_water, width_of_change
+from pipeline.detect.waterline import covered_share, outline, width_of_change
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
@@ -48,7 +48,6 @@ _OUTLINE_LOOKS = 4  # looks before that make the medians of an outline
 _HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
 _RANK_NOISE = 0.01  # of the rank of a level
 _OUTLINE_HITS = 3  # hits that an outline should rest on
-_USUAL_RANK = 0.06  # ranks nearer to usual high water than this show its shore
 
 
 @dataclass(frozen=True)
@@ -390,24 +389,7 @@ def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometr
     # What has grown since the water stood so high is known from newer hits, inside the object only.
     grown = covered_share(was, last, footprint)
     share = np.where(footprint, np.fmax(share, grown), share).astype(np.float32)
-    inside = share - np.float32(0.5)
-    shore = _middle(states, track, _at_usual(track, found), (window, ["green", "nir"]))
-    return outline(taken_from_water(inside, shore), footprint, states.site.store.grid.sub(window))
-
-
-def _at_usual(track: Track, found: Sequence[Look]) -> list[Look]:
-    """Choose the looks before that show the shore of usual high water, nearest first."""
-    every = [_rank(k) for k in found if k.level_rank is not None]
-    if not every:
-        return []
-    usual = float(np.quantile(every, _HIGH_WATER))
-    away = [
-        (abs(_rank(k) - usual), k.on, k)
-        for k in found
-        if k.on < track.first_on and k.level_rank is not None
-    ]
-    near = sorted((a for a in away if a[0] <= _USUAL_RANK), key=lambda a: a[:2])
-    return [k for _, _, k in near[:_OUTLINE_LOOKS]]
+    return outline(share - np.float32(0.5), footprint, states.site.store.grid.sub(window))
 
 
 def _is_deck(states: States, track: Track, found: Sequence[Look]) -> bool:
