@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from pipeline.detect.change import (
     NDVI,
+    WATER,
     ChangeOptions,
+    Run,
     Surface,
+    decided,
     deviation,
     dried,
     flag,
@@ -189,6 +192,60 @@ def test_a_small_pond_is_seen_with_its_rim_and_a_damp_field_is_not() -> None:
     assert isinstance(alone, Rejection)
 
 
+NARROW = (0.065, -0.12, -0.1)  # a pond of 30 m: SWIR sees its banks, the 10 m bands see water
+
+
+def test_a_narrow_pond_is_told_by_its_near_infrared() -> None:
+    (found,) = judge(put(surface(), box(20, 30, 3, 4), NARROW, Ground.DRY))
+    assert isinstance(found, Sighting)
+    assert (found.kind, found.measures["wet_share"]) == (Kind.CAI, 1.0)
+    assert found.measures["wait_days"] == 60
+    for damp in ((0.065, 0.1, -0.1), (0.2, -0.12, -0.1), (0.065, -0.12, -0.3)):
+        # Soil, a pale roof, and what is not half way to water.
+        assert not any(
+            isinstance(f, Sighting) and f.kind is Kind.CAI
+            for f in judge(put(surface(), box(20, 30, 3, 4), damp, Ground.DRY))
+        )
+    foot = np.zeros((SIDE, SIDE), bool)
+    foot[20:23, 30:34] = True
+    pond = Signature(np.array(NARROW, np.float32))
+    assert pond.watery
+    there = put(surface(), box(20, 30, 3, 4), NARROW, Ground.DRY)
+    assert resemble(foot, there, pond).seen is Seen.HIT
+    assert resemble(foot, surface(), pond).seen is Seen.MISS
+
+
+def test_where_the_score_cannot_decide_the_near_infrared_does() -> None:
+    seen = np.zeros((3, 1, 4), np.float32)
+    seen[NDVI] = [-0.1, 0.1, -0.1, -0.1]
+    seen[WATER] = [0.02, 0.02, -0.4, 0.02]
+    state = np.array([[Ground.UNKNOWN] * 3 + [Ground.DRY]], np.uint8)
+    said = decided(seen, state, ChangeOptions())
+    assert said.tolist() == [[Ground.WET, Ground.UNKNOWN, Ground.UNKNOWN, Ground.DRY]]
+
+
+def test_looks_too_weak_alone_start_a_pond_together() -> None:
+    wide = replace(surface(), spread=surface().spread.copy())
+    wide.spread[WATER] = 0.14  # a deviation of three
+    pond = put(wide, box(20, 30, 3, 4), NARROW, Ground.DRY)
+    clouded = put(wide, box(20, 30, 3, 4), HEAP, Ground.UNKNOWN)
+
+    def started(*looks: Surface) -> bool:
+        run, seeds = Run.begin((SIDE, SIDE)), np.zeros((SIDE, SIDE), bool)
+        for s in looks:
+            z = deviation(s, np.zeros(3, np.float32))
+            flags = flag(s, z)
+            assert not flags.seed.any()
+            run = run.seen(s, z, flags)
+            seeds = run.seeds(flags)
+        return bool(seeds.any())
+
+    assert not started(pond)
+    assert started(pond, pond)
+    assert started(pond, clouded, pond)
+    assert not started(pond, wide, pond)  # it was gone in between
+
+
 def test_water_over_the_bank_is_a_shore_unless_it_is_thick() -> None:
     thin = put(surface(0.6), box(5, 10, 40, 2), POND, Ground.WET)
     (found,) = judge(thin)
@@ -328,6 +385,22 @@ def test_water_on_a_bar_is_unexpected_below_all_known_levels_and_bare_ground_is_
     assert resemble(foot, there, pit).seen is Seen.HIT
     assert resemble(foot, low, pit).seen is Seen.MISS
     assert resemble(foot, put(low, box(30, 30, 6, 6), HEAP, Ground.DRY), heap).seen is Seen.UNKNOWN
+
+
+def test_a_pool_on_a_bar_is_told_by_how_often_it_was_dry_not_by_its_normal() -> None:
+    few = bars()
+    few.spread[WATER] = 0.8  # of three looks, pooled: no water can stand out
+    few.looks[few.looks > 0] = 3
+    (pool,) = judge(put(few, box(30, 30, 3, 3), POND, Ground.WET))
+    assert isinstance(pool, Sighting)
+    assert pool.certain
+    assert judge(put(few, box(30, 30, 2, 2), POND, Ground.WET)) == []  # four pixels have no core
+    (doubted,) = judge(put(few, box(30, 30, 3, 3), POND, Ground.WET), sparse_pool=4)
+    assert isinstance(doubted, Sighting)
+    assert not doubted.certain
+    land = surface()
+    land.spread[WATER] = 0.8
+    assert judge(put(land, box(30, 30, 3, 3), POND, Ground.WET)) == []
 
 
 def test_a_small_heap_is_seen_with_its_mixed_rim_and_a_large_one_as_it_is() -> None:

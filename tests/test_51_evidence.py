@@ -11,6 +11,7 @@ from pipeline.adjudicate.evidence import (
     FoldOptions,
     Memory,
     came_with,
+    carried,
     conclude,
     describe_transitions,
     doubtful,
@@ -156,6 +157,17 @@ def test_what_waiting_saw_counts_with_the_first_certain_hit_where_it_may() -> No
     assert fold(doubted).state == "provisional"
 
 
+def test_a_fill_that_was_proved_twice_is_confirmed_by_a_look_at_any_level() -> None:
+    assert fold(looks("hhu")).state == "provisional"
+    assert fold(carried(looks("hhu"))).state == "suspected"
+    assert fold(carried(looks("hu?uuuuu"))).state == "provisional"  # proved once only
+    assert fold(carried(looks("uuuhh"))).state == "provisional"  # nothing after the proof yet
+    gone = carried(looks("hhmu"))
+    assert [k.certain for k in gone] == [True, True, True, False]
+    strict = FoldOptions(proved_hits=3)
+    assert carried(looks("hhu"), strict) == looks("hhu")
+
+
 def test_an_uncertain_hit_confirms_nothing() -> None:
     assert fold(looks("hhhmmmmu"), FoldOptions(confirm_window=8)).state == "expired"
 
@@ -213,6 +225,15 @@ def test_a_hit_for_a_miss_never_costs_confirmation(text: str, data: st.DataObjec
     confirmed = (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
     if fold(looks(text)).state in confirmed:
         assert fold(looks(better)).state in confirmed
+
+
+@settings(deadline=None)
+@given(texts)
+def test_a_proof_changes_certainty_alone_and_is_found_once(text: str) -> None:
+    once = carried(looks(text))
+    assert carried(once) == once
+    assert [k.seen for k in once] == [k.seen for k in looks(text)]
+    assert all(new.certain >= old.certain for new, old in zip(once, looks(text), strict=True))
 
 
 @settings(deadline=None)

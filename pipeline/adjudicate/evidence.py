@@ -36,6 +36,13 @@ class FoldOptions(BaseModel):
         le=20,
         description="... among this many last looks that are a miss or a certain hit",
     )
+    proved_hits: int = Field(
+        default=2,
+        ge=1,
+        le=20,
+        description="certain hits since the last clear miss after which a fill is proved, and "
+        "further hits at levels that history does not know are as good",
+    )
     expire_misses: int = Field(
         default=4, ge=1, le=20, description="clear misses in a row that expire it"
     )
@@ -191,6 +198,27 @@ def since(looks: Iterable[Look], options: FoldOptions | None = None) -> datetime
         elif look.seen is Seen.MISS:
             missed += least if look.rules_out else 1
     return begin
+
+
+def carried(looks: Iterable[Look], options: FoldOptions | None = None) -> list[Look]:
+    """Let hits be certain that follow ``proved_hits`` certain ones without a clear miss between.
+
+    Two independent dates at which the pixels' own history asks for water say *what* stands there;
+    it takes one more to say that it stays, and for that a look is as good at a level that history
+    never saw, as most are once a flood has fallen. Asked for of fills alone: the level is the only
+    reason for which their hits are uncertain.
+    """
+    least = (options or FoldOptions()).proved_hits
+    proved, out = 0, list[Look]()
+    for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
+        if look.seen is Seen.MISS:
+            proved = 0
+        elif look.seen is Seen.HIT:
+            proved += look.certain
+            out.append(replace(look, certain=look.certain or proved >= least))
+            continue
+        out.append(look)
+    return out
 
 
 def doubtful(looks: Iterable[Look]) -> list[Look]:

@@ -42,6 +42,7 @@ _STRATA_EDGES = np.array([0.3, 0.55], np.float32)
 _SOIL_NDVI = np.float32(0.1)  # of ground without plants
 _RESIDUAL_BINS = 161
 _RESIDUAL_STEP = 0.005  # residuals of -0.4..0.4 in steps of this; the ends collect the rest
+_UNDECIDED = 0.05  # water scores nearer to zero are those of neither class
 _BRIGHT_BINS = 200  # of 0..1
 
 
@@ -70,6 +71,13 @@ class ChangeOptions(BaseModel):
     )
     rim_pixels: int = Field(
         default=6, ge=1, le=25, description="bare pixels of a 5x5 up to which an object has a rim"
+    )
+    water_ndvi: float = Field(
+        default=0.0,
+        ge=-0.2,
+        le=0.1,
+        description="NDVI up to which darkened ground is mostly water: no soil, plant or roof has "
+        "less, and 10 m pixels show it where SWIR of 20 m still sees the banks",
     )
     mixed_wet: float = Field(
         default=0.5,
@@ -190,6 +198,7 @@ def surface_of(
     """
     o = options or ChangeOptions()
     seen, state, residual = look
+    state = decided(seen, state, o)
     window, reach, res_m = where
     land = base.bins == 0
     shoal = (base.bins > 0) & (base.bins < N_BINS - 1) & (base.bins != UNSEEN)
@@ -204,6 +213,21 @@ def surface_of(
         np.where(base.n_clear >= o.least_looks, normal.looks, 0).astype(np.uint16), reach,
         residual, res_m,
     )  # fmt: skip
+
+
+def decided(seen: Float, state: NDArray[np.uint8], options: ChangeOptions) -> NDArray[np.uint8]:
+    """Let the 10 m bands decide where the water score cannot: less near infrared than red is water.
+
+    Parameters
+    ----------
+    seen : float32 (3, H, W)
+        Features of the look.
+    state : uint8 (H, W)
+        Ground codes; of what is not clear the score is that of a cloud, and far from zero.
+    """
+    near = np.abs(seen[WATER]) < _UNDECIDED
+    wet = (state == Ground.UNKNOWN) & near & (seen[NDVI] <= options.water_ndvi)
+    return np.where(wet, np.uint8(Ground.WET), state)
 
 
 def known_dry(history: LevelHistory, rank: Float, margin: float) -> NDArray[np.uint16]:
@@ -359,7 +383,9 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
         weak = bare & ((lighter >= o.grow_z) | ((greener <= -o.grow_z) & lost & (lighter >= 0)))
         strong = bare & ((lighter >= o.seed_z) | ((greener <= -o.seed_z) & lost & (lighter >= 1)))
         drained = surface.drained & surface.dry
-        wet = drained & (surface.state == Ground.WET) & (z[WATER] >= o.grow_z)
+        risen = (z[WATER] >= o.grow_z) | surface.shoal
+        wet = drained & (surface.state == Ground.WET) & risen
+        wet |= drained & _mostly_wet(surface, z, o)
         drowned = wet & (z[WATER] >= o.seed_z)
         rim = drained & _partly_wet(surface, z, drowned, o)
         small = _count(weak) <= o.rim_pixels
@@ -367,9 +393,25 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
         rim &= ~wet & ~weak
     company = _share(weak | wet, surface.drained, o)
     bare_seed = strong & surface.land | weak & surface.bar & company
-    wet_seed = drowned & (surface.land | company)
-    keep = surface.land | company
+    # That dry ground is water is no matter of degree: a pool of nine pixels has a core of its own.
+    pool = wet & np.asarray(ndimage.binary_dilation(wet & _core(wet), np.ones((3, 3))), bool)
+    wet_seed = drowned & surface.land | wet & (drowned & company | surface.shoal & pool)
+    keep = surface.land | company | pool
     return Flags(weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)
+
+
+def _mostly_wet(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
+    """Where dry ground became as dark in the near infrared as water alone does.
+
+    A pond narrower than three pixels of SWIR (20 m, and its blur) never has the water score of
+    water: half of what SWIR sees is its banks. Red and near infrared have pixels of 10 m.
+    """
+    seen, expected = surface.seen, surface.expected
+    with np.errstate(invalid="ignore"):
+        dark = (seen[NDVI] <= o.water_ndvi) & (z[NDVI] < 0) & (z[BRIGHT] < o.grow_z)
+        half = (expected[WATER] < 0) & (seen[WATER] >= o.mixed_wet * expected[WATER])
+        risen = (z[WATER] >= o.grow_z) | surface.shoal & (z[NDVI] <= -o.grow_z)
+        return dark & half & risen & (surface.state == Ground.DRY)
 
 
 def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
@@ -409,10 +451,46 @@ def _partly_wet(surface: Surface, z: Float, drowned: Bool, o: ChangeOptions) -> 
         return beside & (expected < 0) & half & (z[WATER] >= o.grow_z)
 
 
+@dataclass(frozen=True)
+class Run:
+    """Looks in a row at which a pixel was under water; arrays (H, W)."""
+
+    total: Float  # of their deviations
+    looks: NDArray[np.uint8]
+
+    @classmethod
+    def begin(cls, shape: tuple[int, int]) -> Run:
+        """Give that of a window before its first look."""
+        return cls(np.zeros(shape, np.float32), np.zeros(shape, np.uint8))
+
+    def seen(self, surface: Surface, z: Float, flags: Flags) -> Run:
+        """Add a look: water goes on with it, dry ground ends it, what is not clear says nothing."""
+        ended = surface.drained & ~flags.wet
+        total = np.where(flags.wet, self.total + z[WATER], np.where(ended, 0, self.total))
+        looks = np.where(flags.wet, self.looks + 1, np.where(ended, 0, self.looks))
+        return Run(total.astype(np.float32), looks.astype(np.uint8))
+
+    def seeds(self, flags: Flags, options: ChangeOptions | None = None) -> Bool:
+        """Where looks that are each too weak start an object together.
+
+        The noise of n looks is independent, their water is not: the sum over the root of n.
+        """
+        o = options or ChangeOptions()
+        looks = np.maximum(self.looks, 1)
+        return flags.wet & (self.looks >= 2) & (self.total >= o.seed_z * np.sqrt(looks))
+
+
 def _share(marked: Bool, ground: Bool, o: ChangeOptions) -> Bool:
     """Where more than the share of the judged 5x5 neighbourhood is marked."""
     count, judged = _count(marked), _count(ground)
     return (judged >= o.bar_pixels) & (count > o.bar_share * judged)
+
+
+def _core(wet: Bool) -> Bool:
+    """Where more than half of a 3x3 neighbourhood is water."""
+    ones = np.ones(3, np.int16)
+    rows = ndimage.correlate1d(wet.astype(np.int16), ones, axis=0, mode="constant")
+    return np.asarray(ndimage.correlate1d(rows, ones, axis=1, mode="constant") >= 5, bool)
 
 
 def _count(mask: Bool) -> NDArray[np.int16]:

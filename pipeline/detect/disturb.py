@@ -63,6 +63,11 @@ class DisturbOptions(BaseModel):
     sparse_bar: int = Field(
         default=5, ge=1, description="the same on bars, whose neighbours helped with the normal"
     )
+    sparse_pool: int = Field(
+        default=3,
+        ge=1,
+        description="the same for water on bars: not the normal is asked but how often it was dry",
+    )
     linear_elongation: float = Field(
         default=5.0, ge=2, description="longer than this over its width: a road or a levee"
     )
@@ -152,7 +157,8 @@ def examine(
     numbers["linear"] = float(linear)
     numbers["soil"] = float(soil)
     numbers["wait_days"] = _wait(numbers, wet, o)
-    least = o.sparse_bar if numbers["bar_share"] >= 0.5 else o.sparse_below
+    on_bar = o.sparse_pool if wet else o.sparse_bar
+    least = on_bar if numbers["bar_share"] >= 0.5 else o.sparse_below
     certain = (
         numbers["looks"] >= least and not linear and not (soil and not _stays_bare(numbers, o))
     )

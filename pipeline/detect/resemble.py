@@ -49,6 +49,11 @@ class Signature:
 
     values: Float
 
+    @property
+    def watery(self) -> bool:
+        """Whether it is water, or mostly: no dry ground has less near infrared than red."""
+        return bool(self.values[WATER] > 0 or self.values[NDVI] < 0)
+
 
 def local_offset(
     footprint: NDArray[np.bool_],
@@ -105,7 +110,7 @@ def resemble(
     o = options or ResembleOptions()
     total = max(int(np.count_nonzero(footprint)), 1)
     clear = footprint & (surface.state != Ground.UNKNOWN)
-    watery = bool(signature.values[WATER] > 0)
+    watery = signature.watery
     judged = clear & (surface.drained if watery else surface.ground)
     share = np.count_nonzero(clear) / total
     unknown = Observed(float(share), Seen.UNKNOWN, True)

@@ -8,7 +8,7 @@ window. Nothing here depends on how the corridor was cut.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -21,6 +21,7 @@ from pipeline.detect.change import (
     HALO_PX,
     ChangeOptions,
     Flags,
+    Run,
     Surface,
     cropland,
     deviation,
@@ -45,7 +46,7 @@ DETECTOR = "ground/1"
 
 _SQUARE_PX, _SQUARE_FIELDS = 64, 50  # squares in which cropland is counted, and the least of it
 
-_Flooded: TypeAlias = "Counter[tuple[int, int, bool]]"  # square and water: pixels of cropland
+_Flooded: TypeAlias = Counter[tuple[int, int, bool]]  # square and water: pixels of cropland
 _Counts = tuple[NDArray[np.uint16], NDArray[np.int32], list[_Flooded], NDArray[np.int64]]
 
 
@@ -126,7 +127,7 @@ class ChangeSweep:
         self,
     ) -> tuple[list[Sighting], list[tuple[Pass, Rejection]], dict[str, list[Sparse]]]:
         """Give sightings, rejections, and the pixels by pass that are no history from now on."""
-        regions, offsets = self._regions()
+        ceiling, flooded, offsets = self._regions()
         site = self.quarter.site
         tiles = map_tiles(
             lambda t: self._pixels(t, offsets), site.store.tiles, site.workers, site.progress,
@@ -138,7 +139,9 @@ class ChangeSweep:
             for piece in split([tile[i] for tile in tiles])
         ]
         results = map_tiles(
-            lambda w: self._examine(w[0], w[1], offsets[w[0]], regions[w[0]]), work, site.workers
+            lambda w: self._examine(w[0], w[1], offsets[w[0]], (ceiling, flooded[w[0]])),
+            work,
+            site.workers,
         )
         found: list[Sighting] = []
         rejected: list[tuple[Pass, Rejection]] = []
@@ -157,7 +160,7 @@ class ChangeSweep:
         assert window is not None
         return window
 
-    def _regions(self) -> tuple[list[Region], list[NDArray[np.float32]]]:
+    def _regions(self) -> tuple[float, list[_Flooded], list[NDArray[np.float32]]]:
         site, judged = self.quarter.site, self.quarter.judged
 
         def one(tile: Tile) -> _Counts:
@@ -183,9 +186,8 @@ class ChangeSweep:
         for here, own, _, _ in tiles:
             residuals[:, here] += own
         ceiling = soil_ceiling(np.sum([t[3] for t in tiles], axis=0))
-        flooded = [fields_flooded([t[2][i] for t in tiles], self.options) for i in range(shape[0])]
-        regions = [Region(ceiling, wet) for wet in flooded]
-        return regions, [regional_offsets(r, self.options.change) for r in residuals]
+        flooded = [sum((t[2][i] for t in tiles), start=_Flooded()) for i in range(shape[0])]
+        return ceiling, flooded, [regional_offsets(r, self.options.change) for r in residuals]
 
     def _marked(
         self, p: Pass, window: Window, days: Days, offsets: NDArray[np.float32],
@@ -199,23 +201,26 @@ class ChangeSweep:
         window, core = self._window(tile), tile.core
         given = self.normals.given(window)
         inside = self.quarter.site.inside(core)
+        part = core.within(window)
+        run = Run.begin(window.shape)
         out: list[Pixels] = []
         for p, days, region in zip(self.quarter.judged, self.quarter.days, offsets, strict=True):
-            _, _, flags = self._marked(p, window, days, region, given)
-            part = core.within(window)
+            surface, z, flags = self._marked(p, window, days, region, given)
+            run = run.seen(surface, z, flags)
+            seed = flags.seed | run.seeds(flags, self.options.change)
             marked = flags.marked[part] & inside
             rows, cols = np.nonzero(marked)
             out.append(
                 Pixels(
                     (rows + core.row0).astype(np.int32),
                     (cols + core.col0).astype(np.int32),
-                    flags.seed[part][rows, cols],
+                    seed[part][rows, cols],
                 )
             )
         return out
 
     def _examine(
-        self, i: int, pixels: Pixels, offsets: NDArray[np.float32], region: Region
+        self, i: int, pixels: Pixels, offsets: NDArray[np.float32], fields: tuple[float, _Flooded]
     ) -> Sighting | Rejection:
         disturb = self.options.disturb
         if pixels.rows.size < disturb.min_pixels or not pixels.seed.any():
@@ -227,6 +232,9 @@ class ChangeSweep:
         surface, z, flags = self._marked(p, window, self.quarter.days[i], offsets, given)
         bare = self.quarter.states.features(p.id, window, ("bare",))[0]
         marked = Marked(surface, z, flags, bare)
+        ceiling, flooded = fields
+        own = box_of((pixels.rows, pixels.cols))
+        region = Region(ceiling, fields_flooded(flooded, self.options, own))
         return examine(pixels, marked, region, (p.id, p.acquired), disturb)
 
 
@@ -247,18 +255,33 @@ def count_fields(surface: Surface, fields: NDArray[np.bool_], core: Window) -> _
     return Counter(squares)
 
 
-def fields_flooded(counts: Iterable[_Flooded], options: GroundOptions) -> bool:
+def fields_flooded(counts: _Flooded, options: GroundOptions, own: Window | None = None) -> bool:
     """Tell whether so many of the squares that hold cropland have some of it under water.
 
     Rain and irrigation flood fields all over a region; a pit of hectares floods the fields that it
     was dug in, and must not explain itself.
+
+    Parameters
+    ----------
+    counts : Counter of (row, column, under water)
+        Pixels of cropland by square (:func:`count_fields`), all tiles added up.
+    own : Window, optional
+        Box of the object that asks: its squares and their neighbours have no say, unless there are
+        no others.
     """
-    total = sum(counts, start=Counter[tuple[int, int, bool]]())
-    squares = {(r, c) for r, c, _ in total}
-    seen = {s: total[(*s, False)] + total[(*s, True)] for s in squares}
+    squares = {(r, c) for r, c, _ in counts}
+    seen = {s: counts[(*s, False)] + counts[(*s, True)] for s in squares}
     held = [s for s in squares if seen[s] >= _SQUARE_FIELDS]
-    wet = sum(total[(*s, True)] >= options.flooded_square * seen[s] for s in held)
+    held = [s for s in held if own is None or not _beside(s, own)] or held
+    wet = sum(counts[(*s, True)] >= options.flooded_square * seen[s] for s in held)
     return bool(held) and wet >= options.flooded_fields * len(held)
+
+
+def _beside(square: tuple[int, int], own: Window) -> bool:
+    """Tell whether a square is one of those of a box, or next to one."""
+    row, col = square
+    rows = own.row0 // _SQUARE_PX - 1 <= row <= (own.row1 - 1) // _SQUARE_PX + 1
+    return rows and own.col0 // _SQUARE_PX - 1 <= col <= (own.col1 - 1) // _SQUARE_PX + 1
 
 
 def grown(rows: NDArray[np.int32], cols: NDArray[np.int32]) -> Sparse:

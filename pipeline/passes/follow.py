@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
-from pipeline.adjudicate.evidence import came_with, doubtful, lasting
+from pipeline.adjudicate.evidence import came_with, carried, doubtful, lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.detect.expect import (
     Baseline,
@@ -128,7 +128,7 @@ def relook(
             return []
         first = watched.epochs[0][0].start
         if case.detector != GROUND:
-            found = _looks_at(pixels, first, (benches, states), options)
+            found = carried(_looks_at(pixels, first, (benches, states), options), fold)
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
             found = lasting(found, case.evidence.first_seen or start, wait, fold)
             found = doubtful(found) if case.measures.get("strip") else found
@@ -242,7 +242,8 @@ def _candidate(
     zhan = options.watch.zhan
     leaves = _may_leave(data, track, (found, since), zhan)
     wait = _wait(track, zhan, leaves=leaves)
-    found = lasting(with_sightings(found, track), since, wait, options.adjudicate.fold)
+    fold = options.adjudicate.fold
+    found = lasting(carried(with_sightings(found, track), fold), since, wait, fold)
     strip = float(_is_deck(states, track, found))
     found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]

@@ -286,7 +286,7 @@ def _outline(
     hits = {k.pass_id for k in [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]}
     places: list[NDArray[np.float32]] = []
     for _, surface, _ in bench.surfaces(window, lambda p: p.id in hits):
-        watery = bool(signature.values[WATER] > 0)
+        watery = signature.watery
         at, _ = place(surface, local_offset(footprint, surface, watery=watery), signature)
         judged = surface.drained if watery else surface.ground
         places.append(np.where(judged, at, np.nan).astype(np.float32))
