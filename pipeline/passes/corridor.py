@@ -151,7 +151,7 @@ def _say_unjudged(own: str, watched: Watched) -> None:
         return
     reasons = "; ".join(sorted(set(watched.unjudged.values())))
     log.warning(
-        "%s: no pass could be judged, so that no case here is no finding: %s. "
+        "%s: no pass could be judged (%s); that there is no case says nothing. "
         "Begin the period earlier, or fetch history by siluan baseline build.",
         own,
         reasons,

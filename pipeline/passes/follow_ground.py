@@ -78,7 +78,10 @@ def trait_of(measures: Mapping[str, float]) -> Trait:
     # Water on a bar that a flood left goes in weeks; what is there at each look of two months of
     # low water was seen often enough by then.
     pool = measures["wet_share"] >= 0.5 and measures["bar_share"] >= 0.5
-    return Trait(Signature(values), wait, certain, pool)
+    # Light soil where trees stood was seen well enough; only time tells it from a felling. Cases of
+    # earlier versions do not have the measure.
+    light = bool(measures.get("felled", 0.0)) and measures["soil"] < 0.5
+    return Trait(Signature(values), wait, certain, pool or light)
 
 
 def doubted(measures: Mapping[str, float]) -> bool:
@@ -113,9 +116,6 @@ def _felled(
     out = {"wooded": round(wooded, 4), "felled": float(felled)}
     if felled:
         out["wait_days"] = max(measures["wait_days"], options.woods.wait_days)
-        # Brash and what grows up between stumps are green; ground that is dug or filled is not.
-        if measures["barest_ndvi"] > options.disturb.soil_ndvi:
-            out["certain_share"] = 0.0
     return out
 
 
