@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.detect.normal import TERMS, Normal
 from pipeline.detect.woods import only_felled, wooded_share
+from pipeline.passes.follow_ground import trait_of
 
 SOIL_INDEX = 0.08
 ALL = np.ones((4, 4), bool)
@@ -59,3 +60,12 @@ def test_a_felling_does_not_explain_what_came_after_it(
     if "wet_share" in last:
         measures = measures[3:]
     assert not only_felled(wooded, measures, SOIL_INDEX)
+
+
+def test_looks_of_light_soil_that_waited_count_and_of_dark_soil_do_not() -> None:
+    base = {"bright": 0.16, "ndvi": 0.15, "water": -0.8, "wet_share": 0.0, "bar_share": 0.0}
+    base |= {"wait_days": 90.0, "certain_share": 1.0, "strip": 0.0, "linear": 0.0}
+    light = trait_of(base | {"felled": 1.0, "soil": 0.0})
+    assert (light.counted, light.certain, light.wait.days) == (True, True, 90)
+    assert not trait_of(base | {"felled": 1.0, "soil": 1.0}).counted
+    assert not trait_of(base).counted  # a case of an earlier version
