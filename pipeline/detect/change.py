@@ -394,7 +394,7 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
     company = _share(weak | wet, surface.drained, o)
     bare_seed = strong & surface.land | weak & surface.bar & company
     # That dry ground is water is no matter of degree: a pool of nine pixels has a core of its own.
-    pool = wet & np.asarray(ndimage.binary_dilation(wet & _core(wet), np.ones((3, 3))), bool)
+    pool = wet & (_around(wet & (_around(wet) >= 5)) > 0) if wet.any() else wet
     wet_seed = drowned & surface.land | wet & (drowned & company | surface.shoal & pool)
     keep = surface.land | company | pool
     return Flags(weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)
@@ -406,12 +406,16 @@ def _mostly_wet(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
     A pond narrower than three pixels of SWIR (20 m, and its blur) never has the water score of
     water: half of what SWIR sees is its banks. Red and near infrared have pixels of 10 m.
     """
-    seen, expected = surface.seen, surface.expected
     with np.errstate(invalid="ignore"):
-        dark = (seen[NDVI] <= o.water_ndvi) & (z[NDVI] < 0) & (z[BRIGHT] < o.grow_z)
-        half = (expected[WATER] < 0) & (seen[WATER] >= o.mixed_wet * expected[WATER])
-        risen = (z[WATER] >= o.grow_z) | surface.shoal & (z[NDVI] <= -o.grow_z)
-        return dark & half & risen & (surface.state == Ground.DRY)
+        dark = (surface.state == Ground.DRY) & (surface.seen[NDVI] <= o.water_ndvi)
+        # Dry ground that dark is rare: the rest is asked of it alone.
+        at = np.nonzero(dark)
+        expected, seen = surface.expected[WATER][at], surface.seen[WATER][at]
+        lighter, greener, wetter = z[BRIGHT][at], z[NDVI][at], z[WATER][at]
+        half = (expected < 0) & (seen >= o.mixed_wet * expected)
+        risen = (wetter >= o.grow_z) | surface.shoal[at] & (greener <= -o.grow_z)
+        dark[at] = half & risen & (greener < 0) & (lighter < o.grow_z)
+    return dark
 
 
 def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
@@ -465,10 +469,16 @@ class Run:
 
     def seen(self, surface: Surface, z: Float, flags: Flags) -> Run:
         """Add a look: water goes on with it, dry ground ends it, what is not clear says nothing."""
-        ended = surface.drained & ~flags.wet
-        total = np.where(flags.wet, self.total + z[WATER], np.where(ended, 0, self.total))
-        looks = np.where(flags.wet, self.looks + 1, np.where(ended, 0, self.looks))
-        return Run(total.astype(np.float32), looks.astype(np.uint8))
+        total, looks = self.total.copy(), self.looks.copy()
+        begun = np.nonzero(looks)
+        if begun[0].size:
+            kept = (~surface.drained | flags.wet)[begun]
+            total[begun] *= kept
+            looks[begun] *= kept
+        wet = np.nonzero(flags.wet)
+        total[wet] += np.nan_to_num(z[WATER][wet])
+        looks[wet] += 1
+        return Run(total, looks)
 
     def seeds(self, flags: Flags, options: ChangeOptions | None = None) -> Bool:
         """Where looks that are each too weak start an object together.
@@ -476,8 +486,10 @@ class Run:
         The noise of n looks is independent, their water is not: the sum over the root of n.
         """
         o = options or ChangeOptions()
-        looks = np.maximum(self.looks, 1)
-        return flags.wet & (self.looks >= 2) & (self.total >= o.seed_z * np.sqrt(looks))
+        out = flags.wet & (self.looks >= 2)
+        at = np.nonzero(out)
+        out[at] = self.total[at] >= o.seed_z * np.sqrt(self.looks[at])
+        return out
 
 
 def _share(marked: Bool, ground: Bool, o: ChangeOptions) -> Bool:
@@ -486,11 +498,11 @@ def _share(marked: Bool, ground: Bool, o: ChangeOptions) -> Bool:
     return (judged >= o.bar_pixels) & (count > o.bar_share * judged)
 
 
-def _core(wet: Bool) -> Bool:
-    """Where more than half of a 3x3 neighbourhood is water."""
-    ones = np.ones(3, np.int16)
-    rows = ndimage.correlate1d(wet.astype(np.int16), ones, axis=0, mode="constant")
-    return np.asarray(ndimage.correlate1d(rows, ones, axis=1, mode="constant") >= 5, bool)
+def _around(mask: Bool) -> NDArray[np.int8]:
+    """Count in a 3x3 neighbourhood, itself included."""
+    wide = np.pad(mask.astype(np.int8), 1)
+    rows = wide[:-2] + wide[1:-1] + wide[2:]
+    return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:], np.int8)
 
 
 def _count(mask: Bool) -> NDArray[np.int16]:
