@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import sys
 from datetime import date
@@ -23,6 +24,7 @@ from pipeline.io.cluster_names import keys_of
 from pipeline.io.cluster_options import ClusterOptions, check_cluster
 from pipeline.model import Tile, Window
 from pipeline.office.doctor import Checkup, examine
+from pipeline.passes.baselines import BaselineCache
 from pipeline.run import RunRequest
 
 LOCAL = "distributed.LocalCluster"
@@ -128,6 +130,19 @@ def test_keys_name_stage_and_tiles_and_are_given_once() -> None:
     assert {split(k) for k in anonymous} == {"work"}
     inner = keys_of(lambda _: None, "", [["a"]])[0]
     assert split(inner) == "test_keys_name_stage_and_tiles_and_are_given_once"
+
+
+def test_copies_of_a_cache_share_what_they_built_until_it_is_cleared() -> None:
+    cache = BaselineCache(None, (), None)  # type: ignore[arg-type]
+    sent = [pickle.loads(pickle.dumps(cache)) for _ in range(2)]
+    held = [vars(one)["_held"] for one in sent]
+    assert held[0] is held[1]
+    assert held[0] is not vars(cache)["_held"]
+    cache.clear()
+    assert vars(pickle.loads(pickle.dumps(cache)))["_held"] is not held[0]
+    for _ in range(3):
+        pickle.loads(pickle.dumps(BaselineCache(None, (), None)))  # type: ignore[arg-type]
+    assert vars(pickle.loads(pickle.dumps(sent[0])))["_held"] is not held[0]
 
 
 PAGE = (tiny.ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")

@@ -89,12 +89,13 @@ def _called(options: ClusterOptions) -> Any:
         return cluster_class(str(options.class_))(**options.args)
     except ConfigurationError:
         raise
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"'cluster: {options.name}' does not take these args ({_reason(error)})",
-            "Look up the arguments of that class",
-        ) from error
     except Exception as error:
+        # Classes hand on what they do not know, so that a wrong name is found by their workers.
+        if isinstance(error, ValueError) or isinstance(_root(error), TypeError):
+            raise ConfigurationError(
+                f"'cluster: {options.name}' does not take these args ({_reason(error)})",
+                "Look up the arguments of that class",
+            ) from error
         raise _not_started(options, error) from error
 
 
@@ -105,4 +106,12 @@ def _not_started(options: ClusterOptions, error: Exception) -> ClusterUnreachabl
 
 def _reason(error: BaseException) -> str:
     """Give the words of a library on one line; they may hold an address with a secret."""
-    return " ".join(clean(f"{type(error).__name__}: {error}").split())[:_LONGEST]
+    root = _root(error)
+    return " ".join(clean(f"{type(root).__name__}: {root}").split())[:_LONGEST]
+
+
+def _root(error: BaseException) -> BaseException:
+    """Give what an error came from in the end: what is raised is often "failed to start"."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

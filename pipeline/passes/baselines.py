@@ -1,4 +1,8 @@
-"""Baselines of one quarter by window: objects of several dates and the sweeps share them."""
+"""Baselines of one quarter by window: objects of several dates and the sweeps share them.
+
+A worker of a cluster gets a cache anew with every batch of work; what it built for the same cache
+before is kept in its process, for the last few of them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +21,11 @@ from pipeline.passes.ground import States
 
 _ROUND_PX = 64  # windows of objects are widened to this lattice so that dates share a baseline
 _HELD_BYTES = 128 << 20  # of baselines; a tile of 512 px with its halo is some 15 MB
+_SENT_KEPT = 2  # caches of other processes whose baselines are kept here
+
+_Held = OrderedDict[Window, Baseline]
+_sent: OrderedDict[str, tuple[_Held, Lock]] = OrderedDict()
+_sent_lock = Lock()
 
 
 class BaselineCache:
@@ -32,16 +42,22 @@ class BaselineCache:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._forget()
+        with _sent_lock:
+            self._held, self._lock = _sent.setdefault(self._name, (OrderedDict(), Lock()))
+            _sent.move_to_end(self._name)
+            while len(_sent) > _SENT_KEPT:
+                _sent.popitem(last=False)
 
     def _forget(self) -> None:
-        self._held: OrderedDict[Window, Baseline] = OrderedDict()
+        self._name = uuid4().hex  # of what is held, for copies in other processes
+        self._held: _Held = OrderedDict()
         self._lock = Lock()
 
     def clear(self) -> None:
         """Forget what was built."""
         with self._lock:
             self._held.clear()
+            self._name = uuid4().hex
 
     def over(self, window: Window) -> Baseline:
         """Give the baseline of exactly ``window``; call it for windows that recur."""
