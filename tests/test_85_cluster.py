@@ -70,7 +70,7 @@ def scheduler(tmp_path: Path) -> Generator[Scheduler]:
     here = ("--host", "127.0.0.1", "--no-dashboard")
     with program("distributed.cli.dask_scheduler", *words, *here) as process:
         found = Scheduler(folder, process)
-        for _ in range(300):
+        for _ in range(1800):
             with suppress(OSError, ValueError):
                 found.address = json.loads((folder / "scheduler.json").read_text())["address"]
                 break
