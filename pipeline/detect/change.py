@@ -24,7 +24,7 @@ from scipy import ndimage
 
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
-from pipeline.detect.level import N_BINS, UNSEEN, LevelHistory, known_wet
+from pipeline.detect.level import N_BINS, UNSEEN, LevelHistory, known_wet, reaches_in
 from pipeline.detect.normal import Normal
 from pipeline.model import Ground, Window
 
@@ -251,7 +251,7 @@ def dried(
     A bar lightens while it dries: one that lies bare longer than it ever did looks unlike itself.
     """
     out = np.zeros(reach.shape, bool)
-    for index in np.unique(reach):
+    for index in reaches_in(reach):
         levels = history.ranks <= ranks[index] + options.rank_margin
         here = reach == index
         out[here] = history.dry[levels][:, here].sum(axis=0) >= options.dry_looks

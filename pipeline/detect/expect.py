@@ -29,6 +29,7 @@ from pipeline.detect.level import (
     frequency_bins,
     known_wet,
     leave_out,
+    reaches_in,
     tally_level,
 )
 from pipeline.detect.recession import (
@@ -113,7 +114,7 @@ class Baseline:
 
     def shore(self, partial: NDArray[np.uint8], reach: NDArray[np.uint16]) -> Shore:
         """Give the shore for the partial bins of a date, uint8 (n_reach + 1,); dates share them."""
-        here = partial[np.unique(reach)].tobytes()
+        here = partial[reaches_in(reach)].tobytes()
         found = self._shores.get(here)
         if found is None:
             found = find_shore(self.bins, self.n_clear, partial[reach], self.band)
@@ -237,7 +238,7 @@ def _partials(days: Days) -> NDArray[np.uint8]:
 
 def by_shore(days: Sequence[Days], reach: NDArray[np.uint16]) -> list[int]:
     """Order dates so that those with one shore in a window follow each other; gives indices."""
-    here = np.unique(reach)
+    here = reaches_in(reach)
     keys = [_partials(d)[here].tobytes() for d in days]
     return sorted(range(len(days)), key=lambda i: (keys[i], i))
 

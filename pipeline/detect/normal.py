@@ -27,6 +27,8 @@ TERMS = 5
 
 YEAR_DAYS = 365.25
 
+_SHORT = 64  # numbers up to which the plainest sort is the fastest
+
 Float = NDArray[np.float32]
 
 
@@ -76,11 +78,9 @@ class Normal:
 
         The date must count from the same origin as those of the fit.
         """
-        expected = self.coef[:, 0].copy()
-        for j, x in enumerate(design(np.array([day]))[0, 1:], 1):
-            expected += x * self.coef[:, j]
-        np.clip(expected, self.low, self.high, out=expected)
-        expected[:, self.looks == 0] = np.nan
+        expected = np.empty(self.low.shape, np.float32)
+        terms = design(np.array([day]))[0]
+        _expect(self.coef, terms, self.low, self.high, self.looks, expected)
         return expected
 
     def part(self, where: tuple[slice, slice]) -> Normal:
@@ -140,6 +140,21 @@ def fit_normal(
             (coef, spread, low, high, looks),
         )  # fmt: skip
     return Normal(coef, spread, low, high, looks)
+
+
+@njit(cache=True, nogil=True)
+def _expect(coef, terms, low, high, looks, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    n_f, n_j, h, w = coef.shape
+    for k in range(n_f):
+        for r in range(h):
+            for c in range(w):
+                if looks[r, c] == 0:
+                    out[k, r, c] = np.nan
+                    continue
+                value = coef[k, 0, r, c]
+                for j in range(1, n_j):
+                    value += terms[j] * coef[k, j, r, c]
+                out[k, r, c] = min(max(value, low[k, r, c]), high[k, r, c])
 
 
 @njit(cache=True, nogil=True)
@@ -208,19 +223,14 @@ def _robust(x, which, y, terms, ridge):  # type: ignore[no-untyped-def]  # pragm
     """Fit by reweighted least squares with Tukey's biweight; give terms and spread."""
     n = y.size
     beta = np.zeros(terms)
-    beta[0] = np.median(y)
-    residual = np.abs(y - beta[0])
+    ordered = np.empty(n)
+    beta[0] = _median(y, ordered)
+    residual = np.empty(n)
     weight = np.ones(n)
+    a, b = np.empty((terms, terms)), np.empty(terms)
+    middle = 0.0
     for turn in range(5):
-        a = np.zeros((terms, terms))
-        b = np.zeros(terms)
-        for i in range(n):
-            t = which[i]
-            for p in range(terms):
-                xp = weight[i] * x[t, p]
-                b[p] += xp * y[i]
-                for q in range(p + 1):
-                    a[p, q] += xp * x[t, q]
+        _weigh(x, which, y, weight, a, b)
         for p in range(1, terms):
             a[p, p] += ridge
         a[0, 0] += 1e-9
@@ -230,16 +240,52 @@ def _robust(x, which, y, terms, ridge):  # type: ignore[no-untyped-def]  # pragm
             for p in range(terms):
                 fit += beta[p] * x[which[i], p]
             residual[i] = abs(y[i] - fit)
-        scale = max(1.4826 * np.median(residual), 1e-4)
+        middle = _median(residual, ordered)
+        scale = max(1.4826 * middle, 1e-4)
         if turn == 4:
             break
         for i in range(n):
             u = residual[i] / (4.685 * scale)
             weight[i] = (1 - u * u) ** 2 if u < 1 else 0.0
-    ordered = np.sort(residual)
+    if n > _SHORT:
+        ordered = np.sort(residual)
     tail = ordered[int(0.9 * (n - 1))] / 1.645
     lost = np.sqrt(n / max(n - terms, 1.0))
-    return beta, max(1.4826 * np.median(residual), tail) * lost
+    return beta, max(1.4826 * middle, tail) * lost
+
+
+@njit(cache=True, nogil=True)
+def _weigh(x, which, y, weight, a, b):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Sum up the normal equations, lower triangle."""
+    a[:] = 0.0
+    b[:] = 0.0
+    for i in range(y.size):
+        w = weight[i]
+        if w == 0.0:
+            continue  # it adds zeros
+        t = which[i]
+        for p in range(b.size):
+            xp = w * x[t, p]
+            b[p] += xp * y[i]
+            for q in range(p + 1):
+                a[p, q] += xp * x[t, q]
+
+
+@njit(cache=True, nogil=True)
+def _median(values, ordered):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Give the median; of few values they are left sorted in ``ordered``."""
+    n = values.size
+    if n > _SHORT:
+        return np.median(values)
+    for i in range(n):
+        value, k = values[i], i
+        while k > 0 and ordered[k - 1] > value:
+            ordered[k] = ordered[k - 1]
+            k -= 1
+        ordered[k] = value
+    if n % 2:
+        return ordered[n // 2]
+    return (ordered[n // 2 - 1] + ordered[n // 2]) / 2
 
 
 @njit(cache=True, nogil=True)

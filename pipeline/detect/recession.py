@@ -103,7 +103,8 @@ def find_shore(
     # A majority of 3x3 heals single errors of the mask; each would be a shore of its own.
     votes = _votes(wet)
     inside = votes >= 5
-    depth = np.where(inside, distance_to(~inside), np.float32(0))
+    depth = np.zeros(inside.shape, np.float32)
+    depth[inside] = distance_at(~inside, inside)
     edge = np.where(inside & (depth < 1.5), band, np.float32(0))
     gentlest = ndimage.maximum_filter(edge, size=2 * GENTLE_PX + 1, mode="constant")
     width = np.zeros(bins.shape, np.uint8)
@@ -145,11 +146,12 @@ def tally_recession(
     edge = shore.inside & (shore.depth < 1.5) & (reach > 0) & ~unknown
     if part is not None:
         edge &= part
-    distance = distance_to(state == Ground.WET)
+    distance = distance_at(state == Ground.WET, edge)
     # UNKNOWN is also the thin band at every waterline; only what survives an erosion is cloud.
-    cloud = np.asarray(ndimage.minimum_filter(unknown, 5, mode="constant"), bool)
-    edge &= distance_to(cloud) > np.minimum(distance + 3, CLIP_PX - 1)
-    steps = distance[edge].astype(np.int64)
+    cloud = _eroded(unknown)
+    clear = distance_at(cloud, edge) > np.minimum(distance + 3, CLIP_PX - 1)
+    edge[edge] = clear
+    steps = distance[clear].astype(np.int64)
     key = (reach[edge].astype(np.int64) * N_WIDTHS + shore.width[edge]) * (CLIP_PX + 1) + steps
     shape = (n_reach + 1, N_WIDTHS, CLIP_PX + 1)
     size = shape[0] * shape[1] * shape[2]
@@ -195,9 +197,65 @@ def distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     Roerdink & Hesselink 2000 (doi:10.1007/0-306-47025-X_36).
     """
     out = np.empty(mask.shape, np.float32)
-    along = np.empty(mask.shape[::-1], np.int64)
+    along = np.empty(mask.shape[::-1], np.int32)
     _along_rows(mask, CLIP_PX, along)
     _down_columns(along, CLIP_PX, out)
+    return out
+
+
+def distance_at(mask: NDArray[np.bool_], where: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give :func:`distance_to` at some pixels only, in the order of ``where``; float32 (N,)."""
+    out = np.full(int(np.count_nonzero(where)), CLIP_PX, np.float32)
+    if out.size and mask.any():
+        _at(mask, where, CLIP_PX, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _at(mask, where, clip, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Look along rows first, then up and down from each pixel for as long as it can pay."""
+    h, w = mask.shape
+    square = np.empty((h, w), np.int32)
+    for r in range(h):
+        d = clip
+        for c in range(w):
+            d = 0 if mask[r, c] else min(d + 1, clip)
+            square[r, c] = d
+        d = clip
+        for c in range(w - 1, -1, -1):
+            d = min(d + 1, square[r, c])
+            square[r, c] = d * d
+    k = 0
+    for r in range(h):
+        for c in range(w):
+            if not where[r, c]:
+                continue
+            nearest, step = square[r, c], 1
+            while step * step < nearest:
+                if r >= step:
+                    nearest = min(nearest, square[r - step, c] + step * step)
+                if r + step < h:
+                    nearest = min(nearest, square[r + step, c] + step * step)
+                step += 1
+            out[k] = np.sqrt(np.float64(nearest))
+            k += 1
+
+
+@njit(cache=True, nogil=True)
+def _eroded(mask):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Give what is true in all of 5 by 5 pixels; false outside the window."""
+    h, w = mask.shape
+    out = np.zeros((h, w), np.bool_)
+    down = np.zeros(w, np.int32)
+    for r in range(h):
+        along = 0
+        for c in range(w):
+            along = along + 1 if mask[r, c] else 0
+            if c >= 2:
+                # The five pixels around c - 2 end here; those at the edge have none.
+                down[c - 2] = down[c - 2] + 1 if along >= 5 else 0
+                if down[c - 2] >= 5:
+                    out[r - 2, c - 2] = True
     return out
 
 
@@ -205,26 +263,35 @@ def distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
 def _along_rows(mask, clip, along):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Give the clipped distance along each row, transposed."""
     h, w = mask.shape
+    line = np.empty(w, np.int32)
     for r in range(h):
         d = clip
         for c in range(w):
             d = 0 if mask[r, c] else min(d + 1, clip)
-            along[c, r] = d
+            line[c] = d
         d = clip
         for c in range(w - 1, -1, -1):
-            d = min(d + 1, along[c, r])
+            d = min(d + 1, line[c])
             along[c, r] = d
 
 
 @njit(cache=True, nogil=True)
 def _down_columns(along, clip, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Find the lower envelope of one parabola a row: ``at`` its rows, ``since`` where it begins."""
+    """Find the lower envelope of one parabola a row: ``at`` its rows, ``since`` where it begins.
+
+    A row that is as far as the clip has no parabola: it brings nothing nearer than the clip is.
+    """
     w, h = along.shape
-    at, since = np.zeros(h, np.int64), np.zeros(h, np.int64)
+    at, since = np.empty(h, np.int32), np.empty(h, np.int32)
+    square = np.empty(h, np.int32)
+    roots = np.sqrt(np.arange(clip * clip + 1).astype(np.float64)).astype(np.float32)
     for c in range(w):
-        square = along[c] * along[c]
-        n, at[0], since[0] = 0, 0, 0
-        for r in range(1, h):
+        n = -1
+        for r in range(h):
+            d = along[c, r]
+            if d >= clip:
+                continue
+            square[r] = d * d
             while n >= 0 and (since[n] - at[n]) ** 2 + square[at[n]] > (
                 (since[n] - r) ** 2 + square[r]
             ):
@@ -237,8 +304,11 @@ def _down_columns(along, clip, out):  # type: ignore[no-untyped-def]  # pragma: 
             if first < h:
                 n += 1
                 at[n], since[n] = r, first
+        if n < 0:
+            out[:, c] = clip
+            continue
         for r in range(h - 1, -1, -1):
             nearest = min((r - at[n]) ** 2 + square[at[n]], clip * clip)
-            out[r, c] = np.sqrt(np.float64(nearest))
+            out[r, c] = roots[nearest]
             if r == since[n]:
                 n -= 1

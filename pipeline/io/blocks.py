@@ -49,7 +49,7 @@ class Block:
     """A checked block, still compressed."""
 
     head: Mapping[str, list[int | str]]  # name → bytes, pixels, factor[, type if not int16]
-    body: bytes
+    body: memoryview
 
     @classmethod
     def parse(cls, blob: bytes) -> Block:
@@ -60,12 +60,13 @@ class Block:
         DamagedBlockError
             Truncated or altered.
         """
-        body = blob[8:]
+        view = memoryview(blob)
         whole = len(blob) >= 8 and blob[:4] == _MAGIC
-        if not whole or struct.unpack("<I", blob[4:8])[0] != zlib.crc32(body):
+        if not whole or struct.unpack("<I", blob[4:8])[0] != zlib.crc32(view[8:]):
             raise DamagedBlockError("checksum")
-        line, _, rest = body.partition(b"\n")
-        return cls(json.loads(line), rest)
+        end = blob.find(b"\n", 8)
+        end = len(blob) if end < 0 else end
+        return cls(json.loads(blob[8:end]), view[end + 1 :])
 
     def layer(self, name: str) -> Layer | None:
         """Decode one layer; None if the block does not hold it."""
@@ -114,17 +115,17 @@ class _Cache:
         self._blocks: OrderedDict[tuple[str, int, int], Block] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, path: Path) -> Block:
-        stat = path.stat()
-        key = (str(path), stat.st_mtime_ns, stat.st_size)
+    def get(self, path: str) -> Block:
+        stat = Path(path).stat()
+        key = (path, stat.st_mtime_ns, stat.st_size)
         with self._lock:
             if key in self._blocks:
                 self._blocks.move_to_end(key)
                 return self._blocks[key]
         try:
-            block = Block.parse(path.read_bytes())
+            block = Block.parse(Path(path).read_bytes())
         except ValueError as error:
-            raise DamagedBlockError(f"{path} is damaged", path) from error
+            raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
         with self._lock:
             if key not in self._blocks:
                 self._blocks[key] = block
@@ -137,7 +138,7 @@ class _Cache:
 _cache = _Cache(_CACHE_BYTES)
 
 
-def read_layer(path: Path, name: str) -> Layer | None:
+def read_layer(path: str, name: str) -> Layer | None:
     """Read one layer of a block's file through the cache; None if there is no file or layer.
 
     Raises
@@ -152,7 +153,7 @@ def read_layer(path: Path, name: str) -> Layer | None:
     try:
         return block.layer(name)
     except ValueError as error:
-        raise DamagedBlockError(f"{path} is damaged", path) from error
+        raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
 
 
 def block_mark(path: Path) -> str:

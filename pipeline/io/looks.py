@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.io.resample import resample_shift
-from pipeline.io.store import NODATA, SCALE, CorridorStore
+from pipeline.io.store import CorridorStore
+from pipeline.io.unpack import bilinear
 from pipeline.model import DateQuality, Window
 
+_MARGIN_PX = 4  # around a window of a coarse band
 _STILL_PX = 0.05  # a shift below this is noise of the estimate: leave the pixels as they are
 
 
@@ -49,11 +51,12 @@ class LookReader:
         shift = quality.shift_px if quality else (0.0, 0.0)
         dy, dx = (round(s) for s in shift)
         moved = Window(window.row0 + dy, window.row1 + dy, window.col0 + dx, window.col1 + dx)
-        dense, factor = self.store.dense(folder, band, moved)
-        fine = np.repeat(np.repeat(dense, factor, axis=0), factor, axis=1) if factor > 1 else dense
+        dense, factor = self.store.codes(folder, band, moved)
+        if factor == 1:
+            return dense
+        fine = np.repeat(np.repeat(dense, factor, axis=0), factor, axis=1)
         r0, c0 = moved.row0 % factor, moved.col0 % factor
-        fine = fine[r0 : r0 + window.shape[0], c0 : c0 + window.shape[1]]
-        return np.where(fine == NODATA, 0, fine).astype(np.uint8)
+        return fine[r0 : r0 + window.shape[0], c0 : c0 + window.shape[1]].copy()
 
     def mask(self, pass_id: str, window: Window) -> NDArray[np.uint8]:
         """Clear-sky codes of prepare over ``window``."""
@@ -74,30 +77,13 @@ class LookReader:
 
     def _raw(self, pass_id: str, band: str, window: Window) -> NDArray[np.float32]:
         # One coarse pixel of margin, so that interpolation never depends on the window.
-        padded = window.pad(4)
-        dense, factor = self.store.dense(pass_id, band, padded)
-        values = dense.astype(np.float32) / np.float32(SCALE)
-        values[dense == NODATA] = np.nan
+        values, factor = self.store.reflectance(pass_id, band, window, _MARGIN_PX)
         if factor == 1:
-            return values[4:-4, 4:-4].copy()
-        first = (padded.row0 // factor, padded.col0 // factor)
-        return _bilinear(values, first, factor, window)
-
-
-def _bilinear(
-    coarse: NDArray[np.float32], first: tuple[int, int], factor: int, window: Window
-) -> NDArray[np.float32]:
-    """Interpolate a coarse band to the grid; the nearest pixel where a neighbour has no data."""
-    rows, rw = _weights(window.row0, window.row1, first[0], factor)
-    cols, cw = _weights(window.col0, window.col1, first[1], factor)
-    rw2 = rw[:, None]
-    upper, lower = coarse[rows], coarse[rows + 1]
-    along = upper * (1 - rw2) + lower * rw2
-    out = along[:, cols] * (1 - cw) + along[:, cols + 1] * cw
-    near_r = rows + (rw >= 0.5)
-    near_c = cols + (cw >= 0.5)
-    nearest = coarse[np.ix_(near_r, near_c)]
-    return np.where(np.isnan(out), nearest, out).astype(np.float32)
+            return values
+        padded = window.pad(_MARGIN_PX)
+        rows = _weights(window.row0, window.row1, padded.row0 // factor, factor)
+        cols = _weights(window.col0, window.col1, padded.col0 // factor, factor)
+        return bilinear(values, rows, cols)
 
 
 def _weights(

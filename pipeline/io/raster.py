@@ -11,6 +11,9 @@ import os
 for _name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA"):
     # Left behind by QGIS or PostGIS they point rasterio's own GDAL to foreign tables.
     os.environ.pop(_name, None)
+# GDAL's own limit, a twentieth of the machine's memory, is more than a whole run needs otherwise;
+# decoded blocks are of use until the next tile only. MB, for the process.
+os.environ.setdefault("GDAL_CACHEMAX", "256")
 
 import math  # noqa: E402
 import warnings  # noqa: E402
@@ -238,8 +241,16 @@ class AssetReader:
     def _nodata(self) -> float | None:
         return self._source.nodata if self.asset.nodata is None else self.asset.nodata
 
-    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    def read(
+        self, window: Window, keep: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Read a window of the grid.
+
+        Parameters
+        ----------
+        keep : bool (rows / factor, cols / factor), optional
+            Pixels that are wanted: blocks of the file without any of them are not read, and come
+            back as if they had no data.
 
         Returns
         -------
@@ -253,37 +264,66 @@ class AssetReader:
         shape = (-(-window.row1 // f) - row, -(-window.col1 // f) - col)
         source = self._source if self._vrt is None else self._vrt
         row, col = row + self._origin[0], col + self._origin[1]
-        r0, r1 = max(row, 0), min(row + shape[0], source.height)
-        c0, c1 = max(col, 0), min(col + shape[1], source.width)
         values = np.zeros(shape, dtype=source.dtypes[self.asset.band_index - 1])
         valid = np.zeros(shape, dtype=bool)
+        r0, r1 = max(row, 0), min(row + shape[0], source.height)
+        c0, c1 = max(col, 0), min(col + shape[1], source.width)
         if r0 >= r1 or c0 >= c1:
             return values, valid
+        whole = Window(r0, r1, c0, c1)
+        parts = [whole]
+        if keep is not None and self._vrt is None:
+            parts = self._wanted(whole, keep, (row, col))
+        for part in parts:
+            at = (slice(part.row0 - row, part.row1 - row), slice(part.col0 - col, part.col1 - col))
+            values[at], valid[at] = self._part(source, part)
+        return values, valid
+
+    def _wanted(
+        self, whole: Window, keep: NDArray[np.bool_], corner: tuple[int, int]
+    ) -> list[Window]:
+        """Cut a window of the file to its blocks that hold wanted pixels; neighbours together."""
+        rows, cols = self._source.block_shapes[self.asset.band_index - 1]
+        out: list[Window] = []
+        for top in range(whole.row0 // rows * rows, whole.row1, rows):
+            r0, r1 = max(top, whole.row0), min(top + rows, whole.row1)
+            last: Window | None = None
+            for left in range(whole.col0 // cols * cols, whole.col1, cols):
+                c0, c1 = max(left, whole.col0), min(left + cols, whole.col1)
+                part = keep[r0 - corner[0] : r1 - corner[0], c0 - corner[1] : c1 - corner[1]]
+                if not part.any():
+                    last = None
+                    continue
+                if last is not None:
+                    out.pop()
+                last = Window(r0, r1, c0 if last is None else last.col0, c1)
+                out.append(last)
+        # Where every block is wanted one read fetches them side by side.
+        wanted = sum(w.shape[0] * w.shape[1] for w in out)
+        return [whole] if wanted == whole.shape[0] * whole.shape[1] else out
+
+    def _part(self, source: Any, part: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read a window of the file (or of what it is warped to), all of it inside."""
+        window = ((part.row0, part.row1), (part.col0, part.col1))
         try:
-            block = cast(
-                "NDArray[np.generic]",
-                source.read(self.asset.band_index, window=((r0, r1), (c0, c1))),
-            )
+            block = cast("NDArray[np.generic]", source.read(self.asset.band_index, window=window))
         except RasterioError as error:
             cause = RasterioError(clean(str(error)))
             raise _explained_read(self.asset, cause) from cause
-        part = (slice(r0 - row, r1 - row), slice(c0 - col, c1 - col))
-        values[part] = block
         nodata = self._nodata()
         if nodata is None:
             inside = np.ones(block.shape, dtype=bool)
             if self._alpha():
-                inside = np.asarray(source.read(self._alpha(), window=((r0, r1), (c0, c1)))) > 0
+                inside = np.asarray(source.read(self._alpha(), window=window)) > 0
             elif self._vrt is not None:
-                inside = np.asarray(source.dataset_mask(window=((r0, r1), (c0, c1)))) > 0
-        else:
-            inside = np.isfinite(block) if math.isnan(nodata) else block != nodata
-            # Table and file may name different numbers: neither is a measurement.
-            other = self._source.nodata
-            if other is not None and other != nodata and not math.isnan(other):
-                inside = inside & (block != other)
-        valid[part] = inside
-        return values, valid
+                inside = np.asarray(source.dataset_mask(window=window)) > 0
+            return block, inside
+        inside = np.isfinite(block) if math.isnan(nodata) else block != nodata
+        # Table and file may name different numbers: neither is a measurement.
+        other = self._source.nodata
+        if other is not None and other != nodata and not math.isnan(other):
+            inside = inside & (block != other)
+        return block, inside
 
 
 def _explained_read(asset: Asset, error: Exception) -> SceneUnusableError | SourceUnreachableError:

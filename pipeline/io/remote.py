@@ -48,6 +48,11 @@ def is_remote(href: str) -> bool:
     return href.startswith(_SCHEMES)
 
 
+def read_remotely(href: str, access: Access | None) -> bool:
+    """Tell whether a file is read over the network, mirrors considered."""
+    return is_remote((access or Access()).mirrored(href))
+
+
 @dataclass(frozen=True)
 class Opening:
     """What GDAL is told to open one file."""

@@ -18,7 +18,7 @@ coarser by a whole factor stays at its own resolution.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -41,6 +41,7 @@ from pipeline.io.blocks import (
     read_layer,
 )
 from pipeline.io.burn import burn
+from pipeline.io.unpack import Runs, place, place_codes, place_scaled, runs_of
 from pipeline.model import Grid, Tile, Window
 
 __all__ = [
@@ -97,23 +98,21 @@ class CorridorStore:
         return {n: self.__dict__[n] for n in ("root", "grid", "tile_px", "stored")}
 
     @cached_property
-    def _rows_kept(self) -> Callable[[Window, int], tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+    def _kept_at(self) -> Callable[[Window, int], tuple[NDArray[np.bool_], Runs]]:
         return lru_cache(maxsize=128)(self._burn_kept)
 
-    def _burn_kept(
-        self, window: Window, factor: int
-    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Mask of stored pixels, and how many of them lie before each row."""
+    def _burn_kept(self, window: Window, factor: int) -> tuple[NDArray[np.bool_], Runs]:
+        """Mask of stored pixels, and their runs."""
         mask = burn(self.stored, self.grid.sub(window))
         if factor > 1:
             rows, cols = mask.shape
             view = mask.reshape(rows // factor, factor, cols // factor, factor)
             mask = np.asarray(view.any(axis=(1, 3)), dtype=bool)
-        return mask, np.concatenate([[0], mask.sum(axis=1).cumsum()])
+        return mask, runs_of(mask)
 
     def kept(self, window: Window, factor: int = 1) -> NDArray[np.bool_]:
         """Give the mask of stored pixels of a tile's core at ``factor``."""
-        return self._rows_kept(window, factor)[0]
+        return self._kept_at(window, factor)[0]
 
     @staticmethod
     def tile_name(tile: Tile) -> str:
@@ -189,36 +188,90 @@ class CorridorStore:
             stored.
         factor : int
         """
-        factor = 1
-        found: list[tuple[Tile, Layer]] = []
-        for tile in self.all_tiles:
-            if tile.core.intersect(window) is None:
-                continue
-            path = self.block_path(folder, tile)
-            layer = read_layer(path, band)
-            if layer is None and "/" in folder and not path.exists():
-                # Of what was made from a pass every tile has a block; a gap is no missing data.
-                raise DamagedBlockError(f"{path} is missing", path)
-            if layer is not None:
-                found.append((tile, layer))
-                factor = layer.factor
+        found, factor = self._found(folder, band, window)
         coarse = _coarse(window, factor)
         floating = bool(found) and found[0][1].values.dtype == np.float32
         out = np.full(
             coarse.shape, np.nan if floating else NODATA, np.float32 if floating else np.int16
         )
+        for layer, runs, part, corner in self._parts(found, coarse, factor):
+            place(layer.values, runs, part, out, corner)
+        return out, factor
+
+    def reflectance(
+        self,
+        folder: str,
+        band: str,
+        window: Window,
+        margin: int = 0,
+        blank: float = float("nan"),
+    ) -> tuple[NDArray[np.float32], int]:
+        """Unpack as :meth:`dense`, divided by ``SCALE``: float32, ``blank`` without data.
+
+        A band that is coarser than the grid comes with ``margin`` pixels of the grid around.
+        """
+        padded = window.pad(margin)
+        found, factor = self._found(folder, band, padded)
+        coarse = _coarse(padded if factor > 1 else window, factor)
+        out = np.full(coarse.shape, blank, np.float32)
+        for layer, runs, part, corner in self._parts(found, coarse, factor):
+            place_scaled(layer.values, runs, part, out, corner, (NODATA, SCALE, blank))  # type: ignore[arg-type]
+        return out, factor
+
+    def codes(
+        self, folder: str, band: str, window: Window, blank: int = 0
+    ) -> tuple[NDArray[np.uint8], int]:
+        """Unpack as :meth:`dense`, as bytes: uint8, ``blank`` without data."""
+        found, factor = self._found(folder, band, window)
+        coarse = _coarse(window, factor)
+        out = np.full(coarse.shape, blank, np.uint8)
+        for layer, runs, part, corner in self._parts(found, coarse, factor):
+            place_codes(layer.values, runs, part, out, corner, NODATA)  # type: ignore[arg-type]
+        return out, factor
+
+    def _found(
+        self, folder: str, band: str, window: Window
+    ) -> tuple[list[tuple[Tile, Layer]], int]:
+        """Give the layers that a window touches, and their factor."""
+        factor = 1
+        found: list[tuple[Tile, Layer]] = []
+        for tile in self._touched(window):
+            path = f"{self.root}/{folder}/{self.tile_name(tile)}.blk"
+            layer = read_layer(path, band)
+            if layer is None and "/" in folder and not Path(path).exists():
+                # Of what was made from a pass every tile has a block; a gap is no missing data.
+                raise DamagedBlockError(f"{path} is missing", Path(path))
+            if layer is not None:
+                found.append((tile, layer))
+                factor = layer.factor
+        return found, factor
+
+    def _touched(self, window: Window) -> list[Tile]:
+        """Give the tiles with stored pixels that a window touches, row-major."""
+        n = self.tile_px
+        places = self._places
+        return [
+            places[row, col]
+            for row in range(window.row0 // n, -(-window.row1 // n))
+            for col in range(window.col0 // n, -(-window.col1 // n))
+            if (row, col) in places
+        ]
+
+    @cached_property
+    def _places(self) -> dict[tuple[int, int], Tile]:
+        n = self.tile_px
+        return {(t.core.row0 // n, t.core.col0 // n): t for t in self.all_tiles}
+
+    def _parts(
+        self, found: list[tuple[Tile, Layer]], coarse: Window, factor: int
+    ) -> Generator[tuple[Layer, Runs, tuple[slice, slice], tuple[int, int]]]:
+        """Give layers, where their pixels lie, their part of a window, and the place of that."""
         for tile, layer in found:
             core = _coarse(tile.core, factor)
             common = core.intersect(coarse)
-            if common is None:
-                continue
-            rows, cols = common.within(core)
-            mask, before = self._rows_kept(tile.core, factor)
-            values = layer.values[before[rows.start] : before[rows.stop]]
-            part = np.full(mask[rows].shape, out.dtype.type(np.nan if floating else NODATA))
-            part[mask[rows]] = values
-            out[common.within(coarse)] = part[:, cols]
-        return out, factor
+            if common is not None:
+                corner = (common.row0 - coarse.row0, common.col0 - coarse.col0)
+                yield layer, self._kept_at(tile.core, factor)[1], common.within(core), corner
 
 
 def _coarse(window: Window, factor: int) -> Window:

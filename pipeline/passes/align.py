@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from pipeline import __version__
 from pipeline.io.burn import burn
 from pipeline.io.looks import LookReader
-from pipeline.io.store import CorridorStore
+from pipeline.io.store import CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import Vault, content_key
 from pipeline.model import DateQuality, Pass, Tile, Window
 from pipeline.passes.ground import Site
 from pipeline.passes.known_looks import Known
 from pipeline.passes.layers import KEPT_TURNS, keep_used
-from pipeline.passes.strips import strips
+from pipeline.passes.strips import packed_strips
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.reference import epochs
 from pipeline.prepare.register import (
@@ -166,21 +166,18 @@ def _measure(
 
 def _write_reference(spec: AlignSpec, tile: Tile) -> None:
     """Write median red of the clear looks, and where water was seen on a few looks at most."""
-    reader, ids, core = spec.reader, spec.reference, tile.core
-    median = np.empty(core.shape, np.float32)
-    land = np.empty(core.shape, np.bool_)
-    for strip in strips(core, len(ids), 2):
-        part = strip.within(core)
-        red = np.stack([reader.band(i, "red", strip) for i in ids])
-        clear = np.stack([is_clear(reader.mask(i, strip)) for i in ids])
-        median[part] = reference_median(red, clear)
-        wet = np.zeros(strip.shape, dtype=np.int32)
+    reader, ids = spec.reader, spec.reference
+    medians, lands = list[NDArray[np.float32]](), list[NDArray[np.int16]]()
+    for strip in packed_strips(spec.store, tile, len(ids), 2):
+        red = np.stack([strip.take(reader.band(i, "red", strip.window)) for i in ids])
+        clear = np.stack([strip.take(is_clear(reader.mask(i, strip.window))) for i in ids])
+        medians.append(reference_median(red, clear)[0])
+        wet = np.zeros(clear.shape[1:], dtype=np.int32)
         for t, pass_id in enumerate(ids):
-            green, low = (reader.band(pass_id, b, strip) for b in ("green", spec.dark[pass_id]))
+            bands = ("green", spec.dark[pass_id])
+            green, low = (strip.take(reader.band(pass_id, b, strip.window)) for b in bands)
             wet += (green > low) & clear[t]
-        land[part] = ~(wet > _MOST_WET * np.maximum(clear.sum(axis=0), 1))
-    layers = {
-        "red": spec.store.pack(median, tile, 1),
-        "land": spec.store.pack(land.astype(np.int16), tile, 1),
-    }
+        land = ~(wet > _MOST_WET * np.maximum(clear.sum(axis=0), 1))
+        lands.append(land[0].astype(np.int16))
+    layers = {"red": Layer(np.concatenate(medians), 1), "land": Layer(np.concatenate(lands), 1)}
     spec.store.write(spec.folder, tile, layers, durable=False)

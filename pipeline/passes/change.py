@@ -34,6 +34,7 @@ from pipeline.detect.change import (
 )
 from pipeline.detect.disturb import MARGIN_PX, Marked, Region, examine
 from pipeline.detect.expect import Baseline, Days
+from pipeline.detect.level import reaches_in
 from pipeline.detect.normal import Normal
 from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.io.tasks import map_tiles
@@ -175,7 +176,7 @@ class ChangeSweep:
             part = tile.core.within(window)
             reach = site.reach(tile.core)
             counts = tally_fields(fields[part], brightest[part], reach, site.n_reach)
-            here = np.unique(reach)
+            here = reaches_in(reach)
             own = [r[here].astype(np.int32) for r in residuals]
             return here, np.stack(own), flooded, counts
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline import __version__
 from pipeline.io.tasks import map_tiles
@@ -28,7 +29,7 @@ from pipeline.model import DateQuality, Pass, Tile
 from pipeline.passes.ground import Site
 from pipeline.passes.layers import KEPT_TURNS, keep_used
 from pipeline.passes.sky import LOW, USUAL, Looked, SkySpec, Turn, mark_of, source_of
-from pipeline.passes.strips import strips
+from pipeline.passes.strips import packed_strips, strips
 from pipeline.prepare.maskoptions import (
     FIELDS,
     FLAGGED,
@@ -53,6 +54,7 @@ from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.reference import epochs
 
 MASK_BANDS = ("blue", "green", "red", "nir", "swir16")
+Image = NDArray[np.float32]
 _STEPS = ("low", "raw", "usual", "hint", "code", "mask")
 
 
@@ -250,19 +252,20 @@ class Chain:
 
 
 def _darkest(spec: SkySpec, job: Job) -> None:
-    core, looks = job.tile.core, job.turn.reference
-    low = [np.empty(core.shape, np.float32) for _ in LOW]
-    for strip in strips(core, len(looks), 4):
-        shape = (len(looks), *strip.shape)
-        blue, red = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        valid = np.empty(shape, np.bool_)
-        for t, look in enumerate(looks):
-            date = spec.date(look, strip)
-            blue[t], red[t] = date["blue"], date["red"]
-            valid[t] = usable(date, spec.scl(look, strip))
-        part = strip.within(core)
-        low[0][part], low[1][part] = dark_history(blue, red, valid, spec.options)
-    spec.put_references(job.turn.low, job.tile, dict(zip(LOW, low, strict=True)))
+    looks = job.turn.reference
+    low: list[list[Image]] = [[] for _ in LOW]
+    for strip in packed_strips(spec.store, job.tile, len(looks), 4):
+        blue, red, valid = list[Image](), list[Image](), list[NDArray[np.bool_]]()
+        for look in looks:
+            scl = spec.scl(look, strip.window)
+            date = {b: strip.take(v) for b, v in spec.date(look, strip.window).items()}
+            blue.append(date["blue"])
+            red.append(date["red"])
+            valid.append(usable(date, None if scl is None else strip.take(scl)))
+        found = dark_history(np.stack(blue), np.stack(red), np.stack(valid), spec.options)
+        for sink, values in zip(low, found, strict=True):
+            sink.append(values[0])
+    spec.put_packed(job.turn.low, job.tile, dict(zip(LOW, low, strict=True)))
 
 
 def _flag(spec: SkySpec, job: Job) -> None:
@@ -275,14 +278,15 @@ def _flag(spec: SkySpec, job: Job) -> None:
 
 
 def _usual(spec: SkySpec, job: Job) -> None:
-    core, looks = job.tile.core, job.turn.reference
-    usual = {name: np.empty(core.shape, np.float32) for name in USUAL}
-    for strip in strips(core, len(looks), 2):
-        raw = np.stack([spec.codes(look.raw, strip) for look in looks])
-        for name, out in usual.items():
-            stack = np.stack([spec.date(k, strip, (name,))[name] for k in looks])
-            out[strip.within(core)] = usual_of(stack, raw, spec.options)
-    spec.put_references(job.turn.usual, job.tile, usual)
+    looks = job.turn.reference
+    usual: dict[str, list[Image]] = {name: [] for name in USUAL}
+    for strip in packed_strips(spec.store, job.tile, len(looks), 2):
+        raw = np.stack([strip.take(spec.codes(look.raw, strip.window)) for look in looks])
+        for name, sink in usual.items():
+            dates = (spec.date(k, strip.window, (name,))[name] for k in looks)
+            stack = np.stack([strip.take(d) for d in dates])
+            sink.append(usual_of(stack, raw, spec.options)[0])
+    spec.put_packed(job.turn.usual, job.tile, usual)
 
 
 def _hint(spec: SkySpec, job: Job) -> None:

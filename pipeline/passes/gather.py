@@ -10,9 +10,11 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.io.failpoints import failpoint
 from pipeline.io.raster import AssetReader
+from pipeline.io.remote import read_remotely
 from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Asset, Pass, Scene, SetAside, Tile
@@ -174,25 +177,19 @@ def _read_pass(
 ) -> tuple[bool, Sequence[str], str]:
     """Read the scenes of a pass, mosaicked; (usable, bands, reason why not)."""
     wanted = {scene.id: _wanted(scene) for scene in scenes}
+    files: dict[str, list[tuple[Scene, Asset]]] = {}
+    for scene in scenes:
+        for band, asset in wanted[scene.id].items():
+            files.setdefault(band, []).append((scene, asset))
+    classes: dict[str, Layer] = {}
+    scl = files.pop("scl", [])
+    if len(scl) == len(scenes):
+        classes = {store.tile_name(t): layer for t, layer in _read_band(store, "scl", scl)}
+        if _overcast(classes):
+            return False, (), "all cloud over the corridor, by the producer's classes"
+    seen = 0
     with ExitStack() as stack:
-        classes: dict[str, Layer] = {}
-        if all("scl" in assets for assets in wanted.values()):
-            found = [(s, _open(stack, s, wanted[s.id]["scl"], store)) for s in scenes]
-            classes = {store.tile_name(t): _read_tile(store, "scl", found, t) for t in store.tiles}
-            if _overcast(classes):
-                return False, (), "all cloud over the corridor, by the producer's classes"
-        readers: dict[str, list[tuple[Scene, AssetReader]]] = {}
-        for scene in scenes:
-            for band, asset in wanted[scene.id].items():
-                if band != "scl":
-                    reader = _open(stack, scene, asset, store)
-                    readers.setdefault(band, []).append((scene, reader))
-        seen = 0
-        for tile in store.tiles:
-            layers = {
-                band: _read_tile(store, band, found, tile)
-                for band, found in sorted(readers.items())
-            }
+        for tile, layers in _read_tiles(store, files, stack):
             if classes:
                 layers["scl"] = classes[store.tile_name(tile)]
             seen += int(np.count_nonzero(layers["green"].values != NODATA))
@@ -200,7 +197,43 @@ def _read_pass(
             failpoint("gather.block")
     if seen == 0:
         return False, (), "holds no data over the corridor"
-    return True, sorted([*readers, *(["scl"] if classes else [])]), ""
+    return True, sorted([*files, *(["scl"] if classes else [])]), ""
+
+
+def _read_tiles(
+    store: CorridorStore, files: Mapping[str, Sequence[tuple[Scene, Asset]]], stack: ExitStack
+) -> Iterator[tuple[Tile, dict[str, Layer]]]:
+    """Give all bands of tile after tile.
+
+    Local files are read as they are needed. Of remote ones every band has a thread of its own, from
+    the opening on: they wait for their server side by side, on however few cores. What they
+    bring is kept packed until the slowest is there.
+    """
+    bands = sorted(files)
+    if not any(read_remotely(a.href, a.access) for found in files.values() for _, a in found):
+        readers = {b: [(s, _open(stack, s, a, store)) for s, a in files[b]] for b in bands}
+        for tile in store.tiles:
+            yield tile, {b: _read_tile(store, b, readers[b], tile) for b in bands}
+        return
+
+    def whole(band: str) -> list[tuple[Tile, Layer]]:
+        return list(_read_band(store, band, files[band]))
+
+    with ThreadPoolExecutor(len(bands), thread_name_prefix="band") as pool:
+        found = [pool.submit(whole, b) for b in bands]
+        columns = [f.result() for f in found]
+    for row in zip(*columns, strict=True):
+        yield row[0][0], {b: layer for b, (_, layer) in zip(bands, row, strict=True)}
+
+
+def _read_band(
+    store: CorridorStore, band: str, files: Sequence[tuple[Scene, Asset]]
+) -> Iterator[tuple[Tile, Layer]]:
+    """Read one band, tile after tile."""
+    with ExitStack() as stack:
+        readers = [(scene, _open(stack, scene, asset, store)) for scene, asset in files]
+        for tile in store.tiles:
+            yield tile, _read_tile(store, band, readers, tile)
 
 
 def _wanted(scene: Scene) -> Mapping[str, Asset]:
@@ -228,18 +261,22 @@ def _read_tile(
     out: NDArray[np.int16] | None = None
     # Scenes of two zones may come at different resolutions; the finest holds them all.
     factor = min(reader.factor for _, reader in readers)
+    kept = store.kept(tile.core, factor)
     for scene, reader in readers:
+        same = reader.factor == factor
+        own = kept if same else store.kept(tile.core, reader.factor)
         try:
-            values, valid = reader.read(tile.core)
+            values, valid = reader.read(tile.core, own)
         except SceneUnusableError as error:
             raise _BadSceneError(scene.id, error) from error
-        packed = _packed(values, valid, reader.asset, band)
-        times = reader.factor // factor
-        if times > 1:
-            packed = np.repeat(np.repeat(packed, times, axis=0), times, axis=1)
+        if not same:
+            times = reader.factor // factor
+            values = np.repeat(np.repeat(values, times, axis=0), times, axis=1)
+            valid = np.repeat(np.repeat(valid, times, axis=0), times, axis=1)
+        packed = _packed(values[kept], valid[kept], reader.asset, band)
         out = packed if out is None else np.where(out == NODATA, packed, out)
     assert out is not None
-    return store.pack(out, tile, factor)
+    return Layer(out, factor)
 
 
 def _packed(
@@ -247,9 +284,24 @@ def _packed(
 ) -> NDArray[np.int16]:
     if band == "scl":
         return np.where(valid, scl_codes(values, asset.decode), NODATA).astype(np.int16)
-    reflectance = values.astype(np.float64) * asset.scale + asset.offset
-    whole = np.rint(np.clip(reflectance * SCALE, -32767, 32767))
-    return np.where(valid & np.isfinite(reflectance), whole, NODATA).astype(np.int16)
+    if values.dtype == np.uint16:
+        # One multiplication for each number there is, and not for each pixel.
+        number = values.astype(np.uint16, copy=False)
+        return np.where(valid, _table(asset.scale, asset.offset)[number], np.int16(NODATA))
+    return np.where(valid, _scaled(values, asset.scale, asset.offset), np.int16(NODATA))
+
+
+@lru_cache(maxsize=8)
+def _table(scale: float, offset: float) -> NDArray[np.int16]:
+    return _scaled(np.arange(1 << 16), scale, offset)
+
+
+def _scaled(values: NDArray[np.generic], scale: float, offset: float) -> NDArray[np.int16]:
+    """Give reflectance times 10 000 of digital numbers; NODATA of what is no number."""
+    reflectance = values.astype(np.float64) * scale + offset
+    known = np.isfinite(reflectance)
+    whole = np.rint(np.clip(np.where(known, reflectance, 0) * SCALE, -32767, 32767))
+    return np.where(known, whole, NODATA).astype(np.int16)
 
 
 def _overcast(classes: Mapping[str, Layer]) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.detect.features import MODELLED
 from pipeline.io.burn import burn, burn_indices
 from pipeline.io.looks import LookReader
-from pipeline.io.store import NODATA, SCALE, CorridorStore
+from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import Progress, Workers
 from pipeline.model import Corridor, DateQuality, Ground, Pass, Reach, Window
 
@@ -108,10 +108,8 @@ class States:
     ) -> NDArray[np.float32]:
         """Features of one pass over ``window``, float32 ``(F, H, W)``, NaN without data."""
         folder = f"feature/{self.looks.state_keys[pass_id]}/{pass_id}"
-        stack = np.stack([self.site.store.dense(folder, n, window)[0] for n in names])
-        values = stack.astype(np.float32) / np.float32(SCALE)
-        values[stack == NODATA] = np.nan
-        return values
+        store = self.site.store
+        return np.stack([store.reflectance(folder, n, window)[0] for n in names])
 
     def history(self, pass_ids: Sequence[str], window: Window) -> NDArray[np.uint8]:
         """Ground codes ``(T, H, W)`` flagged pixels UNKNOWN: a fill never becomes normal."""

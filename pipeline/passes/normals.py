@@ -18,7 +18,7 @@ from scipy import ndimage
 from pipeline.detect.features import MODELLED
 from pipeline.detect.normal import TERMS, Normal, NormalOptions, fit_normal
 from pipeline.io.blocks import block_mark
-from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
+from pipeline.io.store import SCALE, CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import alike
 from pipeline.model import Ground, Pass, Tile, Window
@@ -159,8 +159,7 @@ def read_normal(store: CorridorStore, folder: str, window: Window) -> Normal:
     """Read the model over any window; pixels without one have ``looks`` 0."""
 
     def layer(name: str) -> NDArray[np.float32]:
-        dense = store.dense(folder, name, window)[0]
-        return np.where(dense == NODATA, 0, dense).astype(np.float32) / np.float32(SCALE)
+        return store.reflectance(folder, name, window, blank=0.0)[0]
 
     coef = np.stack([np.stack([layer(f"{n}.{j}") for j in range(TERMS)]) for n in MODELLED])
     spread, low, high = (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.io.blocks import block_mark
 from pipeline.io.looks import LookReader
-from pipeline.io.store import CorridorStore
+from pipeline.io.store import CorridorStore, Layer
 from pipeline.io.vault import content_key
 from pipeline.model import DateQuality, Pass, Tile, Window
 from pipeline.passes.gather import fingerprint
@@ -100,19 +100,18 @@ class SkySpec:
 
     def codes(self, folder: str, window: Window) -> NDArray[np.uint8]:
         """Codes that an earlier sweep wrote; NODATA where nothing is stored."""
-        values, _ = self.store.dense(folder, "mask", window)
-        return np.where(values < 0, int(Sky.NODATA), values).astype(np.uint8)
+        return self.store.codes(folder, "mask", window, int(Sky.NODATA))[0]
 
     def put_codes(self, folder: str, tile: Tile, codes: NDArray[np.uint8]) -> None:
         """Write codes over a tile's core."""
         layer = self.store.pack(codes.astype(np.int16), tile, 1)
         self.store.write(folder, tile, {"mask": layer}, durable=False)
 
-    def put_references(
-        self, folder: str, tile: Tile, named: Mapping[str, NDArray[np.float32]]
+    def put_packed(
+        self, folder: str, tile: Tile, named: Mapping[str, Sequence[NDArray[np.float32]]]
     ) -> None:
-        """Write float layers over a tile's core."""
-        layers = {n: self.store.pack(v.astype(np.float32), tile, 1) for n, v in named.items()}
+        """Write float layers of a tile from the stored pixels of its strips, in their order."""
+        layers = {n: Layer(np.concatenate(parts), 1) for n, parts in named.items()}
         self.store.write(folder, tile, layers, durable=False)
 
     def there(self, folder: str, tile: Tile) -> bool:

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from pipeline import __version__
 from pipeline.io.looks import LookReader
-from pipeline.io.store import CorridorStore
+from pipeline.io.store import CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import Vault, content_key
 from pipeline.model import DateQuality, Pass, SetAside, Tile
 from pipeline.passes.ground import Site
 from pipeline.passes.known_looks import Known
 from pipeline.passes.layers import KEPT_TURNS, keep_used
-from pipeline.passes.strips import strips
+from pipeline.passes.strips import packed_strips
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.quarantine import (
     GROUND_FIELDS,
@@ -157,27 +157,27 @@ def _counts(site: Site, spec: SteadySpec, ids: Sequence[str]) -> dict[str, tuple
 
 
 def _write_ground(spec: SteadySpec, tile: Tile) -> None:
-    shape = (len(spec.bands), *tile.core.shape)
-    median, spread = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    frequency = np.empty(tile.core.shape, np.float32)
-    reader = spec.reader
-    for strip in strips(tile.core, len(spec.reference), 2):
-        part = strip.within(tile.core)
-        clear = np.stack([is_clear(reader.mask(i, strip)) for i in spec.reference])
-        for k, band in enumerate(spec.bands):
-            stack = np.stack([reader.band(i, band, strip) for i in spec.reference])
-            median[k][part], spread[k][part], _ = median_and_spread(stack, clear)
-        wet = np.zeros(strip.shape, np.int64)
-        for i, pass_id in enumerate(spec.reference):
-            green, dark = (reader.band(pass_id, b, strip) for b in ("green", spec.dark))
-            wet += (green > dark) & clear[i]
+    reader, ids = spec.reader, spec.reference
+    parts: dict[str, list[NDArray[np.int16 | np.float32]]] = {}
+    for strip in packed_strips(spec.store, tile, len(ids), 4):
+        clear = np.stack([strip.take(is_clear(reader.mask(i, strip.window))) for i in ids])
+        found: list[tuple[Image, Image]] = []
+        kept: dict[str, Image] = {}
+        for band in spec.bands:
+            stack = np.stack([strip.take(reader.band(i, band, strip.window)) for i in ids])
+            found.append(median_and_spread(stack, clear)[:2])
+            if band in ("green", spec.dark):
+                kept[band] = stack
+        wet = ((kept["green"] > kept[spec.dark]) & clear).sum(axis=0)
         seen = clear.sum(axis=0)
-        frequency[part] = np.where(seen > 0, wet / np.maximum(seen, 1), np.nan)
-    stable = stable_ground(median, spread, frequency, spec.options)
-    named = {f"median_{b}": median[k] for k, b in enumerate(spec.bands)}
-    named |= {f"spread_{b}": spread[k] for k, b in enumerate(spec.bands)}
-    layers = {n: spec.store.pack(v, tile, 1) for n, v in named.items()}
-    layers["stable"] = spec.store.pack(stable.astype(np.int16), tile, 1)
+        frequency = np.where(seen > 0, wet / np.maximum(seen, 1), np.nan).astype(np.float32)
+        median, spread = (np.stack([f[k] for f in found]) for k in (0, 1))
+        stable = stable_ground(median, spread, frequency, spec.options)
+        named = {f"median_{b}": m for b, m in zip(spec.bands, median, strict=True)}
+        named |= {f"spread_{b}": s for b, s in zip(spec.bands, spread, strict=True)}
+        for name, values in {**named, "stable": stable.astype(np.int16)}.items():
+            parts.setdefault(name, []).append(values[0])
+    layers = {n: Layer(np.concatenate(p), 1) for n, p in parts.items()}
     spec.store.write(spec.folder, tile, layers, durable=False)
 
 

@@ -120,6 +120,28 @@ def _middle(values: NDArray[np.float32]) -> np.float32:  # pragma: no cover - co
 
 
 @njit(cache=True, nogil=True)
+def _middle_deviation(  # pragma: no cover - compiled
+    ordered: NDArray[np.float32], centre: np.float32
+) -> np.float32:
+    """Give the median of deviations from the middle of sorted values: they grow on both sides."""
+    n = ordered.size
+    above = np.searchsorted(ordered, centre)
+    below = above - 1
+    last = before = np.float32(0)
+    for _ in range(n // 2 + 1):
+        before = last
+        if below < 0 or (
+            above < n and abs(ordered[above] - centre) <= abs(ordered[below] - centre)
+        ):
+            last = abs(ordered[above] - centre)
+            above += 1
+        else:
+            last = abs(ordered[below] - centre)
+            below -= 1
+    return last if n % 2 else np.float32(0.5) * (before + last)
+
+
+@njit(cache=True, nogil=True)
 def _median_nmad(  # pragma: no cover - compiled
     stack: NDArray[np.float32],
     use: NDArray[np.bool_],
@@ -142,8 +164,7 @@ def _median_nmad(  # pragma: no cover - compiled
                 median[r, c] = np.nan
                 spread[r, c] = np.nan
                 continue
-            centre = _middle(_sorted(values[:n]))
-            for k in range(n):
-                values[k] = abs(values[k] - centre)
+            ordered = _sorted(values[:n])
+            centre = _middle(ordered)
             median[r, c] = centre
-            spread[r, c] = np.float32(NMAD) * _middle(_sorted(values[:n]))
+            spread[r, c] = np.float32(NMAD) * _middle_deviation(ordered, centre)

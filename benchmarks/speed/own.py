@@ -1,0 +1,111 @@
+"""What of siluan itself is timed beside the command: the store as a peer, and a slow server.
+
+Usage: python -m benchmarks.speed.own TASK WORKFLOW LAYOUT NAME [NAME ...]
+
+``store`` makes the output of :mod:`benchmarks.speed.wet` from the corridor store, after gathering;
+``fetch`` gathers all bands with the workflow's readers, ``fetch-one`` as one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.speed.ground import RES, River
+from benchmarks.speed.looks import FINE, KEYS
+from benchmarks.speed.wet import USED, Wet, repeated
+from pipeline.config import choose_corridors, load_workflow
+from pipeline.model import Pass
+from pipeline.passes import gather as gathering
+from pipeline.passes.ground import Site
+from pipeline.passes.search import search
+from pipeline.passes.site import open_site
+
+_NAMES = {key: band for band, key in KEYS.items()}
+
+
+def site_of(workflow: Path, names: Sequence[str]) -> tuple[Site, list[Pass]]:
+    """Open the corridor of a workflow with its passes of some dates."""
+    given = load_workflow(workflow)
+    corridor = choose_corridors(given)[0]
+    with ExitStack() as stack:
+        found = search(given, [corridor], stack).passes[corridor.id]
+    passes = [p for p in found if p.scenes[0].id in names]
+    site = open_site(given, corridor, passes, None)
+    assert site is not None
+    return site, passes
+
+
+def write_layout(path: Path, workflow: Path, scenes: Path, river: River, name: str) -> Path:
+    """Write what peers must know: the corridor's grid, tiles and pixels, and the touched blocks."""
+    site, _ = site_of(workflow, [name])
+    store = site.store
+    masks = {str(i): store.kept(t.core) for i, t in enumerate(store.tiles)}
+    kept = path.with_suffix(".npz")
+    np.savez(kept, **masks)  # pyright: ignore[reportArgumentType] - a stub's guess
+    touched = {k: river.touched(RES if b in FINE else 2 * RES) for b, k in KEYS.items()}
+    content = {
+        "scenes": str(scenes),
+        "kept": str(kept),
+        "block": river.block,
+        "touched": touched,
+        "crs": store.grid.crs,
+        "transform": list(store.grid.transform)[:6],
+        "file_transform": list(river.transform)[:6],
+        "shape": store.grid.shape,
+        "tiles": [(t.core.row0, t.core.row1, t.core.col0, t.core.col1) for t in store.tiles],
+    }
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def store(workflow: Path, layout: Path, names: Sequence[str]) -> str:
+    """Gather the looks into the corridor store, and make the output from there."""
+    site, passes = site_of(workflow, names)
+    gathering.gather(site, passes)
+    out = Wet(json.loads(layout.read_text(encoding="utf-8")))
+    for i, tile in enumerate(site.store.tiles):
+        for key in USED:
+            read = (site.store.dense(p.id, _NAMES[key], tile.core) for p in passes)
+            out.add(i, key, [repeated(*found) for found in read])
+    return out.digest()
+
+
+def fetch(workflow: Path, layout: Path, names: Sequence[str]) -> str:
+    """Gather all bands, with as many readers as the workflow says."""
+    site, passes = site_of(workflow, names)
+    found = gathering.gather(site, passes)
+    if not all(g.usable for g in found):
+        raise SystemExit(f"not all of {names} could be read: {found}")
+    return f"{len(found)} passes"
+
+
+def fetch_one(workflow: Path, layout: Path, names: Sequence[str]) -> str:
+    """Gather all bands as one thread would: a file, and a block, after the other."""
+    gathering.read_remotely = _never
+    return fetch(workflow, layout, names)
+
+
+def _never(href: str, access: object) -> bool:
+    return False
+
+
+TASKS: dict[str, Callable[[Path, Path, Sequence[str]], str]] = {
+    "store": store,
+    "fetch": fetch,
+    "fetch-one": fetch_one,
+}
+
+
+def main() -> None:
+    task, workflow, layout, *names = sys.argv[1:]
+    print(TASKS[task](Path(workflow), Path(layout), names))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Unpacking the store's layers into windows, compiled: most of what a sweep reads passes here.
+
+A packed layer holds the stored pixels of its tile in row-major order. Where they lie is kept as
+runs, stretches of stored pixels in a row: a river crosses a tile in one or two runs a row, so that
+a window costs its stored pixels and not all of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Where the stored pixels of a tile lie.
+
+    ``rows`` int64 (H + 1,): index of the first run of each row; ``begin``, ``end`` int64: columns
+    of each run, half open; ``at`` int64: place of its first pixel in the packed layer.
+    """
+
+    rows: Ints
+    begin: Ints
+    end: Ints
+    at: Ints
+
+
+def runs_of(mask: NDArray[np.bool_]) -> Runs:
+    """Give the runs of a mask of stored pixels, bool (H, W)."""
+    wide = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
+    wide[:, 1:-1] = mask
+    change = np.diff(wide, axis=1)
+    row, begin = np.nonzero(change == 1)
+    end = np.nonzero(change == -1)[1]
+    length = end - begin
+    rows = np.searchsorted(row, np.arange(mask.shape[0] + 1))
+    at = np.concatenate([[0], length.cumsum()])[:-1]
+    return Runs(*(np.asarray(a, np.int64) for a in (rows, begin, end, at)))
+
+
+def place(
+    values: NDArray[np.generic],
+    runs: Runs,
+    part: tuple[slice, slice],
+    out: NDArray[np.generic],
+    corner: tuple[int, int],
+) -> None:
+    """Copy the stored pixels of a part of a tile into ``out``; the rest of it stays as it is.
+
+    Parameters
+    ----------
+    part
+        Rows and columns of the tile.
+    corner
+        Row and column of ``out`` where the part's first pixel goes; ``out`` has the type of
+        ``values``.
+    """
+    where = (part[0].start, part[0].stop, part[1].start, part[1].stop, *corner)
+    _place(values, runs.rows, runs.begin, runs.end, runs.at, where, out)
+
+
+def place_scaled(
+    values: NDArray[np.int16],
+    runs: Runs,
+    part: tuple[slice, slice],
+    out: NDArray[np.float32],
+    corner: tuple[int, int],
+    number: tuple[int, float, float],
+) -> None:
+    """Copy as :func:`place`, divided: ``number`` is (no data, divisor, what stands for no data)."""
+    where = (part[0].start, part[0].stop, part[1].start, part[1].stop, *corner)
+    how = (np.int16(number[0]), np.float32(number[1]), np.float32(number[2]))
+    _place_scaled(values, runs.rows, runs.begin, runs.end, runs.at, where, out, how)
+
+
+def place_codes(
+    values: NDArray[np.int16],
+    runs: Runs,
+    part: tuple[slice, slice],
+    out: NDArray[np.uint8],
+    corner: tuple[int, int],
+    nodata: int,
+) -> None:
+    """Copy as :func:`place`, as bytes; what is ``nodata`` is left as it is in ``out``."""
+    where = (part[0].start, part[0].stop, part[1].start, part[1].stop, *corner)
+    _place_codes(values, runs.rows, runs.begin, runs.end, runs.at, where, out, np.int16(nodata))
+
+
+def bilinear(
+    coarse: NDArray[np.float32],
+    rows: tuple[NDArray[np.intp], NDArray[np.float32]],
+    cols: tuple[NDArray[np.intp], NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    """Interpolate between pixels; the nearest one where a neighbour has no data.
+
+    Parameters
+    ----------
+    coarse : float32 (h, w)
+        NaN without data.
+    rows, cols : (intp (H,), float32 (H,)), (intp (W,), float32 (W,))
+        Index of the pixel before, and the weight 0..1 of the one after it.
+
+    Returns
+    -------
+    float32 (H, W)
+    """
+    out = np.empty((rows[0].size, cols[0].size), np.float32)
+    _bilinear(np.ascontiguousarray(coarse), *rows, *cols, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _place(values, first, begin, end, at, where, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    row0, row1, col0, col1, top, left = where
+    for r in range(row0, row1):
+        for k in range(first[r], first[r + 1]):
+            b, e = max(begin[k], col0), min(end[k], col1)
+            shift = at[k] - begin[k]
+            for c in range(b, e):
+                out[r - row0 + top, c - col0 + left] = values[shift + c]
+
+
+@njit(cache=True, nogil=True)
+def _place_scaled(values, first, begin, end, at, where, out, how):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    nodata, divisor, blank = how
+    row0, row1, col0, col1, top, left = where
+    for r in range(row0, row1):
+        for k in range(first[r], first[r + 1]):
+            b, e = max(begin[k], col0), min(end[k], col1)
+            shift = at[k] - begin[k]
+            for c in range(b, e):
+                v = values[shift + c]
+                known = np.float32(v) / divisor
+                out[r - row0 + top, c - col0 + left] = blank if v == nodata else known
+
+
+@njit(cache=True, nogil=True)
+def _place_codes(values, first, begin, end, at, where, out, nodata):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    row0, row1, col0, col1, top, left = where
+    for r in range(row0, row1):
+        for k in range(first[r], first[r + 1]):
+            b, e = max(begin[k], col0), min(end[k], col1)
+            shift = at[k] - begin[k]
+            for c in range(b, e):
+                v = values[shift + c]
+                if v != nodata:
+                    out[r - row0 + top, c - col0 + left] = np.uint8(v)
+
+
+@njit(cache=True, nogil=True)
+def _bilinear(coarse, rows, rw, cols, cw, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    one, half = np.float32(1), np.float32(0.5)
+    along = np.empty(coarse.shape[1], np.float32)
+    for r in range(rows.size):
+        w = rw[r]
+        for c in range(along.size):
+            along[c] = coarse[rows[r], c] * (one - w) + coarse[rows[r] + 1, c] * w
+        near = rows[r] + (1 if w >= half else 0)
+        for c in range(cols.size):
+            k, v = cols[c], cw[c]
+            value = along[k] * (one - v) + along[k + 1] * v
+            if np.isnan(value):
+                value = coarse[near, k + (1 if v >= half else 0)]
+            out[r, c] = value

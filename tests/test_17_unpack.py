@@ -1,0 +1,185 @@
+"""What unpacks the store says bit for bit what plain formulas say, and reads no block too many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from pipeline.detect.level import reaches_in
+from pipeline.detect.normal import NormalOptions, design, fit_normal
+from pipeline.detect.recession import CLIP_PX, distance_at, distance_to
+from pipeline.errors import SceneUnusableError
+from pipeline.io.raster import AssetReader, raster_profile
+from pipeline.io.store import NODATA, SCALE
+from pipeline.io.unpack import bilinear, place, place_codes, place_scaled, runs_of
+from pipeline.model import Asset, Grid, Window
+from pipeline.passes.gather import _packed
+from pipeline.prepare.temporal import NMAD, median_and_spread
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.sampled_from([0.0, 0.05, 0.5, 1.0]))
+def test_a_part_of_a_packed_tile_is_that_part_of_the_image(seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(int(n) for n in rng.integers(1, 20, 2))
+    image = rng.integers(-30, 30, shape).astype(np.int16)
+    image[rng.random(shape) < 0.2] = NODATA
+    mask = rng.random(shape) < share
+    packed, runs = image[mask], runs_of(mask)
+    (r0, r1), (c0, c1) = (sorted(rng.integers(0, n + 1, 2).tolist()) for n in shape)
+    part, corner = (slice(r0, r1), slice(c0, c1)), (2, 1)
+    there = (slice(2, 2 + r1 - r0), slice(1, 1 + c1 - c0))
+    big = (shape[0] + 3, shape[1] + 3)
+
+    whole = np.where(mask, image, np.int16(NODATA))
+    expected = np.full(big, NODATA, np.int16)
+    expected[there] = whole[part]
+    out = np.full(big, NODATA, np.int16)
+    place(packed, runs, part, out, corner)
+    np.testing.assert_array_equal(out, expected)
+
+    floats = np.full(big, np.nan, np.float32)
+    place_scaled(packed, runs, part, floats, corner, (NODATA, SCALE, np.nan))
+    known = expected.astype(np.float32) / np.float32(SCALE)
+    known[expected == NODATA] = np.nan
+    np.testing.assert_array_equal(floats, known)
+
+    codes = np.full(big, 7, np.uint8)
+    positive = np.where(packed == NODATA, packed, np.abs(packed)).astype(np.int16)
+    place_codes(positive, runs, part, codes, corner, NODATA)
+    np.testing.assert_array_equal(codes, np.where(expected == NODATA, 7, np.abs(expected)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS)
+def test_interpolation_is_the_plain_formula_bit_for_bit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(0.1, 0.1, (9, 8)).astype(np.float32)
+    coarse[rng.random(coarse.shape) < 0.2] = np.nan
+    rows = rng.integers(0, 8, 12).astype(np.intp), rng.random(12).astype(np.float32)
+    cols = rng.integers(0, 7, 15).astype(np.intp), rng.random(15).astype(np.float32)
+    (k, rw), (j, cw) = rows, cols
+    along = coarse[k] * (1 - rw[:, None]) + coarse[k + 1] * rw[:, None]
+    plain = along[:, j] * (1 - cw) + along[:, j + 1] * cw
+    nearest = coarse[np.ix_(k + (rw >= 0.5), j + (cw >= 0.5))]
+    expected = np.where(np.isnan(plain), nearest, plain).astype(np.float32)
+    np.testing.assert_array_equal(bilinear(coarse, rows, cols), expected)
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS, st.sampled_from([0.0, 0.002, 0.3, 1.0]))
+def test_distances_at_some_pixels_are_those_of_the_whole(seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(int(n) for n in rng.integers(1, 120, 2))
+    mask, where = rng.random(shape) < share, rng.random(shape) < 0.3
+    far = np.full(shape, CLIP_PX, np.float64)
+    if mask.any():
+        far = np.minimum(ndimage.distance_transform_edt(~mask), CLIP_PX)
+    np.testing.assert_array_equal(distance_to(mask), far.astype(np.float32))
+    np.testing.assert_array_equal(distance_at(mask, where), far.astype(np.float32)[where])
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS, st.integers(1, 80))
+def test_median_and_spread_are_those_of_sorted_looks(seed: int, dates: int) -> None:
+    rng = np.random.default_rng(seed)
+    stack = (rng.integers(-9, 9, (dates, 2, 3)) / 10).astype(np.float32)
+    use = rng.random(stack.shape) < 0.8
+    median, spread, count = median_and_spread(stack, use)
+    for r, c in np.ndindex(2, 3):
+        seen = np.sort(stack[use[:, r, c], r, c])
+        assert count[r, c] == seen.size
+        if seen.size == 0:
+            assert np.isnan(median[r, c])
+            continue
+        n = seen.size
+        pair = seen[(n - 1) // 2], seen[n // 2]
+        centre = pair[1] if n % 2 else np.float32(0.5) * (pair[0] + pair[1])
+        off = np.sort(np.abs(seen - centre))
+        pair = off[(n - 1) // 2], off[n // 2]
+        middle = pair[1] if n % 2 else np.float32(0.5) * (pair[0] + pair[1])
+        assert median[r, c] == centre
+        assert spread[r, c] == np.float32(NMAD) * middle
+
+
+def test_reaches_of_a_window_are_its_unique_indices() -> None:
+    reach = np.random.default_rng(3).choice(np.array([0, 2, 5, 900], np.uint16), (7, 9))
+    found = reaches_in(reach)
+    np.testing.assert_array_equal(found, np.unique(reach))
+    assert found.dtype == reach.dtype
+
+
+def test_the_expected_ground_is_the_plain_sum_of_its_terms() -> None:
+    rng = np.random.default_rng(5)
+    days = np.sort(rng.uniform(0, 900, 30))
+    stack = rng.normal(0.2, 0.1, (3, 30, 4, 5)).astype(np.float32)
+    use = rng.random((30, 4, 5)) < 0.9
+    use[:, 0, 0] = False
+    wanted = np.ones((4, 5), bool)
+    wanted[3, 4] = False
+    normal = fit_normal(stack, use, days, wanted, NormalOptions())
+    terms = design(np.array([77.0]))[0]
+    expected = normal.coef[:, 0].copy()
+    for j in range(1, len(terms)):
+        expected += terms[j] * normal.coef[:, j]
+    np.clip(expected, normal.low, normal.high, out=expected)
+    expected[:, normal.looks == 0] = np.nan
+    np.testing.assert_array_equal(normal.at(77.0), expected)
+    assert np.isnan(expected).any()
+    assert np.isfinite(expected).any()
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-4, 0.0), (1e-4, -0.1), (2.75e-5, -0.2)])
+def test_numbers_are_packed_as_one_by_one(scale: float, offset: float) -> None:
+    every = np.arange(1 << 16, dtype=np.uint16)
+    valid = every % 7 != 0
+    asset = Asset("red", "x.tif", 1, scale, offset, 0.0, 10.0)
+    plain = np.rint(np.clip((every.astype(np.float64) * scale + offset) * SCALE, -32767, 32767))
+    expected = np.where(valid, plain, NODATA).astype(np.int16)
+    np.testing.assert_array_equal(_packed(every, valid, asset, "red"), expected)
+
+
+def test_blocks_without_wanted_pixels_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    values = np.random.default_rng(0).integers(500, 3000, (256, 256)).astype("uint16")
+    place_ = Affine(10, 0, 700_000, 0, -10, 3_080_000)
+    with rasterio.open(
+        path, "w", driver="GTiff", count=1, height=256, width=256, dtype="uint16", tiled=True,
+        blockxsize=64, blockysize=64, compress="deflate", crs="EPSG:32649", transform=place_,
+    ) as sink:  # fmt: skip
+        sink.write(values, 1)
+    grid = Grid("EPSG:32649", raster_profile(str(path)).transform, (256, 256))
+    asset = Asset("green", str(path), 1, 1.0, 0.0, 0.0, 10.0)
+    keep = np.zeros((200, 200), bool)
+    keep[5:190, 10:30] = True
+    keep[70:80, :] = True
+    window = Window(20, 220, 30, 230)
+    with AssetReader(asset, grid) as reader:
+        found, valid = reader.read(window, keep)
+    np.testing.assert_array_equal(found[keep], values[window.slices][keep])
+    assert valid[keep].all()
+    # What lies in blocks that were read is there as well, and nothing else.
+    blocks = np.zeros((4, 4), bool)
+    rows, cols = np.nonzero(keep)
+    blocks[(rows + 20) // 64, (cols + 30) // 64] = True
+    read = np.repeat(np.repeat(blocks, 64, axis=0), 64, axis=1)[window.slices]
+    np.testing.assert_array_equal(valid, read)
+
+    # A block that nobody wants may even be damaged.
+    with path.open("r+b") as file:
+        file.seek(-7000, 2)
+        file.write(b"\0" * 7000)
+    with AssetReader(asset, grid) as reader:
+        found, _ = reader.read(window, keep)
+        np.testing.assert_array_equal(found[keep], values[window.slices][keep])
+    with AssetReader(asset, grid) as reader, pytest.raises(SceneUnusableError):
+        reader.read(window, np.ones((200, 200), bool))
