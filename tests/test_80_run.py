@@ -211,20 +211,6 @@ def test_a_period_split_into_runs_gives_the_same(tmp_path: Path, images: Path, d
     assert essence(tmp_path) == essence(done)
 
 
-@pytest.mark.thorough
-def test_a_late_scene_is_replayed(tmp_path: Path, images: Path, done: Path) -> None:
-    part = tmp_path / "images"
-    part.mkdir()
-    path = tiny.workflow(tmp_path, part)
-    files = sorted(images.glob("*.tif"))
-    for file in [*files[:11], *files[12:]]:
-        shutil.copy2(file, part / file.name)
-    assert run_workflow(RunRequest(path)) == ExitCode.DONE
-    shutil.copy2(files[11], part / files[11].name)
-    assert run_workflow(RunRequest(path)) == ExitCode.DONE
-    assert essence(tmp_path) == essence(done)
-
-
 def test_a_fill_of_the_last_patrol_stays_a_case_in_the_next(tmp_path: Path, images: Path) -> None:
     path = tiny.workflow(tmp_path, images)
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
@@ -233,20 +219,6 @@ def test_a_fill_of_the_last_patrol_stays_a_case_in_the_next(tmp_path: Path, imag
     assert run_workflow(RunRequest(tiny.workflow(tmp_path, images, period=later))) == ExitCode.DONE
     (same,) = tiny.features(tmp_path, "cases.geojson")
     assert same["id"] == case["id"]
-
-
-def test_dry_run_explains_and_writes_nothing(
-    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tiny.workflow(tmp_path, images)
-    assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE
-    assert capsys.readouterr().out.count(" new: ") == len(tiny.LEVELS)
-    assert not (tmp_path / "out").exists()
-    assert not (tmp_path / "state").exists()
-    assert run_workflow(RunRequest(path)) == ExitCode.DONE
-    capsys.readouterr()
-    assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE
-    assert capsys.readouterr().out.count(" skip: ") == len(tiny.LEVELS)
 
 
 @pytest.mark.parametrize(
