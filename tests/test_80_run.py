@@ -211,6 +211,20 @@ def test_a_period_split_into_runs_gives_the_same(tmp_path: Path, images: Path, d
     assert essence(tmp_path) == essence(done)
 
 
+@pytest.mark.thorough
+def test_a_late_scene_is_replayed(tmp_path: Path, images: Path, done: Path) -> None:
+    part = tmp_path / "images"
+    part.mkdir()
+    path = tiny.workflow(tmp_path, part)
+    files = sorted(images.glob("*.tif"))
+    for file in [*files[:11], *files[12:]]:
+        shutil.copy2(file, part / file.name)
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    shutil.copy2(files[11], part / files[11].name)
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert essence(tmp_path) == essence(done)
+
+
 def test_a_fill_of_the_last_patrol_stays_a_case_in_the_next(tmp_path: Path, images: Path) -> None:
     path = tiny.workflow(tmp_path, images)
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
