@@ -82,7 +82,8 @@ def _root(
 
 @app.command(
     epilog="Examples: siluan run workflows/sample.yaml · "
-    "siluan run workflows/patrol.yaml --corridor xiangjiang --from 2025-01-01 --dry-run"
+    "siluan run workflows/patrol.yaml --corridor xiangjiang --from 2025-01-01 --dry-run · "
+    "siluan run workflows/patrol.yaml --shadow"
 )
 def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
     workflow: Annotated[Path, typer.Argument(help="A file of workflows/.", show_default=False)],

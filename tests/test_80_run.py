@@ -235,20 +235,6 @@ def test_a_fill_of_the_last_patrol_stays_a_case_in_the_next(tmp_path: Path, imag
     assert same["id"] == case["id"]
 
 
-def test_dry_run_explains_and_writes_nothing(
-    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tiny.workflow(tmp_path, images)
-    assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE
-    assert capsys.readouterr().out.count(" new: ") == len(tiny.LEVELS)
-    assert not (tmp_path / "out").exists()
-    assert not (tmp_path / "state").exists()
-    assert run_workflow(RunRequest(path)) == ExitCode.DONE
-    capsys.readouterr()
-    assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE
-    assert capsys.readouterr().out.count(" skip: ") == len(tiny.LEVELS)
-
-
 @pytest.mark.parametrize(
     ("module", "command"),
     [

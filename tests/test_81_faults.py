@@ -85,6 +85,7 @@ def test_ctrl_c_and_a_full_disk(
     ended = siluan("run", str(path), SILUAN_FAILPOINT=f"{name}={action}")
     assert ended.returncode == code, ended.stderr
     assert "Traceback" not in ended.stderr
+    assert ended.stderr.lower().count("no space") == (action == "enospc")  # said once
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
     assert tiny.outputs(tmp_path) == undisturbed
 

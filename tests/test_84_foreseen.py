@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
 from pipeline.config import choose_corridors, load_workflow
+from pipeline.dispatch import run_beside
 from pipeline.errors import ExitCode
 from pipeline.passes.foreseen import Foresight
 from pipeline.passes.foretelling import busy_lines, foretell
@@ -39,6 +40,9 @@ def known(folder: Path) -> Path:
     newest = sorted(images.glob("*.tif"))[-1]
     newest.rename(folder / newest.name)
     path = workflow(folder)
+    assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE
+    assert not (folder / "out").exists()
+    assert not (folder / "state").exists()
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
     return path
 
@@ -126,6 +130,7 @@ def test_the_plan_is_what_the_run_then_does(
 ) -> None:
     folder = tmp_path / "w"
     path = known(folder)
+    assert capsys.readouterr().out.count(" new: ") == len(tiny.LEVELS) - 1
     change, expected = CHANGES[name]
     change(folder)
     before = tree(folder)
@@ -149,3 +154,18 @@ def test_the_plan_is_what_the_run_then_does(
     for step in ("mask", "state"):
         certain = found.made(step)
         assert certain <= made[step] <= certain | found.following(step), step
+    if name == "new":
+        shadow_says_nothing_would_change(path, capsys)
+
+
+def shadow_says_nothing_would_change(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = path.parent
+    before = {part: tree(folder / part) for part in ("state", "out")}
+    capsys.readouterr()
+    assert run_beside(RunRequest(path), None) == ExitCode.DONE
+    assert capsys.readouterr().out == "nothing would change\n"
+    after = {part: tree(folder / part) for part in ("state", "out")}
+    own = {n for n in after["state"] if n.startswith("shadow/")}
+    assert own == {"shadow/.siluan-shadow", "shadow/would_change.geojson"}
+    assert {n: v for n, v in after["state"].items() if n not in own} == before["state"]
+    assert after["out"] == before["out"]

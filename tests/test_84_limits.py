@@ -108,22 +108,3 @@ def test_two_runs_at_once_take_turns_and_harm_nothing(tmp_path: Path) -> None:
     assert codes in ([0, 0], [0, 4]), ended
     assert all("held by another run" in said for said, code in ended if code == 4)
     assert tiny.outputs(tmp_path / "both") == tiny.outputs(tmp_path / "alone")
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("late", [[3], [10], [11, 12], [0, 9]])
-def test_a_late_scene_gives_the_ledger_of_one_that_came_in_time(
-    tmp_path: Path, late: list[int]
-) -> None:
-    in_time, after = tmp_path / "in_time", tmp_path / "after"
-    images = tiny.write_scenes(tmp_path / "images")
-    assert run_workflow(RunRequest(tiny.workflow(in_time, images))) == ExitCode.DONE
-    files = sorted(images.glob("*.tif"))
-    for n in late:
-        files[n].rename(tmp_path / files[n].name)
-    path = tiny.workflow(after, images)
-    assert run_workflow(RunRequest(path)) == ExitCode.DONE
-    for n in late:
-        (tmp_path / files[n].name).rename(files[n])
-    assert run_workflow(RunRequest(path)) == ExitCode.DONE
-    assert projection(after) == projection(in_time)

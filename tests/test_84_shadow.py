@@ -32,6 +32,7 @@ def workflow(folder: Path, **changes: object) -> Path:
     return tiny.workflow(folder, folder / "images", options={**plain, **changes})
 
 
+@pytest.mark.thorough
 def test_a_shadow_says_what_would_change_and_changes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,9 +136,10 @@ class CorridorStore:
             },
         )
 
-    def whole(self, folder: str) -> bool:
-        """Tell, by their first bytes, whether every tile of a folder has a block of full length."""
-        return all(has_full_length(self.block_path(folder, tile)) for tile in self.all_tiles)
+    def cut_short(self, folder: str) -> list[Path]:
+        """Give the blocks of a folder that are missing or, by their first bytes, not complete."""
+        blocks = (self.block_path(folder, tile) for tile in self.all_tiles)
+        return [block for block in blocks if not has_full_length(block)]
 
     def derived(self, block: Path) -> bool:
         """Tell whether a block was made from pixels of the store, and not read from a scene."""

@@ -7,6 +7,7 @@ gives the seconds. The rest are taken to be like them.
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -155,6 +156,8 @@ def _touched(site: Site, profile: Profile) -> float:
         frame = box(*site.store.grid.sub(tile.core).bounds)
         moved = reproject(frame.segmentize(1000), site.store.grid.crs, profile.crs)
         left, bottom, right, top = moved.bounds
+        if not all(math.isfinite(v) for v in moved.bounds):
+            return 1.0  # a frame that its CRS cannot hold: all of it may be touched
         inverse: Any = ~profile.transform
         corners = [inverse * (left, top), inverse * (right, bottom)]
         first = [int(v // b) for v, b in zip(corners[0][::-1], profile.block, strict=True)]

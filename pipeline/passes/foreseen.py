@@ -30,17 +30,23 @@ class PlannedStore(CorridorStore):
     """A store that is asked, as if the passes to be read were in it."""
 
     expected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    asked: dict[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
 
     def note(self, pass_id: str) -> dict[str, Any]:
         """Give what is, or will be, noted of a pass."""
         planned = self.expected.get(pass_id)
         return dict(planned) if planned is not None else super().note(pass_id)
 
-    def lacks(self, folder: str) -> list[str]:
-        """Name the tiles of which a folder has no block."""
-        if is_unknown(folder):
-            return [self.tile_name(t) for t in self.tiles]
-        return [self.tile_name(t) for t in self.tiles if not self.block_path(folder, t).exists()]
+    def lacks(self, folder: str) -> tuple[str, ...]:
+        """Name the tiles of which a folder has no block; each folder is looked into once."""
+        if folder not in self.asked:
+            there = not is_unknown(folder)
+            self.asked[folder] = tuple(
+                self.tile_name(t)
+                for t in self.tiles
+                if not (there and self.block_path(folder, t).exists())
+            )
+        return self.asked[folder]
 
 
 def unknown(what: str) -> str:

@@ -89,7 +89,7 @@ def look_lines(found: Foresight) -> list[str]:
 def _why(found: Foresight) -> str:
     if found.reads:
         return "what is read now is part of what it is compared with, or options have changed"
-    return "options, corridor or code have changed since, or it was dropped"
+    return "not made yet, dropped, or options, corridor or code have changed since"
 
 
 def tile_lines(found: Foresight) -> list[str]:

@@ -46,6 +46,7 @@ REASONS = {
 }
 """What gathering does with a pass, and why."""
 
+_NAMED = 3  # blocks of a pass that are named in the log: the first stand for the rest
 _CLOUD_CLASSES = (0, 1, 8, 9, 10)  # no data, saturated, clouds, cirrus of Sentinel-2's SCL
 _OVERCAST = 0.995  # share of such pixels from which a pass is not read further
 
@@ -108,7 +109,7 @@ def _what(store: CorridorStore, p: Pass) -> str:
         return "recompute"
     if not _settled(store, p):
         return "retry"
-    return "damaged" if store.note(p.id)["usable"] and not store.whole(p.id) else "skip"
+    return "damaged" if store.note(p.id)["usable"] and store.cut_short(p.id) else "skip"
 
 
 def gather(site: Site, passes: Sequence[Pass]) -> list[Gathered]:
@@ -122,7 +123,8 @@ def _gather_pass(site: Site, p: Pass) -> Gathered:
     store, mark = site.store, fingerprint(p)
     what = _what(store, p)
     if what == "damaged":
-        log.warning("%s: blocks of %s are missing or cut short; it is read again", store.root, p.id)
+        for block in store.cut_short(p.id)[:_NAMED]:
+            log.warning("%s is damaged and is made again", block)
     if what == "skip":
         note = store.note(p.id)
         known = tuple(SetAside(**item) for item in note["set_aside"])
@@ -139,7 +141,9 @@ def _gather_pass(site: Site, p: Pass) -> Gathered:
             continue
         except SourceUnreachableError as error:
             # Nothing is noted, so that the next run tries again; what the store has goes on.
-            held = what == "retry" and bool(store.note(p.id)["usable"]) and store.whole(p.id)
+            held = (
+                what == "retry" and bool(store.note(p.id)["usable"]) and not store.cut_short(p.id)
+            )
             return Gathered(p.id, held, False, tuple(aside), error.what)
         if why:
             aside.append(SetAside(p.id, "gather", why))
