@@ -24,6 +24,8 @@ from pipeline.deliver.brake import held_back, limit
 from pipeline.deliver.contract import FEED, OPENAPI, SAMPLES, document, text, validator, write_out
 from pipeline.deliver.feed import read_head
 from pipeline.deliver.options import BrakeOptions, DeliverOptions, load_options
+from pipeline.deliver.place import open_outbox
+from pipeline.deliver.service import HAND_OVER
 from pipeline.deliver.signing import SIGNATURE, TIMESTAMP, sign
 from pipeline.errors import ConfigurationError, ExitCode, LedgerHeldError
 from pipeline.io import failpoints
@@ -360,3 +362,26 @@ def test_the_command(office: Office, ids: list[str]) -> None:
     assert "stand alone" in siluan(*state, "--dead", "--full", code=2)
     assert "--workflow FILE or --state DIR" in siluan(code=2)
     assert "openapi.json" in siluan("--contract", office.root / "c")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("point", ["before_page", "taken_in:2"])
+def test_a_released_round_that_was_killed_goes_on_and_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    office = Office(tmp_path)
+    office.settle(page=2, brake={"floor": 1})
+    office.issue(*office.run(3, 3, 3, 3, 3, 3))
+    assert office.deliver().code is ExitCode.SET_ASIDE
+    monkeypatch.setenv(failpoints.VARIABLE, f"deliver.{point}=interrupt")
+    for _ in range(2):
+        failpoints._passages.clear()
+        with pytest.raises(KeyboardInterrupt):
+            office.deliver(by="王工")
+        if point != "before_page":
+            break
+    monkeypatch.delenv(failpoints.VARIABLE)
+    assert office.deliver().code is ExitCode.DONE  # without another word: it was released
+    with open_outbox(office.place()) as outbox:
+        assert outbox.recent(HAND_OVER, 10) == [6]
+        assert not outbox.was_released(HAND_OVER, 1)

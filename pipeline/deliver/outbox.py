@@ -31,7 +31,7 @@ from pipeline.publish.geojson import instant
 SCHEMA_VERSION = 1
 FEED = "feed"
 """The cursor of the feed over the ledger's events."""
-_EPOCH = "epoch"
+_EPOCH, _ROUND = "epoch", "round: "
 
 _Query: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 
@@ -363,14 +363,30 @@ class Outbox:
         """Give how many recent rounds held that held any, newest first."""
         query = sa.select(rounds.c.size).where(rounds.c.what == what, rounds.c.size > 0)
         with self._connect() as connection:
+            query = query.where(rounds.c.id != _open_round(connection, what))
             found = connection.execute(query.order_by(rounds.c.id.desc()).limit(most)).scalars()
             return [int(n) for n in found]
 
     def note_round(self, what: str, size: int, now: datetime, released_by: str | None) -> None:
-        """Remember how many a round held, and who released it."""
+        """Remember how many a round held, and who released it; what a kill left goes on in it."""
         row = {"what": what, "size": size, "at": instant(now), "released_by": released_by}
         with self._connect() as connection:
-            connection.execute(insert(rounds).values(row))
+            if not _open_round(connection, what):
+                made = connection.execute(insert(rounds).values(row)).inserted_primary_key
+                _move(connection, _ROUND + what, Cursor(int(made[0]) if made else 0))
+
+    def end_round(self, what: str) -> None:
+        """Remember that all of a round happened."""
+        with self._connect() as connection:
+            _move(connection, _ROUND + what, Cursor())
+
+    def was_released(self, what: str, size: int) -> bool:
+        """Tell whether a person released the round that a kill left, and it held as many."""
+        with self._connect() as connection:
+            query = sa.select(rounds.c.released_by, rounds.c.size)
+            row = connection.execute(query.where(rounds.c.id == _open_round(connection, what)))
+            found = row.first()
+        return found is not None and found.released_by is not None and found.size >= size
 
     def set_up(self) -> None:
         """Make the tables, or check that they are ours.
@@ -409,6 +425,12 @@ def _oldest(name: str) -> sa.Select[tuple[int]]:
     """Ask of each case for the oldest delivery that waits for a receiver."""
     waits = sa.and_(queue.c.receiver == name, queue.c.state == "waiting")
     return sa.select(sa.func.min(queue.c.id)).where(waits).group_by(queue.c.case_id)
+
+
+def _open_round(connection: sa.Connection, what: str) -> int:
+    """Give the id of a round of which a kill may have left something; 0 where there is none."""
+    query = sa.select(cursors.c.seq).where(cursors.c.name == _ROUND + what)
+    return int(connection.execute(query).scalar() or 0)
 
 
 def _begin_epoch(connection: sa.Connection, epoch: int) -> None:

@@ -170,7 +170,8 @@ def _issue(request: DeliverRequest, outbox: Outbox, told: _Told) -> None:
             chosen = choose(store, outbox, rules)
             count = len(chosen.cases)
             stop = held_back(ISSUE, count, outbox.recent(ISSUE, brake.recent), brake)
-            if stop and request.released_by is None:
+            released = request.released_by is not None or outbox.was_released(ISSUE, count)
+            if stop and not released:
                 told.say(stop, ExitCode.SET_ASIDE)
                 return
             if count:
@@ -181,6 +182,7 @@ def _issue(request: DeliverRequest, outbox: Outbox, told: _Told) -> None:
                 told.say(f"issued by rule of {rules.workflow}: {', '.join(done.applied)}")
                 for refusal in done.refused:
                     told.say(f"not issued: {refusal}", ExitCode.SET_ASIDE)
+            outbox.end_round(ISSUE)
             failpoint("deliver.issued")
             outbox.move(rules.cursor, chosen.cursor)
     except LedgerHeldError:
@@ -193,7 +195,8 @@ def _hand_over(request: DeliverRequest, store: LedgerStore, outbox: Outbox, told
     due = due_plan(store, outbox, request)
     count = len(due.items)
     stop = held_back(HAND_OVER, count, outbox.recent(HAND_OVER, brake.recent), brake)
-    if stop and request.released_by is None:
+    released = request.released_by is not None or outbox.was_released(HAND_OVER, count)
+    if stop and not released:
         told.say(stop, ExitCode.SET_ASIDE)
         return
     if count:
@@ -203,6 +206,7 @@ def _hand_over(request: DeliverRequest, store: LedgerStore, outbox: Outbox, told
     for sheet in due.sheets:
         _appear(place, outbox, maker.page(store, sheet, outbox.newest() + 1))
     outbox.move(FEED, due.cursor)
+    outbox.end_round(HAND_OVER)
     told.say(f"feed: {counted(due.items)}{_numbers(place, first, outbox.newest())}")
     if request.full:
         first = outbox.newest() + 1
@@ -263,6 +267,7 @@ def _welcomed(
         return False
     if stop:
         outbox.note_round(f"first to {name}", len(ids), request.now(), request.released_by)
+        outbox.end_round(f"first to {name}")
     size, number = request.place.maker.size, outbox.newest()
     for start in range(0, len(ids), size):
         found = outbox.features(ids[start : start + size])

@@ -49,7 +49,8 @@ def foretell(request: DeliverRequest) -> Report:
             lines.append("feed: and all open cases")
         recent = outbox.recent(HAND_OVER, brake.recent)
         stop = held_back(HAND_OVER, len(due.items), recent, brake)
-        lines += [f"would stop: {stop}"] if stop else []
+        goes_on = outbox.was_released(HAND_OVER, len(due.items))
+        lines += [f"would stop: {stop}"] if stop and not goes_on else []
         for receiver in place.options.receivers:
             waiting = outbox.counts(receiver.name).get("waiting", 0)
             lines.append(f"{receiver.name}: {waiting} waiting from earlier")

@@ -158,9 +158,7 @@ class SqlTransaction:
             row = {"key": _PROPOSING, "value": options.model_dump_json()}
             insert = sqlite.insert if self._dialect == "sqlite" else postgresql.insert
             upsert = insert(meta).values(row)
-            self._connection.execute(
-                upsert.on_conflict_do_update(index_elements=[meta.c.key], set_=row)
-            )
+            self._connection.execute(upsert.on_conflict_do_update(index_elements=["key"], set_=row))
 
     def events_since(self, seq: int, limit: int) -> tuple[tuple[int, Event], ...]:
         """Give events with their numbers, from the first after ``seq``, at most ``limit``."""
