@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.cells import cell_len
 
@@ -40,7 +41,7 @@ def after_run(folder: Path, shelves: Shelves, record: RunRecord, unreachable: Se
 
     What broke comes first, then what people wait for (cases to look at), then what can be mended.
     """
-    failed = record.counts.get("failed") or {}
+    failed: Mapping[str, Any] = record.counts.get("failed", {})
     if failed:
         return _unfinished(failed)
     if unreachable:

@@ -48,20 +48,15 @@ _FAMILIES = {  # stages of a quarter, whose names go on with it
 }
 
 
-class ScreenHandler(logging.StreamHandler[Any]):
+class ScreenHandler(logging.Handler):
     """Log lines to standard error as it is now: a bar that is drawn there makes room for them."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> Any:
-        """Standard error of this moment."""
-        return sys.stderr
-
-    @stream.setter
-    def stream(self, value: Any) -> None:
-        """Be what ``logging`` expects; the stream is never kept."""
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)
+        except (OSError, ValueError):  # nobody listens any more
+            self.handleError(record)
 
 
 @contextmanager
