@@ -11,6 +11,7 @@ box, band by band).
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -66,8 +67,10 @@ def _load(
     chunks: Any = None,
 ) -> Any:
     import pystac  # noqa: PLC0415 - a peer's
-    from odc.geo.geobox import GeoBox  # noqa: PLC0415 - a peer's
-    from odc.stac import load  # noqa: PLC0415 - a peer's
+
+    # By name: it is in no lock, and types are checked where it is not installed.
+    boxes: Any = importlib.import_module("odc.geo.geobox")
+    loader: Any = importlib.import_module("odc.stac")
 
     items = []
     for name in names:
@@ -78,10 +81,10 @@ def _load(
     r0, r1, c0, c1 = box
     moved = Affine(*layout["transform"]) * Affine.translation(c0, r0)
     numbers = {"*": {"data_type": "uint16", "nodata": 0}, "SCL": {"data_type": "uint8"}}
-    return load(
+    return loader.load(
         items,
         bands=bands,
-        geobox=GeoBox((r1 - r0, c1 - c0), moved, layout["crs"]),
+        geobox=boxes.GeoBox((r1 - r0, c1 - c0), moved, layout["crs"]),
         chunks=chunks,
         stac_cfg={"*": {"assets": numbers}},
         groupby="id",
