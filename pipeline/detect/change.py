@@ -73,11 +73,12 @@ class ChangeOptions(BaseModel):
         default=6, ge=1, le=25, description="bare pixels of a 5x5 up to which an object has a rim"
     )
     water_ndvi: float = Field(
-        default=0.0,
+        default=-0.1,
         ge=-0.2,
         le=0.1,
-        description="NDVI up to which darkened ground is mostly water: no soil, plant or roof has "
-        "less, and 10 m pixels show it where SWIR of 20 m still sees the banks",
+        description="NDVI up to which darkened ground is mostly water: no dry soil, plant or roof "
+        "has less than 0, and wet dark soil little less (an error of 0.005 in a reflectance of "
+        "0.05 is 0.05); 10 m pixels show it where SWIR of 20 m still sees the banks",
     )
     mixed_wet: float = Field(
         default=0.5,
