@@ -519,6 +519,15 @@ class Look:
         """Whether a drone's surfaces show the ground without it: one such look ends it."""
         return self.of_drone and self.certain and self.seen is Seen.MISS
 
+    @property
+    def of_earlier_flight(self) -> bool:
+        """Whether it is the earlier flight of a pair: the ground without what the later one shows.
+
+        It says after when something appeared. Of what was seen by then, and has grown, it is
+        silent.
+        """
+        return self.of_drone and not self.certain and self.seen is Seen.MISS
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

@@ -5,8 +5,8 @@ fold follows the idea of DIST-ALERT's confirmation and of OPERA DIST-S1 (Hansen 
 doi:10.1088/1748-9326/11/3/034008): few hits open, repeated hits confirm, repeated clear misses
 expire, and a look that could not see is no observation at all. A hit of two surfaces of a drone
 confirms by itself: it measured what stands there; and a miss of them ends it by itself: it measured
-the ground without it. Three of the last four and four in a
-row are starting values without a source.
+the ground without it. The earlier flight of a pair says only after when something appeared. Three
+of the last four and four in a row are starting values without a source.
 """
 
 from __future__ import annotations
@@ -105,6 +105,9 @@ def step(memory: Memory, look: Look, options: FoldOptions) -> Memory:
     """Add one look, newer than all before it; an unknown look changes nothing."""
     if look.seen is Seen.UNKNOWN:
         return memory
+    if look.of_earlier_flight:
+        there = memory.state not in (None, EvidenceState.EXPIRED)
+        return memory if there else replace(memory, last_miss=look.on, last_clear=look.on)
     hit = look.seen is Seen.HIT
     recent = memory.recent
     # An uncertain hit speaks neither for the object nor against it; one that only waits is counted

@@ -290,8 +290,14 @@ def _outside(looks: Iterable[Look], corridor_id: str, context: LedgerContext) ->
 
 
 def merge_looks(parts: Iterable[Iterable[Look]]) -> tuple[Look, ...]:
-    """Join looks, one per pass; a later part replaces what an earlier one said of a pass."""
-    looks = {look.pass_id: look for part in parts for look in part}
+    """Join looks, one per pass; a later part replaces what an earlier one said of a pass.
+
+    What a flight saw stays when a later one is held against it.
+    """
+    looks: dict[str, Look] = {}
+    for look in (look for part in parts for look in part):
+        if not (look.of_earlier_flight and look.pass_id in looks):
+            looks[look.pass_id] = look
     return tuple(sorted(looks.values(), key=lambda look: (look.on, look.pass_id)))
 
 

@@ -104,7 +104,7 @@ def standing(
             {Seen.HIT: seen, Seen.MISS: missed, Seen.UNKNOWN: unclear}[look.seen].append(look)
         if look.seen is Seen.HIT:
             told.hit(look, counts=counts)
-        elif look.seen is Seen.MISS:
+        elif look.seen is Seen.MISS and not look.of_earlier_flight:
             told.miss(look, counts=counts)
     said, since = told.conclude(status, known=after is not None)
     since = since or (told.first_seen if told.there else None)

@@ -135,7 +135,7 @@ class PairAsker:
 
 def _light(flat: _Windows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give what exposure changed over the pair, and the spread of its unchanged ground."""
-    windows = noise_windows(flat.cells)
+    windows = noise_windows(flat)
     own = flat.options.picture
     lights = np.stack(flat.each(lambda w: light(picture_pair(flat, w), own), windows))
     lit = np.zeros(3) if np.isnan(lights).all() else np.nanmedian(lights, axis=0)

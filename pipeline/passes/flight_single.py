@@ -68,7 +68,7 @@ def single_objects(
     """
     work = _Windows.over(read, read, grid, options, surface=True)
     samples = work.each(
-        lambda w: single_noise_sample(_standing(work, w, single), single), noise_windows(work.cells)
+        lambda w: single_noise_sample(_standing(work, w, single), single), noise_windows(work)
     )
     ground = _Ground(
         single_fit(work.cells.shape, work.cell_m, single), estimate(samples, work.cell_m), single

@@ -52,6 +52,7 @@ from pipeline.model import (
 )
 from pipeline.passes.flight_cache import CellSource, CoverSource
 from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover, cover_halo_m
+from pipeline.prepare.flight_ground import CommonGround
 from pipeline.prepare.flight_moved import PixelMap, moved
 from pipeline.prepare.surface import SurfaceOptions, coregister
 
@@ -59,6 +60,8 @@ A = TypeVar("A")
 B = TypeVar("B")
 _NOISE_WINDOWS = 3  # along each side
 _NOISE_CELLS = 400  # side of one
+_NOISE_LEAST = 4  # windows of the larger size that are enough
+_GROUND_CELLS = 640  # most cells along a side where ground is looked for
 _FIT_CELLS = 600  # most cells along a side in the fit
 
 
@@ -116,7 +119,7 @@ def compare_surfaces(
     """
     fit = fit_surfaces(before, after, grid, options)
     work = _windows(before, after, grid, options, fit)
-    noise = estimate([_stable(work, w) for w in noise_windows(work.cells)], work.cell_m)
+    noise = estimate([_stable(work, w) for w in noise_windows(work)], work.cell_m)
     parts = [
         part
         for window in work.each(lambda w: _judged(work, w, noise), list(tiles(work)))
@@ -159,7 +162,7 @@ def compare_pictures(
         As of :func:`compare_surfaces`; heights are not looked at.
     """
     work = Windows.over(before, after, grid, options)
-    windows = noise_windows(work.cells)
+    windows = noise_windows(work)
     own = options.picture
     lights = np.stack(work.each(lambda w: light(picture_pair(work, w), own), windows))
     if np.isnan(lights).all():
@@ -361,8 +364,27 @@ def _picture_judged(
     return picture_sparse(strength(fields(pair, lit, own), scale, own), pair, core, own)
 
 
-def noise_windows(cells: Grid) -> list[Window]:
-    """Give windows (of cells) all over a grid from which its noise is learnt."""
+def noise_windows(work: Windows) -> list[Window]:
+    """Give windows (of cells) from which the noise is learnt: all over the grid.
+
+    Where the frame is mostly empty they lie along what both flights show.
+    """
+    grid = work.grid
+    step = work.step * max(1, -(-max(grid.shape) // (_GROUND_CELLS * work.step)))
+    both = work.before(grid.window, step).valid & work.after(grid.window, step).valid
+    ground = CommonGround(both, step // work.step, work.cells.shape)
+    regular, best = _on_grid(work.cells), list[Window]()
+    for k in (1, 2, 4):
+        side = _NOISE_CELLS // k
+        found = ground.windows(regular if k == 1 else [], side, _NOISE_WINDOWS**2)
+        if len(found) > len(best):
+            best = found
+        if found is regular or len(best) >= _NOISE_LEAST:
+            break
+    return best or regular
+
+
+def _on_grid(cells: Grid) -> list[Window]:
     side = [min(_NOISE_CELLS, n) for n in cells.shape]
     starts = [
         sorted({round(k * (n - s) / max(_NOISE_WINDOWS - 1, 1)) for k in range(_NOISE_WINDOWS)})

@@ -11,7 +11,7 @@ import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, outline
-from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.evidence import fold, one_per_pass
 from pipeline.adjudicate.score import confidence
 from pipeline.detect.surface_types import FlightObject, Measure, ObjectKind
 from pipeline.errors import SceneUnusableError
@@ -55,7 +55,7 @@ class Gone:
     """Something that stood at the earlier flight and not at the later one."""
 
     polygon_wgs84: BaseGeometry
-    look: Look  # a miss
+    look: Look  # a miss of the later flight
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,8 @@ def _sorted_out(
         if corridor is None:
             outside += 1
             continue
-        candidates.append(_candidate(thing, look, (polygon, cells.crs), (shown, corridor), how))
+        looks = (*_earlier(shown, thing), look)
+        candidates.append(_candidate(thing, looks, (polygon, cells.crs), (shown, corridor), how))
     return Inspected(tuple(candidates), tuple(gone), outside)
 
 
@@ -198,6 +199,22 @@ def _look(shown: _Shown, thing: FlightObject) -> Look:
     )
 
 
+def _earlier(shown: _Shown, thing: FlightObject) -> tuple[Look, ...]:
+    """Give the look of a pair's earlier flight, which shows the ground without the object."""
+    return tuple(
+        Look(
+            on=flight.flown,
+            pass_id=look_name(flight, shown.detector),
+            sensor=DRONE,
+            clear_share=round(1.0 - thing.unseen_share, 4),
+            seen=Seen.MISS,
+            certain=False,
+            residual_m=round(shown.error_m, 4),
+        )
+        for flight in shown.flights[:-1]
+    )
+
+
 def _corridor_of(place: BaseGeometry, corridors: Sequence[Corridor]) -> Corridor | None:
     """Give the corridor that holds most of an object, None where none holds any."""
     shares = [(place.intersection(c.polygon_wgs84).area, c.id, c) for c in corridors]
@@ -207,12 +224,12 @@ def _corridor_of(place: BaseGeometry, corridors: Sequence[Corridor]) -> Corridor
 
 def _candidate(
     thing: FlightObject,
-    look: Look,
+    looks: tuple[Look, ...],
     place: tuple[BaseGeometry, str],
     where: tuple[_Shown, Corridor],
     how: AdjudicateOptions,
 ) -> Candidate:
-    (polygon, crs), (shown, corridor) = place, where
+    (polygon, crs), (shown, corridor), look = place, where, looks[-1]
     worth = float(np.clip(thing.strength / _FULL_STRENGTH, 0, 1))
     return Candidate(
         # Pictures do not tell the kinds apart; what was built is what they show best.
@@ -221,8 +238,8 @@ def _candidate(
         polygon=polygon,
         crs=crs,
         area_m2=round(geodesic_area_m2(polygon, crs), 2),
-        looks=(look,),
-        evidence=fold((look,), how.fold, look.on),
+        looks=looks,
+        evidence=fold(looks, how.fold, look.on),
         score=confidence((look,), {look.pass_id: worth}, how.score),
         measures=measures_of(thing),
         scene_ids=tuple(sorted(f.id for f in shown.flights)),
@@ -274,16 +291,20 @@ def joined(parts: Sequence[Inspected]) -> tuple[Candidate, ...]:
 
 def _share(one: Candidate, other: Candidate) -> bool:
     # Two objects of one pair that touch are two: the core has told them apart.
-    if {k.pass_id for k in one.looks} & {k.pass_id for k in other.looks}:
+    if _saw(one) & _saw(other):
         return False
     moved_there = reproject(other.polygon, other.crs, one.crs)
     least = _SAME * min(one.polygon.area, moved_there.area)
     return bool(one.polygon.intersection(moved_there).area >= least)
 
 
+def _saw(candidate: Candidate) -> set[str]:
+    return {k.pass_id for k in candidate.looks if k.seen is Seen.HIT}
+
+
 def _merged(one: Candidate, other: Candidate) -> Candidate:
     best = max((other, one), key=lambda c: (not c.of_pictures, _size(c)))
-    looks = tuple(sorted({*one.looks, *other.looks}, key=lambda k: (k.on, k.pass_id)))
+    looks = one_per_pass((*one.looks, *other.looks))  # of three flights the second one saw it
     scenes = tuple(sorted({*one.scene_ids, *other.scene_ids}))
     return replace(best, looks=looks, scene_ids=scenes, evidence=fold(looks))
 

@@ -233,6 +233,7 @@ def worklist(
 def _item(case: Case, flights: tuple[str, ...], why: str) -> Item:
     ends = tuple(f"_{f}" for f in flights)
     own = [k for k in case.looks if k.of_drone and k.pass_id.endswith(ends)]
+    own = [k for k in own if not k.of_earlier_flight]
     if not own:
         return Item(case, Answer.UNDECIDED, flights, why)
     last = max(own, key=lambda k: (k.on, k.certain, k.pass_id))

@@ -2,10 +2,11 @@
 
 First a seed: both mosaics are read coarsely, the later one is turned by small steps, and the peak
 of their orientation correlation (Fitch, Kadyrov, Christmas & Kittler 2002, doi:10.5244/C.16.11)
-gives turn and shift. Then ties: windows on a grid, correlated through the map that is known so far,
-on finer and finer pixels; a robust similarity (random samples, then least squares of those that
-agree), and an affine map where many ties agree. Orientations of gradients, not grey: a turned sun
-and another exposure change the one and hardly the other; windows on moved shadows and on water
+gives turn and shift. Then ties: windows on a grid, or along what both show where the frame is
+mostly empty, correlated through the map that is known so far, on finer and finer pixels; a robust
+similarity (random samples, then least squares of those that agree), and an affine map where many
+ties agree all over. Orientations of gradients, not grey: a turned sun and another exposure change
+the one and hardly the other; windows on moved shadows and on water
 disagree with the rest and are voted out. Only coarse pictures and one window at a time are held.
 """
 
@@ -13,26 +14,36 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import fft, ndimage
 
 from pipeline.errors import SceneUnusableError
-from pipeline.model import FlightPixels, FlightReader, Grid, Window
+from pipeline.model import FlightReader, Grid, Window
 from pipeline.pixel_map import sample_heights
+from pipeline.prepare.flight_correlation import (
+    Complex,
+    correlate,
+    gradients,
+    grey_of,
+    orientation,
+    spectrum,
+)
+from pipeline.prepare.flight_ground import CommonGround
 from pipeline.prepare.flight_moved import PixelMap, map_of, moved
 
 Real = NDArray[np.float64]
-Complex = NDArray[np.complex64]
 Float = NDArray[np.float32]
 _SEED_CELLS = 640  # most along a side of the coarse pictures
+_WIDE = 32  # cells that a band should be wide in them ...
+_FINER = 3  # ... for which they may be so many times finer
+_LEAST_SIDE = 64  # of a tie's window [cells]
+_SHOWN = 0.15  # of it with outlines in both
 _THERE_PX = 2.0  # of a tie's window of hundreds: as good as none
 _THREADS = 2
 _ENOUGH = 32  # ties of half of the windows, after which the other half is left out
-_SOME = 7  # one pixel of so many is enough for a median
+_HELD = 0.5  # of a tie's variance that an affine map may have where both have a picture
 _SURE = 3.0  # times the peak that is needed, from which no larger turns are tried
 
 
@@ -59,6 +70,11 @@ class PictureRegisterOptions(BaseModel):
     )
     largest_p95_px: float = Field(
         default=2.5, gt=0, description="residual that 95 % of the agreeing ties keep below [px]"
+    )
+    largest_map_px: float = Field(
+        default=1.0,
+        gt=0,
+        description="deviation of the map itself, by where its ties lie, in 95 % of the area [px]",
     )
     finest_m: float = Field(default=0.05, gt=0, description="no finer pixels are compared [m]")
 
@@ -98,8 +114,9 @@ def register_pictures(
         Nothing in common is found, too few windows agree, they lie in one part only, or they agree
         too loosely.
     """
-    coarse = max(1, -(-max(grid.shape) // _SEED_CELLS))
+    coarse = _coarse(before, after, grid)
     found = _seed(before, after, grid, coarse, options)
+    ground = _common(before, moved(after, found), grid, coarse)
     finest = max(1, round(options.finest_m / grid.res_m))
     steps = [coarse]
     while steps[-1] > 2 * finest:
@@ -107,8 +124,8 @@ def register_pictures(
     steps += [finest, finest] if steps[-1] != finest else [finest]
     result: Registration | None = None
     for k, step in enumerate(steps):
-        places, shifts = _ties(before, moved(after, found), grid, step, options)
-        result = _solve(found, places, shifts, step, options)
+        places, shifts = _ties(before, moved(after, found), ground, step, options)
+        result = _solve(found, (places, shifts), ground, step, options)
         found = result.map
         # Windows that lay on each other already say the same when they are looked at again.
         least = float(np.percentile(np.abs(shifts[result.agreed]), 95))
@@ -116,7 +133,23 @@ def register_pictures(
             break
     assert result is not None
     _check(result, grid, options)
+    _check_map(result, ground, options)
     return result
+
+
+def _common(before: FlightReader, after: FlightReader, grid: Grid, step: int) -> CommonGround:
+    """Look where both have a picture."""
+    mask = before(grid.window, step).valid & after(grid.window, step).valid
+    return CommonGround(mask, step, grid.shape)
+
+
+def _coarse(before: FlightReader, after: FlightReader, grid: Grid) -> int:
+    """Choose the pixels of the seed: finer ones where only a narrow band shows anything."""
+    coarse = max(1, -(-max(grid.shape) // _SEED_CELLS))
+    ground = _common(before, after, grid, coarse)
+    if not ground.mask.any():
+        raise _refused("no ground is in the picture of both")
+    return max(1, coarse // min(_FINER, -(-_WIDE // max(1, int(ground.width)))))
 
 
 def _refused(why: str) -> SceneUnusableError:
@@ -124,92 +157,6 @@ def _refused(why: str) -> SceneUnusableError:
         f"the orthomosaics of the two flights cannot be brought together: {why}",
         "Check that both show the same place and their coordinate systems, or add control points",
     )
-
-
-def orientation(pixels: FlightPixels) -> Complex:
-    """Give the unit gradients of the logarithm of grey, weak where the picture is flat.
-
-    Returns
-    -------
-    complex64 (H, W)
-        ``column part + i · row part``, length below 1; 0 where the picture has none.
-    """
-    return _gradients(_grey(pixels), pixels.valid)
-
-
-def _grey(pixels: FlightPixels) -> Float:
-    """Mean of the colours, as a share of full scale."""
-    full = np.float32(np.iinfo(pixels.colour.dtype).max)
-    return pixels.colour[:3].mean(axis=0, dtype=np.float32) / full
-
-
-def _gradients(grey: Float, valid: NDArray[np.bool_]) -> Complex:
-    log = np.log(grey + np.float32(0.02))
-    rows, cols = (
-        ndimage.gaussian_filter1d(
-            ndimage.gaussian_filter1d(log, 1.0, axis=a, order=1, truncate=3.0),
-            1.0,
-            axis=1 - a,
-            truncate=3.0,
-        )
-        for a in (0, 1)
-    )
-    length = np.hypot(rows, cols)
-    inner = _inner(valid)
-    some = length[inner][::_SOME]
-    if not some.size:
-        return np.zeros(grey.shape, np.complex64)
-    weight = inner / (length + np.float32(np.median(some)) + np.float32(1e-4))
-    out = np.empty(grey.shape, np.complex64)
-    out.real, out.imag = cols * weight, rows * weight
-    return out
-
-
-def _inner(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mask what has a picture on 4 pixels all around."""
-    if not valid.all():
-        return np.asarray(ndimage.minimum_filter(valid, 9, mode="constant", cval=0), bool)
-    out = np.zeros(valid.shape, bool)
-    out[4:-4, 4:-4] = True
-    return out
-
-
-def _spectrum(values: Complex) -> Complex:
-    """Transform with the borders weighted down."""
-    return np.asarray(fft.fft2(values * _taper(values.shape)))
-
-
-@lru_cache(maxsize=4)
-def _taper(shape: tuple[int, ...]) -> Float:
-    return np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32)
-
-
-def _correlate(first: Complex, second: Complex, reach: int) -> tuple[float, float, float]:
-    """Give the shift (row, col) that ``second`` lies off ``first``, and its peak [deviations].
-
-    Both are spectra.
-    """
-    both = np.real(np.asarray(fft.ifft2(np.conj(first) * second)))
-    reach = min(reach, min(first.shape) // 2 - 2)
-    beside = np.arange(-reach, reach + 1)
-    near = both[np.ix_(beside, beside)]
-    r, c = np.unravel_index(int(np.argmax(near)), near.shape)
-    level = float(np.median(near))
-    spread = 1.4826 * float(np.median(np.abs(near - level))) + 1e-12
-    peak = float(near[r, c] - level) / spread
-    dr, dc = _top(near, int(r), int(c))
-    return float(r) + dr - reach, float(c) + dc - reach, peak
-
-
-def _top(values: NDArray[np.floating], r: int, c: int) -> tuple[float, float]:
-    """Sub-pixel place of a peak by parabolas."""
-    if not (0 < r < values.shape[0] - 1 and 0 < c < values.shape[1] - 1):
-        return 0.0, 0.0
-    out: list[float] = []
-    for low, high in ((values[r - 1, c], values[r + 1, c]), (values[r, c - 1], values[r, c + 1])):
-        bend = float(low - 2 * values[r, c] + high)
-        out.append(float(np.clip((low - high) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0)
-    return out[0], out[1]
 
 
 def _turn(angle: float, middle: tuple[float, float]) -> PixelMap:
@@ -226,9 +173,9 @@ def _seed(
     step: int,
     options: PictureRegisterOptions,
 ) -> PixelMap:
-    first = _spectrum(orientation(before(grid.window, step)))
+    first = spectrum(orientation(before(grid.window, step)))
     seen = after(grid.window, step)
-    held = _grey(seen), seen.valid
+    held = grey_of(seen), seen.valid
     reach = round(options.largest_shift_m / (grid.res_m * step))
     middle = (first.shape[0] / 2, first.shape[1] / 2)
     most = options.largest_turn_deg
@@ -263,7 +210,7 @@ def _tried(
         turn = _turn(np.radians(angle), middle).array
         grey, seen = _turned(grey, turn), _turned(valid.astype(np.float32), turn)
         valid = seen > np.float32(0.99)
-    dr, dc, peak = _correlate(first, _spectrum(_gradients(grey, valid)), reach)
+    dr, dc, peak = correlate(first, spectrum(gradients(grey, valid)), reach)
     return peak, dr, dc, angle
 
 
@@ -275,40 +222,71 @@ def _turned(values: Float, turn: Real) -> Float:
 def _ties(
     before: FlightReader,
     after: FlightReader,
-    grid: Grid,
+    ground: CommonGround,
     step: int,
     options: PictureRegisterOptions,
 ) -> tuple[Real, Real]:
-    """Correlate windows on a grid; places [px] and shifts [px] of those with a clear peak."""
-    size = options.window * step
-    side = [max(1, min(options.ties, 2 * n // size)) for n in grid.shape]
-    starts = [np.linspace(0, max(n - size, 0), k) for n, k in zip(grid.shape, side, strict=True)]
-    corners = [(int(r) // step * step, int(c) // step * step) for r in starts[0] for c in starts[1]]
+    """Correlate windows; places [px] and shifts [px] of those with a clear peak."""
+    windows = _tie_windows(ground, step, options)
 
-    def tied(corner: tuple[int, int]) -> tuple[float, float] | None:
-        r0, c0 = corner
-        window = Window(r0, r0 + size, c0, c0 + size)
+    def tied(window: Window) -> tuple[float, float] | None:
         first, second = (orientation(read(window, step)) for read in (before, after))
-        if min(np.count_nonzero(f) for f in (first, second)) < 0.3 * first.size:
+        if min(np.count_nonzero(f) for f in (first, second)) < _SHOWN * first.size:
             return None
-        dr, dc, peak = _correlate(_spectrum(first), _spectrum(second), options.window // 6)
+        reach = min(first.shape) // 6
+        dr, dc, peak = correlate(spectrum(first), spectrum(second), reach)
         return (dr * step, dc * step) if peak >= options.tie_peak else None
 
-    found: list[tuple[tuple[int, int], tuple[float, float]]] = []
+    found: list[tuple[Window, tuple[float, float]]] = []
+    half = -(-len(windows) // 2)
     with ThreadPoolExecutor(_THREADS) as pool:
-        # Every second window first: where most have a picture, the others add next to nothing.
-        for some in (corners[::2], corners[1::2]):
+        # Half of the windows first: where most have a picture, the others add next to nothing.
+        for some in (windows[:half], windows[half:]):
             if len(found) < _ENOUGH:
                 shown = zip(some, pool.map(tied, some), strict=True)
-                found += [(corner, shift) for corner, shift in shown if shift is not None]
-    places = [(r + size / 2, c + size / 2) for (r, c), _ in found]
+                found += [(window, shift) for window, shift in shown if shift is not None]
+    places = [((w.row0 + w.row1) / 2, (w.col0 + w.col1) / 2) for w, _ in found]
     shifts = [s for _, s in found]
     return np.array(places, float).reshape(-1, 2), np.array(shifts, float).reshape(-1, 2)
 
 
+def _tie_windows(ground: CommonGround, step: int, options: PictureRegisterOptions) -> list[Window]:
+    """Give windows on multiples of ``step``; smaller ones where there are too few large ones."""
+    best: list[Window] = []
+    for side in sorted({max(options.window // k, _LEAST_SIDE) for k in (1, 2, 4)}, reverse=True):
+        size = side * step
+        found = ground.windows(_on_grid(ground.shape, size, step, options), size, options.ties**2)
+        if len(found) > len(best):
+            best = found
+        if len(best) >= 2 * options.least_ties:
+            break
+    return [_snapped(w, step) for w in best]
+
+
+def _snapped(window: Window, step: int) -> Window:
+    (rows, cols), r, c = window.shape, window.row0 // step * step, window.col0 // step * step
+    return Window(r, r + rows, c, c + cols)
+
+
+def _on_grid(
+    shape: tuple[int, int], size: int, step: int, options: PictureRegisterOptions
+) -> list[Window]:
+    """Give windows all over a frame, every second one first."""
+    side = [max(1, min(options.ties, 2 * n // size)) for n in shape]
+    starts = [np.linspace(0, max(n - size, 0), k) for n, k in zip(shape, side, strict=True)]
+    corners = [(int(r) // step * step, int(c) // step * step) for r in starts[0] for c in starts[1]]
+    windows = [Window(r, r + size, c, c + size) for r, c in corners]
+    return windows[::2] + windows[1::2]
+
+
 def _solve(
-    found: PixelMap, places: Real, shifts: Real, step: int, options: PictureRegisterOptions
+    found: PixelMap,
+    ties: tuple[Real, Real],
+    ground: CommonGround,
+    step: int,
+    options: PictureRegisterOptions,
 ) -> Registration:
+    places, shifts = ties
     if len(places) < options.least_ties:
         raise _refused(f"only {len(places)} windows have outlines in common")
     rows, cols = found(places[:, 0] + shifts[:, 0], places[:, 1] + shifts[:, 1])
@@ -318,8 +296,8 @@ def _solve(
         raise _refused(f"of {len(places)} windows only {int(agreed.sum())} agree")
     matrix = np.zeros((2, 3))
     for _ in range(5):
-        # Six unknowns need ties all over; with few, four are safer.
-        many = agreed.sum() >= 20
+        # Six unknowns need ties all over; with few, or along a line, four are safer.
+        many = agreed.sum() >= 20 and _leverage(places[agreed], ground, affine=True) <= _HELD
         matrix = (_affine if many else _similarity)(places[agreed], target[agreed])
         rest = target - _apply(matrix, places)
         agreed = np.hypot(*rest.T) <= options.agree_px * step
@@ -365,6 +343,29 @@ def _similarity(places: Real, target: Real) -> Real:
 def _affine(places: Real, target: Real) -> Real:
     basis = np.column_stack([places, np.ones(len(places))])
     return np.asarray(np.linalg.lstsq(basis, target, rcond=None)[0].T, np.float64)
+
+
+def _leverage(places: Real, ground: CommonGround, *, affine: bool) -> float:
+    """Give the variance of a map, as that of a tie, that 95 % of the ground keeps below."""
+    middle = places.mean(axis=0)
+    off, there = places - middle, ground.places - middle
+    if affine:
+        inverse = np.linalg.inv(off.T @ off + 1e-6 * np.eye(2))
+        turned = np.einsum("ni,ij,nj->n", there, inverse, there)
+    else:
+        turned = (there**2).sum(axis=1) / max(float((off**2).sum()), 1e-9)
+    return float(np.percentile(1 / len(places) + turned, 95))
+
+
+def _check_map(result: Registration, ground: CommonGround, options: PictureRegisterOptions) -> None:
+    """Refuse a map that its ties hold in one part of the ground and not in another."""
+    held = _leverage(result.places[result.agreed], ground, affine=False)
+    error = result.error_px * float(np.sqrt(held))
+    if error > options.largest_map_px:
+        raise _refused(
+            f"the windows that agree lie where they hold the rest within {error:.1f} px only, "
+            f"and {options.largest_map_px:g} px are needed"
+        )
 
 
 def _check(result: Registration, grid: Grid, options: PictureRegisterOptions) -> None:

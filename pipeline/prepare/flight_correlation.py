@@ -1,0 +1,106 @@
+"""How two pictures lie on each other, by the directions of their outlines.
+
+Orientation correlation (Fitch, Kadyrov, Christmas & Kittler 2002, doi:10.5244/C.16.11): unit
+gradients as complex numbers, correlated by Fourier transform.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+from pipeline.model import FlightPixels
+
+Complex = NDArray[np.complex64]
+Float = NDArray[np.float32]
+_SOME = 7  # one pixel of so many is enough for a median
+
+
+def orientation(pixels: FlightPixels) -> Complex:
+    """Give the unit gradients of the logarithm of grey, weak where the picture is flat.
+
+    Returns
+    -------
+    complex64 (H, W)
+        ``column part + i · row part``, length below 1; 0 where the picture has none.
+    """
+    return gradients(grey_of(pixels), pixels.valid)
+
+
+def grey_of(pixels: FlightPixels) -> Float:
+    """Mean of the colours, as a share of full scale."""
+    full = np.float32(np.iinfo(pixels.colour.dtype).max)
+    return pixels.colour[:3].mean(axis=0, dtype=np.float32) / full
+
+
+def gradients(grey: Float, valid: NDArray[np.bool_]) -> Complex:
+    """Give the same of grey (H, W), a share of full scale."""
+    log = np.log(grey + np.float32(0.02))
+    rows, cols = (
+        ndimage.gaussian_filter1d(
+            ndimage.gaussian_filter1d(log, 1.0, axis=a, order=1, truncate=3.0),
+            1.0,
+            axis=1 - a,
+            truncate=3.0,
+        )
+        for a in (0, 1)
+    )
+    length = np.hypot(rows, cols)
+    inner = _inner(valid)
+    some = length[inner][::_SOME]
+    if not some.size:
+        return np.zeros(grey.shape, np.complex64)
+    weight = inner / (length + np.float32(np.median(some)) + np.float32(1e-4))
+    out = np.empty(grey.shape, np.complex64)
+    out.real, out.imag = cols * weight, rows * weight
+    return out
+
+
+def _inner(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mask what has a picture on 4 pixels all around."""
+    if not valid.all():
+        return np.asarray(ndimage.minimum_filter(valid, 9, mode="constant", cval=0), bool)
+    out = np.zeros(valid.shape, bool)
+    out[4:-4, 4:-4] = True
+    return out
+
+
+def spectrum(values: Complex) -> Complex:
+    """Transform (H, W) with the borders weighted down."""
+    return np.asarray(fft.fft2(values * _taper(values.shape)))
+
+
+@lru_cache(maxsize=4)
+def _taper(shape: tuple[int, ...]) -> Float:
+    return np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32)
+
+
+def correlate(first: Complex, second: Complex, reach: int) -> tuple[float, float, float]:
+    """Give the shift (row, col) that ``second`` lies off ``first``, and its peak [deviations].
+
+    Both are spectra.
+    """
+    both = np.real(np.asarray(fft.ifft2(np.conj(first) * second)))
+    reach = min(reach, min(first.shape) // 2 - 2)
+    beside = np.arange(-reach, reach + 1)
+    near = both[np.ix_(beside, beside)]
+    r, c = np.unravel_index(int(np.argmax(near)), near.shape)
+    level = float(np.median(near))
+    spread = 1.4826 * float(np.median(np.abs(near - level))) + 1e-12
+    peak = float(near[r, c] - level) / spread
+    dr, dc = _top(near, int(r), int(c))
+    return float(r) + dr - reach, float(c) + dc - reach, peak
+
+
+def _top(values: NDArray[np.floating], r: int, c: int) -> tuple[float, float]:
+    """Sub-pixel place of a peak by parabolas."""
+    if not (0 < r < values.shape[0] - 1 and 0 < c < values.shape[1] - 1):
+        return 0.0, 0.0
+    out: list[float] = []
+    for low, high in ((values[r - 1, c], values[r + 1, c]), (values[r, c - 1], values[r, c + 1])):
+        bend = float(low - 2 * values[r, c] + high)
+        out.append(float(np.clip((low - high) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0)
+    return out[0], out[1]
