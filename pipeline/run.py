@@ -132,9 +132,11 @@ def run_workflow(request: RunRequest) -> ExitCode:
             folder = publish(workflow, places, judged, lists, record, context.until, lines)
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
-        used = {i: [p.id for p in passes] for i, passes in searched.passes.items()}
-        for line in keep_within(workflow, used, corridors):
-            log.warning("%s.", line)
+        # What a source that gave no answer has is in use as well, and not known now.
+        if not searched.unreachable:
+            used = {i: [p.id for p in passes] for i, passes in searched.passes.items()}
+            for line in keep_within(workflow, used, corridors):
+                log.warning("%s.", line)
     return failures.worse_than(close_run(folder, (shelves, proposed), record, unreachable))
 
 

@@ -2,7 +2,8 @@
 
 A run over the scenes that the state knows, in a second folder over the same store, with a ledger
 that is read and not written. No new scene is read: what differs then is the work of code, options
-and layers, and not of imagery.
+and layers, and not of imagery. The search is a dry one over the state itself, because a pass is
+known by the paths of its files, and products made ready lie in the state.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import logging
 import shutil
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.adjudicate.areas import AreaIndex
 from pipeline.config import Workflow, choose_corridors, load_workflow
-from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.errors import ConfigurationError, ExitCode, LedgerHeldError
 from pipeline.io.atomic import write_json
 from pipeline.io.cloning import clone_tree
 from pipeline.io.cluster import open_workers
@@ -24,8 +25,9 @@ from pipeline.io.layers import areas_of, load_layers
 from pipeline.io.progress import reporter
 from pipeline.io.stages import load_stages
 from pipeline.ledger import LedgerContext, apply, open_ledger
+from pipeline.ledger.lock import hold
 from pipeline.model import Case, Corridor, Pass
-from pipeline.passes.corridor import Judged, known_passes
+from pipeline.passes.corridor import Judged, known_passes, used_passes
 from pipeline.passes.search import Searched, search
 from pipeline.publish import split_cases
 from pipeline.publish.published import published_confidence
@@ -38,6 +40,7 @@ from pipeline.running.changes import (
     listed,
     table_lines,
 )
+from pipeline.running.closing import say_unreached
 from pipeline.running.console import Clock, log_lines, make_writable
 from pipeline.running.judging import as_the_office_sees_it, context_of, relooks_of
 from pipeline.running.recording import confidence_of, layer_marks, run_id_of
@@ -50,7 +53,9 @@ FOLDER = "shadow"
 
 FILE = "would_change.geojson"
 _MARK = ".siluan-shadow"
-_CLONED = ("store", "catalogues", "disk")  # what a run reads of a state folder, and may write
+_LOCK = f"{_MARK}.lock"  # of a folder that is a shadow's; locked while one works there
+_CLONED = ("store", "catalogues")  # what a run and a dry search write of a state folder
+_NAMED = 3  # passes that are named: the first stand for the rest
 
 
 def run_shadow(request: RunRequest, into: Path | None = None) -> ExitCode:
@@ -73,8 +78,9 @@ def run_shadow(request: RunRequest, into: Path | None = None) -> ExitCode:
         stack.enter_context(log_lines())
         progress = stack.enter_context(reporter())
         ledger = stack.enter_context(open_ledger(workflow.ledger_place, writing=False))
+        stack.enter_context(_alone(place))
         aside = stack.enter_context(_second_state(workflow, place))
-        searched = search(aside, corridors, stack, None, progress)
+        searched = search(workflow, corridors, stack, aside.state, progress)
         searched, left = _only_known(aside, corridors, searched)
         known = ledger.cases(corridors={c.id for c in corridors})
         threads = workflow.options.store.workers
@@ -90,6 +96,7 @@ def run_shadow(request: RunRequest, into: Path | None = None) -> ExitCode:
         changes = changes_between(before, after)
         write_json(place / FILE, change_features(changes))
     _say(changes, left, place)
+    say_unreached(searched)
     if searched.unreachable:
         return failures.worse_than(ExitCode.UNREACHABLE)
     return failures.worse_than(ExitCode.WOULD_CHANGE if changes else ExitCode.DONE)
@@ -102,14 +109,31 @@ def _place(workflow: Workflow, into: Path | None) -> Path:
             f"{workflow.state} holds no store, so there is nothing to compare with",
             "Run the workflow first",
         )
-    strange = place.exists() and any(place.iterdir()) and not (place / _MARK).exists()
-    if strange:
+    strange = place.exists() and any(place.iterdir()) and not (place / _LOCK).exists()
+    inside = any(place.is_relative_to((workflow.state / name).resolve()) for name in _CLONED)
+    if strange or inside:
         raise ConfigurationError(
-            f"{place} holds files that no shadow run made", "Name an empty or another folder"
+            f"{place} holds files that no shadow run made"
+            if strange
+            else f"{place} lies within what a shadow lays out a second time",
+            "Name an empty or another folder",
         )
     make_writable(place)
-    (place / _MARK).touch()
     return place
+
+
+@contextmanager
+def _alone(place: Path) -> Generator[None]:
+    """Hold the folder: a second shadow there would remove what the first works on."""
+    try:
+        with hold(place / _MARK):
+            yield
+    except LedgerHeldError as error:
+        if str(place / _MARK) not in error.what:
+            raise
+        raise LedgerHeldError(
+            f"another shadow run works in {place}", "Wait until it ends, or name a folder by --into"
+        ) from error
 
 
 @contextmanager
@@ -126,17 +150,43 @@ def _second_state(workflow: Workflow, place: Path) -> Generator[Workflow]:
         shutil.rmtree(state, ignore_errors=True)
 
 
+@dataclass
+class _Left:
+    """What stays out of the comparison."""
+
+    new: int = 0  # passes that the state has not seen
+    again: list[str] = field(default_factory=list[str])  # ids of passes it has used, to be reread
+    corridors: list[str] = field(default_factory=list[str])  # of which no pass is left
+
+
 def _only_known(
     workflow: Workflow, corridors: Sequence[Corridor], searched: Searched
-) -> tuple[Searched, int]:
-    """Leave out the passes that would have to be read; give how many those are."""
+) -> tuple[Searched, _Left]:
+    """Leave out the passes that would have to be read.
+
+    Raises
+    ------
+    ConfigurationError
+        Nothing is left of any corridor: that nothing changes would be no finding.
+    """
     kept: dict[str, tuple[Pass, ...]] = {}
-    left = 0
+    left = _Left()
     for corridor in corridors:
         passes = searched.passes[corridor.id]
         known = known_passes(workflow, corridor, passes)
-        kept[corridor.id] = tuple(p for p in passes if known.get(p.id) == "skip")
-        left += len(passes) - len(kept[corridor.id])
+        used = used_passes(workflow, corridor, passes)
+        own = kept[corridor.id] = tuple(p for p in passes if known.get(p.id) == "skip")
+        again = [p.id for p in passes if p not in own and p.id in used]
+        left.again += again
+        left.new += len(passes) - len(own) - len(again)
+        if passes and not own:
+            left.corridors.append(corridor.id)
+    if left.corridors and not any(kept.values()):
+        raise ConfigurationError(
+            f"the state holds no scene of {', '.join(left.corridors)} as this workflow reads it "
+            "(another outline, tile_px or context_m begins a new store): nothing can be compared",
+            "Run the workflow first; cases stay in the ledger",
+        )
     return replace(searched, passes=kept), left
 
 
@@ -167,9 +217,17 @@ def _listed(
     return listed(split_cases(cases, names), confidence)
 
 
-def _say(changes: Sequence[Change], left: int, place: Path) -> None:
-    if left:
-        print(f"{left} passes are not known to the state yet, and stay out of the comparison")
+def _say(changes: Sequence[Change], left: _Left, place: Path) -> None:
+    if left.new:
+        print(f"{left.new} passes are not known to the state yet, and stay out of the comparison")
+    if left.again:
+        named = ", ".join(left.again[:_NAMED]) + (", ..." if len(left.again) > _NAMED else "")
+        print(
+            f"{len(left.again)} passes that were used would be read again ({named}), and stay out "
+            "of the comparison: changes may come of that. Run the workflow first to rule it out"
+        )
+    if left.corridors:
+        print(f"not compared, no scene is known as it is read now: {', '.join(left.corridors)}")
     if not changes:
         print("nothing would change")
         return

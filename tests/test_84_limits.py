@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -44,8 +45,9 @@ def fill_store(root: Path) -> None:
         (root / f"p{n}/0_0.blk").write_bytes(bytes(1000))
         (root / f"mask/k{n}/p{n}/0_0.blk").write_bytes(bytes(500))
     # p0 is the oldest, and another workflow used it a moment ago.
-    record = {"workflow": "other", "runs": [{"mask": {"p0": "k0"}}]}
+    record = {"workflow": "other", "runs": [{"mask": {"p0": "k0"}}, {"mask": {"p3": "k3"}}]}
     write_json(root / "layers/r.json", record)
+    os.utime(root / "layers/r.json", (5000, 5000))
 
 
 def test_what_was_used_longest_ago_goes_and_what_a_run_uses_stays(tmp_path: Path) -> None:
@@ -62,10 +64,24 @@ def test_what_was_used_longest_ago_goes_and_what_a_run_uses_stays(tmp_path: Path
     assert sorted(p.parent.name for p in root.glob("*/pass.json")) == ["p0", "p1", "p2", "p4"]
     assert not (root / "p3").exists()
     assert not (root / "mask/k3/p3").exists()
+    # No run is said to have what is gone, and the record is as old as it was.
+    assert json.loads((root / "layers/r.json").read_bytes())["runs"][1] == {"mask": {}}
+    assert (root / "layers/r.json").stat().st_mtime == 5000
     (said,) = keep_within(limited(tmp_path, 1e-7), used, corridors)
     assert "what this run used" in said
     assert sorted(p.parent.name for p in root.glob("*/pass.json")) == ["p1", "p2"]
     assert limited(tmp_path, 1.0).config_hash() == workflow.config_hash()
+
+
+def test_half_a_pass_that_a_killed_run_left_goes_too(tmp_path: Path) -> None:
+    workflow = limited(tmp_path, 1e-7)
+    corridors = choose_corridors(workflow)
+    root = store_root(workflow, corridors[0], 10.0)
+    fill_store(root)
+    (root / "p4/pass.json").unlink()
+    keep_within(workflow, {"tiny": ["p1"]}, corridors)
+    assert not (root / "p4").exists()
+    assert not (root / "mask/k4/p4").exists()
 
 
 def projection(folder: Path) -> list[Case]:

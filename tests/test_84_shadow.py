@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import parcel
 import tiny
 
 from pipeline.dispatch import run_beside
-from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.errors import ConfigurationError, ExitCode, LedgerHeldError
+from pipeline.ledger.lock import hold
 from pipeline.run import RunRequest, run_workflow
 
 
@@ -59,8 +62,58 @@ def test_a_shadow_says_what_would_change_and_changes_nothing(
     assert "1 cases would change" in out
     assert "消失 vanishes" in out
     assert content(tmp_path) == before
-    assert sorted(p.name for p in place.iterdir()) == [".siluan-shadow", "would_change.geojson"]
+    assert sorted(p.name for p in place.iterdir()) == [
+        ".siluan-shadow.lock",
+        "would_change.geojson",
+    ]
     (feature,) = json.loads((place / "would_change.geojson").read_bytes())["features"]
     assert feature["properties"]["changes"] == ["vanishes"]
     assert feature["properties"]["after"] is None
     assert feature["properties"]["before"]["kind"] == "zhan"
+
+    # Of two at once the second would remove what the first works on.
+    with hold(place / ".siluan-shadow"), pytest.raises(LedgerHeldError, match="another shadow"):
+        run_beside(RunRequest(path), place)
+
+    # A look that was used and lacks a block now: that it is missing is said, not left to the code.
+    path = workflow(tmp_path)
+    next((tmp_path / "state/store").glob("*/20241031_tiny/*.blk")).unlink()
+    run_beside(RunRequest(path), None)
+    out = capsys.readouterr().out
+    assert "1 passes that were used would be read again (20241031_tiny)" in out
+
+    # Another size of tiles is another store, of which nothing is there: no finding.
+    path = workflow(tmp_path, store={"tile_px": 64})
+    with pytest.raises(ConfigurationError, match="holds no scene of tiny"):
+        run_beside(RunRequest(path), None)
+
+
+@pytest.mark.thorough
+def test_a_shadow_over_a_disk_compares_what_was_made_ready(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk = tmp_path / "disk"
+
+    def send(indices: range) -> None:
+        for index in indices:
+            when = datetime.combine(tiny.days()[index], datetime.min.time(), UTC)
+            bands = parcel.bands_of(tiny.look(index, fill=True))
+            parcel.write_safe(disk, when.replace(hour=3, minute=1, second=12), bands)
+
+    def told(**changes: object) -> RunRequest:
+        options = {"store": {"tile_px": 128}, "evidence": {"pictures": False}, **changes}
+        source = {"type": "disk", "path": str(disk)}
+        of = {"sources": [source], "sensors": str(parcel.SENSORS)}
+        return RunRequest(tiny.workflow(tmp_path, disk, options=options, **of))
+
+    last = len(tiny.days()) - 1
+    send(range(last))
+    assert run_workflow(told()) == ExitCode.DONE
+    send(range(last, last + 1))
+    before = content(tmp_path)
+    capsys.readouterr()
+    assert run_beside(told(detect={"zhan": {"min_pixels": 5000}}), None) == ExitCode.WOULD_CHANGE
+    out = capsys.readouterr().out
+    assert "1 passes are not known to the state yet" in out
+    assert "消失 vanishes" in out
+    assert content(tmp_path) == before

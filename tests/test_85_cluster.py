@@ -62,8 +62,10 @@ class Scheduler:
 
 
 @pytest.fixture
-def scheduler(tmp_path: Path) -> Generator[Scheduler]:
+def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Scheduler]:
     """Give a running scheduler without workers."""
+    # On a busy machine a worker is not there within a quarter of a minute.
+    monkeypatch.setattr(module, "_CONNECT_S", 120.0)
     folder = tmp_path / "dask"
     folder.mkdir()
     words = ("--scheduler-file", str(folder / "scheduler.json"), "--port", "0")
@@ -227,6 +229,14 @@ def test_no_scheduler_is_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ClusterUnreachableError, match=r"tcp://127\.0\.0\.1:9 cannot be reached"):
         run_workflow(RunRequest(path))
     assert ClusterUnreachableError.code == 3
+
+
+def test_tls_without_certificates_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConfigurationError, match=r"speaks TLS.*distributed\.comm\.tls"),
+        open_workers(at("tls://127.0.0.1:9"), 1, tmp_path),
+    ):
+        pass
 
 
 def test_no_worker_is_3(

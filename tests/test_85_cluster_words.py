@@ -45,6 +45,8 @@ def test_nothing_a_word_an_address_and_a_class() -> None:
     ("value", "said"),
     [
         ("127.0.0.1:8786", "neither threads nor processes nor the address"),
+        ("tcp://a", "neither threads nor processes nor the address"),
+        ("tls://a:99999", "neither threads nor processes nor the address"),
         ({}, "give one of address and class"),
         ({"address": "threads", "class": LOCAL, "scale": 1}, "give one of address and class"),
         ({"class": LOCAL}, "a class needs one of scale and adapt"),

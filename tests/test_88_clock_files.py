@@ -205,8 +205,34 @@ def test_an_inbox_is_looked_into_at_its_interval(
     assert inboxes.codes == [6, 2, 2]
     assert caplog.text.count("ended with 2 (configuration") == 1
     assert inboxes.step() > 60
+    # Dropped while something is submitted: that is waited for, and nobody looks again.
+    now[0] = 500.0
+    inboxes.step()
     inboxes.take([])
+    assert inboxes.busy
+    started[-1].code = 0
+    now[0] = 1000.0
     assert inboxes.step() == float("inf")
+    assert len(started) == 4
+    assert not inboxes.busy
+
+
+def test_a_submission_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    inbox = {"folder": "drops", "config": "office"}
+
+    class Deaf(Fake):
+        asked = 0
+
+        def terminate(self) -> None:
+            self.asked += 1
+
+    deaf = Deaf(1)
+    inboxes = Inboxes(lambda _: deaf, lambda: 0.0)
+    inboxes.take([read_listed(write(tmp_path, "a", inbox=inbox))])
+    inboxes.step()
+    inboxes.ask()
+    inboxes.stop(grace_s=0.0)
+    assert (deaf.asked, deaf.code) == (1, -signal.SIGKILL)
 
 
 CLOCK = (sys.executable, "-c", "from pipeline.cli import main; main()", "schedule")

@@ -307,6 +307,13 @@ def _enter(options: ClusterOptions, threads: int, state: Path, stack: ExitStack)
 def _client(distributed: Any, address: Any, name: str) -> Any:
     try:
         return distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
+    except TypeError as error:  # what Dask says where it has no certificates to speak TLS with
+        if not str(address).startswith("tls://"):
+            raise
+        raise ConfigurationError(
+            f"'cluster: {name}' speaks TLS, and Dask has no certificates for it here",
+            "Give them to Dask (distributed.comm.tls in its configuration), or use tcp://",
+        ) from error
     except (OSError, TimeoutError, ValueError) as error:
         reason = type(error).__name__
         what = f"the cluster {name} cannot be reached ({reason})"

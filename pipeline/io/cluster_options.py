@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pipeline.errors import ConfigurationError
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-_ADDRESS = re.compile(r"threads|processes|(tcp|tls)://\S+")
+_ADDRESS = re.compile(r"threads|processes|(tcp|tls)://\S+:(?P<port>\d{1,5})/?")
+_PORTS = 65_535
 _DOTTED = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$"
 _OURS = ("asynchronous", "loop")
 _INSTALL = {"distributed": "'siluan[cluster]'", "dask": "'siluan[cluster]'"}
@@ -77,7 +78,9 @@ class ClusterOptions(BaseModel):
     @field_validator("address")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
-        if value is not None and not _ADDRESS.fullmatch(value):
+        found = _ADDRESS.fullmatch(value) if value is not None else None
+        port = int(found["port"] or 1) if found else 1
+        if value is not None and (found is None or not 1 <= port <= _PORTS):
             raise ValueError(
                 f"'{value}' is neither threads nor processes nor the address of a scheduler "
                 "(tcp://host:8786)"

@@ -231,6 +231,15 @@ def known_passes(
     return plan(site.store, passes) if site is not None else {}
 
 
+def used_passes(workflow: Workflow, corridor: Corridor, passes: Sequence[Pass]) -> frozenset[str]:
+    """Give the ids of those passes of which the store has held pixels that could be used."""
+    site = known_site(workflow, corridor)
+    if site is None:
+        return frozenset()
+    held = (p.id for p in passes if site.store.fingerprint(p.id) is not None)
+    return frozenset(i for i in held if site.store.note(i)["usable"])
+
+
 def _counts(
     passes: Sequence[Pass], reduced: Reduced, watched: Watched, objects: int, site: Site
 ) -> dict[str, Any]:

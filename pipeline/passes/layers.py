@@ -30,6 +30,7 @@ _KEPT_BYTES = 256 << 20  # of small results in one corridor's store
 _RUNS = 2  # last runs of a workflow that differ: the usual one, and one over another period
 _WORKFLOWS = 12  # that use one store
 _DAYS = 400  # a patrol is at least yearly
+_BY_PASS = ("mask", "state")  # layers that are recorded by pass
 
 _Run = Mapping[str, Mapping[str, str]]
 """Layer → what it was for → key of the folder below the layer."""
@@ -108,6 +109,22 @@ def forget_states(store: CorridorStore, states: Mapping[str, str]) -> None:
             record.path.unlink(missing_ok=True)
         elif len(left) < len(record.runs):
             write_json(record.path, {"workflow": record.workflow, "runs": left})
+
+
+def forget_passes(root: Path, passes: Collection[str]) -> None:
+    """Take passes whose layers are gone out of what runs used; when they ran stays as it was."""
+    for path in (root / "layers").glob("*.json"):
+        record = _read(path)
+        if record is None:
+            continue
+        left = [
+            {k: v if k not in _BY_PASS else {i: key for i, key in v.items() if i not in passes}
+             for k, v in run.items()}
+            for run in record.runs
+        ]  # fmt: skip
+        if left != record.runs:
+            write_json(path, {"workflow": record.workflow, "runs": left})
+            os.utime(path, ns=(record.used_ns, record.used_ns))
 
 
 def _record(site: Site, step: str, used: _Run, runs: int) -> None:

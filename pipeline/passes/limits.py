@@ -16,7 +16,7 @@ from pathlib import Path
 from pipeline.config import Workflow
 from pipeline.io.sizes import folder_bytes, in_words
 from pipeline.model import Corridor
-from pipeline.passes.layers import last_used
+from pipeline.passes.layers import forget_passes, last_used
 from pipeline.passes.site import store_root
 
 _OF_A_LOOK = ("mask", "state", "feature", "sky")
@@ -63,6 +63,8 @@ def keep_within(
             break
         freed += _drop(held)
         gone.append(held)
+    for root in {h.root for h in gone}:
+        forget_passes(root, {h.pass_id for h in gone if h.root == root})
     return [_said(folder, total - freed, most, gone, freed)]
 
 
@@ -70,12 +72,14 @@ def _held(folder: Path, own: Mapping[Path, Collection[str]]) -> list[_Held]:
     found: list[_Held] = []
     for root in sorted(p for p in folder.glob("*") if (p / "store.json").exists()):
         times = last_used(root)
-        for note in root.glob("*/pass.json"):
-            name = note.parent.name
-            # A pass that is all cloud has a note and no pixels: it costs nothing, and saves a look.
-            if name in own.get(root, ()) or not any(note.parent.glob("*.blk")):
+        # Those with pixels, finished or not: a run that was killed may have left half of one. One
+        # that is all cloud has a note and no pixels: it costs nothing, and saves a look.
+        for place in sorted({block.parent for block in root.glob("*/*.blk")}):
+            name, note = place.name, place / "pass.json"
+            if name in own.get(root, ()):
                 continue
-            found.append(_Held(root, name, times.get(name, note.stat().st_mtime_ns)))
+            read = (note if note.exists() else place).stat().st_mtime_ns
+            found.append(_Held(root, name, times.get(name, read)))
     return found
 
 

@@ -20,14 +20,12 @@ from pipeline.schedule.due import Memory, begun, checked, due, exhausted, interr
 from pipeline.schedule.listed import Listed
 from pipeline.schedule.memory import read_memory, write_memory
 from pipeline.schedule.runs import Run, note, read_runs
-from pipeline.schedule.starting import Process, start_run
+from pipeline.schedule.starting import GRACE_S, Process, start_run
 
 log = logging.getLogger("siluan")
 
 LONGEST_S = 30.0
 """No longer sleep, so that a clock that was set and a machine that slept are noticed."""
-GRACE_S = 90.0
-"""For a run to end after SIGTERM; then it is killed, which `siluan run` survives."""
 
 
 def utc_now() -> datetime:

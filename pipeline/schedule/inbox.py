@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.errors import ExitCode
 from pipeline.io.alerts import MEANINGS
 from pipeline.schedule.listed import Listed
-from pipeline.schedule.starting import Process, start_inbox
+from pipeline.schedule.starting import GRACE_S, Process, start_inbox
 
 log = logging.getLogger("siluan")
 
@@ -27,6 +27,8 @@ class _Looked:
     at: float  # of the next look, by a clock that nobody sets [s]
     process: Process | None = None
     said: str = ""  # the last trouble, said once
+    asked: bool = False  # to end
+    gone: bool = False  # no workflow names it any more; what is being submitted is waited for
 
 
 @dataclass
@@ -52,14 +54,19 @@ class Inboxes:
                 continue
             key = (one.inbox.folder, one.inbox.state or one.state)
             known = before.pop(key, None) or _Looked(one, self.tick())
-            known.one = one
+            known.one, known.gone = one, False
             self._looked.setdefault(key, known)
-        self._looked |= {k: v for k, v in before.items() if v.process is not None}
+        for key, left in before.items():
+            if left.process is not None:
+                left.gone = True
+                self._looked.setdefault(key, left)
 
     def step(self) -> float:
         """Note what ended, look where it is time. Gives the seconds until the next look."""
         for looked in self._looked.values():
             self._settle(looked)
+        self._looked = {k: v for k, v in self._looked.items() if v.process or not v.gone}
+        for looked in self._looked.values():
             inbox = looked.one.inbox
             if inbox is None or looked.process is not None or self.tick() < looked.at:
                 continue
@@ -73,13 +80,23 @@ class Inboxes:
         ahead = (k.at - self.tick() for k in self._looked.values())
         return max(0.2, min(ahead, default=float("inf")))
 
-    def stop(self) -> None:
-        """Ask what is being submitted to end, and wait: a flight is taken in whole or not."""
-        running = [k for k in self._looked.values() if k.process is not None]
-        for looked in running:
-            if looked.process is not None and looked.process.poll() is None:
+    def ask(self) -> None:
+        """Ask what is being submitted to end."""
+        for looked in self._looked.values():
+            if looked.process is not None and not looked.asked and looked.process.poll() is None:
                 looked.process.terminate()
-        while any(k.process is not None and k.process.poll() is None for k in running):
+                looked.asked = True
+
+    def stop(self, grace_s: float = GRACE_S) -> None:
+        """Ask what is being submitted to end, and wait: a flight is taken in whole or not."""
+        self.ask()
+        running = [k.process for k in self._looked.values() if k.process is not None]
+        until = time.monotonic() + grace_s
+        while alive := [p for p in running if p.poll() is None]:
+            if time.monotonic() > until:
+                for process in alive:
+                    process.kill()
+                until += grace_s
             time.sleep(0.05)
 
     def _settle(self, looked: _Looked) -> None:

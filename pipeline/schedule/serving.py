@@ -101,6 +101,7 @@ def run_clock(paths: Sequence[Path], once: bool) -> ExitCode:
                     break
                 stop.wait(seconds)
         finally:
+            inboxes.ask()  # both at once: a service manager waits for neither for long
             clock.stop()
             inboxes.stop()
     return worst([*clock.codes, *inboxes.codes]) if once else ExitCode.DONE

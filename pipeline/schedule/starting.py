@@ -10,6 +10,8 @@ from typing import Protocol
 from pipeline.schedule.listed import Listed
 
 LOG_BYTES, LOGS = 1_000_000, 4
+GRACE_S = 90.0
+"""For a process to end after SIGTERM; then it is killed, which runs and submissions survive."""
 _COMMAND = (sys.executable, "-c", "from pipeline.cli import main; main()")
 
 
