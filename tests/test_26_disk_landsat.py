@@ -177,7 +177,7 @@ def test_a_run_with_landsat_beside_sentinel_counts_both(tmp_path: Path) -> None:
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
     shutil.rmtree(tmp_path / "out")
     from pipeline.config import choose_corridors, load_workflow
-    from pipeline.passes.corridor import store_root
+    from pipeline.passes.site import store_root
 
     workflow = load_workflow(path)
     root = store_root(workflow, choose_corridors(workflow)[0])

@@ -33,7 +33,7 @@ from pipeline.ledger.status import (
     reason_table,
     transition_table,
 )
-from pipeline.model import Case, Kind, Status
+from pipeline.model import Case, Grade, Kind, Status
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 IMAGERY = {Status.WATCH, Status.SUSPECTED}
@@ -213,6 +213,43 @@ def test_a_rerun_keeps_corrected_kind_and_outline() -> None:
     assert len(later.looks) == 4
     assert later.seen_polygon.equals(candidate(0, 0, 80, "h").polygon)
     assert load_case(dump_case(later), later.polygon) == later
+
+
+def test_a_sub_type_that_people_said_outlives_another_kind_of_imagery() -> None:
+    said = after(one(), subtype="ZA1")
+    done = apply([said], [candidate(0, 0, 60, "hhhh", kind=Kind.DUI)], run="2")
+    (later,) = done.cases
+    assert later.people is not None
+    assert (later.kind, later.people.subtype) == (Kind.ZHAN, "ZA1")
+    assert not [e for e in done.events if e.what == "kind"]
+
+
+def test_a_grade_of_the_kind_before_is_not_said_of_the_corrected_one() -> None:
+    graded = replace(one(), grade=Grade("ZA3", "侵占"))
+    mended = after(graded, kind=Kind.JIAN)
+    assert (mended.kind, mended.grade) == (Kind.JIAN, None)
+    assert after(graded, record={"note": "再看"}).grade == graded.grade
+
+
+def test_what_people_said_goes_with_a_case_that_turns_out_to_be_another() -> None:
+    apart = [candidate(0, 0, 60, "hhh"), candidate(70, 0, 40, "mhh")]
+    old, young = sorted(apply([], apart).cases, key=lambda c: -c.area_m2)
+    told = after(young, kind=Kind.DUI, subtype="DU1", record={"note": "垃圾"})
+    whole = replace(candidate(0, 0, 120, "hhhh"), kind=Kind.ZHAN)
+    done = apply([old, told], [whole], run="2")
+    found = {c.case_id: c for c in done.cases}
+    assert found[told.case_id].merged_into == old.case_id
+    (kept, people) = (found[old.case_id], found[old.case_id].people)
+    assert people is not None
+    assert (kept.kind, people.subtype, people.note, people.by) == (
+        Kind.DUI, "DU1", "垃圾", "王工",
+    )  # fmt: skip
+    again = apply(done.cases, [whole], run="3")
+    assert (again.changed, again.events) == ((), ())
+    # Who said something of the older one is not overruled.
+    mine = after(old, record={"note": "我的"})
+    done = apply([mine, told], [whole], run="2")
+    assert {c.case_id: c for c in done.cases}[old.case_id].people == mine.people
 
 
 def test_an_outline_drawn_aside_opens_no_second_case() -> None:

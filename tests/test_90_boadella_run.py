@@ -27,7 +27,7 @@ from pipeline.io.corridors import utm_crs
 from pipeline.io.looks import LookReader
 from pipeline.io.store import CorridorStore, open_store
 from pipeline.model import Grid, Ground
-from pipeline.passes.corridor import store_root
+from pipeline.passes.site import store_root
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data" / "s2_l2a_boadella_reservoir"

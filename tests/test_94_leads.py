@@ -15,6 +15,7 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
+import yaml
 from openpyxl import Workbook
 from PIL import Image
 from pyproj import Transformer
@@ -283,6 +284,11 @@ def test_people_correct_a_sub_type(flow: Path) -> None:
         assert wanted in told.replace("\n", " ")
     siluan(*update, "--state", flow.parent / "state", "--sub-type", "DU1", code=2)
     assert read(flow) == [after]
+    inspect = flow.parent / "inspect.yaml"  # the table of either kind of workflow is meant
+    same = ("name", "corridors", "state", "out", "subtypes", "severity")
+    said = {k: v for k, v in yaml.safe_load(flow.read_text("utf-8")).items() if k in same}
+    inspect.write_text(yaml.safe_dump({**said, "kind": "inspect", "flights": ["f"]}), "utf-8")
+    siluan(*update, "--workflow", inspect, "--sub-type", "DU3")
     siluan(*update, "--workflow", flow, "--kind", "jian")
     (other,) = read(flow)
     assert other.people is not None

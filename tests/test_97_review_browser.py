@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shapely.geometry import Point, Polygon, box
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -286,6 +287,68 @@ def test_what_was_never_downloaded_is_offered_on_the_page_of_the_next_run(
     tab.reload()
     tab.wait_for_function("window.siluanReady > 0")
     assert tab.locator("#left").is_hidden()
+
+
+def ready(tab: Any, page: Path) -> None:
+    tab.goto(page.as_uri())
+    tab.wait_for_function("window.siluanReady > 0")
+
+
+def test_of_two_words_on_a_case_the_later_is_offered_and_none_is_lost_by_a_rerun(
+    tmp_path: Path, browser: Browser
+) -> None:
+    one = next(c for c in map(pages.case, range(6)) if c.status is Status.ISSUED)
+    page = {
+        name: pages.publish(tmp_path / name, [one], pictures=False, run_id=name * 12)
+        for name in ("c", "a", "b")
+    }
+    tab = browser.open(page["a"])
+    for name, word in (("c", "2"), ("a", "1")):  # the later is read from the storage first, or last
+        ready(tab, page[name])
+        if tab.locator("#left").is_visible():
+            tab.click("#left button:nth-of-type(3)")
+        tab.fill("#by", "王工")
+        tab.keyboard.press("Escape")
+        tab.keyboard.press(word)
+    ready(tab, page["b"])
+    assert "尚未下载的结论有 1 条（运行 aaaaaaaaaaaa）" in tab.inner_text("#left")
+    tab.click("#left button.main")
+    assert tab.inner_text("#save") == "下载核查结果 (1)"
+    # The same run is made again after the case has moved on: it is not counted here any more.
+    later = replace(one, revision=one.revision + 1)
+    again = pages.publish(tmp_path / "b2", [later], pictures=False, run_id="b" * 12)
+    ready(tab, again)
+    assert tab.inner_text("#save") == "下载核查结果"
+    assert "尚未下载的结论有 1 条" in tab.inner_text("#left")
+    assert one.case_id in tab.inner_text("#left")
+    tab.click("#left button:nth-of-type(1)")  # let go, on all pages
+    for name in ("c", "a", "b"):
+        ready(tab, page[name] if name != "b" else again)
+        assert tab.locator("#left").is_hidden()
+
+
+def test_corners_of_a_strip_and_of_an_outline_with_a_hole(tmp_path: Path, browser: Browser) -> None:
+    one, two = [c for c in map(pages.case, range(12)) if c.status is Status.ISSUED][:2]
+    x, y = one.polygon.centroid.x, one.polygon.centroid.y
+    steps = [(x + 10 * i, y + 2 * (i % 2)) for i in range(40)]
+    strip = Polygon([*steps, *[(px, py + 12) for px, py in reversed(steps)]])
+    x, y = two.polygon.centroid.x, two.polygon.centroid.y
+    holed = box(x - 40, y - 40, x + 40, y + 40) - Point(x, y).buffer(15)
+    cases = [replace(c, polygon=p, area_m2=p.area) for c, p in ((one, strip), (two, holed))]
+    tab = browser.open(pages.publish(tmp_path, cases, pictures=False))
+    tab.fill("#by", "王工")
+    tab.keyboard.press("Escape")
+    for case in cases:
+        go_to(tab, case)
+        tab.keyboard.press("1")
+        tab.keyboard.press("e")
+        found = Polygon(tab.evaluate("Chart.corners()"))
+        outer = Polygon(case.polygon.exterior)
+        filled = [p.area / p.minimum_rotated_rectangle.area for p in (found, outer)]
+        assert abs(filled[0] - filled[1]) < 0.15
+        assert ("最大的一块" in tab.inner_text("#hint")) == bool(case.polygon.interiors)
+        tab.keyboard.press("Enter")
+        assert "已画更正轮廓" in tab.inner_text("#said")
 
 
 def test_corners_of_an_outline_are_dragged_added_and_taken_away(

@@ -173,8 +173,9 @@ def update_case(
     ids = {*candidate.scene_ids, *case.scene_ids, *(s for a in absorbed for s in a.scene_ids)}
     merged = {*case.merged_from, *(a.case_id for a in absorbed)}
     merged |= {m for a in absorbed for m in a.merged_from}
+    told = spoken_for(case, absorbed)
     after = replace(
-        case,
+        told,
         leads=tuple(sorted({*case.leads, *(k for a in absorbed for k in a.leads)})),
         scene_ids=tuple(sorted(ids)),
         merged_from=tuple(sorted(merged)),
@@ -192,8 +193,21 @@ def update_case(
             measures=dict(candidate.measures),
             detector=candidate.detector,
         )
-        after = keep_corrections(case, found)
+        after = keep_corrections(told, found)
     return settle(case, weigh(after, looks, context), context)
+
+
+def spoken_for(case: Case, absorbed: Iterable[Case]) -> Case:
+    """Give a case with what people last said of others that turned out to be it.
+
+    Only where they said nothing of it itself. An outline that they drew was of the other alone.
+    """
+    said = [(a.people, a) for a in absorbed if a.people is not None]
+    if case.people is not None or not said:
+        return case
+    people, other = max(said, key=lambda found: (found[0].on, found[1].case_id))
+    kind = other.kind if people.kind_fixed else case.kind
+    return replace(case, kind=kind, people=replace(people, outline_fixed=False))
 
 
 def keep_corrections(before: Case, after: Case) -> Case:

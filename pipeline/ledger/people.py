@@ -227,9 +227,11 @@ def _with_what_was_said(
     )
     if edit.kind is not None and edit.kind is not case.kind:
         record = replace(record, kind_fixed=True, subtype=None)  # it was one of the other kind
-        after = replace(after, kind=edit.kind)
+        # The grade is the other kind's; the next patrol gives one of this.
+        after = replace(after, kind=edit.kind, grade=None)
     if edit.subtype is not None:
-        record = replace(record, subtype=edit.subtype)
+        # Whoever says the sub-type says the kind: imagery would unsay both by another.
+        record = replace(record, subtype=edit.subtype, kind_fixed=True)
     if edit.outline_wgs84 is not None:
         after, record = (
             _with_outline(after, edit.outline_wgs84),

@@ -185,13 +185,13 @@
   // The largest ring of the outline as it stands: a corrected one where there is one.
   function ringOf(c) {
     const v = Verdicts.of(c);
-    return v && v.outline ? v.outline : c.o.reduce((a, b) => (b.length > a.length ? b : a));
+    return v && v.outline ? v.outline : c.o.reduce((a, b) => (Verdicts.area(b) > Verdicts.area(a) ? b : a));
   }
   function startDrawing(moving) {
     if (!current) return;
     Chart.show(current, true);
     $("hint").hidden = false;
-    $("hint").textContent = say(moving ? "editing" : "drawing");
+    $("hint").textContent = say(moving ? "editing" : "drawing") + (moving && current.o.length > 1 ? say("one_part") : "");
     Chart.sketch((ring) => {
       $("hint").hidden = true;
       if (ring) {
@@ -293,12 +293,12 @@
   }
   // How many verdicts are in no file yet stands on the button that writes it.
   function count() {
-    const n = Verdicts.unsaved();
+    const n = Verdicts.unsaved(D.cases);
     $("save").textContent = say("download") + (n ? " (" + n + ")" : "");
   }
   // Verdicts of an earlier page that were never downloaded: taken over, let go, or asked for again.
   function offer() {
-    const found = Verdicts.left(), box = $("left");
+    const found = Verdicts.left(byId), box = $("left");
     box.hidden = !found.length;
     if (!found.length) return;
     const fit = found.filter((f) => Verdicts.fits(byId.get(f.id), f.v)), not = found.filter((f) => !fit.includes(f));

@@ -185,7 +185,7 @@ const Chart = (() => {
   // An outline along pixels has a corner at each: those within a twentieth of its size are left out.
   function thinned(ring) {
     const xs = ring.map((p) => p[0]), ys = ring.map((p) => p[1]);
-    const most = Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys)) / 20;
+    let most = Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys)) / 20;
     const keep = (part) => {
       const [a, b] = [part[0], part[part.length - 1]], length = Math.hypot(b[0] - a[0], b[1] - a[1]) || 1e-12;
       let far = 0, at = -1;
@@ -194,7 +194,13 @@ const Chart = (() => {
     };
     if (ring.length <= 12) return ring.slice();
     const half = ring.length >> 1;
-    return [...keep(ring.slice(0, half + 1)).slice(0, -1), ...keep([...ring.slice(half), ring[0]]).slice(0, -1)];
+    const size = (r) => Math.abs(r.reduce((sum, p, i) => { const q = r[(i + 1) % r.length]; return sum + (p[0] - r[0][0]) * (q[1] - r[0][1]) - (q[0] - r[0][0]) * (p[1] - r[0][1]); }, 0));
+    // A strip is narrower than that, and would be left a line: its corners are thinned less.
+    for (let tries = 0; tries < 12; tries++, most /= 2) {
+      const thin = [...keep(ring.slice(0, half + 1)).slice(0, -1), ...keep([...ring.slice(half), ring[0]]).slice(0, -1)];
+      if (thin.length > 3 && Math.abs(size(thin) - size(ring)) < size(ring) / 10) return thin;
+    }
+    return ring.slice();
   }
   const cornerAt = (px, py) => {
     let best = -1, least = 11;

@@ -17,35 +17,43 @@ const Verdicts = (() => {
   function keep() {
     try { localStorage.setItem(place, JSON.stringify(Object.fromEntries(given))); } catch (_) { /* as above */ }
   }
-  // What was decided on pages of other runs in this browser, and is in no file yet.
-  function left() {
-    const found = [];
+  // What was decided on pages of other runs in this browser, or of this run before it was made again
+  // over changed cases, and is in no file yet; of two words on one revision the later one alone.
+  function left(byId) {
+    const last = new Map();
     try {
       for (let i = 0; i < localStorage.length; i++) {
         const key = localStorage.key(i);
-        if (!key.startsWith(PLACES) || key === place) continue;
-        for (const [id, v] of Object.entries(JSON.parse(localStorage.getItem(key) || "{}"))) if (v && v.verdict && !v.saved) found.push({ key, id, v });
+        if (!key.startsWith(PLACES)) continue;
+        for (const [id, v] of Object.entries(JSON.parse(localStorage.getItem(key) || "{}"))) {
+          if (!v || !v.verdict) continue;
+          const name = id + " " + v.revision, before = last.get(name), keys = [...(before ? before.keys : []), key];
+          const later = !before || (v.at || 0) > (before.v.at || 0) || ((v.at || 0) === (before.v.at || 0) && !v.saved);
+          last.set(name, later ? { keys, key, id, v } : { ...before, keys });
+        }
       }
     } catch (_) { /* no storage, or not ours */ }
-    return found;
+    const here = (f) => f.key === place && byId.has(f.id) && byId.get(f.id).rev === f.v.revision;
+    return [...last.values()].filter((f) => !f.v.saved && !here(f));
   }
   // They are not offered again: they were taken over, or the reviewer let them go.
   function settle(found) {
     try {
-      for (const key of new Set(found.map((f) => f.key))) {
+      for (const key of new Set(found.flatMap((f) => f.keys))) {
         const all = JSON.parse(localStorage.getItem(key) || "{}");
-        for (const f of found) if (f.key === key && all[f.id]) all[f.id].saved = true;
+        for (const f of found) if (f.keys.includes(key) && all[f.id] && all[f.id].revision === f.v.revision) all[f.id].saved = true;
         localStorage.setItem(key, JSON.stringify(all));
+        if (key === place) for (const f of found) if (given.has(f.id) && given.get(f.id).revision === f.v.revision) given.get(f.id).saved = true;
       }
     } catch (_) { /* as above */ }
   }
   // Only of the same revision, and only what its status takes: a case that has changed is judged anew.
   const fits = (c, v) => Boolean(c) && v.revision === c.rev && allowed(c, v.verdict) && !(of(c) || {}).verdict;
   function adopt(c, v) { given.set(c.id, { ...v, saved: false }); keep(); }
-  const unsaved = () => [...given.values()].filter((v) => v.verdict && !v.saved).length;
+  const unsaved = (cases) => cases.filter((c) => { const v = of(c); return v && v.verdict && !v.saved; }).length;
   const of = (c) => { const v = given.get(c.id); return v && v.revision === c.rev ? v : null; };
   function put(c, change) {
-    const v = { revision: c.rev, verdict: "", reason: "", by: "", kind: "", on: "", note: "", outline: null, ...of(c), ...change, saved: false };
+    const v = { revision: c.rev, verdict: "", reason: "", by: "", kind: "", on: "", note: "", outline: null, ...of(c), ...change, saved: false, at: Date.now() };
     given.set(c.id, v); keep();
     return v;
   }
@@ -125,5 +133,5 @@ const Verdicts = (() => {
     for (const c of cases) given.get(c.id).saved = true;
     keep();
   }
-  return { left, settle, fits, adopt, unsaved, saved, open, of, put, drop, allowed, wrong, usable, csv, save, NO_PROBLEM };
+  return { area, left, settle, fits, adopt, unsaved, saved, open, of, put, drop, allowed, wrong, usable, csv, save, NO_PROBLEM };
 })();

@@ -57,6 +57,7 @@ const WORDS = {
   taken: ["已带入 {0} 条", "{0} taken over"],
   edit: ["移动角点", "Move corners"],
   editing: ["拖动角点；点在边上加一个角点，退格删去刚动过的；回车完成，Esc 取消", "Drag the corners; click on an edge to add one, Backspace removes the last one touched; Enter ends, Esc cancels"],
+  one_part: ["。只保留最大的一块，其余部分和空洞不再计入", ". The largest part alone is kept, without other parts and holes"],
   side: ["案件清单", "List of cases"], chart: ["地图：+ − 缩放，案件可在清单中选", "Map; cases can be chosen in the list"], one: ["当前案件", "This case"],
   slide: ["左右滑动对比此前和此后", "Slide between before and after"], zoom_in: ["放大", "Zoom in"], zoom_out: ["缩小", "Zoom out"],
   list_of: ["清单", "List"], by_status: ["按状态", "By status"], by_water: ["按河湖", "By water"], order: ["排序", "Order"], kinds: ["类型", "Kinds"],
