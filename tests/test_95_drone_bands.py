@@ -188,4 +188,4 @@ def test_surfaces_of_a_band_are_brought_together() -> None:
     cover = np.where(seen, Cover.GROUND, Cover.VOID).astype(np.uint8)
     fit = coregister(height, later, (cover, cover), SurfaceOptions(cell_m=4.0))
     assert fit.tilt[0] == pytest.approx(0.4, abs=0.02)
-    assert fit.stable_share > 0.7
+    assert fit.stable_share > 0.5
