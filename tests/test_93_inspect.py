@@ -294,14 +294,14 @@ def test_two_flights_refine_what_satellites_saw_and_a_rerun_changes_nothing(
         assert (kept.kind, kept.status, kept.produced) == (Kind.DUI, Status.SUSPECTED, True)
         assert kept.measures == ledger[seen].measures
         assert kept.polygon.equals(ledger[seen].polygon)
-        assert [k.sensor for k in kept.looks].count("drone") == 1
+        assert [k.sensor for k in kept.looks].count("drone") == 2
     assert "s20" in {k.pass_id for k in kept.looks}
 
     # A third flight without the heap: a miss of the case, which people end.
     third = fly(tmp_path / "three", THIRD, ("house",), 3)
     assert run(workflow(tmp_path, [*pair, third]))[0] == 0
     gone = cases(tmp_path)[seen]
-    assert [k.seen for k in gone.looks if k.of_drone] == [Seen.HIT, Seen.MISS]
+    assert [k.seen for k in gone.looks if k.of_drone] == [Seen.MISS, Seen.HIT, Seen.MISS]
     assert (gone.status, gone.evidence.misses) == (Status.WATCH, 1)
     assert gone.evidence.state is EvidenceState.EXPIRED
     assert len(cases(tmp_path)) == len(ledger)
