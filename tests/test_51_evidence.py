@@ -22,6 +22,7 @@ from pipeline.adjudicate.evidence import (
     stood_since,
 )
 from pipeline.adjudicate.score import confidence
+from pipeline.ledger.lifecycle import merge_looks
 from pipeline.model import EvidenceState, Look, Seen
 
 START = datetime(2025, 1, 1, 3, tzinfo=UTC)
@@ -88,6 +89,26 @@ def test_dates_and_counts() -> None:
     assert again.first_seen == START + timedelta(days=30)
     assert again.appeared_after == START + timedelta(days=20)
     assert fold(looks("hh")).appeared_after is None
+
+
+def test_the_earlier_flight_of_a_pair_dates_what_was_not_seen_before_it() -> None:
+    def flown(day: int, seen: Seen, certain: bool = True) -> Look:
+        return Look(START + timedelta(days=day), f"drone_{day}", "drone", 1.0, seen, certain)
+
+    pair = [flown(2, Seen.MISS, certain=False), flown(7, Seen.HIT)]
+    e = fold(pair)
+    assert (e.appeared_after, e.first_seen) == (pair[0].on, pair[1].on)
+    assert (e.state, e.hits, e.misses) == (EvidenceState.SUSPECTED, 1, 0)
+    # What was seen before both and grew between them was there all along.
+    grown = fold([*looks("hh", days=1), *pair])
+    assert (grown.appeared_after, grown.hits, grown.misses) == (None, 3, 0)
+    # A flight that saw it says nothing else when a later one is held against it.
+    third = [flown(7, Seen.MISS, certain=False), flown(9, Seen.HIT)]
+    assert fold([*pair, *third]).appeared_after == pair[0].on
+    assert merge_looks([pair, third])[1] == merge_looks([third, pair])[1] == pair[1]
+    # What was gone and came back appeared after the flight that did not see it.
+    again = fold([*looks("hmmmm", days=1), flown(6, Seen.MISS, certain=False), flown(9, Seen.HIT)])
+    assert again.appeared_after == START + timedelta(days=6)
 
 
 @pytest.mark.parametrize(

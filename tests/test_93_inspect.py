@@ -233,6 +233,8 @@ def test_two_flights_refine_what_satellites_saw_and_a_rerun_changes_nothing(
     assert {f["properties"]["what"] for f in left} == {"picture_tie", "surface_block"}
     found = {f["properties"]["case_id"]: f["properties"] for f in published(tmp_path)}
     assert set(found) == {seen, issued}
+    # The earlier flight was flown before satellites saw them, and did not show them.
+    assert {p["appeared_after"] for p in found.values()} == {"2026-06-10T02:30:00Z"}
     assert answers(tmp_path) == {
         seen: "refined", issued: "refined", elsewhere: "undecided", nothing: "contradicted",
     }  # fmt: skip
@@ -292,14 +294,14 @@ def test_two_flights_refine_what_satellites_saw_and_a_rerun_changes_nothing(
         assert (kept.kind, kept.status, kept.produced) == (Kind.DUI, Status.SUSPECTED, True)
         assert kept.measures == ledger[seen].measures
         assert kept.polygon.equals(ledger[seen].polygon)
-        assert [k.sensor for k in kept.looks].count("drone") == 1
+        assert [k.sensor for k in kept.looks].count("drone") == 2
     assert "s20" in {k.pass_id for k in kept.looks}
 
     # A third flight without the heap: a miss of the case, which people end.
     third = fly(tmp_path / "three", THIRD, ("house",), 3)
     assert run(workflow(tmp_path, [*pair, third]))[0] == 0
     gone = cases(tmp_path)[seen]
-    assert [k.seen for k in gone.looks if k.of_drone] == [Seen.HIT, Seen.MISS]
+    assert [k.seen for k in gone.looks if k.of_drone] == [Seen.MISS, Seen.HIT, Seen.MISS]
     assert (gone.status, gone.evidence.misses) == (Status.WATCH, 1)
     assert gone.evidence.state is EvidenceState.EXPIRED
     assert len(cases(tmp_path)) == len(ledger)
@@ -645,5 +647,12 @@ def test_flights_over_one_object_are_joined_by_their_largest_change() -> None:
     assert [k.pass_id for k in heap.looks] == ["drone_a", "drone_b"]
     assert heap.scene_ids == ("a", "b", "before")
     assert [k.seen for k in house.looks] == [Seen.HIT, Seen.MISS]
+    # A later pair is joined to the heap by its own earlier flight, which saw it: nothing is missed.
+    held = replace(first.looks[0], seen=Seen.MISS, certain=False)
+    of_pair = replace(grown, looks=(held, *grown.looks))
+    for parts in ((Inspected((first,)), Inspected((of_pair,))),
+                  (Inspected((of_pair,)), Inspected((first,)))):  # fmt: skip
+        (whole,) = joined(parts)
+        assert [k.seen for k in whole.looks] == [Seen.HIT, Seen.HIT]
     # Two objects of one flight that touch stay two.
     assert len(joined((Inspected((first, replace(grown, looks=first.looks))),))) == 2

@@ -37,7 +37,8 @@ class CommonGround:
     def places(self) -> Real:
         """Middles of cells with ground, (N, 2) row and column [px]; evenly some, if many."""
         cells = np.argwhere(self.mask)
-        return (cells[:: max(1, len(cells) // _PLACES)] + 0.5) * self.step
+        some = cells[:: max(1, len(cells) // _PLACES)]
+        return np.asarray((some + 0.5) * self.step, np.float64)
 
     @cached_property
     def width(self) -> float:
