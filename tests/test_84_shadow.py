@@ -58,6 +58,7 @@ def test_what_is_no_shadow_is_refused(
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(400)
 def test_a_shadow_says_what_would_change_and_changes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_shadow_says_what_would_change_and_changes_nothing(
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(400)
 def test_a_shadow_over_a_disk_compares_what_was_made_ready(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
