@@ -129,8 +129,8 @@ def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
         out=out,
         dry_run=dry_run,
     )
-    if shadow:
-        _guard(lambda: run_beside(request, into), debug)
+    if shadow or into is not None:
+        _guard(lambda: run_beside(request, into, asked=shadow), debug)
     if dry_run:
         _guard(lambda: run_any(request), debug)
     note_run(workflow, lambda: in_turn(lambda: run_any(request), wait), debug)

@@ -39,8 +39,17 @@ def run_any(request: RunRequest) -> ExitCode:
     return run(request)
 
 
-def run_beside(request: RunRequest, into: Path | None) -> ExitCode:
-    """Run a patrol in the shadow; raises as :func:`pipeline.shadow.run_shadow`."""
+def run_beside(request: RunRequest, into: Path | None, *, asked: bool = True) -> ExitCode:
+    """Run a patrol in the shadow; raises as :func:`pipeline.shadow.run_shadow`.
+
+    ``asked``: a shadow was asked for, and not only a place for one.
+    """
+    if not asked:
+        raise ConfigurationError("--into goes with --shadow", "Add it, or use --out")
+    if request.dry_run:
+        raise ConfigurationError(
+            "--dry-run says what is read and made, --shadow what comes of it", "Ask for one of them"
+        )
     kind = str(kind_of(request.workflow))
     if kind in _RUNS:
         raise ConfigurationError(

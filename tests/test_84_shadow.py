@@ -35,7 +35,30 @@ def workflow(folder: Path, **changes: object) -> Path:
     return tiny.workflow(folder, folder / "images", options={**plain, **changes})
 
 
+@pytest.mark.parametrize(
+    ("asked", "dry", "inside", "said"),
+    [
+        (False, False, "", "--into goes with --shadow"),
+        (True, True, "", "Ask for one of them"),
+        (True, False, "state/store/here", "lays out a second time"),
+        (True, False, "images", "no shadow run made"),
+    ],
+)
+def test_what_is_no_shadow_is_refused(
+    tmp_path: Path, asked: bool, dry: bool, inside: str, said: str
+) -> None:
+    (tmp_path / "state/store").mkdir(parents=True)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/mine.txt").touch()
+    request = RunRequest(workflow(tmp_path), dry_run=dry)
+    before = content(tmp_path)
+    with pytest.raises(ConfigurationError, match=said):
+        run_beside(request, tmp_path / inside if inside else None, asked=asked)
+    assert content(tmp_path) == before
+
+
 @pytest.mark.thorough
+@pytest.mark.timeout(400)
 def test_a_shadow_says_what_would_change_and_changes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +112,7 @@ def test_a_shadow_says_what_would_change_and_changes_nothing(
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(400)
 def test_a_shadow_over_a_disk_compares_what_was_made_ready(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
