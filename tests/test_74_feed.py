@@ -181,6 +181,18 @@ def test_another_ledger_is_refused_until_somebody_says_full(office: Office, ids:
     office.say(Status.VERIFIED, ids[0])
     office.deliver()
     assert office.told(4) == [(ids[0], 3, "updated")]
+    # The list of deliveries is lost, and of the feed a full set alone is left: the epoch goes on.
+    office.deliver(full=True)
+    paths = sorted(office.feed.glob("*.geojson"))
+    for path in paths:
+        if path != paths[-1]:
+            path.unlink()
+    assert read_head(paths[-1]).full
+    shutil.rmtree(office.state / "outbox")
+    office.say(Status.RECTIFYING, ids[0])
+    office.deliver()
+    (last,) = json.loads(max(office.feed.glob("*.geojson")).read_text("utf-8"))["features"]
+    assert (last["delivery"]["key"], last["delivery"]["epoch"]) == (f"{ids[0]}:4:2", 2)
 
 
 @pytest.mark.thorough

@@ -147,7 +147,8 @@ def test_the_project_opens_with_nothing_broken(seen: dict[str, Any], folder: Pat
     assert seen["tree"][0][1] == ["疑似问题", "待核（仅供分析）", "已由图层或决定说明"]
     cases = seen["project"]["siluan_layer_cases"]
     assert (cases["count"], cases["label"]) == (len(Status) * len(Kind), "乱占·关注\n00000000")
-    rasters = [v for k, v in seen["project"].items() if k.startswith(("before_", "after_"))]
+    mosaics = ("siluan_before_", "siluan_after_")
+    rasters = [v for k, v in seen["project"].items() if k.startswith(mosaics)]
     assert [r["crs"] for r in rasters] == ["EPSG:32649"] * 2
 
 

@@ -174,13 +174,14 @@ class Outbox:
                 "size": len(page.features),
             }
             connection.execute(insert(pages).values(row).on_conflict_do_nothing())
+            # Of a full set too: where the database was lost, it may be all that tells the epoch.
+            _begin_epoch(connection, max(map(epoch_of, page.features), default=0))
             if head.full:
                 for feature in page.features:
                     if not _knows(connection, feature["id"]):
                         _hold(connection, feature)  # the database was lost, and this is left
             else:
                 names = connection.execute(sa.select(receivers.c.name)).scalars().all()
-                _begin_epoch(connection, max(map(epoch_of, page.features), default=0))
                 for feature in page.features:
                     _hold(connection, feature)
                     _enqueue(connection, names, feature)
