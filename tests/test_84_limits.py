@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -98,13 +99,14 @@ def test_a_run_over_a_store_that_was_cut_finds_the_same(tmp_path: Path) -> None:
     short = {"from": "2024-06-01", "patrol_from": "2024-10-15", "to": "2025-03-31", "zone": "UTC"}
     options = {"store": {"tile_px": 128, "limit_gb": 1e-6}}
     (store,) = (tmp_path / "state/store").iterdir()
-    more = {"name": "cut", "state": str(tmp_path / "state"), "period": short, "options": options}
+    more = {"name": "cut", "period": short, "options": options}
     # What a source that gave no answer has may be in use: nothing goes.
     sources = [tiny.source(images), tiny.SILENT]
-    silent = tiny.workflow(tmp_path / "cut", images, sources=sources, **more)
+    shutil.copytree(tmp_path / "state", tmp_path / "silent/state")
+    silent = tiny.workflow(tmp_path / "silent", images, sources=sources, **more)
     assert run_workflow(RunRequest(silent)) == ExitCode.UNREACHABLE
-    assert (store / "20240105_tiny").exists()
-    cut = tiny.workflow(tmp_path / "cut", images, **more)
+    assert (tmp_path / "silent/state/store" / store.name / "20240105_tiny").exists()
+    cut = tiny.workflow(tmp_path / "cut", images, state=str(tmp_path / "state"), **more)
     assert run_workflow(RunRequest(cut)) == ExitCode.DONE
     assert not (store / "20240105_tiny").exists()
     assert (store / "20241031_tiny").exists()
