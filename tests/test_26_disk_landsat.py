@@ -160,6 +160,7 @@ def test_two_products_in_one_folder_are_two(tmp_path: Path) -> None:
     assert [s.platform for s in found.scenes] == ["landsat-8", "landsat-9"]
 
 
+@pytest.mark.thorough
 def test_a_run_with_landsat_beside_sentinel_counts_both(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     (disk / "landsat").mkdir(parents=True)

@@ -174,6 +174,7 @@ def fields_with_a_roof(roof: bool, seed: int) -> NDArray[np.uint8]:
     return out.clip(1, 255).astype("uint8")
 
 
+@pytest.mark.thorough
 def test_two_pictures_put_a_new_roof_on_watch_and_nowhere_else(tmp_path: Path) -> None:
     first, second = fields_with_a_roof(False, 1), fields_with_a_roof(True, 2)
     path = over_pictures(

@@ -55,6 +55,7 @@ def served(folder: Path) -> dict[str, Any]:
     return {"type": "stac", "url": url, "sensor": "tiny", "local_api": True}
 
 
+@pytest.mark.thorough
 def test_a_file_that_was_missing_is_read_once_it_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

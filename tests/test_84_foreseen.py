@@ -166,6 +166,6 @@ def shadow_says_nothing_would_change(path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == "nothing would change\n"
     after = {part: tree(folder / part) for part in ("state", "out")}
     own = {n for n in after["state"] if n.startswith("shadow/")}
-    assert own == {"shadow/.siluan-shadow", "shadow/would_change.geojson"}
+    assert own == {"shadow/.siluan-shadow.lock", "shadow/would_change.geojson"}
     assert {n: v for n, v in after["state"].items() if n not in own} == before["state"]
     assert after["out"] == before["out"]

@@ -95,7 +95,7 @@ def test_a_run_over_a_store_that_was_cut_finds_the_same(tmp_path: Path) -> None:
     images = tiny.write_scenes(tmp_path / "images")
     path = tiny.workflow(tmp_path, images)
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
-    before, outputs = projection(tmp_path), tiny.outputs(tmp_path)
+    before, outputs = projection(tmp_path), _said(tmp_path)
     short = {"from": "2024-06-01", "patrol_from": "2024-10-15", "to": "2025-03-31", "zone": "UTC"}
     options = {"store": {"tile_px": 128, "limit_gb": 1e-6}}
     (store,) = (tmp_path / "state/store").iterdir()
@@ -112,7 +112,16 @@ def test_a_run_over_a_store_that_was_cut_finds_the_same(tmp_path: Path) -> None:
     assert (store / "20241031_tiny").exists()
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
     assert projection(tmp_path) == before
-    assert tiny.outputs(tmp_path) == outputs
+    assert _said(tmp_path) == outputs
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    """Outputs but for revisions: the shorter period between has said something of its own."""
+    out = {name: json.loads(content) for name, content in tiny.outputs(folder).items()}
+    for collection in out.values():
+        for feature in collection["features"]:
+            feature["properties"].pop("revision", None)
+    return out
 
 
 @pytest.mark.thorough
