@@ -401,7 +401,8 @@ def test_corners_of_an_outline_are_dragged_added_and_taken_away(
 def test_everything_that_is_worked_with_has_a_name(tmp_path: Path, browser: Browser) -> None:
     tab = browser.open(pages.publish(tmp_path, list(map(pages.case, range(3))), pictures=False))
     nameless = tab.evaluate(
-        """[...document.querySelectorAll('button, select, input, a, canvas, [role]:not([role=status])')].filter((e) =>
+        """[...document.querySelectorAll(
+            'button, select, input, a, canvas, [role]:not([role=status])')].filter((e) =>
           e.offsetParent !== null && !e.ariaHidden && !e.textContent.trim() && !e.ariaLabel
           && !(e.labels && e.labels.length)).map((e) => e.outerHTML)"""
     )
