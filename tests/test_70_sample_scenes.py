@@ -308,6 +308,7 @@ TRUTH = _all(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("options", [SampleOptions(seed=21), SMALL])
 def test_truth_of_any_seed_is_polygons_that_are_really_there(options: SampleOptions) -> None:
     # Along the frame's edge an outline meets it in lines and points, which cover no ground.

@@ -157,6 +157,7 @@ def test_an_empty_search_is_done_with_a_warning(tmp_path: Path, images: Path) ->
     assert tiny.features(tmp_path, "cases.geojson") == []
 
 
+@pytest.mark.thorough
 def test_a_server_that_does_not_answer_is_3(tmp_path: Path, images: Path) -> None:
     dead = {"type": "stac", "url": "http://127.0.0.1:9/", "sensor": "tiny", "retries": 0}
     ended = siluan("run", str(tiny.workflow(tmp_path, images, sources=[dead])))
