@@ -294,7 +294,9 @@ def _enter(options: ClusterOptions, threads: int, state: Path, stack: ExitStack)
         local = distributed.LocalCluster(
             n_workers=threads,
             threads_per_worker=1,
-            dashboard_address=None,
+            # None is the usual port, which another run on this machine may hold.
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,
         )
         address = stack.enter_context(local)
