@@ -25,9 +25,10 @@ from pipeline.closing import (
     closing_table,
 )
 from pipeline.errors import ExitCode
-from pipeline.io.progress import Lines, ScreenHandler, counted, reporter
+from pipeline.io.progress import DETAIL, Lines, ScreenHandler, counted, reporter
 from pipeline.model import Kind, RunRecord, SetAside
 from pipeline.publish import Shelves
+from pipeline.running.console import log_lines
 
 RECORD = RunRecord(
     run_id="r",
@@ -130,3 +131,14 @@ def test_who_watches_sees_a_bar_and_whole_log_lines(monkeypatch: pytest.MonkeyPa
     assert "剩余 left" in said
     assert "a line of the log\n" in said
     assert out.getvalue() == "for the file\n"
+
+
+def test_a_line_a_look_is_for_the_log_and_not_for_the_screen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with log_lines() as kept:
+        log = logging.getLogger("siluan")
+        log.info("one look of many", extra={DETAIL: True})
+        log.info("their sum")
+    assert capsys.readouterr().err == "their sum\n"
+    assert [line.split(" INFO ")[1] for line in kept] == ["one look of many\n", "their sum\n"]

@@ -22,6 +22,7 @@ _EVERY_S = 60.0  # between two lines of one stage in a log: a run of hours stays
 _SCENES, _CASES, _CORRIDORS = "景 scenes", "处 cases", "段 corridors"
 _TILES, _PIECES = "块 tiles", "件 pieces"
 CORRIDORS = "corridors"
+DETAIL = "detail"  # of a log record: not for the screen
 _STAGES: dict[str, tuple[str, str]] = {  # what a stage is called, and what it counts
     CORRIDORS: ("河段 corridors", _CORRIDORS),
     "reading the disk": ("整理磁盘 reading the disk", _PIECES),
@@ -52,7 +53,9 @@ class ScreenHandler(logging.Handler):
     """Log lines to standard error as it is now: a bar that is drawn there makes room for them."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line."""
+        """Write a line, unless it is a detail, which the log of the run alone keeps."""
+        if getattr(record, DETAIL, False):
+            return
         try:
             print(self.format(record), file=sys.stderr, flush=True)
         except (OSError, ValueError):  # nobody listens any more

@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.adjudicate.tracks import link
 from pipeline.config import Workflow
 from pipeline.io.failpoints import failpoint
+from pipeline.io.progress import DETAIL
 from pipeline.io.tasks import Progress, Workers
 from pipeline.model import Candidate, Case, Corridor, Look, NotObserved, Pass, SetAside
 from pipeline.passes.follow import FollowOptions, follow, relook
@@ -99,8 +100,12 @@ def run_corridor(
         judged.not_observed = never_seen(workflow, corridor)
         return judged
     note_use(site.store.root, workflow)
-    for line in busy_lines(foretell(workflow, site, passes, ask=False)):
-        log.info("%s", line)
+    *single, whole = busy_lines(foretell(workflow, site, passes, ask=False))
+    for line in single:
+        # A line a look is for the log; who watches is told the sum, and what is not as usual.
+        strange = " damaged: " in line or " retry: " in line
+        log.info("%s", line, extra={DETAIL: not strange})
+    log.info("%s", whole)
     return mended(site, lambda: _sweep(workflow, site, passes, known, replace(judged)))
 
 
