@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from shapely.geometry import box
@@ -323,6 +323,7 @@ def test_the_font_has_the_characters_that_names_are_written_in() -> None:
 
 @settings(max_examples=30)
 @given(st.text(max_size=60), st.integers(40, 300))
+@example("00000:@@B", 40)  # wide characters at the end of narrow ones
 def test_wrapped_lines_fit_and_lose_nothing(text: str, width: int) -> None:
     lines = wrapped(text, 16, width)
     joined = "".join(lines).replace(" ", "")

@@ -76,8 +76,12 @@ def _pieces(token: str, face: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """Cut a word that is longer than a line."""
     if face.getlength(token.rstrip()) <= width:
         return [token]
-    step = max(1, int(len(token) * width / face.getlength(token)) - 1)
-    return [token[i : i + step] for i in range(0, len(token), step)]
+    out = [""]
+    for character in token:
+        if out[-1] and face.getlength(out[-1] + character) > width:
+            out.append("")
+        out[-1] += character
+    return out
 
 
 def _tokens(text: str) -> list[str]:
