@@ -33,7 +33,8 @@ from pipeline.passes.gather import Gathered, gather
 from pipeline.passes.old_stores import note_use, say_new_store
 from pipeline.passes.search import Searched, search
 from pipeline.passes.site import open_site, why_unopened
-from pipeline.run import log_lines, make_writable, say_unreached
+from pipeline.running.closing import say_unreached
+from pipeline.running.console import log_lines, make_writable
 
 log = logging.getLogger("siluan")
 

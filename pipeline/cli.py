@@ -119,7 +119,7 @@ def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
 ) -> None:
     """Run one workflow, start to end: a patrol, an inspection by drone flights, or a recheck."""
     from pipeline.dispatch import run_any, run_beside  # noqa: PLC0415 - keeps --help fast
-    from pipeline.run import RunRequest  # noqa: PLC0415
+    from pipeline.running.request import RunRequest  # noqa: PLC0415
 
     request = RunRequest(
         workflow=workflow,

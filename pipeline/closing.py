@@ -17,10 +17,11 @@ NEXT = "下一步 Next: "
 _HEADINGS = ("", "疑似 suspected", "关注 on watch", "已说明 explained")
 
 
-def closing_table(shelves: Shelves, record: RunRecord) -> list[str]:
+def closing_table(shelves: Shelves, record: RunRecord, seconds: float) -> list[str]:
     """Give a table of what is listed, by kind, and a line of what was read.
 
-    Columns are padded by what a terminal shows: a Chinese character takes two places.
+    Columns are padded by what a terminal shows: a Chinese character takes two places. ``seconds``
+    since the run began are no sum of its stages, which lie within each other.
     """
     lists = (shelves.cases, shelves.watch, shelves.suppressed)
     rows: list[tuple[str, ...]] = [_HEADINGS]
@@ -32,7 +33,6 @@ def closing_table(shelves: Shelves, record: RunRecord) -> list[str]:
     scenes = sum(len(i.get("scenes", ())) for i in record.inputs)
     mend = sum(bool(a.remedy) for a in record.set_aside)
     aside = f"{len(record.set_aside)} set aside, of which {mend} can be mended"
-    seconds = sum(record.seconds.values())
     return [*table, f"影像 scenes: {scenes} read, {aside} · {seconds:.0f} s"]
 
 

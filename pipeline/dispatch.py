@@ -11,7 +11,8 @@ from pipeline.inspect_flights import run_inspection
 from pipeline.io.cluster_options import ClusterOptions, check_cluster
 from pipeline.io.settings import kind_of, load_model
 from pipeline.recheck import run_recheck
-from pipeline.run import RunRequest, run_workflow
+from pipeline.run import run_workflow
+from pipeline.running.request import RunRequest
 from pipeline.shadow import run_shadow
 
 _RUNS = {"inspect": run_inspection, "recheck": run_recheck}

@@ -42,22 +42,11 @@ from pipeline.passes.showing_flights import FlightViews, from_flights
 from pipeline.passes.worklist import Answer, Item, ask, in_time_order, worklist
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
 from pipeline.publish.words import NOTICE, STATUS_ZH
-from pipeline.run import (
-    Clock,
-    RunRequest,
-    close_run,
-    confidence_of,
-    count_proposed,
-    count_rules,
-    grade_case,
-    layer_marks,
-    log_lines,
-    make_writable,
-    month_of,
-    place_case,
-    say_what_is_missing,
-    screen_case,
-)
+from pipeline.running.closing import close_run, say_what_is_missing
+from pipeline.running.console import Clock, log_lines, make_writable
+from pipeline.running.judging import grade_case, month_of, place_case, screen_case
+from pipeline.running.recording import confidence_of, count_proposed, count_rules, layer_marks
+from pipeline.running.request import RunRequest
 from pipeline.shown import Scope, add_evidence, add_review
 
 log = logging.getLogger("siluan")
@@ -173,7 +162,7 @@ def run_inspection(request: RunRequest) -> ExitCode:
             folder = _publish(task, lists, record, extras, views)
     for line in worklist_lines(items):
         print(line)
-    return failures.worse_than(close_run(folder, lists, record, ()))
+    return failures.worse_than(close_run(folder, lists, record, (), clock.elapsed))
 
 
 def _inspected(task: _Task, failures: Failures, progress: Progress) -> list[Inspected]:

@@ -31,7 +31,7 @@ from pipeline.passes.site import open_site, why_unopened
 from pipeline.passes.stock import Stocked, take_stock
 from pipeline.publish.geojson import feature_collection, to_bytes
 from pipeline.publish.stock import keep_ids, stock_feature
-from pipeline.run import log_lines, make_writable
+from pipeline.running.console import log_lines, make_writable
 
 log = logging.getLogger("siluan")
 

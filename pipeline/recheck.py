@@ -35,17 +35,10 @@ from pipeline.passes.recheck_workflow import RecheckWorkflow, load_recheck
 from pipeline.passes.search import Searched, search
 from pipeline.publish import make_run_id, publish_files
 from pipeline.publish.rechecks import render_rechecks
-from pipeline.run import (
-    Clock,
-    RunRequest,
-    log_lines,
-    make_writable,
-    relooks_of,
-    say_unreached,
-    say_what_is_missing,
-    span_of,
-    with_overrides,
-)
+from pipeline.running.closing import say_unreached, say_what_is_missing
+from pipeline.running.console import Clock, log_lines, make_writable
+from pipeline.running.judging import relooks_of
+from pipeline.running.request import RunRequest, span_of, with_overrides
 
 log = logging.getLogger("siluan")
 

@@ -25,21 +25,17 @@ from pipeline.passes.limits import keep_within
 from pipeline.passes.old_stores import drop_old_stores
 from pipeline.passes.pictures import add_pictures
 from pipeline.passes.search import Searched, search
-from pipeline.running.closing import close_run, say_unreached, say_what_is_missing
+from pipeline.running.closing import close_run, say_what_is_missing
 from pipeline.running.console import Clock, log_lines, make_writable
 from pipeline.running.judging import (
     as_the_office_sees_it,
     context_of,
-    grade_case,
     month_of,
-    place_case,
     relooks_of,
-    screen_case,
 )
 from pipeline.running.plan import explain
 from pipeline.running.publishing import publish, shelves_of
 from pipeline.running.recording import (
-    confidence_of,
     count_proposed,
     count_rules,
     layer_marks,
@@ -47,29 +43,6 @@ from pipeline.running.recording import (
     run_id_of,
 )
 from pipeline.running.request import RunRequest, span_of, with_overrides
-
-__all__ = [
-    "Clock",
-    "RunRequest",
-    "close_run",
-    "confidence_of",
-    "count_proposed",
-    "count_rules",
-    "grade_case",
-    "judge_corridors",
-    "layer_marks",
-    "log_lines",
-    "make_writable",
-    "month_of",
-    "place_case",
-    "relooks_of",
-    "run_workflow",
-    "say_unreached",
-    "say_what_is_missing",
-    "screen_case",
-    "span_of",
-    "with_overrides",
-]
 
 log = logging.getLogger("siluan")
 
@@ -137,7 +110,8 @@ def run_workflow(request: RunRequest) -> ExitCode:
             used = {i: [p.id for p in passes] for i, passes in searched.passes.items()}
             for line in keep_within(workflow, used, corridors):
                 log.warning("%s.", line)
-    return failures.worse_than(close_run(folder, (shelves, proposed), record, unreachable))
+    code = close_run(folder, lists, record, unreachable, clock.elapsed)
+    return failures.worse_than(code)
 
 
 def judge_corridors(

@@ -45,7 +45,7 @@ SHELVES = Shelves(cases=(case(0), case(1)), watch=(case(2),))
 
 
 def test_the_table_counts_every_list_by_kind_and_its_columns_stand_in_line() -> None:
-    *table, read = closing_table(SHELVES, RECORD)
+    *table, read = closing_table(SHELVES, RECORD, 3.4)
     assert len({cell_len(line) for line in table}) == 1
     assert table[-1].split() == ["合计", "all", "2", "1", "0"]
     kinds = {line.split()[0]: line.split()[1:] for line in table[1:-1]}

@@ -29,7 +29,8 @@ from pipeline.grid import reproject
 from pipeline.ledger import open_ledger
 from pipeline.model import Case
 from pipeline.publish import split_cases
-from pipeline.run import RunRequest, run_workflow
+from pipeline.run import run_workflow
+from pipeline.running.request import RunRequest
 
 HERE = Path(__file__).resolve().parents[2]
 MIN_IOU, MIN_COVER = 0.2, 0.3

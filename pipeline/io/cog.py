@@ -19,11 +19,11 @@ from rasterio.shutil import copy
 from rasterio.windows import Window as RasterWindow
 
 from pipeline.errors import ContractError
+from pipeline.io.raster import CACHE_BYTES
 from pipeline.io.transcode import gdal_full_named
 from pipeline.model import Grid, Window
 
 BLOCK_PX = 512
-CACHE_BYTES = 256 * 2**20  # of GDAL, for all open rasters together; rasterio takes bytes, not MB
 _ENV: dict[str, Any] = {"GDAL_CACHEMAX": CACHE_BYTES, "GDAL_TIFF_INTERNAL_MASK": True}
 
 

@@ -26,9 +26,8 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError, SceneUnusableError, SiluanError
 from pipeline.grid import geodesic_area_m2, reproject
-from pipeline.io.cog import CACHE_BYTES
 from pipeline.io.flight_levels import HeldRasters, Places, read_colours, read_heights
-from pipeline.io.raster import crs_text, open_raster
+from pipeline.io.raster import CACHE_BYTES, crs_text, open_raster
 from pipeline.io.settings import load_model
 from pipeline.model import FlightPixels, Grid, Window
 from pipeline.pixel_map import SAME, PixelMap

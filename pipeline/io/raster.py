@@ -12,8 +12,10 @@ for _name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA"):
     # Left behind by QGIS or PostGIS they point rasterio's own GDAL to foreign tables.
     os.environ.pop(_name, None)
 # GDAL's own limit, a twentieth of the machine's memory, is more than a whole run needs otherwise;
-# decoded blocks are of use until the next tile only. MB, for the process.
-os.environ.setdefault("GDAL_CACHEMAX", "256")
+# decoded blocks are of use until the next tile only. The environment takes MB, rasterio bytes.
+_CACHE_MB = 256
+CACHE_BYTES = _CACHE_MB * 2**20
+os.environ.setdefault("GDAL_CACHEMAX", str(_CACHE_MB))
 
 import math  # noqa: E402
 import warnings  # noqa: E402

@@ -39,7 +39,8 @@ from pipeline.ledger import (
 from pipeline.model import Case, Corridor, Kind, Lead, LeadSource
 from pipeline.office.placing import Suspect, judge_position
 from pipeline.office.reference import Stated, resolve_crs, to_layer_crs
-from pipeline.run import grade_case, make_writable, place_case, screen_case
+from pipeline.running.console import make_writable
+from pipeline.running.judging import grade_case, place_case, screen_case
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pipeline.io.store import CorridorStore
@@ -40,11 +41,13 @@ class PlannedStore(CorridorStore):
     def lacks(self, folder: str) -> tuple[str, ...]:
         """Name the tiles of which a folder has no block; each folder is looked into once."""
         if folder not in self.asked:
-            there = not is_unknown(folder)
+            there = set[str]()
+            if not is_unknown(folder) and (self.root / folder).is_dir():
+                there = {p.name for p in (self.root / folder).iterdir()}
             self.asked[folder] = tuple(
                 self.tile_name(t)
                 for t in self.tiles
-                if not (there and self.block_path(folder, t).exists())
+                if self.block_path(folder, t).name not in there
             )
         return self.asked[folder]
 
@@ -94,8 +97,26 @@ class Foresight:
 
     def made(self, step: str) -> set[str]:
         """Give the looks of which something of a step is made for certain."""
-        return {d.look for d in self.deeds if d.step == step and not d.follows}
+        return self._looks[step, False]
 
     def following(self, step: str) -> set[str]:
         """Give the other looks of which a step may be made again."""
-        return {d.look for d in self.deeds if d.step == step} - self.made(step)
+        return self._looks[step, True] - self.made(step)
+
+    @cached_property
+    def _looks(self) -> Mapping[tuple[str, bool], set[str]]:
+        """Looks by step, and whether they only follow: a long corridor has 100,000 deeds."""
+        out = {(step, follows): set[str]() for step in STEPS for follows in (False, True)}
+        for deed in self.deeds:
+            out[deed.step, deed.follows].add(deed.look)
+        return out
+
+    def layers_of_tiles(self) -> dict[str, dict[tuple[str, str], bool]]:
+        """Give by tile the layers (step, look) of it, and whether they are made for certain."""
+        out: dict[str, dict[tuple[str, str], bool]] = {tile: {} for tile in self.tiles}
+        for deed in self.deeds:
+            if deed.tile != WHOLE:
+                layers = out[deed.tile]
+                key = (deed.step, deed.look)
+                layers[key] = layers.get(key, False) or not deed.follows
+        return out

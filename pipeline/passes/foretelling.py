@@ -96,9 +96,7 @@ def tile_lines(found: Foresight) -> list[str]:
     """Give a line for each tile: looks read, layers made, and layers kept."""
     usable = len(found.what)
     lines: list[str] = []
-    for tile in found.tiles:
-        own = {(d.step, d.look): False for d in found.deeds if d.tile == tile and d.follows}
-        own |= {(d.step, d.look): True for d in found.deeds if d.tile == tile and not d.follows}
+    for tile, own in found.layers_of_tiles().items():
         made = sum(own.values())
         kept = usable * len(_TILED) - len(own)
         more = f", at most {len(own) - made} more follow" if len(own) > made else ""

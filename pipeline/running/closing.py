@@ -23,10 +23,11 @@ def close_run(
     lists: tuple[Shelves, Mapping[str, Proposed]],
     record: RunRecord,
     unreachable: Sequence[str],
+    seconds: float,
 ) -> ExitCode:
-    """Print the closing lines of a run and give its exit code."""
+    """Print the closing lines of a run that took so long, and give its exit code."""
     shelves, proposed = lists
-    print("\n".join(closing_table(shelves, record)))
+    print("\n".join(closing_table(shelves, record, seconds)))
     rules = ", ".join(f"{rule} {n}" for rule, n in count_rules(shelves).items())
     by = f" ({rules})" if rules else ""
     print(

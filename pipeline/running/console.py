@@ -20,9 +20,15 @@ log = logging.getLogger("siluan")
 
 @dataclass
 class Clock:
-    """Seconds by stage."""
+    """Seconds by stage, and since the run began: stages lie within each other."""
 
     seconds: dict[str, float] = field(default_factory=dict[str, float])
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the clock was made."""
+        return time.perf_counter() - self.began
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:

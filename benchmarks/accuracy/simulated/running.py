@@ -27,7 +27,8 @@ from pipeline.model import Case, Seen
 from pipeline.office.importing import ImportRequest, import_layer
 from pipeline.office.kinds import LayerKind
 from pipeline.publish import split_cases
-from pipeline.run import RunRequest, run_workflow
+from pipeline.run import run_workflow
+from pipeline.running.request import RunRequest
 from sample_scenes import office
 from sample_scenes.geo import to_utm
 
