@@ -269,9 +269,11 @@ def test_a_worker_that_does_not_see_the_state_is_named(
 
 
 def test_a_class_that_takes_other_args_or_cannot_start_says_so(tmp_path: Path) -> None:
-    args = {"n_workers": 0, "threads_per_worker": 1, "interface": "no-such-card"}
+    # Any free port: the usual one is that of whatever other cluster this machine runs.
+    free = {"dashboard_address": ":0"}
+    args = {"n_workers": 0, "threads_per_worker": 1, "interface": "no-such-card", **free}
     for given, error, said in (
-        ({"n_workers": 1, "colour": "blue"}, ConfigurationError, "does not take.*'colour'"),
+        ({"n_workers": 1, "colour": "blue", **free}, ConfigurationError, "does not take.*'colour'"),
         (args, (ConfigurationError, ClusterUnreachableError), "no-such-card"),
     ):
         options = ClusterOptions.model_validate(local(scale=1, args=given))
