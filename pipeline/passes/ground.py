@@ -79,6 +79,8 @@ class Looks:
     quality: Mapping[str, DateQuality]
     mask_keys: Mapping[str, str]
     state_keys: Mapping[str, str]
+    # Names of what the layers of a pass say, as far as they were asked for (``passes.normals``).
+    marks: dict[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
 
     def reader(self, store: CorridorStore) -> LookReader:
         """Give a reader that applies shifts, offsets and the clear-sky mask."""

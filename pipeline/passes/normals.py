@@ -38,29 +38,31 @@ def day_of(when: datetime) -> float:
 
 def normal_key(states: States, history: Sequence[Pass], options: NormalOptions) -> str:
     """Name a normal by everything that it depends on."""
+    content = [_VERSION, *history_content(states, history), options.model_dump()]
+    return hashlib.sha256(json.dumps(alike(content)).encode()).hexdigest()[:16]
+
+
+def history_content(states: States, history: Sequence[Pass]) -> list[object]:
+    """Give all that a history says: its looks' layers, and what was flagged in them."""
     own = {p.id for p in history}
     flagged = {
         pass_id: [_digest(pixels) for pixels in sparse]
         for pass_id, sparse in sorted(states.flagged.items())
         if pass_id in own
     }
-    content = [
-        _VERSION,
-        [[p.id, _marks(states, p)] for p in history],
-        flagged,
-        options.model_dump(),
-    ]
-    return hashlib.sha256(json.dumps(alike(content)).encode()).hexdigest()[:16]
+    return [[[p.id, look_mark(states, p)] for p in history], flagged]
 
 
-def _marks(states: States, p: Pass) -> str:
+def look_mark(states: States, p: Pass) -> str:
     """Sum up the checksums of what the store holds of a look: a new scene need not change them."""
-    store, key = states.site.store, states.looks.state_keys[p.id]
-    folders = [f"{layer}/{key}/{p.id}" for layer in ("state", "feature")]
-    marks = [block_mark(store.block_path(f, t)) for f in folders for t in store.all_tiles]
-    quality = states.looks.quality[p.id]
-    content = [marks, *quality.shift_px]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    marks, key = states.looks.marks, states.looks.state_keys[p.id]
+    if p.id not in marks:
+        store = states.site.store
+        folders = [f"{layer}/{key}/{p.id}" for layer in ("state", "feature")]
+        blocks = [block_mark(store.block_path(f, t)) for f in folders for t in store.all_tiles]
+        content = [blocks, *states.looks.quality[p.id].shift_px]
+        marks[p.id] = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    return marks[p.id]
 
 
 def _digest(pixels: Sparse) -> str:

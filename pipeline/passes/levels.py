@@ -1,0 +1,110 @@
+"""Levels and shores of looks against one history: counts of all tiles, each look counted once.
+
+Nothing here depends on other looks than those of the history, so that what was counted of a look is
+kept (:mod:`pipeline.passes.book`) and asked for by every later run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detect.expect import (
+    Baseline,
+    Days,
+    ExpectOptions,
+    View,
+    by_shore,
+    judge_levels,
+    tally_levels,
+    tally_shore,
+)
+from pipeline.detect.zhan import HALO_PX
+from pipeline.io.tasks import map_tiles
+from pipeline.model import Pass, Tile, Window
+from pipeline.passes.book import Book
+from pipeline.passes.ground import States
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Looks against the history of a quarter; ``history`` are the ids of its looks."""
+
+    states: States
+    history: tuple[str, ...]
+    book: Book
+    options: ExpectOptions
+
+    def view(self, p: Pass, window: Window, base: Baseline) -> View:
+        """Give one look over a window."""
+        site, quality = self.states.site, self.states.looks.quality[p.id]
+        res = site.store.grid.res_m
+        state = self.states.of(p.id, window)
+        return View(window, state, site.reach(window), base, quality.residual_m / res, res)
+
+    def frequencies(self, window: Window) -> Baseline:
+        """Give the water frequency of a window; its history by level is empty."""
+        site = self.states.site
+        blank = np.full((len(self.history), site.n_reach + 1), np.nan, np.float32)
+        return Baseline.build(self.states.each(self.history, window), blank, site.reach(window))
+
+    def levels(self, passes: Sequence[Pass], what: str) -> tuple[list[Counts], list[Days]]:
+        """Count what all tiles say of the level of every look, and judge it by reach.
+
+        Returns
+        -------
+        list of int64 (n_reach + 1, N_BINS, 2), list of Days
+        """
+        site = self.states.site
+
+        def tally(tile: Tile, missing: Sequence[Pass]) -> list[Counts]:
+            base = self.frequencies(tile.core)
+            return [tally_levels(self.view(p, tile.core, base), site.n_reach) for p in missing]
+
+        sums = self._sums("levels", passes, tally, what)
+        return sums, [judge_levels(s, self.options) for s in sums]
+
+    def shores(
+        self, passes: Sequence[Pass], days: Sequence[Days], over: Callable[[Window], Baseline]
+    ) -> list[Counts]:
+        """Count how far the shores receded on every look; ``over`` gives baselines of windows."""
+        site, by_id = self.states.site, {p.id: d for p, d in zip(passes, days, strict=True)}
+
+        def tally(tile: Tile, missing: Sequence[Pass]) -> list[Counts]:
+            window = tile.core.pad(HALO_PX).intersect(site.store.grid.window)
+            assert window is not None
+            base = over(window)
+            own = [by_id[p.id] for p in missing]
+            found: dict[int, Counts] = {}
+            for i in by_shore(own, site.reach(window)):
+                view = self.view(missing[i], window, base)
+                found[i] = tally_shore(view, own[i], tile.core)
+            return [found[i] for i in range(len(own))]
+
+        return self._sums("shores", passes, tally, "shores")
+
+    def _sums(
+        self,
+        kind: str,
+        passes: Sequence[Pass],
+        tally: Callable[[Tile, Sequence[Pass]], list[Counts]],
+        what: str,
+    ) -> list[Counts]:
+        """Give counts of looks over all tiles: what is kept, and what is not is counted."""
+        held = {p.id: self.book.sums(kind, p) for p in passes}
+        missing = [p for p in passes if held[p.id] is None]
+        if missing:
+            site = self.states.site
+            tiles = map_tiles(
+                lambda t: np.stack(tally(t, missing)),
+                site.store.tiles, site.workers, site.progress, what,
+            )  # fmt: skip
+            for p, own in zip(missing, np.sum(tiles, axis=0), strict=True):
+                held[p.id] = own
+                self.book.keep_sums(kind, p, own)
+        return [np.asarray(held[p.id], np.int64) for p in passes]
