@@ -236,7 +236,7 @@ class CorridorStore:
         """Give the layers that a window touches, and their factor."""
         factor = 1
         found: list[tuple[Tile, Layer]] = []
-        for tile in self._touched(window):
+        for tile in self.touched(window):
             path = f"{self.root}/{folder}/{self.tile_name(tile)}.blk"
             layer = read_layer(path, band)
             if layer is None and "/" in folder and not Path(path).exists():
@@ -247,7 +247,7 @@ class CorridorStore:
                 factor = layer.factor
         return found, factor
 
-    def _touched(self, window: Window) -> list[Tile]:
+    def touched(self, window: Window) -> list[Tile]:
         """Give the tiles with stored pixels that a window touches, row-major."""
         n = self.tile_px
         places = self._places

@@ -170,7 +170,7 @@ class ChangeSweep:
         site = self.quarter.site
         tiles = map_tiles(
             lambda t: self._pixels(t, new, offsets, before),
-            site.store.tiles, site.workers, site.progress, f"ground {self.quarter.name}",
+            site.parts, site.workers, site.progress, f"ground {self.quarter.name}",
         )  # fmt: skip
         work = [(k, piece) for k in range(len(new)) for piece in split([t[0][k] for t in tiles])]
         results = map_tiles(
@@ -207,7 +207,7 @@ class ChangeSweep:
             own = [r[here].astype(np.int32) for r in residuals]
             return here, np.stack(own), flooded, counts
 
-        tiles = map_tiles(one, site.store.tiles, site.workers)
+        tiles = map_tiles(one, site.parts, site.workers)
         # A tile tells of the reaches that it holds: a long river has many of both.
         shape = (len(judged), site.n_reach + 1, *tiles[0][1].shape[2:])
         residuals = np.zeros(shape, np.int64)

@@ -25,7 +25,6 @@ from pipeline.passes.known import earlier_cases, known_pixels
 from pipeline.passes.layers import keep_looks
 from pipeline.passes.mending import mended
 from pipeline.passes.merge import one_problem
-from pipeline.passes.normals import keep_normals
 from pipeline.passes.observed import note_passes
 from pipeline.passes.old_stores import note_use, say_new_store
 from pipeline.passes.reduce import Reduced, reduce_dates
@@ -33,7 +32,7 @@ from pipeline.passes.showing import Shown
 from pipeline.passes.site import known_site, open_site, why_unopened
 from pipeline.passes.states import write_states
 from pipeline.passes.unseen import never_seen, newest_clear, unseen
-from pipeline.passes.watch import Watched, WatchOptions, watch
+from pipeline.passes.watch import Watched, WatchOptions, keep_histories, watch
 
 log = logging.getLogger("siluan")
 
@@ -137,7 +136,7 @@ def _sweep(
     with stage(judged, "follow"):
         tracks = link(watched.sightings, workflow.options.adjudicate.link)
         every = follow(site, looks, watched, tracks, (how, span.until), cases)
-        keep_normals(site, "watch", [n.folder for n in watched.normals.values()])
+        keep_histories(site, "watch", watched)
         fold = workflow.options.adjudicate.fold
         judged.candidates, absorbed = one_problem(every, fold, span.until)
         judged.relooks = relook(site, looks, watched, cases, (how, span.start))

@@ -32,6 +32,7 @@ from pipeline.passes.change import ranks_of
 from pipeline.passes.follow_ground import Bench, ground_candidate, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States
 from pipeline.passes.known import case_pixels
+from pipeline.passes.past import Past
 from pipeline.passes.reduce import CLEAR_CODES
 from pipeline.passes.states import state_bands
 from pipeline.passes.watch import Epoch, Watched, WatchOptions, levels_of
@@ -162,6 +163,7 @@ class _Benches:
         self._epochs = watched.epochs
         self._normals = watched.normals
         self._totals: dict[datetime, tuple[Totals, ...]] = {}
+        self._pasts: dict[datetime, Past] = {}
         # Benches are made before the tracks are spread over threads.
         for epoch, _ in self._epochs:
             self._totals[epoch.start] = self._measure(epoch)
@@ -177,6 +179,10 @@ class _Benches:
         epoch, ranks = next(e for e in reversed(self._epochs) if e[0].start <= when)
         return epoch, ranks, self._totals[epoch.start]
 
+    def past(self, epoch: Epoch) -> Past:
+        """Give the packed history of a quarter."""
+        return self._pasts[epoch.start]
+
     def high_water(self, site: Site, track: Track) -> float:
         """Give the level rank from which the water is high where a track began; inf: never."""
         share = self._options.zhan.high_water
@@ -191,7 +197,8 @@ class _Benches:
         passes = self._looks.passes
         levels = levels_of(self._states, epoch, self._options)
         sums, days = levels.levels(passes, "levels")
-        shores = levels.shores(passes, days, levels.frequencies)
+        shores = levels.shores(passes, days, levels.past.baseline)
+        self._pasts[epoch.start] = levels.past
         return tuple(Totals(*each) for each in zip(sums, shores, days, strict=True))
 
     def view(self, p: Pass, window: Window, base: Baseline) -> View:
@@ -301,8 +308,7 @@ def _looks_at(
     epoch, ranks, totals = benches.of(when)
     window = _box(pixels).pad(HALO_PX + 2).intersect(site.store.grid.window)
     assert window is not None
-    ids = [p.id for p in epoch.history]
-    base = Baseline.build(states.each(ids, window), ranks, site.reach(window))
+    base = benches.past(epoch).baseline(window, ranks)
     footprint = pixels_to_mask(*pixels, window)
     reach = int(np.bincount(site.reach(window)[footprint]).argmax())
     where = (window, base, footprint, reach)

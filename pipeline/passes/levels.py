@@ -27,18 +27,23 @@ from pipeline.io.tasks import map_tiles
 from pipeline.model import Pass, Tile, Window
 from pipeline.passes.book import Book
 from pipeline.passes.ground import States
+from pipeline.passes.past import Past
 
 Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Levels:
-    """Looks against the history of a quarter; ``history`` are the ids of its looks."""
+    """Looks against the history of a quarter."""
 
-    states: States
-    history: tuple[str, ...]
+    past: Past
     book: Book
     options: ExpectOptions
+
+    @property
+    def states(self) -> States:
+        """Ground states of all looks."""
+        return self.past.states
 
     def view(self, p: Pass, window: Window, base: Baseline) -> View:
         """Give one look over a window."""
@@ -46,12 +51,6 @@ class Levels:
         res = site.store.grid.res_m
         state = self.states.of(p.id, window)
         return View(window, state, site.reach(window), base, quality.residual_m / res, res)
-
-    def frequencies(self, window: Window) -> Baseline:
-        """Give the water frequency of a window; its history by level is empty."""
-        site = self.states.site
-        blank = np.full((len(self.history), site.n_reach + 1), np.nan, np.float32)
-        return Baseline.build(self.states.each(self.history, window), blank, site.reach(window))
 
     def levels(self, passes: Sequence[Pass], what: str) -> tuple[list[Counts], list[Days]]:
         """Count what all tiles say of the level of every look, and judge it by reach.
@@ -63,7 +62,7 @@ class Levels:
         site = self.states.site
 
         def tally(tile: Tile, missing: Sequence[Pass]) -> list[Counts]:
-            base = self.frequencies(tile.core)
+            base = self.past.baseline(tile.core)
             return [tally_levels(self.view(p, tile.core, base), site.n_reach) for p in missing]
 
         sums = self._sums("levels", passes, tally, what)
@@ -102,7 +101,7 @@ class Levels:
             site = self.states.site
             tiles = map_tiles(
                 lambda t: np.stack(tally(t, missing)),
-                site.store.tiles, site.workers, site.progress, what,
+                site.parts, site.workers, site.progress, what,
             )  # fmt: skip
             for p, own in zip(missing, np.sum(tiles, axis=0), strict=True):
                 held[p.id] = own

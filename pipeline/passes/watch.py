@@ -32,6 +32,8 @@ from pipeline.passes.book import Book, Found, found_by_look
 from pipeline.passes.change import ChangeSweep, Normals, Quarter
 from pipeline.passes.ground import Looks, Site, Sparse, States
 from pipeline.passes.levels import Levels
+from pipeline.passes.normals import keep_normals
+from pipeline.passes.past import Past, keep_pasts
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Watched:
     )
     flagged: dict[str, list[Sparse]] = field(default_factory=dict[str, list[Sparse]])
     normals: dict[datetime, Normals] = field(default_factory=dict[datetime, Normals])
+    pasts: dict[datetime, Past] = field(default_factory=dict[datetime, Past])
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ def watch(
             continue
         sweep = _EpochSweep(site, looks, epoch, options, found.flagged)
         found.epochs.append((epoch, sweep.ranks))
+        found.pasts[epoch.start] = sweep.levels.past
         for p, days in zip(epoch.judged, sweep.days, strict=True):
             found.levels[p.id] = tuple(d.level for d in days)
         sweep.judge(found)
@@ -147,15 +151,22 @@ def watch_first(
         return found
     sweep = _EpochSweep(site, looks, epoch, options, found.flagged)
     found.epochs.append((epoch, sweep.ranks))
+    found.pasts[epoch.start] = sweep.levels.past
     found.normals[epoch.start] = ChangeSweep(sweep.quarter(), options.ground).normals
     return found
+
+
+def keep_histories(site: Site, step: str, watched: Watched) -> None:
+    """Keep what a step made of its quarters' histories, and drop what no recent run had."""
+    keep_normals(site, step, [n.folder for n in watched.normals.values()])
+    keep_pasts(site, step, list(watched.pasts.values()))
 
 
 def levels_of(states: States, epoch: Epoch, options: WatchOptions) -> Levels:
     """Give the levels of looks against the history of a quarter."""
     told = [options.zhan.model_dump(), options.ground.model_dump()]
     book = Book.of(states, epoch.history, told)
-    return Levels(states, tuple(p.id for p in epoch.history), book, options.zhan.expect)
+    return Levels(Past.of(states, epoch.history), book, options.zhan.expect)
 
 
 def record(found: Watched, p: Pass, of: Found | None) -> None:
@@ -191,7 +202,7 @@ class _EpochSweep:
         n = len(epoch.history)
         self.ranks = np.array([[_rank(d) for d in days] for days in judged[:n]], np.float32)
         self.days: list[Days] = judged[n:]
-        self.cache = BaselineCache(self.states, epoch.history, self.ranks)
+        self.cache = BaselineCache(self.levels.past, self.ranks)
 
     def quarter(self) -> Quarter:
         """Give what this quarter's levels have established."""
@@ -238,7 +249,7 @@ class _EpochSweep:
             return [out[k] for k in range(len(totals))]
 
         what = f"candidates {self.epoch.start:%Y-%m}"
-        tiles = map_tiles(pixels, site.store.tiles, site.workers, site.progress, what)
+        tiles = map_tiles(pixels, site.parts, site.workers, site.progress, what)
         work = [(k, piece) for k in range(len(new)) for piece in split([tile[k] for tile in tiles])]
         results = map_tiles(
             lambda w: self._examine(passes[w[0]], totals[w[0]], w[1]), work, site.workers
