@@ -9,6 +9,8 @@ Layout, below one folder per corridor and geometry::
     state/KEY/PASS_ID/TILE.blk      ground states, likewise
     layers/NAME.json                what the last runs of a workflow used, see ``passes.layers``
     kept/                           small results of prepare, see ``pipeline.io.vault``
+    past/KEY/states/TILE.blk        the history of a quarter in two bits a look
+    normal/KEY/normal/TILE.blk      its seasonal normal
     sky/, align/, ground/           references of prepare and codes between its sweeps
 
 Layers of passes are reflectance times 10 000 (nodata -32768), or class codes. A band that is

@@ -24,7 +24,7 @@ _PLURAL = {
     "steadiness": "comparisons of stable ground",
     "state": "states",
 }
-JUDGED = "every look of the patrol is judged again by what is kept of it"
+JUDGED = "what was found on known looks is kept while their layers and their history stay the same"
 
 
 def planned_site(
