@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import httpx
-
 from pipeline.access import Access, BearerSigning, S3Options, SasSigning, host_fits
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.io.secrets import hide, secret
@@ -136,6 +134,8 @@ def renewed(what: Opening, access: Access | None, status: int) -> bool:
 
 def probe(what: Opening) -> int | SourceUnreachableError:
     """Ask for the first bytes of a file: the status, or why there is no answer."""
+    import httpx  # noqa: PLC0415 - slow to import, and rarely needed
+
     try:
         with httpx.Client(proxy=what.proxy, timeout=10, follow_redirects=True) as client:
             headers = {**what.headers, "Range": "bytes=0-15"}
