@@ -40,6 +40,8 @@ def _near(geometry: BaseGeometry, grid: Grid) -> BaseGeometry:
 
 def burn_indices(shapes: list[tuple[BaseGeometry, int]], grid: Grid) -> NDArray[np.uint16]:
     """Give each pixel the number of the geometry that holds its centre; 0 outside, later win."""
+    near = [(_near(shape, grid), number) for shape, number in shapes]
+    shapes = [(shape, number) for shape, number in near if not shape.is_empty]
     if not shapes:
         return np.zeros(grid.shape, dtype=np.uint16)
     with _ONE_AT_A_TIME:
