@@ -215,7 +215,7 @@ def remote(b: Bench) -> None:
         workflow = b.setting("bytes", used, used[-1], (2, 8))
         write_catalogue(b.scenes, used, sent.url)
         siluan(b.folder, "baseline", "build", workflow, "--yes")
-    ratio = f"{sent.bytes / touched:.2f}"
+    ratio = f"{sent.bytes / touched:.3f}, twice: {sent.twice() / touched:.3f}"
     b.lines.append(f"| bytes read / bytes of touched blocks | | | | {ratio} | ≤ 1.05 |")
     print(b.lines[-1], f"({sent.requests} requests)", flush=True)
     slow = b.days[-min(5, len(b.days)) :]

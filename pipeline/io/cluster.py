@@ -23,9 +23,10 @@ from uuid import uuid4
 from pipeline import __version__
 from pipeline.errors import ClusterUnreachableError, ConfigurationError
 from pipeline.io.atomic import write_text
-from pipeline.io.cluster_class import SEE_JOBS, Heard, heard_of_a_start, started
+from pipeline.io.cluster_class import SEE_JOBS, Heard, heard_of_a_start, started, unwatched
 from pipeline.io.cluster_names import keys_of
 from pipeline.io.cluster_options import ClusterOptions, distributed_module
+from pipeline.io.cluster_sent import Sent
 from pipeline.io.failpoints import failpoint
 from pipeline.io.tasks import Progress, Workers
 
@@ -36,6 +37,7 @@ R = TypeVar("R")
 
 _BATCHES = 6  # for each thread of the cluster: few enough to last, enough to even out
 _PATIENCE_S = 60.0  # without any worker
+_FIRST_S = 15.0  # for the first worker of a scheduler that is there already
 _CONNECT_S, _FETCH_S = 15.0, 30.0
 _POLL_S, _LOOK_S, _HEAR_S = 0.02, 1.0, 3.0
 _AGAIN = "Start the cluster, or set 'cluster: threads', and run again; what was finished is kept"
@@ -45,7 +47,7 @@ _AGAIN = "Start the cluster, or set 'cluster: threads', and run again; what was 
 class _Batch:
     """Work on several items, after a look at whether the state directory is there."""
 
-    work: Callable[[Any], Any]
+    work: Sent
     mark: Path
     version: str = __version__
 
@@ -56,7 +58,8 @@ class _Batch:
         if self.version != __version__:
             raise _another_version([f"{socket.gethostname()} has {__version__}"], self.version)
         failpoint("cluster.batch")
-        return [self.work(item) for item in items]
+        work = self.work.here()
+        return [work(item) for item in items]
 
 
 def _look(mark: Path) -> tuple[str, bool, str]:
@@ -102,7 +105,7 @@ class Cluster:
         self._again = SEE_JOBS if options.class_ is not None else _AGAIN
         # A queue takes its time, at the start and after a job that was put back into it.
         ours = options.class_ is not None
-        self._first_s = float(options.wait_s) if ours else _CONNECT_S
+        self._first_s = float(options.wait_s) if ours else _FIRST_S
         self._patience_s = max(_PATIENCE_S, float(options.wait_s)) if ours else _PATIENCE_S
         self._mark = state / f".cluster-{uuid4().hex[:8]}"
         self._empty_since: float | None = None
@@ -170,7 +173,8 @@ class Cluster:
         size = ceil(len(todo) / (_BATCHES * max(self._threads(), self._most, 1)))
         batches = [todo[i : i + size] for i in range(0, len(todo), size)]
         keys = keys_of(work, what, batches)
-        futures = self._client.map(_Batch(work, self._mark), batches, key=keys, pure=False)
+        batch = _Batch(Sent.of(work), self._mark)
+        futures = self._client.map(batch, batches, key=keys, pure=False)
         try:
             found = self._collect(futures, (progress, what, len(todo)))
         except BaseException:
@@ -287,6 +291,7 @@ def _enter(options: ClusterOptions, threads: int, state: Path, stack: ExitStack)
         logging.getLogger(name).setLevel(logging.CRITICAL)
     address: Any = options.address
     heard = Heard()
+    stack.enter_context(unwatched())
     if options.class_ is not None:
         heard = stack.enter_context(heard_of_a_start())
         address = stack.enter_context(started(options))

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
@@ -95,9 +96,9 @@ class CorridorStore:
         """All tiles (without halo) that hold stored pixels, row-major."""
         return tuple(t for t in tiles_over(self.grid, self.tile_px, 0) if self.kept(t.core).any())
 
-    def __getstate__(self) -> dict[str, Any]:
-        # What workers elsewhere need; masks and tiles are made again there.
-        return {n: self.__dict__[n] for n in ("root", "grid", "tile_px", "stored")}
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What workers elsewhere need; masks and tiles are made there once, and not once a sweep.
+        return _shared, (self.root, self.grid, self.tile_px, self.stored.wkb)
 
     @cached_property
     def _kept_at(self) -> Callable[[Window, int], tuple[NDArray[np.bool_], Runs]]:
@@ -275,6 +276,12 @@ class CorridorStore:
             if common is not None:
                 corner = (common.row0 - coarse.row0, common.col0 - coarse.col0)
                 yield layer, self._kept_at(tile.core, factor)[1], common.within(core), corner
+
+
+@lru_cache(maxsize=4)
+def _shared(root: Path, grid: Grid, tile_px: int, stored: bytes) -> CorridorStore:
+    """Give the store that whatever came from another process shares in this one."""
+    return CorridorStore(root, grid, tile_px, shapely.from_wkb(stored))
 
 
 def _coarse(window: Window, factor: int) -> Window:
