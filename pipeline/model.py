@@ -725,6 +725,9 @@ class Case:
     leads: tuple[Lead, ...] = ()  # that point at it, oldest first
     grade: Grade | None = None  # by the configuration of the last run that looked
     answer: ReceiverAnswer | None = None  # of the system that the case was handed over to
+    # Start (UTC) of the earliest patrol that a look of satellites is of: what was before it was
+    # history to whoever looked. None: no patrol's, or of a ledger from before there was this.
+    patrolled_from: datetime | None = None
 
     @property
     def of_lead(self) -> bool:

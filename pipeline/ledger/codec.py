@@ -88,6 +88,8 @@ def load_case(text: str, polygon: BaseGeometry) -> Case:
     body["leads"] = tuple(_lead(lead) for lead in body.get("leads", ()))
     if body.get("grade"):
         body["grade"] = _grade(body["grade"])
+    if body.get("patrolled_from"):
+        body["patrolled_from"] = datetime.fromisoformat(body["patrolled_from"])
     looks = tuple(_look(look) for look in body.pop("looks"))
     return Case(polygon=polygon, evidence=Evidence(**evidence), looks=looks, **body)
 
