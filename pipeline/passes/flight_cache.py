@@ -162,11 +162,16 @@ class CoverSource:
     def _made(self, key: _Key) -> NDArray[np.uint8]:
         r, c = (k * COVER_BLOCK for k in key)
         own = Window(r, r + COVER_BLOCK, c, c + COVER_BLOCK)
-        wide = own.pad(self._halo)
+        # What lies farther beyond the frame than a cell can look changes nothing.
+        wide = own.pad(self._halo).intersect(self._cells.frame.pad(self._halo))
+        assert wide is not None
+        out = np.full(own.shape, Cover.VOID, np.uint8)
         cells = self._cells(wide)
-        if not cells.valid.any():
-            return np.full(own.shape, Cover.VOID, np.uint8)
-        return np.ascontiguousarray(self._judge(cells)[own.within(wide)])
+        if cells.valid.any():
+            inside = own.intersect(wide)
+            assert inside is not None
+            out[inside.within(own)] = self._judge(cells)[inside.within(wide)]
+        return out
 
 
 def _bytes(cells: FlightCells) -> int:
