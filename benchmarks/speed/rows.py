@@ -143,7 +143,12 @@ def patrol(b: Bench) -> None:
     b.row(f"decode {len(old)} dates", built["decode"], None, "")
     b.row("baseline, two years (`baseline build`)", built["baseline"], built["decode"], "≤ 2")
     first = siluan(b.folder, "run", workflow)
-    b.row("first run over that baseline (masks, shifts, states, normal ground)", first, built["decode"], "")
+    b.row(
+        "first run over that baseline (masks, shifts, states, normal)",
+        first,
+        built["decode"],
+        "",
+    )
     kept = _kept(workflow)
     write_catalogue(b.scenes, b.days)
     found = interleaved(
