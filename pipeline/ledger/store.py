@@ -63,8 +63,9 @@ def _file(path: Path, *, writing: bool) -> SqliteLedger:
 
 @contextmanager
 def _database(url: str, *, writing: bool) -> Generator[PostgisLedger]:
-    ledger = PostgisLedger(url)
+    ledger = PostgisLedger(url, pooled=not writing)
     with ExitStack() as stack:
+        stack.callback(ledger.close)
         if writing:
             stack.enter_context(ledger.hold())
         ledger.set_up(writing=writing)
