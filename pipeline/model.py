@@ -588,6 +588,7 @@ class PeopleRecord:
     decided_on: date | None = None  # day of the last status or verdict; a note is neither
     rectified_on: date | None = None  # day after which looks say what became of a rectification
     subtype: str | None = None  # code of a sub-type that was corrected: none is suggested then
+    subtype_by: str | None = None  # who corrected it
 
 
 class LeadSource(StrEnum):

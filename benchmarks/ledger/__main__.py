@@ -27,6 +27,9 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=1_000_000)
     parser.add_argument("--url", help="an empty database with PostGIS; default: a file")
     parser.add_argument("--kills", type=int, help="kill a writer so often, and measure nothing")
+    parser.add_argument(
+        "--parts", nargs="+", choices=[*PARTS], help="these alone, after filling; default: all"
+    )
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -54,7 +57,8 @@ def _kills(asked: argparse.Namespace, folder: Path) -> None:
 def _measure(asked: argparse.Namespace, folder: Path) -> None:
     store = "postgis" if asked.url else "sqlite"
     numbers: dict[str, Any] = {"machine": machine(), "cases": asked.cases}
-    for part in PARTS:
+    chosen = [p for p in PARTS if p == "fill" or not asked.parts or p in asked.parts]
+    for part in chosen:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             numbers[part] = pool.submit(measure, part, folder, asked.url, asked.cases).result()
         print(part, numbers[part], flush=True)

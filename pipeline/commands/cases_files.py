@@ -142,14 +142,23 @@ def import_(
 ) -> None:
     """Bring back edits of an export; what the ledger changed too since is shown as a conflict.
 
-    Read are status, reason, note, kind, due, overdue, on_account, external_id and outlines.
+    Read are status, reason, note, kind, subtype (with --workflow), due, overdue, on_account,
+    external_id and outlines.
     """
 
     def work() -> ExitCode:
+        from pipeline.adjudicate.candidates import AdjudicateOptions  # noqa: PLC0415
         from pipeline.cases.exchange import ImportRequest, import_cases  # noqa: PLC0415
         from pipeline.cases.where import ledger_of  # noqa: PLC0415
 
-        return say(import_cases(ImportRequest(ledger_of(workflow, state), file, by, partial)))
+        def graded() -> AdjudicateOptions | None:
+            # Half the time of a short command.
+            from pipeline.passes.any_workflow import load_any  # noqa: PLC0415
+
+            return load_any(workflow).options.adjudicate if workflow else None
+
+        place = ledger_of(workflow, state)
+        return say(import_cases(ImportRequest(place, file, by, partial, graded)))
 
     guard(work, debug)
 

@@ -34,6 +34,7 @@ from pipeline.model import (
 _FIELDS = tuple(f.name for f in dataclasses.fields(Case) if f.name != "polygon")
 _EVIDENCE = tuple(f.name for f in dataclasses.fields(Evidence))
 _LOOK = tuple(f.name for f in dataclasses.fields(Look))
+_JSON = json.JSONDecoder()
 _SEEN = {seen.value: seen for seen in Seen}
 
 
@@ -62,6 +63,19 @@ def light_of(body: Mapping[str, Any]) -> dict[str, Any]:
         "traced": bytes.fromhex(body["traced"]) if body.get("traced") else None,
         "newest": looks[-1]["on"] if looks else None,
     }
+
+
+def load_place(text: str) -> Attribution | None:
+    """Read of a body where the case lies, and nothing else: a tenth of the work.
+
+    Keys are sorted, and a quote within a value is escaped, so that the first such word is the key.
+    """
+    word = '"attribution": '
+    at = text.find(word)
+    if at < 0:
+        return None
+    found = _JSON.raw_decode(text, at + len(word))[0]
+    return _attribution(found) if found else None
 
 
 def load_case(text: str, polygon: BaseGeometry) -> Case:

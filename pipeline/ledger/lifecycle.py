@@ -92,7 +92,7 @@ class Event:
     # UTC: of a run the end of its period, never the wall clock; of people when they said it
     as_of: datetime
     # opened kind evidence status merged absorbed lost found proposed screened revised; of people
-    # also outline subtype external answered said lead
+    # also outline subtype answered said lead, and external (of a run: with what it absorbed)
     what: str
     old: str | None = None
     new: str | None = None
@@ -170,7 +170,7 @@ def update_case(
     ids = {*candidate.scene_ids, *case.scene_ids, *(s for a in absorbed for s in a.scene_ids)}
     merged = {*case.merged_from, *(a.case_id for a in absorbed)}
     merged |= {m for a in absorbed for m in a.merged_from}
-    told = spoken_for(case, absorbed)
+    told = answered_for(spoken_for(case, absorbed), absorbed)
     after = replace(
         told,
         leads=tuple(sorted({*case.leads, *(k for a in absorbed for k in a.leads)})),
@@ -246,6 +246,21 @@ def spoken_for(case: Case, absorbed: Iterable[Case]) -> Case:
     people, other = max(said, key=lambda found: (found[0].on, found[1].case_id))
     kind = other.kind if people.kind_fixed else case.kind
     return replace(case, kind=kind, people=replace(people, outline_fixed=False))
+
+
+def answered_for(case: Case, absorbed: Iterable[Case]) -> Case:
+    """Give a case with the number and the answer of another system for what turned out to be it.
+
+    Its own come first; of several others those of the first id, and the newest answer.
+    """
+    others = sorted(absorbed, key=lambda a: a.case_id)
+    numbers = [a.external_id for a in others if a.external_id is not None]
+    answers = [a.answer for a in others if a.answer is not None]
+    return replace(
+        case,
+        external_id=case.external_id or next(iter(numbers), None),
+        answer=case.answer or max(answers, key=lambda a: a.on, default=None),
+    )
 
 
 def keep_corrections(before: Case, after: Case) -> Case:
@@ -433,6 +448,7 @@ def events_between(before: Case | None, after: Case, context: LedgerContext) -> 
         ("status", before.status.value, after.status.value),
         ("merged", ",".join(before.merged_from), ",".join(after.merged_from)),
         ("absorbed", before.merged_into, after.merged_into),
+        ("external", before.external_id, after.external_id),
         ("proposed", before.proposal, after.proposal),
         ("screened", _screened(before), _screened(after)),
         ("lost" if before.produced else "found", str(before.produced), str(after.produced)),

@@ -72,8 +72,9 @@ def _file(path: Path, *, writing: bool) -> SqliteLedger:
 def _database(url: str, *, writing: bool) -> Generator[PostgisLedger]:
     from pipeline.ledger.postgis import PostgisLedger  # noqa: PLC0415 - see above
 
-    ledger = PostgisLedger(url)
+    ledger = PostgisLedger(url, pooled=not writing)
     with ExitStack() as stack:
+        stack.callback(ledger.close)
         if writing:
             stack.enter_context(ledger.hold())
         ledger.set_up(writing=writing)
