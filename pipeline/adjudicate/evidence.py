@@ -11,7 +11,7 @@ of the last four and four in a row are starting values without a source.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
@@ -19,6 +19,9 @@ from functools import reduce
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.model import Evidence, EvidenceState, Look, Seen
+
+_PUDDLES, _ON_BAR = 0.2, 0.5  # shares of an object from which it comes and goes with the water
+_CLEARLY = 0.75  # share of certain sightings from which only the season is waited for
 
 
 class FoldOptions(BaseModel):
@@ -43,6 +46,16 @@ class FoldOptions(BaseModel):
         description="certain hits since the last clear miss after which a fill is proved, and "
         "further hits at levels that history does not know are as good",
     )
+    swift_hits: int = Field(
+        default=2,
+        ge=1,
+        le=20,
+        description="certain hits without a clear miss between that confirm what is large and has "
+        "nothing to wait for",
+    )
+    swift_area_m2: float = Field(
+        default=1000.0, ge=0, le=1e6, description="area from which that is so [m²]"
+    )
     expire_misses: int = Field(
         default=4, ge=1, le=20, description="clear misses in a row that expire it"
     )
@@ -59,6 +72,7 @@ class Memory:
     confirmed: bool = False  # was suspected once
     recent: tuple[bool, ...] = ()  # newest last: certain and pending hits, and misses
     missed: int = 0  # clear misses in a row
+    strong: int = 0  # strong hits since the last clear miss
     hits: int = 0  # of this episode
     misses: int = 0  # of this episode
     first_seen: datetime | None = None  # of this episode
@@ -110,13 +124,14 @@ def step(memory: Memory, look: Look, options: FoldOptions) -> Memory:
         return memory if there else replace(memory, last_miss=look.on, last_clear=look.on)
     hit = look.seen is Seen.HIT
     recent = memory.recent
+    strong = memory.strong + (look.certain and look.strong) if hit else 0
     # An uncertain hit speaks neither for the object nor against it; one that only waits is counted
     # by the first that is certain.
     if look.rules_out:
         recent = (False,) * options.confirm_window  # satellites begin anew after it
     elif look.certain or look.pending or not hit:
         recent = (*recent, hit)[-options.confirm_window :]
-    memory = replace(memory, recent=recent, last_clear=look.on)
+    memory = replace(memory, recent=recent, strong=strong, last_clear=look.on)
     return _hit(memory, look, options) if hit else _miss(memory, look, options)
 
 
@@ -161,7 +176,7 @@ def lasting(
             begin = begin or look.on
             sure = look.certain and look.on >= begin + wait
             pending = look.pending or (counted and look.certain and not sure)
-            out.append(replace(look, certain=sure, pending=pending))
+            out.append(replace(look, certain=sure, pending=pending, strong=look.strong and sure))
             continue
         if look.seen is Seen.MISS and look.on >= since:
             missed += least if look.rules_out else 1
@@ -226,7 +241,50 @@ def carried(looks: Iterable[Look], options: FoldOptions | None = None) -> list[L
 
 def doubtful(looks: Iterable[Look]) -> list[Look]:
     """Let no hit be certain: only all dates together show what explains the object."""
-    return [replace(k, certain=k.certain and k.seen is not Seen.HIT, pending=False) for k in looks]
+    return [
+        replace(k, certain=k.certain and k.seen is not Seen.HIT, pending=False, strong=False)
+        for k in looks
+    ]
+
+
+def swiftly(
+    looks: Iterable[Look], measures: Mapping[str, float], options: FoldOptions | None = None
+) -> list[Look]:
+    """Mark what two certain hits are enough for (``strong``), or one after a wait (``pending``).
+
+    Persistence is asked for because of what a single date may show: a cloud's edge, a raft, a
+    flood, a shore. What is as large as ten pixels, has no such thing to wait for, and is neither
+    water nor on a bar, where the level comes and goes, would have to be the same mistake on two
+    dates; and what dates share, season and level, the normal and the waiting answer for. In the
+    water history must have seen three lower levels itself.
+
+    What only waits for a season to pass (bare soil, most of whose sightings were certain by
+    themselves) has been seen often enough by then: its hits are ``pending``, and count with the
+    first certain one.
+
+    Parameters
+    ----------
+    measures : mapping
+        Of the object as it was sighted: ``area_m2``, ``wait_days``; in the water ``known_looks``;
+        of changed ground ``wet_share``, ``bar_share``, ``certain_share`` and what doubts it.
+    """
+    o = options or FoldOptions()
+    waits = measures.get("wait_days", 0.0) > 0
+    if "wet_share" in measures:
+        plain = measures["wet_share"] < _PUDDLES and measures.get("bar_share", 1.0) < _ON_BAR
+        doubts = max(measures.get(n, 0.0) for n in ("strip", "precedents", "linear"))
+        clear = measures.get("certain_share", 0.0) >= _CLEARLY and doubts < _ON_BAR
+        counted = waits and plain and clear
+    else:
+        plain = measures.get("known_looks", 0.0) >= o.confirm_hits
+        counted = False
+    swift = plain and not waits and measures.get("area_m2", 0.0) >= o.swift_area_m2
+    return [
+        replace(k, strong=swift and k.certain, pending=k.pending or (counted and not k.certain))
+        if k.seen is Seen.HIT
+        else k
+        for k in looks
+    ]
 
 
 def came_with(looks: Iterable[Look], since: datetime, rank: float, within: timedelta) -> bool:
@@ -247,6 +305,7 @@ def describe_transitions(options: FoldOptions | None = None) -> str:
     """Give the table of transitions, for the documentation and for a puzzled reader."""
     o = options or FoldOptions()
     confirm = f"{o.confirm_hits} of the last {o.confirm_window} looks that count are hits"
+    confirm += f", or {o.swift_hits} strong hits"
     expire = f"{o.expire_misses} clear misses in a row"
     rows = [
         ("(never seen)", "a hit", "first"),
@@ -282,7 +341,9 @@ def _hit(memory: Memory, look: Look, options: FoldOptions) -> Memory:
             appeared_after=memory.last_miss,
         )
     memory = replace(memory, hits=memory.hits + 1, missed=0, last_seen=look.on)
-    if look.of_surface or (look.certain and sum(memory.recent) >= options.confirm_hits):
+    often = sum(memory.recent) >= options.confirm_hits
+    swift = look.strong and memory.strong >= options.swift_hits
+    if look.of_surface or (look.certain and (often or swift)):
         back = memory.state in (EvidenceState.EXPIRED, EvidenceState.RELAPSED)
         state = EvidenceState.RELAPSED if back else EvidenceState.SUSPECTED
         return replace(memory, state=state, confirmed=True)

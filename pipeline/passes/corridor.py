@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.adjudicate.candidates import sooner_again
 from pipeline.adjudicate.tracks import link
 from pipeline.config import Workflow
 from pipeline.io.failpoints import failpoint
@@ -139,7 +140,8 @@ def _sweep(
         keep_histories(site, "watch", watched)
         fold = workflow.options.adjudicate.fold
         judged.candidates, absorbed = one_problem(every, fold, span.until)
-        judged.relooks = relook(site, looks, watched, cases, (how, span.start))
+        again = relook(site, looks, watched, cases, (how, span.start))
+        judged.relooks = sooner_again(cases, again, fold)
     judged.not_observed = unseen(workflow, site, passes, reduced)
     judged.counts = _counts(passes, reduced, watched, len(tracks), site) | {"absorbed": absorbed}
     judged.counts["newest_clear"] = newest_clear(workflow, reduced)
