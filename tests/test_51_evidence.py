@@ -20,9 +20,9 @@ from pipeline.adjudicate.evidence import (
     one_per_pass,
     step,
     stood_since,
-    swiftly,
 )
 from pipeline.adjudicate.score import confidence
+from pipeline.adjudicate.weighing import above_floods, swiftly
 from pipeline.ledger.lifecycle import merge_looks
 from pipeline.model import EvidenceState, Look, Seen
 
@@ -305,6 +305,18 @@ def test_soil_that_waited_was_seen_often_enough_by_then() -> None:
     assert fold(swiftly(looks("uuummmh"), soil)).state.value == "provisional"
     for doubt in ({"certain_share": 0.5}, {"strip": 1.0}, {"precedents": 1.0}, {"wet_share": 0.3}):
         assert fold(swiftly(looks("uuuuh"), soil | doubt)).state.value == "provisional"
+
+
+def test_water_on_land_counts_once_the_river_has_fallen() -> None:
+    pond = BARE | {"wet_share": 1.0}
+    high = [replace(k, level_rank=0.95) for k in looks("hhhhh")]
+    low = [replace(k, level_rank=0.6) for k in looks("hhh")]
+    assert fold(above_floods(high, pond)).state.value == "provisional"
+    assert fold(above_floods(low, pond)).state.value == "suspected"
+    assert fold(above_floods([*high[:2], *looks("??hhh")[2:]], pond)).state.value == "suspected"
+    for other in (BARE, pond | {"bar_share": 1.0}, FILL):
+        assert above_floods(high, other) == high
+    assert above_floods(high, pond, FoldOptions(flood_rank=1.0)) == high
 
 
 def test_what_explains_or_waits_takes_strength_away() -> None:

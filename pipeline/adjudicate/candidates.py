@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,14 +15,14 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.adjudicate.attribute import AttributeOptions
 from pipeline.adjudicate.budget import BudgetOptions
 from pipeline.adjudicate.calibration import Calibration
-from pipeline.adjudicate.evidence import FoldOptions, fold, one_per_pass, swiftly
+from pipeline.adjudicate.evidence import FoldOptions, fold, one_per_pass
 from pipeline.adjudicate.grading import GradeOptions, Grading
 from pipeline.adjudicate.score import ScoreOptions, confidence
 from pipeline.adjudicate.screen import ScreenOptions
 from pipeline.adjudicate.tracks import LinkOptions, Track
 from pipeline.adjudicate.visit import VisitOptions
 from pipeline.grid import geodesic_area_m2
-from pipeline.model import Candidate, Case, Grid, Look, Seen
+from pipeline.model import Candidate, Grid, Look, Seen
 
 
 class AdjudicateOptions(BaseModel):
@@ -109,25 +109,6 @@ def assemble(
         scene_ids=tuple(sorted(set(scene_ids))),
         detector=detector,
     )
-
-
-def sooner(candidate: Candidate, options: FoldOptions, until: datetime) -> Candidate:
-    """Let two strong looks confirm what nothing has to be waited for (:func:`swiftly`)."""
-    looks = tuple(swiftly(candidate.looks, candidate.measures, options))
-    if looks == candidate.looks:
-        return candidate
-    return replace(candidate, looks=looks, evidence=fold(looks, options, until))
-
-
-def sooner_again(
-    cases: Iterable[Case], looks: Mapping[str, Sequence[Look]], options: FoldOptions
-) -> dict[str, list[Look]]:
-    """Say the same of looks at known cases, by case id; those without looks are left out."""
-    return {
-        c.case_id: swiftly(looks[c.case_id], c.measures, options)
-        for c in cases
-        if c.case_id in looks
-    }
 
 
 def with_sightings(looks: Sequence[Look], track: Track) -> list[Look]:

@@ -11,7 +11,7 @@ of the last four and four in a row are starting values without a source.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
@@ -19,9 +19,6 @@ from functools import reduce
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.model import Evidence, EvidenceState, Look, Seen
-
-_PUDDLES, _ON_BAR = 0.2, 0.5  # shares of an object from which it comes and goes with the water
-_CLEARLY = 0.75  # share of certain sightings from which only the season is waited for
 
 
 class FoldOptions(BaseModel):
@@ -55,6 +52,13 @@ class FoldOptions(BaseModel):
     )
     swift_area_m2: float = Field(
         default=1000.0, ge=0, le=1e6, description="area from which that is so [m²]"
+    )
+    flood_rank: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="level rank from which water on land that was dry proves nothing: the river "
+        "stands as high on one look in ten",
     )
     expire_misses: int = Field(
         default=4, ge=1, le=20, description="clear misses in a row that expire it"
@@ -243,46 +247,6 @@ def doubtful(looks: Iterable[Look]) -> list[Look]:
     """Let no hit be certain: only all dates together show what explains the object."""
     return [
         replace(k, certain=k.certain and k.seen is not Seen.HIT, pending=False, strong=False)
-        for k in looks
-    ]
-
-
-def swiftly(
-    looks: Iterable[Look], measures: Mapping[str, float], options: FoldOptions | None = None
-) -> list[Look]:
-    """Mark what two certain hits are enough for (``strong``), or one after a wait (``pending``).
-
-    Persistence is asked for because of what a single date may show: a cloud's edge, a raft, a
-    flood, a shore. What is as large as ten pixels, has no such thing to wait for, and is neither
-    water nor on a bar, where the level comes and goes, would have to be the same mistake on two
-    dates; and what dates share, season and level, the normal and the waiting answer for. In the
-    water history must have seen three lower levels itself.
-
-    What only waits for a season to pass (bare soil, most of whose sightings were certain by
-    themselves) has been seen often enough by then: its hits are ``pending``, and count with the
-    first certain one.
-
-    Parameters
-    ----------
-    measures : mapping
-        Of the object as it was sighted: ``area_m2``, ``wait_days``; in the water ``known_looks``;
-        of changed ground ``wet_share``, ``bar_share``, ``certain_share`` and what doubts it.
-    """
-    o = options or FoldOptions()
-    waits = measures.get("wait_days", 0.0) > 0
-    if "wet_share" in measures:
-        plain = measures["wet_share"] < _PUDDLES and measures.get("bar_share", 1.0) < _ON_BAR
-        doubts = max(measures.get(n, 0.0) for n in ("strip", "precedents", "linear"))
-        clear = measures.get("certain_share", 0.0) >= _CLEARLY and doubts < _ON_BAR
-        counted = waits and plain and clear
-    else:
-        plain = measures.get("known_looks", 0.0) >= o.confirm_hits
-        counted = False
-    swift = plain and not waits and measures.get("area_m2", 0.0) >= o.swift_area_m2
-    return [
-        replace(k, strong=swift and k.certain, pending=k.pending or (counted and not k.certain))
-        if k.seen is Seen.HIT
-        else k
         for k in looks
     ]
 

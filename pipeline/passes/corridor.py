@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.adjudicate.candidates import sooner_again
 from pipeline.adjudicate.tracks import link
+from pipeline.adjudicate.weighing import weighed_again
 from pipeline.config import Workflow
 from pipeline.io.failpoints import failpoint
 from pipeline.io.progress import DETAIL
@@ -141,7 +141,7 @@ def _sweep(
         fold = workflow.options.adjudicate.fold
         judged.candidates, absorbed = one_problem(every, fold, span.until)
         again = relook(site, looks, watched, cases, (how, span.start))
-        judged.relooks = sooner_again(cases, again, fold)
+        judged.relooks = weighed_again(cases, again, fold)
     judged.not_observed = unseen(workflow, site, passes, reduced)
     judged.counts = _counts(passes, reduced, watched, len(tracks), site) | {"absorbed": absorbed}
     judged.counts["newest_clear"] = newest_clear(workflow, reduced)

@@ -20,8 +20,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import shapely
 
-from pipeline.adjudicate.candidates import sooner
 from pipeline.adjudicate.evidence import FoldOptions, doubtful, fold, lasting
+from pipeline.adjudicate.weighing import weighed
 from pipeline.grid import geodesic_area_m2
 from pipeline.model import Candidate, EvidenceState, Kind, Look, Seen
 from pipeline.passes.change import DETECTOR as GROUND
@@ -47,7 +47,7 @@ def one_problem(
     changed ground are compared, and only what stays itself takes others with it. ``until`` is the
     UTC end of the period.
     """
-    candidates = [sooner(c, options, until) for c in candidates]
+    candidates = [weighed(c, options, until) for c in candidates]
     whole_ones = _without_pieces(candidates, options, until)
     left, _ = _both_saw(whole_ones, options, until)
     once = _told_once(left, options, until)
