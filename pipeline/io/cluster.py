@@ -23,7 +23,7 @@ from uuid import uuid4
 from pipeline import __version__
 from pipeline.errors import ClusterUnreachableError, ConfigurationError
 from pipeline.io.atomic import write_text
-from pipeline.io.cluster_class import SEE_JOBS, Heard, heard_of_a_start, started, unwatched
+from pipeline.io.cluster_class import SEE_JOBS, Heard, heard_of_a_start, spared, started
 from pipeline.io.cluster_names import keys_of
 from pipeline.io.cluster_options import ClusterOptions, distributed_module
 from pipeline.io.cluster_sent import Sent
@@ -291,7 +291,7 @@ def _enter(options: ClusterOptions, threads: int, state: Path, stack: ExitStack)
         logging.getLogger(name).setLevel(logging.CRITICAL)
     address: Any = options.address
     heard = Heard()
-    stack.enter_context(unwatched())
+    stack.enter_context(spared())
     if options.class_ is not None:
         heard = stack.enter_context(heard_of_a_start())
         address = stack.enter_context(started(options))
