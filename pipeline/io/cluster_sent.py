@@ -1,7 +1,7 @@
 """Work as it travels to workers: unpacked once in each of their processes, not once a batch.
 
-What work builds while it runs (baselines, masks of stored pixels, outlines on a grid) stays with it,
-so that a worker finds it again with its next batch, as a thread does.
+What work builds while it runs (baselines, masks of stored pixels, outlines on a grid) stays with
+it, so that a worker finds it again with its next batch, as a thread does.
 """
 
 from __future__ import annotations
