@@ -233,6 +233,19 @@ def test_no_scheduler_is_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert ClusterUnreachableError.code == 3
 
 
+def test_a_loop_that_begins_late_is_waited_for() -> None:
+    late = iter([False, False, True])
+
+    def make() -> str:
+        assert next(late), "the loop did not begin within 10 s"
+        return "made"
+
+    assert module._looped(make, "x") == "made"  # pyright: ignore[reportPrivateUsage]
+    late = iter([False] * 9)
+    with pytest.raises(ClusterUnreachableError, match="too busy"):
+        module._looped(make, "x")  # pyright: ignore[reportPrivateUsage]
+
+
 def test_tls_without_certificates_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(ConfigurationError, match=r"speaks TLS.*distributed\.comm\.tls"),

@@ -23,7 +23,7 @@ from uuid import uuid4
 from pipeline import __version__
 from pipeline.errors import ClusterUnreachableError, ConfigurationError
 from pipeline.io.atomic import write_text
-from pipeline.io.cluster_class import SEE_JOBS, Heard, heard_of_a_start, started, unwatched
+from pipeline.io.cluster_class import SEE_JOBS, Heard, heard_of_a_start, spared, started
 from pipeline.io.cluster_names import keys_of
 from pipeline.io.cluster_options import ClusterOptions, distributed_module
 from pipeline.io.cluster_sent import Sent
@@ -39,6 +39,7 @@ _BATCHES = 6  # for each thread of the cluster: few enough to last, enough to ev
 _PATIENCE_S = 60.0  # without any worker
 _FIRST_S = 15.0  # for the first worker of a scheduler that is there already
 _CONNECT_S, _FETCH_S = 15.0, 30.0
+_LOOPS = 4  # tries to start Dask's loop, of 10 s each
 _POLL_S, _LOOK_S, _HEAR_S = 0.02, 1.0, 3.0
 _AGAIN = "Start the cluster, or set 'cluster: threads', and run again; what was finished is kept"
 
@@ -291,29 +292,49 @@ def _enter(options: ClusterOptions, threads: int, state: Path, stack: ExitStack)
         logging.getLogger(name).setLevel(logging.CRITICAL)
     address: Any = options.address
     heard = Heard()
-    stack.enter_context(unwatched())
+    stack.enter_context(spared())
     if options.class_ is not None:
         heard = stack.enter_context(heard_of_a_start())
         address = stack.enter_context(started(options))
     elif options.address == "processes":
-        local = distributed.LocalCluster(
-            n_workers=threads,
-            threads_per_worker=1,
-            # None is the usual port, which another run on this machine may hold.
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=logging.CRITICAL,
-        )
-        address = stack.enter_context(local)
+        address = stack.enter_context(_processes(distributed, threads))
     client = stack.enter_context(_client(distributed, address, options.name))
     if options.class_ is not None and client.dashboard_link:
         log.info("the dashboard of %s: %s", options.name, client.dashboard_link)
     return stack.enter_context(Cluster(client, options, state, heard))
 
 
+def _processes(distributed: Any, number: int) -> Any:
+    return _looped(
+        lambda: distributed.LocalCluster(
+            n_workers=number,
+            threads_per_worker=1,
+            # None is the usual port, which another run on this machine may hold.
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=logging.CRITICAL,
+        ),
+        "processes",
+    )
+
+
+def _looped(make: Callable[[], Any], name: str) -> Any:
+    """Make what needs Dask's loop; on a busy machine its thread may take longer than the 10 s."""
+    for _ in range(_LOOPS):
+        # Dask asserts that it began, and leaves it to begin in the background.
+        with suppress(AssertionError):
+            return make()
+    raise ClusterUnreachableError(
+        f"the cluster {name} cannot be reached (this machine is too busy to start Dask's loop)",
+        _AGAIN,
+    )
+
+
 def _client(distributed: Any, address: Any, name: str) -> Any:
     try:
-        return distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
+        return _looped(
+            lambda: distributed.Client(address, timeout=_CONNECT_S, set_as_default=False), name
+        )
     except TypeError as error:  # what Dask says where it has no certificates to speak TLS with
         if not str(address).startswith("tls://"):
             raise
