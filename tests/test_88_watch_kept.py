@@ -7,9 +7,11 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -94,24 +96,50 @@ def test_what_is_kept_is_not_judged_again_and_changes_nothing(
     assert kept(tmp_path) == entries
 
 
+ALL = frozenset(range(len(tiny.LEVELS)))
+LOOSER = {"detect": {"zhan": {"min_pixels": 3}}}
+BEFORE_AND_AFTER: dict[str, tuple[frozenset[int], dict[str, Any], dict[str, Any]]] = {
+    "the newest look comes": (ALL - {14}, {}, {}),
+    "a look of the patrol comes late": (ALL - {12}, {}, {}),
+    "a look of the history comes late": (ALL - {3}, {}, {}),
+    "an option changes": (ALL, {}, {"options": {"store": {"tile_px": 128}, **LOOSER}}),
+    "the patrol begins later": (ALL, {}, {"patrol_from": "2025-01-15"}),
+}
+
+
+def setting(folder: Path, held: frozenset[int], changes: dict[str, Any]) -> Path:
+    """Write scenes and a workflow; scenes that are not held go."""
+    images = folder / "images"
+    shutil.rmtree(images, ignore_errors=True)
+    for index in sorted(held):
+        tiny.write_scenes(images, only=range(index, index + 1))
+    more = {k: v for k, v in changes.items() if k == "options"}
+    path = tiny.workflow(folder, images, **more)
+    if "patrol_from" in changes:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content["period"]["patrol_from"] = changes["patrol_from"]
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
 @pytest.mark.thorough
-def test_a_look_that_comes_later_is_judged_as_if_it_had_been_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", BEFORE_AND_AFTER)
+def test_what_is_kept_is_what_a_fresh_store_would_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """What both ways keep under one name is the same, and only the new look is searched."""
-    whole, weekly = tmp_path / "whole", tmp_path / "weekly"
+    first, before, after = BEFORE_AND_AFTER[what]
+    whole, grown = tmp_path / "whole", tmp_path / "grown"
     calls = counted(monkeypatch)
-    run(tiny.workflow(whole, tiny.write_scenes(whole / "images")))
+    run(setting(whole, ALL, after))
     every = calls.count("candidates")
-    last = len(tiny.LEVELS) - 1
-    images = tiny.write_scenes(weekly / "images", only=range(last))
-    path = tiny.workflow(weekly, images)
-    run(path)
-    tiny.write_scenes(weekly / "images", only=range(last, last + 1))
+    run(setting(grown, first, before))
+    shutil.rmtree(grown / "out")
+    (grown / "state/ledger.sqlite").unlink()  # what cases remember is the ledger's to prove
     calls.clear()
-    run(path)
-    assert 0 < calls.count("candidates") < every
-    one, other = kept(whole), kept(weekly)
-    assert {n: a for n, a in other.items() if n in one} == one  # all that the whole run has
-    assert shown(weekly) == shown(whole)
+    run(setting(grown, ALL, after))
+    if what == "the newest look comes":
+        assert 0 < calls.count("candidates") < every
+    one, other = kept(whole), kept(grown)
+    assert {n: a for n, a in other.items() if n in one} == one  # all that the fresh one has
+    assert shown(grown) == shown(whole)
     assert shown(whole)

@@ -8,7 +8,7 @@ Layout, below one folder per corridor and geometry::
     mask/KEY/PASS_ID/TILE.blk       clear-sky codes, KEY names all that this look's depend on
     state/KEY/PASS_ID/TILE.blk      ground states, likewise
     layers/NAME.json                what the last runs of a workflow used, see ``passes.layers``
-    kept/                           small results of prepare, see ``pipeline.io.vault``
+    kept/                           small results of prepare and watch, see ``pipeline.io.vault``
     past/KEY/states/TILE.blk        the history of a quarter in two bits a look
     normal/KEY/normal/TILE.blk      its seasonal normal
     sky/, align/, ground/           references of prepare and codes between its sweeps

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import __version__
 from pipeline.detect.objects import Pixels, Rejection
 from pipeline.io.vault import Vault, content_key
 from pipeline.model import Kind, Pass, Sighting
 from pipeline.passes.ground import Sparse, States
-from pipeline.passes.normals import history_content, look_mark
+from pipeline.passes.normals import code_mark, history_content, look_mark
 from pipeline.passes.reduce import reaches_mark
 
 _VERSION = 1
@@ -84,13 +83,15 @@ class Book:
         # A recheck adds up some tiles and a patrol all of them: both have levels of their own.
         tiles = [site.store.tile_name(t) for t in site.store.tiles]
         past = history_content(states, history)
-        base = content_key(_VERSION, __version__, past, tiles, reaches_mark(site), options)
+        base = content_key(_VERSION, code_mark(), past, tiles, reaches_mark(site), options)
         return cls(states, Vault(site.store.root / "kept"), base)
 
     def key(self, p: Pass, *more: object) -> str:
         """Name what is found of a look."""
         residual = self.states.looks.quality[p.id].residual_m
-        return content_key(self.base, p.id, look_mark(self.states, p), residual, *more)
+        # A scene that joins a pass may move its time, and no pixel of this corridor.
+        when = p.acquired.isoformat()
+        return content_key(self.base, p.id, when, look_mark(self.states, p), residual, *more)
 
     def sums(self, kind: str, p: Pass) -> NDArray[np.int64] | None:
         """Give counts of a look over all tiles, or None."""
@@ -112,9 +113,11 @@ class Book:
 
 
 def _packed(found: Found) -> Arrays:
+    for s in found.sightings:
+        _check([s.score, s.certain, *s.measures.values()])
     sparse = [*((s.rows, s.cols) for s in found.sightings), *found.flagged]
     told = [asdict(s) | {"rows": None, "cols": None} for s in found.sightings]
-    text = json.dumps([told, found.rejected], default=_said)
+    text = json.dumps([told, found.rejected], default=datetime.isoformat)
     sizes = [r.size for r, _ in sparse]
     rows, cols = (np.concatenate([np.zeros(0, np.int32), *(s[k] for s in sparse)]) for k in (0, 1))
     return {
@@ -125,11 +128,11 @@ def _packed(found: Found) -> Arrays:
     }
 
 
-def _said(value: object) -> object:
-    # No number of NumPy's own: it would come back as another type, and count otherwise.
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value)} cannot be kept")
+def _check(values: Sequence[object]) -> None:
+    """Refuse numbers of NumPy's own: they would come back as another type, and round otherwise."""
+    odd = {type(v).__name__ for v in values if type(v) not in (float, int, bool)}
+    if odd:
+        raise TypeError(f"a measure of type {', '.join(sorted(odd))} cannot be kept")
 
 
 def _unpacked(held: Arrays) -> Found:

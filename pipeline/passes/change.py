@@ -48,6 +48,8 @@ DETECTOR = "ground/1"
 
 _SQUARE_PX, _SQUARE_FIELDS = 64, 50  # squares in which cropland is counted, and the least of it
 
+_NOWHERE = Window(0, 0, 0, 0)
+
 _Flooded: TypeAlias = Counter[tuple[int, int, bool]]  # square and water: pixels of cropland
 _Counts = tuple[NDArray[np.uint16], NDArray[np.int32], list[_Flooded], NDArray[np.int64]]
 
@@ -166,6 +168,8 @@ class ChangeSweep:
 
     def _search(self, new: range, before: Arrays) -> tuple[list[Found], Arrays]:
         """Search the last looks of the quarter; give the looks in a row after them as well."""
+        if not self.quarter.site.parts:
+            return [Found.of([], []) for _ in new], _run_in(Run.begin((0, 0)), _NOWHERE, _NOWHERE)
         ceiling, flooded, offsets = self._regions(new)
         site = self.quarter.site
         tiles = map_tiles(

@@ -22,6 +22,8 @@ from pipeline.detect.expect import (
     tally_levels,
     tally_shore,
 )
+from pipeline.detect.level import N_BINS, reaches_in
+from pipeline.detect.recession import CLIP_PX, N_WIDTHS
 from pipeline.detect.zhan import HALO_PX
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Pass, Tile, Window
@@ -65,7 +67,7 @@ class Levels:
             base = self.past.baseline(tile.core)
             return [tally_levels(self.view(p, tile.core, base), site.n_reach) for p in missing]
 
-        sums = self._sums("levels", passes, tally, what)
+        sums = self._sums(("levels", (N_BINS, 2)), passes, tally, what)
         return sums, [judge_levels(s, self.options) for s in sums]
 
     def shores(
@@ -85,25 +87,35 @@ class Levels:
                 found[i] = tally_shore(view, own[i], tile.core)
             return [found[i] for i in range(len(own))]
 
-        return self._sums("shores", passes, tally, "shores")
+        return self._sums(("shores", (N_WIDTHS, CLIP_PX + 1)), passes, tally, "shores")
 
     def _sums(
         self,
-        kind: str,
+        of: tuple[str, tuple[int, int]],
         passes: Sequence[Pass],
         tally: Callable[[Tile, Sequence[Pass]], list[Counts]],
         what: str,
     ) -> list[Counts]:
-        """Give counts of looks over all tiles: what is kept, and what is not is counted."""
+        """Give counts of looks over all tiles: what is kept, and what is not is counted.
+
+        ``of`` names what is counted, and the shape of its counts for one reach.
+        """
+        kind, shape = of
+        site = self.states.site
         held = {p.id: self.book.sums(kind, p) for p in passes}
         missing = [p for p in passes if held[p.id] is None]
+
+        def one(tile: Tile) -> tuple[NDArray[np.uint16], Counts]:
+            # A tile tells of the reaches that it holds: a long river has many of both.
+            here = reaches_in(site.reach(tile.core))
+            return here, np.stack([counts[here] for counts in tally(tile, missing)])
+
         if missing:
-            site = self.states.site
-            tiles = map_tiles(
-                lambda t: np.stack(tally(t, missing)),
-                site.parts, site.workers, site.progress, what,
-            )  # fmt: skip
-            for p, own in zip(missing, np.sum(tiles, axis=0), strict=True):
+            parts = map_tiles(one, site.parts, site.workers, site.progress, what)
+            total = np.zeros((len(missing), site.n_reach + 1, *shape), np.int64)
+            for here, own in parts:
+                total[:, here] += own
+            for p, own in zip(missing, total, strict=True):
                 held[p.id] = own
                 self.book.keep_sums(kind, p, own)
         return [np.asarray(held[p.id], np.int64) for p in passes]

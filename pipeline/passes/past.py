@@ -21,11 +21,8 @@ from pipeline.detect.level import PACKED_LOOKS, pack_states
 from pipeline.io.store import Layer
 from pipeline.io.vault import content_key
 from pipeline.model import Pass, Tile, Window
-from pipeline.passes.ground import Site, States
-from pipeline.passes.layers import keep_used
-from pipeline.passes.normals import history_content
-
-_VERSION = 1
+from pipeline.passes.ground import States
+from pipeline.passes.normals import code_mark, history_content
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Past:
     @classmethod
     def of(cls, states: States, history: Sequence[Pass]) -> Past:
         """Name the history of some looks; nothing is written yet."""
-        key = content_key(_VERSION, history_content(states, history))
+        key = content_key(code_mark(), history_content(states, history))
         return cls(states, tuple(p.id for p in history), key)
 
     @property
@@ -79,8 +76,3 @@ class Past:
             name: store.pack(word, tile, 1) for name, word in zip(self._names, packed, strict=True)
         }
         store.write(self.folder, tile, layers, durable=False)
-
-
-def keep_pasts(site: Site, step: str, pasts: Sequence[Past]) -> None:
-    """Keep the histories that a step used, and drop those that no recent run had."""
-    keep_used(site, "past", [p.key for p in pasts], runs=2, step=step)

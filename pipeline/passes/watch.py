@@ -31,9 +31,9 @@ from pipeline.passes.baselines import BaselineCache
 from pipeline.passes.book import Book, Found, found_by_look
 from pipeline.passes.change import ChangeSweep, Normals, Quarter
 from pipeline.passes.ground import Looks, Site, Sparse, States
+from pipeline.passes.layers import keep_together, trim_results
 from pipeline.passes.levels import Levels
-from pipeline.passes.normals import keep_normals
-from pipeline.passes.past import Past, keep_pasts
+from pipeline.passes.past import Past
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,15 @@ def watch_first(
 
 
 def keep_histories(site: Site, step: str, watched: Watched) -> None:
-    """Keep what a step made of its quarters' histories, and drop what no recent run had."""
-    keep_normals(site, step, [n.folder for n in watched.normals.values()])
-    keep_pasts(site, step, list(watched.pasts.values()))
+    """Keep what a step made of its quarters' histories, and drop what no recent run had.
+
+    What is dropped is made again when it is asked for.
+    """
+    normals = [n.folder.split("/")[1] for n in watched.normals.values()]
+    pasts = [past.key for past in watched.pasts.values()]
+    if normals:
+        keep_together(site, step, {"normal": normals, "past": pasts}, runs=2)
+    trim_results(site)
 
 
 def levels_of(states: States, epoch: Epoch, options: WatchOptions) -> Levels:

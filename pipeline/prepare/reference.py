@@ -1,4 +1,4 @@
-"""Which looks a look is compared with: its own calendar quarter and a year or more before it.
+"""Which looks a look is compared with: a year or more of whole quarters before its own.
 
 What prepare knows of a place (dark history, usual brightness, the picture to register on, stable
 ground) rests on a *reference*: the looks of whole calendar quarters (UTC) before the look's own, at
