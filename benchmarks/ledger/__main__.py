@@ -63,9 +63,11 @@ def _deliveries(asked: argparse.Namespace, folder: Path) -> None:
     done = kill_deliveries(folder, asked.kills, asked.seed)
     print(
         f"{done.kills} kills over {done.steps} steps; the receiver holds {done.cases} cases; "
-        f"{done.again} deliveries came again with the same content; {done.wrong} were wrong, "
+        f"{done.again} deliveries came again with the same content; {len(done.wrong)} were wrong, "
         f"{done.lost} cases are not as an undisturbed receiver has them, {done.torn} ledgers torn"
     )
+    for why in done.wrong:
+        print(why)
     _keep(asked.out, {"deliveries": vars(done)})
     if done.wrong or done.lost or done.torn:
         raise SystemExit(1)
@@ -105,7 +107,7 @@ def _markdown(whole: dict[str, Any]) -> str:
         d = whole["deliveries"]
         text += (
             f"\ndeliveries: {d['kills']} kills, {d['cases']} cases at the receiver, {d['again']} "
-            f"came again, {d['wrong']} wrong, {d['lost']} lost, {d['torn']} ledgers torn.\n"
+            f"came again, {len(d['wrong'])} wrong, {d['lost']} lost, {d['torn']} ledgers torn.\n"
         )
     return text
 

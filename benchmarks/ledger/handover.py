@@ -48,7 +48,7 @@ class HandedOver:
     steps: int  # that were finished
     cases: int  # that the receiver holds
     again: int  # deliveries that came once more, with the same content
-    wrong: int  # what the receiver refused: another content, an older revision, a bad signature
+    wrong: tuple[str, ...]  # what the receiver refused: another content, an older revision ...
     lost: int  # cases of which it does not hold what an undisturbed receiver holds
     torn: int  # 1 where the ledger is not that of the undisturbed office
 
@@ -153,7 +153,7 @@ def _outcome(
         steps=steps,
         cases=len(held.held),
         again=held.again,
-        wrong=len(held.wrong) + len(want.wrong),
+        wrong=(*held.wrong, *want.wrong),
         lost=len(lost),
         torn=int(list(_ledger(mine[0])) != list(_ledger(calm[0]))),
     )

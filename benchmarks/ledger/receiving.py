@@ -45,7 +45,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(200, asdict(self.books))
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True
+            return  # its sender was killed
         signed = (self.headers.get(TIMESTAMP, ""), self.headers.get(SIGNATURE, ""))
         with self.guard:
             if not verify(SECRET.encode(), *signed, body, time.time()):
