@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -330,6 +332,37 @@ def test_transitions_can_be_printed() -> None:
     table = describe_transitions()
     assert "3 of the last 4 looks that count are hits, or 2 strong hits" in table
     assert all(s.value in table for s in EvidenceState)
+
+
+def _moves(table: str) -> set[tuple[str, str]]:
+    """Read a table of transitions into pairs of states; "" is never seen."""
+    every = {s.value for s in EvidenceState}
+    found: set[tuple[str, str]] = set()
+    for line in table.splitlines():
+        left, _, right = (part.strip() for part in line.split("|"))
+        words = {w.strip() for w in left.split(",")}
+        before = every & words
+        before |= {""} if left == "(never seen)" else set()
+        if left.startswith("any"):
+            before = (every | {""}) - ({"expired"} if "but" in left else set())
+        found |= {(a, b) for a in before for b in every if b in right.replace(",", "").split()}
+    return found
+
+
+@given(st.text(alphabet="hum?DX", max_size=24))
+@settings(max_examples=60)
+def test_law_no_state_moves_but_as_the_documentation_prints(text: str) -> None:
+    table = describe_transitions()
+    stands = (Path(__file__).parents[1] / "docs/contracts.md").read_text(encoding="utf-8")
+    assert "\n".join(line.rstrip() for line in table.splitlines()) in stands
+    plain = looks(text.replace("D", "h").replace("X", "m"))
+    all_of = [
+        replace(k, sensor="drone") if c in "DX" else k for k, c in zip(plain, text, strict=True)
+    ]
+    states = [fold(all_of[:i]).state.value if any(k.seen is Seen.HIT for k in all_of[:i]) else ""
+              for i in range(len(all_of) + 1)]  # fmt: skip
+    moved = {(a, b) for a, b in pairwise(states) if a != b}
+    assert moved <= _moves(table)
 
 
 def test_confidence_is_modest_and_ordered() -> None:

@@ -211,6 +211,7 @@ def test_a_period_split_into_runs_gives_the_same(tmp_path: Path, images: Path, d
                 shutil.copy2(file, part / file.name)
         assert run_workflow(RunRequest(path)) == ExitCode.DONE
     assert essence(tmp_path) == essence(done)
+    assert ledger_of(tmp_path) == ledger_of(done)
 
 
 def ledger_of(folder: Path) -> list[Case]:

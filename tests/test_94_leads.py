@@ -296,6 +296,7 @@ def test_people_correct_a_sub_type(flow: Path) -> None:
     assert (other.people.subtype, other.people.subtype_by) == (None, None)
 
 
+@pytest.mark.thorough
 def test_a_sub_type_is_corrected_by_file(flow: Path) -> None:
     shutil.copytree(Path(__file__).parents[1] / "config", flow.parent / "config")
     tables = "subtypes: config/subtypes.csv\nseverity: config/severity.csv\n"
@@ -335,6 +336,17 @@ def test_a_sub_type_is_corrected_by_file(flow: Path) -> None:
     assert "DU1 李工" in siluan("cases", "list", "--workflow", flow)
     wrote("")
     assert "subtype was emptied" in siluan(*come_back, "--workflow", flow, code=2)
+    # An inspector's file says it too.
+    siluan("cases", "issue", case.case_id, "--workflow", flow, "--by", "王工", "--reason", "other",
+           "--note", "群众举报")  # fmt: skip
+    verdict, revision = flow.parent / "核查.csv", int(row["revision"]) + 1
+    said = f"{case.case_id},{revision},问题,赵工,{datetime.now(UTC).date()},DU3"
+    verdict.write_text(f"case_id,revision,verdict,by,on,细类\n{said}\n", encoding="utf-8")
+    siluan("cases", "verdict", verdict, "--workflow", flow)
+    (case,) = read(flow)
+    assert case.people is not None
+    assert (case.people.subtype, case.people.subtype_by) == ("DU3", "赵工")
+    assert "known already 1" in siluan("cases", "verdict", verdict, "--workflow", flow)
 
 
 def test_a_workbook_is_read_as_a_list(flow: Path) -> None:

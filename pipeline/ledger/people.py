@@ -199,7 +199,7 @@ def _target(
 def _since(case: Case, revision: int, history: Iterable[Event]) -> str:
     """Say what happened to a case after a revision."""
     news = [
-        f"{e.what} {e.old} -> {e.new}" if e.new is not None else e.what
+        f"{e.what} {e.old or '-'} -> {e.new}" if e.new is not None else e.what
         for e in history
         if e.case_id == case.case_id and e.revision > revision
     ]

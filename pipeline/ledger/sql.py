@@ -20,7 +20,7 @@ from pipeline.ledger.interface import Box, Narrow, Whereabouts
 from pipeline.ledger.lifecycle import Event
 from pipeline.ledger.match import Outline
 from pipeline.ledger.proposing import ProposeOptions
-from pipeline.ledger.streams import event_of, histories, whereabouts
+from pipeline.ledger.streams import event_of, histories, streamed, whereabouts
 from pipeline.ledger.tables import REVISION, TRACED, cases, events, meta, revisions
 from pipeline.model import Case, Kind
 
@@ -78,8 +78,7 @@ class SqlTransaction:
         """Give all cases, or those asked for, by id, a few in memory at a time."""
         query = sa.select(cases.c.body, cases.c.geometry).order_by(cases.c.case_id)
         query = query.where(*_conditions(narrow or Narrow()))
-        streamed = self._connection.execution_options(yield_per=_ROWS)
-        with streamed.execute(query) as rows:
+        with self._connection.execute(streamed(query)) as rows:
             for row in rows:
                 yield _case(row)
 

@@ -19,11 +19,20 @@ from pipeline.model import Kind
 _ROWS = 1000  # in memory at once
 
 
+def streamed(query: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
+    """Let a question be answered a few rows at a time.
+
+    Never the connection: it would keep that, and PostgreSQL then declares a cursor for whatever is
+    said next, which may be none that has rows.
+    """
+    return query.execution_options(yield_per=_ROWS)
+
+
 def whereabouts(connection: sa.Connection) -> Generator[Whereabouts]:
     """Give what and where all cases are, by id, without making cases of their bodies."""
     c = cases.c
     query = sa.select(c.case_id, c.revision, c.corridor_id, c.kind, c.body).order_by(c.case_id)
-    with connection.execution_options(yield_per=_ROWS).execute(query) as rows:
+    with connection.execute(streamed(query)) as rows:
         for row in rows:
             place = load_place(row[4])
             county, name, township = (
@@ -35,8 +44,8 @@ def whereabouts(connection: sa.Connection) -> Generator[Whereabouts]:
 def histories(connection: sa.Connection, upto: int) -> Generator[tuple[str, tuple[Event, ...]]]:
     """Give the events of each case up to a number, cases by id, events oldest first."""
     query = sa.select(events).where(events.c.seq <= upto).order_by(events.c.case_id, events.c.seq)
-    with connection.execution_options(yield_per=_ROWS).execute(query) as streamed:
-        for case_id, rows in groupby(streamed.mappings(), key=lambda row: row["case_id"]):
+    with connection.execute(streamed(query)) as found:
+        for case_id, rows in groupby(found.mappings(), key=lambda row: row["case_id"]):
             yield case_id, tuple(event_of(row) for row in rows)
 
 
