@@ -25,10 +25,14 @@ Keep = Callable[[Window, int], NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Planned:
-    """What of a file will be fetched: ``spans`` are the bytes of blocks, by their number."""
+    """What of a file will be fetched: ``spans`` are the bytes of blocks, by their number.
+
+    ``start`` are the first bytes of the file, which hold all of a small one.
+    """
 
     asset: Asset
     what: remote.Opening
+    start: bytes
     head: TiffHead
     spans: Mapping[int, tuple[int, int]]
 
@@ -39,8 +43,11 @@ class Planned:
 
     def ask(self, fetcher: Fetcher) -> Callable[[], bytes]:
         """Ask for the blocks; give what waits for them, as data of an :class:`AssetReader`."""
-        wait = fetcher.spans(self.what, self.asset.access, list(self.spans.values()))
-        return lambda: self.head.with_blocks(dict(zip(self.spans, wait(), strict=True)))
+        start, spans = self.start, self.spans
+        here = {n: start[a:b] for n, (a, b) in spans.items() if b <= len(start)}
+        others = {n: span for n, span in spans.items() if n not in here}
+        wait = fetcher.spans(self.what, self.asset.access, list(others.values()))
+        return lambda: self.head.with_blocks({**here, **dict(zip(others, wait(), strict=True))})
 
 
 def plan_band(
@@ -66,10 +73,10 @@ def plan_band(
     """
     found = _head(asset, fetcher)
     spans = found and _spans(asset, grid, wanted, found)
-    return Planned(asset, found[0], found[1], spans) if found and spans is not None else None
+    return Planned(asset, *found[:3], spans) if found and spans is not None else None
 
 
-_Found = tuple[remote.Opening, TiffHead, int]
+_Found = tuple[remote.Opening, bytes, TiffHead, int]
 
 
 def _head(asset: Asset, fetcher: Fetcher) -> _Found | None:
@@ -89,7 +96,7 @@ def _head(asset: Asset, fetcher: Fetcher) -> _Found | None:
             return None
         head = parse(answer.body)
         if isinstance(head, TiffHead):
-            return what, head, answer.total
+            return what, answer.body, head, answer.total
         if head is None or len(answer.body) < size:
             return None
         size = head
@@ -100,7 +107,7 @@ def _spans(
     asset: Asset, grid: Grid, wanted: tuple[Sequence[Window], Keep], found: _Found
 ) -> dict[int, tuple[int, int]] | None:
     """Give the bytes of each block that will be read; None if the band has to be warped."""
-    what, head, total = found
+    what, _, head, total = found
     windows, keep = wanted
     try:
         with AssetReader(asset, grid, head.with_blocks({})) as reader:
