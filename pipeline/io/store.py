@@ -24,6 +24,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,10 @@ class CorridorStore:
     def _kept_at(self) -> Callable[[Window, int], tuple[NDArray[np.bool_], Runs]]:
         return lru_cache(maxsize=128)(self._burn_kept)
 
+    @cached_property
+    def _one_at_a_time(self) -> Lock:
+        return Lock()
+
     def _burn_kept(self, window: Window, factor: int) -> tuple[NDArray[np.bool_], Runs]:
         """Mask of stored pixels, and their runs."""
         mask = burn(self.stored, self.grid.sub(window))
@@ -115,7 +120,8 @@ class CorridorStore:
 
     def kept(self, window: Window, factor: int = 1) -> NDArray[np.bool_]:
         """Give the mask of stored pixels of a tile's core at ``factor``."""
-        return self._kept_at(window, factor)[0]
+        with self._one_at_a_time:  # readers of all bands ask for the same mask at the same time
+            return self._kept_at(window, factor)[0]
 
     @staticmethod
     def tile_name(tile: Tile) -> str:
