@@ -13,7 +13,7 @@ for _name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA"):
     os.environ.pop(_name, None)
 # GDAL's own limit, a twentieth of the machine's memory, is more than a whole run needs otherwise;
 # decoded blocks are of use until the next tile only. The environment takes MB, rasterio bytes.
-_CACHE_MB = 256
+_CACHE_MB = 128
 CACHE_BYTES = _CACHE_MB * 2**20
 os.environ.setdefault("GDAL_CACHEMAX", str(_CACHE_MB))
 
