@@ -498,6 +498,7 @@ class Look:
     level_rank: float | None = None
     residual_m: float | None = None
     pending: bool = False  # a hit that only the time the object has stood keeps from being certain
+    strong: bool = False  # a hit of many pixels with nothing to wait for: few such confirm
 
     @property
     def of_picture(self) -> bool:

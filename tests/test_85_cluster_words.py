@@ -135,7 +135,7 @@ def test_keys_name_stage_and_tiles_and_are_given_once() -> None:
 
 
 def test_copies_of_a_cache_share_what_they_built_until_it_is_cleared() -> None:
-    cache = BaselineCache(None, (), None)  # type: ignore[arg-type]
+    cache = BaselineCache(None, None)  # type: ignore[arg-type]
     sent = [pickle.loads(pickle.dumps(cache)) for _ in range(2)]
     held = [vars(one)["_held"] for one in sent]
     assert held[0] is held[1]
@@ -143,7 +143,7 @@ def test_copies_of_a_cache_share_what_they_built_until_it_is_cleared() -> None:
     cache.clear()
     assert vars(pickle.loads(pickle.dumps(cache)))["_held"] is not held[0]
     for _ in range(3):
-        pickle.loads(pickle.dumps(BaselineCache(None, (), None)))  # type: ignore[arg-type]
+        pickle.loads(pickle.dumps(BaselineCache(None, None)))  # type: ignore[arg-type]
     assert vars(pickle.loads(pickle.dumps(sent[0])))["_held"] is not held[0]
 
 

@@ -10,7 +10,7 @@ from affine import Affine
 
 from benchmarks.drone.readers import ArrayReader, MirroredReader
 from pipeline.model import FlightCells, FlightPixels, Grid, Window
-from pipeline.passes.flight_cache import CellSource
+from pipeline.passes.flight_cache import BLOCK, CellSource
 from pipeline.prepare.flight_cells import cells_of
 
 STEP, RES = 2, 0.1
@@ -62,6 +62,49 @@ def test_a_block_is_read_once_while_it_is_kept_and_an_error_is_not_kept() -> Non
     for _ in range(2):
         forgetful(WINDOWS[1])
     assert len(asked) == 1 + 4 + 8
+
+
+def test_empty_blocks_of_a_large_frame_are_not_read_and_all_others_are_the_same() -> None:
+    side, asked = 17 * BLOCK, list[Window]()
+    rng = np.random.default_rng(5)
+    colour = np.zeros((3, side, side), np.uint8)
+    valid, height = np.zeros((side, side), bool), np.full((side, side), np.nan, np.float32)
+    band, tower = (slice(300, 500), slice(0, side)), (slice(1500, 1503), slice(900, 903))
+    colour[:, *band] = rng.integers(0, 255, (3, 200, side), dtype=np.uint8)
+    valid[band] = True
+    height[tower] = 30.0  # a surface without a picture counts as well
+    frame = Window(0, side, 0, side)
+
+    def read(window: Window, step: int) -> FlightPixels:
+        both = window.intersect(frame)
+        out = np.zeros((3, *window.shape), np.uint8)
+        seen, heights = np.zeros(window.shape, bool), np.full(window.shape, np.nan, np.float32)
+        if both is not None:
+            into, at = both.within(window), both.within(frame)
+            out[:, *into], seen[into], heights[into] = colour[:, *at], valid[at], height[at]
+        if step == 1:
+            asked.append(window)
+            return FlightPixels(out, seen, heights)
+        rows, cols = (n // step for n in window.shape)
+        parts = (rows, step, cols, step)
+        mean = np.where(seen, 1, 0).reshape(parts).any(axis=(1, 3))
+        heights = np.where(np.isfinite(heights), heights, -1).reshape(parts).max(axis=(1, 3))
+        return FlightPixels(out[:, ::step, ::step], mean, np.where(heights > 0, heights, np.nan))
+
+    source = CellSource(read, 1, Grid("EPSG:32650", Affine(0.2, 0, 0, 0, -0.2, 0), (side, side)))
+    some = [
+        Window(250, 320, 1000, 1100),
+        Window(440, 560, 2000, 2200),
+        Window(1400, 1600, 800, 1000),
+    ]
+    for window in some:
+        got, want = source(window), cells_of(read(window, 1), 1, 0.2)
+        for name in ("colour", "valid", "height"):
+            np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
+    assert not source.shows(Window(700, 1300, 0, side))
+    asked.clear()
+    assert not source(Window(700, 1300, 0, side)).valid.any()
+    assert all(max(w.shape) == 1 for w in asked)  # of one cell: which bands there are
 
 
 def test_a_mirrored_flight_has_no_seams() -> None:

@@ -8,15 +8,17 @@ from affine import Affine
 from scipy import ndimage
 
 from benchmarks.drone.readers import ArrayReader
+from pipeline.detect.surface_change import SurfacePair, judge
 from pipeline.detect.surface_noise import estimate, mean_factor, variance_of_sum
-from pipeline.detect.surface_types import ObjectKind
+from pipeline.detect.surface_types import ObjectKind, SurfaceChangeOptions
 from pipeline.errors import SceneUnusableError
-from pipeline.model import Cover, FlightPixels, Grid, SurfaceNoise
+from pipeline.model import Cover, FlightPixels, Grid, SurfaceNoise, Window
 from pipeline.passes.flights import FlightOptions, SurfaceChange, compare_surfaces
 from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover
 from pipeline.prepare.surface import SurfaceOptions, coregister
 
 N, CELL = 240, 0.2
+OPTIONS = SurfaceChangeOptions()
 GRID = Grid("EPSG:32650", Affine(CELL, 0, 0, 0, -CELL, 0), (N, N))
 
 
@@ -105,6 +107,38 @@ def test_objects_do_not_depend_on_how_the_mosaic_is_cut(plain: SurfaceChange) ->
         np.testing.assert_array_equal(a.rows, b.rows)
         np.testing.assert_array_equal(a.cols, b.cols)
         assert a.net_m3 == b.net_m3
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_what_is_judged_does_not_depend_on_what_of_a_window_is_looked_at(
+    plain: SurfaceChange, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    before, after = surfaces(seed)
+    before[rng.random((N, N)) < 0.02] = np.nan
+    plants, grass, water = (noise(rng, 1.0, 6) > 1.2 for _ in range(3))
+    ways = [(plants, Cover.VEGETATION), (grass, Cover.GRASS), (water, Cover.WATER)]
+    covers = np.full((N, N), Cover.GROUND, np.uint8), np.full((N, N), Cover.GROUND, np.uint8)
+    for one in covers:
+        for mask, code in ways:
+            one[mask] = code
+    # Changes in two corners make the whole window be looked at; without them a part of it is.
+    whole = after.copy()
+    for corner in (slice(0, 9), slice(N - 9, N)):
+        whole[corner, corner] += 20
+        for one in covers:
+            one[corner, corner] = Cover.GROUND
+    window, inner = Window(0, N, 0, N), (slice(24, N - 24), slice(24, N - 24))
+    part, all_ = (
+        judge(SurfacePair(window, CELL, before, later, covers), plain.noise, plain.fit, OPTIONS)
+        for later in (after, whole)
+    )
+    for one in (part.up, part.down, part.seed):
+        assert one[inner].any()
+    assert not part.up[:9, :9].any()
+    assert all_.up[:9, :9].any()
+    for name in ("up", "down", "seed", "fill"):
+        np.testing.assert_array_equal(getattr(part, name)[inner], getattr(all_, name)[inner])
 
 
 @pytest.mark.parametrize("seed", [2, 3])

@@ -52,3 +52,4 @@ def test_the_benchmark_runs(tmp_path: Path) -> None:
     assert [line.split("|")[1].strip()[:12] for line in bench.lines] == [
         "decode 8 dat", "weekly patro", "bytes read /", "60 ms store,", "60 ms store,",
     ]  # fmt: skip
+    assert "twice: 0.000" in bench.lines[2]

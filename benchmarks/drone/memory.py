@@ -46,13 +46,19 @@ class Peak:
 
 
 def memory(folder: Path, side: int) -> list[Peak]:
-    """Take in two flights of ``side`` by ``side`` pixels (RGBA and surface) and compare them."""
+    """Take in two flights of ``side`` by ``side`` pixels (RGBA and surface) and compare them.
+
+    Flights that an earlier call left in the folder are compared and not taken in again.
+    """
     out: list[Peak] = []
     for flight in ("before", "after"):
+        if (folder / flight / "taken.txt").exists():
+            continue  # of an earlier call: what is left to measure is the comparison
         _apart(_write_raw, folder, side, flight)
         out.append(_apart(_take_in, folder, side, flight))
         for name in ("raw.tif", "raw_dsm.tif"):
             (folder / flight / name).unlink()
+        (folder / flight / "taken.txt").touch()
     out.append(_apart(_compare, folder, side, ""))
     return out
 

@@ -217,6 +217,8 @@ def objects(
     parts: Sequence[PictureCells], cell_m: float, options: PictureChangeOptions
 ) -> list[FlightObject]:
     """Join the cells of all windows to objects, by their first cell."""
+    if not parts:
+        return []
     rows, cols, value, green = (
         np.concatenate([getattr(p, n) for p in parts])
         for n in ("rows", "cols", "strength", "green")

@@ -23,6 +23,7 @@ from pipeline.model import Cover, SurfaceFit, SurfaceNoise, Window
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Int = NDArray[np.int32]
+_LOOKS = 6  # cells, as far as slope and roughness depend on others
 
 
 @dataclass(frozen=True)
@@ -109,28 +110,71 @@ def away(mask: Mask) -> NDArray[np.float64]:
 def judge(
     pair: SurfacePair, noise: SurfaceNoise, fit: SurfaceFit, options: SurfaceChangeOptions
 ) -> Judged:
-    """Say which cells of a window changed."""
+    """Say which cells of a window changed.
+
+    Most of a bank did not: a mean below every least change is judged by that alone, and what the
+    noise says is asked only for the part of the window that holds larger ones.
+    """
     size = max(3, round(options.window_m / pair.cell_m) | 1)
     known = pair.surface
     dz = np.where(known, pair.after - pair.before, np.float32(0))
     share = _mean(known.astype(np.float32), size)
     mean = _mean(dz, size) / np.maximum(share, np.float32(1e-6))
+    ok, fill = (share > 0.5) & known, _fill(pair, size)
+    beyond, seed = _beyond(pair, np.where(ok, mean, np.float32(0)), (noise, fit), options, size)
+    up = _bridged((beyond & (mean > 0)) | fill, fill, pair)
+    return Judged(up, beyond & (mean < 0), seed | fill, fill)
+
+
+def _beyond(
+    pair: SurfacePair,
+    mean: Float,
+    known: tuple[SurfaceNoise, SurfaceFit],
+    options: SurfaceChangeOptions,
+    size: int,
+) -> tuple[Mask, Mask]:
+    """Say where a mean change [m] is one, and where it is beyond doubt."""
+    beyond, seed = (np.zeros(mean.shape, bool) for _ in range(2))
+    least = min(options.least_m, options.grass_m, options.plants_m)
+    large = np.abs(mean) > np.float32(least)
+    if not large.any():
+        return beyond, seed
+    near = around(large, pair.window, size + _LOOKS)
+    own, at = pair.within(near), near.within(pair.window)
+    beyond[at], seed[at] = _beyond_noise(own, np.abs(mean[at]), known, options, size)
+    return beyond & large, seed & large
+
+
+def _beyond_noise(
+    pair: SurfacePair,
+    change: Float,
+    known: tuple[SurfaceNoise, SurfaceFit],
+    options: SurfaceChangeOptions,
+    size: int,
+) -> tuple[Mask, Mask]:
+    noise, fit = known
     slope, rough = classes(pair.before, pair.cell_m)
     slope2, rough2 = classes(pair.after, pair.cell_m)
     sigma = sigma_of(noise, np.minimum(slope, slope2), np.minimum(rough, rough2))
     sigma = sigma * np.float32(mean_factor(noise, size, pair.cell_m))
-    reg = registration_error(fit, pair, slope)
-    lod = np.float32(1.96) * (sigma + reg)
+    error = sigma + registration_error(fit, pair, slope)
     plants = _mean(pair.plants.astype(np.float32), size) > 0.3
     grass = _mean((pair.covers[1] == Cover.GRASS).astype(np.float32), size) > 0.5
     least = np.where(grass, options.grass_m, options.least_m)
     least = np.where(plants, options.plants_m, least).astype(np.float32)
-    ok = (share > 0.5) & known
-    beyond = ok & (np.abs(mean) > np.maximum(least, lod))
-    seed = beyond & (np.abs(mean) > np.float32(options.seed_sigmas) * (sigma + reg))
-    fill = _fill(pair, size)
-    up = _bridged((beyond & (mean > 0)) | fill, fill, pair)
-    return Judged(up, beyond & (mean < 0), seed | fill, fill)
+    beyond = change > np.maximum(least, np.float32(1.96) * error)
+    return beyond, beyond & (change > np.float32(options.seed_sigmas) * error)
+
+
+def around(mask: Mask, window: Window, cells: int) -> Window:
+    """Give what of a window holds a mask, with a rim of some cells."""
+    rows, cols = (np.flatnonzero(mask.any(axis=a)) for a in (1, 0))
+    near = Window(
+        window.row0 + int(rows[0]), window.row0 + int(rows[-1]) + 1,
+        window.col0 + int(cols[0]), window.col0 + int(cols[-1]) + 1,
+    ).pad(cells).intersect(window)  # fmt: skip
+    assert near is not None
+    return near
 
 
 def _mean(values: Float, size: int) -> Float:

@@ -9,64 +9,21 @@ shift share over all its cells.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.detect.surface_change import ChangedCells, SurfacePair, away, places
+from pipeline.detect.surface_body import Body, gradients, without_holes
+from pipeline.detect.surface_change import SurfacePair, away, places
 from pipeline.detect.surface_noise import classes, mean_factor, sigma_of, variance_of_sum
 from pipeline.detect.surface_types import Measure, SurfaceChangeOptions
-from pipeline.model import Cover, SurfaceFit, SurfaceNoise, Window
+from pipeline.model import SurfaceFit, SurfaceNoise
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 _Z = 1.959964
-_RIM = 8  # cells, more than any mean or slope of a measure reaches
-
-
-@dataclass(frozen=True)
-class Body:
-    """An object in its window, (H, W), ready to be measured."""
-
-    pair: SurfacePair
-    dz: Float  # [m], gaps filled from beside; over water from its level
-    core: Mask  # cells that were judged changed
-    region: Mask  # core and margin, over which volumes are summed
-    sigma: Float  # deviation of dz of a cell [m]
-    sign: int
-    unseen: Mask  # of core: no surface
-    water_error_m: float  # of the level below a fill, 1 sigma [m]
-    from_water: Mask  # cells measured from the water's level
-    gradients: tuple[Float, Float]  # slope of the earlier surface along rows and columns [1]
-
-    def closely(self) -> Body:
-        """Give the part of it that measures are taken from: its region and a rim of some cells.
-
-        Windows reach far beyond an object, for its water and the ground around it.
-        """
-        rows, cols = (np.flatnonzero(self.region.any(axis=a)) for a in (1, 0))
-        if not rows.size:
-            return self
-        w = self.pair.window
-        near = Window(
-            w.row0 + int(rows[0]), w.row0 + int(rows[-1]) + 1,
-            w.col0 + int(cols[0]), w.col0 + int(cols[-1]) + 1,
-        ).pad(_RIM).intersect(w)  # fmt: skip
-        assert near is not None
-        at = near.within(w)
-        return replace(
-            self,
-            pair=self.pair.within(near),
-            dz=self.dz[at],
-            core=self.core[at],
-            region=self.region[at],
-            sigma=self.sigma[at],
-            unseen=self.unseen[at],
-            from_water=self.from_water[at],
-            gradients=(self.gradients[0][at], self.gradients[1][at]),
-        )
 
 
 @dataclass(frozen=True)
@@ -85,84 +42,27 @@ class Measured:
     strength: float
 
 
-def body_of(
-    found: ChangedCells,
-    others: Mask,
-    pair: SurfacePair,
-    noise: SurfaceNoise,
-    options: SurfaceChangeOptions,
-) -> Body:
-    """Cut an object out of a window that holds it and its margin.
+@dataclass(frozen=True)
+class Outlined:
+    """An object whose footprint is known: enough to say of many that they are none."""
 
-    Parameters
-    ----------
-    found : ChangedCells
-        Its cells.
-    others : bool (H, W)
-        Cells of other objects, which are never measured with it.
-    pair : SurfacePair
-        The window.
-    """
-    core = np.zeros(pair.before.shape, bool)
-    core[found.rows - pair.window.row0, found.cols - pair.window.col0] = True
-    core = np.asarray(ndimage.binary_fill_holes(core), bool) & ~others
-    slope, rough = classes(pair.before, pair.cell_m)
-    slope2, rough2 = classes(pair.after, pair.cell_m)
-    sigma = sigma_of(noise, np.minimum(slope, slope2), np.minimum(rough, rough2))
-    from_water = core & (pair.covers[0] == Cover.WATER) & (pair.covers[1] != Cover.WATER)
-    level, error = _water_level(pair, core, from_water)
-    base = np.where(from_water, np.float32(level), pair.before)
-    known = (pair.surface | from_water) & np.isfinite(base) & np.isfinite(pair.after)
-    dz = np.where(known, pair.after - base, np.float32(0))
-    steps = max(1, round(options.margin_m / pair.cell_m))
-    near = away(core) <= steps
-    region = core | (near & known & ~pair.plants & ~others)
-    unseen = core & ~known
-    if unseen.any():
-        dz = np.where(unseen, _from_beside(dz, known & core), dz)
-    return Body(
-        pair, dz.astype(np.float32), core, region, sigma, found.sign, unseen, error, from_water,
-        _gradients(pair),
-    )  # fmt: skip
+    body: Body  # close around it
+    rise: Float  # mean change, away from the ground [m]
+    edge: float  # of ``rise``, at the footprint's outline [m]
+    doubt: float  # of ``edge``, 95 % [m]
+    walls: float  # slope along the outline [1]
+    steep: bool
+    footprint: Mask
+
+    @property
+    def footprint_m2(self) -> float:
+        """Area [m²]."""
+        return float(self.footprint.sum()) * self.body.pair.cell_m**2
 
 
-def _from_beside(dz: Float, known: Mask) -> Float:
-    """Nearest known value."""
-    if not known.any():
-        return dz
-    where = np.asarray(
-        ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-    )
-    return dz[where[0], where[1]]
-
-
-def _water_level(pair: SurfacePair, core: Mask, from_water: Mask) -> tuple[float, float]:
-    """Level of the water that was filled [m], and its error, from the earlier surface beside it.
-
-    The surface of water is poor but not biased, so its median serves; where there is none, the low
-    end of the ground beside it, with an error to match.
-    """
-    if not from_water.any():
-        return 0.0, 0.0
-    near = away(core) * pair.cell_m <= 8.0
-    water = pair.before[near & (pair.covers[0] == Cover.WATER) & np.isfinite(pair.before)]
-    if water.size >= 100:
-        middle = float(np.median(water))
-        spread = 1.4826 * float(np.median(np.abs(water - middle)))
-        # Errors of water hang together over metres: one independent value per 12 m².
-        return middle, 1.25 * spread / max(np.sqrt(water.size * pair.cell_m**2 / 12), 1.0)
-    ground = pair.before[near & np.isfinite(pair.before)]
-    if ground.size < 20:
-        ground = pair.after[near & np.isfinite(pair.after)]
-    return float(np.percentile(ground, 5)), 0.3
-
-
-def measure(
-    body: Body, noise: SurfaceNoise, fit: SurfaceFit, options: SurfaceChangeOptions
-) -> Measured:
-    """Measure an object."""
-    whole, body = body, body.closely()
-    net, fill, cut = _volumes(body, noise, fit)
+def outlined(body: Body, noise: SurfaceNoise, options: SurfaceChangeOptions) -> Outlined:
+    """Find an object's footprint."""
+    body = body.closely()
     cell = body.pair.cell_m
     smooth = _mean_of(body.dz, body.region, 3) * body.sign
     small = mean_factor(noise, 3, cell) * float(np.median(body.sigma[body.core]))
@@ -171,14 +71,21 @@ def measure(
     steep = walls >= options.steep
     edge = top / 2 if steep else max(options.least_m / 2, _Z * small)
     footprint = _main(body.region & (smooth > edge), body.core)
-    area = _area(body, smooth, edge, _Z * small, steep)
-    height, planarity = _height(body, footprint, noise, fit, steep)
+    return Outlined(body, smooth, edge, _Z * small, walls, steep, footprint)
+
+
+def measure(whole: Body, found: Outlined, noise: SurfaceNoise, fit: SurfaceFit) -> Measured:
+    """Measure an object of a window that was outlined."""
+    body = found.body
+    net, fill, cut = _volumes(body, noise, fit)
+    area = _area(found)
+    height, planarity = _height(found, noise, fit)
     mean = float(np.abs(body.dz[body.core].mean()))
     error = _error(body, body.core, noise, fit) / max(int(body.core.sum()), 1)
     everywhere = np.zeros(whole.core.shape, bool)
-    everywhere[body.pair.window.within(whole.pair.window)] = footprint
+    everywhere[body.pair.window.within(whole.pair.window)] = found.footprint
     return Measured(
-        everywhere, area, height, fill, cut, net, walls, planarity,
+        everywhere, area, height, fill, cut, net, found.walls, planarity,
         float(body.unseen.sum() / max(int(body.core.sum()), 1)), mean / max(_Z * error, 1e-6),
     )  # fmt: skip
 
@@ -198,7 +105,7 @@ def volumes_within(
     mean = _mean_of(dz, region, 3)
     limit = _Z * np.float32(mean_factor(noise, 3, pair.cell_m)) * sigma
     none = np.zeros(region.shape, bool)
-    body = Body(pair, dz, region, region, sigma, 1, none, 0.0, none, _gradients(pair))
+    body = Body(pair, dz, region, region, sigma, 1, none, 0.0, none, gradients(pair))
     doubt = region & (np.abs(mean) < limit)
     extra = float(np.abs(mean[doubt]).sum(dtype=np.float64)) * pair.cell_m**2 / 2
     fill, cut = (
@@ -275,16 +182,6 @@ def _error(body: Body, part: Mask, noise: SurfaceNoise, fit: SurfaceFit) -> floa
     return float(np.sqrt(max(own + shared, 0.0) + gap**2 + water**2))
 
 
-def _gradients(pair: SurfacePair) -> tuple[Float, Float]:
-    known = np.isfinite(pair.before)
-    filled = np.where(
-        known, pair.before, np.float32(np.nanmedian(pair.before)) if known.any() else 0
-    )
-    smooth = ndimage.gaussian_filter(filled, 3.0)
-    rows, cols = np.gradient(smooth, pair.cell_m)
-    return np.asarray(rows, np.float32), np.asarray(cols, np.float32)
-
-
 def _mean_of(values: Float, inside: Mask, size: int) -> Float:
     weight = inside.astype(np.float32)
     total = ndimage.uniform_filter(np.where(inside, values, np.float32(0)), size, mode="constant")
@@ -312,59 +209,65 @@ def _main(mask: Mask, core: Mask) -> Mask:
     ndimage.label(mask, output=labels)
     keep = np.unique(labels[core & mask])
     kept = np.isin(labels, keep[keep > 0])
-    return np.asarray(ndimage.binary_fill_holes(kept), bool) if kept.any() else core
+    return without_holes(kept) if kept.any() else core
 
 
-def _area(body: Body, rise: Float, edge: float, doubt: float, steep: bool) -> Measure:
-    cell = body.pair.cell_m
-    masks = [_main(body.region & (rise > e), body.core) for e in (edge + doubt, edge, edge - doubt)]
-    low, value, high = (float(m.sum()) * cell**2 for m in masks)
+def _area(found: Outlined) -> Measure:
+    body, cell = found.body, found.body.pair.cell_m
+    least, most = (
+        _main(body.region & (found.rise > e), body.core)
+        for e in (found.edge + found.doubt, found.edge - found.doubt)
+    )
+    low, value, high = (float(m.sum()) * cell**2 for m in (least, found.footprint, most))
     # An outline is known to half a cell where a wall hides it, to a tenth where noise averages out.
-    grown = np.asarray(ndimage.binary_dilation(masks[1]), bool)
-    rim = float((grown & ~masks[1]).sum()) * cell * (0.5 * cell if steep else 0.1 * cell)
+    grown = np.asarray(ndimage.binary_dilation(found.footprint), bool)
+    blur = 0.5 * cell if found.steep else 0.1 * cell
+    rim = float((grown & ~found.footprint).sum()) * cell * blur
     return Measure(value, max(min(low, value) - rim, 0.0), max(high, value) + rim)
 
 
-def _height(
-    body: Body, footprint: Mask, noise: SurfaceNoise, fit: SurfaceFit, steep: bool
-) -> tuple[Measure, float]:
+def _height(found: Outlined, noise: SurfaceNoise, fit: SurfaceFit) -> tuple[Measure, float]:
     """Mean change of a top behind walls, or of a heap's highest tenth; and the top's planarity.
 
     The tenth is chosen on the mean over 2 m, so that noise does not choose its own peaks.
     """
-    cell = body.pair.cell_m
-    if steep:
-        deep = away(~footprint)
-        part = deep * cell > min(0.6, 0.5 * float(deep.max()) * cell)
+    body, footprint, cell = found.body, found.footprint, found.body.pair.cell_m
+    deep = away(~footprint)
+    inner = deep * cell > min(0.6, 0.5 * float(deep.max()) * cell)
+    if found.steep:
+        part = inner
     else:
         broad = _mean_of(body.dz, body.region, max(3, round(1.0 / cell) | 1)) * body.sign
         part = footprint & (broad >= np.percentile(broad[footprint], 90))
     value = float(body.dz[part].mean())
     error = _Z * _error(body, part, noise, fit) / max(int(part.sum()), 1)
     surface = body.pair.after if body.sign > 0 else body.pair.before
-    return Measure(value, value - error, value + error), _off_plane(surface, footprint, cell)
+    return Measure(value, value - error, value + error), _off_plane(surface, inner)
 
 
-def _off_plane(surface: Float, footprint: Mask, cell_m: float) -> float:
+def _off_plane(surface: Float, inner: Mask) -> float:
     """NMAD of the inner surface from its plane, or from a ridge of two planes [m]."""
-    deep = away(~footprint)
-    part = (deep * cell_m > min(0.6, 0.5 * float(deep.max()) * cell_m)) & np.isfinite(surface)
+    part = inner & np.isfinite(surface)
     rows, cols = np.nonzero(part)
     if rows.size < 6:
         return 0.0
     some = slice(None, None, max(1, rows.size // 2000))
     r, c = rows[some] - rows.mean(), cols[some] - cols.mean()
     values = surface[rows[some], cols[some]].astype(np.float64)
-    flat = [np.ones(r.size), r, c]
     values -= values.mean()
-    best = _misfit(flat, values)
-    for angle in np.arange(0, np.pi, np.pi / 12):
-        best = min(best, _misfit([*flat, np.abs(r * np.cos(angle) + c * np.sin(angle))], values))
-    return best
+    angles = np.arange(0, np.pi, np.pi / 12)[:, None]
+    folds = np.abs(r * np.cos(angles) + c * np.sin(angles))
+    flat = np.stack([np.ones(r.size), r, c])
+    ridges = np.empty((len(folds), 4, r.size))
+    ridges[:, :3], ridges[:, 3] = flat, folds
+    return min(_misfit(flat[None], values), _misfit(ridges, values))
 
 
-def _misfit(columns: list[NDArray[np.float64]], values: NDArray[np.float64]) -> float:
+def _misfit(bases: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Least NMAD of values (N,) from what bases (some, columns, N) fit them with."""
     # By normal equations: columns are some cells long at most, and there are four of them.
-    basis = np.stack(columns)
-    rest = values - np.linalg.lstsq(basis @ basis.T, basis @ values, rcond=None)[0] @ basis
-    return 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
+    normal = np.linalg.pinv(bases @ bases.transpose(0, 2, 1), hermitian=True)
+    fitted = (normal @ (bases @ values)[..., None])[..., 0]
+    rest = values - (fitted[:, None, :] @ bases)[:, 0]
+    rest -= np.median(rest, axis=1, keepdims=True)
+    return 1.4826 * float(np.median(np.abs(rest), axis=1).min())

@@ -11,10 +11,12 @@ the autocorrelation of the shape, weighted by its deviations, times the correlat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, optimize
+from scipy import fft, ndimage
 
 from pipeline.model import SurfaceNoise
 
@@ -29,7 +31,8 @@ _TERMS = ((0.0, 1), *((r, p) for r in _RANGES_M for p in (1, 2)))  # range, powe
 _LEAST_CELLS = 400  # of a class that has a deviation of its own
 _LEAST_SIGMA = 0.005  # [m]; no surface of images is better
 _CUT = 4.0  # deviations; beyond is change and no noise
-_LARGEST = 384  # side of a shape [cells] of which the autocorrelation is taken unreduced
+_FRAMES = (16, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 768)  # for shapes of half
+_LARGEST = _FRAMES[-1] // 2  # side of a shape [cells] that is taken unreduced
 
 
 def classes(height: Float, cell_m: float) -> tuple[Float, Float]:
@@ -125,6 +128,8 @@ def _correlation(
         return 1.0, ((0.0, 1),), (1.0,)
     use = pairs > max(0.02 * float(pairs.max()), 1.0)
     use[0] = True
+    from scipy import optimize  # noqa: PLC0415 - slow to import, and only flights need it
+
     lags = away / np.maximum(pairs, 1.0) * cell_m
     value = total / np.maximum(pairs, 1.0)
     basis = np.stack([_term(lags, r, p) for r, p in _TERMS], axis=1)
@@ -158,8 +163,16 @@ def _lags(shape: Sequence[int]) -> Real:
 
 def correlation(noise: SurfaceNoise, distance_m: Real) -> Real:
     """Give the correlation of differences at a distance [m]."""
+    return _correlated((noise.ranges_m, noise.powers, noise.shares), distance_m)
+
+
+_Terms = tuple[tuple[float, ...], tuple[int, ...], tuple[float, ...]]
+"""Ranges [m], powers and shares of a correlation."""
+
+
+def _correlated(terms: _Terms, distance_m: Real) -> Real:
     out = np.zeros(distance_m.shape)
-    for reach, power, share in zip(noise.ranges_m, noise.powers, noise.shares, strict=True):
+    for reach, power, share in zip(*terms, strict=True):
         out += share * _term(distance_m, reach, power)
     return out
 
@@ -174,35 +187,51 @@ def variance_of_sum(noise: SurfaceNoise, sigma: Float, cell_m: float) -> float:
     cell_m : float
         Side of a cell [m].
     """
-    own = 0.0
+    own, terms = 0.0, (noise.ranges_m, noise.powers, noise.shares)
     by = max(1, -(-max(sigma.shape) // _LARGEST))
     weights = sigma.astype(np.float64)
     if by > 1:
         # The cells' own share adds up at full resolution; the rest is smooth over a few cells.
-        nugget = _nugget(noise)
-        own = nugget * float((weights**2).sum())
+        own = _nugget(terms) * float((weights**2).sum())
         weights = _block_sum(weights, by)
-    shape = [2 * n for n in weights.shape]
-    pairs = np.fft.irfft2(np.abs(np.fft.rfft2(weights, shape)) ** 2, shape)
-    rho = correlation(noise, _lags(shape) * by * cell_m)
+    # The sum over all pairs of cells is one over all frequencies: no second transform is needed,
+    # and the correlation's own serves all shapes that fit into its frame.
+    shape = (_frame(weights.shape[0]), _frame(weights.shape[1]))
+    found: Any = fft.rfft2(weights, shape)
+    power = found.real**2 + found.imag**2
+    return max(float((power * _transformed(terms, shape, by, cell_m)).sum()) + own, 0.0)
+
+
+def _frame(cells: int) -> int:
+    """Give a length that holds every lag of a shape, one of few."""
+    return next(n for n in _FRAMES if n >= 2 * cells)
+
+
+@lru_cache(maxsize=24)
+def _transformed(terms: _Terms, shape: tuple[int, int], by: int, cell_m: float) -> Real:
+    """Transform the correlation by lag; weighted so that half of the frequencies give the sum."""
+    rho = _correlated(terms, _lags(shape) * by * cell_m)
     if by > 1:
-        rho[0, 0] = _within(noise, by, cell_m)
-    return max(float((pairs * rho).sum()) + own, 0.0)
+        rho[0, 0] = _within(terms, by, cell_m)
+    found: Any = fft.rfft2(rho)
+    out = np.asarray(found.real, np.float64) / rho.size
+    out[:, 1 : (shape[1] + 1) // 2] *= 2
+    return out
 
 
-def _nugget(noise: SurfaceNoise) -> float:
-    return sum(s for r, s in zip(noise.ranges_m, noise.shares, strict=True) if r == 0)
+def _nugget(terms: _Terms) -> float:
+    return sum(s for r, _, s in zip(*terms, strict=True) if r == 0)
 
 
-def _within(noise: SurfaceNoise, by: int, cell_m: float) -> float:
+def _within(terms: _Terms, by: int, cell_m: float) -> float:
     """Mean correlation of two cells of one block, without the cells' own share."""
     place = np.arange(by) * cell_m
     lag = np.hypot(
         (place[:, None] - place[None, :])[:, None, :, None],
         (place[:, None] - place[None, :])[None, :, None, :],
     )
-    inner = correlation(noise, lag)
-    inner[lag < 1e-9] -= _nugget(noise)
+    inner = _correlated(terms, lag)
+    inner[lag < 1e-9] -= _nugget(terms)
     return float(inner.mean())
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pipeline.detect.surface_body import Body, body_of
 from pipeline.detect.surface_change import ChangedCells, SurfacePair, away
-from pipeline.detect.surface_measure import Body, Measured, body_of, measure
+from pipeline.detect.surface_measure import Measured, Outlined, measure, outlined
 from pipeline.detect.surface_types import FlightObject, ObjectKind, SurfaceChangeOptions
 from pipeline.model import Cover, SurfaceFit, SurfaceNoise
 
@@ -41,9 +42,12 @@ def object_of(
     body = body_of(found, others, pair, noise, options)
     if not body.core.any():
         return None
-    got = measure(body, noise, fit, options)
-    kind = _kind(body, got, float(found.fill.mean()), options)
-    if kind is None or got.strength <= 1 or got.footprint_m2.value < options.least_area_m2:
+    shape, filled = outlined(body, noise, options), float(found.fill.mean()) > 0.5
+    if shape.footprint_m2 < options.least_area_m2 or _dropped(body, shape, filled, options):
+        return None
+    got = measure(body, shape, noise, fit)
+    kind = ObjectKind.FILL if filled else _kind(body, got, options)
+    if kind is None or got.strength <= 1:
         return None
     rows, cols = np.nonzero(got.footprint)
     return FlightObject(
@@ -63,13 +67,12 @@ def object_of(
     )
 
 
-def _kind(
-    body: Body, got: Measured, filled: float, options: SurfaceChangeOptions
-) -> ObjectKind | None:
-    if filled > 0.5:
-        return ObjectKind.FILL
-    if got.footprint_m2.value < options.sway_m2 and _beside_plants(body):
-        return None
+def _dropped(body: Body, shape: Outlined, filled: bool, options: SurfaceChangeOptions) -> bool:
+    """Whether it is none, whatever its measures: beside plants that move."""
+    return not filled and shape.footprint_m2 < options.sway_m2 and _beside_plants(body)
+
+
+def _kind(body: Body, got: Measured, options: SurfaceChangeOptions) -> ObjectKind | None:
     if body.sign > 0:
         kind = _raised(got, options)
         roof = kind is ObjectKind.STRUCTURE and got.planarity_m < options.flat_m / 3

@@ -26,6 +26,9 @@ BLOCK = 128
 COVER_BLOCK = 4 * BLOCK
 """Side of a block of cover [cells]; each looks some metres around itself."""
 
+_LOOK_PX = 16  # one look in so many pixels tells where a flight shows anything; divides BLOCK
+_ABOUT = 2  # looks around a block that count as its own: what is seen there may reach into it
+_FEW = 256  # blocks; of smaller frames every block is read
 _MOST_BYTES = 96 * 2**20  # of one flight; a strip of blocks over 2 km of cells of 0.2 m
 _MOST_COVER = 32 * 2**20  # of one flight; 130 ha of cells of 0.2 m
 _Key = tuple[int, int]
@@ -106,12 +109,48 @@ class CellSource:
         self.frame = Window(0, -(-grid.shape[0] // step), 0, -(-grid.shape[1] // step))
         self._kept = Kept(self._made, _bytes, most_bytes)
         self._void: FlightCells | None = None
+        self._shown: NDArray[np.bool_] | None = None
+        self._lock = Lock()
+
+    def shows(self, window: Window) -> bool:
+        """Tell whether a window (of cells) may hold a picture or a surface; False is sure."""
+        shown = self._blocks()
+        inside = window.intersect(self.frame)
+        if inside is None:
+            return False
+        rows, cols = (
+            slice(a // BLOCK, -(-b // BLOCK))
+            for a, b in ((inside.row0, inside.row1), (inside.col0, inside.col1))
+        )
+        return bool(shown[rows, cols].any())
+
+    def _blocks(self) -> NDArray[np.bool_]:
+        """Give which blocks of the frame may show anything, from one coarse look at all."""
+        with self._lock:
+            if self._shown is None:
+                rows, cols = (-(-n // BLOCK) for n in self.frame.shape)
+                if rows * cols <= _FEW:
+                    self._shown = np.ones((rows, cols), bool)
+                else:
+                    self._shown = np.stack([self._row(r, cols) for r in range(rows)])
+            return self._shown
+
+    def _row(self, row: int, cols: int) -> NDArray[np.bool_]:
+        side, rim = BLOCK * self._step, _ABOUT * _LOOK_PX
+        top = row * side - rim
+        pixels = self._read(Window(top, top + side + 2 * rim, -rim, cols * side + rim), _LOOK_PX)
+        seen = np.asarray(pixels.valid.any(axis=0), np.bool_)
+        if pixels.height is not None:
+            seen |= np.asarray(np.isfinite(pixels.height).any(axis=0), np.bool_)
+        each = side // _LOOK_PX
+        starts = range(0, cols * each, each)
+        return np.array([seen[c : c + each + 2 * _ABOUT].any() for c in starts])
 
     def __call__(self, window: Window) -> FlightCells:
         """Give the cells of a window (of cells); it may reach beyond the mosaic."""
         out: _Parts | None = None
         for key, own, both in _over(window, BLOCK):
-            cells = self._kept(key) if own.intersect(self.frame) else self._nothing()
+            cells = self._kept(key) if self.shows(own) else self._nothing()
             out = out or _empty(cells, window.shape)
             _fill(out, cells, both.within(window), both.within(own))
         assert out is not None
@@ -154,7 +193,7 @@ class CoverSource:
         """Give the codes of :class:`pipeline.model.Cover` of a window (of cells)."""
         out = np.full(window.shape, Cover.VOID, np.uint8)
         for key, own, both in _over(window, COVER_BLOCK):
-            if own.intersect(self._cells.frame) is None:
+            if not self._cells.shows(own):
                 continue
             out[both.within(window)] = self._kept(key)[both.within(own)]
         return out
@@ -162,11 +201,16 @@ class CoverSource:
     def _made(self, key: _Key) -> NDArray[np.uint8]:
         r, c = (k * COVER_BLOCK for k in key)
         own = Window(r, r + COVER_BLOCK, c, c + COVER_BLOCK)
-        wide = own.pad(self._halo)
+        # What lies farther beyond the frame than a cell can look changes nothing.
+        wide = own.pad(self._halo).intersect(self._cells.frame.pad(self._halo))
+        assert wide is not None
+        out = np.full(own.shape, Cover.VOID, np.uint8)
         cells = self._cells(wide)
-        if not cells.valid.any():
-            return np.full(own.shape, Cover.VOID, np.uint8)
-        return np.ascontiguousarray(self._judge(cells)[own.within(wide)])
+        if cells.valid.any():
+            inside = own.intersect(wide)
+            assert inside is not None
+            out[inside.within(own)] = self._judge(cells)[inside.within(wide)]
+        return out
 
 
 def _bytes(cells: FlightCells) -> int:

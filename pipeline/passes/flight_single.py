@@ -18,14 +18,13 @@ from pipeline.detect.surface_single import (
     single_object_of,
     standing,
 )
-from pipeline.detect.surface_types import FlightObject
+from pipeline.detect.surface_types import FlightObject, SurfaceChangeOptions
 from pipeline.model import FlightReader, Grid, SurfaceFit, SurfaceNoise, Window
 from pipeline.passes.flights import (
     FlightOptions,
     by_groups,
     noise_windows,
     others_within,
-    tiles,
     window_of,
 )
 from pipeline.passes.flights import Windows as _Windows
@@ -67,14 +66,15 @@ def single_objects(
         Windows of cells; others are not looked at, and what reaches out of them is cut there.
     """
     work = _Windows.over(read, read, grid, options, surface=True)
+    change = single_change(options.change, single)
     samples = work.each(
         lambda w: single_noise_sample(_standing(work, w, single), single), noise_windows(work)
     )
     ground = _Ground(
         single_fit(work.cells.shape, work.cell_m, single), estimate(samples, work.cell_m), single
     )
-    change = single_change(options.change, single)
-    cores = [c for c in tiles(work) if within is None or any(c.intersect(w) for w in within)]
+    shown = work.shown(_halo(work, change) + round(single_halo_m(single) / work.cell_m))
+    cores = [c for c in shown if within is None or any(c.intersect(w) for w in within)]
     parts = [
         part for window in work.each(lambda w: _judged(work, w, ground), cores) for part in window
     ]
@@ -98,9 +98,13 @@ def _standing(work: _Windows, window: Window, single: SingleOptions) -> Standing
     return Standing(whole.up.within(window), whole.down.within(window))
 
 
+def _halo(work: _Windows, change: SurfaceChangeOptions) -> int:
+    return round(change_halo_m(change) / work.cell_m) + 1
+
+
 def _judged(work: _Windows, core: Window, ground: _Ground) -> list[ChangedCells]:
     change = single_change(work.options.change, ground.options)
-    seen = _standing(work, core.pad(round(change_halo_m(change) / work.cell_m) + 1), ground.options)
+    seen = _standing(work, core.pad(_halo(work, change)), ground.options)
     out: list[ChangedCells] = []
     for pair, sign in ((seen.up, 1), (seen.down, -1)):
         judged = judge(pair, ground.noise, ground.fit, change)

@@ -41,6 +41,7 @@ from pipeline.detect.surface_change import (
 from pipeline.detect.surface_noise import classes, estimate
 from pipeline.detect.surface_objects import halo_m, object_of
 from pipeline.detect.surface_types import FlightObject, SurfaceChangeOptions
+from pipeline.io.heap import hand_back
 from pipeline.model import (
     Cover,
     FlightCells,
@@ -63,6 +64,7 @@ _NOISE_CELLS = 400  # side of one
 _NOISE_LEAST = 4  # windows of the larger size that are enough
 _GROUND_CELLS = 640  # most cells along a side where ground is looked for
 _FIT_CELLS = 600  # most cells along a side in the fit
+_TAKEN = 700 << 20  # bytes; a process that takes more gives back what windows have left free
 
 
 class FlightOptions(BaseModel):
@@ -119,10 +121,11 @@ def compare_surfaces(
     """
     fit = fit_surfaces(before, after, grid, options)
     work = _windows(before, after, grid, options, fit)
-    noise = estimate([_stable(work, w) for w in noise_windows(work)], work.cell_m)
+    stable = work.each(lambda w: _stable(work, w), noise_windows(work))
+    noise = estimate(stable, work.cell_m)
     parts = [
         part
-        for window in work.each(lambda w: _judged(work, w, noise), list(tiles(work)))
+        for window in work.each(lambda w: _judged(work, w, noise), work.shown(_halo(work)))
         for part in window
     ]
     found = gather(parts, work.cell_m, options.change)
@@ -169,7 +172,8 @@ def compare_pictures(
         return PictureChange(work.cells, ())  # nothing was seen twice
     lit = np.nanmedian(lights, axis=0)
     scale = scales(work.each(lambda w: sampled(work, w, lit), windows))
-    parts = work.each(lambda w: _picture_judged(work, w, lit, scale), list(tiles(work)))
+    shown = work.shown(picture_halo(own))
+    parts = work.each(lambda w: _picture_judged(work, w, lit, scale), shown)
     found = picture_objects(parts, work.cell_m, options.picture)
     return PictureChange(work.cells, tuple(found))
 
@@ -217,10 +221,20 @@ class Windows:
         """The grid of cells."""
         return coarse_grid(self.grid, self.step)
 
+    def shown(self, halo: int) -> list[Window]:
+        """Cut the cells into windows, of which, and ``halo`` around, both flights show some."""
+        return [w for w in tiles(self) if all(s.shows(w.pad(halo)) for s in self.sources)]
+
     def each(self, do: Callable[[A], B], over: Iterable[A]) -> list[B]:
         """Do something for each, some at a time; in order."""
+
+        def done(one: A) -> B:
+            said = do(one)
+            hand_back(_TAKEN)
+            return said
+
         with ThreadPoolExecutor(self.options.threads) as pool:
-            return list(pool.map(do, over))
+            return list(pool.map(done, over))
 
 
 @dataclass(frozen=True)
@@ -424,9 +438,14 @@ def tiles(work: Windows) -> Iterable[Window]:
             yield Window(r, min(r + size, rows), c, min(c + size, cols))
 
 
+def _halo(work: Windows) -> int:
+    """Cells around a window on which its judgement rests."""
+    return round(change_halo_m(work.options.change) / work.cell_m) + 1
+
+
 def _judged(work: SurfaceWindows, core: Window, noise: SurfaceNoise) -> list[ChangedCells]:
     change = work.options.change
-    pair = surface_pair(work, core.pad(round(change_halo_m(change) / work.cell_m) + 1))
+    pair = surface_pair(work, core.pad(_halo(work)))
     if not np.isfinite(pair.after).any():
         return []
     return sparse(judge(pair, noise, work.fit, change), pair, core)

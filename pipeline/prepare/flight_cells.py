@@ -153,8 +153,8 @@ def cover(
     total = np.maximum(cells.colour.sum(axis=0), np.float32(1e-3))
     wide = max(3, round(1.0 / cells.cell_m) | 1)
     plants, wet = _green(cells, total, options), _wet(cells, total, wide, options)
-    seen = cells.valid.astype(np.float32)
-    share = _weighted_mean(wet.astype(np.float32), seen, 2 * wide + 1)
+    seen = _Weight(cells.valid)
+    share = seen.mean(wet.astype(np.float32), 2 * wide + 1)
     wet = _waters((share > 0.5) & cells.valid, cells, options)
     if wet.any():
         wet |= _rim(wet, cells, total, wide)
@@ -181,11 +181,11 @@ def _wet(cells: FlightCells, total: Float, wide: int, options: CoverOptions) -> 
     if cells.nir is not None:
         ratio = (green - cells.nir) / np.maximum(green + cells.nir, np.float32(1e-3))
         return np.asarray(ratio > options.ndwi, bool)
-    grey, seen = total / np.float32(3), cells.valid.astype(np.float32)
-    mean = _weighted_mean(grey, seen, wide)
-    square = _weighted_mean((grey - mean) ** 2, seen, wide)
+    grey, seen = total / np.float32(3), _Weight(cells.valid)
+    mean = seen.mean(grey, wide)
+    square = seen.mean((grey - mean) ** 2, wide)
     smooth = square < (options.smooth * np.maximum(mean, np.float32(0.02))) ** 2
-    shade = _weighted_mean((blue - red) / total, seen, wide)
+    shade = seen.mean((blue - red) / total, wide)
     bluish = (shade > options.blue) & (mean > 0.03)
     if cells.height is None:
         return np.asarray(smooth & bluish, bool)
@@ -210,11 +210,11 @@ def _canopy(plants: Mask, cells: FlightCells, options: CoverOptions) -> Mask:
 def _spread(height: Float, about: int, over: int) -> Float:
     """Deviation over ``over`` cells from the mean of ``about`` cells [m], holes left out."""
     known = np.isfinite(height)
-    weight = known.astype(np.float32)
+    weight = _Weight(known)
     level = np.float32(np.median(height[known])) if known.any() else np.float32(0)
     base = np.where(known, height - level, np.float32(0))
-    away = np.where(known, base - _weighted_mean(base, weight, about), np.float32(0))
-    return np.sqrt(np.maximum(_weighted_mean(away * away, weight, over), 0))
+    away = np.where(known, base - weight.mean(base, about), np.float32(0))
+    return np.sqrt(np.maximum(weight.mean(away * away, over), 0))
 
 
 def _rim(wet: Mask, cells: FlightCells, total: Float, wide: int) -> Mask:
@@ -230,14 +230,22 @@ def _rim(wet: Mask, cells: FlightCells, total: Float, wide: int) -> Mask:
     return np.asarray(alike & (ratio > 0.7) & (ratio < 1.4), bool)
 
 
-def _weighted_mean(values: Float, weight: Float, size: int) -> Float:
-    if weight.min() == 1:
-        # Nothing is missing: the same, without asking how much is.
-        return np.asarray(ndimage.uniform_filter(values, size, mode="nearest"), np.float32)
-    total = ndimage.uniform_filter(values * weight, size, mode="nearest")
-    return np.asarray(
-        total / np.maximum(ndimage.uniform_filter(weight, size, mode="nearest"), 1e-6), np.float32
-    )
+class _Weight:
+    """Means over squares of what is known; how much that is, is asked once a size."""
+
+    def __init__(self, known: Mask) -> None:
+        self._known = None if known.all() else known.astype(np.float32)
+        self._counts: dict[int, Float] = {}
+
+    def mean(self, values: Float, size: int) -> Float:
+        """Give the mean of known values over ``size`` by ``size`` cells."""
+        if self._known is None:
+            return np.asarray(ndimage.uniform_filter(values, size, mode="nearest"), np.float32)
+        if size not in self._counts:
+            count = ndimage.uniform_filter(self._known, size, mode="nearest")
+            self._counts[size] = np.maximum(count, np.float32(1e-6))
+        total = ndimage.uniform_filter(values * self._known, size, mode="nearest")
+        return np.asarray(total / self._counts[size], np.float32)
 
 
 def _waters(mask: Mask, cells: FlightCells, options: CoverOptions) -> Mask:

@@ -42,7 +42,8 @@ _LEAST_SIDE = 64  # of a tie's window [cells]
 _SHOWN = 0.15  # of it with outlines in both
 _THERE_PX = 2.0  # of a tie's window of hundreds: as good as none
 _THREADS = 2
-_ENOUGH = 32  # ties of half of the windows, after which the other half is left out
+_ENOUGH = 32  # ties, after which the other windows are left out
+_BY, _BY_SMALL = 8, 3  # how much finer the next pixels are, where windows are whole, or are not
 _HELD = 0.5  # of a tie's variance that an affine map may have where both have a picture
 _SURE = 3.0  # times the peak that is needed, from which no larger turns are tried
 
@@ -118,23 +119,30 @@ def register_pictures(
     found = _seed(before, after, grid, coarse, options)
     ground = _common(before, moved(after, found), grid, coarse)
     finest = max(1, round(options.finest_m / grid.res_m))
-    steps = [coarse]
-    while steps[-1] > 2 * finest:
-        steps.append(max(finest, steps[-1] // 3))
-    steps += [finest, finest] if steps[-1] != finest else [finest]
-    result: Registration | None = None
-    for k, step in enumerate(steps):
-        places, shifts = _ties(before, moved(after, found), ground, step, options)
+    step, rounds = coarse, 0
+    while True:
+        windows = _tie_windows(ground, step, options)
+        places, shifts = _ties(before, moved(after, found), windows, step, options)
         result = _solve(found, (places, shifts), ground, step, options)
         found = result.map
+        if step > finest:
+            step = _finer(windows, step, finest, options)
+            continue
         # Windows that lay on each other already say the same when they are looked at again.
         least = float(np.percentile(np.abs(shifts[result.agreed]), 95))
-        if k and step == finest and least <= _THERE_PX * step:
+        if rounds or (step < coarse and least <= _THERE_PX * step):
             break
-    assert result is not None
+        rounds += 1
     _check(result, grid, options)
     _check_map(result, ground, options)
     return result
+
+
+def _finer(windows: list[Window], step: int, finest: int, options: PictureRegisterOptions) -> int:
+    """Give the pixels to look at next: what is left of the error is found in a window of them."""
+    whole = bool(windows) and windows[0].shape[0] >= options.window * step
+    by = _BY if whole else _BY_SMALL
+    return finest if step <= 2 * finest else max(finest, step // by)
 
 
 def _common(before: FlightReader, after: FlightReader, grid: Grid, step: int) -> CommonGround:
@@ -222,12 +230,11 @@ def _turned(values: Float, turn: Real) -> Float:
 def _ties(
     before: FlightReader,
     after: FlightReader,
-    ground: CommonGround,
+    windows: list[Window],
     step: int,
     options: PictureRegisterOptions,
 ) -> tuple[Real, Real]:
     """Correlate windows; places [px] and shifts [px] of those with a clear peak."""
-    windows = _tie_windows(ground, step, options)
 
     def tied(window: Window) -> tuple[float, float] | None:
         first, second = (orientation(read(window, step)) for read in (before, after))
@@ -239,9 +246,10 @@ def _ties(
 
     found: list[tuple[Window, tuple[float, float]]] = []
     half = -(-len(windows) // 2)
+    # Half of the windows first: where most have a picture, the others add next to nothing.
+    parts = (windows[:half], windows[half::2], windows[half + 1 :: 2])
     with ThreadPoolExecutor(_THREADS) as pool:
-        # Half of the windows first: where most have a picture, the others add next to nothing.
-        for some in (windows[:half], windows[half:]):
+        for some in parts:
             if len(found) < _ENOUGH:
                 shown = zip(some, pool.map(tied, some), strict=True)
                 found += [(window, shift) for window, shift in shown if shift is not None]

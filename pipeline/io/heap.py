@@ -1,0 +1,47 @@
+"""Memory that was freed and that the C library keeps.
+
+Arrays of all sizes that come and go leave glibc's arenas full of holes: comparing two large flights
+it held 1.1 GB for 335 MB that were in use. What is free within can be handed back to the system.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_STATM = Path("/proc/self/statm")
+
+
+@lru_cache(maxsize=1)
+def _trim() -> Any:
+    """Give ``malloc_trim`` (malloc_trim(3)); None where the C library is not glibc."""
+    if not sys.platform.startswith("linux"):
+        return None
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+def resident_bytes() -> int:
+    """Give the memory that this process takes now; 0 where the system does not say."""
+    try:
+        pages = int(_STATM.read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * mmap.PAGESIZE
+
+
+def hand_back(above_bytes: int) -> bool:
+    """Give free memory back to the system if the process takes more than ``above_bytes``.
+
+    Returns
+    -------
+    bool
+        Whether it was done. Any thread may ask; what is in use stays where it is.
+    """
+    trim = _trim()
+    if trim is None or resident_bytes() <= above_bytes:
+        return False
+    return bool(trim(0))
