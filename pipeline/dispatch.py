@@ -7,15 +7,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import ConfigurationError, ExitCode
-from pipeline.inspect_flights import run_inspection
 from pipeline.io.cluster_options import ClusterOptions, check_cluster
 from pipeline.io.settings import kind_of, load_model
-from pipeline.recheck import run_recheck
-from pipeline.run import run_workflow
 from pipeline.running.request import RunRequest
-from pipeline.shadow import run_shadow
 
-_RUNS = {"inspect": run_inspection, "recheck": run_recheck}
+_OTHERS = ("inspect", "recheck")  # than a patrol
 
 
 class _Spread(BaseModel):
@@ -35,9 +31,20 @@ def run_any(request: RunRequest) -> ExitCode:
     ConfigurationError
         Its cluster cannot be started here: said before hours of searching, and by a dry run too.
     """
-    run = _RUNS.get(str(kind_of(request.workflow)), run_workflow)
+    kind = str(kind_of(request.workflow))
     _check_cluster(request.workflow)
-    return run(request)
+    # Each kind imports what it needs, and none the others' workbooks and databases.
+    if kind == "inspect":
+        from pipeline.inspect_flights import run_inspection  # noqa: PLC0415
+
+        return run_inspection(request)
+    if kind == "recheck":
+        from pipeline.recheck import run_recheck  # noqa: PLC0415
+
+        return run_recheck(request)
+    from pipeline.run import run_workflow  # noqa: PLC0415
+
+    return run_workflow(request)
 
 
 def run_beside(request: RunRequest, into: Path | None, *, asked: bool = True) -> ExitCode:
@@ -52,11 +59,13 @@ def run_beside(request: RunRequest, into: Path | None, *, asked: bool = True) ->
             "--dry-run says what is read and made, --shadow what comes of it", "Ask for one of them"
         )
     kind = str(kind_of(request.workflow))
-    if kind in _RUNS:
+    if kind in _OTHERS:
         raise ConfigurationError(
             f"{request.workflow} is of kind {kind}, and only a patrol has a shadow",
             "Name the patrol's workflow",
         )
+    from pipeline.shadow import run_shadow  # noqa: PLC0415 - see above
+
     return run_shadow(request, into)
 
 

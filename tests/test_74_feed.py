@@ -397,3 +397,20 @@ def test_a_released_round_that_was_killed_goes_on_and_counts_once(
     with open_outbox(office.place()) as outbox:
         assert outbox.recent(HAND_OVER, 10) == [6]
         assert not outbox.was_released(HAND_OVER, 1)
+
+
+def test_what_a_ledger_that_was_put_back_does_not_know_is_named(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    office.issue(*office.run(3))
+    office.deliver()
+    ledger = office.state / "ledger.sqlite"
+    backup = ledger.read_bytes()
+    late = office.run(3, 3)[1]
+    office.issue(late)
+    office.deliver()
+    ledger.write_bytes(backup)
+    report = office.deliver(full=True)
+    assert report.code is ExitCode.SET_ASIDE
+    assert f"does not know 1 cases that were handed over: {late}." in "\n".join(report.lines)
+    # Once: what is done about it is people's.
+    assert office.deliver().code is ExitCode.DONE

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,12 @@ from pipeline.deliver.place import open_outbox
 from pipeline.deliver.service import DeliverRequest, deliver
 from pipeline.errors import ExitCode
 from pipeline.io import failpoints
-from pipeline.ledger import open_ledger
+from pipeline.ledger import Event, open_ledger
 from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.lock import hold
 from pipeline.model import Kind, Status
 
+END = datetime(2026, 3, 1, tzinfo=UTC)
 FLAT = BetaMap(offset=3, low=0, high=0, confirmed=0)  # 0.95 whatever the score
 CLOSES = {"办结": {"status": "closed"}, "已处理": {}, "逾期": {"overdue": True}}
 
@@ -92,6 +93,36 @@ def test_an_answer_is_noted_with_its_source(tmp_path: Path) -> None:
     # Imagery goes on, and what was answered stays.
     office.run(4, 4, 4)
     assert office.cases()[ids[0]].answer == case.answer
+
+
+def test_an_answer_to_a_merged_case_reaches_the_one_that_took_it_over(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path, words=CLOSES)
+    gone, home = office.cases()[ids[0]], ids[1]
+    gone = replace(gone, merged_into=home, revision=gone.revision + 1)
+    event = Event(ids[0], gone.revision, "r", END, "absorbed", None, home)
+    with (
+        open_ledger(office.state / "ledger.sqlite") as ledger,
+        ledger.transaction(lambda: None) as transaction,
+    ):
+        transaction.write([gone], [event])
+    head = "case_id,revision,external_id,status,unit,on"
+    lines = [f"{ids[0]},2,2026-7,办结,水利局,", f"{home},2,,已处理,,", f"{ids[0]},9,,已处理,,"]
+    (inbox / "a.csv").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+    report = "\n".join(office.deliver().lines)
+    assert "answers applied 2, known already 0, not applied 1" in report
+    assert "revision 9 was never handed" in report
+    after = office.cases()
+    assert after[ids[0]] == gone
+    said = after[home].answer
+    assert said is not None
+    # In their order: noted, and nothing is closed by a word about a part of it.
+    assert (after[home].external_id, after[home].status) == ("2026-7", Status.ISSUED)
+    assert (said.status, said.unit) == ("已处理", "水利局")
+    assert [(w, n) for w, n, by in history(office, home) if by == "city"] == [
+        ("external", "2026-7"),
+        ("answered", "city · 办结 · 水利局"),
+        ("answered", "city · 已处理 · 水利局"),
+    ]
 
 
 @pytest.mark.thorough

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from handover import Office, as_receiver, receiving
 from receiver import SECRET
 
+from benchmarks.ledger.handover import kill_deliveries
 from pipeline.deliver import service, upkeep
 from pipeline.deliver.line import Outcome, Reply
 from pipeline.deliver.place import open_outbox
@@ -160,6 +161,14 @@ def test_in_the_end_the_receiver_has_what_was_said_last(steps: list[Any]) -> Non
 def test_in_the_end_the_receiver_has_what_was_said_last_thorough(steps: list[Any]) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
         law(monkeypatch, steps)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_killed_at_random_instants_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+    done = kill_deliveries(tmp_path, 10)
+    assert (done.wrong, done.lost, done.torn) == ((), 0, 0)
+    assert done.cases == 2 * done.steps
 
 
 @pytest.mark.thorough

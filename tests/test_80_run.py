@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pipeline.errors import ExitCode, LedgerHeldError, SourceUnreachableError
 from pipeline.inventory import StockRequest, list_stock
 from pipeline.io.datum import Datum
 from pipeline.ledger import open_ledger
+from pipeline.model import Case
 from pipeline.office.importing import ImportRequest, import_layer
 from pipeline.office.kinds import LayerKind
 from pipeline.run import RunRequest, run_workflow
@@ -209,20 +211,31 @@ def test_a_period_split_into_runs_gives_the_same(tmp_path: Path, images: Path, d
                 shutil.copy2(file, part / file.name)
         assert run_workflow(RunRequest(path)) == ExitCode.DONE
     assert essence(tmp_path) == essence(done)
+    assert ledger_of(tmp_path) == ledger_of(done)
+
+
+def ledger_of(folder: Path) -> list[Case]:
+    """Give the ledger whole, but for ids and how often, and by which run, cases were revised."""
+    with open_ledger(folder / "state/ledger.sqlite", writing=False) as ledger:
+        return [replace(c, case_id="", revision=1, run_id="") for c in ledger.cases()]
 
 
 @pytest.mark.thorough
-def test_a_late_scene_is_replayed(tmp_path: Path, images: Path, done: Path) -> None:
+@pytest.mark.parametrize("late", [2, 10, 11], ids=["history", "first sighting", "later"])
+def test_a_late_scene_is_replayed(tmp_path: Path, images: Path, done: Path, late: int) -> None:
     part = tmp_path / "images"
     part.mkdir()
     path = tiny.workflow(tmp_path, part)
     files = sorted(images.glob("*.tif"))
-    for file in [*files[:11], *files[12:]]:
+    for file in [*files[:late], *files[late + 1 :]]:
         shutil.copy2(file, part / file.name)
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
-    shutil.copy2(files[11], part / files[11].name)
+    before = {f["id"] for f in tiny.features(tmp_path, "cases.geojson")}
+    shutil.copy2(files[late], part / files[late].name)
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
     assert essence(tmp_path) == essence(done)
+    assert ledger_of(tmp_path) == ledger_of(done)
+    assert before == {f["id"] for f in tiny.features(tmp_path, "cases.geojson")}
 
 
 def test_a_fill_of_the_last_patrol_stays_a_case_in_the_next(tmp_path: Path, images: Path) -> None:

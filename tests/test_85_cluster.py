@@ -22,6 +22,7 @@ from pipeline.errors import ClusterUnreachableError, ConfigurationError, ExitCod
 from pipeline.io import cluster as module
 from pipeline.io.cluster import open_workers
 from pipeline.io.cluster_options import ClusterOptions
+from pipeline.io.cluster_sent import Sent
 from pipeline.io.tasks import map_tiles
 from pipeline.run import RunRequest, run_workflow
 
@@ -66,6 +67,7 @@ def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Sche
     """Give a running scheduler without workers."""
     # On a busy machine a worker is not there within a quarter of a minute.
     monkeypatch.setattr(module, "_CONNECT_S", 120.0)
+    monkeypatch.setattr(module, "_FIRST_S", 120.0)
     folder = tmp_path / "dask"
     folder.mkdir()
     words = ("--scheduler-file", str(folder / "scheduler.json"), "--port", "0")
@@ -231,6 +233,19 @@ def test_no_scheduler_is_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert ClusterUnreachableError.code == 3
 
 
+def test_a_loop_that_begins_late_is_waited_for() -> None:
+    late = iter([False, False, True])
+
+    def make() -> str:
+        assert next(late), "the loop did not begin within 10 s"
+        return "made"
+
+    assert module._looped(make, "x") == "made"  # pyright: ignore[reportPrivateUsage]
+    late = iter([False] * 9)
+    with pytest.raises(ClusterUnreachableError, match="too busy"):
+        module._looped(make, "x")  # pyright: ignore[reportPrivateUsage]
+
+
 def test_tls_without_certificates_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(ConfigurationError, match=r"speaks TLS.*distributed\.comm\.tls"),
@@ -242,7 +257,7 @@ def test_tls_without_certificates_is_named(tmp_path: Path) -> None:
 def test_no_worker_is_3(
     tmp_path: Path, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_CONNECT_S", 1.0)
+    monkeypatch.setattr(module, "_FIRST_S", 1.0)
     with (
         pytest.raises(ClusterUnreachableError, match="no worker that answers"),
         open_workers(at(scheduler.address), 2, tmp_path),
@@ -263,7 +278,7 @@ def test_a_worker_that_does_not_see_the_state_is_named(
     ):
         pass
     # A worker that comes later says so itself.
-    late = module._Batch(double, tmp_path / "mark")  # pyright: ignore[reportPrivateUsage]
+    late = module._Batch(Sent.of(double), tmp_path / "mark")  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(ClusterUnreachableError, match=said):
         late([1])
 

@@ -10,9 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from affine import Affine
 from pydantic import ValidationError
+from shapely.geometry import box
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
@@ -22,7 +25,9 @@ from pipeline.dispatch import run_any
 from pipeline.errors import ConfigurationError
 from pipeline.io.cluster_names import keys_of
 from pipeline.io.cluster_options import ClusterOptions, check_cluster
-from pipeline.model import Tile, Window
+from pipeline.io.cluster_sent import Sent
+from pipeline.io.store import CorridorStore
+from pipeline.model import Grid, Tile, Window
 from pipeline.office.doctor import Checkup, examine
 from pipeline.passes.baselines import BaselineCache
 from pipeline.run import RunRequest
@@ -135,7 +140,7 @@ def test_keys_name_stage_and_tiles_and_are_given_once() -> None:
 
 
 def test_copies_of_a_cache_share_what_they_built_until_it_is_cleared() -> None:
-    cache = BaselineCache(None, (), None)  # type: ignore[arg-type]
+    cache = BaselineCache(None, None)  # type: ignore[arg-type]
     sent = [pickle.loads(pickle.dumps(cache)) for _ in range(2)]
     held = [vars(one)["_held"] for one in sent]
     assert held[0] is held[1]
@@ -143,7 +148,7 @@ def test_copies_of_a_cache_share_what_they_built_until_it_is_cleared() -> None:
     cache.clear()
     assert vars(pickle.loads(pickle.dumps(cache)))["_held"] is not held[0]
     for _ in range(3):
-        pickle.loads(pickle.dumps(BaselineCache(None, (), None)))  # type: ignore[arg-type]
+        pickle.loads(pickle.dumps(BaselineCache(None, None)))  # type: ignore[arg-type]
     assert vars(pickle.loads(pickle.dumps(sent[0])))["_held"] is not held[0]
 
 
@@ -158,3 +163,22 @@ def test_what_the_page_shows_is_taken(block: str) -> None:
 def test_the_page_shows_every_way() -> None:
     for said in ("threads", "tcp://", "otherwise", "SLURMCluster", "KubeCluster", "adapt"):
         assert said in PAGE
+
+
+def test_a_worker_unpacks_work_once_and_shares_its_store(tmp_path: Path) -> None:
+    grid = Grid("EPSG:32649", Affine(10, 0, 700_000, 0, -10, 3_080_000), (128, 192))
+    store = CorridorStore(tmp_path, grid, 64, box(700_100, 3_079_000, 701_500, 3_079_700))
+    first, second = (Sent.of(lambda tile, n=n: (store, tile, n)) for n in range(2))
+    assert first.name != second.name
+    assert first.here() is first.here()
+    theirs = [sent.here()(3) for sent in (first, second)]
+    assert [n for _, _, n in theirs] == [0, 1]
+    assert theirs[0][0] is theirs[1][0]
+    assert theirs[0][0] is not store
+    assert theirs[0][0].tiles == store.tiles
+    for tile in store.tiles:
+        np.testing.assert_array_equal(theirs[0][0].kept(tile.core, 2), store.kept(tile.core, 2))
+    before = first.here()
+    for n in (2, 3):
+        Sent.of(lambda tile, n=n: n).here()
+    assert first.here() is not before, "what was sent long ago is not kept"

@@ -76,7 +76,7 @@ def test_the_better_seen_stays_with_both_outlines() -> None:
     [
         candidate(Kind.JIAN, 200, SURE),  # apart
         candidate(Kind.CAI, 60, SURE, wet_share=1.0),  # a pond
-        candidate(Kind.DUI, 60, SURE, wide=600),  # many times its size
+        candidate(Kind.DUI, 60, "mmmmmmmmhhhh", wide=600),  # later, many times its size
         candidate(Kind.ZHAN, 60, SURE),  # of the same detector
     ],
 )
@@ -166,9 +166,14 @@ def test_the_toe_of_a_large_heap_is_no_fill() -> None:
     (one,), _ = one_problem_of([toe, heap])
     assert one.kind is Kind.DUI
     assert "kind_zhan" not in one.measures
-    # Nothing says that they came together: two problems.
+    # It grows into the water later; but a heap that comes beside a small fill is another problem.
     late = candidate(Kind.ZHAN, 0, "mmmmhhh")
-    assert one_problem_of([late, heap]) == ([late, heap], 0)
+    assert one_problem_of([late, heap])[0][0].kind is Kind.DUI
+    after = candidate(Kind.DUI, 60, "mmmmhhh", wide=600)
+    assert one_problem_of([toe, after]) == ([toe, after], 0)
+    # Nor is a fill that is suspected the toe of what is not.
+    unsure = candidate(Kind.DUI, 60, "mhh", wide=600)
+    assert one_problem_of([late, unsure]) == ([late, unsure], 0)
 
 
 def test_a_bridge_takes_its_ramps_and_stays_on_watch() -> None:
@@ -195,3 +200,12 @@ def test_a_fill_beside_a_pier_is_no_bridge() -> None:
     (other,), _ = one_problem_of([candidate(Kind.ZHAN, 0, "mhh"), deck])
     assert other.evidence.state is MORE
     assert other.measures["strip"] == 1
+
+
+def test_parts_of_a_fill_that_are_both_suspected_are_one() -> None:
+    first, later = candidate(Kind.ZHAN, 0, "mhhhh"), candidate(Kind.ZHAN, 60, "mmmmhhh")
+    (one,), gone = one_problem_of([first, later])
+    assert (gone, one.evidence.first_seen) == (1, first.evidence.first_seen)
+    assert one.area_m2 == pytest.approx(7200, rel=0.01)
+    beside = candidate(Kind.ZHAN, 60, "mmmmh")  # a shore that receded, perhaps
+    assert one_problem_of([first, beside]) == ([first, beside], 0)

@@ -53,10 +53,12 @@ def count(looks: dict[datetime, bool], flagged: dict[str, Any] | None = None) ->
     class Bench:
         normals = SimpleNamespace(
             quarter=SimpleNamespace(states=SimpleNamespace(flagged=flagged or {})),
-            given=lambda window: (None, SimpleNamespace(bins=np.zeros((SIDE, SIDE), np.uint8))),
         )
 
-        def surfaces(self, window: Window, wanted: Any, given: Any) -> Iterator[Any]:
+        def given(self, window: Window) -> tuple[None, SimpleNamespace]:
+            return None, SimpleNamespace(bins=np.zeros((SIDE, SIDE), np.uint8))
+
+        def surfaces(self, window: Window, wanted: Any) -> Iterator[Any]:
             for p in passes:
                 if wanted(p):
                     yield p, surface(looks[p.acquired]), np.array([np.nan, 0.5])

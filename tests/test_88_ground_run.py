@@ -13,9 +13,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
+from pipeline.adjudicate.evidence import fold
 from pipeline.errors import ExitCode
 from pipeline.ledger import open_ledger
-from pipeline.model import EvidenceState
+from pipeline.model import EvidenceState, Seen
 from pipeline.run import RunRequest, run_workflow
 
 ROOF = (0.215, 0.225, 0.230, 0.255, 0.245, 0.215)
@@ -81,9 +82,13 @@ def test_soil_must_stay_for_a_season(tmp_path: Path) -> None:
             image[:, *SHED] = np.array(tiny.SOIL)[:, None, None]
         tiny.write_look(images, day, image)
     assert run_workflow(RunRequest(tiny.workflow(tmp_path, images))) == ExitCode.DONE
-    assert tiny.features(tmp_path, "cases.geojson") == []
-    (found,) = everything(tmp_path)
-    assert found["evidence_state"] == "provisional"
+    # Looks lie 30 days apart: with the one of 90 days it has stayed, and the others count with it.
+    with open_ledger(tmp_path / "state/ledger.sqlite") as ledger:
+        (case,) = ledger.cases()
+    assert case.evidence.state is EvidenceState.SUSPECTED
+    hits = [k for k in case.looks if k.seen is Seen.HIT]
+    assert [(k.certain, k.pending) for k in hits] == [(False, True)] * 3 + [(True, False)] * 2
+    assert fold(k for k in case.looks if k.on < hits[3].on).state is EvidenceState.PROVISIONAL
 
 
 def test_they_expire_when_they_are_gone(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_thing_takes_the_ground_of_the_same_look() -> None:
     thing = Thing("x", "dui", "heap", 20, 20, rank, (layer,), 10.0, 0.0, ends=30.0)
     for day, value in ((9.0, 0.1), (10.0, 0.4), (30.0, 0.4), (31.0, 0.1)):
         look = {n: v.copy() for n, v in bands.items()}
-        paste(look, [thing], day)
+        paste(look, [thing], day, {n: v.copy() for n, v in look.items()})
         assert look["red"][26, 26] == pytest.approx(value, abs=1e-3)
         assert look["red"][15, 15] == pytest.approx(0.1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sys
@@ -292,7 +293,60 @@ def test_people_correct_a_sub_type(flow: Path) -> None:
     siluan(*update, "--workflow", flow, "--kind", "jian")
     (other,) = read(flow)
     assert other.people is not None
-    assert other.people.subtype is None
+    assert (other.people.subtype, other.people.subtype_by) == (None, None)
+
+
+@pytest.mark.thorough
+def test_a_sub_type_is_corrected_by_file(flow: Path) -> None:
+    shutil.copytree(Path(__file__).parents[1] / "config", flow.parent / "config")
+    tables = "subtypes: config/subtypes.csv\nseverity: config/severity.csv\n"
+    flow.write_text(f"{flow.read_text(encoding='utf-8')}\n{tables}", encoding="utf-8")
+    leads(flow, write(flow.parent / "t.csv", HEAD + line("A1")))
+    out = flow.parent / "台账"
+    export = ("cases", "export", "--workflow", flow, "--out", out, "--as", "csv")
+    come_back = ("cases", "import", out / "cases.csv", "--by", "李工")
+
+    def wrote(word: str) -> None:
+        rows = list(csv.DictReader((out / "cases.csv").read_text("utf-8-sig").splitlines()))
+        with (out / "cases.csv").open("w", encoding="utf-8-sig", newline="") as sink:
+            table = csv.DictWriter(sink, list(rows[0]))
+            table.writeheader()
+            table.writerows({**row, "subtype": word} for row in rows)
+
+    siluan(*export)
+    wrote("DU9")
+    assert "DU9 is not known" in siluan(*come_back, "--workflow", flow, code=2).replace("\n", " ")
+    wrote("河湖管理范围内乱扔乱堆垃圾")
+    assert "Give --workflow" in siluan(*come_back, "--state", flow.parent / "state", code=2)
+    assert "were not imported" in siluan(*export, code=2).replace("\n", " ")
+    siluan(*come_back, "--workflow", flow)
+    (case,) = read(flow)
+    assert case.people is not None
+    assert case.grade is not None
+    assert (case.people.subtype, case.people.subtype_by, case.grade.subtype) == (
+        "DU1", "李工", "DU1",
+    )  # fmt: skip
+    # The same again is no edit, by its text as by its code, and says nothing of who said it first.
+    assert "applied 0" in siluan(*come_back, "--workflow", flow)
+    update = ("cases", "update", case.case_id, "--workflow", flow, "--by", "王工")
+    siluan(*update, "--sub-type", "DU1", "--note", "复核")
+    siluan(*export)
+    (row,) = csv.DictReader((out / "cases.csv").read_text("utf-8-sig").splitlines())
+    assert (row["subtype"], row["subtype_by"], row["last_by"]) == ("DU1", "李工", "王工")
+    assert "DU1 李工" in siluan("cases", "list", "--workflow", flow)
+    wrote("")
+    assert "subtype was emptied" in siluan(*come_back, "--workflow", flow, code=2)
+    # An inspector's file says it too.
+    siluan("cases", "issue", case.case_id, "--workflow", flow, "--by", "王工", "--reason", "other",
+           "--note", "群众举报")  # fmt: skip
+    verdict, revision = flow.parent / "核查.csv", int(row["revision"]) + 1
+    said = f"{case.case_id},{revision},问题,赵工,{datetime.now(UTC).date()},DU3"
+    verdict.write_text(f"case_id,revision,verdict,by,on,细类\n{said}\n", encoding="utf-8")
+    siluan("cases", "verdict", verdict, "--workflow", flow)
+    (case,) = read(flow)
+    assert case.people is not None
+    assert (case.people.subtype, case.people.subtype_by) == ("DU3", "赵工")
+    assert "known already 1" in siluan("cases", "verdict", verdict, "--workflow", flow)
 
 
 def test_a_workbook_is_read_as_a_list(flow: Path) -> None:

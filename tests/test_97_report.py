@@ -28,7 +28,7 @@ from pipeline.io.observed import LookedAt, note_looks
 from pipeline.ledger import Command, Edit, LedgerContext, LedgerPlace, apply, change, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import Attribution, Candidate, Case, Corridor, Kind, Look, Seen, Status
-from pipeline.report import making, runs
+from pipeline.report import frozen, making, runs
 from pipeline.report import observed as told_of
 from pipeline.report.docx import DocxForm
 from pipeline.report.making import ReportRequest, make_report
@@ -363,7 +363,11 @@ def test_what_was_observed_is_frozen_by_workflow(
     state, today = tmp_path / "state", date(2026, 11, 1)
     period = read_period("2026Q3")
     named = [Workflow.model_construct(name=n) for n in ("one", "two", "one")]
-    found = [making._freeze(state, period, (), w, today)[1] for w in named]
+    mark = frozen.Mark(0, 0, "")
+    found = [
+        making._freeze(state, period, (frozen.read_frozen(state, "2026Q3"), mark), w, today)[1]
+        for w in named
+    ]
     assert found == [told["one"], told["two"], told["one"]]
     assert asked == ["one", "two"]
 

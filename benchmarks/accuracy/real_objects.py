@@ -2,7 +2,8 @@
 
 An object is drawn five times finer than a pixel, averaged, and blurred by the sensor's point spread
 (a Gaussian whose sigma is half a pixel of the band). What fills it is copied from a patch of real
-ground elsewhere in the same look, so its spectrum, texture and season are those of that ground.
+ground elsewhere in the same look, as it is at low water, so its spectrum, texture and season are
+those of that ground.
 """
 
 from __future__ import annotations
@@ -204,9 +205,11 @@ def _mirror(n: int, size: int) -> NDArray[np.int64]:
     return np.where(at < size, at, 2 * size - 1 - at)
 
 
-def paste(bands: Bands, things: list[Thing], day: float) -> None:
-    """Paste all things that stand on a day into a look, in place."""
-    real = {n: bands[n].copy() for n in NAMES}
+def paste(bands: Bands, things: list[Thing], day: float, real: Bands) -> None:
+    """Paste all things that stand on a day into a look, in place.
+
+    ``real`` is the same look at low water: patches are copied from it, whatever the level.
+    """
     for thing in things:
         share = thing.share(day)
         if share <= 0:

@@ -114,7 +114,9 @@ def schedule(plan: Plan, rng: np.random.Generator) -> list[Note]:
 def make_look(scene: Scene, note: Note, things: list[Thing], rng: np.random.Generator) -> Seen:
     """Put a look together, paste what stands, and perturb it as noted."""
     bands = look(scene, _day_of_year(note), note.level, note.odd, note.turbid)
-    paste(bands, things, note.day)
+    # Sand comes from the drawdown zone: what was dumped does not drown with the place it is from.
+    low = look(scene, _day_of_year(note), min(note.level, 0.0), note.odd, note.turbid)
+    paste(bands, things, note.day, low)
     if note.snow:
         _snow(scene, bands, rng)
     if note.glint:

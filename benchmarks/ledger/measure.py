@@ -7,10 +7,12 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.ledger.made import batch, candidate, context, copies, corridor, name
+from benchmarks.ledger.server import Server
 from pipeline.ledger import LedgerPlace, apply, open_ledger
 from pipeline.ledger.match import match
 from pipeline.ledger.reach import boxes_of
@@ -37,8 +39,17 @@ def fill(place: LedgerPlace, count: int) -> dict[str, float]:
         for start in range(first, count, first):
             with ledger.connect() as connection:
                 copies(connection, first, start)
-    size = place.file.stat().st_size / 1e9 if place.url is None else 0.0
-    return {"cases": count, "first 10,000 s": written, "GB on disk": round(size, 2)}
+    return {"cases": count, "first 10,000 s": written, "GB on disk": round(_gigabytes(place), 2)}
+
+
+def _gigabytes(place: LedgerPlace) -> float:
+    """Give what the ledger takes on its disk, indexes and all."""
+    if place.url is None:
+        return place.file.stat().st_size / 1e9
+    tables = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND "
+    mine = "relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'siluan')"
+    with open_ledger(place, writing=False) as ledger, ledger.connect() as connection:
+        return float(connection.exec_driver_sql(tables + mine).scalar_one()) / 1e9
 
 
 def matching(place: LedgerPlace, count: int) -> dict[str, float]:
@@ -147,6 +158,18 @@ def scan(place: LedgerPlace, count: int) -> dict[str, float]:
         return {"cases read": seen, "seconds": clock.lap(), "wall s": clock.wall()}
 
 
+def report(place: LedgerPlace, count: int) -> dict[str, float]:
+    """Make the report of a year: all events and cases, row by row."""
+    # Its libraries are the report's alone: they are not counted into the memory of other parts.
+    from pipeline.report.making import ReportRequest, make_report  # noqa: PLC0415
+
+    out = place.file.parent / "reports"
+    now = datetime(2025, 12, 31, tzinfo=UTC)  # of a year that is not over nothing is frozen
+    clock = _Clock()
+    made = make_report(ReportRequest(place, "2025", out=out, forms=("xlsx",), now=now))
+    return {"files": len(made.files), "seconds": clock.lap(), "wall s": clock.wall()}
+
+
 PARTS: dict[str, Callable[[LedgerPlace, int], dict[str, float]]] = {
     "fill": fill,
     "matching": matching,
@@ -156,15 +179,20 @@ PARTS: dict[str, Callable[[LedgerPlace, int], dict[str, float]]] = {
     "inspection": inspection,
     "write": write,
     "scan": scan,
+    "report": report,
     "whole_read": whole_read,
 }
 
 
 def measure(part: str, folder: Path, url: str | None, count: int) -> dict[str, Any]:
     """Run one part; add CPU seconds and peak memory of this process."""
+    place = place_of(folder, url)
+    server = Server(place)
     before = time.process_time()
-    numbers: dict[str, Any] = dict(PARTS[part](place_of(folder, url), count))
+    numbers: dict[str, Any] = dict(PARTS[part](place, count))
     numbers["CPU s"] = round(time.process_time() - before, 2)
+    if server.postmaster is not None:
+        numbers["server CPU s"] = server.since()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return numbers | {"peak MB": round(peak)}
 

@@ -18,7 +18,17 @@ class Sent:
     url: str = ""
     bytes: int = 0
     requests: int = 0
+    ranges: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def twice(self) -> int:
+        """Give the bytes that were sent more than once."""
+        once, reached = 0, ("", 0)
+        for name, first, end in sorted(self.ranges):
+            start = max(first, reached[1]) if name == reached[0] else first
+            once += max(end - start, 0)
+            reached = (name, max(end, start))
+        return self.bytes - once
 
 
 @contextmanager
@@ -58,7 +68,9 @@ def serving(folder: Path, delay_s: float = 0.0) -> Generator[Sent]:
             self.end_headers()
             with sent.lock:
                 sent.requests += 1
-                sent.bytes += last - first + 1 if body else 0
+                if body:
+                    sent.bytes += last - first + 1
+                    sent.ranges.append((path.name, first, last + 1))
             if body:
                 with path.open("rb") as file:
                     file.seek(first)

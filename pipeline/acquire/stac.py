@@ -15,14 +15,10 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urljoin, urlparse
 
-from pystac_client.exceptions import APIError
-from requests.exceptions import RequestException
 from shapely.geometry import box
 
-from pipeline.acquire.api import api_io, api_items, unreachable
 from pipeline.acquire.bands import SensorTable
 from pipeline.acquire.items import Reach, scene_from_item
-from pipeline.acquire.local_api import serve
 from pipeline.acquire.source import Found, Raw, StacSource, Wanted
 from pipeline.errors import ConfigurationError, SceneUnusableError
 from pipeline.model import Scene, SetAside
@@ -64,6 +60,8 @@ def search_stac(
             "Check the url of the source; the sample's is made by 'make sample'",
         )
     if source.local_api:
+        from pipeline.acquire.local_api import serve  # noqa: PLC0415 - a web server, rarely needed
+
         keep = stack if stack is not None else ExitStack()
         url = keep.enter_context(serve(Path(source.url)))
         return _api_found(source, url, table, wanted)
@@ -73,6 +71,8 @@ def search_stac(
 
 
 def _api_found(source: StacSource, url: str, table: SensorTable, wanted: Wanted) -> Found:
+    from pipeline.acquire.api import api_items  # noqa: PLC0415 - slow to import
+
     raw = api_items(source, url, wanted)
     found = _checked(source, raw, table, wanted)
     if raw.items:
@@ -84,6 +84,8 @@ def _api_found(source: StacSource, url: str, table: SensorTable, wanted: Wanted)
 
 
 def _any(source: StacSource, url: str, wanted: Wanted) -> bool:
+    from pipeline.acquire.api import api_items  # noqa: PLC0415 - slow to import
+
     one = source.model_copy(update={"page_size": 1, "query": None, "filter": None})
     return bool(api_items(one, url, wanted, only=1).items)
 
@@ -160,6 +162,16 @@ def _fetch(source: StacSource, href: str) -> dict[str, Any]:
             return _document(href, Path(href).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise SceneUnusableError(f"{href} cannot be read ({error})") from error
+    return _fetched(source, href)
+
+
+def _fetched(source: StacSource, href: str) -> dict[str, Any]:
+    # pystac-client and what it brings: a catalogue on disk does without.
+    from pystac_client.exceptions import APIError  # noqa: PLC0415
+    from requests.exceptions import RequestException  # noqa: PLC0415
+
+    from pipeline.acquire.api import api_io, unreachable  # noqa: PLC0415
+
     io = api_io(source, href)
     try:
         return _document(href, io.read_text(href))

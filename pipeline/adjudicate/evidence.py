@@ -43,6 +43,23 @@ class FoldOptions(BaseModel):
         description="certain hits since the last clear miss after which a fill is proved, and "
         "further hits at levels that history does not know are as good",
     )
+    swift_hits: int = Field(
+        default=2,
+        ge=1,
+        le=20,
+        description="certain hits without a clear miss between that confirm what is large and has "
+        "nothing to wait for",
+    )
+    swift_area_m2: float = Field(
+        default=1000.0, ge=0, le=1e6, description="area from which that is so [m²]"
+    )
+    flood_rank: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="level rank from which water on land that was dry proves nothing: the river "
+        "stands as high on one look in ten",
+    )
     expire_misses: int = Field(
         default=4, ge=1, le=20, description="clear misses in a row that expire it"
     )
@@ -59,6 +76,7 @@ class Memory:
     confirmed: bool = False  # was suspected once
     recent: tuple[bool, ...] = ()  # newest last: certain and pending hits, and misses
     missed: int = 0  # clear misses in a row
+    strong: int = 0  # strong hits since the last clear miss
     hits: int = 0  # of this episode
     misses: int = 0  # of this episode
     first_seen: datetime | None = None  # of this episode
@@ -110,13 +128,14 @@ def step(memory: Memory, look: Look, options: FoldOptions) -> Memory:
         return memory if there else replace(memory, last_miss=look.on, last_clear=look.on)
     hit = look.seen is Seen.HIT
     recent = memory.recent
+    strong = memory.strong + (look.certain and look.strong) if hit else 0
     # An uncertain hit speaks neither for the object nor against it; one that only waits is counted
     # by the first that is certain.
     if look.rules_out:
         recent = (False,) * options.confirm_window  # satellites begin anew after it
     elif look.certain or look.pending or not hit:
         recent = (*recent, hit)[-options.confirm_window :]
-    memory = replace(memory, recent=recent, last_clear=look.on)
+    memory = replace(memory, recent=recent, strong=strong, last_clear=look.on)
     return _hit(memory, look, options) if hit else _miss(memory, look, options)
 
 
@@ -161,7 +180,7 @@ def lasting(
             begin = begin or look.on
             sure = look.certain and look.on >= begin + wait
             pending = look.pending or (counted and look.certain and not sure)
-            out.append(replace(look, certain=sure, pending=pending))
+            out.append(replace(look, certain=sure, pending=pending, strong=look.strong and sure))
             continue
         if look.seen is Seen.MISS and look.on >= since:
             missed += least if look.rules_out else 1
@@ -226,7 +245,10 @@ def carried(looks: Iterable[Look], options: FoldOptions | None = None) -> list[L
 
 def doubtful(looks: Iterable[Look]) -> list[Look]:
     """Let no hit be certain: only all dates together show what explains the object."""
-    return [replace(k, certain=k.certain and k.seen is not Seen.HIT, pending=False) for k in looks]
+    return [
+        replace(k, certain=k.certain and k.seen is not Seen.HIT, pending=False, strong=False)
+        for k in looks
+    ]
 
 
 def came_with(looks: Iterable[Look], since: datetime, rank: float, within: timedelta) -> bool:
@@ -247,6 +269,7 @@ def describe_transitions(options: FoldOptions | None = None) -> str:
     """Give the table of transitions, for the documentation and for a puzzled reader."""
     o = options or FoldOptions()
     confirm = f"{o.confirm_hits} of the last {o.confirm_window} looks that count are hits"
+    confirm += f", or {o.swift_hits} strong hits"
     expire = f"{o.expire_misses} clear misses in a row"
     rows = [
         ("(never seen)", "a hit", "first"),
@@ -282,7 +305,9 @@ def _hit(memory: Memory, look: Look, options: FoldOptions) -> Memory:
             appeared_after=memory.last_miss,
         )
     memory = replace(memory, hits=memory.hits + 1, missed=0, last_seen=look.on)
-    if look.of_surface or (look.certain and sum(memory.recent) >= options.confirm_hits):
+    often = sum(memory.recent) >= options.confirm_hits
+    swift = look.strong and memory.strong >= options.swift_hits
+    if look.of_surface or (look.certain and (often or swift)):
         back = memory.state in (EvidenceState.EXPIRED, EvidenceState.RELAPSED)
         state = EvidenceState.RELAPSED if back else EvidenceState.SUSPECTED
         return replace(memory, state=state, confirmed=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.adjudicate.candidates import AdjudicateOptions
-from pipeline.adjudicate.grading import corrected
+from pipeline.cases.subtypes import with_subtype
 from pipeline.cases.where import Report, command, outcome, refuse, today
-from pipeline.cases.words import free_text, plain, read_id
+from pipeline.cases.words import free_text, read_id
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import AnyPlace, Edit, change, open_ledger
 from pipeline.ledger.status import Reason
@@ -66,7 +65,9 @@ def decide(request: DecideRequest) -> Report:
         )
         for case_id in dict.fromkeys(request.cases)
     ]
-    edits = [_with_subtype(edit, request) for edit in edits] if request.subtype else edits
+    if request.subtype:
+        word, table = request.subtype, request.graded
+        edits = [with_subtype(edit, word, table, "--sub-type") for edit in edits]
     with open_ledger(request.ledger) as ledger:
         explained = [_explained(c) for c in ledger.cases(request.cases) if c.suppressed]
         done = change(ledger, edits, command(request.name, edits), partial=request.partial)
@@ -75,30 +76,6 @@ def decide(request: DecideRequest) -> Report:
     if request.status is not Status.ISSUED:
         return report
     return Report((*explained, *report.lines), report.code)
-
-
-def _with_subtype(edit: Edit, request: DecideRequest) -> Edit:
-    """Give an edit with the sub-type that it says, and what the table makes of it.
-
-    Raises
-    ------
-    ConfigurationError
-        The workflow has no table, or the table has no such sub-type.
-    """
-    options = request.graded
-    tables = options.grading if options else None
-    if options is None or tables is None:
-        raise ConfigurationError(
-            "a sub-type is one of a workflow's table", "Give --workflow FILE that has such a table"
-        )
-    word = plain(request.subtype)
-    codes = [s.code for s in tables.subtypes if word in (plain(s.code), plain(s.text))]
-    if not codes:
-        known = ", ".join(f"{s.code} {s.text}" for s in tables.subtypes)
-        raise ConfigurationError(f"--sub-type {request.subtype} is not known", f"Known: {known}")
-    return replace(
-        edit, subtype=codes[0], grade=partial(corrected, tables=tables, options=options.grade)
-    )
 
 
 def _explained(case: Case) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.cases.merging import Author, merge_row, pending
 from pipeline.cases.sheet import VERDICTS
 from pipeline.cases.tables import Row, Table, read_table
@@ -29,6 +30,7 @@ class ImportRequest:
     file: Path
     by: str
     partial: bool = False
+    graded: Callable[[], AdjudicateOptions | None] = lambda: None  # of the workflow, if any
 
 
 def import_cases(request: ImportRequest) -> Report:
@@ -51,7 +53,7 @@ def import_cases(request: ImportRequest) -> Report:
     table.require("case_id", "revision", "status")
     with open_ledger(request.ledger) as ledger:
         lost = [f"not read: {what}" for what in _unread(table, ledger)]
-        edits, bad = _edits(table, ledger, Author(by, today()))
+        edits, bad = _edits(table, ledger, Author(by, today(), request.graded))
         said = command("import", edits)
         done = change(ledger, edits, said, partial=request.partial, bad=bad)
     refuse(done.refused, len(table.rows), "rows", partial=request.partial)

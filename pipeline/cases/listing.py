@@ -67,6 +67,7 @@ def list_lines(cases: Sequence[Case]) -> list[str]:
         "case",
         "rev",
         "kind",
+        "sub-type",
         "status",
         "evidence",
         "m²",
@@ -134,6 +135,7 @@ def _row(case: Case) -> tuple[str, ...]:
         case.case_id,
         str(case.revision),
         f"{case.kind} {case.kind.zh}",
+        _subtype(case),
         f"{case.status} {STATUS_ZH[case.status]}",
         f"{case.evidence.state} {EVIDENCE_ZH[case.evidence.state]}",
         f"{case.area_m2:.0f}" if case.sized else "-",
@@ -142,6 +144,14 @@ def _row(case: Case) -> tuple[str, ...]:
         case.people.by if case.people else "-",
         ruling_word(case) or "-",
     )
+
+
+def _subtype(case: Case) -> str:
+    """Give the sub-type's code, and who corrected it; what is only suggested says so."""
+    said = case.people
+    if said is not None and said.subtype is not None:
+        return f"{said.subtype} {said.subtype_by or '?'}"
+    return f"{case.grade.subtype} 建议" if case.grade and case.grade.subtype else "-"
 
 
 def _event_row(event: Event) -> tuple[str, ...]:

@@ -13,10 +13,13 @@ from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.cases.outlines import corrected_outline, same_outline
+from pipeline.cases.subtypes import with_subtype
 from pipeline.cases.tables import Row
 from pipeline.cases.words import (
     free_text,
+    plain,
     read_day,
     read_flag,
     read_id,
@@ -35,6 +38,7 @@ READERS: Mapping[str, Callable[[str | None], Any]] = {
     "reason": read_reason,
     "note": lambda t: free_text(t, "note"),
     "kind": read_kind,
+    "subtype": plain,
     "due": read_day,
     "overdue": lambda t: read_flag(t, "overdue"),
     "on_account": lambda t: read_flag(t, "on_account"),
@@ -52,6 +56,8 @@ class Author:
 
     by: str
     on: date
+    # Whose table a sub-type is one of; asked only where one was written, because it takes a while.
+    graded: Callable[[], AdjudicateOptions | None] = lambda: None
 
 
 def pending(row: Row, then: Case, now: Case) -> dict[str, Any]:
@@ -72,12 +78,21 @@ def pending(row: Row, then: Case, now: Case) -> dict[str, Any]:
     for name, read in READERS.items():
         if name in row.values:
             wrote = read(row[name])
-            if wrote != was[name] and wrote != stands[name]:
+            if not _is(name, wrote, then, was) and not _is(name, wrote, now, stands):
                 found[name] = wrote
     drawn = _drawn(row, then)
     if drawn is not None and not same_outline(drawn, to_wgs84(now.polygon, now.crs)):
         found[_OUTLINE] = drawn
     return found
+
+
+def _is(name: str, wrote: Any, case: Case, values: Mapping[str, Any]) -> bool:
+    """Tell whether a case says that already; a sub-type may be written by the table's text."""
+    if wrote == values[name]:
+        return True
+    grade = case.grade
+    named = name == "subtype" and grade is not None and grade.subtype == values[name]
+    return named and wrote is not None and wrote == plain(grade.subtype_zh if grade else None)
 
 
 def merge_row(row: Row, then: Case, now: Case, author: Author) -> Edit | None:
@@ -106,11 +121,12 @@ def merge_row(row: Row, then: Case, now: Case, author: Author) -> Edit | None:
             f"conflict since revision {then.revision}: {', '.join(clash)}",
             "Write what shall hold into a fresh export",
         )
-    empty = [n for n in ("status", "kind", "reason", "external_id") if wrote.get(n, "") is None]
+    never = ("status", "kind", "subtype", "reason", "external_id")
+    empty = [n for n in never if wrote.get(n, "") is None]
     if empty:
         raise ConfigurationError(f"{', '.join(empty)} was emptied", "Write a value")
     moved = wrote.get("status")
-    return Edit(
+    edit = Edit(
         case_id=now.case_id,
         by=author.by,
         on=author.on,
@@ -122,6 +138,9 @@ def merge_row(row: Row, then: Case, now: Case, author: Author) -> Edit | None:
         external_id=wrote.get("external_id"),
         record={name: wrote[name] for name in _RECORD if name in wrote},
     )
+    if "subtype" not in wrote:
+        return edit
+    return with_subtype(edit, wrote["subtype"], author.graded(), "the sub-type")
 
 
 def _drawn(row: Row, then: Case) -> BaseGeometry | None:

@@ -38,6 +38,8 @@ ALIASES = {
     "核查日期": "on",
     "照片": "photos",
     "类型": "kind",
+    "细类": "subtype",
+    "sub_type": "subtype",
     "轮廓": "outline",
     "备注": "note",
     "状态": "status",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -12,8 +12,10 @@ from pathlib import Path
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.cases.outlines import corrected_outline
 from pipeline.cases.sheet import VERDICTS
+from pipeline.cases.subtypes import with_subtype
 from pipeline.cases.tables import Row, Table, read_table
 from pipeline.cases.where import ZONE, Report, command, outcome, refuse, today
 from pipeline.cases.words import (
@@ -30,7 +32,7 @@ from pipeline.ledger.status import outcome as outcome_of
 from pipeline.model import Case
 
 COLUMNS = ("case_id", "revision", "verdict", "reason", "by", "on")
-OPTIONAL = ("photos", "kind", "outline", "note")
+OPTIONAL = ("photos", "kind", "subtype", "outline", "note")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class VerdictRequest:
     file: Path
     partial: bool = False
     seen_again: bool = False  # a verdict holds where nothing but further looks came since
+    # Of the workflow whose table a sub-type is one of; asked only where one was written.
+    graded: Callable[[], AdjudicateOptions | None] = lambda: None
 
 
 def give_verdicts(request: VerdictRequest) -> Report:
@@ -58,7 +62,7 @@ def give_verdicts(request: VerdictRequest) -> Report:
     names = {v for r in table.rows if (v := r["case_id"])}
     with open_ledger(request.ledger) as ledger:
         known = {c.case_id: c for c in ledger.cases(names)}
-        edits, bad = read_verdicts(table, known, today())
+        edits, bad = read_verdicts(table, known, today(), request.graded)
         if request.seen_again:
             edits = [_brought_up(e, known.get(e.case_id), ledger) for e in edits]
         said = command("verdict", edits)
@@ -71,14 +75,20 @@ def give_verdicts(request: VerdictRequest) -> Report:
 
 
 def read_verdicts(
-    table: Table, known: Mapping[str, Case], now: date
+    table: Table,
+    known: Mapping[str, Case],
+    now: date,
+    graded: Callable[[], AdjudicateOptions | None] = lambda: None,
 ) -> tuple[list[Edit], list[Refusal]]:
     """Read the rows of a table: (edits, rows that say nothing that can be used)."""
     edits: list[Edit] = []
     bad: list[Refusal] = []
     for row in table.rows:
         try:
-            edits.append(_edit(row, known, now))
+            edit, word = _edit(row, known, now), plain(row["subtype"])
+            if word is not None:
+                edit = with_subtype(edit, word, graded(), "the sub-type")
+            edits.append(edit)
         except ConfigurationError as error:
             bad.append(Refusal(row.where, row["case_id"] or "", str(error).rstrip(".")))
     return edits, bad
@@ -133,7 +143,7 @@ def _edit(row: Row, known: Mapping[str, Case], now: date) -> Edit:
         record=({"on_account": True} if what.on_account else {}) | ({"note": note} if note else {}),
         photos=_photos(row["photos"]),
     )
-    return replace(edit, key=_key(edit, drawn))
+    return replace(edit, key=_key(edit, drawn, plain(row["subtype"])))
 
 
 def read_revision(text: str | None) -> int:
@@ -179,8 +189,9 @@ def _photos(text: str | None) -> tuple[str, ...]:
     return tuple(n for n in names if n)
 
 
-def _key(edit: Edit, drawn: BaseGeometry | None) -> str:
+def _key(edit: Edit, drawn: BaseGeometry | None, subtype: str | None) -> str:
     """Name what was said, as it was written: the same file again says nothing new."""
     said = (edit.case_id, edit.revision, edit.verdict, edit.reason, edit.by, edit.on, edit.kind)
-    rest = (edit.record.get("note"), edit.photos, shapely.to_wkt(drawn) if drawn else None)
+    shape = shapely.to_wkt(drawn) if drawn else None
+    rest = (edit.record.get("note"), edit.photos, shape, *([subtype] if subtype else []))
     return hashlib.sha256(repr((said, rest)).encode()).hexdigest()[:16]

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from pipeline import __version__
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.ledger import Changes, Command, Edit, LedgerPlace, Refusal
-from pipeline.ledger.restoring import finish_restore
 
 ZONE = ZoneInfo("Asia/Shanghai")
 """Days that people write are days there."""
@@ -51,6 +50,8 @@ def require_ledger(place: LedgerPlace) -> LedgerPlace:
     ConfigurationError
         No run has made the ledger yet.
     """
+    from pipeline.ledger.restoring import finish_restore  # noqa: PLC0415 - brings SQLAlchemy
+
     finish_restore(place.file.resolve())
     if place.url is None and not place.file.is_file() and not place.mark.is_file():
         raise ConfigurationError(f"there is no ledger at {place.file}", "Run a workflow first")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,7 +28,21 @@ from pipeline.commands.ending import guard
 from pipeline.commands.layers import Debug
 from pipeline.errors import ConfigurationError, ExitCode
 
+if TYPE_CHECKING:
+    from pipeline.adjudicate.candidates import AdjudicateOptions
+
 __all__ = ["cases_app"]
+
+
+def _table_of(workflow: Path | None) -> Callable[[], AdjudicateOptions | None]:
+    """Give what reads a workflow's table of sub-types: half the time of a short command."""
+
+    def graded() -> AdjudicateOptions | None:
+        from pipeline.passes.any_workflow import load_any  # noqa: PLC0415
+
+        return load_any(workflow).options.adjudicate if workflow else None
+
+    return graded
 
 
 @cases_app.command(
@@ -51,14 +66,16 @@ def verdict(
 ) -> None:
     """Take the verdicts of inspections from a file: 不是问题, 问题 and the two between.
 
-    Columns: case_id, revision, verdict, reason, by, on; optional photos, note, kind, outline.
+    Columns: case_id, revision, verdict, reason, by, on; optional photos, note, kind, subtype,
+    outline.
     """
 
     def work() -> ExitCode:
         from pipeline.cases.verdicts import VerdictRequest, give_verdicts  # noqa: PLC0415
         from pipeline.cases.where import ledger_of  # noqa: PLC0415
 
-        request = VerdictRequest(ledger_of(workflow, state), file, partial, seen_again)
+        place = ledger_of(workflow, state)
+        request = VerdictRequest(place, file, partial, seen_again, _table_of(workflow))
         return say(give_verdicts(request))
 
     guard(work, debug)
@@ -142,14 +159,16 @@ def import_(
 ) -> None:
     """Bring back edits of an export; what the ledger changed too since is shown as a conflict.
 
-    Read are status, reason, note, kind, due, overdue, on_account, external_id and outlines.
+    Read are status, reason, note, kind, subtype (with --workflow), due, overdue, on_account,
+    external_id and outlines.
     """
 
     def work() -> ExitCode:
         from pipeline.cases.exchange import ImportRequest, import_cases  # noqa: PLC0415
         from pipeline.cases.where import ledger_of  # noqa: PLC0415
 
-        return say(import_cases(ImportRequest(ledger_of(workflow, state), file, by, partial)))
+        place = ledger_of(workflow, state)
+        return say(import_cases(ImportRequest(place, file, by, partial, _table_of(workflow))))
 
     guard(work, debug)
 

@@ -46,7 +46,7 @@ class Desk:
     receiver: ReceiverOptions
     office: str  # first part of our case ids
     given: frozenset[tuple[str, int]]  # (case, revision) that it was given
-    known: Mapping[str, Case]
+    known: Mapping[str, Case]  # those that are named, and what they were merged into
     store: LedgerStore
     today: date
 
@@ -80,6 +80,9 @@ class Desk:
         answered = ReceiverAnswer(
             self.receiver.name, on, said, free_text(value("unit"), "unit"), due
         )
+        home = home_of(case, self.known)
+        if home is not case:
+            return self._passed_on(answer, home, answered)
         after = meaning.status or case.status
         record: dict[str, object] = {}
         if due is not None and after in IN_HAND:
@@ -101,6 +104,24 @@ class Desk:
             answer=_news(case, answered),
         )
         return replace(edit, revision=self._as_of(case, revision, edit.key))
+
+    def _passed_on(self, answer: Answer, home: Case, said: ReceiverAnswer) -> Edit:
+        """Give what an answer to a case that was merged says of the one that took it over.
+
+        It is noted there, with its word; it moves no status and gives no day, because nobody
+        answered of the whole.
+        """
+        external = None if home.external_id else read_id(answer.values.get("external_id"))
+        return Edit(
+            case_id=home.case_id,
+            by=self.receiver.name,
+            on=said.on,
+            where=answer.where,
+            external_id=external,
+            revision=home.revision,
+            key=_key(self.receiver.name, answer),
+            answer=_news(home, said),
+        )
 
     def _case(self, case_id: str | None) -> Case:
         if case_id is None:
@@ -146,6 +167,13 @@ class Desk:
     def _told(self, case: Case, key: str | None) -> bool:
         events: Sequence[Event] = self.store.events((case.case_id,))
         return any(e.detail.get("key") == key for e in events)
+
+
+def home_of(case: Case, known: Mapping[str, Case]) -> Case:
+    """Give the case that a merged one is now, itself where it was not merged."""
+    while case.merged_into is not None and case.merged_into in known:
+        case = known[case.merged_into]
+    return case
 
 
 def renamed(values: Mapping[str, str | None], columns: Mapping[str, str]) -> dict[str, str | None]:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from pipeline import __version__
 from pipeline.cases.tables import decoded, read_table
 from pipeline.cases.where import today
-from pipeline.deliver.answers import Answer, Desk, renamed
+from pipeline.deliver.answers import Answer, Desk, home_of, renamed
 from pipeline.deliver.line import Line, Outcome
 from pipeline.deliver.options import ReceiverOptions
 from pipeline.deliver.outbox import Outbox
@@ -21,6 +21,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_text
 from pipeline.io.failpoints import failpoint
 from pipeline.ledger import Changes, Command, LedgerStore, change
+from pipeline.model import Case
 
 _PAGES_MOST = 1000
 
@@ -115,11 +116,14 @@ class Listener:
     def _each(self, answers: Sequence[Answer], heard: Heard) -> None:
         """Apply answers; several of one case one after another, in their order."""
         left = list(answers)
+        known = self._known(answers)
         while left:
             now: dict[str, Answer] = {}
             later: list[Answer] = []
             for answer in left:
                 case = answer.values.get("case_id") or ""
+                if case in known:
+                    case = home_of(known[case], known).case_id
                 if case in now:
                     later.append(answer)
                 else:
@@ -134,7 +138,7 @@ class Listener:
             receiver=self.receiver,
             office=self.office,
             given=frozenset(self.outbox.given(name, ids)),
-            known={c.case_id: c for c in self.store.cases(ids)},
+            known=self._known(answers),
             store=self.store,
             today=today(self.now()),
         )
@@ -144,6 +148,15 @@ class Listener:
         mark = "".join(e.key or "" for e in read.edits)[:8]
         command = Command("siluan deliver", f"answer-{mark}", self.now(), __version__)
         return change(self.store, read.edits, command, partial=True, bad=read.bad)
+
+    def _known(self, answers: Sequence[Answer]) -> dict[str, Case]:
+        """Give the cases that answers name, and those that they were merged into."""
+        asked = {i for a in answers if (i := a.values.get("case_id"))}
+        known: dict[str, Case] = {}
+        while asked:
+            known |= {c.case_id: c for c in self.store.cases(asked)}
+            asked = {c.merged_into for c in known.values() if c.merged_into} - known.keys()
+        return known
 
     @staticmethod
     def _count(done: Changes, heard: Heard) -> None:

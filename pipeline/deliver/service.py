@@ -193,6 +193,8 @@ def _hand_over(request: DeliverRequest, store: LedgerStore, outbox: Outbox, told
     """Write what is new into the feed, and a full set where it was asked for."""
     place, brake = request.place, request.place.options.brake
     due = due_plan(store, outbox, request)
+    if due.epoch > outbox.epoch():
+        _say_orphans(store, outbox, told)
     count = len(due.items)
     stop = held_back(HAND_OVER, count, outbox.recent(HAND_OVER, brake.recent), brake)
     released = request.released_by is not None or outbox.was_released(HAND_OVER, count)
@@ -215,6 +217,21 @@ def _hand_over(request: DeliverRequest, store: LedgerStore, outbox: Outbox, told
         told.say(f"feed: all open cases{_numbers(place, first, outbox.newest())}")
     if outbox.newest():
         write_index(place.feed, outbox.newest(), outbox.newest_full())
+
+
+def _say_orphans(store: LedgerStore, outbox: Outbox, told: _Told) -> None:
+    """Name what receivers have open that a ledger which was put back does not know.
+
+    Nothing can be handed over of a case that is not there: people must tell whoever has it.
+    """
+    names = outbox.ids()
+    orphans = sorted(set(names) - store.names(names))
+    if orphans:
+        told.say(
+            f"the ledger that was put back does not know {len(orphans)} cases that were handed "
+            f"over: {', '.join(orphans)}. Tell whoever received them, or put back a newer backup",
+            ExitCode.SET_ASIDE,
+        )
 
 
 def _appear(place: Place, outbox: Outbox, page: Page) -> None:

@@ -29,6 +29,9 @@ N_BINS = 32
 UNSEEN = 255
 """Bin code of a pixel that history never saw clearly."""
 
+PACKED_LOOKS = 7
+"""Looks in a word of :func:`pack_states`."""
+
 _BAND_PX = 200  # of ground that is wet at some levels, without which all levels say the same
 _NEARLY, _SLACK = 1.5, 0.01  # contradictions, over the least and of the band, that are no worse
 
@@ -285,19 +288,74 @@ def fold_history(
     LevelHistory
         Of the levels that occur in these reaches: the others hold nothing.
     """
+    middles, index = _level_index(ranks, reach, n_levels)
+    dtype = np.uint8 if len(ranks) <= np.iinfo(np.uint8).max else np.uint16
+    wet = np.zeros((middles.size, *reach.shape), dtype)
+    dry = np.zeros((middles.size, *reach.shape), dtype)
+    n_wet, n_clear = np.zeros(reach.shape, np.uint16), np.zeros(reach.shape, np.uint16)
+    for state, own in zip(states, index, strict=True):
+        _fold(state, reach, own, (n_wet, n_clear), (wet, dry))
+    return n_wet, n_clear, LevelHistory(middles, wet, dry)
+
+
+def pack_states(
+    states: Iterable[NDArray[np.uint8]], looks: int, shape: tuple[int, int]
+) -> NDArray[np.int16]:
+    """Pack ground codes, two bits a look.
+
+    Parameters
+    ----------
+    states : uint8 (H, W) each
+        As many as ``looks``; no more than one is held.
+
+    Returns
+    -------
+    int16 (ceil(looks / PACKED_LOOKS), H, W)
+        Never negative, so that a store's "no data" stays apart.
+    """
+    out = np.zeros((-(-looks // PACKED_LOOKS), *shape), np.int16)
+    for t, state in enumerate(states):
+        out[t // PACKED_LOOKS] |= state.astype(np.int16) << np.int16(2 * (t % PACKED_LOOKS))
+    return out
+
+
+def fold_packed(
+    packed: NDArray[np.int16],
+    ranks: NDArray[np.float32],
+    reach: NDArray[np.uint16],
+    n_levels: int = N_BINS,
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16], LevelHistory]:
+    """Count as :func:`fold_history` from packed states.
+
+    Parameters
+    ----------
+    packed : int16 (n, H, W)
+        Of :func:`pack_states`; negative where nothing is stored.
+    ranks : float32 (T, n_reach + 1)
+        Rank of each reach on each of the packed looks; NaN leaves the look out.
+    reach : uint16 (H, W)
+        1-based reach index, 0 outside.
+    """
+    middles, index = _level_index(ranks, reach, n_levels)
+    dtype = np.uint8 if len(ranks) <= np.iinfo(np.uint8).max else np.uint16
+    wet = np.zeros((middles.size, *reach.shape), dtype)
+    dry = np.zeros((middles.size, *reach.shape), dtype)
+    n_wet, n_clear = np.zeros(reach.shape, np.uint16), np.zeros(reach.shape, np.uint16)
+    if len(ranks):
+        _fold_packed(packed, np.ascontiguousarray(index), reach, (n_wet, n_clear), (wet, dry))
+    return n_wet, n_clear, LevelHistory(middles, wet, dry)
+
+
+def _level_index(
+    ranks: NDArray[np.float32], reach: NDArray[np.uint16], n_levels: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Give the middles of the levels that occur in some reaches, and which one each look has."""
     levels = (np.nan_to_num(ranks.astype(np.float64), nan=-1.0) * n_levels).astype(np.int64)
     levels = np.where(np.isnan(ranks), -1, np.clip(levels, 0, n_levels - 1))
     here = levels[:, reaches_in(reach)]
     used = np.unique(here[here >= 0])
     index = np.where(levels >= 0, np.searchsorted(used, levels), -1)
-    dtype = np.uint8 if len(ranks) <= np.iinfo(np.uint8).max else np.uint16
-    wet = np.zeros((used.size, *reach.shape), dtype)
-    dry = np.zeros((used.size, *reach.shape), dtype)
-    n_wet, n_clear = np.zeros(reach.shape, np.uint16), np.zeros(reach.shape, np.uint16)
-    for state, own in zip(states, index, strict=True):
-        _fold(state, reach, own, (n_wet, n_clear), (wet, dry))
-    middles = ((used + 0.5) / n_levels).astype(np.float32)
-    return n_wet, n_clear, LevelHistory(middles, wet, dry)
+    return ((used + 0.5) / n_levels).astype(np.float32), index
 
 
 def reaches_in(reach: NDArray[np.uint16]) -> NDArray[np.uint16]:
@@ -331,6 +389,32 @@ def _fold(state, reach, level_of, counts, levels):  # type: ignore[no-untyped-de
                     wet[level, i, j] += 1
             elif level >= 0:
                 dry[level, i, j] += 1
+
+
+@njit(cache=True, nogil=True)
+def _fold_packed(packed, level_of, reach, counts, levels):  # type: ignore[no-untyped-def]  # pragma: no cover
+    n_wet, n_clear = counts
+    wet, dry = levels
+    n = level_of.shape[0]
+    for k in range(packed.shape[0]):
+        looks = min(n - k * PACKED_LOOKS, PACKED_LOOKS)
+        for i in range(reach.shape[0]):
+            for j in range(reach.shape[1]):
+                word = packed[k, i, j]
+                if word <= 0:
+                    continue
+                for b in range(looks):
+                    s = (word >> (2 * b)) & 3
+                    if s == 0:
+                        continue
+                    n_clear[i, j] += 1
+                    level = level_of[k * PACKED_LOOKS + b, reach[i, j]]
+                    if s == _WET:
+                        n_wet[i, j] += 1
+                        if level >= 0:
+                            wet[level, i, j] += 1
+                    elif level >= 0:
+                        dry[level, i, j] += 1
 
 
 @njit(cache=True, nogil=True)

@@ -90,9 +90,9 @@ def join(rows: Int, cols: Int) -> Int:
 
 def split(parts: Sequence[Pixels]) -> list[Pixels]:
     """Join the sparse pixels of all tiles of one date into objects, by their first pixel."""
-    rows = np.concatenate([p.rows for p in parts])
-    if rows.size == 0:
+    if not any(p.rows.size for p in parts):
         return []
+    rows = np.concatenate([p.rows for p in parts])
     cols = np.concatenate([p.cols for p in parts])
     seed = np.concatenate([p.seed for p in parts])
     order = np.lexsort((cols, rows))

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage, optimize
+from scipy import fft, ndimage
 
 from pipeline.model import SurfaceNoise
 
@@ -128,6 +128,8 @@ def _correlation(
         return 1.0, ((0.0, 1),), (1.0,)
     use = pairs > max(0.02 * float(pairs.max()), 1.0)
     use[0] = True
+    from scipy import optimize  # noqa: PLC0415 - slow to import, and only flights need it
+
     lags = away / np.maximum(pairs, 1.0) * cell_m
     value = total / np.maximum(pairs, 1.0)
     basis = np.stack([_term(lags, r, p) for r, p in _TERMS], axis=1)

@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.detect.change import NDVI
 from pipeline.detect.normal import YEAR_DAYS, Normal
 
+_OFTEN = 2  # looks at the beginning and at the end that tell what an object gained
+
 
 class WoodOptions(BaseModel):
     """What stood under trees, and what tells more than a felling."""
@@ -88,7 +90,11 @@ def only_felled(
             float(np.median([m[name] for m in last])),
         )
 
+    index = float(np.median([m.get("bare", np.inf) for m in last]))
+    if index < soil_index:
+        return False
     small, large = gained("area_m2")
     dark, light = gained("core_bright")
-    index = float(np.median([m.get("bare", np.inf) for m in last]))
-    return index >= soil_index and large < o.growth * small and light < dark + o.brighter
+    # One look held against one other is haze and clouds, and neither growth nor turned earth.
+    often = third >= _OFTEN
+    return not (often and (large >= o.growth * small or light >= dark + o.brighter))

@@ -54,7 +54,7 @@ WINDOW_MARGIN_PX = HALO_PX + 40
 """Margin around an object's box that :func:`examine` needs in its view [px]."""
 
 _ON_BAR = 0.5  # share of an object from which it stands on a bar
-_DECK_PX = 7.0  # a deck of one or two pixels, as SWIR of 20 m blurs it
+_DECK_PX = 9.0  # a deck of one or two pixels, as SWIR of 20 m blurs it, and its shaded edges
 _LOCAL_PX = 40  # shore this near to an object is its own comparison
 
 
@@ -267,8 +267,7 @@ def _closes(
     # A bar in the channel is no bank: spoil that ties it to one is no bridge.
     labels = label(land)
     land &= np.isin(labels, np.unique(labels[land & never_wet(view.base.bins)]))
-    narrow = shape.width_px <= min(_DECK_PX, o.span_width_max_px)
-    return narrow and closes(mask, land, view.state == Ground.WET)
+    return shape.width_px <= _DECK_PX and closes(mask, land, view.state == Ground.WET)
 
 
 def _grounded(mask: NDArray[np.bool_], view: View) -> bool:

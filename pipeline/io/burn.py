@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Lock
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
@@ -13,10 +14,12 @@ from pipeline.model import Grid
 
 # rasterio silences a warning of its own by a switch that all threads share.
 _ONE_AT_A_TIME = Lock()
+_MARGIN_PX = 2.0  # beyond a grid where geometry is cut, so that no pixel lies at the cut
 
 
 def burn(geometry: BaseGeometry, grid: Grid) -> NDArray[np.bool_]:
     """Mask of the pixels whose centre lies in ``geometry`` (CRS of the grid)."""
+    geometry = _near(geometry, grid)
     if geometry.is_empty:
         return np.zeros(grid.shape, dtype=bool)
     with _ONE_AT_A_TIME:
@@ -26,8 +29,19 @@ def burn(geometry: BaseGeometry, grid: Grid) -> NDArray[np.bool_]:
     return np.asarray(burnt, dtype=bool)
 
 
+def _near(geometry: BaseGeometry, grid: Grid) -> BaseGeometry:
+    """Cut what lies beyond a grid: a tile then costs its stretch of a river, and not all of it."""
+    if geometry.geom_type not in ("Polygon", "MultiPolygon"):
+        return geometry  # the pixels of a line depend on where it begins
+    west, south, east, north = grid.bounds
+    m = _MARGIN_PX * grid.res_m
+    return shapely.clip_by_rect(geometry, west - m, south - m, east + m, north + m)
+
+
 def burn_indices(shapes: list[tuple[BaseGeometry, int]], grid: Grid) -> NDArray[np.uint16]:
     """Give each pixel the number of the geometry that holds its centre; 0 outside, later win."""
+    near = [(_near(shape, grid), number) for shape, number in shapes]
+    shapes = [(shape, number) for shape, number in near if not shape.is_empty]
     if not shapes:
         return np.zeros(grid.shape, dtype=np.uint16)
     with _ONE_AT_A_TIME:

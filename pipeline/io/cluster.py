@@ -23,9 +23,10 @@ from uuid import uuid4
 from pipeline import __version__
 from pipeline.errors import ClusterUnreachableError, ConfigurationError
 from pipeline.io.atomic import write_text
-from pipeline.io.cluster_class import SEE_JOBS, Heard, heard_of_a_start, started
+from pipeline.io.cluster_class import SEE_JOBS, Heard, heard_of_a_start, spared, started
 from pipeline.io.cluster_names import keys_of
 from pipeline.io.cluster_options import ClusterOptions, distributed_module
+from pipeline.io.cluster_sent import Sent
 from pipeline.io.failpoints import failpoint
 from pipeline.io.tasks import Progress, Workers
 
@@ -36,7 +37,9 @@ R = TypeVar("R")
 
 _BATCHES = 6  # for each thread of the cluster: few enough to last, enough to even out
 _PATIENCE_S = 60.0  # without any worker
+_FIRST_S = 15.0  # for the first worker of a scheduler that is there already
 _CONNECT_S, _FETCH_S = 15.0, 30.0
+_LOOPS = 4  # tries to start Dask's loop, of 10 s each
 _POLL_S, _LOOK_S, _HEAR_S = 0.02, 1.0, 3.0
 _AGAIN = "Start the cluster, or set 'cluster: threads', and run again; what was finished is kept"
 
@@ -45,7 +48,7 @@ _AGAIN = "Start the cluster, or set 'cluster: threads', and run again; what was 
 class _Batch:
     """Work on several items, after a look at whether the state directory is there."""
 
-    work: Callable[[Any], Any]
+    work: Sent
     mark: Path
     version: str = __version__
 
@@ -56,7 +59,8 @@ class _Batch:
         if self.version != __version__:
             raise _another_version([f"{socket.gethostname()} has {__version__}"], self.version)
         failpoint("cluster.batch")
-        return [self.work(item) for item in items]
+        work = self.work.here()
+        return [work(item) for item in items]
 
 
 def _look(mark: Path) -> tuple[str, bool, str]:
@@ -102,7 +106,7 @@ class Cluster:
         self._again = SEE_JOBS if options.class_ is not None else _AGAIN
         # A queue takes its time, at the start and after a job that was put back into it.
         ours = options.class_ is not None
-        self._first_s = float(options.wait_s) if ours else _CONNECT_S
+        self._first_s = float(options.wait_s) if ours else _FIRST_S
         self._patience_s = max(_PATIENCE_S, float(options.wait_s)) if ours else _PATIENCE_S
         self._mark = state / f".cluster-{uuid4().hex[:8]}"
         self._empty_since: float | None = None
@@ -170,7 +174,8 @@ class Cluster:
         size = ceil(len(todo) / (_BATCHES * max(self._threads(), self._most, 1)))
         batches = [todo[i : i + size] for i in range(0, len(todo), size)]
         keys = keys_of(work, what, batches)
-        futures = self._client.map(_Batch(work, self._mark), batches, key=keys, pure=False)
+        batch = _Batch(Sent.of(work), self._mark)
+        futures = self._client.map(batch, batches, key=keys, pure=False)
         try:
             found = self._collect(futures, (progress, what, len(todo)))
         except BaseException:
@@ -287,28 +292,49 @@ def _enter(options: ClusterOptions, threads: int, state: Path, stack: ExitStack)
         logging.getLogger(name).setLevel(logging.CRITICAL)
     address: Any = options.address
     heard = Heard()
+    stack.enter_context(spared())
     if options.class_ is not None:
         heard = stack.enter_context(heard_of_a_start())
         address = stack.enter_context(started(options))
     elif options.address == "processes":
-        local = distributed.LocalCluster(
-            n_workers=threads,
-            threads_per_worker=1,
-            # None is the usual port, which another run on this machine may hold.
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=logging.CRITICAL,
-        )
-        address = stack.enter_context(local)
+        address = stack.enter_context(_processes(distributed, threads))
     client = stack.enter_context(_client(distributed, address, options.name))
     if options.class_ is not None and client.dashboard_link:
         log.info("the dashboard of %s: %s", options.name, client.dashboard_link)
     return stack.enter_context(Cluster(client, options, state, heard))
 
 
+def _processes(distributed: Any, number: int) -> Any:
+    return _looped(
+        lambda: distributed.LocalCluster(
+            n_workers=number,
+            threads_per_worker=1,
+            # None is the usual port, which another run on this machine may hold.
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=logging.CRITICAL,
+        ),
+        "processes",
+    )
+
+
+def _looped(make: Callable[[], Any], name: str) -> Any:
+    """Make what needs Dask's loop; on a busy machine its thread may take longer than the 10 s."""
+    for _ in range(_LOOPS):
+        # Dask asserts that it began, and leaves it to begin in the background.
+        with suppress(AssertionError):
+            return make()
+    raise ClusterUnreachableError(
+        f"the cluster {name} cannot be reached (this machine is too busy to start Dask's loop)",
+        _AGAIN,
+    )
+
+
 def _client(distributed: Any, address: Any, name: str) -> Any:
     try:
-        return distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
+        return _looped(
+            lambda: distributed.Client(address, timeout=_CONNECT_S, set_as_default=False), name
+        )
     except TypeError as error:  # what Dask says where it has no certificates to speak TLS with
         if not str(address).startswith("tls://"):
             raise

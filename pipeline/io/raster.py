@@ -13,14 +13,14 @@ for _name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA"):
     os.environ.pop(_name, None)
 # GDAL's own limit, a twentieth of the machine's memory, is more than a whole run needs otherwise;
 # decoded blocks are of use until the next tile only. The environment takes MB, rasterio bytes.
-_CACHE_MB = 256
+_CACHE_MB = 128
 CACHE_BYTES = _CACHE_MB * 2**20
 os.environ.setdefault("GDAL_CACHEMAX", str(_CACHE_MB))
 
 import math  # noqa: E402
 import warnings  # noqa: E402
 from collections.abc import Generator, Mapping  # noqa: E402
-from contextlib import contextmanager  # noqa: E402
+from contextlib import ExitStack, contextmanager  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 from types import TracebackType  # noqa: E402
 from typing import Any, cast  # noqa: E402
@@ -31,7 +31,7 @@ from affine import Affine  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from rasterio.enums import ColorInterp, Resampling  # noqa: E402
 from rasterio.errors import NotGeoreferencedWarning, RasterioError  # noqa: E402
-from rasterio.io import DatasetReader  # noqa: E402
+from rasterio.io import DatasetReader, MemoryFile  # noqa: E402
 from rasterio.session import Session  # noqa: E402
 from rasterio.vrt import WarpedVRT  # noqa: E402
 
@@ -91,6 +91,16 @@ def open_raster(href: str, access: Access | None = None) -> Generator[Any]:
                 f"{what.href} carries no coordinate reference system",
                 "Export it again with its CRS; it is never guessed",
             )
+        yield source
+
+
+@contextmanager
+def _open_fetched(data: bytes) -> Generator[Any]:
+    """Open what was fetched of a file; it lies in memory, and GDAL asks for nothing beside it."""
+    with ExitStack() as stack:
+        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+            file = stack.enter_context(MemoryFile(data))
+            source = stack.enter_context(file.open(driver="GTiff"))
         yield source
 
 
@@ -166,6 +176,9 @@ class AssetReader:
         What to read; its ``nodata`` wins over the file's.
     grid
         The corridor's grid.
+    data
+        What :mod:`pipeline.io.fetched` brought of the file, with all blocks that will be read;
+        without it GDAL reads it where it lies.
 
     Attributes
     ----------
@@ -181,10 +194,12 @@ class AssetReader:
         As :func:`open_raster`; a band index that the file does not have.
     """
 
-    def __init__(self, asset: Asset, grid: Grid) -> None:
+    def __init__(self, asset: Asset, grid: Grid, data: bytes | None = None) -> None:
         self.asset = asset
         self._grid = grid
-        self._context = open_raster(asset.href, asset.access)
+        self._context = (
+            open_raster(asset.href, asset.access) if data is None else _open_fetched(data)
+        )
         self._source: Any = None
         self._vrt: Any = None
         self.factor = 1
@@ -280,6 +295,23 @@ class AssetReader:
             at = (slice(part.row0 - row, part.row1 - row), slice(part.col0 - col, part.col1 - col))
             values[at], valid[at] = self._part(source, part)
         return values, valid
+
+    def blocks(self, window: Window, keep: NDArray[np.bool_]) -> set[tuple[int, int]]:
+        """Give the blocks (row, column) of the file that :meth:`read` would read."""
+        f = self.factor
+        row, col = window.row0 // f + self._origin[0], window.col0 // f + self._origin[1]
+        rows, cols = self._source.block_shapes[self.asset.band_index - 1]
+        inside = Window(0, self._source.height, 0, self._source.width)
+        whole = Window(row, row + keep.shape[0], col, col + keep.shape[1]).intersect(inside)
+        if whole is None:
+            return set()
+        parts = self._wanted(whole, keep, (row, col))
+        return {
+            (r, c)
+            for p in parts
+            for r in range(p.row0 // rows, -(-p.row1 // rows))
+            for c in range(p.col0 // cols, -(-p.col1 // cols))
+        }
 
     def _wanted(
         self, whole: Window, keep: NDArray[np.bool_], corner: tuple[int, int]

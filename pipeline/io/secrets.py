@@ -38,7 +38,13 @@ def hide(secret: str | None) -> None:
 
 for _name in ("httpx", "rasterio", "rasterio._env", "rasterio._err", "rasterio._io", "urllib3"):
     logging.getLogger(_name).addFilter(_Cleared())
-for _name in ("rasterio._base", "rasterio.env", "rasterio.session", "urllib3.connectionpool"):
+for _name in (
+    "rasterio._base",
+    "rasterio.env",
+    "rasterio.session",
+    "urllib3.connectionpool",
+    "urllib3.util.retry",
+):
     logging.getLogger(_name).addFilter(_Cleared())
 
 

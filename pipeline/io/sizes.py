@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import httpx
-
 from pipeline.access import Access
 from pipeline.errors import SiluanError
 from pipeline.io import remote
@@ -25,6 +23,8 @@ def file_bytes(href: str, access: Access | None = None) -> int | None:
     if not remote.is_remote(what.href):
         path = Path(what.href)
         return path.stat().st_size if path.is_file() else None
+    import httpx  # noqa: PLC0415 - slow to import, and rarely needed
+
     headers = {**what.headers, "Range": "bytes=0-0"}
     try:
         with (

@@ -8,7 +8,9 @@ Layout, below one folder per corridor and geometry::
     mask/KEY/PASS_ID/TILE.blk       clear-sky codes, KEY names all that this look's depend on
     state/KEY/PASS_ID/TILE.blk      ground states, likewise
     layers/NAME.json                what the last runs of a workflow used, see ``passes.layers``
-    kept/                           small results of prepare, see ``pipeline.io.vault``
+    kept/                           small results of prepare and watch, see ``pipeline.io.vault``
+    past/KEY/states/TILE.blk        the history of a quarter in two bits a look
+    normal/KEY/normal/TILE.blk      its seasonal normal
     sky/, align/, ground/           references of prepare and codes between its sweeps
 
 Layers of passes are reflectance times 10 000 (nodata -32768), or class codes. A band that is
@@ -22,9 +24,11 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
+import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
@@ -93,13 +97,17 @@ class CorridorStore:
         """All tiles (without halo) that hold stored pixels, row-major."""
         return tuple(t for t in tiles_over(self.grid, self.tile_px, 0) if self.kept(t.core).any())
 
-    def __getstate__(self) -> dict[str, Any]:
-        # What workers elsewhere need; masks and tiles are made again there.
-        return {n: self.__dict__[n] for n in ("root", "grid", "tile_px", "stored")}
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What workers elsewhere need; masks and tiles are made there once, and not once a sweep.
+        return _shared, (self.root, self.grid, self.tile_px, self.stored.wkb)
 
     @cached_property
     def _kept_at(self) -> Callable[[Window, int], tuple[NDArray[np.bool_], Runs]]:
         return lru_cache(maxsize=128)(self._burn_kept)
+
+    @cached_property
+    def _one_at_a_time(self) -> Lock:
+        return Lock()
 
     def _burn_kept(self, window: Window, factor: int) -> tuple[NDArray[np.bool_], Runs]:
         """Mask of stored pixels, and their runs."""
@@ -112,7 +120,8 @@ class CorridorStore:
 
     def kept(self, window: Window, factor: int = 1) -> NDArray[np.bool_]:
         """Give the mask of stored pixels of a tile's core at ``factor``."""
-        return self._kept_at(window, factor)[0]
+        with self._one_at_a_time:  # readers of all bands ask for the same mask at the same time
+            return self._kept_at(window, factor)[0]
 
     @staticmethod
     def tile_name(tile: Tile) -> str:
@@ -236,7 +245,7 @@ class CorridorStore:
         """Give the layers that a window touches, and their factor."""
         factor = 1
         found: list[tuple[Tile, Layer]] = []
-        for tile in self._touched(window):
+        for tile in self.touched(window):
             path = f"{self.root}/{folder}/{self.tile_name(tile)}.blk"
             layer = read_layer(path, band)
             if layer is None and "/" in folder and not Path(path).exists():
@@ -247,7 +256,7 @@ class CorridorStore:
                 factor = layer.factor
         return found, factor
 
-    def _touched(self, window: Window) -> list[Tile]:
+    def touched(self, window: Window) -> list[Tile]:
         """Give the tiles with stored pixels that a window touches, row-major."""
         n = self.tile_px
         places = self._places
@@ -273,6 +282,12 @@ class CorridorStore:
             if common is not None:
                 corner = (common.row0 - coarse.row0, common.col0 - coarse.col0)
                 yield layer, self._kept_at(tile.core, factor)[1], common.within(core), corner
+
+
+@lru_cache(maxsize=4)
+def _shared(root: Path, grid: Grid, tile_px: int, stored: bytes) -> CorridorStore:
+    """Give the store that whatever came from another process shares in this one."""
+    return CorridorStore(root, grid, tile_px, shapely.from_wkb(stored))
 
 
 def _coarse(window: Window, factor: int) -> Window:

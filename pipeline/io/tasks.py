@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Protocol, TypeVar
 
+from pipeline.io.heap import hand_back
+
 Progress = Callable[[str, int, int], None]
 """Called with (what, done, total)."""
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_AMPLE_BYTES = 384 << 20  # beyond which a process gives back between sweeps what it has freed
 
 
 class Elsewhere(Protocol):
@@ -79,7 +83,10 @@ def map_tiles(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-        return [future.result() for future in futures]
+        found = [future.result() for future in futures]
+    if what:  # a sweep over tiles; questions about single objects are too small to stop for
+        hand_back(_AMPLE_BYTES)
+    return found
 
 
 def _watch(futures: list[Future[R]], progress: Progress | None, what: str) -> None:

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-
 from pipeline.access import Access, SasSigning
 from pipeline.errors import SourceUnreachableError
 from pipeline.io.secrets import hide
@@ -52,6 +50,8 @@ TOKENS = Tokens()
 
 
 def _ask_token(url: str, access: Access) -> tuple[str, float]:
+    import httpx  # noqa: PLC0415 - slow to import, and rarely needed
+
     signing = access.signing
     named = signing.key_env if isinstance(signing, SasSigning) else None
     key = os.environ.get(named) if named else None

@@ -84,7 +84,10 @@ class Vault:
 
     def trim(self, most_bytes: int) -> None:
         """Drop the entries unused for longest until the rest fits."""
-        found = [(p.stat(), p) for p in self.root.glob("*/*.npz")]
+        found: list[tuple[os.stat_result, Path]] = []
+        for path in self.root.glob("*/*.npz"):
+            with suppress(FileNotFoundError):  # another run drops as well
+                found.append((path.stat(), path))
         total = sum(stat.st_size for stat, _ in found)
         for stat, path in sorted(found, key=lambda f: (f[0].st_mtime_ns, f[1].name)):
             if total <= most_bytes:

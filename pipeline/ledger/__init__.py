@@ -1,7 +1,7 @@
 """Memory between runs: which case is which, and what became of it."""
 
 from pipeline.ledger.address import AnyPlace, LedgerPlace
-from pipeline.ledger.interface import Box, LedgerStore, Narrow
+from pipeline.ledger.interface import Box, LedgerStore, Narrow, Whereabouts
 from pipeline.ledger.leads import LeadAt, LeadChanges
 from pipeline.ledger.lifecycle import Event, Judgement, LedgerContext
 from pipeline.ledger.match import MatchOptions
@@ -27,6 +27,7 @@ __all__ = [
     "MatchOptions",
     "Narrow",
     "Refusal",
+    "Whereabouts",
     "apply",
     "change",
     "open_ledger",

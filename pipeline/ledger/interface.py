@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +35,19 @@ class Narrow:
     statuses: Collection[Status] | None = None
     states: Collection[EvidenceState] | None = None
     merged: bool = True  # those that became part of another as well
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What a case is and where it lies: as much as a report counts by."""
+
+    case_id: str
+    revision: int
+    corridor_id: str
+    kind: Kind
+    county_code: str | None
+    county_zh: str | None
+    township_zh: str | None
 
 
 class LedgerReader(Protocol):
@@ -117,6 +130,14 @@ class LedgerStore(LedgerReader, Protocol):
 
         Numbers count up in the order in which events were kept, may have gaps, and begin above 0.
         """
+        ...
+
+    def whereabouts(self) -> Generator[Whereabouts]:
+        """Give what and where all cases are, by id, a few in memory at a time."""
+        ...
+
+    def histories(self, upto: int) -> Generator[tuple[str, tuple[Event, ...]]]:
+        """Give the events of each case up to a number, cases by id, a few in memory at a time."""
         ...
 
     def kept(self, wanted: Mapping[str, int]) -> tuple[Case, ...]:

@@ -8,7 +8,7 @@ something that a reader can see changes; looks that could not see are kept witho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -92,7 +92,7 @@ class Event:
     # UTC: of a run the end of its period, never the wall clock; of people when they said it
     as_of: datetime
     # opened kind evidence status merged absorbed lost found proposed screened revised; of people
-    # also outline subtype external answered said lead
+    # also outline subtype answered said lead, and external (of a run: with what it absorbed)
     what: str
     old: str | None = None
     new: str | None = None
@@ -158,6 +158,7 @@ def open_case(
         code_version=context.code_version,
         config_hash=context.config_hash,
         parent=parent,
+        patrolled_from=None if context.spots else context.period[0],
     )
 
 
@@ -165,21 +166,18 @@ def update_case(
     case: Case, candidate: Candidate, context: LedgerContext, absorbed: tuple[Case, ...] = ()
 ) -> Case:
     """Give the case after a candidate that is it, and after cases that turned out to be it."""
-    old = [_outside(k.looks, case.corridor_id, context) for k in (*absorbed, case)]
-    # What an earlier patrol saw on its own dates is not unsaid by today's outline of the object.
-    start = context.period[0]
-    early = [k for k in candidate.looks if k.on < start]
-    looks = merge_looks([early, *old, [k for k in candidate.looks if k.on >= start]])
+    looks = joined_looks(case, candidate, context, absorbed)
     ids = {*candidate.scene_ids, *case.scene_ids, *(s for a in absorbed for s in a.scene_ids)}
     merged = {*case.merged_from, *(a.case_id for a in absorbed)}
     merged |= {m for a in absorbed for m in a.merged_from}
-    told = spoken_for(case, absorbed)
+    told = answered_for(spoken_for(case, absorbed), absorbed)
     after = replace(
         told,
         leads=tuple(sorted({*case.leads, *(k for a in absorbed for k in a.leads)})),
         scene_ids=tuple(sorted(ids)),
         merged_from=tuple(sorted(merged)),
         produced=True,
+        patrolled_from=patrolled_from((case, *absorbed), context),
     )
     # What a drone measured stays until another drone measures it: satellites see it coarser.
     if case.detector != DRONE_SURFACES or candidate.of_drone:
@@ -197,6 +195,46 @@ def update_case(
     return settle(case, weigh(after, looks, context), context)
 
 
+def joined_looks(
+    case: Case, candidate: Candidate, context: LedgerContext, absorbed: Sequence[Case] = ()
+) -> tuple[Look, ...]:
+    """Give the looks of a case after a candidate that is it.
+
+    What an earlier patrol saw on its own dates is not unsaid: to a later one they are history, and
+    its history holds the object itself. What has been history to every patrol is said anew by a
+    run that stands no later than the first: it knows the scenes that came late.
+    """
+    cases, start = (*absorbed, case), context.period[0]
+    old = [_outside(k.looks, case.corridor_id, context) for k in cases]
+    early = [k for k in candidate.looks if k.on < start]
+    recent = [k for k in candidate.looks if k.on >= start]
+    first = patrolled_from(cases, context)
+    if context.spots or first is None or first < start:
+        return merge_looks([early, *old, recent])
+    run = context.judged.get(case.corridor_id)
+    if run is not None and early:
+        # A pass of the history may no longer count, as one of the period may.
+        begin, counts = min(k.on for k in early), {*run.counted, *run.unread}
+        old = [
+            [k for k in part if k.of_drone or k.pass_id in counts or not begin <= k.on < start]
+            for part in old
+        ]
+    return merge_looks([*old, early, recent])
+
+
+def patrolled_from(cases: Iterable[Case], context: LedgerContext) -> datetime | None:
+    """Give from when on (UTC) a look of these cases may be a patrol's own, once this run is done.
+
+    None where that is not known, or where satellites have not seen the place.
+    """
+    looked = [c for c in cases if any(not k.of_drone for k in c.looks)]
+    starts = [c.patrolled_from for c in looked]
+    if not context.spots:
+        starts.append(context.period[0])
+    known = [start for start in starts if start is not None]
+    return min(known) if known and len(known) == len(starts) else None
+
+
 def spoken_for(case: Case, absorbed: Iterable[Case]) -> Case:
     """Give a case with what people last said of others that turned out to be it.
 
@@ -208,6 +246,21 @@ def spoken_for(case: Case, absorbed: Iterable[Case]) -> Case:
     people, other = max(said, key=lambda found: (found[0].on, found[1].case_id))
     kind = other.kind if people.kind_fixed else case.kind
     return replace(case, kind=kind, people=replace(people, outline_fixed=False))
+
+
+def answered_for(case: Case, absorbed: Iterable[Case]) -> Case:
+    """Give a case with the number and the answer of another system for what turned out to be it.
+
+    Its own come first; of several others those of the first id, and the newest answer.
+    """
+    others = sorted(absorbed, key=lambda a: a.case_id)
+    numbers = [a.external_id for a in others if a.external_id is not None]
+    answers = [a.answer for a in others if a.answer is not None]
+    return replace(
+        case,
+        external_id=case.external_id or next(iter(numbers), None),
+        answer=case.answer or max(answers, key=lambda a: a.on, default=None),
+    )
 
 
 def keep_corrections(before: Case, after: Case) -> Case:
@@ -352,7 +405,8 @@ def status_for(status: Status, state: EvidenceState) -> Status:
 def settle(before: Case, after: Case, context: LedgerContext) -> Case:
     """Count the revision up if a reader can see the change; otherwise keep all but the looks."""
     if content(before) == content(after):
-        return replace(before, looks=after.looks, traced=after.traced)
+        same = replace(before, looks=after.looks, traced=after.traced)
+        return replace(same, patrolled_from=after.patrolled_from)
     return replace(
         after,
         revision=before.revision + 1,
@@ -394,6 +448,7 @@ def events_between(before: Case | None, after: Case, context: LedgerContext) -> 
         ("status", before.status.value, after.status.value),
         ("merged", ",".join(before.merged_from), ",".join(after.merged_from)),
         ("absorbed", before.merged_into, after.merged_into),
+        ("external", before.external_id, after.external_id),
         ("proposed", before.proposal, after.proposal),
         ("screened", _screened(before), _screened(after)),
         ("lost" if before.produced else "found", str(before.produced), str(after.produced)),

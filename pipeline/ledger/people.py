@@ -199,7 +199,7 @@ def _target(
 def _since(case: Case, revision: int, history: Iterable[Event]) -> str:
     """Say what happened to a case after a revision."""
     news = [
-        f"{e.what} {e.old} -> {e.new}" if e.new is not None else e.what
+        f"{e.what} {e.old or '-'} -> {e.new}" if e.new is not None else e.what
         for e in history
         if e.case_id == case.case_id and e.revision > revision
     ]
@@ -226,12 +226,16 @@ def _with_what_was_said(
         answer=edit.answer or case.answer,
     )
     if edit.kind is not None and edit.kind is not case.kind:
-        record = replace(record, kind_fixed=True, subtype=None)  # it was one of the other kind
+        record = replace(
+            record, kind_fixed=True, subtype=None, subtype_by=None
+        )  # of the other kind
         # The grade is the other kind's; the next patrol gives one of this.
         after = replace(after, kind=edit.kind, grade=None)
     if edit.subtype is not None:
         # Whoever says the sub-type says the kind: imagery would unsay both by another.
-        record = replace(record, subtype=edit.subtype, kind_fixed=True)
+        again = record.subtype == edit.subtype and record.subtype_by is not None
+        who = record.subtype_by if again else edit.by
+        record = replace(record, subtype=edit.subtype, subtype_by=who, kind_fixed=True)
     if edit.outline_wgs84 is not None:
         after, record = (
             _with_outline(after, edit.outline_wgs84),

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from pipeline.errors import (
     ConfigurationError,
@@ -57,9 +57,10 @@ _SERVER = (
 class PostgisLedger(SqlLedger):
     """A ledger in a database; see ``open_ledger``."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, pooled: bool = False) -> None:
+        """Name a database; ``pooled`` keeps connections for whoever reads often, until closed."""
         self.name = url
-        self._engine = _engine(url)
+        self._engine = _engine(url, pooled=pooled)
         self._held: sa.Connection | None = None
 
     def set_up(self, *, writing: bool = True) -> None:
@@ -88,6 +89,10 @@ class PostgisLedger(SqlLedger):
                     _copy_schema(connection, form)
                 bring_forward(connection, form)
                 create_views(connection)
+
+    def close(self) -> None:
+        """Let go of the connections that were kept."""
+        self._engine.dispose()
 
     @contextmanager
     def hold(self) -> Generator[None]:
@@ -153,7 +158,7 @@ class PostgisLedger(SqlLedger):
             raise
 
 
-def _engine(url: str) -> sa.Engine:
+def _engine(url: str, *, pooled: bool) -> sa.Engine:
     if find_spec("psycopg") is None:
         raise ConfigurationError(
             f"the ledger is {url}, and the driver of PostgreSQL is not installed",
@@ -165,7 +170,9 @@ def _engine(url: str) -> sa.Engine:
     address = sa.make_url(url).set(drivername="postgresql+psycopg", password=password)
     engine = sa.create_engine(
         address,
-        poolclass=NullPool,
+        # The lock is of its connection: a pool would keep both. Nobody holds it over a pool.
+        poolclass=QueuePool if pooled else NullPool,
+        pool_pre_ping=pooled,  # the server may have been restarted since
         isolation_level="REPEATABLE READ",
         hide_parameters=True,  # names of persons have no business in messages of errors
         connect_args={

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.ledger.codec import light_of
+from pipeline.ledger.streams import streamed
 from pipeline.ledger.tables import LIGHT, cases, create_tables, events, meta, revisions
 
 TABLES = {t.name: t for t in (cases, revisions, events)}
@@ -24,9 +25,9 @@ def dump_rows(connection: sa.Connection, name: str) -> Iterator[bytes]:
     # What a row says again of its body is made anew: lines stay those of every form.
     told = [c for c in table.columns if c.name not in LIGHT]
     query = sa.select(*told).order_by(*table.primary_key.columns)
-    streamed = connection.execution_options(yield_per=_MANY)
-    for row in streamed.execute(query).mappings():
-        yield _line(dict(row))
+    with connection.execute(streamed(query)) as rows:
+        for row in rows.mappings():
+            yield _line(dict(row))
 
 
 def dump_marks(connection: sa.Connection) -> dict[str, str]:

@@ -16,10 +16,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.errors import ConfigurationError
 from pipeline.ledger.codec import dump_case, load_case
-from pipeline.ledger.interface import Box, Narrow
+from pipeline.ledger.interface import Box, Narrow, Whereabouts
 from pipeline.ledger.lifecycle import Event
 from pipeline.ledger.match import Outline
 from pipeline.ledger.proposing import ProposeOptions
+from pipeline.ledger.streams import event_of, histories, streamed, whereabouts
 from pipeline.ledger.tables import REVISION, TRACED, cases, events, meta, revisions
 from pipeline.model import Case, Kind
 
@@ -77,9 +78,9 @@ class SqlTransaction:
         """Give all cases, or those asked for, by id, a few in memory at a time."""
         query = sa.select(cases.c.body, cases.c.geometry).order_by(cases.c.case_id)
         query = query.where(*_conditions(narrow or Narrow()))
-        streamed = self._connection.execution_options(yield_per=_ROWS)
-        for row in streamed.execute(query):
-            yield _case(row)
+        with self._connection.execute(streamed(query)) as rows:
+            for row in rows:
+                yield _case(row)
 
     def outlines(self, boxes: Sequence[Box]) -> tuple[Outline, ...]:
         """Give what finds the cases whose outlines may touch one of some boxes, by case id."""
@@ -136,7 +137,7 @@ class SqlTransaction:
         query = sa.select(events).order_by(events.c.seq)
         parts = _narrowed(query, events.c.case_id, only)
         rows = [r for q in parts for r in self._connection.execute(q).mappings()]
-        return tuple(_event(row) for row in sorted(rows, key=lambda row: row["seq"]))
+        return tuple(event_of(row) for row in sorted(rows, key=lambda row: row["seq"]))
 
     def told(self, what: Literal["lead", "status"], new: Collection[str]) -> tuple[Event, ...]:
         """Give the events that said one of some words, oldest first."""
@@ -144,7 +145,7 @@ class SqlTransaction:
         query = sa.select(events).where(sa.text(f"events.what = '{what}'"))
         parts = _narrowed(query, events.c.new, new)
         rows = [r for q in parts for r in self._connection.execute(q).mappings()]
-        return tuple(_event(row) for row in sorted(rows, key=lambda row: row["seq"]))
+        return tuple(event_of(row) for row in sorted(rows, key=lambda row: row["seq"]))
 
     def proposing(self) -> ProposeOptions:
         """Give by which numbers the last patrol proposed; the default before there was one."""
@@ -164,7 +165,7 @@ class SqlTransaction:
         """Give events with their numbers, from the first after ``seq``, at most ``limit``."""
         query = sa.select(events).where(events.c.seq > seq).order_by(events.c.seq).limit(limit)
         rows = self._connection.execute(query).mappings()
-        return tuple((row["seq"], _event(row)) for row in rows)
+        return tuple((row["seq"], event_of(row)) for row in rows)
 
     def revisions(self, case_id: str) -> tuple[Case, ...]:
         """Give all revisions of a case as they were delivered, oldest first."""
@@ -304,6 +305,16 @@ class SqlLedger(ABC):
         with self.connect() as connection:
             return SqlTransaction(connection).kept(wanted)
 
+    def whereabouts(self) -> Generator[Whereabouts]:
+        """Give what and where all cases are, by id, a few in memory at a time."""
+        with self.connect() as connection:
+            yield from whereabouts(connection)
+
+    def histories(self, upto: int) -> Generator[tuple[str, tuple[Event, ...]]]:
+        """Give the events of each case up to a number, cases by id, a few in memory at a time."""
+        with self.connect() as connection:
+            yield from histories(connection, upto)
+
     def _refuse_older(self) -> None:
         """Refuse to look for columns that a ledger of an earlier form has not got."""
         if self.form < REVISION:
@@ -379,10 +390,3 @@ def _event_row(event: Event) -> dict[str, Any]:
         "new": event.new,
         "detail": json.dumps(dict(event.detail), ensure_ascii=False, sort_keys=True),
     }
-
-
-def _event(found: sa.RowMapping) -> Event:
-    row: dict[str, Any] = dict(found)
-    del row["seq"]
-    row |= {"as_of": datetime.fromisoformat(row["as_of"]), "detail": json.loads(row["detail"])}
-    return Event(**row)

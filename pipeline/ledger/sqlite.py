@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from filecmp import cmp
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -59,7 +60,7 @@ class SqliteLedger(SqlLedger):
             if writing and form is not None:
                 refuse_newer(form, self.name)
             if writing and form is not None and form < REVISION:
-                copy_file(self.path, self.path.with_name(f"{self.path.name}.before-{REVISION}"))
+                keep_before(self.path, f"{self.path.name}.before-{REVISION}")
                 with self.connect() as connection:
                     bring_forward(connection, form)
                     failpoint("ledger.before_upgrade")
@@ -72,6 +73,25 @@ class SqliteLedger(SqlLedger):
         kept = "the ledger is as it was before"
         with connected(self._engine, self.path, "ledger", kept) as connection:
             yield connection
+
+
+def keep_before(path: Path, name: str) -> Path:
+    """Copy a file beside itself before it is changed; one that was kept already is not kept twice.
+
+    Another file that lay there once keeps its copy: this one's has a number behind the name.
+    """
+    fresh = path.with_name(f".{name}.new")
+    fresh.unlink(missing_ok=True)
+    copy_file(path, fresh)
+    n, kept = 1, path.with_name(name)
+    while kept.exists():
+        if cmp(fresh, kept, shallow=False):
+            fresh.unlink()
+            return kept
+        n += 1
+        kept = path.with_name(f"{name}-{n}")
+    fresh.replace(kept)
+    return kept
 
 
 def copy_file(path: Path, target: Path) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigurationError
 from pipeline.ledger.address import AnyPlace, LedgerPlace, settle_place, write_mark
 from pipeline.ledger.lock import hold, refuse_network_share
-from pipeline.ledger.postgis import PostgisLedger
-from pipeline.ledger.restoring import finish_restore
-from pipeline.ledger.sql import SqlLedger
-from pipeline.ledger.sqlite import SqliteLedger
+
+if TYPE_CHECKING:
+    # SQLAlchemy is a fifth of a second: a run that only looks and reads scenes does without.
+    from pipeline.ledger.postgis import PostgisLedger
+    from pipeline.ledger.sql import SqlLedger
+    from pipeline.ledger.sqlite import SqliteLedger
 
 
 @contextmanager
@@ -36,6 +39,8 @@ def open_ledger(place: AnyPlace, *, writing: bool = True) -> Generator[SqlLedger
     ConfigurationError
         If it would lie on a network share, is no ledger, or one of a newer program.
     """
+    from pipeline.ledger.restoring import finish_restore  # noqa: PLC0415 - see above
+
     finish_restore((place.file if isinstance(place, LedgerPlace) else place).resolve())
     found = settle_place(place)
     with ExitStack() as stack:
@@ -56,6 +61,8 @@ def open_ledger(place: AnyPlace, *, writing: bool = True) -> Generator[SqlLedger
 
 
 def _file(path: Path, *, writing: bool) -> SqliteLedger:
+    from pipeline.ledger.sqlite import SqliteLedger  # noqa: PLC0415 - see above
+
     ledger = SqliteLedger(path, writing=writing)
     ledger.set_up(writing=writing)
     return ledger
@@ -63,8 +70,11 @@ def _file(path: Path, *, writing: bool) -> SqliteLedger:
 
 @contextmanager
 def _database(url: str, *, writing: bool) -> Generator[PostgisLedger]:
-    ledger = PostgisLedger(url)
+    from pipeline.ledger.postgis import PostgisLedger  # noqa: PLC0415 - see above
+
+    ledger = PostgisLedger(url, pooled=not writing)
     with ExitStack() as stack:
+        stack.callback(ledger.close)
         if writing:
             stack.enter_context(ledger.hold())
         ledger.set_up(writing=writing)

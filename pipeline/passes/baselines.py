@@ -7,7 +7,6 @@ before is kept in its process, for the last few of them.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -16,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detect.expect import Baseline
-from pipeline.model import Pass, Window
-from pipeline.passes.ground import States
+from pipeline.model import Window
+from pipeline.passes.past import Past
 
 _ROUND_PX = 64  # windows of objects are widened to this lattice so that dates share a baseline
-_HELD_BYTES = 128 << 20  # of baselines; a tile of 512 px with its halo is some 15 MB
+_HELD_BYTES = 48 << 20  # of baselines; a tile of 512 px with its halo is some 15 MB
 _SENT_KEPT = 2  # caches of other processes whose baselines are kept here
 
 _Held = OrderedDict[Window, Baseline]
@@ -31,9 +30,8 @@ _sent_lock = Lock()
 class BaselineCache:
     """Baselines that were asked for last, up to a number of bytes."""
 
-    def __init__(self, states: States, history: Sequence[Pass], ranks: NDArray[np.float32]) -> None:
-        self._states = states
-        self._ids = [p.id for p in history]
+    def __init__(self, past: Past, ranks: NDArray[np.float32]) -> None:
+        self._past = past
         self._ranks = ranks
         self._forget()
 
@@ -65,8 +63,7 @@ class BaselineCache:
             if window in self._held:
                 self._held.move_to_end(window)
                 return self._held[window]
-        reach = self._states.site.reach(window)
-        built = Baseline.build(self._states.each(self._ids, window), self._ranks, reach)
+        built = self._past.baseline(window, self._ranks)
         with self._lock:
             self._held[window] = built
             size = sum(_bytes(b) for b in self._held.values())
@@ -76,7 +73,7 @@ class BaselineCache:
 
     def around(self, window: Window) -> Baseline:
         """Give the baseline of ``window``, cut from that of a rounder one."""
-        grid = self._states.site.store.grid.window
+        grid = self._past.states.site.store.grid.window
         wide = _rounded(window).intersect(grid) or window
         return crop(self.over(wide), window.within(wide))
 

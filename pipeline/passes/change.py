@@ -39,6 +39,7 @@ from pipeline.detect.normal import Normal
 from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Ground, Pass, Sighting, Tile, Window
+from pipeline.passes.book import Arrays, Book, Found, found_by_look
 from pipeline.passes.ground import Site, Sparse, States
 from pipeline.passes.normals import day_of, read_normal, write_normals
 
@@ -46,6 +47,8 @@ DETECTOR = "ground/1"
 
 
 _SQUARE_PX, _SQUARE_FIELDS = 64, 50  # squares in which cropland is counted, and the least of it
+
+_NOWHERE = Window(0, 0, 0, 0)
 
 _Flooded: TypeAlias = Counter[tuple[int, int, bool]]  # square and water: pixels of cropland
 _Counts = tuple[NDArray[np.uint16], NDArray[np.int32], list[_Flooded], NDArray[np.int64]]
@@ -70,6 +73,7 @@ class Quarter:
     ranks: NDArray[np.float32]  # (history, n_reach + 1)
     days: Sequence[Days]  # of the judged passes
     baselines: Baselines
+    book: Book
 
     @property
     def site(self) -> Site:
@@ -124,52 +128,79 @@ class ChangeSweep:
         folder = write_normals(quarter.states, quarter.history, options.normal, what)
         self.normals = Normals(quarter, folder, options.change)
 
-    def sightings(
-        self,
-    ) -> tuple[list[Sighting], list[tuple[Pass, Rejection]], dict[str, list[Sparse]]]:
-        """Give sightings, rejections, and the pixels by pass that are no history from now on."""
-        ceiling, flooded, offsets = self._regions()
+    def found(self) -> list[Found]:
+        """Give what each look of the quarter shows: kept results, and new looks are searched.
+
+        Looks before it have a say in a look (:class:`pipeline.detect.change.Run`), so that one that
+        comes late has those after it searched again.
+        """
+        book, keys = self.quarter.book, self._keys()
+        held = [book.found("ground", key) for key in keys]
+        begin, runs = self._known(keys, held)
+        new = range(begin, len(keys))
+        if new:
+            made, run = self._search(new, runs)
+            for key, found in zip(keys[begin:], made, strict=True):
+                book.keep_found("ground", key, found)
+            book.vault.put("run", keys[-1], **run)
+            held[begin:] = made
+        return [h for h in held if h is not None]
+
+    def _keys(self) -> list[str]:
+        """Name what is found on each look by it, those before it, and the normal ground."""
+        out: list[str] = []
+        before = self.normals.folder
+        for p in self.quarter.judged:
+            before = self.quarter.book.key(p, before)
+            out.append(before)
+        return out
+
+    def _known(self, keys: Sequence[str], held: Sequence[Found | None]) -> tuple[int, Arrays]:
+        """Give the first look to search, and the looks in a row until there (empty: none)."""
+        known = next((i for i, h in enumerate(held) if h is None), len(keys))
+        if known == len(keys):
+            return known, {}
+        for begin in range(known, 0, -1):
+            run = self.quarter.book.vault.get("run", keys[begin - 1])
+            if run is not None:
+                return begin, run
+        return 0, {}
+
+    def _search(self, new: range, before: Arrays) -> tuple[list[Found], Arrays]:
+        """Search the last looks of the quarter; give the looks in a row after them as well."""
+        if not self.quarter.site.parts:
+            return [Found.of([], []) for _ in new], _run_in(Run.begin((0, 0)), _NOWHERE, _NOWHERE)
+        ceiling, flooded, offsets = self._regions(new)
         site = self.quarter.site
         tiles = map_tiles(
-            lambda t: self._pixels(t, offsets), site.store.tiles, site.workers, site.progress,
-            f"ground {self.quarter.name}",
+            lambda t: self._pixels(t, new, offsets, before),
+            site.parts, site.workers, site.progress, f"ground {self.quarter.name}",
         )  # fmt: skip
-        work = [
-            (i, piece)
-            for i in range(len(self.quarter.judged))
-            for piece in split([tile[i] for tile in tiles])
-        ]
+        work = [(k, piece) for k in range(len(new)) for piece in split([t[0][k] for t in tiles])]
         results = map_tiles(
-            lambda w: self._examine(w[0], w[1], offsets[w[0]], (ceiling, flooded[w[0]])),
+            lambda w: self._examine(new[w[0]], w[1], offsets[w[0]], (ceiling, flooded[w[0]])),
             work,
             site.workers,
         )
-        found: list[Sighting] = []
-        rejected: list[tuple[Pass, Rejection]] = []
-        flagged: dict[str, list[Sparse]] = {}
-        for (i, _), result in zip(work, results, strict=True):
-            p = self.quarter.judged[i]
-            if isinstance(result, Rejection):
-                rejected.append((p, result))
-                continue
-            found.append(result)
-            flagged.setdefault(p.id, []).append(grown(result.rows, result.cols))
-        return found, rejected, flagged
+        found = found_by_look(len(new), work, results, lambda p: grown(p.rows, p.cols))
+        runs = [t[1] for t in tiles]
+        return found, {n: np.concatenate([r[n] for r in runs]) for n in runs[0]}
 
     def _window(self, tile: Tile) -> Window:
         window = tile.core.pad(HALO_PX).intersect(self.quarter.site.store.grid.window)
         assert window is not None
         return window
 
-    def _regions(self) -> tuple[float, list[_Flooded], list[NDArray[np.float32]]]:
-        site, judged = self.quarter.site, self.quarter.judged
+    def _regions(self, new: range) -> tuple[float, list[_Flooded], list[NDArray[np.float32]]]:
+        site = self.quarter.site
+        judged = [(self.quarter.judged[i], self.quarter.days[i]) for i in new]
 
         def one(tile: Tile) -> _Counts:
             window = self._window(tile)
             given = self.normals.given(window)
             fields, brightest = cropland(given[0])
             residuals, flooded = [], list[_Flooded]()
-            for p, days in zip(judged, self.quarter.days, strict=True):
+            for p, days in judged:
                 surface = self.normals.surface(p, window, ranks_of(days), given)
                 residuals.append(tally_residuals(surface, tile.core, site.n_reach))
                 flooded.append(count_fields(surface, fields, tile.core))
@@ -180,7 +211,7 @@ class ChangeSweep:
             own = [r[here].astype(np.int32) for r in residuals]
             return here, np.stack(own), flooded, counts
 
-        tiles = map_tiles(one, site.store.tiles, site.workers)
+        tiles = map_tiles(one, site.parts, site.workers)
         # A tile tells of the reaches that it holds: a long river has many of both.
         shape = (len(judged), site.n_reach + 1, *tiles[0][1].shape[2:])
         residuals = np.zeros(shape, np.int64)
@@ -198,14 +229,18 @@ class ChangeSweep:
         z = deviation(surface, offsets, self.options.change)
         return surface, z, flag(surface, z, self.options.change)
 
-    def _pixels(self, tile: Tile, offsets: Sequence[NDArray[np.float32]]) -> list[Pixels]:
+    def _pixels(
+        self, tile: Tile, new: range, offsets: Sequence[NDArray[np.float32]], before: Arrays
+    ) -> tuple[list[Pixels], Arrays]:
+        """Mark the unexpected pixels of new looks in a tile; give its looks in a row at the end."""
         window, core = self._window(tile), tile.core
         given = self.normals.given(window)
         inside = self.quarter.site.inside(core)
         part = core.within(window)
-        run = Run.begin(window.shape)
+        run = _run_over(window, core, before)
         out: list[Pixels] = []
-        for p, days, region in zip(self.quarter.judged, self.quarter.days, offsets, strict=True):
+        for i, region in zip(new, offsets, strict=True):
+            p, days = self.quarter.judged[i], self.quarter.days[i]
             surface, z, flags = self._marked(p, window, days, region, given)
             run = run.seen(surface, z, flags)
             seed = flags.seed | run.seeds(flags, self.options.change)
@@ -218,7 +253,7 @@ class ChangeSweep:
                     seed[part][rows, cols],
                 )
             )
-        return out
+        return out, _run_in(run, window, core)
 
     def _examine(
         self, i: int, pixels: Pixels, offsets: NDArray[np.float32], fields: tuple[float, _Flooded]
@@ -237,6 +272,30 @@ class ChangeSweep:
         own = box_of((pixels.rows, pixels.cols))
         region = Region(ceiling, fields_flooded(flooded, self.options, own))
         return examine(pixels, marked, region, (p.id, p.acquired), disturb)
+
+
+def _run_over(window: Window, core: Window, before: Arrays) -> Run:
+    """Spread kept looks in a row over a window; around the core none are known, nor asked for."""
+    run = Run.begin(window.shape)
+    if before:
+        rows, cols = before["rows"], before["cols"]
+        own = (rows >= core.row0) & (rows < core.row1) & (cols >= core.col0) & (cols < core.col1)
+        at = (rows[own] - window.row0, cols[own] - window.col0)
+        run.total[at], run.looks[at] = before["total"][own], before["looks"][own]
+    return run
+
+
+def _run_in(run: Run, window: Window, core: Window) -> Arrays:
+    """Give the looks in a row of a tile's core, where there are any."""
+    part = core.within(window)
+    total, looks = run.total[part], run.looks[part]
+    rows, cols = np.nonzero(looks)
+    return {
+        "rows": (rows + core.row0).astype(np.int32),
+        "cols": (cols + core.col0).astype(np.int32),
+        "total": total[rows, cols],
+        "looks": looks[rows, cols],
+    }
 
 
 def count_fields(surface: Surface, fields: NDArray[np.bool_], core: Window) -> _Flooded:

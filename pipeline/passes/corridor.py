@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.adjudicate.tracks import link
+from pipeline.adjudicate.weighing import weighed_again
 from pipeline.config import Workflow
 from pipeline.io.failpoints import failpoint
 from pipeline.io.progress import DETAIL
@@ -25,7 +26,6 @@ from pipeline.passes.known import earlier_cases, known_pixels
 from pipeline.passes.layers import keep_looks
 from pipeline.passes.mending import mended
 from pipeline.passes.merge import one_problem
-from pipeline.passes.normals import keep_normals
 from pipeline.passes.observed import note_passes
 from pipeline.passes.old_stores import note_use, say_new_store
 from pipeline.passes.reduce import Reduced, reduce_dates
@@ -33,7 +33,7 @@ from pipeline.passes.showing import Shown
 from pipeline.passes.site import known_site, open_site, why_unopened
 from pipeline.passes.states import write_states
 from pipeline.passes.unseen import never_seen, newest_clear, unseen
-from pipeline.passes.watch import Watched, WatchOptions, watch
+from pipeline.passes.watch import Watched, WatchOptions, keep_histories, watch
 
 log = logging.getLogger("siluan")
 
@@ -137,10 +137,11 @@ def _sweep(
     with stage(judged, "follow"):
         tracks = link(watched.sightings, workflow.options.adjudicate.link)
         every = follow(site, looks, watched, tracks, (how, span.until), cases)
-        keep_normals(site, "watch", [n.folder for n in watched.normals.values()])
+        keep_histories(site, "watch", watched)
         fold = workflow.options.adjudicate.fold
         judged.candidates, absorbed = one_problem(every, fold, span.until)
-        judged.relooks = relook(site, looks, watched, cases, (how, span.start))
+        again = relook(site, looks, watched, cases, (how, span.start))
+        judged.relooks = weighed_again(cases, again, fold)
     judged.not_observed = unseen(workflow, site, passes, reduced)
     judged.counts = _counts(passes, reduced, watched, len(tracks), site) | {"absorbed": absorbed}
     judged.counts["newest_clear"] = newest_clear(workflow, reduced)

@@ -19,9 +19,6 @@ from pipeline.detect.expect import (
     View,
     by_shore,
     expect,
-    judge_levels,
-    tally_levels,
-    tally_shore,
 )
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.observe import ObserveOptions, observe
@@ -29,15 +26,16 @@ from pipeline.detect.waterline import covered_share, outline, width_of_change
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
-from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Pass, Seen, Tile, Window
+from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Pass, Seen, Window
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import ranks_of
 from pipeline.passes.follow_ground import Bench, ground_candidate, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States
 from pipeline.passes.known import case_pixels
+from pipeline.passes.past import Past
 from pipeline.passes.reduce import CLEAR_CODES
 from pipeline.passes.states import state_bands
-from pipeline.passes.watch import Epoch, Watched, WatchOptions
+from pipeline.passes.watch import Epoch, Watched, WatchOptions, levels_of
 
 DETECTOR = "zhan/1"
 _OUTLINE_MARGIN_PX = 12
@@ -80,7 +78,7 @@ def follow(
         return []
     options, until = how
     states = States(site, looks, watched.flagged)
-    benches = _Benches(site, looks, watched, states, options.watch.zhan)
+    benches = _Benches(site, looks, watched, states, options.watch)
 
     earlier = [(c, case_pixels(site, c)) for c in cases]
 
@@ -119,7 +117,7 @@ def relook(
     if not watched.epochs or not cases:
         return {}
     states = States(site, looks, watched.flagged)
-    benches = _Benches(site, looks, watched, states, options.watch.zhan)
+    benches = _Benches(site, looks, watched, states, options.watch)
     fold = options.adjudicate.fold
 
     def one(case: Case) -> list[Look]:
@@ -159,12 +157,13 @@ class _Benches:
     """Levels of all dates, history and patrol, against the history of one quarter."""
 
     def __init__(
-        self, site: Site, looks: Looks, watched: Watched, states: States, zhan: ZhanOptions
+        self, site: Site, looks: Looks, watched: Watched, states: States, options: WatchOptions
     ) -> None:
-        self._site, self._looks, self._states, self._zhan = site, looks, states, zhan
+        self._site, self._looks, self._states, self._options = site, looks, states, options
         self._epochs = watched.epochs
         self._normals = watched.normals
         self._totals: dict[datetime, tuple[Totals, ...]] = {}
+        self._pasts: dict[datetime, Past] = {}
         # Benches are made before the tracks are spread over threads.
         for epoch, _ in self._epochs:
             self._totals[epoch.start] = self._measure(epoch)
@@ -180,9 +179,13 @@ class _Benches:
         epoch, ranks = next(e for e in reversed(self._epochs) if e[0].start <= when)
         return epoch, ranks, self._totals[epoch.start]
 
+    def past(self, epoch: Epoch) -> Past:
+        """Give the packed history of a quarter."""
+        return self._pasts[epoch.start]
+
     def high_water(self, site: Site, track: Track) -> float:
         """Give the level rank from which the water is high where a track began; inf: never."""
-        share = self._zhan.high_water
+        share = self._options.zhan.high_water
         box = _box((track.rows, track.cols))
         reach = site.reach(box)[track.rows - box.row0, track.cols - box.col0]
         index = int(np.bincount(reach).argmax())
@@ -191,33 +194,12 @@ class _Benches:
         return float(np.quantile(own, 1 - share)) if share > 0 and own.size else float("inf")
 
     def _measure(self, epoch: Epoch) -> tuple[Totals, ...]:
-        site, passes = self._site, self._looks.passes
-        ids = [p.id for p in epoch.history]
-        blank = np.full((len(ids), site.n_reach + 1), np.nan, np.float32)
-        grid = site.store.grid.window
-
-        def base(window: Window) -> Baseline:
-            return Baseline.build(self._states.each(ids, window), blank, site.reach(window))
-
-        def level(tile: Tile) -> NDArray[np.int64]:
-            own = base(tile.core)
-            views = (self.view(p, tile.core, own) for p in passes)
-            return np.stack([tally_levels(v, site.n_reach) for v in views])
-
-        sums = np.sum(map_tiles(level, site.store.tiles, site.workers), axis=0)
-        days = [judge_levels(s, self._zhan.expect) for s in sums]
-
-        def shore(tile: Tile) -> NDArray[np.int64]:
-            window = tile.core.pad(HALO_PX).intersect(grid)
-            assert window is not None
-            own = base(window)
-            tallies: dict[int, NDArray[np.int64]] = {}
-            for i in by_shore(days, site.reach(window)):
-                tallies[i] = tally_shore(self.view(passes[i], window, own), days[i], tile.core)
-            return np.stack([tallies[i] for i in range(len(days))])
-
-        shores = np.sum(map_tiles(shore, site.store.tiles, site.workers), axis=0)
-        return tuple(Totals(sums[i], shores[i], days[i]) for i in range(len(passes)))
+        passes = self._looks.passes
+        levels = levels_of(self._states, epoch, self._options)
+        sums, days = levels.levels(passes, "levels")
+        shores = levels.shores(passes, days, levels.past.baseline)
+        self._pasts[epoch.start] = levels.past
+        return tuple(Totals(*each) for each in zip(sums, shores, days, strict=True))
 
     def view(self, p: Pass, window: Window, base: Baseline) -> View:
         """Give one look over a window."""
@@ -326,8 +308,7 @@ def _looks_at(
     epoch, ranks, totals = benches.of(when)
     window = _box(pixels).pad(HALO_PX + 2).intersect(site.store.grid.window)
     assert window is not None
-    ids = [p.id for p in epoch.history]
-    base = Baseline.build(states.each(ids, window), ranks, site.reach(window))
+    base = benches.past(epoch).baseline(window, ranks)
     footprint = pixels_to_mask(*pixels, window)
     reach = int(np.bincount(site.reach(window)[footprint]).argmax())
     where = (window, base, footprint, reach)

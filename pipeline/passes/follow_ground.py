@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -36,28 +36,53 @@ _YEAR = timedelta(days=YEAR_DAYS)
 _SEASON = timedelta(days=60)  # around the first sighting, in which earlier years are asked
 _BEFORE = timedelta(days=200)  # looks before the first sighting that say when it was not there
 
+_HELD_BYTES = 24 << 20  # of looks beside their normal, for one object
+_SURFACE_BYTES = 48  # of a pixel of one
+
 Ranks = Sequence[NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """One quarter against which an object is followed: its normal, and the level of every look."""
+    """One quarter against which one object is followed: its normal, and the level of every look.
+
+    Several questions are asked of the same looks over the object's window; they are held as long as
+    the bench is, up to a number of bytes.
+    """
 
     looks: Looks
     normals: Normals
     ranks: Ranks  # per pass of ``looks``, (n_reach + 1,)
+    _given: dict[Window, tuple[Normal, Baseline]] = field(
+        default_factory=dict[Window, tuple[Normal, Baseline]], repr=False
+    )
+    _held: dict[tuple[Window, str], Surface] = field(
+        default_factory=dict[tuple[Window, str], Surface], repr=False
+    )
+
+    def given(self, window: Window) -> tuple[Normal, Baseline]:
+        """Give the normal and the water history of a window."""
+        if window not in self._given:
+            self._given[window] = self.normals.given(window)
+        return self._given[window]
 
     def surfaces(
-        self,
-        window: Window,
-        wanted: Callable[[Pass], bool],
-        given: tuple[Normal, Baseline] | None = None,
+        self, window: Window, wanted: Callable[[Pass], bool]
     ) -> Iterator[tuple[Pass, Surface, NDArray[np.float32]]]:
         """Give the wanted looks over a window beside their normal, with their ranks."""
-        given = given or self.normals.given(window)
         for p, rank in zip(self.looks.passes, self.ranks, strict=True):
             if wanted(p):
-                yield p, self.normals.surface(p, window, rank, given), rank
+                yield p, self._surface(p, window, rank), rank
+
+    def _surface(self, p: Pass, window: Window, rank: NDArray[np.float32]) -> Surface:
+        key = (window, p.id)
+        if key not in self._held:
+            made = self.normals.surface(p, window, rank, self.given(window))
+            rows, cols = window.shape
+            if (len(self._held) + 1) * rows * cols * _SURFACE_BYTES > _HELD_BYTES:
+                return made
+            self._held[key] = made
+        return self._held[key]
 
 
 @dataclass(frozen=True)
@@ -110,7 +135,7 @@ def _felled(
     """Give the measures of bare soil where trees stood, and how long it must stay bare."""
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
-    wooded = wooded_share(bench.normals.given(window)[0], footprint, options.woods)
+    wooded = wooded_share(bench.given(window)[0], footprint, options.woods)
     index = options.disturb.soil_index
     felled = only_felled(wooded, _by_pass(track), index, options.woods)
     out = {"wooded": round(wooded, 4), "felled": float(felled)}
@@ -245,13 +270,13 @@ def _verdicts(
     """Judge the wanted looks at a place, each with the level rank of its reach."""
     wanted, options = how
     window = _window(site, pixels)
-    given = bench.normals.given(window)
+    given = bench.given(window)
     footprint = pixels_to_mask(*pixels, window)
     # Of a case that goes on in the water this detector can judge what stands on ground.
     ashore = footprint & (given[1].bins < N_BINS - 1)
     footprint = ashore if ashore.any() else footprint
     reach = int(np.bincount(site.reach(window)[footprint]).argmax())
-    for p, surface, ranks in bench.surfaces(window, wanted, given):
+    for p, surface, ranks in bench.surfaces(window, wanted):
         yield (
             p,
             resemble(footprint, surface, trait.signature, options.resemble),
@@ -264,10 +289,10 @@ def _is_bridge(site: Site, bench: Bench, track: Track) -> bool:
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
     scores: list[NDArray[np.float32]] = []
-    given = bench.normals.given(window)
+    given = bench.given(window)
     # A bar that low water uncovers is a strip as well: only what was always water counts.
     ashore = given[1].bins != N_BINS - 1
-    for _, surface, _ in bench.surfaces(window, lambda p: p.acquired >= track.first_on, given):
+    for _, surface, _ in bench.surfaces(window, lambda p: p.acquired >= track.first_on):
         # Where a look was not clear its score is that of a cloud; a deck's is near zero.
         deck = np.abs(surface.seen[WATER]) <= _UNCLEAR
         known = (surface.state != Ground.UNKNOWN) | deck

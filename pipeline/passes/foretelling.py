@@ -24,7 +24,10 @@ _PLURAL = {
     "steadiness": "comparisons of stable ground",
     "state": "states",
 }
-JUDGED = "every look of the patrol is judged again by what is kept of it"
+JUDGED = (
+    "what was found on known looks is kept while their layers, their history (of a look of changed "
+    "ground: the looks of its quarter too), detect.zhan, detect.ground and this code stay the same"
+)
 
 
 def planned_site(

@@ -12,9 +12,9 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.io.failpoints import failpoint
+from pipeline.io.fetched import Planned, plan_band
+from pipeline.io.ranges import Fetcher
 from pipeline.io.raster import AssetReader
 from pipeline.io.remote import read_remotely
 from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
@@ -48,7 +50,13 @@ REASONS = {
 
 _NAMED = 3  # blocks of a pass that are named in the log: the first stand for the rest
 _CLOUD_CLASSES = (0, 1, 8, 9, 10)  # no data, saturated, clouds, cirrus of Sentinel-2's SCL
+_PER_READER = 7  # requests under way for each scene that is read at once: one a band
 _OVERCAST = 0.995  # share of such pixels from which a pass is not read further
+
+
+_Readers = Mapping[str, Sequence[tuple[Scene, AssetReader]]]
+_Place = tuple[CorridorStore, Fetcher | None]
+"""Where looks go, and what fetches remote files where there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +122,20 @@ def _what(store: CorridorStore, p: Pass) -> str:
 
 def gather(site: Site, passes: Sequence[Pass]) -> list[Gathered]:
     """Bring all passes into the store; those already there, unchanged, are skipped."""
-    return map_tiles(
-        lambda p: _gather_pass(site, p), passes, site.io_threads, site.progress, "reading scenes"
+    away = any(
+        read_remotely(a.href, a.access) for p in passes for s in p.scenes for a in s.assets.values()
     )
+    with Fetcher(site.io_threads * _PER_READER) if away else nullcontext() as fetcher:
+        return map_tiles(
+            lambda p: _gather_pass(site, p, fetcher),
+            passes,
+            site.io_threads,
+            site.progress,
+            "reading scenes",
+        )
 
 
-def _gather_pass(site: Site, p: Pass) -> Gathered:
+def _gather_pass(site: Site, p: Pass, fetcher: Fetcher | None) -> Gathered:
     store, mark = site.store, fingerprint(p)
     what = _what(store, p)
     if what == "damaged":
@@ -134,7 +150,7 @@ def _gather_pass(site: Site, p: Pass) -> Gathered:
     usable, bands = False, ()
     while scenes:
         try:
-            usable, bands, why = _read_pass(store, p.id, scenes)
+            usable, bands, why = _read_pass((store, fetcher), p.id, scenes)
         except _BadSceneError as error:
             aside.append(SetAside(error.scene_id, "gather", _stable(error.what), error.remedy))
             scenes = [s for s in scenes if s.id != error.scene_id]
@@ -177,9 +193,10 @@ class _BadSceneError(Exception):
 
 
 def _read_pass(
-    store: CorridorStore, pass_id: str, scenes: Sequence[Scene]
+    place: _Place, pass_id: str, scenes: Sequence[Scene]
 ) -> tuple[bool, Sequence[str], str]:
     """Read the scenes of a pass, mosaicked; (usable, bands, reason why not)."""
+    store = place[0]
     wanted = {scene.id: _wanted(scene) for scene in scenes}
     files: dict[str, list[tuple[Scene, Asset]]] = {}
     for scene in scenes:
@@ -188,12 +205,14 @@ def _read_pass(
     classes: dict[str, Layer] = {}
     scl = files.pop("scl", [])
     if len(scl) == len(scenes):
-        classes = {store.tile_name(t): layer for t, layer in _read_band(store, "scl", scl)}
+        with ExitStack() as stack:
+            read = _read_tiles(place, {"scl": scl}, stack)
+            classes = {store.tile_name(tile): layers["scl"] for tile, layers in read}
         if _overcast(classes):
             return False, (), "all cloud over the corridor, by the producer's classes"
     seen = 0
     with ExitStack() as stack:
-        for tile, layers in _read_tiles(store, files, stack):
+        for tile, layers in _read_tiles(place, files, stack):
             if classes:
                 layers["scl"] = classes[store.tile_name(tile)]
             seen += int(np.count_nonzero(layers["green"].values != NODATA))
@@ -205,23 +224,26 @@ def _read_pass(
 
 
 def _read_tiles(
-    store: CorridorStore, files: Mapping[str, Sequence[tuple[Scene, Asset]]], stack: ExitStack
+    place: _Place, files: Mapping[str, Sequence[tuple[Scene, Asset]]], stack: ExitStack
 ) -> Iterator[tuple[Tile, dict[str, Layer]]]:
     """Give all bands of tile after tile.
 
-    Local files are read as they are needed. Of remote ones every band has a thread of its own, from
-    the opening on: they wait for their server side by side, on however few cores. What they
-    bring is kept packed until the slowest is there.
+    Local files are read as they are needed. Of remote ones all blocks are fetched at once, where
+    that can be; else every band has a thread of its own, from the opening on: they wait for their
+    server side by side, on however few cores. What they bring is kept packed until the slowest
+    is there.
     """
-    bands = sorted(files)
-    if not any(read_remotely(a.href, a.access) for found in files.values() for _, a in found):
-        readers = {b: [(s, _open(stack, s, a, store)) for s, a in files[b]] for b in bands}
+    bands, store = sorted(files), place[0]
+    readers = _fetched(place, files, stack) if _away(files) else _local(store, files, stack)
+    if readers is not None:
         for tile in store.tiles:
             yield tile, {b: _read_tile(store, b, readers[b], tile) for b in bands}
         return
 
     def whole(band: str) -> list[tuple[Tile, Layer]]:
-        return list(_read_band(store, band, files[band]))
+        with ExitStack() as own:
+            found = _local(store, {band: files[band]}, own)[band]
+            return [(tile, _read_tile(store, band, found, tile)) for tile in store.tiles]
 
     with ThreadPoolExecutor(len(bands), thread_name_prefix="band") as pool:
         found = [pool.submit(whole, b) for b in bands]
@@ -230,14 +252,47 @@ def _read_tiles(
         yield row[0][0], {b: layer for b, (_, layer) in zip(bands, row, strict=True)}
 
 
-def _read_band(
-    store: CorridorStore, band: str, files: Sequence[tuple[Scene, Asset]]
-) -> Iterator[tuple[Tile, Layer]]:
-    """Read one band, tile after tile."""
-    with ExitStack() as stack:
-        readers = [(scene, _open(stack, scene, asset, store)) for scene, asset in files]
-        for tile in store.tiles:
-            yield tile, _read_tile(store, band, readers, tile)
+def _away(files: Mapping[str, Sequence[tuple[Scene, Asset]]]) -> bool:
+    return any(read_remotely(a.href, a.access) for found in files.values() for _, a in found)
+
+
+def _local(
+    store: CorridorStore, files: Mapping[str, Sequence[tuple[Scene, Asset]]], stack: ExitStack
+) -> _Readers:
+    """Open files where they lie."""
+    return {b: [(s, _open(stack, s, a, store)) for s, a in found] for b, found in files.items()}
+
+
+def _fetched(
+    place: _Place, files: Mapping[str, Sequence[tuple[Scene, Asset]]], stack: ExitStack
+) -> _Readers | None:
+    """Fetch all that is wanted of some files, and open it; None if GDAL has to read one of them."""
+    store, fetcher = place
+    if fetcher is None:
+        return None
+    wanted = ([tile.core for tile in store.tiles], store.kept)
+
+    def planned(scene: Scene, asset: Asset) -> Planned | None:
+        try:
+            return plan_band(asset, store.grid, wanted, fetcher)
+        except SceneUnusableError as error:
+            raise _BadSceneError(scene.id, error) from error
+
+    jobs = [(band, scene, asset) for band in files for scene, asset in files[band]]
+    plans = fetcher.together([partial(planned, scene, asset) for _, scene, asset in jobs])
+    ready = [p for p in plans if p is not None]
+    if len(ready) < len(plans):
+        return None
+    stack.enter_context(fetcher.room.held(sum(p.size for p in ready)))
+    waits = [p.ask(fetcher) for p in ready]
+    readers: dict[str, list[tuple[Scene, AssetReader]]] = {band: [] for band in files}
+    for (band, scene, asset), wait in zip(jobs, waits, strict=True):
+        try:
+            reader = AssetReader(asset, store.grid, wait())
+            readers[band].append((scene, stack.enter_context(reader)))
+        except SceneUnusableError as error:
+            raise _BadSceneError(scene.id, error) from error
+    return readers
 
 
 def _wanted(scene: Scene) -> Mapping[str, Asset]:

@@ -15,7 +15,7 @@ from pipeline.io.burn import burn, burn_indices
 from pipeline.io.looks import LookReader
 from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import Progress, Workers
-from pipeline.model import Corridor, DateQuality, Ground, Pass, Reach, Window
+from pipeline.model import Corridor, DateQuality, Ground, Pass, Reach, Tile, Window
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.int32]]
 
@@ -34,7 +34,7 @@ class Site:
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker elsewhere works alone and talks to nobody.
-        held = {k: v for k, v in self.__dict__.items() if k != "_burnt"}
+        held = {k: v for k, v in self.__dict__.items() if k not in ("_burnt", "parts")}
         return {**held, "workers": 1, "io_threads": 1, "progress": None}
 
     def detached(self) -> Site:
@@ -53,7 +53,7 @@ class Site:
     @cached_property
     def _burnt(self) -> Callable[[Window], NDArray[np.uint16]]:
         # Every look over a window asks for it, and drawing outlines takes as long as reading one.
-        return lru_cache(maxsize=24)(self._burn)
+        return lru_cache(maxsize=64)(self._burn)
 
     def _burn(self, window: Window) -> NDArray[np.uint16]:
         shapes = [(r.polygon, r.index) for r in self.reaches]
@@ -63,9 +63,28 @@ class Site:
         """Mask of the pixels in which a case may lie."""
         return self.reach(window) > 0
 
+    @cached_property
+    def parts(self) -> tuple[Tile, ...]:
+        """Tiles cut to the box of their pixels in which a case may lie; those without one go.
+
+        A river crosses a tile in a band or a corner. Counts by reach and candidates need no more.
+        """
+        found = (_box(self.inside(t.core), t.core) for t in self.store.tiles)
+        return tuple(Tile(core, core) for core in found if core is not None)
+
     def stored(self, window: Window) -> NDArray[np.bool_]:
         """Mask of the pixels the store keeps: the corridor and its context."""
         return burn(self.store.stored, self.store.grid.sub(window))
+
+
+def _box(inside: NDArray[np.bool_], core: Window) -> Window | None:
+    rows, cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if rows.size == 0:
+        return None
+    top, left = core.row0, core.col0
+    return Window(
+        top + int(rows[0]), top + int(rows[-1]) + 1, left + int(cols[0]), left + int(cols[-1]) + 1
+    )
 
 
 @dataclass(frozen=True)
@@ -79,6 +98,8 @@ class Looks:
     quality: Mapping[str, DateQuality]
     mask_keys: Mapping[str, str]
     state_keys: Mapping[str, str]
+    # Names of what the layers of a pass say, as far as they were asked for (``passes.normals``).
+    marks: dict[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
 
     def reader(self, store: CorridorStore) -> LookReader:
         """Give a reader that applies shifts, offsets and the clear-sky mask."""

@@ -26,7 +26,8 @@ from pipeline.passes.ground import Site
 KEPT_TURNS = 2
 """Newest quarters of which references stay: where a new look is expected."""
 
-_KEPT_BYTES = 256 << 20  # of small results in one corridor's store
+_KEPT_BYTES = 256 << 20  # of small results in one corridor's store, and by reach
+_KEPT_BYTES_REACH = 2 << 20
 _RUNS = 2  # last runs of a workflow that differ: the usual one, and one over another period
 _WORKFLOWS = 12  # that use one store
 _DAYS = 400  # a patrol is at least yearly
@@ -49,10 +50,9 @@ class _Record:
 
 
 def keep_looks(site: Site, masks: Mapping[str, str], states: Mapping[str, str]) -> None:
-    """Record masks and states of this run by pass; drop what no recent run used, results too."""
+    """Record masks and states of this run by pass; drop what no recent run used."""
     _record(site, "looks", {"mask": masks, "state": states}, _RUNS)
     _drop_others(site.store, ("mask", "state"))
-    Vault(site.store.root / "kept").trim(_KEPT_BYTES)
 
 
 def keep_used(site: Site, layer: str, keys: Collection[str], runs: int = 1, step: str = "") -> None:
@@ -68,8 +68,21 @@ def keep_used(site: Site, layer: str, keys: Collection[str], runs: int = 1, step
         What uses the layer, where several steps of a workflow do, each for itself.
     """
     if keys:
-        _record(site, step or layer, {layer: {key: key for key in keys}}, runs)
-        _drop_others(site.store, (layer,))
+        keep_together(site, step or layer, {layer: keys}, runs)
+
+
+def keep_together(
+    site: Site, step: str, used: Mapping[str, Collection[str]], runs: int = 1
+) -> None:
+    """Record folders of several layers that one step used; as :func:`keep_used`."""
+    _record(site, step, {layer: {key: key for key in keys} for layer, keys in used.items()}, runs)
+    _drop_others(site.store, tuple(used))
+
+
+def trim_results(site: Site) -> None:
+    """Drop small results that were unused for longest: at the end, when what is used was used."""
+    most = _KEPT_BYTES + site.n_reach * _KEPT_BYTES_REACH
+    Vault(site.store.root / "kept").trim(most)
 
 
 def newest_states(store: CorridorStore, workflow: str) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ both stand are one problem: the one with the better evidence stays, of equals th
 one in the water, whose case the level has proved, and takes the other's outline. Where that is
 changed ground the problem is 乱占 first, because land has grown into the water; what else it may be
 is kept. A pond beside a fill is another problem. So is a heap many times its size, but where both
-may have come on one day, and then what reaches the water is the heap's toe.
+may have come on one day, or the heap was there before: then what reaches the water is its toe.
 
 Their looks are one evidence: where the level hides from one detector what stands there, the other
 may see it by its spectrum, and a date that both saw counts once.
@@ -21,10 +21,11 @@ import numpy as np
 import shapely
 
 from pipeline.adjudicate.evidence import FoldOptions, doubtful, fold, lasting
+from pipeline.adjudicate.weighing import weighed
 from pipeline.grid import geodesic_area_m2
 from pipeline.model import Candidate, EvidenceState, Kind, Look, Seen
 from pipeline.passes.change import DETECTOR as GROUND
-from pipeline.passes.pieces import TOUCH_M, lead, pieces, ramps, together
+from pipeline.passes.pieces import TOUCH_M, lead, one_object, pieces, ramps, together, told_twice
 
 _FILL_SCORE = 0.6  # of 乱占 where changed ground goes on in the water
 _LIKE_SIZE = 6.0  # changed ground beyond this times the fill that it touches is its own problem
@@ -46,9 +47,11 @@ def one_problem(
     changed ground are compared, and only what stays itself takes others with it. ``until`` is the
     UTC end of the period.
     """
+    candidates = [weighed(c, options, until) for c in candidates]
     whole_ones = _without_pieces(candidates, options, until)
-    left, more = _both_saw(whole_ones, options, until)
-    return left, len(candidates) - len(whole_ones) + more
+    left, _ = _both_saw(whole_ones, options, until)
+    once = _told_once(left, options, until)
+    return once, len(candidates) - len(once)
 
 
 def _without_pieces(
@@ -69,6 +72,21 @@ def _without_pieces(
         for i in members:
             del out[i]
         out[min(members)] = whole
+    return [out[i] for i in sorted(out)]
+
+
+def _told_once(
+    candidates: Sequence[Candidate], options: FoldOptions, until: datetime
+) -> list[Candidate]:
+    """Put together parts of one object that are all suspected: its sides at different levels."""
+    out = dict(enumerate(candidates))
+    for group in told_twice(candidates):
+        own, *others = (candidates[i] for i in group)
+        looks = _waiting(_fused(own.looks, [o.looks for o in others]), [own, *others], options)
+        whole = replace(_grown(own, others), looks=looks, evidence=fold(looks, options, until))
+        for i in group:
+            del out[i]
+        out[min(group)] = whole
     return [out[i] for i in sorted(out)]
 
 
@@ -143,7 +161,8 @@ def _fused(own: Sequence[Look], others: Sequence[Sequence[Look]]) -> tuple[Look,
             if before is None or before.seen is Seen.UNKNOWN:
                 out[look.pass_id] = look
             elif before.seen is Seen.HIT and look.seen is Seen.HIT and look.certain:
-                out[look.pass_id] = replace(before, certain=True)
+                strong = before.strong or look.strong
+                out[look.pass_id] = replace(before, certain=True, strong=strong)
     return tuple(sorted(out.values(), key=lambda k: (k.on, k.pass_id)))
 
 
@@ -163,11 +182,22 @@ def _touching(candidates: Sequence[Candidate]) -> dict[int, set[int]]:
     shapes = np.array([candidates[i].polygon for i in ground], dtype=object)
     for a, b in tree.query(shapes, predicate="dwithin", distance=TOUCH_M).T:
         g, w = ground[int(a)], water[int(b)]
-        same = together(candidates[g].evidence, candidates[w].evidence)
-        if same or candidates[g].area_m2 <= _LIKE_SIZE * candidates[w].area_m2:
+        if _one_place(candidates[g], candidates[w]):
             out.setdefault(g, set()).add(w)
             out.setdefault(w, set()).add(g)
     return out
+
+
+def _one_place(ground: Candidate, water: Candidate) -> bool:
+    """Tell whether changed ground and what touches it in the water are one problem.
+
+    What grows out of a heap into the water is its toe, if the heap itself stands as surely.
+    """
+    if ground.area_m2 <= _LIKE_SIZE * water.area_m2:
+        return True
+    if _RANK[ground.evidence.state] >= _RANK[water.evidence.state]:
+        return one_object(ground, water)
+    return together(ground.evidence, water.evidence)
 
 
 def _grown(candidate: Candidate, others: Sequence[Candidate]) -> Candidate:

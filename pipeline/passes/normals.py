@@ -10,11 +10,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pipeline import __version__
 from pipeline.detect.features import MODELLED
 from pipeline.detect.normal import TERMS, Normal, NormalOptions, fit_normal
 from pipeline.io.blocks import block_mark
@@ -28,7 +31,7 @@ from pipeline.passes.strips import strips
 
 _BORDER_PX = 2  # pixels around the corridor that need a model, for gradients
 _ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
-_VERSION = 1
+_JUDGING = ("baselines", "book", "change", "ground", "levels", "normals", "past", "strips", "watch")
 
 
 def day_of(when: datetime) -> float:
@@ -38,29 +41,44 @@ def day_of(when: datetime) -> float:
 
 def normal_key(states: States, history: Sequence[Pass], options: NormalOptions) -> str:
     """Name a normal by everything that it depends on."""
+    content = [code_mark(), *history_content(states, history), options.model_dump()]
+    return hashlib.sha256(json.dumps(alike(content)).encode()).hexdigest()[:16]
+
+
+def history_content(states: States, history: Sequence[Pass]) -> list[object]:
+    """Give all that a history says: its looks' layers, and what was flagged in them."""
     own = {p.id for p in history}
     flagged = {
         pass_id: [_digest(pixels) for pixels in sparse]
         for pass_id, sparse in sorted(states.flagged.items())
         if pass_id in own
     }
-    content = [
-        _VERSION,
-        [[p.id, _marks(states, p)] for p in history],
-        flagged,
-        options.model_dump(),
-    ]
-    return hashlib.sha256(json.dumps(alike(content)).encode()).hexdigest()[:16]
+    looks = [[p.id, p.acquired.isoformat(), look_mark(states, p)] for p in history]
+    return [looks, flagged]
 
 
-def _marks(states: States, p: Pass) -> str:
+@cache
+def code_mark() -> str:
+    """Sum up the code that looks are judged by: what older code found is not kept as found by this.
+
+    Releases have their version, and working copies change without one.
+    """
+    here = Path(__file__).parent
+    files = [*sorted((here.parent / "detect").glob("*.py")), *(here / f"{n}.py" for n in _JUDGING)]
+    content = b"\0".join(f.read_bytes() for f in files if f.exists())
+    return hashlib.sha256(__version__.encode() + content).hexdigest()[:16]
+
+
+def look_mark(states: States, p: Pass) -> str:
     """Sum up the checksums of what the store holds of a look: a new scene need not change them."""
-    store, key = states.site.store, states.looks.state_keys[p.id]
-    folders = [f"{layer}/{key}/{p.id}" for layer in ("state", "feature")]
-    marks = [block_mark(store.block_path(f, t)) for f in folders for t in store.all_tiles]
-    quality = states.looks.quality[p.id]
-    content = [marks, *quality.shift_px]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    marks, key = states.looks.marks, states.looks.state_keys[p.id]
+    if p.id not in marks:
+        store = states.site.store
+        folders = [f"{layer}/{key}/{p.id}" for layer in ("state", "feature")]
+        blocks = [block_mark(store.block_path(f, t)) for f in folders for t in store.all_tiles]
+        content = [blocks, *states.looks.quality[p.id].shift_px]
+        marks[p.id] = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    return marks[p.id]
 
 
 def _digest(pixels: Sparse) -> str:

@@ -3,7 +3,8 @@
 A large heap or building is not seen whole on every date: haze, a level or bare ground beneath part
 it, and every part would open a case of its own. Pieces of changed ground that touch, as far as
 10 m pixels can tell, are one object where nothing says that they came at different times, or where
-the later one is no more than growth: a heap that grows by loads grows at its rim.
+the later one is no more than growth: a heap that grows by loads grows at its rim. So are parts of
+a fill that different levels showed, once each of them is suspected.
 
 A bridge is cut as well: its span is ground in the water to one detector, and its ramps on both
 banks are changed ground to the other. Ramps are as narrow as the deck, lie near its ends, and came
@@ -27,6 +28,7 @@ TOUCH_M = 15.0
 """One and a half pixels: blurred edges of neighbours meet."""
 
 _GROWTH = 2.0  # a later piece up to this times the earlier one is its growth
+_POND = 0.5  # share of water: beside a fill or a heap it is another problem
 _RAMP_M = 60.0  # ground between deck and ramp may be bare already
 _RAMP_WIDTH_M = 45.0  # of the outline: a deck of one pixel, its blur, and a shift
 
@@ -55,10 +57,25 @@ def pieces(candidates: Sequence[Candidate]) -> Groups:
         for i, c in enumerate(candidates)
         if c.detector == GROUND and c.evidence.state is not EvidenceState.EXPIRED
     ]
-    return _joined(candidates, alive, _one_object)
+    return _joined(candidates, alive, one_object)
 
 
-def _one_object(one: Candidate, other: Candidate) -> bool:
+def told_twice(candidates: Sequence[Candidate]) -> Groups:
+    """Group what is suspected, touches and is one object, by either detector, but for ponds.
+
+    A shore that receded may touch a fill: what is not suspected stays for itself.
+    """
+    told = [
+        i
+        for i, c in enumerate(candidates)
+        if c.evidence.state in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
+        and c.measures.get("wet_share", 0.0) < _POND
+    ]
+    return [g for g in _joined(candidates, told, one_object) if len(g) > 1]
+
+
+def one_object(one: Candidate, other: Candidate) -> bool:
+    """Tell whether two that touch came on one day, or the later one is growth of the earlier."""
     if together(one.evidence, other.evidence):
         return True
     early, late = sorted((one, other), key=lambda c: (_first(c), -c.area_m2))

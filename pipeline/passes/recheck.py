@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.adjudicate.weighing import weighed_again
 from pipeline.config import Workflow
 from pipeline.detect.disturb import MARGIN_PX
 from pipeline.detect.zhan import HALO_PX
@@ -32,10 +33,9 @@ from pipeline.passes.follow import relook
 from pipeline.passes.ground import Site
 from pipeline.passes.known import case_pixels, earlier_cases, known_pixels
 from pipeline.passes.mending import mended
-from pipeline.passes.normals import keep_normals
 from pipeline.passes.old_stores import note_use
 from pipeline.passes.site import open_site, why_unopened
-from pipeline.passes.watch import watch_first
+from pipeline.passes.watch import keep_histories, watch_first
 
 log = logging.getLogger("siluan")
 
@@ -87,8 +87,9 @@ def _look(
         part = only_around(site, asked.cases)
         watched = watch_first(part, looks, start, how.watch, flagged)
         judged.judged = bool(watched.epochs)
-        judged.relooks = relook(part, looks, watched, asked.cases, (how, start))
-        keep_normals(part, "recheck", [n.folder for n in watched.normals.values()])
+        again = relook(part, looks, watched, asked.cases, (how, start))
+        judged.relooks = weighed_again(asked.cases, again, how.adjudicate.fold)
+        keep_histories(part, "recheck", watched)
     tiles = (len(part.store.tiles), len(site.store.tiles))
     judged.counts = {
         "passes": len(passes),

@@ -13,12 +13,12 @@ from pipeline.model import Tile, Window
 
 T = TypeVar("T", bound=np.generic)
 
-_STRIP_BYTES = 24 << 20
+_STRIP_BYTES = 12 << 20
 _LEAST_ROWS = 4
 
 
 def strips(window: Window, dates: int, layers: int) -> list[Window]:
-    """Cut a window into rows of which ``layers`` float32 stacks of all dates fit in 24 MB."""
+    """Cut a window into rows of which ``layers`` float32 stacks of all dates fit in 12 MB."""
     row = max(dates * layers * window.shape[1] * 4, 1)
     rows = max(_STRIP_BYTES // row, _LEAST_ROWS)
     return [

@@ -8,7 +8,7 @@ candidate pixels (joined over tiles), objects examined in their own window.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -16,16 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import EpochOptions, GroundOptions
-from pipeline.detect.expect import (
-    Baseline,
-    Days,
-    Totals,
-    View,
-    by_shore,
-    judge_levels,
-    tally_levels,
-    tally_shore,
-)
+from pipeline.detect.expect import Days, Totals, by_shore
 from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.detect.zhan import (
     HALO_PX,
@@ -37,8 +28,12 @@ from pipeline.detect.zhan import (
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Level, Pass, Sighting, Tile, Window
 from pipeline.passes.baselines import BaselineCache
+from pipeline.passes.book import Book, Found, found_by_look
 from pipeline.passes.change import ChangeSweep, Normals, Quarter
 from pipeline.passes.ground import Looks, Site, Sparse, States
+from pipeline.passes.layers import keep_together, trim_results
+from pipeline.passes.levels import Levels
+from pipeline.passes.past import Past
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,7 @@ class Watched:
     )
     flagged: dict[str, list[Sparse]] = field(default_factory=dict[str, list[Sparse]])
     normals: dict[datetime, Normals] = field(default_factory=dict[datetime, Normals])
+    pasts: dict[datetime, Past] = field(default_factory=dict[datetime, Past])
 
 
 @dataclass(frozen=True)
@@ -121,14 +117,16 @@ def watch(
                     f"before its quarter, and {options.epoch.min_history} are needed"
                 )
             continue
-        sweep = _EpochSweep(site, looks, epoch, options.zhan, found.flagged)
+        sweep = _EpochSweep(site, looks, epoch, options, found.flagged)
         found.epochs.append((epoch, sweep.ranks))
+        found.pasts[epoch.start] = sweep.levels.past
         for p, days in zip(epoch.judged, sweep.days, strict=True):
             found.levels[p.id] = tuple(d.level for d in days)
         sweep.judge(found)
         ground = ChangeSweep(sweep.quarter(), options.ground)
         found.normals[epoch.start] = ground.normals
-        _record_ground(found, ground)
+        for p, made in zip(epoch.judged, ground.found(), strict=True):
+            record(found, p, made)
         sweep.cache.clear()  # the normals are kept, and the windows of the tiles are not
     found.sightings.sort(key=lambda s: (s.on, s.pass_id, int(s.rows[0]), int(s.cols[0])))
     return found
@@ -151,21 +149,43 @@ def watch_first(
     epoch = next((e for e in every if len(e.history) >= options.epoch.min_history), None)
     if epoch is None:
         return found
-    sweep = _EpochSweep(site, looks, epoch, options.zhan, found.flagged)
+    sweep = _EpochSweep(site, looks, epoch, options, found.flagged)
     found.epochs.append((epoch, sweep.ranks))
+    found.pasts[epoch.start] = sweep.levels.past
     found.normals[epoch.start] = ChangeSweep(sweep.quarter(), options.ground).normals
     return found
 
 
-def _record_ground(found: Watched, sweep: ChangeSweep) -> None:
-    sightings, rejected, flagged = sweep.sightings()
-    found.sightings.extend(sightings)
-    for p, rejection in rejected:
-        found.rejected[rejection.reason] += 1
-        if rejection.unknown:
-            found.unknown_px[p.id] = found.unknown_px.get(p.id, 0) + rejection.pixels
-    for pass_id, pixels in flagged.items():
-        found.flagged.setdefault(pass_id, []).extend(pixels)
+def keep_histories(site: Site, step: str, watched: Watched) -> None:
+    """Keep what a step made of its quarters' histories, and drop what no recent run had.
+
+    What is dropped is made again when it is asked for.
+    """
+    normals = [n.folder.split("/")[1] for n in watched.normals.values()]
+    pasts = [past.key for past in watched.pasts.values()]
+    if normals:
+        keep_together(site, step, {"normal": normals, "past": pasts}, runs=2)
+    trim_results(site)
+
+
+def levels_of(states: States, epoch: Epoch, options: WatchOptions) -> Levels:
+    """Give the levels of looks against the history of a quarter."""
+    told = [options.zhan.model_dump(), options.ground.model_dump()]
+    book = Book.of(states, epoch.history, told)
+    return Levels(Past.of(states, epoch.history), book, options.zhan.expect)
+
+
+def record(found: Watched, p: Pass, of: Found | None) -> None:
+    """Add what was found on a look; its pixels are no history of later quarters."""
+    if of is None:
+        return
+    found.sightings.extend(of.sightings)
+    if of.flagged:
+        found.flagged.setdefault(p.id, []).extend(of.flagged)
+    for reason, unknown, objects, pixels in of.rejected:
+        found.rejected[reason] += objects
+        if unknown:
+            found.unknown_px[p.id] = found.unknown_px.get(p.id, 0) + pixels
 
 
 class _EpochSweep:
@@ -176,35 +196,19 @@ class _EpochSweep:
         site: Site,
         looks: Looks,
         epoch: Epoch,
-        options: ZhanOptions,
+        options: WatchOptions,
         flagged: dict[str, list[Sparse]],
     ) -> None:
-        self.site, self.looks, self.epoch, self.options = site, looks, epoch, options
+        self.site, self.epoch, self.options = site, epoch, options.zhan
         self.states = States(site, looks, flagged)
+        self.levels = levels_of(self.states, epoch, options)
         everything = [*epoch.history, *epoch.judged]
-        tallies = self._map(lambda t: self._tally(t, everything), f"levels {epoch.start:%Y-%m}")
-        self._level_sums = np.sum(tallies, axis=0)
-        judged = [judge_levels(s, options.expect) for s in self._level_sums]
+        what = f"levels {epoch.start:%Y-%m}"
+        self._level_sums, judged = self.levels.levels(everything, what)
         n = len(epoch.history)
         self.ranks = np.array([[_rank(d) for d in days] for days in judged[:n]], np.float32)
         self.days: list[Days] = judged[n:]
-        self.cache = BaselineCache(self.states, epoch.history, self.ranks)
-
-    def _map(self, work: Callable[[Tile], NDArray[np.int64]], what: str) -> list[NDArray[np.int64]]:
-        return map_tiles(work, self.site.store.tiles, self.site.workers, self.site.progress, what)
-
-    def view(self, p: Pass, window: Window, base: Baseline) -> View:
-        """Give one look over a window."""
-        quality = self.looks.quality[p.id]
-        res = self.site.store.grid.res_m
-        return View(
-            window,
-            self.states.of(p.id, window),
-            self.site.reach(window),
-            base,
-            quality.residual_m / res,
-            res,
-        )
+        self.cache = BaselineCache(self.levels.past, self.ranks)
 
     def quarter(self) -> Quarter:
         """Give what this quarter's levels have established."""
@@ -216,63 +220,47 @@ class _EpochSweep:
             self.ranks,
             self.days,
             self.cache,
+            self.levels.book,
         )
-
-    def _halo(self, tile: Tile) -> Window:
-        window = tile.core.pad(HALO_PX).intersect(self.site.store.grid.window)
-        assert window is not None
-        return window
-
-    def _tally(self, tile: Tile, passes: Sequence[Pass]) -> NDArray[np.int64]:
-        """Levels need the frequency of water only, so the baseline's ranks may still be missing."""
-        ids = [p.id for p in self.epoch.history]
-        reach = self.site.reach(tile.core)
-        blank = np.full((len(ids), self.site.n_reach + 1), np.nan, np.float32)
-        base = Baseline.build(self.states.each(ids, tile.core), blank, reach)
-        return np.stack(
-            [tally_levels(self.view(p, tile.core, base), self.site.n_reach) for p in passes]
-        )
-
-    def _shores(self, tile: Tile) -> NDArray[np.int64]:
-        window = self._halo(tile)
-        base = self.cache.over(window)
-        tallies: dict[int, NDArray[np.int64]] = {}
-        for i in by_shore(self.days, self.site.reach(window)):
-            view = self.view(self.epoch.judged[i], window, base)
-            tallies[i] = tally_shore(view, self.days[i], tile.core)
-        return np.stack([tallies[i] for i in range(len(self.days))])
-
-    def _pixels(self, tile: Tile, totals: Sequence[Totals]) -> list[Pixels]:
-        window = self._halo(tile)
-        base = self.cache.over(window)
-        found: dict[int, Pixels] = {}
-        for i in by_shore(self.days, self.site.reach(window)):
-            view = self.view(self.epoch.judged[i], window, base)
-            found[i] = candidates(view, tile.core, totals[i], self.options)
-        return [found[i] for i in range(len(totals))]
 
     def judge(self, found: Watched) -> None:
         """Add the quarter's sightings and what was rejected to ``found``."""
-        shores = np.sum(self._map(self._shores, "shores"), axis=0)
+        book, judged = self.levels.book, self.epoch.judged
+        held = {p.id: book.found("zhan", book.key(p)) for p in judged}
+        new = [i for i, p in enumerate(judged) if held[p.id] is None]
+        for i, made in zip(new, self._search(new), strict=True):
+            held[judged[i].id] = made
+            book.keep_found("zhan", book.key(judged[i]), made)
+        for p in judged:
+            record(found, p, held[p.id])
+
+    def _search(self, new: Sequence[int]) -> list[Found]:
+        """Search some of the quarter's looks, by their places."""
+        if not new:
+            return []
+        site, passes = self.site, [self.epoch.judged[i] for i in new]
+        days = [self.days[i] for i in new]
+        shores = self.levels.shores(passes, days, self.cache.over)
         n = len(self.epoch.history)
-        totals = [
-            Totals(self._level_sums[n + i], shores[i], days) for i, days in enumerate(self.days)
-        ]
-        tiles = map_tiles(
-            lambda t: self._pixels(t, totals),
-            self.site.store.tiles,
-            self.site.workers,
-            self.site.progress,
-            f"candidates {self.epoch.start:%Y-%m}",
+        totals = [Totals(self._level_sums[n + i], shores[k], days[k]) for k, i in enumerate(new)]
+
+        def pixels(tile: Tile) -> list[Pixels]:
+            window = tile.core.pad(HALO_PX).intersect(site.store.grid.window)
+            assert window is not None
+            base = self.cache.over(window)
+            out: dict[int, Pixels] = {}
+            for k in by_shore(days, site.reach(window)):
+                view = self.levels.view(passes[k], window, base)
+                out[k] = candidates(view, tile.core, totals[k], self.options)
+            return [out[k] for k in range(len(totals))]
+
+        what = f"candidates {self.epoch.start:%Y-%m}"
+        tiles = map_tiles(pixels, site.parts, site.workers, site.progress, what)
+        work = [(k, piece) for k in range(len(new)) for piece in split([tile[k] for tile in tiles])]
+        results = map_tiles(
+            lambda w: self._examine(passes[w[0]], totals[w[0]], w[1]), work, site.workers
         )
-        work = [
-            (p, totals[i], piece)
-            for i, p in enumerate(self.epoch.judged)
-            for piece in split([tile[i] for tile in tiles])
-        ]
-        results = map_tiles(lambda w: self._examine(*w), work, self.site.workers)
-        for (p, _, pixels), result in zip(work, results, strict=True):
-            self._record(found, p, pixels, result)
+        return found_by_look(len(new), work, results, lambda p: (p.rows, p.cols))
 
     def _examine(self, p: Pass, totals: Totals, pixels: Pixels) -> Sighting | Rejection:
         if pixels.rows.size < self.options.min_pixels or not pixels.seed.any():
@@ -285,19 +273,8 @@ class _EpochSweep:
         )
         window = box.pad(WINDOW_MARGIN_PX).intersect(self.site.store.grid.window)
         assert window is not None
-        view = self.view(p, window, self.cache.around(window))
+        view = self.levels.view(p, window, self.cache.around(window))
         return examine(pixels, view, totals, (p.id, p.acquired), self.options)
-
-    def _record(
-        self, found: Watched, p: Pass, pixels: Pixels, result: Sighting | Rejection
-    ) -> None:
-        if isinstance(result, Sighting):
-            found.sightings.append(result)
-            found.flagged.setdefault(p.id, []).append((pixels.rows, pixels.cols))
-            return
-        found.rejected[result.reason] += 1
-        if result.unknown:
-            found.unknown_px[p.id] = found.unknown_px.get(p.id, 0) + result.pixels
 
 
 def _rank(day: object) -> float:

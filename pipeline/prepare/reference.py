@@ -1,11 +1,11 @@
-"""Which looks a look is compared with: its own calendar quarter and a year or more before it.
+"""Which looks a look is compared with: a year or more of whole quarters before its own.
 
 What prepare knows of a place (dark history, usual brightness, the picture to register on, stable
-ground) rests on a *reference*: the looks of the look's own quarter (UTC) and of whole quarters
-before it, at least a year of them and at least ``least_looks`` looks. So a new look touches its own
-quarter only, and the result depends on the set of looks and not on when they came. A series that is
-too young for that has one reference, its first quarters that are a year and ``least_looks`` looks,
-or all there are.
+ground) rests on a *reference*: the looks of whole calendar quarters (UTC) before the look's own, at
+least a year of them and at least ``least_looks`` looks. So a new look is compared with what is
+there already and touches no other look but by what it shows itself (``around``), and the result
+depends on the set of looks and not on when they came. A series that is too young for that has one
+reference, its first quarters that are a year and ``least_looks`` looks, or all there are.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Epoch:
     quarter: int  # of all quarters since year 0
     own: tuple[int, ...]
     reference: tuple[int, ...]
-    around: tuple[int, ...]  # own, reference and ``ahead_quarters``: what a rescue compares
+    around: tuple[int, ...]  # reference, own and ``ahead_quarters``: what a rescue compares
 
 
 def quarter_of(when: datetime) -> int:
@@ -87,7 +87,7 @@ def _reference(quarters: Sequence[int], own: int, options: ReferenceOptions) -> 
     begin, end = min(quarters), max(quarters)
     for first in range(own - options.least_quarters, begin - 1, -1):
         if len(_between(quarters, first, own - 1)) >= options.least_looks:
-            return first, own
+            return first, own - 1
     for last in range(begin + options.least_quarters - 1, end):
         if len(_between(quarters, begin, last)) >= options.least_looks:
             return begin, last

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ContractError
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 SHOWN = 5  # offenders named in full; the rest are counted
 
@@ -24,6 +25,8 @@ def schema() -> dict[str, Any]:
 
 @cache
 def _validator(name: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - not before a run publishes
+
     whole = schema()
     part = {"$schema": whole["$schema"], "$defs": whole["$defs"], "$ref": f"#/$defs/{name}"}
     return Draft202012Validator(part)

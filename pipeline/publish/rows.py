@@ -10,14 +10,18 @@ from pipeline.model import Attribution, Case, Grade, PeopleRecord
 from pipeline.publish.geometry import inner_point, to_wgs84
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 
-EDITABLE = ("status", "reason", "note", "kind", "due", "overdue", "on_account", "external_id")
+EDITABLE = (
+    *("status", "reason", "note", "kind", "subtype", "due", "overdue", "on_account"),
+    "external_id",
+)
 """What ``siluan cases import`` reads back, beside the outline."""
 
 FOR_READING = (
     *("status_zh", "kind_zh", "subtype_zh", "severity", "evidence_zh", "proposal", "leads"),
     *("area_m2", "volume_m3", "height_m", "confidence_score"),
     *("corridor_id", "county_zh", "township_zh", "bank", "chainage_m", "lon", "lat"),
-    *("lon_gcj02", "lat_gcj02", "first_seen", "last_seen", "last_by", "ruling", "notice"),
+    *("lon_gcj02", "lat_gcj02", "first_seen", "last_seen", "last_by", "subtype_by"),
+    *("ruling", "notice"),
 )
 COLUMNS = ("case_id", "revision", *EDITABLE, *FOR_READING)
 
@@ -28,6 +32,7 @@ HEADINGS = {
     "reason": "原因",
     "note": "备注",
     "kind": "类型",
+    "subtype": "细类代码（更正）",
     "due": "整改期限",
     "overdue": "逾期",
     "on_account": "挂账",
@@ -56,6 +61,7 @@ HEADINGS = {
     "first_seen": "首次发现",
     "last_seen": "最近发现",
     "last_by": "经办人",
+    "subtype_by": "细类更正人",
     "ruling": "图层说明",
     "notice": "说明",
 }
@@ -72,6 +78,7 @@ def values_of(case: Case) -> dict[str, Any]:
         "reason": said.reason,
         "note": said.note,
         "kind": case.kind,
+        "subtype": said.subtype,
         "due": said.due,
         "overdue": said.overdue,
         "on_account": said.on_account,
@@ -118,6 +125,7 @@ def row_of(case: Case) -> dict[str, str | None]:
         "first_seen": f"{seen.first_seen:%Y-%m-%d}" if seen.first_seen else None,
         "last_seen": f"{seen.last_seen:%Y-%m-%d}" if seen.last_seen else None,
         "last_by": case.people.by if case.people else None,
+        "subtype_by": case.people.subtype_by if case.people else None,
         "ruling": ruling_word(case),
         "notice": NOTICE,
     }

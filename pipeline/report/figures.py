@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
+from operator import add, attrgetter
 from statistics import median
 
 from pipeline.model import Status
@@ -63,10 +64,11 @@ class Count:
 
     def __add__(self, other: Count) -> Count:
         """Add count by count."""
-        return Count(*(getattr(self, n) + getattr(other, n) for n in NAMES))
+        return Count(*map(add, _VALUES(self), _VALUES(other)))
 
 
 NAMES = tuple(f.name for f in fields(Count))
+_VALUES = attrgetter(*NAMES)
 PUBLIC = NAMES[: NAMES.index("suspected_new")]
 """Counts of verified problems; the others never leave the office."""
 
@@ -118,23 +120,53 @@ def count_cases(
     Figures
         ``excluded`` is by (code of the reason, "desk" or "field"): before or after it was issued.
     """
-    counts = {i: _count(moves[i], period) for i in sorted(facts) if i in moves}
-    groups: dict[str, dict[str, Count]] = {}
-    for name, key_of in GROUPS.items():
-        table = groups.setdefault(name, {})
-        for case_id, count in counts.items():
-            key = key_of(facts[case_id])
+    counter = Counting(period)
+    for case_id in sorted(facts):
+        if case_id in moves:
+            counter.add(case_id, moves[case_id], facts[case_id])
+    return counter.figures()
+
+
+class Counting:
+    """Counts cases one by one, in any order; none is kept but the ids of those in hand."""
+
+    def __init__(self, period: ReportPeriod) -> None:
+        self._period = period
+        self._total = Count()
+        self._groups: dict[str, dict[str, Count]] = {name: {} for name in GROUPS}
+        self._days: dict[str, list[int]] = {name: [] for name in STEPS}
+        self._excluded: Counter[tuple[str, str]] = Counter()
+        self.standing: dict[str, Status] = {}  # in hand or issued at the end of the last day
+
+    def add(self, case_id: str, moves: Sequence[Move], facts: Facts) -> None:
+        """Count a case with its moves, oldest first."""
+        count = _count(moves, self._period)
+        self._total += count
+        for name, key_of in GROUPS.items():
+            table, key = self._groups[name], key_of(facts)
             table[key] = table.get(key, Count()) + count
-    within = {i: [m for m in moves[i] if _in(m.on, period)] for i in counts}
-    ends = {i: state_on(moves[i], period.last) for i in counts}
-    return Figures(
-        sum(counts.values(), Count()),
-        {name: dict(sorted(table.items())) for name, table in groups.items()},
-        {name: _waited((moves[i] for i in counts), *step, period) for name, step in STEPS.items()},
-        dict(sorted(_excluded(m for found in within.values() for m in found).items())),
-        tuple(i for i, s in ends.items() if _stock(s)),
-        tuple(i for i, s in ends.items() if _is(s, Status.ISSUED)),
-    )
+        for name, step in STEPS.items():
+            self._days[name] += _waited(moves, *step, self._period)
+        self._excluded.update(_excluded(m for m in moves if _in(m.on, self._period)))
+        end = state_on(moves, self._period.last)
+        if end is not None and (_stock(end) or _is(end, Status.ISSUED)):
+            self.standing[case_id] = end.status
+
+    def figures(self) -> Figures:
+        """Give the numbers of all cases that were added."""
+        return Figures(
+            self._total,
+            {name: dict(sorted(table.items())) for name, table in self._groups.items()},
+            {
+                name: Waited(len(days), float(median(days)), max(days))
+                if days
+                else Waited(0, None, None)
+                for name, days in self._days.items()
+            },
+            dict(sorted(self._excluded.items())),
+            tuple(sorted(i for i, s in self.standing.items() if s in STOCK)),
+            tuple(sorted(i for i, s in self.standing.items() if s is Status.ISSUED)),
+        )
 
 
 def _count(moves: Sequence[Move], period: ReportPeriod) -> Count:
@@ -178,26 +210,21 @@ def _flow(move: Move, been: bool) -> str | None:
     return "closed" if closed and not corrected else "removed"
 
 
-def _waited(
-    histories: Iterable[Sequence[Move]], start: Status, end: Status, period: ReportPeriod
-) -> Waited:
-    """Measure a step; of one that began several times, from its last beginning."""
+def _waited(moves: Sequence[Move], start: Status, end: Status, period: ReportPeriod) -> list[int]:
+    """Measure a step of one case [days]; begun several times, from its last beginning."""
     adjacent = (start, end) != STEPS["issued_closed"]
     days: list[int] = []
-    for moves in histories:
-        since: date | None = None
-        for move in moves:
-            if _entered(move, start):
-                since = move.on
-            if since is None or not _entered(move, end):
-                continue
-            came = move.before.status if move.before else None
-            if _in(move.on, period) and (came is start or not adjacent):
-                days.append((move.on - since).days)
-            since = None
-    if not days:
-        return Waited(0, None, None)
-    return Waited(len(days), float(median(days)), max(days))
+    since: date | None = None
+    for move in moves:
+        if _entered(move, start):
+            since = move.on
+        if since is None or not _entered(move, end):
+            continue
+        came = move.before.status if move.before else None
+        if _in(move.on, period) and (came is start or not adjacent):
+            days.append((move.on - since).days)
+        since = None
+    return days
 
 
 def _excluded(moves: Iterable[Move]) -> Counter[tuple[str, str]]:

@@ -10,16 +10,16 @@ from pathlib import Path
 from pipeline.config import Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.atomic import write_bytes
-from pipeline.ledger import Event, LedgerPlace, LedgerStore, open_ledger
-from pipeline.model import Attribution, Case
+from pipeline.ledger import LedgerPlace, LedgerStore, open_ledger
+from pipeline.model import Case
+from pipeline.report.book import Standing, count_at, facts_of, standing_cases
 from pipeline.report.document import Basis, Document, write_document
-from pipeline.report.figures import Facts, Figures, count_cases
 from pipeline.report.forms import Form, FormError, forms_of
-from pipeline.report.frozen import Frozen, digest_of, read_frozen, write_frozen
+from pipeline.report.frozen import Frozen, Mark, check_frozen, marks_of, read_frozen, write_frozen
 from pipeline.report.observed import Seen, tally
 from pipeline.report.options import ReportSettings, county_names, load_settings
 from pipeline.report.period import ReportPeriod, read_period
-from pipeline.report.replay import ZONE, moves_of, state_on
+from pipeline.report.replay import ZONE
 from pipeline.report.runs import IMAGE, OVERVIEW, looks_of, picture_of, run_folders, stretches_of
 from pipeline.report.tables import Names
 from pipeline.report.words import NO_COUNTY
@@ -51,18 +51,6 @@ class Made:
     files: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Book:
-    """The ledger at one revision."""
-
-    events: tuple[Event, ...]
-    cases: Mapping[str, Case]
-
-    def figures(self, period: ReportPeriod, counties: Sequence[str]) -> Figures:
-        facts = {i: _facts(c) for i, c in self.cases.items() if _wanted(c, counties)}
-        return count_cases(moves_of(self.events), facts, period)
-
-
 def make_report(request: ReportRequest) -> Made:
     """Make the report of a period; the first one of a finished period freezes it.
 
@@ -81,37 +69,50 @@ def make_report(request: ReportRequest) -> Made:
     _target_folder(request, workflow)
     state = request.ledger.file.parent
     folders = run_folders([workflow.out] if workflow else [])
+    before = period.before()
     with open_ledger(request.ledger, writing=False) as ledger:
-        events = ledger.events()
-        whole = _Book(events, {c.case_id: c for c in ledger.cases()})
-        names = _names(settings, workflow, whole.cases.values())
-        only = _counties(request.counties, names, whole.cases.values())
+        kept, old = read_frozen(state, period.name), read_frozen(state, before.name)
+        marks = marks_of(ledger, {f.events for f in (kept, old) if f})
+        for found in (f for f in (kept, old) if f):
+            check_frozen(state, found, marks)
+        now = marks[-1]
+        names, only = _asked(settings, workflow, ledger, request.counties)
         # What may be refused is asked before the period is frozen.
-        frozen, seen = _freeze(state, period, events, workflow, today)
-        book = _as_of(ledger, whole, frozen)
-        if only:
-            names = replace(names, counties={c: names.county(c) for c in only})
-        before = period.before()
-        old = read_frozen(state, before.name, events)
+        frozen, seen = _freeze(state, period, (kept, now), workflow, today)
+        mark = marks.get(frozen.events, now) if frozen else now
+        # Each mark is counted once, for all periods that are asked of it.
+        asked = {mark: {period, before}}
+        for frozen_by, p in ((frozen, period), (old, before)):
+            if frozen_by is not None:
+                asked.setdefault(marks.get(frozen_by.events, now), set()).add(p)
+                asked.setdefault(now, set()).add(p)
+        counted = {m: count_at(ledger, m, periods, only) for m, periods in asked.items()}
         today_figures = [
-            (p.zh, _as_of(ledger, whole, f).figures(p, only), whole.figures(p, only))
+            (
+                p.zh,
+                counted[marks.get(f.events, now)].figures[p.name],
+                counted[now].figures[p.name],
+            )
             for p, f in ((before, old), (period, frozen))
             if f is not None
         ]
+        # A case's number tells its place, and people may have cleared it since: public names none.
+        grave = ()
+        if not request.public:
+            grave = most_serious(standing_cases(ledger, counted[mark].standing))
     basis = Basis(
         period=period,
         made_on=today,
-        now=book.figures(period, only),
-        before=book.figures(before, only),
+        now=counted[mark].figures[period.name],
+        before=counted[mark].figures[before.name],
         today=tuple(today_figures),
-        events=len(book.events),
+        events=mark.events,
         frozen=frozen,
         seen=_only_seen(seen, only),
         window=workflow.options.report.unseen_days if workflow else 30,
         counties=only,
     )
-    # A case's number tells its place, and people may have cleared it since: public names none.
-    worst = () if request.public else _worst(book, basis, names, folders)
+    worst = _worst(grave, counted[mark].standing, names, folders)
     document = write_document(basis, worst, names, settings, public=request.public)
     return _write(document, forms, _target(request, workflow, period, names, only), today)
 
@@ -119,12 +120,12 @@ def make_report(request: ReportRequest) -> Made:
 def _freeze(
     state: Path,
     period: ReportPeriod,
-    events: tuple[Event, ...],
+    known: tuple[Frozen | None, Mark],
     workflow: Workflow | None,
     today: date,
 ) -> tuple[Frozen | None, tuple[Seen, ...] | None]:
     """Give what a period rests on and what was observed; keep it where the period is over."""
-    frozen = read_frozen(state, period.name, events)
+    frozen, mark = known
     name = workflow.name if workflow else None
     seen = frozen.observed.get(name) if frozen and name else None
     if seen is None:
@@ -133,8 +134,8 @@ def _freeze(
         return None, seen
     kept = frozen or Frozen(
         period=period.name,
-        events=len(events),
-        digest=digest_of(events),
+        events=mark.events,
+        digest=mark.digest,
         frozen_on=today.isoformat(),
     )
     if name and seen is not None:
@@ -158,29 +159,16 @@ def _observed(
     return tally(stretches, looks, so_far, workflow.options.report.unseen_days)
 
 
-def _as_of(ledger: LedgerStore, whole: _Book, frozen: Frozen | None) -> _Book:
-    """Give the ledger as it was when a period was frozen."""
-    if frozen is None or frozen.events == len(whole.events):
-        return whole
-    events = whole.events[: frozen.events]
-    revision: dict[str, int] = {}
-    for event in events:
-        revision[event.case_id] = event.revision
-    cases = {i: whole.cases[i] for i, at in revision.items() if whole.cases[i].revision == at}
-    older = {i: at for i, at in revision.items() if i not in cases}
-    cases |= {c.case_id: c for c in ledger.kept(older)}
-    return _Book(events, cases)
-
-
-def _worst(book: _Book, basis: Basis, names: Names, folders: Sequence[Path]) -> list[Worst]:
-    moves = moves_of(book.events)
-    wanted = (*basis.now.in_hand, *basis.now.issued)
+def _worst(
+    grave: Sequence[Case],
+    standing: Mapping[str, Standing],
+    names: Names,
+    folders: Sequence[Path],
+) -> list[Worst]:
     found: list[Worst] = []
-    for rank, case in enumerate(most_serious(book.cases.values(), wanted), 1):
-        state = state_on(moves[case.case_id], basis.period.last)
-        status = state.status if state else case.status
+    for rank, case in enumerate(grave, 1):
         path = picture_of(folders, case.case_id, case.revision, (OVERVIEW, IMAGE))
-        row = shown(case, rank, status, names)
+        row = shown(case, rank, standing[case.case_id].status, names)
         found.append(Worst(row, small_picture(path) if path else None))
     return found
 
@@ -232,21 +220,29 @@ def _target_folder(request: ReportRequest, workflow: Workflow | None) -> Path:
     return out
 
 
-def _names(settings: ReportSettings, workflow: Workflow | None, cases: Iterable[Case]) -> Names:
+def _asked(
+    settings: ReportSettings,
+    workflow: Workflow | None,
+    ledger: LedgerStore,
+    wanted: Sequence[str],
+) -> tuple[Names, tuple[str, ...]]:
+    """Give the names of places, and the keys of the counties that were asked for."""
     counties = dict(county_names(settings.counties))
-    for case in cases:
-        place = case.attribution
-        if place and place.county_code and place.county_zh:
+    keys: dict[str, None] = {}
+    for place in ledger.whereabouts():
+        if place.county_code and place.county_zh:
             counties.setdefault(place.county_code, place.county_zh)
+        keys.setdefault(facts_of(place).county)
     rivers = {c.id: c.name_zh for c in choose_corridors(workflow)} if workflow else {}
-    return Names(counties, settings.county_classes, rivers)
+    names = Names(counties, settings.county_classes, rivers)
+    only = _counties(wanted, names, keys)
+    return (replace(names, counties={c: names.county(c) for c in only}) if only else names), only
 
 
-def _counties(wanted: Sequence[str], names: Names, cases: Iterable[Case]) -> tuple[str, ...]:
+def _counties(wanted: Sequence[str], names: Names, keys: Iterable[str]) -> tuple[str, ...]:
     """Give the keys of the counties that were named, by code or name."""
     known = {zh: code for code, zh in names.counties.items()} | {c: c for c in names.counties}
-    for case in cases:
-        key = _facts(case).county
+    for key in keys:
         known.setdefault(key or NO_COUNTY, key)
     bad = [w for w in wanted if w not in known]
     if bad:
@@ -255,16 +251,6 @@ def _counties(wanted: Sequence[str], names: Names, cases: Iterable[Case]) -> tup
             f"Known: {', '.join(sorted(names.counties.values()))}",
         )
     return tuple(dict.fromkeys(known[w] for w in wanted))
-
-
-def _facts(case: Case) -> Facts:
-    place = case.attribution or Attribution()
-    county = place.county_code or place.county_zh or ""
-    return Facts(county, place.township_zh or "", case.corridor_id, case.kind.value)
-
-
-def _wanted(case: Case, counties: Sequence[str]) -> bool:
-    return not counties or _facts(case).county in counties
 
 
 def _only_seen(seen: tuple[Seen, ...] | None, only: Sequence[str]) -> tuple[Seen, ...] | None:

@@ -56,7 +56,12 @@ def moves_of(events: Iterable[Event]) -> dict[str, tuple[Move, ...]]:
     """
     ordered = sorted(events, key=lambda e: e.case_id)  # stable: each case keeps its order
     found = ((i, list(g)) for i, g in groupby(ordered, key=lambda e: e.case_id))
-    return {i: tuple(_moves(i, history)) for i, history in found}
+    return {i: moves_in(i, history) for i, history in found}
+
+
+def moves_in(case_id: str, history: Sequence[Event]) -> tuple[Move, ...]:
+    """Give the moves of one case, oldest first, of its events in the ledger's order."""
+    return tuple(_moves(case_id, history))
 
 
 def state_on(moves: Sequence[Move], day: date) -> State | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -44,10 +45,9 @@ PLACE = ("point",)
 """Columns that have a table of their own in the template."""
 
 
-def most_serious(cases: Iterable[Case], only: Iterable[str]) -> tuple[Case, ...]:
-    """Order cases by grade, then area, then id, and give the first ten of those named."""
-    wanted = set(only)
-    return tuple(sorted((c for c in cases if c.case_id in wanted), key=_order)[:MOST])
+def most_serious(cases: Iterable[Case]) -> tuple[Case, ...]:
+    """Order cases by grade, then area, then id, and give the first ten; no more are kept."""
+    return tuple(nsmallest(MOST, cases, key=_order))
 
 
 def shown(case: Case, rank: int, status: Status, names: Names) -> dict[str, Cell]:

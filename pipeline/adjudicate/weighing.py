@@ -1,0 +1,103 @@
+"""What the looks at one object are worth, once all of them together show what it is.
+
+The fold counts looks; here they are marked before it does: as strong where two are enough, as
+counting after a wait, as uncertain where a flood explains them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from pipeline.adjudicate.evidence import FoldOptions, fold
+from pipeline.model import Candidate, Case, Look, Seen
+
+_PUDDLES, _ON_BAR = 0.2, 0.5  # shares of an object from which it comes and goes with the water
+_LAKE = 0.5  # share of water from which an object is a pond
+_CLEARLY = 0.75  # share of certain sightings from which only the season is waited for
+
+
+def weighed(candidate: Candidate, options: FoldOptions, until: datetime) -> Candidate:
+    """Weigh looks by what all of them together show (:func:`swiftly`, :func:`above_floods`)."""
+    looks = tuple(_weighed(candidate.looks, candidate.measures, options))
+    if looks == candidate.looks:
+        return candidate
+    return replace(candidate, looks=looks, evidence=fold(looks, options, until))
+
+
+def weighed_again(
+    cases: Iterable[Case], looks: Mapping[str, Sequence[Look]], options: FoldOptions
+) -> dict[str, list[Look]]:
+    """Say the same of looks at known cases, by case id; those without looks are left out."""
+    return {
+        c.case_id: _weighed(looks[c.case_id], c.measures, options)
+        for c in cases
+        if c.case_id in looks
+    }
+
+
+def swiftly(
+    looks: Iterable[Look], measures: Mapping[str, float], options: FoldOptions | None = None
+) -> list[Look]:
+    """Mark what two certain hits are enough for (``strong``), or one after a wait (``pending``).
+
+    Persistence is asked for because of what a single date may show: a cloud's edge, a raft, a
+    flood, a shore. What is as large as ten pixels, has no such thing to wait for, and is neither
+    water nor on a bar, where the level comes and goes, would have to be the same mistake on two
+    dates; and what dates share, season and level, the normal and the waiting answer for. In the
+    water history must have seen three lower levels itself.
+
+    What only waits for a season to pass (bare soil, most of whose sightings were certain by
+    themselves) has been seen often enough by then: its hits are ``pending``, and count with the
+    first certain one.
+
+    Parameters
+    ----------
+    measures : mapping
+        Of the object as it was sighted: ``area_m2``, ``wait_days``; in the water ``known_looks``;
+        of changed ground ``wet_share``, ``bar_share``, ``certain_share`` and what doubts it.
+    """
+    o = options or FoldOptions()
+    waits = measures.get("wait_days", 0.0) > 0
+    if "wet_share" in measures:
+        plain = measures["wet_share"] < _PUDDLES and measures.get("bar_share", 1.0) < _ON_BAR
+        doubts = max(measures.get(n, 0.0) for n in ("strip", "precedents", "linear"))
+        clear = measures.get("certain_share", 0.0) >= _CLEARLY and doubts < _ON_BAR
+        counted = waits and plain and clear
+    else:
+        plain = measures.get("known_looks", 0.0) >= o.confirm_hits
+        counted = False
+    swift = plain and not waits and measures.get("area_m2", 0.0) >= o.swift_area_m2
+    return [
+        replace(k, strong=swift and k.certain, pending=k.pending or (counted and not k.certain))
+        if k.seen is Seen.HIT
+        else k
+        for k in looks
+    ]
+
+
+def above_floods(
+    looks: Iterable[Look], measures: Mapping[str, float], options: FoldOptions | None = None
+) -> list[Look]:
+    """Let no hit of new water on land be certain that was seen at high water.
+
+    A flood fills hollows and fields that no level of the history did, keeps them full for as long
+    as it lasts, and outlasts every wait. A pit is still there when the river has fallen.
+    """
+    o = options or FoldOptions()
+    water = measures.get("wet_share", 0.0) >= _LAKE and measures.get("bar_share", 1.0) < _ON_BAR
+    if not water:
+        return list(looks)
+    return [
+        replace(k, certain=False, pending=False)
+        if k.seen is Seen.HIT and not k.of_drone and (k.level_rank or 0.0) >= o.flood_rank
+        else k
+        for k in looks
+    ]
+
+
+def _weighed(
+    looks: Sequence[Look], measures: Mapping[str, float], options: FoldOptions
+) -> list[Look]:
+    return swiftly(above_floods(looks, measures, options), measures, options)

@@ -1,0 +1,43 @@
+"""Sub-types that people correct: one of the table of a workflow, and what that makes of a case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from pipeline.adjudicate.candidates import AdjudicateOptions
+from pipeline.adjudicate.grading import corrected
+from pipeline.cases.words import plain
+from pipeline.errors import ConfigurationError
+from pipeline.ledger import Edit
+
+
+def with_subtype(edit: Edit, word: str, graded: AdjudicateOptions | None, what: str) -> Edit:
+    """Give an edit with the sub-type that it says, and what the table makes of it.
+
+    Parameters
+    ----------
+    word : str
+        Code or text of the table.
+    graded : AdjudicateOptions or None
+        Of the workflow whose table is meant; None where none was given.
+    what : str
+        Where the word stands, for the sentence.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no table, or it has no such sub-type.
+    """
+    tables = graded.grading if graded else None
+    if graded is None or tables is None:
+        raise ConfigurationError(
+            "a sub-type is one of a workflow's table", "Give --workflow FILE that has such a table"
+        )
+    asked = plain(word)
+    codes = [s.code for s in tables.subtypes if asked in (plain(s.code), plain(s.text))]
+    if not codes:
+        known = ", ".join(f"{s.code} {s.text}" for s in tables.subtypes)
+        raise ConfigurationError(f"{what} {word} is not known", f"Known: {known}")
+    grade = partial(corrected, tables=tables, options=graded.grade)
+    return replace(edit, subtype=codes[0], grade=grade)

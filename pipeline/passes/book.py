@@ -1,0 +1,156 @@
+"""What was found of each look against one history, kept: a patrol judges new looks only.
+
+The history of a quarter ends where the quarter begins (:func:`pipeline.passes.watch.epochs_of`), so
+that what a look shows against it stays true until the history itself changes. Entries are named by
+all that they depend on: the history's layers without what was flagged in them, the look's own
+layers, the options, and the ground of the reaches. Dropping one costs time and changes no result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detect.objects import Pixels, Rejection
+from pipeline.io.vault import Vault, content_key
+from pipeline.model import Kind, Pass, Sighting
+from pipeline.passes.ground import Sparse, States
+from pipeline.passes.normals import code_mark, history_content, look_mark
+from pipeline.passes.reduce import reaches_mark
+
+_VERSION = 1
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a detector found on one look.
+
+    ``flagged`` are the pixels that are no history from then on; ``rejected`` holds for each reason,
+    and whether the object may be harmful all the same, the number of objects and of their pixels.
+    """
+
+    sightings: tuple[Sighting, ...]
+    flagged: tuple[Sparse, ...]
+    rejected: tuple[tuple[str, bool, int, int], ...]
+
+    @classmethod
+    def of(cls, found: Sequence[tuple[Sighting, Sparse]], rejected: Sequence[Rejection]) -> Found:
+        """Sum up what became of the objects of a look."""
+        sums: dict[tuple[str, bool], tuple[int, int]] = {}
+        for r in rejected:
+            objects, pixels = sums.get((r.reason, r.unknown), (0, 0))
+            sums[r.reason, r.unknown] = (objects + 1, pixels + r.pixels)
+        rows = ((*key, *counts) for key, counts in sorted(sums.items()))
+        return cls(tuple(s for s, _ in found), tuple(f for _, f in found), tuple(rows))
+
+
+def found_by_look(
+    looks: int,
+    work: Sequence[tuple[int, Pixels]],
+    results: Sequence[Sighting | Rejection],
+    flagged: Callable[[Pixels], Sparse],
+) -> list[Found]:
+    """Sort what became of objects by look; ``work`` holds each one's look and pixels."""
+    found: list[list[tuple[Sighting, Sparse]]] = [[] for _ in range(looks)]
+    rejected: list[list[Rejection]] = [[] for _ in range(looks)]
+    for (k, pixels), result in zip(work, results, strict=True):
+        if isinstance(result, Rejection):
+            rejected[k].append(result)
+        else:
+            found[k].append((result, flagged(pixels)))
+    return [Found.of(f, r) for f, r in zip(found, rejected, strict=True)]
+
+
+@dataclass(frozen=True)
+class Book:
+    """Entries of one history; ``base`` names it."""
+
+    states: States
+    vault: Vault
+    base: str
+
+    @classmethod
+    def of(cls, states: States, history: Sequence[Pass], options: object) -> Book:
+        """Open the entries of a history under some options."""
+        site = states.site
+        # A recheck adds up some tiles and a patrol all of them: both have levels of their own.
+        tiles = [site.store.tile_name(t) for t in site.store.tiles]
+        past = history_content(states, history)
+        base = content_key(_VERSION, code_mark(), past, tiles, reaches_mark(site), options)
+        return cls(states, Vault(site.store.root / "kept"), base)
+
+    def key(self, p: Pass, *more: object) -> str:
+        """Name what is found of a look."""
+        residual = self.states.looks.quality[p.id].residual_m
+        # A scene that joins a pass may move its time, and no pixel of this corridor.
+        when = p.acquired.isoformat()
+        return content_key(self.base, p.id, when, look_mark(self.states, p), residual, *more)
+
+    def sums(self, kind: str, p: Pass) -> NDArray[np.int64] | None:
+        """Give counts of a look over all tiles, or None."""
+        held = self.vault.get(kind, self.key(p))
+        return None if held is None else np.asarray(held["sums"], np.int64)
+
+    def keep_sums(self, kind: str, p: Pass, sums: NDArray[np.int64]) -> None:
+        """Keep counts of a look over all tiles."""
+        self.vault.put(kind, self.key(p), sums=sums)
+
+    def found(self, kind: str, key: str) -> Found | None:
+        """Give what a detector found on a look, or None."""
+        held = self.vault.get(kind, key)
+        return None if held is None else _unpacked(held)
+
+    def keep_found(self, kind: str, key: str, found: Found) -> None:
+        """Keep what a detector found on a look."""
+        self.vault.put(kind, key, **_packed(found))
+
+
+def _packed(found: Found) -> Arrays:
+    for s in found.sightings:
+        _check([s.score, s.certain, *s.measures.values()])
+    sparse = [*((s.rows, s.cols) for s in found.sightings), *found.flagged]
+    told = [asdict(s) | {"rows": None, "cols": None} for s in found.sightings]
+    text = json.dumps([told, found.rejected], default=datetime.isoformat)
+    sizes = [r.size for r, _ in sparse]
+    rows, cols = (np.concatenate([np.zeros(0, np.int32), *(s[k] for s in sparse)]) for k in (0, 1))
+    return {
+        "told": np.frombuffer(text.encode(), np.uint8),
+        "sizes": np.array(sizes, np.int64),
+        "rows": rows.astype(np.int32),
+        "cols": cols.astype(np.int32),
+    }
+
+
+def _check(values: Sequence[object]) -> None:
+    """Refuse numbers of NumPy's own: they would come back as another type, and round otherwise."""
+    odd = {type(v).__name__ for v in values if type(v) not in (float, int, bool)}
+    if odd:
+        raise TypeError(f"a measure of type {', '.join(sorted(odd))} cannot be kept")
+
+
+def _unpacked(held: Arrays) -> Found:
+    told, rejected = json.loads(held["told"].tobytes())
+    cuts = np.cumsum(held["sizes"])[:-1]
+    parts = (np.split(held[name], cuts) for name in ("rows", "cols"))
+    sparse = list(zip(*parts, strict=True)) if held["sizes"].size else []
+    sightings = tuple(
+        Sighting(**_restored(t), rows=rows, cols=cols)
+        for t, (rows, cols) in zip(told, sparse, strict=False)
+    )
+    return Found(
+        sightings,
+        tuple(sparse[len(sightings) :]),
+        tuple((str(a), bool(b), int(c), int(d)) for a, b, c, d in rejected),
+    )
+
+
+def _restored(told: dict[str, Any]) -> dict[str, Any]:
+    kept = {k: v for k, v in told.items() if k not in ("rows", "cols")}
+    return kept | {"kind": Kind(told["kind"]), "on": datetime.fromisoformat(told["on"])}

@@ -1,0 +1,121 @@
+"""Levels and shores of looks against one history: counts of all tiles, each look counted once.
+
+Nothing here depends on other looks than those of the history, so that what was counted of a look is
+kept (:mod:`pipeline.passes.book`) and asked for by every later run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detect.expect import (
+    Baseline,
+    Days,
+    ExpectOptions,
+    View,
+    by_shore,
+    judge_levels,
+    tally_levels,
+    tally_shore,
+)
+from pipeline.detect.level import N_BINS, reaches_in
+from pipeline.detect.recession import CLIP_PX, N_WIDTHS
+from pipeline.detect.zhan import HALO_PX
+from pipeline.io.tasks import map_tiles
+from pipeline.model import Pass, Tile, Window
+from pipeline.passes.book import Book
+from pipeline.passes.ground import States
+from pipeline.passes.past import Past
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Looks against the history of a quarter."""
+
+    past: Past
+    book: Book
+    options: ExpectOptions
+
+    @property
+    def states(self) -> States:
+        """Ground states of all looks."""
+        return self.past.states
+
+    def view(self, p: Pass, window: Window, base: Baseline) -> View:
+        """Give one look over a window."""
+        site, quality = self.states.site, self.states.looks.quality[p.id]
+        res = site.store.grid.res_m
+        state = self.states.of(p.id, window)
+        return View(window, state, site.reach(window), base, quality.residual_m / res, res)
+
+    def levels(self, passes: Sequence[Pass], what: str) -> tuple[list[Counts], list[Days]]:
+        """Count what all tiles say of the level of every look, and judge it by reach.
+
+        Returns
+        -------
+        list of int64 (n_reach + 1, N_BINS, 2), list of Days
+        """
+        site = self.states.site
+
+        def tally(tile: Tile, missing: Sequence[Pass]) -> list[Counts]:
+            base = self.past.baseline(tile.core)
+            return [tally_levels(self.view(p, tile.core, base), site.n_reach) for p in missing]
+
+        sums = self._sums(("levels", (N_BINS, 2)), passes, tally, what)
+        return sums, [judge_levels(s, self.options) for s in sums]
+
+    def shores(
+        self, passes: Sequence[Pass], days: Sequence[Days], over: Callable[[Window], Baseline]
+    ) -> list[Counts]:
+        """Count how far the shores receded on every look; ``over`` gives baselines of windows."""
+        site, by_id = self.states.site, {p.id: d for p, d in zip(passes, days, strict=True)}
+
+        def tally(tile: Tile, missing: Sequence[Pass]) -> list[Counts]:
+            window = tile.core.pad(HALO_PX).intersect(site.store.grid.window)
+            assert window is not None
+            base = over(window)
+            own = [by_id[p.id] for p in missing]
+            found: dict[int, Counts] = {}
+            for i in by_shore(own, site.reach(window)):
+                view = self.view(missing[i], window, base)
+                found[i] = tally_shore(view, own[i], tile.core)
+            return [found[i] for i in range(len(own))]
+
+        return self._sums(("shores", (N_WIDTHS, CLIP_PX + 1)), passes, tally, "shores")
+
+    def _sums(
+        self,
+        of: tuple[str, tuple[int, int]],
+        passes: Sequence[Pass],
+        tally: Callable[[Tile, Sequence[Pass]], list[Counts]],
+        what: str,
+    ) -> list[Counts]:
+        """Give counts of looks over all tiles: what is kept, and what is not is counted.
+
+        ``of`` names what is counted, and the shape of its counts for one reach.
+        """
+        kind, shape = of
+        site = self.states.site
+        held = {p.id: self.book.sums(kind, p) for p in passes}
+        missing = [p for p in passes if held[p.id] is None]
+
+        def one(tile: Tile) -> tuple[NDArray[np.uint16], Counts]:
+            # A tile tells of the reaches that it holds: a long river has many of both.
+            here = reaches_in(site.reach(tile.core))
+            return here, np.stack([counts[here] for counts in tally(tile, missing)])
+
+        if missing:
+            parts = map_tiles(one, site.parts, site.workers, site.progress, what)
+            total = np.zeros((len(missing), site.n_reach + 1, *shape), np.int64)
+            for here, own in parts:
+                total[:, here] += own
+            for p, own in zip(missing, total, strict=True):
+                held[p.id] = own
+                self.book.keep_sums(kind, p, own)
+        return [np.asarray(held[p.id], np.int64) for p in passes]

@@ -1,0 +1,78 @@
+"""The history of a quarter in one piece: what each of its looks says of a pixel, two bits a look.
+
+A baseline (:class:`pipeline.detect.expect.Baseline`) folds all looks of a history over a window,
+and every sweep over tiles, every object and every look again asks for some. Read look by look that
+is a block for every look and tile; packed it is one block a tile, written when it is first asked
+for, under ``past/KEY/states`` with a name made of the looks' layers and of what was flagged in
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detect.expect import Baseline
+from pipeline.detect.level import PACKED_LOOKS, pack_states
+from pipeline.io.store import Layer
+from pipeline.io.vault import content_key
+from pipeline.model import Pass, Tile, Window
+from pipeline.passes.ground import States
+from pipeline.passes.normals import code_mark, history_content
+
+
+@dataclass(frozen=True)
+class Past:
+    """The packed history of some looks."""
+
+    states: States
+    ids: tuple[str, ...]
+    key: str
+
+    @classmethod
+    def of(cls, states: States, history: Sequence[Pass]) -> Past:
+        """Name the history of some looks; nothing is written yet."""
+        key = content_key(code_mark(), history_content(states, history))
+        return cls(states, tuple(p.id for p in history), key)
+
+    @property
+    def folder(self) -> str:
+        """Folder of the product in the store."""
+        return f"past/{self.key}/states"
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(f"s{k}" for k in range(-(-len(self.ids) // PACKED_LOOKS)))
+
+    def baseline(self, window: Window, ranks: NDArray[np.float32] | None = None) -> Baseline:
+        """Fold the history of a window.
+
+        Parameters
+        ----------
+        ranks : float32 (looks, n_reach + 1), optional
+            Level rank of every reach on every look; without them only the water frequency is known,
+            and the history by level is empty.
+        """
+        site = self.states.site
+        if ranks is None:
+            ranks = np.full((len(self.ids), site.n_reach + 1), np.nan, np.float32)
+        for tile in site.store.touched(window):
+            if not site.store.block_path(self.folder, tile).exists():
+                self._write(tile)
+        words = [site.store.dense(self.folder, name, window)[0] for name in self._names]
+        packed = np.stack(words) if words else np.zeros((0, *window.shape), np.int16)
+        return Baseline.fold(packed.astype(np.int16, copy=False), ranks, site.reach(window))
+
+    def _write(self, tile: Tile) -> None:
+        """Pack the states of a tile; two threads that do so write the same."""
+        store = self.states.site.store
+        looks = self.states.each(self.ids, tile.core)
+        packed = pack_states(looks, len(self.ids), tile.core.shape)
+        layers: dict[str, Layer] = {
+            name: store.pack(word, tile, 1) for name, word in zip(self._names, packed, strict=True)
+        }
+        store.write(self.folder, tile, layers, durable=False)

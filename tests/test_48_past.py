@@ -1,0 +1,153 @@
+"""The packed history says what its looks say, and what is kept of a look comes back as it was."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+sys.path.insert(0, str(Path(__file__).parent))
+import valley
+
+from pipeline.detect.expect import Baseline
+from pipeline.detect.level import PACKED_LOOKS, pack_states
+from pipeline.detect.objects import Rejection
+from pipeline.model import DateQuality, Kind, Pass, Sighting
+from pipeline.passes.book import (
+    Book,
+    Found,
+    _packed,  # pyright: ignore[reportPrivateUsage]
+    _unpacked,  # pyright: ignore[reportPrivateUsage]
+)
+from pipeline.passes.change import ChangeSweep
+from pipeline.passes.ground import Looks, States
+
+histories = st.integers(0, 2 * PACKED_LOOKS + 1).flatmap(
+    lambda t: st.tuples(
+        arrays(np.uint8, (t, 5, 4), elements=st.integers(0, 3)),
+        arrays(np.float32, (t, 3), elements=st.sampled_from([np.nan, 0.0, 0.3, 0.31, 0.9, 1.0])),
+        arrays(np.uint16, (5, 4), elements=st.integers(0, 2)),
+        arrays(np.bool_, (5, 4)),
+    )
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(histories)
+def test_a_packed_history_is_the_history(given: tuple[np.ndarray, ...]) -> None:
+    states, ranks, reach, stored = given
+    states = np.where(stored, states, 0).astype(np.uint8)
+    packed = pack_states(iter(states), len(states), (5, 4))
+    assert (packed >= 0).all()
+    packed[:, ~stored] = -32768  # as a store gives what it does not hold
+    whole, folded = Baseline.build(states, ranks, reach), Baseline.fold(packed, ranks, reach)
+    for name in ("bins", "n_clear", "band"):
+        assert np.array_equal(getattr(whole, name), getattr(folded, name)), name
+    for name in ("ranks", "wet", "dry"):
+        one, other = getattr(whole.history, name), getattr(folded.history, name)
+        assert one.dtype == other.dtype, name
+        assert np.array_equal(one, other), name
+
+
+def sighting(pixels: list[tuple[int, int]]) -> Sighting:
+    rows, cols = (np.array([p[k] for p in pixels], np.int32) for k in (0, 1))
+    measures = {"wait_days": 1 / 3, "soil": float("nan")}
+    on = datetime(2025, 2, 3, 3, 1, 2, 345, tzinfo=UTC)
+    return Sighting(Kind.CAI, "p1", on, rows, cols, 0.1 + 0.2, measures, certain=False)
+
+
+sparse = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=4)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(sparse, sparse), max_size=3), st.lists(st.booleans(), max_size=4))
+def test_what_was_found_comes_back_as_it_was(
+    objects: list[tuple[list[tuple[int, int]], list[tuple[int, int]]]], harmful: list[bool]
+) -> None:
+    kept = [(sighting(a), (sighting(b).rows, sighting(b).cols)) for a, b in objects]
+    found = Found.of(kept, [Rejection("乱", h, 7) for h in harmful])
+    assert sum(n for _, _, n, _ in found.rejected) == len(harmful)
+    assert sum(n for *_, n in found.rejected) == 7 * len(harmful)
+    back = _unpacked(_packed(found))
+    assert back.rejected == found.rejected
+    for one, other in zip(back.sightings, found.sightings, strict=True):
+        assert repr(one) == repr(other)
+    for one, other in zip(back.flagged, found.flagged, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_number_that_would_come_back_as_another_type_is_no_measure() -> None:
+    for value in (np.float32(0.1), np.float64(1.115), np.int64(3)):
+        plain = sighting([(1, 2)])
+        odd = Sighting(**{**vars(plain), "measures": {"soil": value}})
+        with pytest.raises(TypeError, match="cannot be kept"):
+            _packed(Found.of([(odd, (odd.rows, odd.cols))], []))
+
+
+def quarter(place: Path, **more: Any) -> tuple[Book, tuple[Pass, ...], States]:
+    """Open the book of a history of two looks; ``more`` changes one thing that it rests on."""
+    site = valley.site(place, 64, 64)
+    passes = tuple(
+        Pass(f"p{i}", "tiny", datetime(2024, 1 + 3 * i, 5, tzinfo=UTC), ()) for i in range(4)
+    )
+    quality = {p.id: DateQuality(p.id, (0.0, 0.0), 0.3, 1.0, 0.0, 0.0) for p in passes}
+    if "residual" in more:
+        quality["p2"] = replace(quality["p2"], residual_m=9.0)
+    keys = {p.id: "k" for p in passes}
+    for p in passes:
+        for layer in ("state", "feature"):
+            for tile in site.store.tiles:
+                values = np.full(tile.core.shape, len(more) if p.id in more else 7, np.int16)
+                packed = {"state": site.store.pack(values, tile, 1)}
+                site.store.write(f"{layer}/k/{p.id}", tile, packed, durable=False)
+    if "later" in more:
+        passes = (*passes[:2], replace(passes[2], acquired=more["later"]), passes[3])
+    looks = Looks(passes, quality, keys, keys)
+    states = States(site, looks, more.get("flagged", {}))
+    return Book.of(states, passes[:2], more.get("options", {"zhan": 1})), passes, states
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "a pixel of the history": {"p0": True},
+    "what was flagged in the history": {"flagged": {"p1": [(np.array([3]), np.array([4]))]}},
+    "an option": {"options": {"zhan": 2}},
+    "a pixel of the look": {"p2": True},
+    "its residual": {"residual": True},
+    "its time": {"later": datetime(2024, 7, 5, 0, 0, 15, tzinfo=UTC)},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_name_of_what_is_kept_holds_all_that_it_rests_on(tmp_path: Path, change: str) -> None:
+    book, passes, _ = quarter(tmp_path / "a")
+    same, _, _ = quarter(tmp_path / "b")
+    other, moved, _ = quarter(tmp_path / "c", **CHANGES[change])
+    assert book.key(passes[2]) == same.key(passes[2])
+    assert book.key(passes[2]) != other.key(moved[2])
+    of_history = change.rsplit(maxsplit=1)[-1] in ("history", "option")
+    assert (book.base != other.base) == of_history
+    # What is flagged in a look of the patrol is no part of the history.
+    flagged = {"p3": [(np.array([3]), np.array([4]))]}
+    assert quarter(tmp_path / "d", flagged=flagged)[0].base == book.base
+
+
+def test_looks_before_one_have_a_say_in_changed_ground(tmp_path: Path) -> None:
+    book, passes, states = quarter(tmp_path)
+
+    def keys(*judged: Pass) -> list[str]:
+        of = SimpleNamespace(judged=judged, book=book, states=states)
+        sweep = SimpleNamespace(quarter=of, normals=SimpleNamespace(folder="normal/x/normal"))
+        return ChangeSweep._keys(sweep)  # type: ignore[arg-type]  # pyright: ignore[reportPrivateUsage]
+
+    both, alone = keys(passes[2], passes[3]), keys(passes[3])
+    assert both[0] == keys(passes[2])[0]
+    assert both[1] != alone[0]
