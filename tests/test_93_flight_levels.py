@@ -11,7 +11,7 @@ from pyproj import Transformer
 
 from pipeline.io.cog import CogSpec, Filled, write_cog
 from pipeline.io.flights import DiskFlight
-from pipeline.model import FlightReader, Grid, Window
+from pipeline.model import FlightPixels, FlightReader, Grid, Window
 from pipeline.pixel_map import PixelMap, map_of
 from pipeline.prepare.flight_moved import moved
 
@@ -68,6 +68,28 @@ def test_heights_lie_where_they_are_asked_for_whatever_the_level(flight: Path, s
     turn = map_of(np.array([[0.9998, -0.02, 3.3], [0.02, 0.9998, -2.7]]))
     held(moved(moved(read, turn), PixelMap.shift(0.4, 0.7)), grid, window, step,
          turn.after(PixelMap.shift(0.4, 0.7)))  # fmt: skip
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_a_picture_of_some_of_16_bits_is_as_bright_as_one_of_8(tmp_path: Path, bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    eight = rng.integers(20, 250, (3, 300, 310), dtype=np.uint8)
+    more = (eight.astype(np.uint16) << (bits - 8)) | (eight >> (16 - bits))
+    more[:, 205, 5] = 65_535  # a glint
+    seen = np.ones(eight.shape[1:], bool)
+    seen[:100] = False
+    grid = Grid(CRS, Affine(GSD, 0, X, 0, -GSD, Y), (300, 310))
+    pixels: list[FlightPixels] = []
+    for name, data in (("eight", eight), ("more", more)):
+        spec = CogSpec(grid, 3, str(data.dtype), None)
+        (tmp_path / name).mkdir()
+        write_cog(tmp_path / name / "ortho.tif", spec, [Filled(grid.window, data, seen)])
+        pixels.append(DiskFlight(tmp_path / name, grid, surface=False)(grid.window, 1))
+    np.testing.assert_array_equal(pixels[0].valid, pixels[1].valid)
+    inner = pixels[0].valid.copy()
+    inner[205, 5] = False
+    np.testing.assert_array_equal(pixels[0].colour[:, inner], pixels[1].colour[:, inner] >> 8)
+    assert (pixels[1].colour[:, 205, 5] >> 8 == 255).all()
 
 
 def test_another_crs_is_met_to_a_fraction_of_a_pixel(flight: Path) -> None:

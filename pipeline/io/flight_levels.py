@@ -32,6 +32,8 @@ HEIGHT_MOST_M = 1e5
 """Heights beyond are none, whatever the file says."""
 _BENT_PX = 0.05  # of a projection within one window
 _ON_PX = 0.02  # pixels that lie this near to those asked for are taken as they are
+_COARSE_PX = 1024  # along a side of what is looked at to learn how bright a picture is
+_BRIGHTEST = 99.5  # per cent of its values; glints beyond are saturated
 _AS_COARSE = 1.02  # a level this much coarser than asked for still serves
 
 
@@ -41,12 +43,38 @@ class HeldRasters(threading.local):
     def __init__(self) -> None:
         self._sources: dict[tuple[Path, int], Any] = {}
         self._crs: dict[Path, str] = {}
+        self._spare: dict[Path, int] = {}
 
     def crs(self, path: Path) -> str:
         """Give the CRS of a raster."""
         if path not in self._crs:
             self._crs[path] = crs_text(self.opened(path, -1).crs)
         return self._crs[path]
+
+    def spare_bits(self, path: Path) -> int:
+        """Give how many of a mosaic's upper bits its picture leaves unused.
+
+        Cameras of 10 or 12 bit, and reflectance in ten thousandths, come in 16 bits of which they
+        fill the lower part: read as shares of 65,535 all ground would be as dark as water.
+        """
+        if path not in self._spare:
+            self._spare[path] = self._asked_spare(path)
+        return self._spare[path]
+
+    def _asked_spare(self, path: Path) -> int:
+        base = self.opened(path, -1)
+        bits = np.iinfo(base.dtypes[0]).bits
+        if bits == 8:
+            return 0
+        coarsest = self.opened(path, len(base.overviews(1)) - 1)
+        by = max(1, max(coarsest.shape) // _COARSE_PX)
+        shape = tuple(max(1, n // by) for n in coarsest.shape)
+        seen = coarsest.dataset_mask(out_shape=shape) > 0
+        values = coarsest.read([1, 2, 3], out_shape=(3, *shape))[:, seen]
+        if not values.size:
+            return 0
+        top = int(np.percentile(values, _BRIGHTEST))
+        return max(0, int(bits) - max(8, top.bit_length()))
 
     def opened(self, path: Path, level: int) -> Any:
         """Give a raster, or its overview number ``level`` (from 0; -1 the raster itself)."""
@@ -195,7 +223,19 @@ def _how(window: Window, level: _Level) -> dict[str, Any]:
 
 
 def read_colours(held: HeldRasters, path: Path, places: Places) -> tuple[NDArray[Any], Mask]:
-    """Read red, green, blue, maybe near infrared (band, H, W); and where there is a picture."""
+    """Read red, green, blue, maybe near infrared (band, H, W); and where there is a picture.
+
+    Of 16 bit the picture's own range fills the type's, whatever the camera's.
+    """
+    colour, valid = _read_colours(held, path, places)
+    spare = held.spare_bits(path)
+    if spare:
+        most = np.iinfo(colour.dtype).max >> spare
+        colour = np.minimum(colour, colour.dtype.type(most)) << spare
+    return colour, valid
+
+
+def _read_colours(held: HeldRasters, path: Path, places: Places) -> tuple[NDArray[Any], Mask]:
     base = held.opened(path, -1)
     alpha = [i + 1 for i, c in enumerate(base.colorinterp) if c is ColorInterp.alpha]
     bands = [i for i in range(1, base.count + 1) if i not in alpha][:4]
@@ -207,7 +247,7 @@ def read_colours(held: HeldRasters, path: Path, places: Places) -> tuple[NDArray
         return colour, valid
     if not level.straight(places.shape):
         for part, at in places.quarters():
-            colour[:, at[0], at[1]], valid[at] = read_colours(held, path, part)
+            colour[:, at[0], at[1]], valid[at] = _read_colours(held, path, part)
         return colour, valid
     how = _how(window, level)
     if alpha:

@@ -64,7 +64,7 @@ _NOISE_CELLS = 400  # side of one
 _NOISE_LEAST = 4  # windows of the larger size that are enough
 _GROUND_CELLS = 640  # most cells along a side where ground is looked for
 _FIT_CELLS = 600  # most cells along a side in the fit
-_TAKEN = 700 << 20  # bytes; a process that takes more gives back what windows have left free
+_TAKEN = 900 << 20  # bytes; a process that takes more gives back what windows have left free
 
 
 class FlightOptions(BaseModel):

@@ -17,6 +17,7 @@ from pipeline.detect.surface_types import FlightObject, Measure, ObjectKind
 from pipeline.errors import SceneUnusableError
 from pipeline.grid import geodesic_area_m2, reproject
 from pipeline.io.flights import DiskFlight, FlightFolder, reading_flights
+from pipeline.io.heap import hand_back
 from pipeline.model import (
     DRONE,
     DRONE_PICTURES,
@@ -82,7 +83,9 @@ def inspect_pair(
     A pair that cannot be brought together is set aside, by name; nothing is compared in its place.
     """
     with reading_flights():
-        return _inspected(pair, corridors, options)
+        said = _inspected(pair, corridors, options)
+    hand_back(0)  # blocks of cells and what windows left; pairs and pictures come after it
+    return said
 
 
 def _inspected(
