@@ -158,9 +158,13 @@ def patrol(b: Bench) -> None:
     )
     b.row(f"decode {len(new)} dates", found["decode"], None, "")
     b.row(f"patrol, {len(new)} new dates on {len(old)}", found["patrol"], found["decode"], "≤ 1.8")
-    b.tables.append(
-        "What the patrol said: " + found["patrol"].said.strip().splitlines()[-1].split(" · in ")[0]
-    )
+    b.tables.append("What the patrol said: " + _suspected(found["patrol"].said))
+
+
+def _suspected(said: str) -> str:
+    """Give the line that counts cases, without the folder they are in."""
+    lines = (line.split(" · in ")[0] for line in said.splitlines() if "suspected" in line)
+    return next(lines, "nothing")
 
 
 def _build(b: Bench, workflow: Path) -> Spent:
