@@ -71,12 +71,12 @@ def test_looks_of_a_scene_that_no_longer_counts_are_forgotten(tmp_path: Path) ->
     images = tiny.write_scenes(tmp_path / "images")
     assert run(tmp_path, images) == ExitCode.DONE
     assert cases(tmp_path)[0].evidence.hits == 5
-    for day in tiny.days()[-3:]:
+    for day in tiny.days()[-4:]:
         tiny.write_look(images, day, np.full((6, tiny.SIZE, tiny.SIZE), 0.6))
     run(tmp_path, images)
     (after,) = cases(tmp_path)
-    assert after.evidence.hits == 2
-    assert after.evidence.state.value == "provisional"
+    assert after.evidence.hits == 1
+    assert after.evidence.state.value == "first"
 
 
 def test_nobody_is_silent_about_days_that_were_not_flown(tmp_path: Path) -> None:
