@@ -237,8 +237,6 @@ def judged_without(
         # What is kept of a look is named by options, and not by functions that tests replace.
         mark = str(sorted(guard.replace))
         stack.enter_context(mock.patch("pipeline.passes.states._LAYERS", mark))
-        # What is kept of a look does not know a function that a test replaces.
-        stack.enter_context(mock.patch("pipeline.passes.book._VERSION", mark))
         if ".prepare." in mark:
             stack.enter_context(mock.patch("pipeline.passes.clearsky.__version__", mark))
         looks = riverside.prepared(site, passes, guard.options.get("water"), guard.prepare)
