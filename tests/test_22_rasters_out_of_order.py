@@ -6,8 +6,9 @@ import http.server
 import struct
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from pipeline.io.ranges import Fetcher
 from pipeline.io.raster import AssetReader, raster_profile
 from pipeline.io.tiff_parts import TiffHead, parse
 from pipeline.model import Grid
+from pipeline.passes import gather
 
 Change = Callable[[int, dict[str, str], bytes], tuple[int, dict[str, str], bytes]]
 
@@ -177,3 +179,32 @@ def test_the_proxy_of_an_entry_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     other = remote.Opening("", "", probe="http://example.org/a.tif")
     assert line._proxies(own)["http"] == "http://entry:1"  # pyright: ignore[reportPrivateUsage]
     assert line._proxies(other)["http"] == "http://environment:1"  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize("how", ["honest", "whole", "undecodable"])
+def test_a_pass_of_which_one_answer_is_odd_is_read_by_gdal(
+    served: tuple[bytes, Grid], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    blob, area = served
+    windows, keep = grids(area)
+    store: Any = SimpleNamespace(
+        tiles=[SimpleNamespace(core=w) for w in windows], kept=keep, grid=area
+    )
+    if how == "undecodable":
+        monkeypatch.setattr(TiffHead, "with_blocks", _nonsense_with_blocks(TiffHead.with_blocks))
+    scene: Any = SimpleNamespace(id="a")
+    with (
+        ranged(blob, SPOILT.get(how, honest)) as url,
+        Fetcher(2) as fetcher,
+        ExitStack() as stack,
+    ):
+        files = {"green": [(scene, asset(f"{url}/a.tif"))]}
+        found = gather._fetched((store, fetcher), files, stack)  # pyright: ignore[reportPrivateUsage]
+        assert (found is None) == (how != "honest")
+        if found is None:
+            with fetcher.room.held(1 << 40):
+                pass  # its room is free again for others
+
+
+def _nonsense_with_blocks(whole: Callable[..., bytes]) -> Callable[..., bytes]:
+    return lambda head, blocks: b"II*\0" if blocks else whole(head, blocks)
