@@ -83,6 +83,7 @@ def test_a_file_of_some_blocks_reads_as_the_whole(tmp_path: Path, kind: str) -> 
     down = -(-300 // rows)
     for row, col in {(0, 0), (down - 1, head.across - 1), (down // 2, 0)}:
         number = head.index(row, col, band)
+        assert number is not None
         begin, end = head.spans[number]
         data = head.with_blocks({number: blob[begin:end]})
         assert len(data) < len(blob) or head.across * down == 1

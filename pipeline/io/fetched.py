@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +13,17 @@ from rasterio.errors import RasterioError
 
 from pipeline.errors import SceneUnusableError
 from pipeline.io import remote
-from pipeline.io.ranges import Fetcher
+from pipeline.io.line import Answer, LeftToGdalError
+from pipeline.io.ranges import Coming, Fetcher
 from pipeline.io.raster import AssetReader
 from pipeline.io.tiff_parts import TiffHead, parse
 from pipeline.model import Asset, Grid, Window
 
 _HEAD_BYTES = 16_384  # of a file: holds the directory of all but the largest
-_MOST_HEAD_BYTES = 4 << 20
+_MOST_HEAD_BYTES = 1 << 20
+_MOST_BYTES = 96 << 20  # of one band
+_PACKED = 2, 65_536  # packed bytes of a block: at most so many times its pixels, and so many more
+_JPEG2000 = (".jp2", ".j2k")
 
 Keep = Callable[[Window, int], NDArray[np.bool_]]
 """Gives the wanted pixels of a window of the grid at a factor."""
@@ -27,12 +33,12 @@ Keep = Callable[[Window, int], NDArray[np.bool_]]
 class Planned:
     """What of a file will be fetched: ``spans`` are the bytes of blocks, by their number.
 
-    ``start`` are the first bytes of the file, which hold all of a small one.
+    ``start`` brought the first bytes of the file, which hold all of a small one.
     """
 
     asset: Asset
     what: remote.Opening
-    start: bytes
+    start: Answer
     head: TiffHead
     spans: Mapping[int, tuple[int, int]]
 
@@ -41,13 +47,21 @@ class Planned:
         """Bytes of the blocks."""
         return sum(end - first for first, end in self.spans.values())
 
-    def ask(self, fetcher: Fetcher) -> Callable[[], bytes]:
+    def ask(self, fetcher: Fetcher) -> Coming[bytes]:
         """Ask for the blocks; give what waits for them, as data of an :class:`AssetReader`."""
-        start, spans = self.start, self.spans
+        start, spans = self.start.body, self.spans
         here = {n: start[a:b] for n, (a, b) in spans.items() if b <= len(start)}
         others = {n: span for n, span in spans.items() if n not in here}
-        wait = fetcher.spans(self.what, self.asset.access, list(others.values()))
-        return lambda: self.head.with_blocks({**here, **dict(zip(others, wait(), strict=True))})
+        access = self.asset.access
+        parts = fetcher.spans(self.what, access, list(others.values()), self.start)
+
+        def joined() -> bytes:
+            try:
+                return self.head.with_blocks({**here, **dict(zip(others, parts(), strict=True))})
+            except struct.error:
+                raise LeftToGdalError from None
+
+        return parts.then(joined)
 
 
 def plan_band(
@@ -64,39 +78,47 @@ def plan_band(
     -------
     Planned or None
         None for what GDAL has to read itself: another format, another grid, objects that want a
-        signature, a server without ranges, a file that may not be read.
+        signature, a server without ranges, a file that may not be read, and all that is out of the
+        ordinary in a header or an answer.
 
     Raises
     ------
     SceneUnusableError, SourceUnreachableError
         As :class:`AssetReader`.
     """
-    found = _head(asset, fetcher)
-    spans = found and _spans(asset, grid, wanted, found)
-    return Planned(asset, *found[:3], spans) if found and spans is not None else None
+    try:
+        found = _head(asset, fetcher)
+        spans = found and _spans(asset, grid, wanted, found)
+    except LeftToGdalError:
+        return None
+    if not found or spans is None:
+        return None
+    planned = Planned(asset, *found, spans)
+    return planned if planned.size <= _MOST_BYTES else None
 
 
-_Found = tuple[remote.Opening, bytes, TiffHead, int]
+_Found = tuple[remote.Opening, Answer, TiffHead]
 
 
 def _head(asset: Asset, fetcher: Fetcher) -> _Found | None:
-    """Fetch a header, with the size of its file; None for what GDAL has to read, or to explain."""
+    """Fetch a header; None for what GDAL has to read, or to explain."""
     what = remote.opening(asset.href, asset.access)
     if not what.path.startswith("/vsicurl/"):
+        return None
+    if urlsplit(what.href).path.lower().endswith(_JPEG2000):
         return None
     size = _HEAD_BYTES
     while size <= _MOST_HEAD_BYTES:
         answer = fetcher.start(what, asset.access, size)
-        if answer.status in (401, 403):
-            return None
-        failure = remote.meaning(what, answer.status)
-        if failure is not None:
+        if answer.status in (404, 410, 429) or answer.status >= 500:
+            failure = remote.meaning(what, answer.status)
+            assert failure is not None
             raise failure
-        if answer.status != 206 or not answer.total:
+        if answer.status != 206:
             return None
         head = parse(answer.body)
         if isinstance(head, TiffHead):
-            return what, answer.body, head, answer.total
+            return what, answer, head
         if head is None or len(answer.body) < size:
             return None
         size = head
@@ -106,26 +128,36 @@ def _head(asset: Asset, fetcher: Fetcher) -> _Found | None:
 def _spans(
     asset: Asset, grid: Grid, wanted: tuple[Sequence[Window], Keep], found: _Found
 ) -> dict[int, tuple[int, int]] | None:
-    """Give the bytes of each block that will be read; None if the band has to be warped."""
-    what, _, head, total = found
+    """Give the bytes of each block that will be read; None if GDAL has to read the band."""
+    what, start, head = found
     windows, keep = wanted
     try:
         with AssetReader(asset, grid, head.with_blocks({})) as reader:
-            if reader.warped:
+            # Of one strip without compression GDAL makes many.
+            if reader.warped or reader.block_shape != head.block:
                 return None
+            if head.planes > 1 and reader.by_alpha:
+                return None  # its blocks are others
             blocks = {b for w in windows for b in reader.blocks(w, keep(w, reader.factor))}
-    except RasterioError:
+            pixel = reader.pixel_bytes[0 if head.planes > 1 else 1]
+    except (RasterioError, struct.error):
         return None  # GDAL tells what is wrong with it where it lies
+    most = _PACKED[0] * head.block[0] * head.block[1] * pixel + _PACKED[1]
     out: dict[int, tuple[int, int]] = {}
     for row, col in sorted(blocks):
         number = head.index(row, col, asset.band_index)
+        if number is None:
+            return None
         first, end = head.spans[number]
-        if end > total:
+        if end == first:
+            continue
+        if not 8 <= first < end <= first + most:
+            return None
+        if end > start.total:
             raise SceneUnusableError(
-                f"{what.href} is damaged or truncated (it ends at byte {total}, and its header "
-                f"names a block up to {end})",
+                f"{what.href} is damaged or truncated (it ends at byte {start.total}, and its "
+                f"header names a block up to {end})",
                 "Fetch the file again",
             )
-        if end > first:
-            out[number] = (first, end)
+        out[number] = (first, end)
     return out

@@ -96,11 +96,19 @@ def open_raster(href: str, access: Access | None = None) -> Generator[Any]:
 
 @contextmanager
 def _open_fetched(data: bytes) -> Generator[Any]:
-    """Open what was fetched of a file; it lies in memory, and GDAL asks for nothing beside it."""
+    """Open what was fetched of a file; it lies in memory, and GDAL asks for nothing beside it.
+
+    Raises
+    ------
+    RasterioError
+        It cannot be opened, or has no CRS: :func:`open_raster` says what is wrong with the file.
+    """
     with ExitStack() as stack:
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
             file = stack.enter_context(MemoryFile(data))
             source = stack.enter_context(file.open(driver="GTiff"))
+        if source.crs is None:
+            raise RasterioError("no coordinate reference system")
         yield source
 
 
@@ -117,7 +125,7 @@ def _opened(what: remote.Opening, access: Access | None) -> Any:
             if not (first and refused):
                 cause = RasterioError(clean(str(error)))
                 raise _explained(what, cause, status) from cause
-            what = remote.opening(what.href, access)
+            what = remote.opening(what.cited, access)
     raise AssertionError("not reached")
 
 
@@ -228,7 +236,7 @@ class AssetReader:
     def _prepare(self) -> None:
         if not 1 <= self.asset.band_index <= self._source.count:
             raise SceneUnusableError(
-                f"{self.asset.href} has {self._source.count} band(s) and no band "
+                f"{remote.named(self.asset.href)} has {self._source.count} band(s) and no band "
                 f"{self.asset.band_index} ({self.asset.band})",
                 "Check the band table in config/sensors",
             )
@@ -249,6 +257,23 @@ class AssetReader:
             )
             return
         self.factor, self._origin = placed
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """Rows and columns of a block of the band."""
+        rows, cols = self._source.block_shapes[self.asset.band_index - 1]
+        return int(rows), int(cols)
+
+    @property
+    def pixel_bytes(self) -> tuple[int, int]:
+        """Bytes of a pixel of the band, and of all bands of the file."""
+        sizes = [np.dtype(kind).itemsize for kind in self._source.dtypes]
+        return sizes[self.asset.band_index - 1], sum(sizes)
+
+    @property
+    def by_alpha(self) -> bool:
+        """True if another band, alpha, says where there is data."""
+        return self._nodata() is None and self._alpha() > 0
 
     def _alpha(self) -> int:
         """Give the index of the file's own alpha band, 0 without one."""

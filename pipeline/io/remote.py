@@ -48,6 +48,11 @@ def is_remote(href: str) -> bool:
     return href.startswith(_SCHEMES)
 
 
+def named(href: str) -> str:
+    """Give an href as messages name it: without a query, which may be a signature."""
+    return href.partition("?")[0] if is_remote(href) else href
+
+
 def read_remotely(href: str, access: Access | None) -> bool:
     """Tell whether a file is read over the network, mirrors considered."""
     return is_remote((access or Access()).mirrored(href))
@@ -57,13 +62,14 @@ def read_remotely(href: str, access: Access | None) -> bool:
 class Opening:
     """What GDAL is told to open one file."""
 
-    href: str  # where it is read, mirror included, without any secret
+    href: str  # where it is read, mirror included, without its query or any secret
     path: str  # for GDAL; may hold a token
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])  # while it is read
     secrets: Mapping[str, Any] = field(default_factory=dict[str, Any])  # while it is opened
     headers: Mapping[str, str] = field(default_factory=dict[str, str])  # for the probe
     probe: str = ""  # URL to ask where GDAL does not say what failed; may hold a token
     proxy: str | None = None
+    cited: str = ""  # the href as the catalogue has it: what is opened anew after a refusal
 
 
 def opening(href: str, access: Access | None = None) -> Opening:
@@ -81,7 +87,7 @@ def opening(href: str, access: Access | None = None) -> Opening:
     access = access or Access()
     place = access.mirrored(href)
     if not is_remote(place):
-        return Opening(place, place)
+        return Opening(place, place, cited=href)
     proxy = access.proxy_url()
     options: dict[str, Any] = {**_READING, "GDAL_HTTP_MAX_RETRY": str(access.read_retries)}
     secrets: dict[str, Any] = {}
@@ -92,7 +98,7 @@ def opening(href: str, access: Access | None = None) -> Opening:
         found = _s3(place, access.s3)
         return Opening(
             *(place, f"/vsis3/{place.removeprefix('s3://')}", options, {**secrets, **found}),
-            *({}, _s3_url(place, access.s3), proxy),
+            *({}, _s3_url(place, access.s3), proxy, href),
         )
     headers = bearer_headers(place, access)
     if headers:
@@ -101,7 +107,7 @@ def opening(href: str, access: Access | None = None) -> Opening:
     signing = access.signing
     if isinstance(signing, SasSigning) and _unsigned(place, signing):
         url = f"{place}?{TOKENS.get(_token_url(place, signing), access)}"
-    return Opening(place, f"/vsicurl/{url}", options, secrets, headers, url, proxy)
+    return Opening(named(place), f"/vsicurl/{url}", options, secrets, headers, url, proxy, href)
 
 
 def _unsigned(href: str, signing: SasSigning) -> bool:
@@ -129,7 +135,8 @@ def renewed(what: Opening, access: Access | None, status: int) -> bool:
     signing = access.signing if access else None
     if status not in (401, 403) or not isinstance(signing, SasSigning):
         return False
-    return _unsigned(what.href, signing) and TOKENS.forget(_token_url(what.href, signing))
+    place = access.mirrored(what.cited) if access else what.cited
+    return _unsigned(place, signing) and TOKENS.forget(_token_url(place, signing))
 
 
 def probe(what: Opening) -> int | SourceUnreachableError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from urllib.parse import quote
 
 from pipeline.errors import ConfigurationError
@@ -12,21 +13,22 @@ HIDDEN = "[hidden]"
 
 
 def clean(text: str) -> str:
-    """Clear a message of every secret that this process has used."""
+    """Clear a message of every secret that this process has used, and of queries of addresses."""
     for secret in tuple(_HIDDEN):  # another thread may add one meanwhile
         text = text.replace(secret, HIDDEN)
-    return text
+    # Catalogues that sign by themselves put the signature there.
+    return _QUERY.sub(rf"\1?{HIDDEN}", text)
 
 
 _HIDDEN: set[str] = set()
+_QUERY = re.compile(r"((?:https?:/|/vsi|(?<![^\s:\"'(=])/)[^\s?\"'<>]*)\?[^\s\"'<>)]+")
 
 
 class _Cleared(logging.Filter):
     """Clears the log lines of the libraries that see addresses with tokens."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if _HIDDEN:
-            record.msg, record.args = clean(record.getMessage()), None
+        record.msg, record.args = clean(record.getMessage()), None
         return True
 
 

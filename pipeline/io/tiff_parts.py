@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 18: 8}
 _CODES = {3: "H", 4: "I", 16: "Q"}
-_WIDTH, _HEIGHT, _SAMPLES, _PLANAR = 256, 257, 277, 284
+_WIDTH, _HEIGHT, _COMPRESSION, _SAMPLES, _PLANAR = 256, 257, 259, 277, 284
+_OLD_JPEG = 6  # its tables lie anywhere in the file
 _TILE, _STRIP = (322, 323, 324, 325), (256, 278, 273, 279)  # columns, rows, offsets, counts
 _GHOST = b"GDAL_STRUCTURAL_METADATA_SIZE="
 
@@ -48,13 +49,22 @@ class TiffHead:
     _next: int  # place of the address of the next directory
     _wide: bool
 
-    def index(self, row: int, col: int, band: int) -> int:
-        """Give the number of a block; ``band`` counts from 1."""
-        plane = band - 1 if self.planes > 1 else 0
-        return plane * (len(self.spans) // self.planes) + row * self.across + col
+    def index(self, row: int, col: int, band: int) -> int | None:
+        """Give the number of a block, None where there is none; ``band`` counts from 1."""
+        plane, one = band - 1 if self.planes > 1 else 0, len(self.spans) // self.planes
+        inside = row * self.across + col
+        if not (0 <= plane < self.planes and 0 <= col < self.across and 0 <= inside < one):
+            return None
+        return plane * one + inside
 
     def with_blocks(self, blocks: Mapping[int, bytes]) -> bytes:
-        """Give a file that holds these blocks and no others."""
+        """Give a file that holds these blocks and no others.
+
+        Raises
+        ------
+        struct.error
+            Too many bytes for the file's own numbers.
+        """
         n = len(self.spans)
         counts, offsets, at = [0] * n, [0] * n, len(self.raw)
         for number, body in blocks.items():
@@ -79,6 +89,13 @@ def parse(raw: bytes) -> TiffHead | int | None:
         So many bytes are needed, where these are too few; None for what is no TIFF, or one that is
         better left to GDAL.
     """
+    try:
+        return _parsed(raw)
+    except (struct.error, ArithmeticError, ValueError, IndexError, MemoryError):
+        return None  # damaged: GDAL says how
+
+
+def _parsed(raw: bytes) -> TiffHead | int | None:
     order = {b"II": "<", b"MM": ">"}.get(raw[:2])
     version = struct.unpack_from(f"{order}H", raw, 2)[0] if order and len(raw) >= 16 else 0
     if order is None or version not in (42, 43):
@@ -118,7 +135,8 @@ def _head(
             return otherwise
         return struct.unpack_from(f"{order}{field.count}{_CODES[field.kind]}", raw, field.at)
 
-    tags = _TILE if _TILE[2] in fields else _STRIP
+    tiled = _TILE[2] in fields
+    tags = _TILE if tiled else _STRIP
     offsets, counts = values(tags[2]), values(tags[3])
     width, height = values(_WIDTH), values(_HEIGHT)
     rows, cols = values(tags[1], height), values(tags[0])
@@ -126,8 +144,10 @@ def _head(
     narrow = tags[2] in fields and fields[tags[2]].kind == 3
     if not (width and height and rows and cols and offsets) or narrow:
         return None
+    if values(_COMPRESSION, (1,))[0] == _OLD_JPEG:
+        return None
     planes = values(_SAMPLES, (1,))[0] if values(_PLANAR, (1,))[0] == 2 else 1
-    block = (min(rows[0], height[0]), cols[0])
+    block = (rows[0] if tiled else min(rows[0], height[0]), cols[0])
     across, down = -(-width[0] // block[1]), -(-height[0] // block[0])
     if len(offsets) != len(counts) or len(offsets) != across * down * planes:
         return None

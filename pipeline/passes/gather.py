@@ -19,10 +19,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.errors import RasterioError
 
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.io.failpoints import failpoint
 from pipeline.io.fetched import Planned, plan_band
+from pipeline.io.line import LeftToGdalError
 from pipeline.io.ranges import Fetcher
 from pipeline.io.raster import AssetReader
 from pipeline.io.remote import read_remotely
@@ -51,6 +53,8 @@ REASONS = {
 _NAMED = 3  # blocks of a pass that are named in the log: the first stand for the rest
 _CLOUD_CLASSES = (0, 1, 8, 9, 10)  # no data, saturated, clouds, cirrus of Sentinel-2's SCL
 _PER_READER = 7  # requests under way for each scene that is read at once: one a band
+_MOST_REQUESTS = 64
+_MOST_FETCHED = 512 << 20  # bytes of one pass that are held packed; GDAL reads larger ones
 _OVERCAST = 0.995  # share of such pixels from which a pass is not read further
 
 
@@ -125,7 +129,11 @@ def gather(site: Site, passes: Sequence[Pass]) -> list[Gathered]:
     away = any(
         read_remotely(a.href, a.access) for p in passes for s in p.scenes for a in s.assets.values()
     )
-    with Fetcher(site.io_threads * _PER_READER) if away else nullcontext() as fetcher:
+    with (
+        Fetcher(min(site.io_threads * _PER_READER, _MOST_REQUESTS))
+        if away
+        else nullcontext() as fetcher
+    ):
         return map_tiles(
             lambda p: _gather_pass(site, p, fetcher),
             passes,
@@ -281,17 +289,24 @@ def _fetched(
     jobs = [(band, scene, asset) for band in files for scene, asset in files[band]]
     plans = fetcher.together([partial(planned, scene, asset) for _, scene, asset in jobs])
     ready = [p for p in plans if p is not None]
-    if len(ready) < len(plans):
+    size = sum(p.size for p in ready)
+    if len(ready) < len(plans) or size > _MOST_FETCHED:
         return None
-    stack.enter_context(fetcher.room.held(sum(p.size for p in ready)))
-    waits = [p.ask(fetcher) for p in ready]
     readers: dict[str, list[tuple[Scene, AssetReader]]] = {band: [] for band in files}
-    for (band, scene, asset), wait in zip(jobs, waits, strict=True):
-        try:
-            reader = AssetReader(asset, store.grid, wait())
-            readers[band].append((scene, stack.enter_context(reader)))
-        except SceneUnusableError as error:
-            raise _BadSceneError(scene.id, error) from error
+    with ExitStack() as own:
+        own.enter_context(fetcher.room.held(size))
+        waits = [p.ask(fetcher) for p in ready]
+        for wait in waits:
+            own.callback(wait.drop)  # nothing more is asked for once one of them fails
+        for (band, scene, asset), wait in zip(jobs, waits, strict=True):
+            try:
+                reader = AssetReader(asset, store.grid, wait())
+                readers[band].append((scene, own.enter_context(reader)))
+            except SceneUnusableError as error:
+                raise _BadSceneError(scene.id, error) from error
+            except (LeftToGdalError, RasterioError):
+                return None
+        stack.enter_context(own.pop_all())
     return readers
 
 
