@@ -10,10 +10,25 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_60_ledger_rules import END, START, apply, candidate
+from test_60_ledger_rules import END, START, apply, candidate, context
 
-from pipeline.adjudicate.evidence import FoldOptions
-from pipeline.model import Candidate, Case, Kind, PeopleRecord, Status
+from pipeline.adjudicate.evidence import FoldOptions, fold
+from pipeline.cases.merging import pending
+from pipeline.cases.subtypes import carried
+from pipeline.cases.tables import Row
+from pipeline.ledger.lifecycle import Judgement, look_again
+from pipeline.ledger.proposing import standing
+from pipeline.model import (
+    RELAPSE,
+    Candidate,
+    Case,
+    EvidenceState,
+    Grade,
+    Kind,
+    PeopleRecord,
+    Seen,
+    Status,
+)
 from pipeline.passes.merge import one_problem
 
 OLD, NEW = candidate(0, 0, 40, "mhhhhhhhhh"), candidate(40, 0, 38, "mmmmmmhhhh")
@@ -72,3 +87,34 @@ def test_every_case_that_people_hold_hears_what_one_candidate_shows() -> None:
     after = apply(held, over, run="2").cases
     assert [len(over), *(len(c.looks) for c in after)] == [1, 8, 8]
     assert [c.polygon.equals(h.polygon) for c, h in zip(after, held, strict=True)].count(True) == 1
+
+
+def test_what_a_run_saw_at_a_case_says_from_when_it_was_patrolled() -> None:
+    (case,) = apply([], [OLD]).cases
+    late = replace(case, patrolled_from=START + timedelta(days=30))
+    judged = replace(context(), judged={"xiangjiang": Judgement(counted=[])})
+    for looks, first in ((OLD.looks, START), ((), late.patrolled_from)):
+        assert look_again(late, looks, judged, produced=True).patrolled_from == first
+    assert look_again(late, OLD.looks, context(), produced=True).patrolled_from != START
+
+
+def test_two_strong_looks_say_that_it_came_back_as_they_confirm_it() -> None:
+    seen = [replace(k, strong=k.seen is Seen.HIT) for k in candidate(0, 0, 40, "hhmmmmhh").looks]
+    assert standing(seen, Status.CLOSED, None).proposal == RELAPSE
+    assert fold(seen).state is EvidenceState.RELAPSED
+    for weak in ("hhmmmmhh", "hhmmmmhmh"):
+        told = standing(candidate(0, 0, 40, weak).looks, Status.CLOSED, None)
+        assert told.proposal is None or told.proposal != RELAPSE
+
+
+def test_a_sub_type_that_is_carried_along_corrects_nothing() -> None:
+    (case,) = apply([], [OLD]).cases
+    said = replace(case, grade=Grade(subtype="ZA1", subtype_zh="填占"))
+    for word in ("ZA1", "填占", "疑似填占"):
+        row = Row("line 2", {"case_id": case.case_id, "subtype": word})
+        assert pending(row, said, said) == {}
+        assert carried(word, said)
+    assert pending(Row("line 2", {"subtype": "ZA2"}), said, said) == {"subtype": "ZA2"}
+    # The old code beside another kind is of the old kind.
+    row = Row("line 2", {"subtype": "ZA1", "kind": "dui"})
+    assert pending(row, said, said) == {"kind": Kind.DUI}
