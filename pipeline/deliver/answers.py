@@ -177,9 +177,9 @@ class Desk:
 def home_of(case: Case, known: Mapping[str, Case]) -> Case:
     """Give the case that a merged one is now, itself where it was not merged."""
     seen = {case.case_id}  # of a ledger that was edited by hand
-    while case.merged_into in known and case.merged_into not in seen:
-        seen.add(case.merged_into)
-        case = known[case.merged_into]
+    while (name := case.merged_into) is not None and name in known and name not in seen:
+        seen.add(name)
+        case = known[name]
     return case
 
 
