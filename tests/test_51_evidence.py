@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely.geometry import box
 
 from pipeline.adjudicate.evidence import (
     FoldOptions,
@@ -24,9 +25,9 @@ from pipeline.adjudicate.evidence import (
     stood_since,
 )
 from pipeline.adjudicate.score import confidence
-from pipeline.adjudicate.weighing import above_floods, swiftly
+from pipeline.adjudicate.weighing import above_floods, swiftly, weighed
 from pipeline.ledger.lifecycle import merge_looks
-from pipeline.model import EvidenceState, Look, Seen
+from pipeline.model import Candidate, EvidenceState, Kind, Look, Seen
 
 START = datetime(2025, 1, 1, 3, tzinfo=UTC)
 CODES = {
@@ -269,6 +270,9 @@ def test_uncertain_looks_never_confirm(text: str) -> None:
 BARE = {
     "area_m2": 1500.0, "wait_days": 0.0, "wet_share": 0.0, "bar_share": 0.0, "certain_share": 1.0,
 }  # fmt: skip
+_MADE = Candidate(
+    Kind.JIAN, "c", box(0, 0, 40, 40), "EPSG:32649", 0.0, (), fold(()), 0.5, {}, (), "ground/1"
+)
 FILL = {"area_m2": 1500.0, "wait_days": 0.0, "known_looks": 4.0}
 
 
@@ -292,12 +296,22 @@ def test_two_certain_looks_confirm_what_is_large_and_waits_for_nothing(
     [
         BARE | {"area_m2": 900.0}, BARE | {"wet_share": 0.3}, BARE | {"bar_share": 0.6},
         BARE | {"wait_days": 60.0}, FILL | {"area_m2": 900.0}, FILL | {"wait_days": 90.0},
-        FILL | {"known_looks": 2.0}, {},
+        FILL | {"known_looks": 2.0}, FILL | {"bar_share": 0.6}, BARE | {"certain_share": 0.4}, {},
     ],
 )  # fmt: skip
 def test_what_the_water_or_a_season_may_explain_needs_three(own: dict[str, float]) -> None:
     assert fold(swiftly(looks("hh"), own)).state.value == "provisional"
     assert fold(swiftly(looks("hhh"), own)).state.value == "suspected"
+
+
+def test_the_outline_says_how_large_it_is_and_not_its_strongest_sighting() -> None:
+    def state(area_m2: float, measures: dict[str, float]) -> str:
+        seen = looks("hh")
+        found = replace(_MADE, area_m2=area_m2, measures=measures, looks=seen, evidence=fold(seen))
+        return weighed(found, FoldOptions(), START + timedelta(days=30)).evidence.state.value
+
+    assert [state(1500.0, BARE), state(900.0, BARE)] == ["suspected", "provisional"]
+    assert state(1500.0, BARE | {"area_m2": 900.0}) == "provisional"
 
 
 def test_soil_that_waited_was_seen_often_enough_by_then() -> None:

@@ -108,6 +108,7 @@ def test_an_answer_to_a_merged_case_reaches_the_one_that_took_it_over(tmp_path: 
     head = "case_id,revision,external_id,status,unit,on"
     lines = [f"{ids[0]},2,2026-7,办结,水利局,", f"{home},2,,已处理,,", f"{ids[0]},9,,已处理,,"]
     (inbox / "a.csv").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+    before = office.cases()[home].people
     report = "\n".join(office.deliver().lines)
     assert "answers applied 2, known already 0, not applied 1" in report
     assert "revision 9 was never handed" in report
@@ -123,6 +124,11 @@ def test_an_answer_to_a_merged_case_reaches_the_one_that_took_it_over(tmp_path: 
         ("answered", "city · 办结 · 水利局"),
         ("answered", "city · 已处理 · 水利局"),
     ]
+    # It is the receiver's word, and no person's; an older one about a part does not unsay it.
+    assert after[home].people == before
+    (inbox / "b.csv").write_text(f"{head}\n{ids[0]},2,,逾期,,2026-01-05\n", encoding="utf-8")
+    assert "applied 0, known already 1" in str(office.deliver().lines)
+    assert office.cases()[home] == after[home]
 
 
 @pytest.mark.thorough

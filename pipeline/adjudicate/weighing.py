@@ -15,12 +15,13 @@ from pipeline.model import Candidate, Case, Look, Seen
 
 _PUDDLES, _ON_BAR = 0.2, 0.5  # shares of an object from which it comes and goes with the water
 _LAKE = 0.5  # share of water from which an object is a pond
+_MOSTLY = 0.5  # share of certain sightings below which two of them are no two dates
 _CLEARLY = 0.75  # share of certain sightings from which only the season is waited for
 
 
 def weighed(candidate: Candidate, options: FoldOptions, until: datetime) -> Candidate:
     """Weigh looks by what all of them together show (:func:`swiftly`, :func:`above_floods`)."""
-    looks = tuple(_weighed(candidate.looks, candidate.measures, options))
+    looks = tuple(_weighed(candidate.looks, _of(candidate), options))
     if looks == candidate.looks:
         return candidate
     return replace(candidate, looks=looks, evidence=fold(looks, options, until))
@@ -31,9 +32,7 @@ def weighed_again(
 ) -> dict[str, list[Look]]:
     """Say the same of looks at known cases, by case id; those without looks are left out."""
     return {
-        c.case_id: _weighed(looks[c.case_id], c.measures, options)
-        for c in cases
-        if c.case_id in looks
+        c.case_id: _weighed(looks[c.case_id], _of(c), options) for c in cases if c.case_id in looks
     }
 
 
@@ -46,7 +45,8 @@ def swiftly(
     flood, a shore. What is as large as ten pixels, has no such thing to wait for, and is neither
     water nor on a bar, where the level comes and goes, would have to be the same mistake on two
     dates; and what dates share, season and level, the normal and the waiting answer for. In the
-    water history must have seen three lower levels itself.
+    water history must have seen three lower levels itself. Of changed ground half of the sightings
+    must have been certain: two of many are what was looked for.
 
     What only waits for a season to pass (bare soil, most of whose sightings were certain by
     themselves) has been seen often enough by then: its hits are ``pending``, and count with the
@@ -55,8 +55,8 @@ def swiftly(
     Parameters
     ----------
     measures : mapping
-        Of the object as it was sighted: ``area_m2``, ``wait_days``; in the water ``known_looks``;
-        of changed ground ``wet_share``, ``bar_share``, ``certain_share`` and what doubts it.
+        Of the object as it was sighted: ``area_m2``, ``wait_days``, ``bar_share``; in the water
+        ``known_looks``; of changed ground ``wet_share``, ``certain_share`` and what doubts it.
     """
     o = options or FoldOptions()
     waits = measures.get("wait_days", 0.0) > 0
@@ -64,11 +64,13 @@ def swiftly(
         plain = measures["wet_share"] < _PUDDLES and measures.get("bar_share", 1.0) < _ON_BAR
         doubts = max(measures.get(n, 0.0) for n in ("strip", "precedents", "linear"))
         clear = measures.get("certain_share", 0.0) >= _CLEARLY and doubts < _ON_BAR
+        sound = measures.get("certain_share", 0.0) >= _MOSTLY
         counted = waits and plain and clear
     else:
+        sound = measures.get("bar_share", 0.0) < _ON_BAR
         plain = measures.get("known_looks", 0.0) >= o.confirm_hits
         counted = False
-    swift = plain and not waits and measures.get("area_m2", 0.0) >= o.swift_area_m2
+    swift = plain and sound and not waits and measures.get("area_m2", 0.0) >= o.swift_area_m2
     return [
         replace(k, strong=swift and k.certain, pending=k.pending or (counted and not k.certain))
         if k.seen is Seen.HIT
@@ -101,3 +103,12 @@ def _weighed(
     looks: Sequence[Look], measures: Mapping[str, float], options: FoldOptions
 ) -> list[Look]:
     return swiftly(above_floods(looks, measures, options), measures, options)
+
+
+def _of(found: Candidate | Case) -> Mapping[str, float]:
+    """Give what was measured, with no more ground than the outline holds.
+
+    Measures are those of the strongest sighting, which may have been larger than what all show.
+    """
+    area = min(found.measures.get("area_m2", 0.0), found.area_m2)
+    return {**found.measures, "area_m2": area}

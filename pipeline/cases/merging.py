@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.cases.outlines import corrected_outline, same_outline
-from pipeline.cases.subtypes import with_subtype
+from pipeline.cases.subtypes import carried, with_subtype
 from pipeline.cases.tables import Row
 from pipeline.cases.words import (
     free_text,
@@ -87,12 +87,8 @@ def pending(row: Row, then: Case, now: Case) -> dict[str, Any]:
 
 
 def _is(name: str, wrote: Any, case: Case, values: Mapping[str, Any]) -> bool:
-    """Tell whether a case says that already; a sub-type may be written by the table's text."""
-    if wrote == values[name]:
-        return True
-    grade = case.grade
-    named = name == "subtype" and grade is not None and grade.subtype == values[name]
-    return named and wrote is not None and wrote == plain(grade.subtype_zh if grade else None)
+    """Tell whether a case says that already; a sub-type by code or text, suggested ones too."""
+    return wrote == values[name] or (name == "subtype" and carried(wrote, case))
 
 
 def merge_row(row: Row, then: Case, now: Case, author: Author) -> Edit | None:

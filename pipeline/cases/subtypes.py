@@ -10,6 +10,21 @@ from pipeline.adjudicate.grading import corrected
 from pipeline.cases.words import plain
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import Edit
+from pipeline.model import Case
+
+
+def carried(word: str | None, case: Case) -> bool:
+    """Tell whether a sub-type is what a list or export said of a case already.
+
+    That is what people corrected, or what is suggested, by code or text: carried along it
+    corrects nothing, and needs no table.
+    """
+    if word is None:
+        return False
+    grade, said = case.grade, case.people.subtype if case.people else None
+    text = plain(grade.subtype_zh) if grade else None
+    known = {said, grade.subtype if grade else None, text, f"疑似{text}" if text else None}
+    return plain(word) in known - {None}
 
 
 def with_subtype(edit: Edit, word: str, graded: AdjudicateOptions | None, what: str) -> Edit:

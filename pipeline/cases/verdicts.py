@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.cases.outlines import corrected_outline
 from pipeline.cases.sheet import VERDICTS
-from pipeline.cases.subtypes import with_subtype
+from pipeline.cases.subtypes import carried, with_subtype
 from pipeline.cases.tables import Row, Table, read_table
 from pipeline.cases.where import ZONE, Report, command, outcome, refuse, today
 from pipeline.cases.words import (
@@ -86,7 +86,8 @@ def read_verdicts(
     for row in table.rows:
         try:
             edit, word = _edit(row, known, now), plain(row["subtype"])
-            if word is not None:
+            case = known.get(edit.case_id)
+            if word is not None and not (case and carried(word, case)):
                 edit = with_subtype(edit, word, graded(), "the sub-type")
             edits.append(edit)
         except ConfigurationError as error:

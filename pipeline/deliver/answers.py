@@ -82,7 +82,7 @@ class Desk:
         )
         home = home_of(case, self.known)
         if home is not case:
-            return self._passed_on(answer, home, answered)
+            return self._passed_on(answer, case, home, answered)
         after = meaning.status or case.status
         record: dict[str, object] = {}
         if due is not None and after in IN_HAND:
@@ -105,13 +105,18 @@ class Desk:
         )
         return replace(edit, revision=self._as_of(case, revision, edit.key))
 
-    def _passed_on(self, answer: Answer, home: Case, said: ReceiverAnswer) -> Edit:
+    def _passed_on(self, answer: Answer, named: Case, home: Case, said: ReceiverAnswer) -> Edit:
         """Give what an answer to a case that was merged says of the one that took it over.
 
         It is noted there, with its word; it moves no status and gives no day, because nobody
         answered of the whole.
         """
+        key, before = _key(self.receiver.name, answer), home.answer
         external = None if home.external_id else read_id(answer.values.get("external_id"))
+        news = _news(home, said)
+        if self._told(named, key) or (before is not None and said.on < before.on):
+            # It was applied before the two were one, or something newer was said of the whole.
+            news = external = None
         return Edit(
             case_id=home.case_id,
             by=self.receiver.name,
@@ -119,8 +124,8 @@ class Desk:
             where=answer.where,
             external_id=external,
             revision=home.revision,
-            key=_key(self.receiver.name, answer),
-            answer=_news(home, said),
+            key=key,
+            answer=news,
         )
 
     def _case(self, case_id: str | None) -> Case:
@@ -171,8 +176,10 @@ class Desk:
 
 def home_of(case: Case, known: Mapping[str, Case]) -> Case:
     """Give the case that a merged one is now, itself where it was not merged."""
-    while case.merged_into is not None and case.merged_into in known:
-        case = known[case.merged_into]
+    seen = {case.case_id}  # of a ledger that was edited by hand
+    while (name := case.merged_into) is not None and name in known and name not in seen:
+        seen.add(name)
+        case = known[name]
     return case
 
 

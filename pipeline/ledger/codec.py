@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.errors import ConfigurationError
 from pipeline.model import (
     Attribution,
     Case,
@@ -79,8 +81,27 @@ def load_place(text: str) -> Attribution | None:
 
 
 def load_case(text: str, polygon: BaseGeometry) -> Case:
-    """Read what ``dump_case`` wrote."""
+    """Read what ``dump_case`` wrote.
+
+    Raises
+    ------
+    ConfigurationError
+        It holds a field or a word that this version does not know.
+    """
     body: dict[str, Any] = json.loads(text)
+    name, version = body.get("case_id"), body.get("code_version")
+    try:
+        return _case(body, polygon)
+    except (TypeError, ValueError) as error:
+        what = re.search(r"'([^']+)'(?: is not a valid \w+)?$", str(error))
+        raise ConfigurationError(
+            f"case {name} was written by siluan {version} and holds what this version does not "
+            f"know ({what[1] if what else error})",
+            "Upgrade this program to that version or a newer one",
+        ) from error
+
+
+def _case(body: dict[str, Any], polygon: BaseGeometry) -> Case:
     evidence: dict[str, Any] = body.pop("evidence")
     for name in ("first_seen", "last_seen", "appeared_after"):
         evidence[name] = datetime.fromisoformat(evidence[name]) if evidence[name] else None

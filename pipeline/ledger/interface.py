@@ -109,7 +109,11 @@ class LedgerTransaction(LedgerReader, Protocol):
 
 
 class LedgerStore(LedgerReader, Protocol):
-    """A ledger that was opened; opening for writing holds it against other runs."""
+    """A ledger that was opened; opening for writing holds it against other runs.
+
+    Reads side by side (one iterator begun before another has ended, several threads) are for a
+    store that was opened for reading; one that is held for writing promises nothing of the kind.
+    """
 
     def transaction(
         self, before_commit: Callable[[], None]

@@ -299,8 +299,12 @@ def look_again(
         for look in case.looks
         if run is None or look.of_drone or look.pass_id in counts or not start <= look.on <= end
     ]
-    ids = tuple(sorted({*case.scene_ids, *scene_ids}))
-    after = weigh(replace(case, scene_ids=ids), merge_looks((kept, looks)), context)
+    looks, ids = tuple(looks), tuple(sorted({*case.scene_ids, *scene_ids}))
+    first = case.patrolled_from
+    if run is not None and any(not k.of_drone for k in looks):
+        first = patrolled_from((case,), context)
+    told = replace(case, scene_ids=ids, patrolled_from=first)
+    after = weigh(told, merge_looks((kept, looks)), context)
     return settle(case, replace(after, produced=produced), context)
 
 

@@ -154,7 +154,12 @@ def apply_edit(
             f"{', '.join(given)} of a case that is {status}",
             f"They can be given where it is {' or '.join(sorted(IN_HAND))}",
         )
-    after = _with_what_was_said(case, edit, status, proposing)
+    if _only_answers(edit):
+        # Another system wrote what is its own: no person spoke of the case.
+        external = edit.external_id or case.external_id
+        after = replace(case, external_id=external, answer=edit.answer)
+    else:
+        after = _with_what_was_said(case, edit, status, proposing)
     if content(after) != content(case):
         after = replace(
             after,
@@ -258,6 +263,11 @@ def _with_what_was_said(
         return after
     # As the next run would find it, so that it changes nothing.
     return with_decision(after, explained=after.produced)
+
+
+def _only_answers(edit: Edit) -> bool:
+    said = (edit.status, edit.reason, edit.verdict, edit.kind, edit.outline_wgs84, edit.subtype)
+    return edit.answer is not None and all(s is None for s in said) and not edit.record
 
 
 def _within_status(record: PeopleRecord, case: Case, edit: Edit, status: Status) -> PeopleRecord:

@@ -25,7 +25,7 @@ from pipeline.ledger.lifecycle import (
     update_case,
 )
 from pipeline.ledger.match import Matching, MatchOptions, best_cases, candidate_key, match
-from pipeline.model import Candidate, Case, Look, Seen, Status
+from pipeline.model import Candidate, Case, Look, Seen
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,8 @@ def _outcome(
     gone = tuple(case for case in rest if not case.issued)
     changed = [update_case(survivor, candidate, context, gone)]
     changed += [absorb(case, survivor.case_id, context) for case in gone]
-    changed += [_still(c, [candidate], context) for c in rest if c.status is Status.CLOSED]
+    # What else people issued there keeps its own outline, and hears what stands there as well.
+    changed += [_still(c, [candidate], context) for c in rest if c.issued]
     return changed
 
 

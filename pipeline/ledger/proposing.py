@@ -6,7 +6,7 @@ those after the day of the rectification count: what was not seen before it was 
 already there. One miss of a drone's surfaces says as much, as it does to the evidence. What was
 gone and is confirmed anew came back (回弹); what is still seen after that day is not restored
 (未恢复). Four in a row are the number at which an object expires; the numbers
-that confirm are those of :mod:`pipeline.adjudicate.evidence`.
+that confirm are those of :mod:`pipeline.adjudicate.evidence`, strong hits among them.
 """
 
 from __future__ import annotations
@@ -38,6 +38,13 @@ class ProposeOptions(BaseModel):
     )
     confirm_hits: int = Field(
         default=3, ge=1, le=20, description="certain hits that say it is there ..."
+    )
+    swift_hits: int = Field(
+        default=2,
+        ge=1,
+        le=20,
+        description="strong hits without a clear miss between that say as much: of what is large "
+        "and has nothing to wait for",
     )
     confirm_window: int = Field(
         default=4, ge=1, le=20, description="... among so many last certain hits and misses"
@@ -119,6 +126,7 @@ class _Told:
 
     options: ProposeOptions
     recent: tuple[bool, ...] = ()  # newest last: certain hits, and misses
+    strong: int = 0  # strong hits since the last clear miss
     absent: int = 0  # clear misses in a row, whether they count or not
     run: tuple[Look, ...] = ()  # those of them that count
     weight: int = 0  # of ``run``: a drone's surfaces count as often as it takes
@@ -136,11 +144,14 @@ class _Told:
         self.absent, self.run, self.weight = 0, (), 0
         if self.gone and self.returned is None:
             self.returned = look
+        self.strong += look.certain and look.strong
         if look.certain:
             self._recall(hit=True)
             if counts and self.first_seen is None:
                 self.first_seen = look
-        sure = look.certain and sum(self.recent) >= self.options.confirm_hits
+        o = self.options
+        often = sum(self.recent) >= o.confirm_hits or self.strong >= o.swift_hits
+        sure = look.certain and often
         if look.of_surface or sure:
             self.confirmed, self.back, self.gone = True, self.back or self.gone, False
 
@@ -149,6 +160,7 @@ class _Told:
         weight = self.options.restored_misses if look.rules_out else 1
         for _ in range(self.options.confirm_window if look.rules_out else 1):
             self._recall(hit=False)
+        self.strong = 0
         self.absent += weight
         self.run = (*self.run, look) if counts else ()
         self.weight = self.weight + weight if counts else 0

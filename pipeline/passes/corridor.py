@@ -139,7 +139,8 @@ def _sweep(
         every = follow(site, looks, watched, tracks, (how, span.until), cases)
         keep_histories(site, "watch", watched)
         fold = workflow.options.adjudicate.fold
-        judged.candidates, absorbed = one_problem(every, fold, span.until)
+        here = [c for c in known[0] if c.corridor_id == own]
+        judged.candidates, absorbed = one_problem(every, fold, span.until, here)
         again = relook(site, looks, watched, cases, (how, span.start))
         judged.relooks = weighed_again(cases, again, fold)
     judged.not_observed = unseen(workflow, site, passes, reduced)

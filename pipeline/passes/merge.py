@@ -23,7 +23,7 @@ import shapely
 from pipeline.adjudicate.evidence import FoldOptions, doubtful, fold, lasting
 from pipeline.adjudicate.weighing import weighed
 from pipeline.grid import geodesic_area_m2
-from pipeline.model import Candidate, EvidenceState, Kind, Look, Seen
+from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Seen
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.pieces import TOUCH_M, lead, one_object, pieces, ramps, together, told_twice
 
@@ -39,18 +39,22 @@ _RANK = {
 
 
 def one_problem(
-    candidates: Sequence[Candidate], options: FoldOptions, until: datetime
+    candidates: Sequence[Candidate],
+    options: FoldOptions,
+    until: datetime,
+    known: Sequence[Case] = (),
 ) -> tuple[list[Candidate], int]:
     """Drop what another candidate already says; give the rest in order, and how many went.
 
     Pieces of changed ground are put together first (:mod:`pipeline.passes.pieces`); then 乱占 and
     changed ground are compared, and only what stays itself takes others with it. ``until`` is the
-    UTC end of the period.
+    UTC end of the period; ``known`` are the corridor's cases of the ledger
+    (:func:`pipeline.passes.pieces.told_twice`).
     """
     candidates = [weighed(c, options, until) for c in candidates]
     whole_ones = _without_pieces(candidates, options, until)
     left, _ = _both_saw(whole_ones, options, until)
-    once = _told_once(left, options, until)
+    once = _told_once(left, options, until, known)
     return once, len(candidates) - len(once)
 
 
@@ -76,11 +80,11 @@ def _without_pieces(
 
 
 def _told_once(
-    candidates: Sequence[Candidate], options: FoldOptions, until: datetime
+    candidates: Sequence[Candidate], options: FoldOptions, until: datetime, known: Sequence[Case]
 ) -> list[Candidate]:
     """Put together parts of one object that are all suspected: its sides at different levels."""
     out = dict(enumerate(candidates))
-    for group in told_twice(candidates):
+    for group in told_twice(candidates, known):
         own, *others = (candidates[i] for i in group)
         looks = _waiting(_fused(own.looks, [o.looks for o in others]), [own, *others], options)
         whole = replace(_grown(own, others), looks=looks, evidence=fold(looks, options, until))

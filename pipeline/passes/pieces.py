@@ -21,7 +21,8 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.model import Candidate, Evidence, EvidenceState, Kind
+from pipeline.grid import reproject
+from pipeline.model import Candidate, Case, Evidence, EvidenceState, Kind
 from pipeline.passes.change import DETECTOR as GROUND
 
 TOUCH_M = 15.0
@@ -29,6 +30,7 @@ TOUCH_M = 15.0
 
 _GROWTH = 2.0  # a later piece up to this times the earlier one is its growth
 _POND = 0.5  # share of water: beside a fill or a heap it is another problem
+_CLAIM = 0.2  # of the smaller one: as much of a common edge is no common place
 _RAMP_M = 60.0  # ground between deck and ramp may be bare already
 _RAMP_WIDTH_M = 45.0  # of the outline: a deck of one pixel, its blur, and a shift
 
@@ -60,10 +62,19 @@ def pieces(candidates: Sequence[Candidate]) -> Groups:
     return _joined(candidates, alive, one_object)
 
 
-def told_twice(candidates: Sequence[Candidate]) -> Groups:
+def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> Groups:
     """Group what is suspected, touches and is one object, by either detector, but for ponds.
 
-    A shore that receded may touch a fill: what is not suspected stays for itself.
+    A shore that receded may touch a fill: what is not suspected stays for itself. What was taken
+    away is no part of what was put there. Growth is told from what stood first: a row of heaps,
+    each no more than the growth of its neighbour, is no object.
+
+    Parameters
+    ----------
+    known : sequence of Case
+        Of the ledger, in any CRS. What are two cases stays two; and beside a case that people hold,
+        have closed or decided on only what that case has at its own place is part of it: they spoke
+        of nothing else.
     """
     told = [
         i
@@ -71,15 +82,48 @@ def told_twice(candidates: Sequence[Candidate]) -> Groups:
         if c.evidence.state in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
         and c.measures.get("wet_share", 0.0) < _POND
     ]
-    return [g for g in _joined(candidates, told, one_object) if len(g) > 1]
+    claims = claimed(candidates, told, known)
+    issued = frozenset(c.case_id for c in known if c.issued)
+
+    def alike(one: Sequence[int], other: Sequence[int]) -> bool:
+        a, b = (frozenset[str]().union(*(claims[i] for i in g)) for g in (one, other))
+        if a != b and ((a | b) & issued or not (a <= b or b <= a)):
+            return False
+        early, late = sorted((one[0], other[0]), key=lambda i: _age(candidates[i]))
+        taken = [candidates[i].kind is Kind.CAI for i in (early, late)]
+        return taken[0] == taken[1] and one_object(candidates[early], candidates[late])
+
+    return [g for g in _gathered(candidates, told, alike) if len(g) > 1]
+
+
+def claimed(
+    candidates: Sequence[Candidate], which: Sequence[int], known: Sequence[Case]
+) -> dict[int, frozenset[str]]:
+    """Give the ids of the known cases at whose place each candidate lies, by its index."""
+    out: dict[int, set[str]] = {i: set() for i in which}
+    live = [c for c in known if c.merged_into is None]
+    for crs in sorted({candidates[i].crs for i in which}) if live else ():
+        mine = [i for i in which if candidates[i].crs == crs]
+        places = [reproject(c.seen_polygon, c.crs, crs) for c in live]
+        shapes = np.array([candidates[i].polygon for i in mine], dtype=object)
+        for a, b in shapely.STRtree(places).query(shapes, predicate="intersects").T:
+            one, place = shapes[int(a)], places[int(b)]
+            if one.intersection(place).area >= _CLAIM * min(one.area, place.area):
+                out[mine[int(a)]].add(live[int(b)].case_id)
+    return {i: frozenset(names) for i, names in out.items()}
 
 
 def one_object(one: Candidate, other: Candidate) -> bool:
     """Tell whether two that touch came on one day, or the later one is growth of the earlier."""
     if together(one.evidence, other.evidence):
         return True
-    early, late = sorted((one, other), key=lambda c: (_first(c), -c.area_m2))
+    early, late = sorted((one, other), key=_age)
     return late.area_m2 <= _GROWTH * early.area_m2
+
+
+def _age(candidate: Candidate) -> tuple[datetime, float]:
+    """Order by the first sighting, of equals the largest first."""
+    return _first(candidate), -candidate.area_m2
 
 
 def _first(candidate: Candidate) -> datetime:
@@ -112,6 +156,29 @@ def _joined(
     for i in which:
         groups.setdefault(find(i), []).append(i)
     return [sorted(g, key=lambda i: (-candidates[i].area_m2, i)) for g in groups.values()]
+
+
+def _gathered(
+    candidates: Sequence[Candidate],
+    which: Sequence[int],
+    alike: Callable[[Sequence[int], Sequence[int]], bool],
+) -> Groups:
+    """Join what touches, the oldest first; groups are compared, each with its oldest in front."""
+
+    def age(i: int) -> tuple[datetime, float, int]:
+        return (*_age(candidates[i]), i)
+
+    order = sorted(which, key=age)
+    shapes = np.array([candidates[i].polygon for i in order], dtype=object)
+    near = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=TOUCH_M)
+    group = {i: [i] for i in order}
+    for a, b in sorted((int(a), int(b)) for a, b in near.T if a < b):
+        one, other = group[order[a]], group[order[b]]
+        if one is not other and alike(one, other):
+            whole = sorted([*one, *other], key=age)
+            group |= dict.fromkeys(whole, whole)
+    once = {g[0]: g for g in group.values()}
+    return [sorted(g, key=lambda i: (-candidates[i].area_m2, i)) for _, g in sorted(once.items())]
 
 
 def ramps(candidates: Sequence[Candidate]) -> dict[int, list[int]]:
