@@ -181,6 +181,7 @@ def weekly(b: Bench) -> None:
     b.square.write(every)
     old, used = every[: b.plan.history], every[b.plan.history :]
     workflow = b.setting("weekly", every, old[-1], (2, 8))
+    write_catalogue(b.scenes, every)
     layout = b.layout(workflow, used)
     for known in (old, every[:-1]):
         write_catalogue(b.scenes, known)
