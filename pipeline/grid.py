@@ -50,6 +50,15 @@ def pixels_to_mask(
     return mask
 
 
+def box_of_mask(mask: NDArray[np.bool_], window: Window) -> Window | None:
+    """Give the box of what is set in a mask (H, W) over ``window``; None if nothing is."""
+    rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if rows.size == 0:
+        return None
+    (top, bottom), (left, right) = ((int(n[0]), int(n[-1]) + 1) for n in (rows, cols))
+    return Window(window.row0 + top, window.row0 + bottom, window.col0 + left, window.col0 + right)
+
+
 def reproject(geometry: BaseGeometry, source: str, target: str) -> BaseGeometry:
     """Move a geometry from one CRS to another (authority strings), x/y or lon/lat order."""
     if source == target:

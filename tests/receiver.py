@@ -34,6 +34,7 @@ class Books:
     epochs: dict[str, int] = field(default_factory=dict)  # of that revision
     taken: list[list[Any]] = field(default_factory=list)  # [case, revision, change] in order
     bodies: dict[str, str] = field(default_factory=dict)  # SHA-256 by key
+    again: int = 0  # keys that came once more with the same content
     chips: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)  # what broke the contract
     seen: int = 0  # requests to /cases
@@ -131,6 +132,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         digest = hashlib.sha256(body).hexdigest()
         if key in books.bodies:
             if books.bodies[key] == digest:
+                books.again += 1
                 return 200, books.reply
             return self._refuse(409, f"{key} came with another content")
         first = next(iter(validator("item").iter_errors(feature)), None)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import fold_history, known_wet, tally_by_level, tally_history
+from pipeline.detect.level import fold_history, known_wet, packed, tally_by_level, tally_history
 from pipeline.detect.recession import CLIP_PX, WIDTH_EDGES, distance_to, find_shore
 
 SIDE = 24
@@ -28,7 +28,7 @@ def test_a_folded_history_is_that_of_all_looks_at_once(seed: int, looks: int, re
     ranks[rng.random(ranks.shape) < 0.2] = np.nan
     ranks[:, 0] = np.nan
     ranks[rng.random(ranks.shape) < 0.1] = rng.choice([0.0, 1.0, 0.5])
-    n_wet, n_clear, found = fold_history(iter(states), ranks, reach)
+    n_wet, n_clear, found = fold_history(packed(iter(states)), ranks, reach)
     assert np.array_equal(n_wet, tally_history(states)[0])
     assert np.array_equal(n_clear, tally_history(states)[1])
     whole = tally_by_level(states, ranks[:, reach])

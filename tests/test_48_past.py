@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import valley
 
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import PACKED_LOOKS, pack_states
+from pipeline.detect.level import PACKED_LOOKS, packed
 from pipeline.detect.objects import Rejection
 from pipeline.model import DateQuality, Kind, Pass, Sighting
 from pipeline.passes.book import (
@@ -30,6 +30,7 @@ from pipeline.passes.book import (
 )
 from pipeline.passes.change import ChangeSweep
 from pipeline.passes.ground import Looks, States
+from pipeline.passes.past import Past
 
 histories = st.integers(0, 2 * PACKED_LOOKS + 1).flatmap(
     lambda t: st.tuples(
@@ -43,13 +44,15 @@ histories = st.integers(0, 2 * PACKED_LOOKS + 1).flatmap(
 
 @settings(deadline=None, max_examples=60)
 @given(histories)
-def test_a_packed_history_is_the_history(given: tuple[np.ndarray, ...]) -> None:
+def test_what_is_not_stored_is_not_seen(given: tuple[np.ndarray, ...]) -> None:
     states, ranks, reach, stored = given
     states = np.where(stored, states, 0).astype(np.uint8)
-    packed = pack_states(iter(states), len(states), (5, 4))
-    assert (packed >= 0).all()
-    packed[:, ~stored] = -32768  # as a store gives what it does not hold
-    whole, folded = Baseline.build(states, ranks, reach), Baseline.fold(packed, ranks, reach)
+    words = list(packed(iter(states)))
+    assert len(words) == -(-len(states) // PACKED_LOOKS)
+    for word in words:
+        assert (word >= 0).all()
+        word[~stored] = -32768  # as a store gives what it does not hold
+    whole, folded = Baseline.build(states, ranks, reach), Baseline.fold(words, ranks, reach)
     for name in ("bins", "n_clear", "band"):
         assert np.array_equal(getattr(whole, name), getattr(folded, name)), name
     for name in ("ranks", "wet", "dry"):
@@ -113,7 +116,8 @@ def quarter(place: Path, **more: Any) -> tuple[Book, tuple[Pass, ...], States]:
         passes = (*passes[:2], replace(passes[2], acquired=more["later"]), passes[3])
     looks = Looks(passes, quality, keys, keys)
     states = States(site, looks, more.get("flagged", {}))
-    return Book.of(states, passes[:2], more.get("options", {"zhan": 1})), passes, states
+    book = Book.of(Past.of(states, passes[:2]), more.get("options", {"zhan": 1}))
+    return book, passes, states
 
 
 CHANGES: dict[str, dict[str, Any]] = {

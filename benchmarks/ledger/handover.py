@@ -160,7 +160,7 @@ def _outcome(
 
 
 def _said(books: Books, case: str) -> tuple[int | None, Any]:
-    return books.held.get(case), books.said.get(case)
+    return books.held.get(case), books.last.get(case, {}).get("properties")
 
 
 def _ledger(root: Path) -> Iterable[str]:

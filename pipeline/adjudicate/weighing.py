@@ -16,6 +16,7 @@ from pipeline.model import Candidate, Case, Look, Seen
 _PUDDLES, _ON_BAR = 0.2, 0.5  # shares of an object from which it comes and goes with the water
 _LAKE = 0.5  # share of water from which an object is a pond
 _MOSTLY = 0.5  # share of certain sightings below which two of them are no two dates
+_DOUBTED = 0.5  # of what is a strip, a line or a thing of the season
 _CLEARLY = 0.75  # share of certain sightings from which only the season is waited for
 
 
@@ -63,7 +64,7 @@ def swiftly(
     if "wet_share" in measures:
         plain = measures["wet_share"] < _PUDDLES and measures.get("bar_share", 1.0) < _ON_BAR
         doubts = max(measures.get(n, 0.0) for n in ("strip", "precedents", "linear"))
-        clear = measures.get("certain_share", 0.0) >= _CLEARLY and doubts < _ON_BAR
+        clear = measures.get("certain_share", 0.0) >= _CLEARLY and doubts < _DOUBTED
         sound = measures.get("certain_share", 0.0) >= _MOSTLY
         counted = waits and plain and clear
     else:

@@ -26,10 +26,10 @@ from pipeline.detect.level import (
     fit_cut,
     fit_level,
     fold_history,
-    fold_packed,
     frequency_bins,
     known_wet,
     leave_out,
+    packed,
     reaches_in,
     tally_level,
 )
@@ -109,22 +109,17 @@ class Baseline:
         reach : uint16 (H, W)
             1-based reach index, 0 outside.
         """
-        return cls._of(*fold_history(states, ranks.astype(np.float32), reach))
+        return cls.fold(packed(states), ranks, reach)
 
     @classmethod
     def fold(
         cls,
-        packed: NDArray[np.int16],
+        words: Iterable[NDArray[np.int16]],
         ranks: NDArray[np.float32],
         reach: NDArray[np.uint16],
     ) -> Baseline:
-        """Fold as :meth:`build` the words of :func:`pipeline.detect.level.pack_states`."""
-        return cls._of(*fold_packed(packed, ranks.astype(np.float32), reach))
-
-    @classmethod
-    def _of(
-        cls, n_wet: NDArray[np.uint16], n_clear: NDArray[np.uint16], history: LevelHistory
-    ) -> Baseline:
+        """Fold as :meth:`build` the words of :func:`pipeline.detect.level.packed`, (H, W) each."""
+        n_wet, n_clear, history = fold_history(words, ranks.astype(np.float32), reach)
         bins = frequency_bins(n_wet, n_clear)
         return cls(bins, n_clear, history, band_width(bins))
 

@@ -13,7 +13,7 @@ official can check. The second also says honestly that nobody ever looked at so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,7 @@ UNSEEN = 255
 """Bin code of a pixel that history never saw clearly."""
 
 PACKED_LOOKS = 7
-"""Looks in a word of :func:`pack_states`."""
+"""Looks in a word of :func:`packed`."""
 
 _BAND_PX = 200  # of ground that is wet at some levels, without which all levels say the same
 _NEARLY, _SLACK = 1.5, 0.01  # contradictions, over the least and of the band, that are no worse
@@ -265,20 +265,46 @@ def tally_by_level(
     return LevelHistory(edges, wet, dry)
 
 
-def fold_history(
-    states: Iterable[NDArray[np.uint8]],
-    ranks: NDArray[np.float32],
-    reach: NDArray[np.uint16],
-    n_levels: int = N_BINS,
-) -> tuple[NDArray[np.uint16], NDArray[np.uint16], LevelHistory]:
-    """Count as :func:`tally_history` and :func:`tally_by_level` do, one look at a time.
+def packed(states: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.int16]]:
+    """Pack ground codes, two bits a look.
 
     Parameters
     ----------
     states : uint8 (H, W) each
         Ground codes of the history; no more than one is held.
+
+    Yields
+    ------
+    int16 (H, W)
+        A word of :data:`PACKED_LOOKS` looks each, the last one of what is left; never negative, so
+        that a store's "no data" stays apart.
+    """
+    word: NDArray[np.int16] | None = None
+    for t, state in enumerate(states):
+        bits = np.int16(2 * (t % PACKED_LOOKS))
+        if word is None or bits == 0:
+            if word is not None:
+                yield word
+            word = np.zeros(state.shape, np.int16)
+        word |= state.astype(np.int16) << bits
+    if word is not None:
+        yield word
+
+
+def fold_history(
+    words: Iterable[NDArray[np.int16]],
+    ranks: NDArray[np.float32],
+    reach: NDArray[np.uint16],
+    n_levels: int = N_BINS,
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16], LevelHistory]:
+    """Count as :func:`tally_history` and :func:`tally_by_level` do, a word of looks at a time.
+
+    Parameters
+    ----------
+    words : int16 (H, W) each
+        Of :func:`packed`, negative where nothing is stored; no more than one is held.
     ranks : float32 (T, n_reach + 1)
-        Rank of each reach on each date; NaN leaves the look out.
+        Rank of each reach on each of the packed looks; NaN leaves the look out.
     reach : uint16 (H, W)
         1-based reach index, 0 outside.
 
@@ -293,56 +319,10 @@ def fold_history(
     wet = np.zeros((middles.size, *reach.shape), dtype)
     dry = np.zeros((middles.size, *reach.shape), dtype)
     n_wet, n_clear = np.zeros(reach.shape, np.uint16), np.zeros(reach.shape, np.uint16)
-    for state, own in zip(states, index, strict=True):
-        _fold(state, reach, own, (n_wet, n_clear), (wet, dry))
-    return n_wet, n_clear, LevelHistory(middles, wet, dry)
-
-
-def pack_states(
-    states: Iterable[NDArray[np.uint8]], looks: int, shape: tuple[int, int]
-) -> NDArray[np.int16]:
-    """Pack ground codes, two bits a look.
-
-    Parameters
-    ----------
-    states : uint8 (H, W) each
-        As many as ``looks``; no more than one is held.
-
-    Returns
-    -------
-    int16 (ceil(looks / PACKED_LOOKS), H, W)
-        Never negative, so that a store's "no data" stays apart.
-    """
-    out = np.zeros((-(-looks // PACKED_LOOKS), *shape), np.int16)
-    for t, state in enumerate(states):
-        out[t // PACKED_LOOKS] |= state.astype(np.int16) << np.int16(2 * (t % PACKED_LOOKS))
-    return out
-
-
-def fold_packed(
-    packed: NDArray[np.int16],
-    ranks: NDArray[np.float32],
-    reach: NDArray[np.uint16],
-    n_levels: int = N_BINS,
-) -> tuple[NDArray[np.uint16], NDArray[np.uint16], LevelHistory]:
-    """Count as :func:`fold_history` from packed states.
-
-    Parameters
-    ----------
-    packed : int16 (n, H, W)
-        Of :func:`pack_states`; negative where nothing is stored.
-    ranks : float32 (T, n_reach + 1)
-        Rank of each reach on each of the packed looks; NaN leaves the look out.
-    reach : uint16 (H, W)
-        1-based reach index, 0 outside.
-    """
-    middles, index = _level_index(ranks, reach, n_levels)
-    dtype = np.uint8 if len(ranks) <= np.iinfo(np.uint8).max else np.uint16
-    wet = np.zeros((middles.size, *reach.shape), dtype)
-    dry = np.zeros((middles.size, *reach.shape), dtype)
-    n_wet, n_clear = np.zeros(reach.shape, np.uint16), np.zeros(reach.shape, np.uint16)
-    if len(ranks):
-        _fold_packed(packed, np.ascontiguousarray(index), reach, (n_wet, n_clear), (wet, dry))
+    starts = range(0, len(ranks), PACKED_LOOKS)
+    for word, start in zip(words, starts, strict=True):
+        own = index[start : start + PACKED_LOOKS]
+        _fold(word, own, reach, (n_wet, n_clear), (wet, dry))
     return n_wet, n_clear, LevelHistory(middles, wet, dry)
 
 
@@ -373,48 +353,26 @@ def _mark(reach, seen):  # type: ignore[no-untyped-def]  # pragma: no cover - co
 
 
 @njit(cache=True, nogil=True)
-def _fold(state, reach, level_of, counts, levels):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _fold(word, level_of, reach, counts, levels):  # type: ignore[no-untyped-def]  # pragma: no cover
     n_wet, n_clear = counts
     wet, dry = levels
-    for i in range(state.shape[0]):
-        for j in range(state.shape[1]):
-            s = state[i, j]
-            if s == 0:
+    for i in range(reach.shape[0]):
+        for j in range(reach.shape[1]):
+            codes = word[i, j]
+            if codes <= 0:
                 continue
-            n_clear[i, j] += 1
-            level = level_of[reach[i, j]]
-            if s == 1:
-                n_wet[i, j] += 1
-                if level >= 0:
-                    wet[level, i, j] += 1
-            elif level >= 0:
-                dry[level, i, j] += 1
-
-
-@njit(cache=True, nogil=True)
-def _fold_packed(packed, level_of, reach, counts, levels):  # type: ignore[no-untyped-def]  # pragma: no cover
-    n_wet, n_clear = counts
-    wet, dry = levels
-    n = level_of.shape[0]
-    for k in range(packed.shape[0]):
-        looks = min(n - k * PACKED_LOOKS, PACKED_LOOKS)
-        for i in range(reach.shape[0]):
-            for j in range(reach.shape[1]):
-                word = packed[k, i, j]
-                if word <= 0:
+            for b in range(level_of.shape[0]):
+                s = (codes >> (2 * b)) & 3
+                if s == 0:
                     continue
-                for b in range(looks):
-                    s = (word >> (2 * b)) & 3
-                    if s == 0:
-                        continue
-                    n_clear[i, j] += 1
-                    level = level_of[k * PACKED_LOOKS + b, reach[i, j]]
-                    if s == _WET:
-                        n_wet[i, j] += 1
-                        if level >= 0:
-                            wet[level, i, j] += 1
-                    elif level >= 0:
-                        dry[level, i, j] += 1
+                n_clear[i, j] += 1
+                level = level_of[b, reach[i, j]]
+                if s == _WET:
+                    n_wet[i, j] += 1
+                    if level >= 0:
+                        wet[level, i, j] += 1
+                elif level >= 0:
+                    dry[level, i, j] += 1
 
 
 @njit(cache=True, nogil=True)

@@ -18,6 +18,7 @@ from scipy import ndimage
 from pipeline.detect.objects import join
 from pipeline.detect.surface_noise import classes, mean_factor, sigma_of
 from pipeline.detect.surface_types import SurfaceChangeOptions
+from pipeline.grid import box_of_mask
 from pipeline.model import Cover, SurfaceFit, SurfaceNoise, Window
 
 Float = NDArray[np.float32]
@@ -168,11 +169,9 @@ def _beyond_noise(
 
 def around(mask: Mask, window: Window, cells: int) -> Window:
     """Give what of a window holds a mask, with a rim of some cells."""
-    rows, cols = (np.flatnonzero(mask.any(axis=a)) for a in (1, 0))
-    near = Window(
-        window.row0 + int(rows[0]), window.row0 + int(rows[-1]) + 1,
-        window.col0 + int(cols[0]), window.col0 + int(cols[-1]) + 1,
-    ).pad(cells).intersect(window)  # fmt: skip
+    box = box_of_mask(mask, window)
+    assert box is not None
+    near = box.pad(cells).intersect(window)
     assert near is not None
     return near
 

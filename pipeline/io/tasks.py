@@ -69,24 +69,30 @@ def map_tiles(
     todo = list(items)
     if not isinstance(workers, int):
         return workers.map(work, todo, progress, what)
-    if workers <= 1 or len(todo) <= 1:
+    found = _here(work, todo, workers, progress, what)
+    if what:  # a sweep over tiles; questions about single objects are too small to stop for
+        hand_back(_AMPLE_BYTES)
+    return found
+
+
+def _here(
+    work: Callable[[T], R], todo: list[T], threads: int, progress: Progress | None, what: str
+) -> list[R]:
+    if threads <= 1 or len(todo) <= 1:
         results: list[R] = []
         for done, item in enumerate(todo, 1):
             results.append(work(item))
             if progress:
                 progress(what, done, len(todo))
         return results
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="tile") as pool:
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="tile") as pool:
         futures = [pool.submit(work, item) for item in todo]
         try:
             _watch(futures, progress, what)
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-        found = [future.result() for future in futures]
-    if what:  # a sweep over tiles; questions about single objects are too small to stop for
-        hand_back(_AMPLE_BYTES)
-    return found
+        return [future.result() for future in futures]
 
 
 def _watch(futures: list[Future[R]], progress: Progress | None, what: str) -> None:

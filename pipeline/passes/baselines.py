@@ -1,7 +1,7 @@
 """Baselines of one quarter by window: objects of several dates and the sweeps share them.
 
-A worker of a cluster gets a cache anew with every batch of work; what it built for the same cache
-before is kept in its process, for the last few of them.
+A worker of a cluster gets a cache anew with every sweep; what it built for the same cache in an
+earlier one is kept in its process, for the last few of them.
 """
 
 from __future__ import annotations

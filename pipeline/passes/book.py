@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -21,10 +21,12 @@ from pipeline.detect.objects import Pixels, Rejection
 from pipeline.io.vault import Vault, content_key
 from pipeline.model import Kind, Pass, Sighting
 from pipeline.passes.ground import Sparse, States
-from pipeline.passes.normals import code_mark, history_content, look_mark
+from pipeline.passes.naming import look_mark
+from pipeline.passes.past import Past
 from pipeline.passes.reduce import reaches_mark
 
 _VERSION = 1
+_TOLD = tuple(f.name for f in fields(Sighting) if f.name not in ("rows", "cols"))
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -77,14 +79,13 @@ class Book:
     base: str
 
     @classmethod
-    def of(cls, states: States, history: Sequence[Pass], options: object) -> Book:
+    def of(cls, past: Past, options: object) -> Book:
         """Open the entries of a history under some options."""
-        site = states.site
+        site = past.states.site
         # A recheck adds up some tiles and a patrol all of them: both have levels of their own.
         tiles = [site.store.tile_name(t) for t in site.store.tiles]
-        past = history_content(states, history)
-        base = content_key(_VERSION, code_mark(), past, tiles, reaches_mark(site), options)
-        return cls(states, Vault(site.store.root / "kept"), base)
+        base = content_key(_VERSION, past.key, tiles, reaches_mark(site), options)
+        return cls(past.states, Vault(site.store.root / "kept"), base)
 
     def key(self, p: Pass, *more: object) -> str:
         """Name what is found of a look."""
@@ -116,7 +117,7 @@ def _packed(found: Found) -> Arrays:
     for s in found.sightings:
         _check([s.score, s.certain, *s.measures.values()])
     sparse = [*((s.rows, s.cols) for s in found.sightings), *found.flagged]
-    told = [asdict(s) | {"rows": None, "cols": None} for s in found.sightings]
+    told = [{n: getattr(s, n) for n in _TOLD} for s in found.sightings]
     text = json.dumps([told, found.rejected], default=datetime.isoformat)
     sizes = [r.size for r, _ in sparse]
     rows, cols = (np.concatenate([np.zeros(0, np.int32), *(s[k] for s in sparse)]) for k in (0, 1))
@@ -152,5 +153,4 @@ def _unpacked(held: Arrays) -> Found:
 
 
 def _restored(told: dict[str, Any]) -> dict[str, Any]:
-    kept = {k: v for k, v in told.items() if k not in ("rows", "cols")}
-    return kept | {"kind": Kind(told["kind"]), "on": datetime.fromisoformat(told["on"])}
+    return told | {"kind": Kind(told["kind"]), "on": datetime.fromisoformat(told["on"])}

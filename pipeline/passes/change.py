@@ -48,8 +48,6 @@ DETECTOR = "ground/1"
 
 _SQUARE_PX, _SQUARE_FIELDS = 64, 50  # squares in which cropland is counted, and the least of it
 
-_NOWHERE = Window(0, 0, 0, 0)
-
 _Flooded: TypeAlias = Counter[tuple[int, int, bool]]  # square and water: pixels of cropland
 _Counts = tuple[NDArray[np.uint16], NDArray[np.int32], list[_Flooded], NDArray[np.int64]]
 
@@ -134,6 +132,8 @@ class ChangeSweep:
         Looks before it have a say in a look (:class:`pipeline.detect.change.Run`), so that one that
         comes late has those after it searched again.
         """
+        if not self.quarter.site.parts:
+            return [Found.of([], []) for _ in self.quarter.judged]  # no case may lie there
         book, keys = self.quarter.book, self._keys()
         held = [book.found("ground", key) for key in keys]
         begin, runs = self._known(keys, held)
@@ -168,8 +168,6 @@ class ChangeSweep:
 
     def _search(self, new: range, before: Arrays) -> tuple[list[Found], Arrays]:
         """Search the last looks of the quarter; give the looks in a row after them as well."""
-        if not self.quarter.site.parts:
-            return [Found.of([], []) for _ in new], _run_in(Run.begin((0, 0)), _NOWHERE, _NOWHERE)
         ceiling, flooded, offsets = self._regions(new)
         site = self.quarter.site
         tiles = map_tiles(

@@ -28,14 +28,14 @@ from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Pass, Seen, Window
 from pipeline.passes.change import DETECTOR as GROUND
-from pipeline.passes.change import ranks_of
+from pipeline.passes.change import box_of, ranks_of
 from pipeline.passes.follow_ground import Bench, ground_candidate, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States
 from pipeline.passes.known import case_pixels
 from pipeline.passes.past import Past
 from pipeline.passes.reduce import CLEAR_CODES
 from pipeline.passes.states import state_bands
-from pipeline.passes.watch import Epoch, Watched, WatchOptions, levels_of
+from pipeline.passes.watch import Epoch, Watched, WatchOptions
 
 DETECTOR = "zhan/1"
 _OUTLINE_MARGIN_PX = 12
@@ -78,7 +78,7 @@ def follow(
         return []
     options, until = how
     states = States(site, looks, watched.flagged)
-    benches = _Benches(site, looks, watched, states, options.watch)
+    benches = _Benches(site, looks, watched, states, options.watch.zhan)
 
     earlier = [(c, case_pixels(site, c)) for c in cases]
 
@@ -117,7 +117,7 @@ def relook(
     if not watched.epochs or not cases:
         return {}
     states = States(site, looks, watched.flagged)
-    benches = _Benches(site, looks, watched, states, options.watch)
+    benches = _Benches(site, looks, watched, states, options.watch.zhan)
     fold = options.adjudicate.fold
 
     def one(case: Case) -> list[Look]:
@@ -157,13 +157,13 @@ class _Benches:
     """Levels of all dates, history and patrol, against the history of one quarter."""
 
     def __init__(
-        self, site: Site, looks: Looks, watched: Watched, states: States, options: WatchOptions
+        self, site: Site, looks: Looks, watched: Watched, states: States, zhan: ZhanOptions
     ) -> None:
-        self._site, self._looks, self._states, self._options = site, looks, states, options
+        self._site, self._looks, self._states, self._zhan = site, looks, states, zhan
         self._epochs = watched.epochs
         self._normals = watched.normals
+        self._against = watched.against
         self._totals: dict[datetime, tuple[Totals, ...]] = {}
-        self._pasts: dict[datetime, Past] = {}
         # Benches are made before the tracks are spread over threads.
         for epoch, _ in self._epochs:
             self._totals[epoch.start] = self._measure(epoch)
@@ -181,12 +181,12 @@ class _Benches:
 
     def past(self, epoch: Epoch) -> Past:
         """Give the packed history of a quarter."""
-        return self._pasts[epoch.start]
+        return self._against[epoch.start].past
 
     def high_water(self, site: Site, track: Track) -> float:
         """Give the level rank from which the water is high where a track began; inf: never."""
-        share = self._options.zhan.high_water
-        box = _box((track.rows, track.cols))
+        share = self._zhan.high_water
+        box = box_of((track.rows, track.cols))
         reach = site.reach(box)[track.rows - box.row0, track.cols - box.col0]
         index = int(np.bincount(reach).argmax())
         own = self.of(track.first_on)[1][:, index]
@@ -194,11 +194,9 @@ class _Benches:
         return float(np.quantile(own, 1 - share)) if share > 0 and own.size else float("inf")
 
     def _measure(self, epoch: Epoch) -> tuple[Totals, ...]:
-        passes = self._looks.passes
-        levels = levels_of(self._states, epoch, self._options)
+        passes, levels = self._looks.passes, self._against[epoch.start]
         sums, days = levels.levels(passes, "levels")
         shores = levels.shores(passes, days, levels.past.baseline)
-        self._pasts[epoch.start] = levels.past
         return tuple(Totals(*each) for each in zip(sums, shores, days, strict=True))
 
     def view(self, p: Pass, window: Window, base: Baseline) -> View:
@@ -292,7 +290,7 @@ def _like_a_deck(states: States, track: Track, options: ZhanOptions) -> bool:
     """
     values: list[float] = []
     for s in track.sightings:
-        box = _box((s.rows, s.cols))
+        box = box_of((s.rows, s.cols))
         bare = states.features(s.pass_id, box, ("bare",))[0][s.rows - box.row0, s.cols - box.col0]
         if np.isfinite(bare).any():
             values.append(float(np.nanpercentile(bare, 75)))
@@ -306,7 +304,7 @@ def _looks_at(
     benches, states = data
     site = states.site
     epoch, ranks, totals = benches.of(when)
-    window = _box(pixels).pad(HALO_PX + 2).intersect(site.store.grid.window)
+    window = box_of(pixels).pad(HALO_PX + 2).intersect(site.store.grid.window)
     assert window is not None
     base = benches.past(epoch).baseline(window, ranks)
     footprint = pixels_to_mask(*pixels, window)
@@ -389,7 +387,7 @@ def _is_deck(states: States, track: Track, found: Sequence[Look]) -> bool:
 
 def _around(site: Site, track: Track) -> Window:
     window = (
-        _box((track.rows, track.cols)).pad(_OUTLINE_MARGIN_PX).intersect(site.store.grid.window)
+        box_of((track.rows, track.cols)).pad(_OUTLINE_MARGIN_PX).intersect(site.store.grid.window)
     )
     assert window is not None
     return window
@@ -453,8 +451,3 @@ def _about_one_level(track: Track, found: Sequence[Look]) -> tuple[list[Look], l
 
 def _rank(look: Look) -> float:
     return look.level_rank or 0.0
-
-
-def _box(pixels: Sparse) -> Window:
-    rows, cols = pixels
-    return Window(int(rows.min()), int(rows.max()) + 1, int(cols.min()), int(cols.max()) + 1)

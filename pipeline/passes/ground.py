@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detect.features import MODELLED
+from pipeline.grid import box_of_mask
 from pipeline.io.burn import burn, burn_indices
 from pipeline.io.looks import LookReader
 from pipeline.io.store import CorridorStore
@@ -69,22 +70,12 @@ class Site:
 
         A river crosses a tile in a band or a corner. Counts by reach and candidates need no more.
         """
-        found = (_box(self.inside(t.core), t.core) for t in self.store.tiles)
+        found = (box_of_mask(self.inside(t.core), t.core) for t in self.store.tiles)
         return tuple(Tile(core, core) for core in found if core is not None)
 
     def stored(self, window: Window) -> NDArray[np.bool_]:
         """Mask of the pixels the store keeps: the corridor and its context."""
         return burn(self.store.stored, self.store.grid.sub(window))
-
-
-def _box(inside: NDArray[np.bool_], core: Window) -> Window | None:
-    rows, cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    if rows.size == 0:
-        return None
-    top, left = core.row0, core.col0
-    return Window(
-        top + int(rows[0]), top + int(rows[-1]) + 1, left + int(cols[0]), left + int(cols[-1]) + 1
-    )
 
 
 @dataclass(frozen=True)

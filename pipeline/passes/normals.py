@@ -6,32 +6,26 @@ store; a later run with the same history reads it and fits nothing.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline import __version__
 from pipeline.detect.features import MODELLED
 from pipeline.detect.normal import TERMS, Normal, NormalOptions, fit_normal
-from pipeline.io.blocks import block_mark
 from pipeline.io.store import SCALE, CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
-from pipeline.io.vault import alike
+from pipeline.io.vault import content_key
 from pipeline.model import Ground, Pass, Tile, Window
-from pipeline.passes.ground import Site, Sparse, States
+from pipeline.passes.ground import Site, States
 from pipeline.passes.layers import keep_used
+from pipeline.passes.naming import code_mark, history_content
 from pipeline.passes.strips import strips
 
 _BORDER_PX = 2  # pixels around the corridor that need a model, for gradients
 _ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
-_JUDGING = ("baselines", "book", "change", "ground", "levels", "normals", "past", "strips", "watch")
 
 
 def day_of(when: datetime) -> float:
@@ -41,49 +35,7 @@ def day_of(when: datetime) -> float:
 
 def normal_key(states: States, history: Sequence[Pass], options: NormalOptions) -> str:
     """Name a normal by everything that it depends on."""
-    content = [code_mark(), *history_content(states, history), options.model_dump()]
-    return hashlib.sha256(json.dumps(alike(content)).encode()).hexdigest()[:16]
-
-
-def history_content(states: States, history: Sequence[Pass]) -> list[object]:
-    """Give all that a history says: its looks' layers, and what was flagged in them."""
-    own = {p.id for p in history}
-    flagged = {
-        pass_id: [_digest(pixels) for pixels in sparse]
-        for pass_id, sparse in sorted(states.flagged.items())
-        if pass_id in own
-    }
-    looks = [[p.id, p.acquired.isoformat(), look_mark(states, p)] for p in history]
-    return [looks, flagged]
-
-
-@cache
-def code_mark() -> str:
-    """Sum up the code that looks are judged by: what older code found is not kept as found by this.
-
-    Releases have their version, and working copies change without one.
-    """
-    here = Path(__file__).parent
-    files = [*sorted((here.parent / "detect").glob("*.py")), *(here / f"{n}.py" for n in _JUDGING)]
-    content = b"\0".join(f.read_bytes() for f in files if f.exists())
-    return hashlib.sha256(__version__.encode() + content).hexdigest()[:16]
-
-
-def look_mark(states: States, p: Pass) -> str:
-    """Sum up the checksums of what the store holds of a look: a new scene need not change them."""
-    marks, key = states.looks.marks, states.looks.state_keys[p.id]
-    if p.id not in marks:
-        store = states.site.store
-        folders = [f"{layer}/{key}/{p.id}" for layer in ("state", "feature")]
-        blocks = [block_mark(store.block_path(f, t)) for f in folders for t in store.all_tiles]
-        content = [blocks, *states.looks.quality[p.id].shift_px]
-        marks[p.id] = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-    return marks[p.id]
-
-
-def _digest(pixels: Sparse) -> str:
-    rows, cols = pixels
-    return hashlib.sha256(rows.astype("<i4").tobytes() + cols.astype("<i4").tobytes()).hexdigest()
+    return content_key(code_mark(), history_content(states, history), options.model_dump())
 
 
 def write_normals(

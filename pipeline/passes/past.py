@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import PACKED_LOOKS, pack_states
+from pipeline.detect.level import PACKED_LOOKS, packed
 from pipeline.io.store import Layer
 from pipeline.io.vault import content_key
 from pipeline.model import Pass, Tile, Window
 from pipeline.passes.ground import States
-from pipeline.passes.normals import code_mark, history_content
+from pipeline.passes.naming import code_mark, history_content
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,18 @@ class Past:
         for tile in site.store.touched(window):
             if not site.store.block_path(self.folder, tile).exists():
                 self._write(tile)
-        words = [site.store.dense(self.folder, name, window)[0] for name in self._names]
-        packed = np.stack(words) if words else np.zeros((0, *window.shape), np.int16)
-        return Baseline.fold(packed.astype(np.int16, copy=False), ranks, site.reach(window))
+        words = (self._word(name, window) for name in self._names)
+        return Baseline.fold(words, ranks, site.reach(window))
+
+    def _word(self, name: str, window: Window) -> NDArray[np.int16]:
+        values, _ = self.states.site.store.dense(self.folder, name, window)
+        return np.asarray(values, np.int16)
 
     def _write(self, tile: Tile) -> None:
         """Pack the states of a tile; two threads that do so write the same."""
         store = self.states.site.store
-        looks = self.states.each(self.ids, tile.core)
-        packed = pack_states(looks, len(self.ids), tile.core.shape)
+        words = packed(self.states.each(self.ids, tile.core))
         layers: dict[str, Layer] = {
-            name: store.pack(word, tile, 1) for name, word in zip(self._names, packed, strict=True)
+            name: store.pack(word, tile, 1) for name, word in zip(self._names, words, strict=True)
         }
         store.write(self.folder, tile, layers, durable=False)

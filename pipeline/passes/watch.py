@@ -59,7 +59,8 @@ class Watched:
     )
     flagged: dict[str, list[Sparse]] = field(default_factory=dict[str, list[Sparse]])
     normals: dict[datetime, Normals] = field(default_factory=dict[datetime, Normals])
-    pasts: dict[datetime, Past] = field(default_factory=dict[datetime, Past])
+    # Of each quarter's history, by its start: what every look is held against.
+    against: dict[datetime, Levels] = field(default_factory=dict[datetime, Levels])
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def watch(
             continue
         sweep = _EpochSweep(site, looks, epoch, options, found.flagged)
         found.epochs.append((epoch, sweep.ranks))
-        found.pasts[epoch.start] = sweep.levels.past
+        found.against[epoch.start] = sweep.levels
         for p, days in zip(epoch.judged, sweep.days, strict=True):
             found.levels[p.id] = tuple(d.level for d in days)
         sweep.judge(found)
@@ -151,7 +152,7 @@ def watch_first(
         return found
     sweep = _EpochSweep(site, looks, epoch, options, found.flagged)
     found.epochs.append((epoch, sweep.ranks))
-    found.pasts[epoch.start] = sweep.levels.past
+    found.against[epoch.start] = sweep.levels
     found.normals[epoch.start] = ChangeSweep(sweep.quarter(), options.ground).normals
     return found
 
@@ -162,23 +163,14 @@ def keep_histories(site: Site, step: str, watched: Watched) -> None:
     What is dropped is made again when it is asked for.
     """
     normals = [n.folder.split("/")[1] for n in watched.normals.values()]
-    pasts = [past.key for past in watched.pasts.values()]
+    pasts = [levels.past.key for levels in watched.against.values()]
     if normals:
         keep_together(site, step, {"normal": normals, "past": pasts}, runs=2)
     trim_results(site)
 
 
-def levels_of(states: States, epoch: Epoch, options: WatchOptions) -> Levels:
-    """Give the levels of looks against the history of a quarter."""
-    told = [options.zhan.model_dump(), options.ground.model_dump()]
-    book = Book.of(states, epoch.history, told)
-    return Levels(Past.of(states, epoch.history), book, options.zhan.expect)
-
-
-def record(found: Watched, p: Pass, of: Found | None) -> None:
+def record(found: Watched, p: Pass, of: Found) -> None:
     """Add what was found on a look; its pixels are no history of later quarters."""
-    if of is None:
-        return
     found.sightings.extend(of.sightings)
     if of.flagged:
         found.flagged.setdefault(p.id, []).extend(of.flagged)
@@ -201,7 +193,9 @@ class _EpochSweep:
     ) -> None:
         self.site, self.epoch, self.options = site, epoch, options.zhan
         self.states = States(site, looks, flagged)
-        self.levels = levels_of(self.states, epoch, options)
+        past = Past.of(self.states, epoch.history)
+        book = Book.of(past, [options.zhan.model_dump(), options.ground.model_dump()])
+        self.levels = Levels(past, book, options.zhan.expect)
         everything = [*epoch.history, *epoch.judged]
         what = f"levels {epoch.start:%Y-%m}"
         self._level_sums, judged = self.levels.levels(everything, what)
@@ -226,13 +220,15 @@ class _EpochSweep:
     def judge(self, found: Watched) -> None:
         """Add the quarter's sightings and what was rejected to ``found``."""
         book, judged = self.levels.book, self.epoch.judged
-        held = {p.id: book.found("zhan", book.key(p)) for p in judged}
-        new = [i for i, p in enumerate(judged) if held[p.id] is None]
+        keys = [book.key(p) for p in judged]
+        held = [book.found("zhan", key) for key in keys]
+        new = [i for i, h in enumerate(held) if h is None]
         for i, made in zip(new, self._search(new), strict=True):
-            held[judged[i].id] = made
-            book.keep_found("zhan", book.key(judged[i]), made)
-        for p in judged:
-            record(found, p, held[p.id])
+            held[i] = made
+            book.keep_found("zhan", keys[i], made)
+        for p, of in zip(judged, held, strict=True):
+            assert of is not None  # what was not kept was searched
+            record(found, p, of)
 
     def _search(self, new: Sequence[int]) -> list[Found]:
         """Search some of the quarter's looks, by their places."""
