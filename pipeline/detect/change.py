@@ -314,12 +314,11 @@ def cropland(normal: Normal) -> tuple[Bool, Float]:
     ceiling : float32 (H, W)
         Brightest expected day of the year and the tail beyond it.
     """
-    days = [normal.at(float(day)) for day in range(0, 365, 15)]
+    days = np.arange(0, 365, 15, dtype=np.float64)
+    least, green = normal.over_year(days, NDVI)
     with np.errstate(invalid="ignore"):
-        green = np.max([e[NDVI] for e in days], axis=0)
-        least = np.min([e[NDVI] for e in days], axis=0)
         fields = (normal.looks > 0) & (green >= 0.5) & (green - least >= 0.2)
-    brightest = np.max([e[BRIGHT] for e in days], axis=0)
+    _, brightest = normal.over_year(days, BRIGHT)
     return fields, (brightest + 1.645 * normal.spread[BRIGHT]).astype(np.float32)
 
 
