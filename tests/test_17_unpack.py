@@ -15,6 +15,7 @@ from rasterio.features import rasterize
 from scipy import ndimage
 from shapely.geometry import LineString, box
 
+from pipeline.detect.deviations import count_residuals, deviations, looks_at
 from pipeline.detect.level import UNSEEN, frequency_bins, reaches_in
 from pipeline.detect.normal import NormalOptions, design, fit_normal
 from pipeline.detect.recession import CLIP_PX, distance_at, distance_to
@@ -167,6 +168,49 @@ def test_counts_are_those_of_the_plain_formulas(seed: int) -> None:
     bins = np.floor((known - LOWEST) * (BINS / (HIGHEST - LOWEST)) + 1e-6).astype(np.int64)
     counts = np.bincount(np.clip(bins, 0, BINS - 1), minlength=BINS)
     np.testing.assert_array_equal(band_histogram(values, use), counts)
+
+
+def test_deviations_are_those_of_the_plain_formulas() -> None:
+    rng = np.random.default_rng(4)
+    seen, expected = rng.normal(0.2, 0.1, (2, 3, 9, 8)).astype(np.float32)
+    spread = rng.uniform(0.01, 0.1, seen.shape).astype(np.float32)
+    expected[:, rng.random((9, 8)) < 0.2] = np.nan
+    seen[rng.random(seen.shape) < 0.1] = np.nan
+    seen[0, 0, 0] = expected[0, 0, 0] = 0.25
+    kind, reach = (rng.integers(0, n, (9, 8)) for n in (4, 3))
+    kind, reach = kind.astype(np.uint8), reach.astype(np.uint16)
+    offsets = rng.normal(0, 0.02, (3, 4, 3)).astype(np.float32)
+    offsets[reach[0, 0], kind[0, 0], 0] = 0
+    shift = np.float32(0.7)
+
+    cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
+    slack = np.empty_like(expected)
+    for k, field in enumerate(expected):
+        low = np.where(np.isnan(field), np.inf, field)
+        high = np.where(np.isnan(field), -np.inf, field)
+        low = ndimage.minimum_filter(low, footprint=cross, mode="nearest")
+        high = ndimage.maximum_filter(high, footprint=cross, mode="nearest")
+        slack[k] = shift * np.maximum(high - field, field - low)
+    residual = seen - expected - np.moveaxis(offsets[reach, kind], -1, 0)
+    plain = np.sign(residual) * (np.maximum(np.abs(residual) - slack, 0) / spread)
+    found = deviations((seen, expected, spread), kind, reach, offsets, shift)
+    np.testing.assert_array_equal(found, plain)
+    assert np.isfinite(plain).any()
+    assert (plain == 0).any()
+
+    use, step = rng.random((9, 8)) < 0.7, 0.005
+    counts, plain_counts = np.zeros((2, 3, 4, 41), np.int64)
+    count_residuals(seen[1], expected[1], (use, kind, reach), step, counts)
+    difference = seen[1] - expected[1]
+    for r, c in zip(*np.nonzero(use & np.isfinite(difference)), strict=True):
+        place = int(np.clip(np.rint(difference[r, c] / step).astype(np.int64) + 20, 0, 40))
+        plain_counts[reach[r, c], kind[r, c], place] += 1
+    np.testing.assert_array_equal(counts, plain_counts)
+
+    by_level = rng.integers(0, 200, (5, 9, 8)).astype(np.uint8)
+    levels = rng.random((3, 5)) < 0.5
+    total = (by_level * np.moveaxis(levels[reach], -1, 0)).sum(axis=0)
+    np.testing.assert_array_equal(looks_at(by_level, levels, reach), total)
 
 
 def test_stored_pixels_are_those_of_the_drawn_window(tmp_path: Path) -> None:
