@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
-from pipeline.io.burn import burn
+from pipeline.io.burn import burnt_pixels
 from pipeline.model import Case, Seen
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import grown
@@ -43,9 +42,7 @@ def case_pixels(site: Site, case: Case) -> Sparse:
 
 
 def _pixels(site: Site, outline: BaseGeometry, crs: str) -> Sparse:
-    outline = reproject(outline, crs, site.store.grid.crs)
-    rows, cols = np.nonzero(burn(outline, site.store.grid))
-    return rows.astype(np.int32), cols.astype(np.int32)
+    return burnt_pixels(reproject(outline, crs, site.store.grid.crs), site.store.grid)
 
 
 def known_pixels(
