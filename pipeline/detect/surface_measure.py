@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pipeline.box_mean import box_mean
 from pipeline.detect.surface_body import Body, gradients, without_holes
 from pipeline.detect.surface_change import SurfacePair, away, places
 from pipeline.detect.surface_noise import classes, mean_factor, sigma_of, variance_of_sum
@@ -184,8 +185,8 @@ def _error(body: Body, part: Mask, noise: SurfaceNoise, fit: SurfaceFit) -> floa
 
 def _mean_of(values: Float, inside: Mask, size: int) -> Float:
     weight = inside.astype(np.float32)
-    total = ndimage.uniform_filter(np.where(inside, values, np.float32(0)), size, mode="constant")
-    count = ndimage.uniform_filter(weight, size, mode="constant")
+    total = box_mean(np.where(inside, values, np.float32(0)), size, "constant")
+    count = box_mean(weight, size, "constant")
     return np.where(count > 1e-4, total / np.maximum(count, 1e-4), 0).astype(np.float32)
 
 

@@ -11,13 +11,15 @@ the autocorrelation of the shape, weighted by its deviations, times the correlat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import fft
 
+from pipeline.box_mean import box_mean
 from pipeline.model import SurfaceNoise
 
 Float = NDArray[np.float32]
@@ -32,6 +34,7 @@ _LEAST_CELLS = 400  # of a class that has a deviation of its own
 _LEAST_SIGMA = 0.005  # [m]; no surface of images is better
 _CUT = 4.0  # deviations; beyond is change and no noise
 _FRAMES = (16, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 768)  # for shapes of half
+_THREADS = 2
 _LARGEST = _FRAMES[-1] // 2  # side of a shape [cells] that is taken unreduced
 
 
@@ -58,9 +61,9 @@ def classes(height: Float, cell_m: float) -> tuple[Float, Float]:
 def _mean(values: Float, weight: Float, size: int) -> Float:
     if weight.min() == 1:
         # Nothing is missing: the same, without asking how much is.
-        return np.asarray(ndimage.uniform_filter(values, size, mode="nearest"), np.float32)
-    total = ndimage.uniform_filter(values * weight, size, mode="nearest")
-    count = ndimage.uniform_filter(weight, size, mode="nearest")
+        return box_mean(values, size, "nearest")
+    total = box_mean(values * weight, size, "nearest")
+    count = box_mean(weight, size, "nearest")
     return np.asarray(total / np.maximum(count, np.float32(1e-6)), np.float32)
 
 
@@ -112,18 +115,22 @@ def _correlation(
     """Fit the covariance of standardised differences: variance, (range [m], power), shares."""
     reach = 60.0
     bins = max(int(reach / cell_m), 2)
-    total, pairs, away = np.zeros(bins), np.zeros(bins), np.zeros(bins)
-    for dz, slope, rough, stable in windows:
+
+    def lagged(window: tuple[Float, Float, Float, Mask]) -> Real:
+        """Products, pairs and lags [cells] of a window, summed by lag, (3, bins)."""
+        dz, slope, rough, stable = window
         if not stable.any():
-            continue
+            return np.zeros((3, bins))
         z = np.where(stable, dz / sigma_of(noise, slope, rough), 0.0)
         z = np.clip(z, -_CUT, _CUT).astype(np.float64)
         own, count, lag = _autocovariance(z, stable)
         place = np.minimum((lag + 0.5).astype(int), bins).ravel()
         ok = place < bins
-        total += np.bincount(place[ok], own.ravel()[ok], bins)
-        pairs += np.bincount(place[ok], count.ravel()[ok], bins)
-        away += np.bincount(place[ok], (lag * count).ravel()[ok], bins)
+        sums = (np.bincount(place[ok], v.ravel()[ok], bins) for v in (own, count, lag * count))
+        return np.stack(list(sums))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        total, pairs, away = sum(pool.map(lagged, windows), np.zeros((3, bins)))
     if pairs[0] < 1:
         return 1.0, ((0.0, 1),), (1.0,)
     use = pairs > max(0.02 * float(pairs.max()), 1.0)
