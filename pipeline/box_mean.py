@@ -52,37 +52,54 @@ def _at(place: int, length: int, beyond: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _box_mean(values: Float, size: int, beyond: int) -> Float:
+    return _along(_down(values, size, beyond), size, beyond)
+
+
+@njit(cache=True, nogil=True)
+def _down(values: Float, size: int, beyond: int) -> Float:
+    """Means over ``size`` rows; all columns side by side."""
     high, wide = values.shape
-    before = size // 2
-    down = np.empty((high, wide), np.float32)
-    sums = np.zeros(wide, np.float64)
-    for k in range(size):
-        r = _at(k - before, high, beyond)
+    out = np.empty((high, wide), np.float32)
+    sums, nothing = np.zeros(wide, np.float64), np.zeros(wide, np.float32)
+    for k in range(-(size // 2), size - size // 2):
+        r = _at(k, high, beyond)
         if r >= 0:
             for c in range(wide):
                 sums[c] += values[r, c]
-    for c in range(wide):
-        down[0, c] = np.float32(sums[c] / size)
-    nothing = np.zeros(wide, np.float32)
-    for i in range(1, high):
-        new, old = _at(i - before + size - 1, high, beyond), _at(i - before - 1, high, beyond)
-        come = values[new] if new >= 0 else nothing
-        gone = values[old] if old >= 0 else nothing
+    for i in range(high):
+        if i:
+            new, old = (
+                _at(i - size // 2 + size - 1, high, beyond),
+                _at(i - size // 2 - 1, high, beyond),
+            )
+            come = values[new] if new >= 0 else nothing
+            gone = values[old] if old >= 0 else nothing
+            for c in range(wide):
+                sums[c] += np.float64(come[c]) - np.float64(gone[c])
         for c in range(wide):
-            sums[c] += np.float64(come[c]) - np.float64(gone[c])
-            down[i, c] = np.float32(sums[c] / size)
+            out[i, c] = np.float32(sums[c] / size)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _along(values: Float, size: int, beyond: int) -> Float:
+    """Means over ``size`` columns."""
+    high, wide = values.shape
     out = np.empty((high, wide), np.float32)
     for i in range(high):
         total = 0.0
-        for k in range(size):
-            c = _at(k - before, wide, beyond)
+        for k in range(-(size // 2), size - size // 2):
+            c = _at(k, wide, beyond)
             if c >= 0:
-                total += down[i, c]
+                total += values[i, c]
         out[i, 0] = np.float32(total / size)
         for j in range(1, wide):
-            new, old = _at(j - before + size - 1, wide, beyond), _at(j - before - 1, wide, beyond)
-            come_one = np.float64(down[i, new]) if new >= 0 else 0.0
-            gone_one = np.float64(down[i, old]) if old >= 0 else 0.0
-            total += come_one - gone_one
+            new, old = (
+                _at(j - size // 2 + size - 1, wide, beyond),
+                _at(j - size // 2 - 1, wide, beyond),
+            )
+            come = np.float64(values[i, new]) if new >= 0 else 0.0
+            gone = np.float64(values[i, old]) if old >= 0 else 0.0
+            total += come - gone
             out[i, j] = np.float32(total / size)
     return out
