@@ -127,7 +127,7 @@ def _correlation(
         place = np.minimum((lag + 0.5).astype(int), bins).ravel()
         ok = place < bins
         sums = (np.bincount(place[ok], v.ravel()[ok], bins) for v in (own, count, lag * count))
-        return np.stack(list(sums))
+        return np.asarray(np.stack(list(sums)), np.float64)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         total, pairs, away = sum(pool.map(lagged, windows), np.zeros((3, bins)))
@@ -185,28 +185,30 @@ def _correlated(terms: _Terms, distance_m: Real) -> Real:
 
 
 def variance_of_sum(noise: SurfaceNoise, sigma: Float, cell_m: float) -> float:
-    """Give the variance of the sum of differences over a shape [m²].
+    """Give the variance of the sum of differences over a shape [m²], a cell counting as one.
 
     Parameters
     ----------
     sigma : float32 (H, W)
-        Deviation of each cell of the shape [m], 0 outside.
+        Deviation of each cell of the shape [m], 0 outside; that of the noise's own cells within it
+        where it holds several (``noise.cells``).
     cell_m : float
         Side of a cell [m].
     """
     own, terms = 0.0, (noise.ranges_m, noise.powers, noise.shares)
-    by = max(1, -(-max(sigma.shape) // _LARGEST))
-    weights = sigma.astype(np.float64)
-    if by > 1:
+    by, each = max(1, -(-max(sigma.shape) // _LARGEST)), noise.cells
+    weights = sigma.astype(np.float64) * each**2
+    if by * each > 1:
         # The cells' own share adds up at full resolution; the rest is smooth over a few cells.
-        own = _nugget(terms) * float((weights**2).sum())
+        own = _nugget(terms) * float((weights**2).sum()) / each**2
         weights = _block_sum(weights, by)
     # The sum over all pairs of cells is one over all frequencies: no second transform is needed,
     # and the correlation's own serves all shapes that fit into its frame.
     shape = (_frame(weights.shape[0]), _frame(weights.shape[1]))
     found: Any = fft.rfft2(weights, shape)
     power = found.real**2 + found.imag**2
-    return max(float((power * _transformed(terms, shape, by, cell_m)).sum()) + own, 0.0)
+    rho = _transformed(terms, shape, by * each, cell_m / each)
+    return max(float((power * rho).sum()) + own, 0.0) / each**4
 
 
 def _frame(cells: int) -> int:

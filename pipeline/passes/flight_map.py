@@ -53,7 +53,11 @@ def flight_maps(
     newest = sorted(views, key=lambda v: (v.after.flight.flown, v.after.flight.id))[-_MOST_VIEWS:]
     found: list[FlightMap] = []
     for view in newest:
-        for when, taken in (("before", view.before), ("after", view.after)):
+        both: tuple[tuple[When, Taken | None], ...] = (
+            ("before", view.before),
+            ("after", view.after),
+        )
+        for when, taken in both:
             made = None if taken is None else _made(shelf, view.grid, taken, how)
             if made is not None and taken is not None:
                 found.append(FlightMap(*made, taken.flight.flown, when))

@@ -53,6 +53,7 @@ from pipeline.model import (
     Window,
 )
 from pipeline.passes.flight_cache import CellSource, CoverSource
+from pipeline.passes.flight_large import Coarse
 from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover, cover_halo_m
 from pipeline.prepare.flight_ground import CommonGround
 from pipeline.prepare.flight_moved import PixelMap, moved
@@ -102,7 +103,11 @@ class SurfaceChange:
 
 
 def compare_surfaces(
-    before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
+    before: FlightReader,
+    after: FlightReader,
+    grid: Grid,
+    options: FlightOptions,
+    edge_m: float = 0.0,
 ) -> SurfaceChange:
     """Find what changed between two flights that both have a surface.
 
@@ -114,6 +119,8 @@ def compare_surfaces(
         Full pixels of the pair, projected, m.
     options : FlightOptions
         All options.
+    edge_m : float
+        Deviation per axis of what is left of the registration from place to place [m].
 
     Raises
     ------
@@ -123,7 +130,7 @@ def compare_surfaces(
     fit = fit_surfaces(before, after, grid, options)
     work = _windows(before, after, grid, options, fit)
     stable = work.each(lambda w: _stable(work, w), noise_windows(work))
-    noise = estimate(stable, work.cell_m)
+    noise = replace(estimate(stable, work.cell_m), edge_m=edge_m)
     parts = [
         part
         for window in work.each(lambda w: _judged(work, w, noise), work.shown(_halo(work)))
@@ -481,34 +488,56 @@ def _objects(
     boxes = boxes_of(found)
     windows = [window_of(own).pad(pad) for own in found]
 
+    coarse = [Coarse.of(w) for w in windows]
+    change = work.options.change
+
     def some(pair: SurfacePair, which: Sequence[int]) -> list[FlightObject | None]:
-        change = work.options.change
         out: list[FlightObject | None] = []
-        for i in which:
+        for i in (small[k] for k in which):
             others, own = others_within(found, boxes, i, windows[i]), pair.within(windows[i])
             out.append(object_of(found[i], others, own, noise, work.fit, change))
         return out
 
-    return by_groups(work, windows, partial(surface_pair, work), some)
+    def large(i: int) -> FlightObject | None:
+        cells, by = coarse[i], coarse[i].by
+        window = cells.window(windows[i])
+        pair = cells.pair(partial(surface_pair, work), window)
+        others = others_within(found, boxes, i, windows[i], by)
+        got = object_of(cells.found(found[i]), others, pair, cells.noise(noise), work.fit, change)
+        return cells.fine(got)
+
+    small = [i for i, c in enumerate(coarse) if c.by == 1]
+    measured = by_groups(work, [windows[i] for i in small], partial(surface_pair, work), some)
+    done = dict(zip(small, measured, strict=True))
+    return [done[i] if i in done else large(i) for i in range(len(found))]
 
 
 def others_within(
-    found: Sequence[ChangedCells], boxes: NDArray[np.int64], index: int, window: Window
+    found: Sequence[ChangedCells],
+    boxes: NDArray[np.int64],
+    index: int,
+    window: Window,
+    by: int = 1,
 ) -> NDArray[np.bool_]:
-    """Mask the cells of a window that belong to other objects, of which ``boxes`` are known."""
-    others = np.zeros(window.shape, bool)
+    """Mask the cells of a window that belong to other objects, of which ``boxes`` are known.
+
+    ``by`` is how many cells along a side are one of the mask.
+    """
+    own = Coarse(by).window(window)
+    others = np.zeros(own.shape, bool)
     top, bottom, left, right = boxes.T
     near = (
         (top < window.row1) & (bottom > window.row0) & (left < window.col1) & (right > window.col0)
     )
-    for k in np.flatnonzero(near):
+    for k in map(int, np.flatnonzero(near)):
         if k != index:
             other = found[k]
             inside = (
                 (other.rows >= window.row0) & (other.rows < window.row1)
                 & (other.cols >= window.col0) & (other.cols < window.col1)
             )  # fmt: skip
-            others[other.rows[inside] - window.row0, other.cols[inside] - window.col0] = True
+            rows, cols = other.rows[inside] // by, other.cols[inside] // by
+            others[rows - own.row0, cols - own.col0] = True
     return others
 
 

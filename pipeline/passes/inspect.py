@@ -96,10 +96,10 @@ def _inspected(
     pictures = (replace(before, surface=False), replace(after, surface=False))
     try:
         laid = register_pictures(*pictures, pair.grid, options.register_pictures)
-        later = moved(after, laid.map)
+        later, error_m = moved(after, laid.map), laid.error_px * pair.grid.res_m
         ask: PairAsker | None = None
         if pair.surfaces:
-            found = compare_surfaces(before, later, pair.grid, options.compare)
+            found = compare_surfaces(before, later, pair.grid, options.compare, error_m)
             ask = PairAsker(before, later, pair.grid, options.compare, found, options.single)
         else:
             found = compare_pictures(before, later, pair.grid, options.compare)
@@ -107,7 +107,6 @@ def _inspected(
         return Inspected(set_aside=(SetAside(pair.name, "detect", error.what, error.remedy),))
     how = "surfaces" if pair.surfaces else "pictures"
     log.info("%s: %d object(s) by their %s", pair.name, len(found.objects), how)
-    error_m = laid.error_px * pair.grid.res_m
     detector = DRONE_SURFACES if pair.surfaces else DRONE_PICTURES
     shown = _Shown((pair.before, pair.after), detector, error_m)
     sorted_ = _sorted_out(shown, found.grid, found.objects, (corridors, options.adjudicate))

@@ -190,9 +190,12 @@ def _seed(
     most = options.largest_turn_deg
     best = _tried(first, held, 0.0, middle, reach)
 
+    def one(angle: float) -> tuple[float, float, float, float]:
+        return _tried(first, held, float(angle), middle, reach)
+
     def turned(angles: Iterable[float]) -> list[tuple[float, float, float, float]]:
         with ThreadPoolExecutor(_THREADS) as pool:
-            return list(pool.map(lambda a: _tried(first, held, float(a), middle, reach), angles))
+            return list(pool.map(one, angles))
 
     tried = turned(a for a in (-0.5, 0.5) if abs(a) <= most)
     # Most flights are turned by next to nothing: a peak far beyond chance that falls to both sides
