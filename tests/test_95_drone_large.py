@@ -43,7 +43,9 @@ class Bank:
         return FlightPixels(colour, inside, np.where(inside, height, np.nan).astype(np.float32))
 
 
-def compared(queue: multiprocessing.Queue[tuple[float, list[tuple[str, float, float, float]]]]) -> None:
+def compared(
+    queue: multiprocessing.Queue[tuple[float, list[tuple[str, float, float, float]]]],
+) -> None:
     got = compare_surfaces(Bank(1, False), Bank(2, True), GRID, FlightOptions())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     found = [
