@@ -57,9 +57,10 @@ def gradients(grey: Float, valid: NDArray[np.bool_]) -> Complex:
 
 @njit(cache=True, nogil=True)
 def slopes(values: Float) -> tuple[Float, Float]:
-    """Give slopes along rows and columns: two ``correlate1d`` of scipy, at a sixth of their time."""
+    """Give slopes along rows and columns: two ``correlate1d`` at a sixth of their time."""
     by_row = _across(_down(values, RISE, -1.0), BELL, 1.0)
-    return by_row, _down(_across(values, RISE, -1.0), BELL, 1.0)
+    by_col = _down(_across(values, RISE, -1.0), BELL, 1.0)
+    return by_row, by_col
 
 
 @njit(cache=True, nogil=True)
