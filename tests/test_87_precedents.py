@@ -67,7 +67,7 @@ def count(looks: dict[datetime, bool], flagged: dict[str, Any] | None = None) ->
     site = SimpleNamespace(
         store=SimpleNamespace(grid=grid), reach=lambda w: np.ones((SIDE, SIDE), np.uint16)
     )
-    how = (FIRST, GroundOptions())
+    how = (FIRST, GroundOptions(), 0.9)
     return precedents_of(site, Bench(), TRACK, TRAIT, how)  # type: ignore[arg-type]
 
 

@@ -72,6 +72,13 @@ class ChangeOptions(BaseModel):
     rim_pixels: int = Field(
         default=6, ge=1, le=25, description="bare pixels of a 5x5 up to which an object has a rim"
     )
+    small_pixels: int = Field(
+        default=8,
+        ge=1,
+        le=25,
+        description="such pixels of a 5x5 up to which an object has no pure one: there the loss of "
+        "plants starts it, and light need only go with it; a corner of a felling has nine",
+    )
     water_ndvi: float = Field(
         default=-0.1,
         ge=-0.2,
@@ -388,6 +395,9 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
         wet = drained & (surface.state == Ground.WET) & risen
         wet |= drained & _mostly_wet(surface, z, o)
         drowned = wet & (z[WATER] >= o.seed_z)
+        sunk = _sunk(surface, z, o) & ~wet
+        wet |= sunk
+        drowned |= sunk
         rim = drained & _partly_wet(surface, z, drowned, o)
         small = _count(weak) <= o.rim_pixels
         rim |= ground & small & _partly_bare(surface, z, strong & surface.land, o)
@@ -425,11 +435,36 @@ def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
     with np.errstate(invalid="ignore"):
         left = (surface.seen[NDVI] - _SOIL_NDVI) / np.maximum(expected - _SOIL_NDVI, 0.05)
         green = (expected >= _STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
-        return green & (z[BRIGHT] >= o.seed_z) & (z[NDVI] <= -o.seed_z)
+        lost = green & (z[NDVI] <= -o.seed_z) & (z[BRIGHT] >= o.grow_z)
+    return lost & ((z[BRIGHT] >= o.seed_z) | _small(lost, o))
+
+
+def _small(marked: Bool, o: ChangeOptions) -> Bool:
+    """Where marked pixels are too few for a pure one among them."""
+    return _count(marked) <= o.small_pixels
+
+
+def _sunk(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
+    """Where green ground lost its plants to what is half water: a pond without a pure pixel.
+
+    Of a pond of 500 m2 no pixel has the spectrum of water: blurred with its green banks it is
+    darker than soil in SWIR and greener than water. One look of it is strong all the same, and left
+    out it becomes history of the next quarter, which then takes the place for one that varies.
+    """
+    expected, dry = surface.expected, surface.expected[WATER]
+    with np.errstate(invalid="ignore"):
+        gone = (expected[NDVI] - surface.seen[NDVI]) / np.maximum(expected[NDVI] - _SOIL_NDVI, 0.05)
+        green = (expected[NDVI] >= _STRATA_EDGES[0]) & (gone >= o.mixed_gone)
+        half = (dry < 0) & (surface.seen[WATER] >= o.mixed_wet * dry) & (z[WATER] >= o.seed_z)
+        sunk = green & half & (z[NDVI] <= -o.seed_z)
+    sunk &= surface.drained & surface.dry & surface.land & (surface.state == Ground.DRY)
+    return sunk & _small(sunk | (surface.drained & (surface.state == Ground.WET)), o)
 
 
 def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> Bool:
-    """Where ground beside unexpected bare ground lost half of its plants too: the mixed rim.
+    """Where ground beside unexpected bare ground is half way to it: the mixed rim.
+
+    It lost half of its plants too, or became half as much brighter.
 
     A heap of 1,000 m2 is one or two pure pixels and eight mixed ones; left out of it, those are
     history of the next quarter, and the ground is taken for one that changes all the time.
@@ -440,6 +475,10 @@ def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> 
         gone = (expected - surface.seen[NDVI]) / np.maximum(expected - _SOIL_NDVI, 0.05)
         lost = expected - surface.seen[NDVI] >= o.green_lost
         partly = lost & (gone >= o.rim_gone) & (z[NDVI] <= -o.grow_z) & (z[BRIGHT] >= 0)
+        # Where plants are dormant light alone tells the mixture.
+        light = surface.seen[BRIGHT] - surface.expected[BRIGHT]
+        most = ndimage.maximum_filter(np.where(strong, light, -np.inf), 3, mode="nearest")
+        partly |= (light >= o.rim_gone * most) & (z[BRIGHT] >= o.grow_z)
     return beside & surface.land & (surface.state != Ground.WET) & partly
 
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
-from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting, stood_since
+from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting, stood_since, unbroken
 from pipeline.adjudicate.tracks import Track
+from pipeline.adjudicate.weighing import below_floods
 from pipeline.config import GroundOptions
-from pipeline.detect.change import WATER, Surface
-from pipeline.detect.disturb import MARGIN_PX, goes_out
+from pipeline.detect.change import WATER, Surface, cropland
+from pipeline.detect.disturb import MARGIN_PX, DisturbOptions, bridges, middle_of
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
@@ -32,6 +33,7 @@ from pipeline.passes.ground import Looks, Site, Sparse
 
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
 _UNCLEAR = 0.06  # water scores nearer to zero than this are neither water nor land
+_KNOWN = 0.25  # of an object, from which a sighting at its place was of itself
 _YEAR = timedelta(days=YEAR_DAYS)
 _SEASON = timedelta(days=60)  # around the first sighting, in which earlier years are asked
 _BEFORE = timedelta(days=200)  # looks before the first sighting that say when it was not there
@@ -144,6 +146,26 @@ def _felled(
     return out
 
 
+def _dug(
+    site: Site, bench: Bench, track: Track, measures: Mapping[str, float],
+    how: tuple[Sequence[Look], datetime, GroundOptions],
+) -> bool:  # fmt: skip
+    """Tell a pond that neither a flood nor a farmer explains: it has nothing to wait for.
+
+    ``how`` begins with all looks at the place and the first sighting (UTC). Floods leave pools, and
+    fields are flooded in their season; what came to be where no crop grows, while the river was low
+    at every look, was dug.
+    """
+    found, since, options = how
+    pond = measures["wet_share"] >= 0.5 and measures["bar_share"] < 0.5
+    if not pond or not below_floods(found, since, options.dry):
+        return False
+    window = _window(site, (track.rows, track.cols))
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    fields = cropland(bench.given(window)[0])[0]
+    return np.count_nonzero(fields[footprint]) <= options.dry.crop_share * track.rows.size
+
+
 def _gradual(measures: Mapping[str, float]) -> bool:
     """Tell what comes about by itself and slowly: a bar that dries, a pool that drains."""
     return measures["wet_share"] >= 0.5 or measures["bar_share"] >= 0.5
@@ -172,16 +194,22 @@ def ground_candidate(
     """
     measures = summed_up(track, options)
     pixels = (track.rows, track.cols)
-    measures["strip"] = float(measures["wet_share"] < 0.5 and _is_bridge(site, bench, track))
-    precedents = precedents_of(site, bench, track, trait_of(measures), (how[2], options))
+    bridge = measures["wet_share"] < 0.5 and _is_bridge(site, bench, track, options.disturb)
+    measures["strip"] = float(bridge)
+    high = how[0].fold.flood_rank
+    precedents = precedents_of(site, bench, track, trait_of(measures), (how[2], options, high))
     measures["precedents"] = float(precedents)
     measures |= _felled(site, bench, track, measures, options)
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
+    if _dug(site, bench, track, measures, (found, how[2], options)):
+        measures |= {"dug": 1.0, "wait_days": 0.0}
+        trait = trait_of(measures)
     began = how[2] if _gradual(measures) else stood_since(found, how[2])
     found = lasting(
         with_sightings(found, track), began, trait.wait, how[0].fold, counted=trait.counted
     )
+    found = unbroken(found) if measures["wet_share"] >= 0.5 else found
     if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
@@ -209,7 +237,8 @@ def relook_ground(
     assert first is not None
     trait = trait_of(case.measures)
     found = looks_at_ground(site, bench, pixels, trait, (first, how[0]))
-    return lasting(found, first, trait.wait, how[1], counted=trait.counted)
+    found = lasting(found, first, trait.wait, how[1], counted=trait.counted)
+    return unbroken(found) if case.measures["wet_share"] >= 0.5 else found
 
 
 def looks_at_ground(
@@ -238,15 +267,18 @@ def looks_at_ground(
 
 
 def precedents_of(
-    site: Site, bench: Bench, track: Track, trait: Trait, how: tuple[datetime, GroundOptions]
-) -> int:
+    site: Site, bench: Bench, track: Track, trait: Trait,
+    how: tuple[datetime, GroundOptions, float],
+) -> int:  # fmt: skip
     """Count looks of earlier years, in the season of the first sighting, that show the same.
+
+    ``how`` ends with the level rank from which water says nothing of the ground (a flood).
 
     A field is ploughed in its season, year by year, and for weeks only: a model of the year takes
     those few looks for errors, but the looks themselves are there. Looks at which the place was a
     sighting already are no precedents: what was cleared and comes back is no season.
     """
-    first, options = how
+    first, options, high = how
     flagged = bench.normals.quarter.states.flagged
     own = set(zip(track.rows.tolist(), track.cols.tolist(), strict=True))
 
@@ -254,13 +286,15 @@ def precedents_of(
         years = round((first - p.acquired) / _YEAR)
         if years < 1 or abs(first - p.acquired - years * _YEAR) > _SEASON:
             return False
-        return not any(
-            own & set(zip(r.tolist(), c.tolist(), strict=True)) for r, c in flagged.get(p.id, ())
-        )
+        known = set[tuple[int, int]]()
+        for rows, cols in flagged.get(p.id, ()):
+            known |= own & set(zip(rows.tolist(), cols.tolist(), strict=True))
+        return len(known) < _KNOWN * len(own)
 
     pixels = (track.rows, track.cols)
     found = _verdicts(site, bench, pixels, trait, (wanted, options))
-    return sum(verdict.seen is Seen.HIT for _, verdict, _ in found)
+    watery = trait.signature.watery
+    return sum(v.seen is Seen.HIT and not (watery and rank >= high) for _, v, rank in found)
 
 
 def _verdicts(
@@ -284,8 +318,8 @@ def _verdicts(
         )
 
 
-def _is_bridge(site: Site, bench: Bench, track: Track) -> bool:
-    """Look for a strip over the water in the median of the looks since the first sighting."""
+def _is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) -> bool:
+    """Look for a strip over the water in the looks since the first sighting."""
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
     scores: list[NDArray[np.float32]] = []
@@ -297,9 +331,7 @@ def _is_bridge(site: Site, bench: Bench, track: Track) -> bool:
         deck = np.abs(surface.seen[WATER]) <= _UNCLEAR
         known = (surface.state != Ground.UNKNOWN) | deck
         scores.append(np.where(known, surface.seen[WATER], np.nan).astype(np.float32))
-    stack = np.ma.masked_invalid(np.stack(scores))
-    middle = np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
-    return goes_out(footprint, middle, ashore)
+    return bridges(footprint, scores, ashore, options)
 
 
 def _outline(
@@ -315,9 +347,8 @@ def _outline(
         at, _ = place(surface, local_offset(footprint, surface, watery=watery), signature)
         judged = surface.drained if watery else surface.ground
         places.append(np.where(judged, at, np.nan).astype(np.float32))
-    stack = np.ma.masked_invalid(np.stack(places))
-    middle = np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
-    return outline(middle - np.float32(0.5), footprint, site.store.grid.sub(window))
+    share = middle_of(places) - np.float32(0.5)
+    return outline(share, footprint, site.store.grid.sub(window))
 
 
 def _window(site: Site, pixels: Sparse) -> Window:
