@@ -312,19 +312,6 @@ def test_a_deck_that_is_younger_than_its_ramp_is_seen_on_the_newest_looks() -> N
     assert not bridges(ramp, looks, land, DisturbOptions(deck_looks=100))
 
 
-DAMP = (0.065, 0.2, -0.15)  # half water, half the plants around it
-
-
-def test_a_pond_without_a_pure_pixel_is_seen_and_damp_ground_of_more_pixels_is_not() -> None:
-    (pond,) = judge(put(surface(), box(20, 30, 2, 3), DAMP, Ground.DRY))
-    assert isinstance(pond, Sighting)
-    assert (pond.kind, pond.measures["wait_days"]) == (Kind.CAI, 60)
-    assert judge(put(surface(), box(20, 30, 3, 3), DAMP, Ground.DRY)) == []
-    for other in ((0.065, 0.4, -0.15), (0.065, 0.2, -0.35), (0.065, 0.2, -0.5)):
-        # Plants, and soil that is less than half way to water.
-        assert judge(put(surface(), box(20, 30, 2, 3), other, Ground.DRY)) == []
-
-
 def test_a_small_heap_where_plants_are_dormant_has_a_rim_of_light() -> None:
     pale = surface()
     pale.expected[NDVI] = pale.seen[NDVI] = 0.3

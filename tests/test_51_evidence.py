@@ -354,6 +354,9 @@ def test_a_pond_that_no_flood_and_no_farmer_explains_needs_no_more_than_a_heap()
     pond = BARE | {"wet_share": 1.0}
     assert fold(swiftly(looks("hh"), pond)).state.value == "provisional"
     assert fold(swiftly(looks("hh"), pond | {"dug": 1.0})).state.value == "suspected"
+    unlevelled = pond | {"certain_share": 0.4}
+    assert fold(swiftly(looks("huuh"), unlevelled)).state.value == "provisional"
+    assert fold(swiftly(looks("huuh"), unlevelled | {"dug": 1.0})).state.value == "suspected"
     assert (
         fold(swiftly(looks("hh"), pond | {"dug": 1.0, "bar_share": 1.0})).state.value != "suspected"
     )

@@ -67,7 +67,8 @@ def swiftly(
     water nor on a bar, where the level comes and goes, would have to be the same mistake on two
     dates; and what dates share, season and level, the normal and the waiting answer for. In the
     water history must have seen three lower levels itself. Of changed ground half of the sightings
-    must have been certain: two of many are what was looked for.
+    must have been certain: two of many are what was looked for. A pond that was dug
+    (:func:`below_floods`) is as plain as a heap, and what doubts its other sightings is their level.
 
     What only waits for a season to pass (bare soil, most of whose sightings were certain by
     themselves) has been seen often enough by then: its hits are ``pending``, and count with the
@@ -82,11 +83,13 @@ def swiftly(
     o = options or FoldOptions()
     waits = measures.get("wait_days", 0.0) > 0
     if "wet_share" in measures:
-        dry = measures["wet_share"] < _PUDDLES or measures.get("dug", 0.0) > 0
-        plain = dry and measures.get("bar_share", 1.0) < _ON_BAR
+        dug = measures.get("dug", 0.0) > 0
+        plain = (dug or measures["wet_share"] < _PUDDLES) and measures.get(
+            "bar_share", 1.0
+        ) < _ON_BAR
         doubts = max(measures.get(n, 0.0) for n in ("strip", "precedents", "linear"))
         clear = measures.get("certain_share", 0.0) >= _CLEARLY and doubts < _DOUBTED
-        sound = measures.get("certain_share", 0.0) >= _MOSTLY
+        sound = dug or measures.get("certain_share", 0.0) >= _MOSTLY
         counted = waits and plain and clear
     else:
         sound = measures.get("bar_share", 0.0) < _ON_BAR

@@ -33,8 +33,8 @@ Bool = NDArray[np.bool_]
 
 BRIGHT, NDVI, WATER = range(len(MODELLED))
 
-HALO_PX = 4
-"""Halo that makes flags exact at a tile's edge: gradient and the 5x5 share [px]."""
+HALO_PX = 8
+"""Halo that makes flags exact at a tile's edge: gradient, the 9x9 count and the 5x5 share [px]."""
 
 N_STRATA = 4  # of expected NDVI: bare, mixed, green; and bars, which lighten while they dry
 _BAR = 3
@@ -73,11 +73,12 @@ class ChangeOptions(BaseModel):
         default=6, ge=1, le=25, description="bare pixels of a 5x5 up to which an object has a rim"
     )
     small_pixels: int = Field(
-        default=8,
+        default=16,
         ge=1,
-        le=25,
-        description="such pixels of a 5x5 up to which an object has no pure one: there the loss of "
-        "plants starts it, and light need only go with it; a corner of a felling has nine",
+        le=81,
+        description="pixels of a 9x9 that lost their plants, up to which an object has no pure "
+        "pixel: there the loss of plants starts it, and light need only go with it; fields and "
+        "fellings have more",
     )
     water_ndvi: float = Field(
         default=-0.1,
@@ -395,9 +396,6 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
         wet = drained & (surface.state == Ground.WET) & risen
         wet |= drained & _mostly_wet(surface, z, o)
         drowned = wet & (z[WATER] >= o.seed_z)
-        sunk = _sunk(surface, z, o) & ~wet
-        wet |= sunk
-        drowned |= sunk
         rim = drained & _partly_wet(surface, z, drowned, o)
         small = _count(weak) <= o.rim_pixels
         rim |= ground & small & _partly_bare(surface, z, strong & surface.land, o)
@@ -436,29 +434,15 @@ def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
         left = (surface.seen[NDVI] - _SOIL_NDVI) / np.maximum(expected - _SOIL_NDVI, 0.05)
         green = (expected >= _STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
         lost = green & (z[NDVI] <= -o.seed_z) & (z[BRIGHT] >= o.grow_z)
-    return lost & ((z[BRIGHT] >= o.seed_z) | _small(lost, o))
+    dim = lost & (z[BRIGHT] < o.seed_z)
+    return lost & ~(dim & ~_small(surface, z, o)) if dim.any() else lost
 
 
-def _small(marked: Bool, o: ChangeOptions) -> Bool:
-    """Where marked pixels are too few for a pure one among them."""
-    return _count(marked) <= o.small_pixels
-
-
-def _sunk(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
-    """Where green ground lost its plants to what is half water: a pond without a pure pixel.
-
-    Of a pond of 500 m2 no pixel has the spectrum of water: blurred with its green banks it is
-    darker than soil in SWIR and greener than water. One look of it is strong all the same, and left
-    out it becomes history of the next quarter, which then takes the place for one that varies.
-    """
-    expected, dry = surface.expected, surface.expected[WATER]
+def _small(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
+    """Where so few pixels lost their plants that none of them need be a pure one."""
     with np.errstate(invalid="ignore"):
-        gone = (expected[NDVI] - surface.seen[NDVI]) / np.maximum(expected[NDVI] - _SOIL_NDVI, 0.05)
-        green = (expected[NDVI] >= _STRATA_EDGES[0]) & (gone >= o.mixed_gone)
-        half = (dry < 0) & (surface.seen[WATER] >= o.mixed_wet * dry) & (z[WATER] >= o.seed_z)
-        sunk = green & half & (z[NDVI] <= -o.seed_z)
-    sunk &= surface.drained & surface.dry & surface.land & (surface.state == Ground.DRY)
-    return sunk & _small(sunk | (surface.drained & (surface.state == Ground.WET)), o)
+        lost = surface.expected[NDVI] - surface.seen[NDVI] >= o.green_lost
+        return _count(lost & (z[NDVI] <= -o.grow_z), 9) <= o.small_pixels
 
 
 def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> Bool:
@@ -545,8 +529,8 @@ def _around(mask: Bool) -> NDArray[np.int8]:
     return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:], np.int8)
 
 
-def _count(mask: Bool) -> NDArray[np.int16]:
-    """Count in a 5x5 neighbourhood, in integers: a running sum of floats would know its tile."""
-    ones = np.ones(5, np.int16)
+def _count(mask: Bool, side: int = 5) -> NDArray[np.int16]:
+    """Count in a square around, in integers: a running sum of floats would know its tile."""
+    ones = np.ones(side, np.int16)
     rows = ndimage.correlate1d(mask.astype(np.int16), ones, axis=0, mode="constant")
     return np.asarray(ndimage.correlate1d(rows, ones, axis=1, mode="constant"), np.int16)

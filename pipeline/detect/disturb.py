@@ -283,10 +283,13 @@ def _strip_along(
     ashore: NDArray[np.bool_],
     ray: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
 ) -> bool:
-    """Follow one ray (start, step, flank; each (2, 1)) out over what was always water."""
+    """Follow one ray (start, step, flank; each (2, 1)) out between what was always water.
+
+    Its flanks are asked, and not the ray: a deck of earlier quarters is in their history.
+    """
     start, along, flank = ray
     lines = [start + along * np.arange(1, _RAY_PX) + k * flank for k in (0, 1, -1)]
-    over = ~_at(ashore, lines[0], True) & ~_at(mask, lines[0], False)
+    over = ~_at(ashore, lines[1], True) & ~_at(ashore, lines[2], True) & ~_at(mask, lines[0], False)
     middle, left, right = (_at(water, line, np.nan)[over] for line in lines)
     between = (left > _WET_FLANK) & (right > _WET_FLANK) & np.isfinite(middle)
     deck = between & (middle < np.fmin(left, right) - _CONTRAST)
