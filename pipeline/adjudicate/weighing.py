@@ -68,7 +68,7 @@ def swiftly(
     dates; and what dates share, season and level, the normal and the waiting answer for. In the
     water history must have seen three lower levels itself. Of changed ground half of the sightings
     must have been certain: two of many are what was looked for. A pond that was dug
-    (:func:`below_floods`) is as plain as a heap, and what doubts its other sightings is their level.
+    (:func:`below_floods`) is as plain as a heap; what doubts its other sightings is their level.
 
     What only waits for a season to pass (bare soil, most of whose sightings were certain by
     themselves) has been seen often enough by then: its hits are ``pending``, and count with the
