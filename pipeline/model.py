@@ -685,6 +685,21 @@ UNRESTORED = "未恢复"
 RELAPSE = "回弹"
 """What imagery proposes where something came back."""
 
+
+@dataclass(frozen=True)
+class Inherited:
+    """How a patrol found a case in the ledger when it first came upon it.
+
+    Looks before the patrol can only have been touched by what the case was then. What its own looks
+    made of the outline since must not change its history, or no rerun would say the same.
+    """
+
+    start: datetime  # of the patrol, UTC
+    crs: str
+    detector: str
+    outline: BaseGeometry | None  # in crs, m; None: nobody had seen it before this patrol
+
+
 _HELD = frozenset({Status.ISSUED, Status.VERIFIED, Status.RECTIFYING, Status.RELAPSED})
 _DECIDED = frozenset({Status.REJECTED, Status.PERMITTED, Status.WITHDRAWN})
 
@@ -730,6 +745,7 @@ class Case:
     # Start (UTC) of the earliest patrol that a look of satellites is of: what was before it was
     # history to whoever looked. None: no patrol's, or of a ledger from before there was this.
     patrolled_from: datetime | None = None
+    inherited: Inherited | None = None  # by the patrol that last outlined it; None: by none yet
 
     @property
     def of_lead(self) -> bool:
@@ -755,6 +771,15 @@ class Case:
     def seen_polygon(self) -> BaseGeometry:
         """Imagery's own outline, in crs: by it the case is found again."""
         return self.polygon if self.traced is None else self.traced
+
+    def as_found(self, start: datetime) -> Inherited:
+        """Give how a patrol from ``start`` (UTC) on finds it, or found it at its first run."""
+        if self.inherited is not None and self.inherited.start == start:
+            return self.inherited
+        first = self.evidence.first_seen
+        before = first is not None and first < start
+        outline = self.seen_polygon if before else None
+        return Inherited(start, self.crs, self.detector, outline)
 
     @property
     def of_pictures(self) -> bool:

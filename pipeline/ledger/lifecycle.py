@@ -26,6 +26,7 @@ from pipeline.model import (
     Evidence,
     EvidenceState,
     Grade,
+    Inherited,
     Lead,
     Look,
     Ruling,
@@ -159,7 +160,32 @@ def open_case(
         config_hash=context.config_hash,
         parent=parent,
         patrolled_from=None if context.spots else context.period[0],
+        inherited=_opened_by(candidate, context),
     )
+
+
+def _opened_by(candidate: Candidate, context: LedgerContext) -> Inherited | None:
+    """Say that a patrol opened the case: until another one comes, all of it is its own finding."""
+    if context.spots:
+        return None
+    return Inherited(context.period[0], candidate.crs, candidate.detector, None)
+
+
+def inherited_by(cases: Sequence[Case], context: LedgerContext) -> Inherited | None:
+    """Give how the patrol of this run found cases that are one now; the first one goes on.
+
+    An inspection changes nothing of it: it has no history.
+    """
+    if context.spots:
+        return cases[0].inherited
+    found = [case.as_found(context.period[0]) for case in cases]
+    held = [(k.crs, k.outline) for k in found if k.outline is not None]
+    if not held:
+        return found[0]
+    (crs, outline), *others = held
+    for own, shape in others:
+        outline = outline.union(reproject(shape, own, crs))
+    return replace(found[0], crs=crs, outline=outline)
 
 
 def update_case(
@@ -178,6 +204,7 @@ def update_case(
         merged_from=tuple(sorted(merged)),
         produced=True,
         patrolled_from=patrolled_from((case, *absorbed), context),
+        inherited=inherited_by((case, *absorbed), context),
     )
     # What a drone measured stays until another drone measures it: satellites see it coarser.
     if case.detector != DRONE_SURFACES or candidate.of_drone:
@@ -410,7 +437,7 @@ def settle(before: Case, after: Case, context: LedgerContext) -> Case:
     """Count the revision up if a reader can see the change; otherwise keep all but the looks."""
     if content(before) == content(after):
         same = replace(before, looks=after.looks, traced=after.traced)
-        return replace(same, patrolled_from=after.patrolled_from)
+        return replace(same, patrolled_from=after.patrolled_from, inherited=after.inherited)
     return replace(
         after,
         revision=before.revision + 1,
