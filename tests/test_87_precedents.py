@@ -54,10 +54,13 @@ def count(
 ) -> int:
     """Ask for precedents among looks: was the place bare (or as ``values``) on that date?"""
     passes = [SimpleNamespace(id=when.isoformat(), acquired=when) for when in looks]
+    vault = SimpleNamespace(get=lambda *_: None, put=lambda *_, **__: None)
+    book = SimpleNamespace(base="", key=lambda p: p.id, vault=vault)
 
     class Bench:
+        looks = SimpleNamespace(passes=passes)
         normals = SimpleNamespace(
-            quarter=SimpleNamespace(states=SimpleNamespace(flagged=flagged or {})),
+            quarter=SimpleNamespace(states=SimpleNamespace(flagged=flagged or {}), book=book),
         )
 
         def given(self, window: Window) -> tuple[None, SimpleNamespace]:
