@@ -28,13 +28,13 @@ TRACK = Track(
 TRAIT = Trait(Signature(np.array(HEAP, np.float32)), timedelta(0), True)
 
 
-def surface(bare: bool, values: tuple[float, ...] = HEAP) -> Surface:
-    """One look at a field, ploughed where the track lies (or as ``values``), or green."""
+def surface(bare: bool) -> Surface:
+    """One look at a field, ploughed where the track lies or green."""
     fill = np.array(FIELD, np.float32)[:, None, None]
     expected = np.broadcast_to(fill, (3, SIDE, SIDE)).copy()
     seen = expected.copy()
     if bare:
-        seen[:, ROWS, COLS] = np.array(values, np.float32)[:, None]
+        seen[:, ROWS, COLS] = np.array(HEAP, np.float32)[:, None]
     spread = np.broadcast_to(
         np.array((0.012, 0.05, 0.08), np.float32)[:, None, None], (3, SIDE, SIDE)
     )
@@ -49,10 +49,8 @@ def surface(bare: bool, values: tuple[float, ...] = HEAP) -> Surface:
 def count(
     looks: dict[datetime, bool],
     flagged: dict[str, Any] | None = None,
-    values: tuple[float, ...] = HEAP,
-    rank: float = 0.5,
 ) -> int:
-    """Ask for precedents among looks: was the place bare (or as ``values``) on that date?"""
+    """Ask for precedents among looks: was the place bare on that date?"""
     passes = [SimpleNamespace(id=when.isoformat(), acquired=when) for when in looks]
     vault = SimpleNamespace(get=lambda *_: None, put=lambda *_, **__: None)
     book = SimpleNamespace(base="", key=lambda p: p.id, vault=vault)
@@ -69,15 +67,14 @@ def count(
         def surfaces(self, window: Window, wanted: Any) -> Iterator[Any]:
             for p in passes:
                 if wanted(p):
-                    yield p, surface(looks[p.acquired], values), np.array([np.nan, rank])
+                    yield p, surface(looks[p.acquired]), np.array([np.nan, 0.5])
 
     grid = SimpleNamespace(window=Window(0, SIDE, 0, SIDE))
     site = SimpleNamespace(
         store=SimpleNamespace(grid=grid), reach=lambda w: np.ones((SIDE, SIDE), np.uint16)
     )
-    how = (FIRST, GroundOptions(), 0.9)
-    trait = replace(TRAIT, signature=Signature(np.array(values, np.float32)))
-    return precedents_of(site, Bench(), TRACK, trait, how)  # type: ignore[arg-type]
+    how = (FIRST, GroundOptions())
+    return precedents_of(site, Bench(), TRACK, TRAIT, how)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("days", "counts"), [(365, 1), (365 - 50, 1), (365 + 50, 1), (730, 1)])
@@ -99,13 +96,6 @@ def test_what_was_a_sighting_then_is_no_season() -> None:
     assert count({when: True}, elsewhere) == 1
     corner = {when.isoformat(): [(ROWS[:4], COLS[:4])]}  # of 35 pixels
     assert count({when: True}, corner) == 1
-
-
-def test_a_flood_of_an_earlier_year_is_no_season() -> None:
-    when, pond = FIRST - timedelta(days=365), (0.06, -0.2, 0.6)
-    assert count({when: True}, values=pond, rank=0.5) == 1
-    assert count({when: True}, values=pond, rank=0.95) == 0
-    assert count({when: True}, rank=0.95) == 1  # a ploughed field has nothing to do with it
 
 
 def test_a_pond_and_its_spoil_seen_apart_are_summed_up_by_date() -> None:

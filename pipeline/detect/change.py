@@ -435,14 +435,17 @@ def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
         green = (expected >= _STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
         lost = green & (z[NDVI] <= -o.seed_z) & (z[BRIGHT] >= o.grow_z)
     dim = lost & (z[BRIGHT] < o.seed_z)
-    return lost & ~(dim & ~_small(surface, z, o)) if dim.any() else lost
+    return lost & ~(dim & ~_small(surface, o)) if dim.any() else lost
 
 
-def _small(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
-    """Where so few pixels lost their plants that none of them need be a pure one."""
+def _small(surface: Surface, o: ChangeOptions) -> Bool:
+    """Where so few pixels lost their plants that none of them need be a pure one.
+
+    Whatever their spread: where a felling was taken for ordinary ground once, it is wide.
+    """
     with np.errstate(invalid="ignore"):
         lost = surface.expected[NDVI] - surface.seen[NDVI] >= o.green_lost
-        return _count(lost & (z[NDVI] <= -o.grow_z), 9) <= o.small_pixels
+    return _count(lost, 9) <= o.small_pixels
 
 
 def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> Bool:

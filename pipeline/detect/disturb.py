@@ -378,19 +378,27 @@ def _barest(mask: NDArray[np.bool_], inner: Float, marked: Marked) -> tuple[floa
     """Give the NDVI of all that lost its green with the object, off its edge, and how large it is.
 
     An object is made of pixels that are bare; of a felled wood whose brash is barer in one half,
-    only that half. The rest has lost its green too, and hangs together with it.
+    only that half. The rest has lost its green too, and hangs together with it. Its size is told
+    whatever the spread: where a felling was taken for ordinary ground once, that is wide.
     """
     surface, greener = marked.surface, marked.z[NDVI]
     with np.errstate(invalid="ignore"):
-        lost = (surface.expected[NDVI] - surface.seen[NDVI] >= _LOST) & (greener <= -_LOST_Z)
+        gone = surface.expected[NDVI] - surface.seen[NDVI] >= _LOST
+        lost = gone & (greener <= -_LOST_Z)
     lost &= surface.ground & (surface.state != Ground.WET)
-    labels = label(mask | lost)
-    whole = np.isin(labels, np.unique(labels[mask])) & (lost | mask)
+    whole = _joined(mask, lost)
+    size = int(np.count_nonzero(_joined(mask, gone)))
     off_edge = np.asarray(ndimage.binary_erosion(whole, np.ones((3, 3))), bool)
     off_edge &= surface.state != Ground.WET
     if np.count_nonzero(off_edge) < max(4, np.count_nonzero(mask) / 4):
-        return float(np.median(inner)), int(np.count_nonzero(whole))
-    return float(np.median(surface.seen[NDVI][off_edge])), int(np.count_nonzero(whole))
+        return float(np.median(inner)), size
+    return float(np.median(surface.seen[NDVI][off_edge])), size
+
+
+def _joined(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Give an object and what of the other pixels hangs together with it."""
+    labels = label(mask | other)
+    return np.isin(labels, np.unique(labels[mask])) & (mask | other)
 
 
 def _wet_share(mask: NDArray[np.bool_], flags: Flags) -> float:

@@ -122,14 +122,14 @@ def width_of_change(before: Float, after: Float, footprint: NDArray[np.bool_]) -
     near = np.asarray(ndimage.binary_dilation(footprint, np.ones((5, 5))), bool)
     with np.errstate(invalid="ignore"):
         bright = near & (change >= top / 2)
-    labels, _ = ndimage.label(bright | footprint, np.ones((3, 3)))
-    own = np.isin(labels, np.unique(labels[footprint]))
+    labels, _ = ndimage.label(bright, np.ones((3, 3)))
+    own = bright & np.isin(labels, np.unique(labels[footprint & bright]))
     rows, cols = np.nonzero(own)
     squares = shapely.union_all(shapely.box(cols, rows, cols + 1, rows + 1))
     corners = shapely.get_coordinates(squares.minimum_rotated_rectangle)[:3]
     longer = float(np.linalg.norm(np.diff(corners, axis=0), axis=1).max())
-    change = change[own & np.isfinite(change)]
-    whole = float(np.clip(change / top, 0, 1).sum()) * rows.size / change.size
+    edge = np.asarray(ndimage.binary_dilation(own, np.ones((3, 3))), bool)
+    whole = float(np.clip(np.nan_to_num(change[edge]) / top, 0, 1).sum())
     return whole / longer
 
 

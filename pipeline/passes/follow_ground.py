@@ -207,8 +207,7 @@ def ground_candidate(
     pixels = (track.rows, track.cols)
     bridge = measures["wet_share"] < 0.5 and _is_bridge(site, bench, track, options.disturb)
     measures["strip"] = float(bridge)
-    high = how[0].fold.flood_rank
-    precedents = precedents_of(site, bench, track, trait_of(measures), (how[2], options, high))
+    precedents = precedents_of(site, bench, track, trait_of(measures), (how[2], options))
     measures["precedents"] = float(precedents)
     measures |= _felled(site, bench, track, measures, options)
     trait = trait_of(measures)
@@ -279,18 +278,15 @@ def looks_at_ground(
 
 
 def precedents_of(
-    site: Site, bench: Bench, track: Track, trait: Trait,
-    how: tuple[datetime, GroundOptions, float],
-) -> int:  # fmt: skip
+    site: Site, bench: Bench, track: Track, trait: Trait, how: tuple[datetime, GroundOptions]
+) -> int:
     """Count looks of earlier years, in the season of the first sighting, that show the same.
-
-    ``how`` ends with the level rank from which water says nothing of the ground (a flood).
 
     A field is ploughed in its season, year by year, and for weeks only: a model of the year takes
     those few looks for errors, but the looks themselves are there. Looks at which the place was a
     sighting already are no precedents: what was cleared and comes back is no season.
     """
-    first, options, high = how
+    first, options = how
     flagged = bench.normals.quarter.states.flagged
     pixels = (track.rows, track.cols)
 
@@ -303,8 +299,7 @@ def precedents_of(
 
     asked = _Question("precedents", wanted)
     found = _verdicts(site, bench, pixels, trait, (asked, options))
-    watery = trait.signature.watery
-    return sum(v.seen is Seen.HIT and not (watery and rank >= high) for _, v, rank in found)
+    return sum(verdict.seen is Seen.HIT for _, verdict, _ in found)
 
 
 def _share_of(pixels: Sparse, others: Sequence[Sparse]) -> float:
