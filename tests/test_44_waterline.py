@@ -145,18 +145,6 @@ def test_the_width_of_a_deck_is_told_through_a_blurred_footprint(metres: int, de
     assert (width <= 2.8) is deck
 
 
-def test_a_fill_of_which_half_was_dry_is_as_wide_as_it_is() -> None:
-    """Its footprint holds the seaward half: a strip two pixels wide, of five that brightened."""
-    before = np.full((60, 60), 0.03, np.float32)
-    after = before.copy()
-    after[20:25, 20:32] = 0.2
-    footprint = np.zeros((60, 60), bool)
-    footprint[20:22, 20:32] = True
-    assert width_of_change(before, after, footprint) == pytest.approx(5, abs=1)
-    after[22:25] = before[22:25]
-    assert width_of_change(before, after, footprint) == pytest.approx(2, abs=0.3)
-
-
 def test_where_nothing_changed_no_share_is_made_up() -> None:
     flat = np.full((4, 10, 10), 0.1, np.float32)
     footprint = np.zeros((10, 10), bool)

@@ -41,7 +41,7 @@ def dug(looks: list[Look], crops: float = 0.0, **measures: float) -> bool:
         mock.patch.object(follow_ground, "cropland", return_value=(fields, None)),
         mock.patch.object(follow_ground, "_window", return_value=window),
     ):
-        bench = SimpleNamespace(given=lambda _: (None, None))
+        bench = SimpleNamespace(given=mock.Mock(return_value=(None, None)))
         how = (looks, FIRST, GroundOptions())
         return follow_ground._dug(None, bench, TRACK, POND | measures, how)  # type: ignore[arg-type]
 

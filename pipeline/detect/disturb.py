@@ -293,7 +293,7 @@ def _strip_along(
     middle, left, right = (_at(water, line, np.nan)[over] for line in lines)
     between = (left > _WET_FLANK) & (right > _WET_FLANK) & np.isfinite(middle)
     deck = between & (middle < np.fmin(left, right) - _CONTRAST)
-    return np.count_nonzero(deck) >= max(_STRIP_PX, 0.7 * np.count_nonzero(between))
+    return bool(np.count_nonzero(deck) >= max(_STRIP_PX, 0.7 * np.count_nonzero(between)))
 
 
 def _near(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

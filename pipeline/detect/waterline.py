@@ -109,27 +109,20 @@ def width_of_change(before: Float, after: Float, footprint: NDArray[np.bool_]) -
     before, after : float32 (H, W)
         One band of the sensor's finest pixels, in which water is dark; NaN unknown.
     footprint : bool (H, W)
-        The object, which may be wider than what made it where other bands are blurred, and
-        narrower where part of it lay on ground that was dry: what brightened beside it counts.
+        The object, which may be wider than what made it where other bands are blurred.
     """
-    change = after - before
-    inside = change[footprint & np.isfinite(change)]
-    if inside.size < 4:
+    change = (after - before)[footprint]
+    change = change[np.isfinite(change)]
+    if change.size < 4:
         return float("nan")
-    top = float(np.quantile(inside, 0.9))
+    top = float(np.quantile(change, 0.9))
     if top < _LEAST_CHANGE:
         return float("nan")
-    near = np.asarray(ndimage.binary_dilation(footprint, np.ones((5, 5))), bool)
-    with np.errstate(invalid="ignore"):
-        bright = near & (change >= top / 2)
-    labels, _ = ndimage.label(bright, np.ones((3, 3)))
-    own = bright & np.isin(labels, np.unique(labels[footprint & bright]))
-    rows, cols = np.nonzero(own)
+    rows, cols = np.nonzero(footprint)
     squares = shapely.union_all(shapely.box(cols, rows, cols + 1, rows + 1))
     corners = shapely.get_coordinates(squares.minimum_rotated_rectangle)[:3]
     longer = float(np.linalg.norm(np.diff(corners, axis=0), axis=1).max())
-    edge = np.asarray(ndimage.binary_dilation(own, np.ones((3, 3))), bool)
-    whole = float(np.clip(np.nan_to_num(change[edge]) / top, 0, 1).sum())
+    whole = float(np.clip(change / top, 0, 1).sum()) * rows.size / change.size
     return whole / longer
 
 

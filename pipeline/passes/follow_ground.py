@@ -174,7 +174,8 @@ def _dug(
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
     fields = cropland(bench.given(window)[0])[0]
-    return np.count_nonzero(fields[footprint]) <= options.dry.crop_share * track.rows.size
+    crops = int(np.count_nonzero(fields[footprint]))
+    return crops <= options.dry.crop_share * track.rows.size
 
 
 def _gradual(measures: Mapping[str, float]) -> bool:
