@@ -23,7 +23,7 @@ from pipeline.detect.change import (
     regional_offsets,
     tally_residuals,
 )
-from pipeline.detect.disturb import DisturbOptions, Marked, Region, bridges, examine, goes_out
+from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine, goes_out, strip_over
 from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level import tally_by_level
@@ -274,7 +274,7 @@ def test_a_narrow_strip_over_water_is_a_bridge(wide: int, bridge: bool) -> None:
     water[30 - wide // 2 : 30 - wide // 2 + wide, :20] = 0.05
     mask = np.zeros((SIDE, SIDE), bool)
     mask[29:32, 22:27] = True
-    assert goes_out(mask, water, land) is bridge
+    assert strip_over(mask, water, land) is bridge
 
 
 def over_water(deck: bool) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -295,11 +295,11 @@ def test_a_ramp_that_hangs_together_with_bare_shore_is_a_bridge_and_a_fill_besid
     ramp[29:31, 20:34] = True
     shore = ramp.copy()
     shore[3:29, 20:22] = True  # pulls the centre off the deck's line
-    assert goes_out(shore, water, land)
-    assert not goes_out(shore, over_water(False)[0], land)
+    assert strip_over(shore, water, land)
+    assert not strip_over(shore, over_water(False)[0], land)
     fill = np.zeros((SIDE, SIDE), bool)
     fill[8:32, 20:26] = True
-    assert not goes_out(fill, water, land)
+    assert not strip_over(fill, water, land)
 
 
 def test_a_deck_that_is_younger_than_its_ramp_is_seen_on_the_newest_looks() -> None:
@@ -307,9 +307,9 @@ def test_a_deck_that_is_younger_than_its_ramp_is_seen_on_the_newest_looks() -> N
     ramp = np.zeros((SIDE, SIDE), bool)
     ramp[28:32, 22:30] = True
     looks = [open_water] * 10 + [whole] * 8
-    assert bridges(ramp, looks, land)
-    assert not bridges(ramp, looks[:10], land)
-    assert not bridges(ramp, looks, land, DisturbOptions(deck_looks=100))
+    assert goes_out(ramp, looks, land)
+    assert not goes_out(ramp, looks[:10], land)
+    assert not goes_out(ramp, looks, land, DisturbOptions(deck_looks=100))
 
 
 def test_a_small_heap_where_plants_are_dormant_has_a_rim_of_light() -> None:

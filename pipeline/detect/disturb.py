@@ -215,7 +215,7 @@ def _stays_bare(numbers: dict[str, float], o: DisturbOptions) -> bool:
     return bare and numbers["expected_ndvi"] - numbers["barest_ndvi"] >= o.green_lost
 
 
-def bridges(
+def goes_out(
     mask: NDArray[np.bool_],
     looks: Sequence[Float],
     ashore: NDArray[np.bool_],
@@ -233,7 +233,7 @@ def bridges(
     """
     newest = looks[-(options or DisturbOptions()).deck_looks :]
     every = [looks] if len(newest) == len(looks) else [looks, newest]
-    return any(goes_out(mask, middle_of(some), ashore) for some in every)
+    return any(strip_over(mask, middle_of(some), ashore) for some in every)
 
 
 def middle_of(fields: Sequence[Float]) -> Float:
@@ -242,7 +242,7 @@ def middle_of(fields: Sequence[Float]) -> Float:
     return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
 
 
-def goes_out(mask: NDArray[np.bool_], water: Float, ashore: NDArray[np.bool_]) -> bool:
+def strip_over(mask: NDArray[np.bool_], water: Float, ashore: NDArray[np.bool_]) -> bool:
     """Tell whether a narrow strip leads from an object out over water: a bridge, a pier.
 
     Rays from its centre, and from its pixels at the water: where they cross water on both flanks,

@@ -16,7 +16,7 @@ from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import below_floods
 from pipeline.config import GroundOptions
 from pipeline.detect.change import WATER, Surface, cropland
-from pipeline.detect.disturb import MARGIN_PX, DisturbOptions, bridges, middle_of
+from pipeline.detect.disturb import MARGIN_PX, DisturbOptions, goes_out, middle_of
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
@@ -353,7 +353,7 @@ def _is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) 
         deck = np.abs(surface.seen[WATER]) <= _UNCLEAR
         known = (surface.state != Ground.UNKNOWN) | deck
         scores.append(np.where(known, surface.seen[WATER], np.nan).astype(np.float32))
-    return bridges(footprint, scores, ashore, options)
+    return goes_out(footprint, scores, ashore, options)
 
 
 def _outline(
