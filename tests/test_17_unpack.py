@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.features import rasterize
 from scipy import ndimage
-from shapely.geometry import LineString, box
+from shapely.geometry import LineString, Polygon, box
 
 from pipeline.detect.deviations import count_residuals, deviations, looks_at
 from pipeline.detect.level import UNSEEN, frequency_bins, reaches_in
@@ -301,3 +301,5 @@ def test_an_outline_cut_to_a_grid_burns_as_the_whole_one() -> None:
         np.testing.assert_array_equal(burnt_pixels(shape, grid), np.nonzero(whole))
         inside += int((whole > 0).sum())
     assert inside > 10_000
+    far = box(0, 0, np.inf, 9)
+    assert burnt_pixels(far, grid)[0].size == burnt_pixels(Polygon(), grid)[0].size == 0

@@ -22,6 +22,7 @@ import valley
 from pipeline.detect.expect import Baseline
 from pipeline.detect.level import PACKED_LOOKS, packed
 from pipeline.detect.objects import Rejection
+from pipeline.io.vault import content_key
 from pipeline.model import DateQuality, Kind, Pass, Sighting
 from pipeline.passes.book import (
     Book,
@@ -32,7 +33,7 @@ from pipeline.passes.book import (
 from pipeline.passes.change import ChangeSweep
 from pipeline.passes.ground import Looks, States, meet
 from pipeline.passes.past import Past
-from pipeline.passes.verdicts import rows_of
+from pipeline.passes.verdicts import Question, rows_of
 
 histories = st.integers(0, 2 * PACKED_LOOKS + 1).flatmap(
     lambda t: st.tuples(
@@ -162,13 +163,15 @@ def test_looks_before_one_have_a_say_in_changed_ground(tmp_path: Path) -> None:
 def test_of_one_place_only_looks_that_nobody_asked_yet_are_judged(tmp_path: Path) -> None:
     book, passes, _ = quarter(tmp_path / "a")
     asked: list[str] = []
+    names = np.array([book.key(p) for p in passes[:3]])
 
     def judge(missing: Sequence[Pass]) -> list[np.ndarray]:
         asked.extend(p.id for p in missing)
         return [np.array([float(p.id[1]), np.nan]) for p in missing]
 
     def said(of: Book, looks: Sequence[Pass], *content: object) -> list[float]:
-        return [row[0] for row in rows_of(of, ("place", content), looks, judge)]
+        question = Question("place", content, 2, np.float64)
+        return [row[0] for row in rows_of(of, question, looks, judge)]
 
     assert said(book, passes[:3], "here") == [0, 1, 2]
     assert said(book, passes[1:], "here") == [1, 2, 3]
@@ -181,6 +184,13 @@ def test_of_one_place_only_looks_that_nobody_asked_yet_are_judged(tmp_path: Path
     other, moved, _ = quarter(tmp_path / "a", p2=True)
     assert said(other, moved[1:], "here") == [1, 2, 3]
     assert asked == ["p0", "p2"]
+    # What a file holds of another shape is no answer.
+    for odd in ({"rows": np.zeros((3, 5))}, {"rows": np.zeros((3, 2), np.uint8)}, {"other": names}):
+        asked.clear()
+        key = content_key(book.base, "there")
+        book.vault.put("place", key, **({"names": names} | odd))
+        assert said(book, passes[:1], "there") == [0]
+        assert asked == ["p0"]
 
 
 @given(sparse, sparse)

@@ -1,68 +1,136 @@
-"""How a patrol found a case stays its history, whatever its own looks make of the outline."""
+"""How a patrol found a case stays its history, whatever its own looks make of the case."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from affine import Affine
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_60_ledger_rules import END, START, apply, candidate, context
+from test_60_ledger_rules import END, START, apply, candidate, context, looks
 
+from pipeline.adjudicate.evidence import fold
 from pipeline.ledger import codec
-from pipeline.ledger.lifecycle import update_case
-from pipeline.model import Case
+from pipeline.ledger.plan import plan
+from pipeline.model import DRONE, DRONE_SURFACES, Candidate, Case, EvidenceState, Grid, Status
+from pipeline.passes.change import DETECTOR as GROUND
+from pipeline.passes.known import earlier_cases, known_pixels
 
-NEXT = START + timedelta(days=40)
-SEEN = candidate(0, 0, 40, "mhhhhhh")
+NEXT = START + timedelta(days=40)  # a look every five days: seven before it
+SEEN = candidate(0, 0, 40, "mmhhhhh")
 (FOUND,) = apply([], [SEEN]).cases
 LATER = replace(context(run="2"), period=(NEXT, END))
+ABOVE = replace(LATER, spots=True)
+SITE: Any = SimpleNamespace(
+    store=SimpleNamespace(
+        grid=Grid("EPSG:32649", Affine(10, 0, -200, 0, -10, 400), (80, 80)),
+    ),
+    corridor=SimpleNamespace(id="xiangjiang"),
+)
 
 
-def outlined(case: Case, width: int, gone: tuple[Case, ...] = ()) -> Case:
-    """Give a case after a look of the later patrol that outlines it ``width`` m wide."""
-    return update_case(case, candidate(0, 0, width, "mhhhhhhh"), LATER, gone)
+def patrolled(cases: Sequence[Case], *found: Candidate) -> tuple[Case, ...]:
+    return plan(cases, found, LATER).cases
 
 
-def test_the_outline_that_a_patrol_found_stays_until_another_patrol_comes() -> None:
-    once = outlined(FOUND, 44)
-    twice = outlined(once, 52)
-    assert not once.polygon.equals(twice.polygon)
-    for case in (once, twice):
-        found = case.as_found(NEXT)
-        assert found.outline is not None
-        assert found.outline.equals(FOUND.polygon)
-    third = twice.as_found(NEXT + timedelta(days=40))
-    assert third.outline is not None
-    assert third.outline.equals(twice.polygon)
+def flagged(cases: Sequence[Case]) -> dict[str, int]:
+    """Count the pixels of each look that are no history to the later patrol."""
+    passes: Any = SimpleNamespace(
+        passes=[SimpleNamespace(id=k.pass_id, acquired=k.on) for k in looks("?" * 14)]
+    )
+    pixels = known_pixels(SITE, passes, earlier_cases("xiangjiang", cases, NEXT), NEXT)
+    return {k: sum(rows.size for rows, _ in v) for k, v in sorted(pixels.items())}
+
+
+def flown(x: float, side: float) -> Candidate:
+    seen = candidate(x, 0, side, "????????????h", detector=DRONE_SURFACES)
+    look = (replace(seen.looks[-1], sensor=DRONE, pass_id="flight"),)
+    return replace(seen, looks=look, evidence=fold(look))
+
+
+CHANGES: dict[str, tuple[list[Candidate], list[Candidate]]] = {
+    "it grows": ([SEEN], [candidate(0, 0, 60, "mmhhhhhhhh")]),
+    "an old look misses it": ([SEEN], [candidate(0, 0, 40, "mmhhhhhmhh")]),
+    "it is no longer produced": ([SEEN], []),
+    "it had expired and comes back": (
+        [candidate(0, 0, 40, "hhmmmm")],
+        [candidate(0, 0, 40, "hhmmmm??hhh")],
+    ),
+    "two are one": (
+        [SEEN, candidate(60, 0, 40, "mmmmhhh")],
+        [candidate(0, 0, 100, "mmhhhhhhhh")],
+    ),
+    "changed ground is a fill": (
+        [candidate(0, 0, 40, "mmhh?hh", detector=GROUND)],
+        [candidate(0, 0, 40, "mmhhhhhhhh")],
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_rerun_of_a_patrol_has_the_history_of_its_first_run(change: str) -> None:
+    before, after = CHANGES[change]
+    cases = apply([], before).cases
+    once = patrolled(cases, *after)
+    assert flagged(cases)
+    assert flagged(once) == flagged(cases)
+    assert flagged(patrolled(once, *after)) == flagged(cases)
+
+
+def test_another_patrol_finds_the_case_as_it_is_then() -> None:
+    (once,) = patrolled([FOUND], candidate(0, 0, 60, "mmhhhhhhhh"))
+    (piece,) = once.as_found(NEXT).pieces
+    assert piece.outline.equals(FOUND.polygon)
+    (newer,) = once.as_found(NEXT + timedelta(days=40)).pieces
+    assert newer.outline.equals(once.polygon)
+    assert len(newer.shown) > len(piece.shown)
 
 
 def test_what_a_patrol_opened_is_no_history_to_it() -> None:
     early = replace(FOUND, evidence=replace(FOUND.evidence, first_seen=START - timedelta(days=9)))
-    assert early.as_found(START).outline is None
-    assert early.as_found(NEXT).outline is not None
+    assert early.as_found(START).pieces == ()
+    assert early.as_found(NEXT).pieces != ()
     # A ledger from before does not say who opened it, so what lies before is history.
-    assert replace(early, inherited=None).as_found(START).outline is not None
+    assert replace(early, inherited=None).as_found(START).pieces != ()
+    assert replace(FOUND, inherited=None).as_found(START).pieces == ()
 
 
-def test_what_was_first_seen_in_its_own_time_was_none_either() -> None:
-    assert replace(FOUND, inherited=None).as_found(START).outline is None
+@pytest.mark.parametrize("opened_here", [False, True])
+def test_what_an_inspection_joins_stays_out_of_history(opened_here: bool) -> None:
+    (old,) = apply([], [SEEN]).cases
+    if opened_here:  # what people work on survives, although the patrol itself opened it
+        (young,) = patrolled([], candidate(60, 0, 40, "mmmmmmmmhhhh"))
+        cases = (old, replace(young, status=Status.ISSUED))
+    else:
+        two = apply([], [SEEN, candidate(60, 0, 40, "mmhhhhh")]).cases
+        cases = patrolled(
+            two, candidate(0, 0, 40, "mmhhhhhhhh"), candidate(60, 0, 40, "mmhhhhhhhh")
+        )
+    before = flagged(cases)
+    joined = plan(cases, [flown(0, 100)], ABOVE).cases
+    assert any(c.merged_into for c in joined)
+    assert before
+    assert flagged(joined) == before
 
 
-def test_cases_that_are_one_were_found_as_both() -> None:
-    (other,) = apply([], [candidate(80, 0, 30, "mhhhhhh")]).cases
-    found = outlined(FOUND, 110, (other,)).as_found(NEXT)
-    assert found.outline is not None
-    assert found.outline.equals(FOUND.polygon.union(other.polygon))
-
-
-def test_an_inspection_changes_nothing_of_it() -> None:
-    once = outlined(FOUND, 44)
-    flown = update_case(once, candidate(0, 0, 60, "h"), replace(LATER, spots=True))
-    assert flown.inherited == once.inherited
+def test_an_inspection_alone_changes_nothing_of_it() -> None:
+    (once,) = patrolled([FOUND], candidate(0, 0, 44, "mmhhhhhh"))
+    (after,) = plan([once], [flown(0, 60)], ABOVE).cases
+    assert after.polygon.area > once.polygon.area
+    assert after.inherited == once.inherited
 
 
 def test_it_comes_back_from_the_ledger() -> None:
-    for case in (FOUND, outlined(FOUND, 44)):
+    (once,) = patrolled([FOUND], candidate(0, 0, 44, "mmhhhhhh"))
+    assert once.inherited is not None
+    assert once.inherited.pieces
+    assert once.evidence.state is not EvidenceState.EXPIRED
+    for case in (FOUND, once):
         assert codec.load_case(codec.dump_case(case), case.polygon).inherited == case.inherited

@@ -35,7 +35,8 @@ def burnt_pixels(geometry: BaseGeometry, grid: Grid) -> tuple[NDArray[np.int32],
 
     Only the geometry's own box is drawn: a case is a spot on the grid of a long river.
     """
-    window = None if geometry.is_empty else _box(geometry, grid).intersect(grid.window)
+    known = bool(np.isfinite(geometry.bounds).all())  # what is empty has no bounds
+    window = _box(geometry, grid).intersect(grid.window) if known else None
     if window is None:
         return np.zeros(0, np.int32), np.zeros(0, np.int32)
     rows, cols = np.nonzero(burn(geometry, grid.sub(window)))

@@ -31,11 +31,13 @@ from pipeline.model import (
     Seen,
     Severity,
     Spoken,
+    Standing,
     Status,
 )
 
 _FIELDS = tuple(f.name for f in dataclasses.fields(Case) if f.name != "polygon")
 _EVIDENCE = tuple(f.name for f in dataclasses.fields(Evidence))
+_STANDING = tuple(f.name for f in dataclasses.fields(Standing))
 _LOOK = tuple(f.name for f in dataclasses.fields(Look))
 _JSON = json.JSONDecoder()
 _SEEN = {seen.value: seen for seen in Seen}
@@ -136,14 +138,29 @@ def _loaders() -> dict[str, Callable[[Any], object]]:
 def _told_inherited(found: Inherited | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    outline = None if found.outline is None else shapely.to_wkb(found.outline, hex=True)
-    return {"start": found.start, "crs": found.crs, "detector": found.detector, "outline": outline}
+    pieces = [
+        {name: getattr(piece, name) for name in _STANDING}
+        | {"outline": shapely.to_wkb(piece.outline, hex=True)}
+        for piece in found.pieces
+    ]
+    return {"start": found.start, "pieces": pieces}
 
 
 def _inherited(found: dict[str, Any]) -> Inherited:
-    outline = shapely.from_wkb(found["outline"]) if found["outline"] else None
-    start = datetime.fromisoformat(found["start"])
-    return Inherited(start, found["crs"], found["detector"], outline)
+    return Inherited(
+        datetime.fromisoformat(found["start"]), tuple(_standing(p) for p in found["pieces"])
+    )
+
+
+def _standing(found: dict[str, Any]) -> Standing:
+    return Standing(
+        outline=shapely.from_wkb(found["outline"]),
+        crs=found["crs"],
+        detector=found["detector"],
+        first_seen=datetime.fromisoformat(found["first_seen"]),
+        shown=tuple(found["shown"]),
+        missed=tuple(found["missed"]),
+    )
 
 
 def _attribution(found: dict[str, Any]) -> Attribution:

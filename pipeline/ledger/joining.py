@@ -17,20 +17,15 @@ from pipeline.model import (
 
 
 def inherited_by(cases: Sequence[Case], context: LedgerContext) -> Inherited | None:
-    """Give how the patrol of this run found cases that are one now; the first one goes on.
+    """Give how the patrol of this run found cases that are one now.
 
-    An inspection changes nothing of it: it has no history.
+    An inspection has no history: what it joins goes on as the newest patrol of any found it.
     """
-    if context.spots:
-        return cases[0].inherited
-    found = [case.as_found(context.period[0]) for case in cases]
-    held = [(k.crs, k.outline) for k in found if k.outline is not None]
-    if not held:
-        return found[0]
-    (crs, outline), *others = held
-    for own, shape in others:
-        outline = outline.union(reproject(shape, own, crs))
-    return replace(found[0], crs=crs, outline=outline)
+    known = [c.inherited.start for c in cases if c.inherited is not None]
+    start = max(known, default=None) if context.spots else context.period[0]
+    if start is None:
+        return None
+    return Inherited(start, tuple(p for c in cases for p in c.as_found(start).pieces))
 
 
 def joined_looks(

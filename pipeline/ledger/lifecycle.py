@@ -82,15 +82,8 @@ def open_case(
         config_hash=context.config_hash,
         parent=parent,
         patrolled_from=None if context.spots else context.period[0],
-        inherited=_opened_by(candidate, context),
+        inherited=None if context.spots else Inherited(context.period[0]),
     )
-
-
-def _opened_by(candidate: Candidate, context: LedgerContext) -> Inherited | None:
-    """Say that a patrol opened the case: until another one comes, all of it is its own finding."""
-    if context.spots:
-        return None
-    return Inherited(context.period[0], candidate.crs, candidate.detector, None)
 
 
 def update_case(
@@ -152,7 +145,8 @@ def look_again(
     first = case.patrolled_from
     if run is not None and any(not k.of_drone for k in looks):
         first = patrolled_from((case,), context)
-    told = replace(case, scene_ids=ids, patrolled_from=first)
+    inherited = inherited_by((case,), context)
+    told = replace(case, scene_ids=ids, patrolled_from=first, inherited=inherited)
     after = weigh(told, merge_looks((kept, looks)), context)
     return settle(case, replace(after, produced=produced), context)
 

@@ -17,6 +17,7 @@ from pipeline.model.cases import (
     NotObserved,
     Rechecked,
     RunRecord,
+    Standing,
 )
 from pipeline.model.findings import (
     DRONE,
@@ -137,6 +138,7 @@ __all__ = [
     "Severity",
     "Sighting",
     "Spoken",
+    "Standing",
     "Status",
     "SurfaceFit",
     "SurfaceNoise",

@@ -31,7 +31,7 @@ from pipeline.model.places import (
     Ruling,
 )
 from pipeline.model.scenes import SetAside
-from pipeline.model.words import Kind, Status
+from pipeline.model.words import Kind, Seen, Status
 
 RESTORED = "已恢复"
 """What imagery proposes where something is gone."""
@@ -46,17 +46,27 @@ RELAPSE = "回弹"
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What stood at a place before a patrol, as far as the ledger knew when the patrol came."""
+
+    outline: BaseGeometry  # imagery's own, in crs, m
+    crs: str
+    detector: str
+    first_seen: datetime  # UTC
+    shown: tuple[str, ...]  # passes from then to the patrol that showed it, sorted
+    missed: tuple[str, ...]  # those that did not, sorted
+
+
+@dataclass(frozen=True)
 class Inherited:
     """How a patrol found a case in the ledger when it first came upon it.
 
-    Looks before the patrol can only have been touched by what the case was then. What its own looks
-    made of the outline since must not change its history, or no rerun would say the same.
+    Looks before the patrol can only have been touched by what stood there then. What its own looks
+    made of the case since must not change its history, or no rerun would say the same.
     """
 
     start: datetime  # of the patrol, UTC
-    crs: str
-    detector: str
-    outline: BaseGeometry | None  # in crs, m; None: nobody had seen it before this patrol
+    pieces: tuple[Standing, ...] = ()  # none: nobody had seen it before this patrol
 
 
 _HELD = frozenset({Status.ISSUED, Status.VERIFIED, Status.RECTIFYING, Status.RELAPSED})
@@ -106,7 +116,7 @@ class Case:
     # Start (UTC) of the earliest patrol that a look of satellites is of: what was before it was
     # history to whoever looked. None: no patrol's, or of a ledger from before there was this.
     patrolled_from: datetime | None = None
-    inherited: Inherited | None = None  # by the patrol that last outlined it; None: by none yet
+    inherited: Inherited | None = None  # by the patrol that last came upon it; None: by none yet
 
     @property
     def of_lead(self) -> bool:
@@ -138,9 +148,15 @@ class Case:
         if self.inherited is not None and self.inherited.start == start:
             return self.inherited
         first = self.evidence.first_seen
-        before = first is not None and first < start
-        outline = self.seen_polygon if before else None
-        return Inherited(start, self.crs, self.detector, outline)
+        if first is None or first >= start:
+            return Inherited(start)
+        before = [k for k in self.looks if first <= k.on < start]
+        shown, missed = (
+            tuple(sorted(k.pass_id for k in before if k.seen is seen))
+            for seen in (Seen.HIT, Seen.MISS)
+        )
+        piece = Standing(self.seen_polygon, self.crs, self.detector, first, shown, missed)
+        return Inherited(start, (piece,))
 
     @property
     def of_pictures(self) -> bool:

@@ -137,12 +137,12 @@ def _sweep(
     with stage(judged, "follow"):
         tracks = link(watched.sightings, workflow.options.adjudicate.link)
         every = follow(site, looks, watched, tracks, (how, span.until), cases)
-        keep_histories(site, "watch", watched)
         fold = workflow.options.adjudicate.fold
         here = [c for c in known[0] if c.corridor_id == own]
         judged.candidates, absorbed = one_problem(every, fold, span.until, here)
         again = relook(site, looks, watched, cases, (how, span.start))
         judged.relooks = weighed_again(cases, again, fold)
+        keep_histories(site, "watch", watched)
     judged.not_observed = unseen(workflow, site, passes, reduced)
     judged.counts = _counts(passes, reduced, watched, len(tracks), site) | {"absorbed": absorbed}
     judged.counts["newest_clear"] = newest_clear(workflow, reduced)

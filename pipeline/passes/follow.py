@@ -39,7 +39,7 @@ from pipeline.passes.naming import sparse_mark
 from pipeline.passes.past import Past
 from pipeline.passes.reduce import CLEAR_CODES
 from pipeline.passes.states import state_bands
-from pipeline.passes.verdicts import Rows, rows_of
+from pipeline.passes.verdicts import Question, Rows, rows_of
 from pipeline.passes.watch import Epoch, Watched, WatchOptions
 
 DETECTOR = "zhan/1"
@@ -326,7 +326,8 @@ def _looks_at(
         return _shown(benches, (epoch, window, footprint), both, options.watch.zhan.expect)
 
     book = benches.book(epoch)
-    rows = rows_of(book, ("at_water", [sparse_mark(pixels)]), looks.passes, judge)
+    asked = Question("at_water", [sparse_mark(pixels)], pixels[0].size, np.uint8)
+    rows = rows_of(book, asked, looks.passes, judge)
     return _observe(looks, rows, [total.days[reach] for total in totals], options.observe)
 
 

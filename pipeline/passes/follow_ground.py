@@ -31,7 +31,7 @@ from pipeline.model import Candidate, Case, Ground, Look, Pass, Seen, Window
 from pipeline.passes.change import DETECTOR, Normals, box_of
 from pipeline.passes.ground import Looks, Site, Sparse, meet
 from pipeline.passes.naming import sparse_mark
-from pipeline.passes.verdicts import Rows, rows_of
+from pipeline.passes.verdicts import Question, Rows, rows_of
 
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
 _UNCLEAR = 0.06  # water scores nearer to zero than this are neither water nor land
@@ -91,7 +91,7 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class _Question:
+class _Asked:
     """Which looks at a place are asked; answers are kept by ``kind``."""
 
     kind: str
@@ -261,7 +261,7 @@ def looks_at_ground(
     """
     first, options = how
     since = first - _BEFORE
-    asked = _Question("at_ground", lambda p: p.acquired >= since)
+    asked = _Asked("at_ground", lambda p: p.acquired >= since)
     looks = _verdicts(site, bench, pixels, trait, (asked, options))
     return [
         Look(
@@ -298,7 +298,7 @@ def precedents_of(
         there = [seen for seen in flagged.get(p.id, ()) if meet(pixels, seen)]
         return not there or _share_of(pixels, there) < _KNOWN
 
-    asked = _Question("precedents", wanted)
+    asked = _Asked("precedents", wanted)
     found = _verdicts(site, bench, pixels, trait, (asked, options))
     return sum(verdict.seen is Seen.HIT for _, verdict, _ in found)
 
@@ -314,7 +314,7 @@ def _share_of(pixels: Sparse, others: Sequence[Sparse]) -> float:
 
 def _verdicts(
     site: Site, bench: Bench, pixels: Sparse, trait: Trait,
-    how: tuple[_Question, GroundOptions],
+    how: tuple[_Asked, GroundOptions],
 ) -> Iterator[tuple[Pass, Observed, float]]:  # fmt: skip
     """Judge the wanted looks at a place, each with the level rank of its reach."""
     asked, options = how
@@ -334,8 +334,10 @@ def _verdicts(
             out.append(np.array([said.clear_share, _SEEN.index(said.seen), ranks[reach]]))
         return out
 
-    content = [sparse_mark(pixels), trait.signature.values.tolist()]
-    rows = rows_of(bench.normals.quarter.book, (asked.kind, content), passes, judge)
+    words = [seen.value for seen in _SEEN]  # rows hold their places
+    content = [sparse_mark(pixels), trait.signature.values.tolist(), words]
+    question = Question(asked.kind, content, 3, np.float64)
+    rows = rows_of(bench.normals.quarter.book, question, passes, judge)
     for p, (share, seen, rank) in zip(passes, rows, strict=True):
         yield p, Observed(float(share), _SEEN[int(seen)], True), float(rank)
 

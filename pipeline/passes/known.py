@@ -9,7 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
 from pipeline.io.burn import burnt_pixels
-from pipeline.model import Case, Seen
+from pipeline.model import Case
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import grown
 from pipeline.passes.ground import Looks, Site, Sparse
@@ -29,7 +29,7 @@ def earlier_cases(corridor_id: str, known: Sequence[Case], start: datetime) -> l
         for case in known
         if case.corridor_id == corridor_id
         and case.merged_into is None
-        and case.as_found(start).outline is not None
+        and case.as_found(start).pieces
     ]
 
 
@@ -55,17 +55,13 @@ def known_pixels(
     Passes that saw clear water at its place are history like any other.
     """
     out: dict[str, list[Sparse]] = {}
-    for case in cases:
-        first, found = case.evidence.first_seen, case.as_found(start)
-        assert found.outline is not None  # or it is none of the earlier cases
-        pixels = _pixels(site, found.outline, found.crs)
-        missed = {look.pass_id for look in case.looks if look.seen is Seen.MISS}
-        hit = {look.pass_id for look in case.looks if look.seen is Seen.HIT}
+    for piece in (p for case in cases for p in case.as_found(start).pieces):
+        pixels = _pixels(site, piece.outline, piece.crs)
         # On changed ground a look that tells nothing shows what the ground looks like anyway.
-        only_hits = found.detector == GROUND
+        only_hits = piece.detector == GROUND
+        flagged = grown(*pixels) if only_hits and pixels[0].size else pixels
         for p in looks.passes:
-            if first is None or not first <= p.acquired < start or p.id in missed:
-                continue
-            if not only_hits or p.id in hit:
-                out.setdefault(p.id, []).append(grown(*pixels) if only_hits else pixels)
+            stood = piece.first_seen <= p.acquired < start and p.id not in piece.missed
+            if stood and (not only_hits or p.id in piece.shown):
+                out.setdefault(p.id, []).append(flagged)
     return out

@@ -15,7 +15,7 @@ from pipeline.passes.ground import Sparse, States
 
 _JUDGING = (
     "baselines", "book", "change", "follow", "follow_ground", "ground", "levels", "normals", "past",
-    "strips", "watch",
+    "strips", "verdicts", "watch",
 )  # fmt: skip
 
 

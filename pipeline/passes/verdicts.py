@@ -8,6 +8,7 @@ history, an option or the code changes. Dropping an entry costs time and changes
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,22 @@ from pipeline.passes.book import Book
 Rows = list[NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is asked of looks at a place, with all that it rests on beside looks and history.
+
+    A row is an array of ``size`` values of ``dtype``; what a file holds of others is not read.
+    """
+
+    kind: str
+    content: Sequence[object]
+    size: int
+    dtype: type[np.generic]
+
+
 def rows_of(
     book: Book,
-    place: tuple[str, Sequence[object]],
+    question: Question,
     passes: Sequence[Pass],
     judge: Callable[[Sequence[Pass]], Rows],
 ) -> Rows:
@@ -30,14 +44,11 @@ def rows_of(
 
     Parameters
     ----------
-    place : (str, sequence)
-        The question that is asked, and all that it is asked with beside looks and history.
     judge
-        Gives the rows of some looks, in their order: arrays of one shape and dtype.
+        Gives the rows of some looks, in their order.
     """
-    kind, content = place
-    key = content_key(book.base, *content)
-    held = _held(book, kind, key)
+    key = content_key(book.base, *question.content)
+    held = _held(book, question, key)
     names = [book.key(p) for p in passes]
     missing = [p for p, name in zip(passes, names, strict=True) if name not in held]
     if missing:
@@ -45,12 +56,15 @@ def rows_of(
         held |= dict(zip(wanted, judge(missing), strict=True))
         # Of looks that nobody asks for any more nothing is kept.
         rows = np.stack([held[name] for name in names])
-        book.vault.put(kind, key, names=np.array(names), rows=rows)
+        book.vault.put(question.kind, key, names=np.array(names), rows=rows)
     return [held[name] for name in names]
 
 
-def _held(book: Book, kind: str, key: str) -> dict[str, NDArray[Any]]:
-    found = book.vault.get(kind, key)
-    if found is None:
+def _held(book: Book, question: Question, key: str) -> dict[str, NDArray[Any]]:
+    found = book.vault.get(question.kind, key)
+    if found is None or set(found) != {"names", "rows"}:
         return {}
-    return dict(zip(found["names"].tolist(), found["rows"], strict=True))
+    names, rows = found["names"], found["rows"]
+    if rows.dtype != question.dtype or rows.shape != (names.size, question.size):
+        return {}
+    return dict(zip(names.tolist(), rows, strict=True))
