@@ -34,8 +34,8 @@ Bool = NDArray[np.bool_]
 
 BRIGHT, NDVI, WATER = range(len(MODELLED))
 
-HALO_PX = 4
-"""Halo that makes flags exact at a tile's edge: gradient and the 5x5 share [px]."""
+HALO_PX = 8
+"""Halo that makes flags exact at a tile's edge: gradient, the 9x9 count and the 5x5 share [px]."""
 
 N_STRATA = 4  # of expected NDVI: bare, mixed, green; and bars, which lighten while they dry
 _BAR = 3
@@ -72,6 +72,14 @@ class ChangeOptions(BaseModel):
     )
     rim_pixels: int = Field(
         default=6, ge=1, le=25, description="bare pixels of a 5x5 up to which an object has a rim"
+    )
+    small_pixels: int = Field(
+        default=16,
+        ge=1,
+        le=81,
+        description="pixels of a 9x9 that lost their plants, up to which an object has no pure "
+        "pixel: there the loss of plants starts it, and light need only go with it; fields and "
+        "fellings have more",
     )
     water_ndvi: float = Field(
         default=-0.1,
@@ -401,11 +409,25 @@ def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
     with np.errstate(invalid="ignore"):
         left = (surface.seen[NDVI] - _SOIL_NDVI) / np.maximum(expected - _SOIL_NDVI, 0.05)
         green = (expected >= _STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
-        return green & (z[BRIGHT] >= o.seed_z) & (z[NDVI] <= -o.seed_z)
+        lost = green & (z[NDVI] <= -o.seed_z) & (z[BRIGHT] >= o.grow_z)
+    dim = lost & (z[BRIGHT] < o.seed_z)
+    return lost & ~(dim & ~_small(surface, o)) if dim.any() else lost
+
+
+def _small(surface: Surface, o: ChangeOptions) -> Bool:
+    """Where so few pixels lost their plants that none of them need be a pure one.
+
+    Whatever their spread: where a felling was taken for ordinary ground once, it is wide.
+    """
+    with np.errstate(invalid="ignore"):
+        lost = surface.expected[NDVI] - surface.seen[NDVI] >= o.green_lost
+    return _count(lost, 9) <= o.small_pixels
 
 
 def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> Bool:
-    """Where ground beside unexpected bare ground lost half of its plants too: the mixed rim.
+    """Where ground beside unexpected bare ground is half way to it: the mixed rim.
+
+    It lost half of its plants too, or became half as much brighter.
 
     A heap of 1,000 m2 is one or two pure pixels and eight mixed ones; left out of it, those are
     history of the next quarter, and the ground is taken for one that changes all the time.
@@ -416,6 +438,10 @@ def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> 
         gone = (expected - surface.seen[NDVI]) / np.maximum(expected - _SOIL_NDVI, 0.05)
         lost = expected - surface.seen[NDVI] >= o.green_lost
         partly = lost & (gone >= o.rim_gone) & (z[NDVI] <= -o.grow_z) & (z[BRIGHT] >= 0)
+        # Where plants are dormant light alone tells the mixture.
+        light = surface.seen[BRIGHT] - surface.expected[BRIGHT]
+        most = ndimage.maximum_filter(np.where(strong, light, -np.inf), 3, mode="nearest")
+        partly |= (light >= o.rim_gone * most) & (z[BRIGHT] >= o.grow_z)
     return beside & surface.land & (surface.state != Ground.WET) & partly
 
 
@@ -482,8 +508,8 @@ def _around(mask: Bool) -> NDArray[np.int8]:
     return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:], np.int8)
 
 
-def _count(mask: Bool) -> NDArray[np.int16]:
-    """Count in a 5x5 neighbourhood, in integers: a running sum of floats would know its tile."""
-    ones = np.ones(5, np.int16)
+def _count(mask: Bool, side: int = 5) -> NDArray[np.int16]:
+    """Count in a square around, in integers: a running sum of floats would know its tile."""
+    ones = np.ones(side, np.int16)
     rows = ndimage.correlate1d(mask.astype(np.int16), ones, axis=0, mode="constant")
     return np.asarray(ndimage.correlate1d(rows, ones, axis=1, mode="constant"), np.int16)
