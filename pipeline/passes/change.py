@@ -47,7 +47,7 @@ from pipeline.passes.normals import day_of, read_normal, write_normals
 DETECTOR = "ground/1"
 
 
-_PIECE_PX = 256  # rows of a tile that are compared at once
+_PIECE_PX = 192  # rows of a tile that are compared at once
 _SQUARE_PX, _SQUARE_FIELDS = 64, 50  # squares in which cropland is counted, and the least of it
 
 _Flooded: TypeAlias = Counter[tuple[int, int, bool]]  # square and water: pixels of cropland
