@@ -16,9 +16,10 @@ from scipy import ndimage
 from shapely.geometry import LineString, Polygon, box
 
 from pipeline.detect.deviations import count_residuals, deviations, looks_at
+from pipeline.detect.expect import Baseline
 from pipeline.detect.level import UNSEEN, frequency_bins, reaches_in
 from pipeline.detect.normal import NormalOptions, design, fit_normal
-from pipeline.detect.recession import CLIP_PX, distance_at, distance_to
+from pipeline.detect.recession import CLIP_PX, band_width, distance_at, distance_to
 from pipeline.errors import SceneUnusableError
 from pipeline.io.burn import burn, burnt_pixels
 from pipeline.io.looks import LookReader
@@ -237,6 +238,21 @@ def test_stored_pixels_are_those_of_the_drawn_window(tmp_path: Path) -> None:
                 assert (packed is None) == (band == "swir16" or quality == {"look": moved})
     assert store.written("look") == {store.tile_name(t) for t in store.tiles}
     assert not store.written("nothing")
+    blocks = [store.block_path("look", t).read_bytes() for t in store.tiles]
+    assert store.marks("look", store.tiles) == [b[4:8].hex() for b in blocks]
+    assert set(store.marks("nothing", store.tiles)) == {""}
+
+
+def test_banks_of_a_part_are_those_of_the_whole() -> None:
+    rng = np.random.default_rng(6)
+    states = rng.integers(0, 4, (9, 20, 24)).astype(np.uint8)
+    ranks = rng.random((9, 2)).astype(np.float32)
+    base = Baseline.build(states, ranks, np.ones((20, 24), np.uint16))
+    where, inner = (slice(5, 15), slice(4, 20)), (slice(1, 9), slice(0, 7))
+    part = base.part(where).part(inner)
+    np.testing.assert_array_equal(part.band, band_width(base.bins)[where][inner])
+    np.testing.assert_array_equal(part.history.wet, base.history.wet[:, 6:14, 4:11])
+    assert (part.band != band_width(part.bins)).any()
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(1e-4, 0.0), (1e-4, -0.1), (2.75e-5, -0.2)])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from pipeline.config import GroundOptions
 from pipeline.detect.change import Surface
 from pipeline.model import Ground, Window
-from pipeline.passes.change import count_fields, fields_flooded
+from pipeline.passes.change import count_fields, fields_flooded, pieces_of
 from tests.test_49_change import SIDE, surface
 
 Bool = NDArray[np.bool_]
@@ -63,3 +64,13 @@ def test_counts_do_not_depend_on_how_the_ground_was_cut() -> None:
     whole = count_fields(s, ALL, Window(0, SIDE, 0, SIDE))
     parts = [Window(0, 31, 0, 17), Window(0, 31, 17, SIDE), Window(31, SIDE, 0, SIDE)]
     assert sum((count_fields(s, ALL, w) for w in parts), start=Counter()) == whole
+
+
+@pytest.mark.parametrize("rows", [1, 191, 192, 193, 512, 1000])
+def test_pieces_cover_a_tile_once_and_are_no_higher_than_they_may_be(rows: int) -> None:
+    core = Window(7, 7 + rows, 3, 90)
+    pieces = [t.core for t in pieces_of(core)]
+    seen = [r for p in pieces for r in range(p.row0, p.row1)]
+    assert seen == list(range(core.row0, core.row1))
+    assert {(p.col0, p.col1) for p in pieces} == {(3, 90)}
+    assert max(p.shape[0] for p in pieces) <= 192

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,10 @@ class Baseline:
     bins: NDArray[np.uint8]  # of water frequency
     n_clear: NDArray[np.uint16]
     history: LevelHistory
-    band: NDArray[np.float32]  # band_width [px]
+    # The window that this is a part of, and which part: its banks are those of the whole.
+    _of: tuple[Baseline, tuple[slice, slice]] | None = field(
+        default=None, repr=False, compare=False
+    )
     _shores: dict[bytes, Shore] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -121,7 +125,20 @@ class Baseline:
         """Fold as :meth:`build` the words of :func:`pipeline.detect.level.packed`, (H, W) each."""
         n_wet, n_clear, history = fold_history(words, ranks.astype(np.float32), reach)
         bins = frequency_bins(n_wet, n_clear)
-        return cls(bins, n_clear, history, band_width(bins))
+        return cls(bins, n_clear, history)
+
+    @cached_property
+    def band(self) -> NDArray[np.float32]:
+        """Give :func:`band_width` [px]; measured for those who ask for a shore."""
+        if self._of is None:
+            return band_width(self.bins)
+        return self._of[0].band[self._of[1]]
+
+    def part(self, where: tuple[slice, slice]) -> Baseline:
+        """Give a part of the window."""
+        held = self.history
+        history = LevelHistory(held.ranks, held.wet[:, *where], held.dry[:, *where])
+        return Baseline(self.bins[where], self.n_clear[where], history, (self, where))
 
     def shore(self, partial: NDArray[np.uint8], reach: NDArray[np.uint16]) -> Shore:
         """Give the shore for the partial bins of a date, uint8 (n_reach + 1,); dates share them."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -40,6 +40,7 @@ from pipeline.io.blocks import (
     DamagedBlockError,
     Layer,
     Packed,
+    block_mark,
     damaged_in,
     encode,
     has_full_length,
@@ -140,6 +141,11 @@ class CorridorStore:
         except FileNotFoundError:
             return frozenset()
         return frozenset(n.removesuffix(".blk") for n in names if n.endswith(".blk"))
+
+    def marks(self, folder: str, tiles: Sequence[Tile]) -> list[str]:
+        """Give the checksums that the blocks of a folder carry, "" for those that are not there."""
+        start = f"{self.root}/{folder}/"
+        return [block_mark(f"{start}{self.tile_name(t)}.blk") for t in tiles]
 
     def describe(self) -> None:
         """Write ``store.json``."""

@@ -20,6 +20,7 @@ from pipeline.passes.past import Past
 
 _ROUND_PX = 64  # windows of objects are widened to this lattice so that dates share a baseline
 _HELD_BYTES = 48 << 20  # of baselines; a tile of 512 px with its halo is some 15 MB
+_BAND_BYTES = 4  # of a pixel, once somebody asks for a shore
 _SENT_KEPT = 2  # caches of other processes whose baselines are kept here
 
 _Held = OrderedDict[Window, Baseline]
@@ -75,20 +76,12 @@ class BaselineCache:
         """Give the baseline of ``window``, cut from that of a rounder one."""
         grid = self._past.states.site.store.grid.window
         wide = _rounded(window).intersect(grid) or window
-        return crop(self.over(wide), window.within(wide))
-
-
-def crop(base: Baseline, part: tuple[slice, slice]) -> Baseline:
-    """Give a part of a baseline."""
-    levels = type(base.history)(
-        base.history.ranks, base.history.wet[:, *part], base.history.dry[:, *part]
-    )
-    return Baseline(base.bins[part], base.n_clear[part], levels, base.band[part])
+        return self.over(wide).part(window.within(wide))
 
 
 def _bytes(base: Baseline) -> int:
-    held = (base.bins, base.n_clear, base.band, base.history.wet, base.history.dry)
-    return sum(a.nbytes for a in held)
+    held = (base.bins, base.n_clear, base.history.wet, base.history.dry)
+    return sum(a.nbytes for a in held) + _BAND_BYTES * base.bins.size
 
 
 def _rounded(w: Window) -> Window:

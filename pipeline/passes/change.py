@@ -7,6 +7,7 @@ window. Nothing here depends on how the corridor was cut.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ from pipeline.passes.normals import day_of, read_normal, write_normals
 DETECTOR = "ground/1"
 
 
+_PIECE_PX = 192  # rows of a tile that are compared at once
 _SQUARE_PX, _SQUARE_FIELDS = 64, 50  # squares in which cropland is counted, and the least of it
 
 _Flooded: TypeAlias = Counter[tuple[int, int, bool]]  # square and water: pixels of cropland
@@ -125,6 +127,7 @@ class ChangeSweep:
         what = f"normal ground {quarter.name}"
         folder = write_normals(quarter.states, quarter.history, options.normal, what)
         self.normals = Normals(quarter, folder, options.change)
+        self._parts = tuple(piece for t in quarter.site.parts for piece in pieces_of(t.core))
 
     def found(self) -> list[Found]:
         """Give what each look of the quarter shows: kept results, and new looks are searched.
@@ -172,7 +175,7 @@ class ChangeSweep:
         site = self.quarter.site
         tiles = map_tiles(
             lambda t: self._pixels(t, new, offsets, before),
-            site.parts, site.workers, site.progress, f"ground {self.quarter.name}",
+            self._parts, site.workers, site.progress, f"ground {self.quarter.name}",
         )  # fmt: skip
         work = [(k, piece) for k in range(len(new)) for piece in split([t[0][k] for t in tiles])]
         results = map_tiles(
@@ -212,7 +215,7 @@ class ChangeSweep:
             own = [r[here].astype(np.int32) for r in residuals]
             return here, np.stack(own), flooded, counts
 
-        tiles = map_tiles(one, site.parts, site.workers)
+        tiles = map_tiles(one, self._parts, site.workers)
         # A tile tells of the reaches that it holds: a long river has many of both.
         shape = (len(judged), site.n_reach + 1, *tiles[0][1].shape[2:])
         residuals = np.zeros(shape, np.int64)
@@ -273,6 +276,18 @@ class ChangeSweep:
         own = box_of((pixels.rows, pixels.cols))
         region = Region(ceiling, fields_flooded(flooded, self.options, own))
         return examine(pixels, marked, region, (p.id, p.acquired), disturb)
+
+
+def pieces_of(core: Window) -> list[Tile]:
+    """Cut a tile's core into pieces of equal height: two tiles at once were a sweep's peak.
+
+    The halo is small, so that pieces cost little more than the whole, and the same comes out.
+    """
+    height = core.shape[0]
+    n = -(-height // _PIECE_PX)
+    edges = [core.row0 + height * k // n for k in range(n + 1)]
+    pieces = (Window(a, b, core.col0, core.col1) for a, b in itertools.pairwise(edges))
+    return [Tile(piece, piece) for piece in pieces]
 
 
 def _run_over(window: Window, core: Window, before: Arrays) -> Run:

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 from pipeline import __version__
-from pipeline.io.blocks import block_mark
 from pipeline.io.vault import content_key
 from pipeline.model import Pass
 from pipeline.passes.ground import Sparse, States
@@ -49,7 +48,7 @@ def look_mark(states: States, p: Pass) -> str:
     if p.id not in marks:
         store = states.site.store
         folders = [f"{layer}/{key}/{p.id}" for layer in ("state", "feature")]
-        blocks = [block_mark(store.block_path(f, t)) for f in folders for t in store.all_tiles]
+        blocks = [m for f in folders for m in store.marks(f, store.all_tiles)]
         content = [blocks, *states.looks.quality[p.id].shift_px]
         marks[p.id] = content_key(content)
     return marks[p.id]

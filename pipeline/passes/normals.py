@@ -67,6 +67,7 @@ def _fit_tile(
     states: States, history: Sequence[Pass], tile: Tile, options: NormalOptions
 ) -> Mapping[str, Layer]:
     site, core = states.site, tile.core
+    kept = site.store.kept(core)
     days = np.array([day_of(p.acquired) for p in history], np.float64)
     ids = [p.id for p in history]
     near = np.asarray(
@@ -77,10 +78,11 @@ def _fit_tile(
     )[_BORDER_PX:-_BORDER_PX, _BORDER_PX:-_BORDER_PX]
     parts: list[dict[str, NDArray[np.int16]]] = []
     for strip in strips(core, max(len(ids), 1), 2 * len(MODELLED) + 1):
-        wanted = near[strip.within(core)]
-        parts.append(_fit_strip(states, (ids, days), strip, wanted, options))
-    whole = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
-    return {k: site.store.pack(v, tile, 1) for k, v in whole.items()}
+        part = strip.within(core)
+        fitted = _fit_strip(states, (ids, days), strip, near[part], options)
+        # Packed at once: 25 layers of a whole tile, twice, are more than all looks of a strip.
+        parts.append({k: v[kept[part]] for k, v in fitted.items()})
+    return {k: Layer(np.concatenate([p[k] for p in parts]), 1) for k in parts[0]}
 
 
 def _fit_strip(

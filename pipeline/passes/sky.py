@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.io.blocks import block_mark
 from pipeline.io.looks import LookReader
 from pipeline.io.store import NODATA, CorridorStore, Layer
 from pipeline.io.vault import content_key
@@ -32,7 +31,7 @@ def source_of(store: CorridorStore, p: Pass) -> list[object]:
 
 def mark_of(store: CorridorStore, folder: str) -> str:
     """Name the content of a folder of blocks by the checksums that they carry."""
-    return content_key([block_mark(store.block_path(folder, t)) for t in store.tiles])
+    return content_key(store.marks(folder, store.tiles))
 
 
 @dataclass(frozen=True)
