@@ -12,7 +12,7 @@ from pipeline.io.shelf import MANIFEST
 from pipeline.ledger.status import Mover, allowed
 from pipeline.model import Case, Corridor, RunRecord, Status
 from pipeline.passes.flight_map import flight_maps
-from pipeline.passes.mosaic import corridor_mosaic
+from pipeline.passes.mosaic import corridor_mosaic, kept_mosaic
 from pipeline.passes.showing import Desk, Drawn, Shown, Source, draw_cases
 from pipeline.passes.showing_flights import FlightViews
 from pipeline.publish import Imagery, PublishContext, Shelves, feature_of
@@ -143,7 +143,9 @@ def _maps(scope: Scope, desk: Desk) -> list[tuple[MapEntry, Path]]:
     how = (desk.threads, desk.progress)
     found: list[tuple[MapEntry, Path]] = []
     for i, c in enumerate(scope.corridors):
-        made = corridor_mosaic(shelf, c.id, scope.shown[c.id], how) if c.id in scope.shown else None
+        shown = scope.shown.get(c.id)
+        # Who reads no imagery of satellites shows what the last patrol of this state saw.
+        made = corridor_mosaic(shelf, c.id, shown, how) if shown else kept_mosaic(shelf, c.id)
         if made is not None:
             found.append((MapEntry(f"tiles/{i}", made.tiles), made.folder))
     for i, m in enumerate(flight_maps(desk.shelf.with_name("flight_maps"), scope.flights, how)):

@@ -234,6 +234,7 @@ def test_it_is_refused_with_a_receipt_and_nothing_is_kept(
     receipt = (tmp_path / "渌水<b>_回执.html").read_text("utf-8")
     what, remedy = answer.faults[0].zh()
     assert html.escape(what) in receipt
+    assert "previous exception" not in receipt
     assert html.escape(remedy) in receipt
     assert "渌水&lt;b&gt;" in receipt
     assert "<script>" not in receipt

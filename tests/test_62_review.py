@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 import sys
@@ -12,13 +13,27 @@ from datetime import date
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
+from affine import Affine
 
 sys.path.insert(0, str(Path(__file__).parent))
 import review_pages as pages
 
+from pipeline.io.shelf import keep
 from pipeline.ledger.status import REASON_ZH, Mover, Reason, Verdict, allowed
-from pipeline.model import DRONE_SURFACES, Grade, Kind, Lead, LeadSource, Proposed, Severity, Status
+from pipeline.model import (
+    DRONE_SURFACES,
+    Grade,
+    Grid,
+    Kind,
+    Lead,
+    LeadSource,
+    Proposed,
+    Severity,
+    Status,
+)
+from pipeline.passes.map_tiles import SIDE, pyramid
 from pipeline.publish import PublishContext, feature_of
 from pipeline.publish.gis.drawings import KIND_COLOURS
 from pipeline.publish.gis.layers import Said, run_cases
@@ -103,6 +118,21 @@ def test_a_rerun_with_evidence_and_a_map_is_the_same_and_keeps_what_people_edite
     assert tree(folder) == before
     (kept,) = (tmp_path / "out" / "edited").iterdir()
     assert kept.read_text(encoding="utf-8") == project + " "
+
+
+def test_a_page_without_imagery_of_its_own_shows_what_the_last_patrol_left(tmp_path: Path) -> None:
+    shelf = tmp_path / "state" / "maps" / "river"
+    grid = Grid(pages.CRS, Affine(10, 0, pages.X, 0, -10, pages.Y), (512, 512))
+    for n, name in enumerate(("older", "newest", "torn")):
+        seen = np.full((SIDE, SIDE, 4), 40 * n, np.uint8)
+        keep(shelf / name, pyramid({(0, 0): seen}, grid, SIDE))
+        os.utime(shelf / name, (n, n))
+    (shelf / "torn" / "0_0_0.webp").unlink()
+    folder = pages.publish(tmp_path, [pages.case(0)], pictures=False).parent
+    (found,) = data_of(folder)["maps"]
+    assert (found["when"], [t["name"] for t in found["tiles"]]) == ("", ["0_0_0.webp"])
+    shown = (folder / found["folder"] / "0_0_0.webp").read_bytes()
+    assert shown == (shelf / "newest" / "0_0_0.webp").read_bytes()
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ from scipy import ndimage
 from benchmarks.drone.readers import ArrayReader
 from pipeline.errors import SceneUnusableError
 from pipeline.model import Cover, FlightPixels, Grid, Window
-from pipeline.passes.flights import FlightOptions, Windows, noise_windows
+from pipeline.passes.flight_windows import FlightOptions, Windows, noise_windows
 from pipeline.prepare.flight_cells import cells_of
 from pipeline.prepare.flight_ground import CommonGround
 from pipeline.prepare.flight_moved import PixelMap, map_of, moved

@@ -12,7 +12,8 @@ from affine import Affine
 
 from pipeline.detect.surface_types import ObjectKind
 from pipeline.model import FlightPixels, Grid, Window
-from pipeline.passes.flights import FlightOptions, compare_surfaces
+from pipeline.passes.flight_windows import FlightOptions
+from pipeline.passes.flights import compare_surfaces
 
 N, CELL = 5000, 0.2
 GRID = Grid("EPSG:32650", Affine(CELL, 0, 0, 0, -CELL, 0), (N, N))

@@ -10,7 +10,8 @@ from scipy import ndimage
 from benchmarks.drone.readers import ArrayReader
 from pipeline.errors import SceneUnusableError
 from pipeline.model import Grid, Window
-from pipeline.passes.flights import FlightOptions, PictureChange, compare_pictures
+from pipeline.passes.flight_windows import FlightOptions
+from pipeline.passes.flights import PictureChange, compare_pictures
 from pipeline.prepare.flight_moved import PixelMap, map_of, moved
 from pipeline.prepare.flight_register import PictureRegisterOptions, register_pictures
 

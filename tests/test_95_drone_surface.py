@@ -16,7 +16,8 @@ from pipeline.detect.surface_types import FlightObject, ObjectKind, SurfaceChang
 from pipeline.errors import SceneUnusableError
 from pipeline.model import Cover, FlightPixels, Grid, SurfaceNoise, Window
 from pipeline.passes import flight_large
-from pipeline.passes.flights import FlightOptions, SurfaceChange, compare_surfaces
+from pipeline.passes.flight_windows import FlightOptions
+from pipeline.passes.flights import SurfaceChange, compare_surfaces
 from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover
 from pipeline.prepare.surface import SurfaceOptions, coregister
 

@@ -22,7 +22,8 @@ from pipeline.detect.surface_single import SingleOptions
 from pipeline.grid import reproject
 from pipeline.model import Grid
 from pipeline.passes.flight_places import PairAsker
-from pipeline.passes.flights import FlightOptions, compare_surfaces
+from pipeline.passes.flight_windows import FlightOptions
+from pipeline.passes.flights import compare_surfaces
 from sample_scenes.drone_pair import Pair, make_pair
 
 _A_SEED = 12  # unchanged places

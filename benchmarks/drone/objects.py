@@ -16,7 +16,8 @@ from pipeline.detect.surface_single import SingleOptions
 from pipeline.detect.surface_types import FlightObject, Measure
 from pipeline.model import Grid
 from pipeline.passes.flight_single import single_objects
-from pipeline.passes.flights import FlightOptions, compare_pictures, compare_surfaces
+from pipeline.passes.flight_windows import FlightOptions
+from pipeline.passes.flights import compare_pictures, compare_surfaces
 from pipeline.passes.known_structures import KNOWN_M, KNOWN_SHARE
 from pipeline.prepare.flight_moved import moved
 from pipeline.prepare.flight_register import PictureRegisterOptions, register_pictures

@@ -17,7 +17,8 @@ from benchmarks.drone.objects import mask_of, matched
 from benchmarks.drone.readers import ArrayReader
 from pipeline.detect.surface_types import Measure
 from pipeline.model import Grid
-from pipeline.passes.flights import FlightOptions, compare_surfaces
+from pipeline.passes.flight_windows import FlightOptions
+from pipeline.passes.flights import compare_surfaces
 
 F32 = NDArray[np.float32]
 CELLS, CELL_M = 400, 0.2

@@ -17,17 +17,16 @@ from pipeline.grid import reproject
 from pipeline.io.burn import burn
 from pipeline.model import Cover, FlightReader, Grid, Window
 from pipeline.passes.flight_single import single_objects
-from pipeline.passes.flights import (
+from pipeline.passes.flight_windows import (
     FlightOptions,
-    SurfaceChange,
     SurfaceWindows,
     noise_windows,
     picture_pair,
-    sampled,
     surface_pair,
     tiles,
 )
-from pipeline.passes.flights import Windows as _Windows
+from pipeline.passes.flight_windows import Windows as _Windows
+from pipeline.passes.flights import SurfaceChange, sampled
 
 Mask = NDArray[np.bool_]
 _AROUND_M = 15.0  # so that an object that reaches out of a place is whole

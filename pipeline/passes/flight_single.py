@@ -20,15 +20,9 @@ from pipeline.detect.surface_single import (
 )
 from pipeline.detect.surface_types import FlightObject, SurfaceChangeOptions
 from pipeline.model import FlightReader, Grid, SurfaceFit, SurfaceNoise, Window
-from pipeline.passes.flights import (
-    FlightOptions,
-    boxes_of,
-    by_groups,
-    noise_windows,
-    others_within,
-    window_of,
-)
-from pipeline.passes.flights import Windows as _Windows
+from pipeline.passes.flight_groups import boxes_of, by_groups, others_within, window_of
+from pipeline.passes.flight_windows import FlightOptions, noise_windows
+from pipeline.passes.flight_windows import Windows as _Windows
 
 
 @dataclass(frozen=True)

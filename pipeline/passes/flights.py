@@ -7,21 +7,17 @@ do not depend on how the mosaic was cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.box_mean import box_mean
 from pipeline.detect.picture_change import (
     PictureCells,
-    PictureChangeOptions,
-    PicturePair,
     fields,
     light,
     picture_halo,
@@ -36,54 +32,29 @@ from pipeline.detect.surface_change import (
     change_halo_m,
     gather,
     judge,
-    places,
     sparse,
 )
 from pipeline.detect.surface_noise import classes, estimate
 from pipeline.detect.surface_objects import halo_m, object_of
-from pipeline.detect.surface_types import FlightObject, SurfaceChangeOptions
-from pipeline.io.heap import hand_back
-from pipeline.model import (
-    Cover,
-    FlightCells,
-    FlightReader,
-    Grid,
-    SurfaceFit,
-    SurfaceNoise,
-    Window,
-)
-from pipeline.passes.flight_cache import CellSource, CoverSource
+from pipeline.detect.surface_types import FlightObject
+from pipeline.model import Cover, FlightReader, Grid, SurfaceFit, SurfaceNoise, Window
+from pipeline.passes.flight_groups import boxes_of, by_groups, others_within, window_of
 from pipeline.passes.flight_large import Coarse
-from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover, cover_halo_m
-from pipeline.prepare.flight_ground import CommonGround
+from pipeline.passes.flight_windows import (
+    FlightOptions,
+    SurfaceWindows,
+    Windows,
+    covers_of,
+    noise_windows,
+    picture_pair,
+    sources_of,
+    surface_pair,
+)
+from pipeline.prepare.flight_cells import cells_of, cover
 from pipeline.prepare.flight_moved import PixelMap, moved
-from pipeline.prepare.surface import SurfaceOptions, coregister
+from pipeline.prepare.surface import coregister
 
-A = TypeVar("A")
-B = TypeVar("B")
-_NOISE_WINDOWS = 3  # along each side
-_NOISE_CELLS = 400  # side of one
-_NOISE_LEAST = 4  # windows of the larger size that are enough
-_GROUND_CELLS = 640  # most cells along a side where ground is looked for
 _FIT_CELLS = 600  # most cells along a side in the fit
-_TAKEN = 900 << 20  # bytes; a process that takes more gives back what windows have left free
-
-
-class FlightOptions(BaseModel):
-    """How a pair of flights is compared."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    cover: CoverOptions = Field(default_factory=CoverOptions, description="water and plants")
-    surface: SurfaceOptions = Field(default_factory=SurfaceOptions, description="co-registration")
-    change: SurfaceChangeOptions = Field(
-        default_factory=SurfaceChangeOptions, description="objects of the surface"
-    )
-    picture: PictureChangeOptions = Field(
-        default_factory=PictureChangeOptions, description="objects of pictures alone"
-    )
-    tile_cells: int = Field(default=512, ge=64, le=4096, description="side of a window [cells]")
-    threads: int = Field(default=2, ge=1, le=64, description="windows at work at a time")
 
 
 @dataclass(frozen=True)
@@ -149,8 +120,8 @@ def _windows(
     fit: SurfaceFit,
 ) -> SurfaceWindows:
     later = moved(after, PixelMap.shift(*(s / grid.res_m for s in fit.shift_m)))
-    sources = _sources(before, later, grid, options)
-    covers = _covers(sources, grid, options, surface=True)
+    sources = sources_of(before, later, grid, options)
+    covers = covers_of(sources, grid, options, surface=True)
     return SurfaceWindows(before, later, grid, options, sources, covers, fit)
 
 
@@ -186,115 +157,6 @@ def compare_pictures(
     return PictureChange(work.cells, tuple(found))
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Two flights (or one twice) on one grid, worked on window by window."""
-
-    before: FlightReader
-    after: FlightReader  # moved
-    grid: Grid
-    options: FlightOptions
-    sources: tuple[CellSource, CellSource]  # of both in cells
-    covers: tuple[CoverSource, CoverSource]
-
-    @staticmethod
-    def over(
-        before: FlightReader,
-        after: FlightReader,
-        grid: Grid,
-        options: FlightOptions,
-        *,
-        surface: bool = False,
-    ) -> Windows:
-        """Give the windows of two flights that lie on each other.
-
-        ``surface`` says whether heights have a say in what covers a cell.
-        """
-        sources = _sources(before, after, grid, options)
-        covers = _covers(sources, grid, options, surface=surface)
-        return Windows(before, after, grid, options, sources, covers)
-
-    @property
-    def step(self) -> int:
-        """Pixels along the side of a cell."""
-        return _step(self.grid, self.options)
-
-    @property
-    def cell_m(self) -> float:
-        """Side of a cell [m]."""
-        return self.grid.res_m * self.step
-
-    @property
-    def cells(self) -> Grid:
-        """The grid of cells."""
-        return coarse_grid(self.grid, self.step)
-
-    def shown(self, halo: int) -> list[Window]:
-        """Cut the cells into windows, of which, and ``halo`` around, both flights show some."""
-        return [w for w in tiles(self) if all(s.shows(w.pad(halo)) for s in self.sources)]
-
-    def each(self, do: Callable[[A], B], over: Iterable[A]) -> list[B]:
-        """Do something for each, some at a time; in order."""
-
-        def done(one: A) -> B:
-            said = do(one)
-            hand_back(_TAKEN)
-            return said
-
-        with ThreadPoolExecutor(self.options.threads) as pool:
-            return list(pool.map(done, over))
-
-    def ahead(self, read: Callable[[A], B], over: Sequence[A]) -> Iterator[B]:
-        """Read for each, one ahead of what is being worked on; in order."""
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(read, over[0]) if over else None
-            for following in (*over[1:], None):
-                if coming is None:
-                    return
-                here = coming.result()
-                coming = None if following is None else pool.submit(read, following)
-                yield here
-                del here
-                hand_back(_TAKEN)
-
-
-@dataclass(frozen=True)
-class SurfaceWindows(Windows):
-    """The same of two surfaces that were brought together."""
-
-    fit: SurfaceFit
-
-
-def _step(grid: Grid, options: FlightOptions) -> int:
-    return max(1, round(options.change.cell_m / grid.res_m))
-
-
-def _sources(
-    before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
-) -> tuple[CellSource, CellSource]:
-    step = _step(grid, options)
-    one, other = (CellSource(read, step, grid) for read in (before, after))
-    return one, other
-
-
-def _covers(
-    sources: tuple[CellSource, CellSource], grid: Grid, options: FlightOptions, *, surface: bool
-) -> tuple[CoverSource, CoverSource]:
-    halo = round(cover_halo_m() / (grid.res_m * _step(grid, options)))
-
-    def judged(cells: FlightCells) -> NDArray[np.uint8]:
-        return cover(cells if surface else replace(cells, height=None), options.cover)
-
-    one, other = (CoverSource(source, judged, halo) for source in sources)
-    return one, other
-
-
-def coarse_grid(grid: Grid, step: int) -> Grid:
-    """Give the grid of cells of ``step`` by ``step`` pixels."""
-    rows, cols = (-(-n // step) for n in grid.shape)
-    return Grid(grid.crs, grid.transform * grid.transform.scale(step), (rows, cols))
-
-
 def fit_surfaces(
     before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
 ) -> SurfaceFit:
@@ -312,81 +174,6 @@ def fit_surfaces(
     with ThreadPoolExecutor(options.threads) as pool:
         (old, old_cover), (new, new_cover) = pool.map(coarse, (before, after))
     return coregister(old, new, (old_cover, new_cover), own)
-
-
-def surface_pair(work: SurfaceWindows, window: Window) -> SurfacePair:
-    """Read a window (of cells), later surface less the plane."""
-    heights: list[NDArray[np.float32]] = []
-    for source in work.sources:
-        height = source(window).height
-        assert height is not None
-        heights.append(height)
-    covers = (work.covers[0](window), work.covers[1](window))
-    pair = SurfacePair(window, work.cell_m, heights[0], heights[1], covers)
-    np.subtract(pair.after, work.fit.plane(*places(pair)), out=pair.after)
-    return pair
-
-
-def picture_pair(work: Windows, window: Window) -> PicturePair:
-    """Read the pictures of a window (of cells)."""
-    before, after = (replace(s(window), nir=None, height=None) for s in work.sources)
-    return PicturePair(window, before, after, (work.covers[0](window), work.covers[1](window)))
-
-
-def by_groups(
-    work: Windows,
-    windows: Sequence[Window],
-    read: Callable[[Window], A],
-    do: Callable[[A, Sequence[int]], list[B]],
-) -> list[B]:
-    """Do something for many windows, those of near objects together where that reads less.
-
-    It is done in one thread while another reads ahead: two that take many small steps hold each
-    other up by Python's lock, and need more time together than one alone.
-
-    Parameters
-    ----------
-    windows : sequence of Window
-        What each object needs, in cells.
-    read : callable
-        Given a window that holds those of some objects.
-    do : callable
-        Given what was read, and the indices of those objects: what each gives.
-
-    Returns
-    -------
-    list
-        One for each window, in their order.
-    """
-    side = work.options.tile_cells
-    tiles_: dict[tuple[int, int], list[int]] = {}
-    for i, w in enumerate(windows):
-        middle = ((w.row0 + w.row1) // 2 // side, (w.col0 + w.col1) // 2 // side)
-        tiles_.setdefault(middle, []).append(i)
-    groups: list[tuple[Window, list[int]]] = []
-    for _, own in sorted(tiles_.items()):
-        hull = _hull([windows[i] for i in own])
-        if _area(hull) <= sum(_area(windows[i]) for i in own):
-            groups.append((hull, own))
-        else:
-            groups += [(windows[i], [i]) for i in own]
-    done: dict[int, B] = {}
-    shown = work.ahead(read, [hull for hull, _ in groups])
-    for (_, own), one in zip(groups, shown, strict=True):
-        done.update(zip(own, do(one, own), strict=True))
-    return [done[i] for i in range(len(windows))]
-
-
-def _hull(windows: Sequence[Window]) -> Window:
-    return Window(
-        min(w.row0 for w in windows), max(w.row1 for w in windows),
-        min(w.col0 for w in windows), max(w.col1 for w in windows),
-    )  # fmt: skip
-
-
-def _area(window: Window) -> int:
-    rows, cols = window.shape
-    return rows * cols
 
 
 def sampled(
@@ -407,37 +194,6 @@ def _picture_judged(
     return picture_sparse(strength(fields(pair, lit, own), scale, own), pair, core, own)
 
 
-def noise_windows(work: Windows) -> list[Window]:
-    """Give windows (of cells) from which the noise is learnt: all over the grid.
-
-    Where the frame is mostly empty they lie along what both flights show.
-    """
-    grid = work.grid
-    step = work.step * max(1, -(-max(grid.shape) // (_GROUND_CELLS * work.step)))
-    both = work.before(grid.window, step).valid & work.after(grid.window, step).valid
-    ground = CommonGround(both, step // work.step, work.cells.shape)
-    regular, best = _on_grid(work.cells), list[Window]()
-    for k in (1, 2, 4):
-        side = _NOISE_CELLS // k
-        found = ground.windows(regular if k == 1 else [], side, _NOISE_WINDOWS**2)
-        if len(found) > len(best):
-            best = found
-        if found is regular or len(best) >= _NOISE_LEAST:
-            break
-    return best or regular
-
-
-def _on_grid(cells: Grid) -> list[Window]:
-    side = [min(_NOISE_CELLS, n) for n in cells.shape]
-    starts = [
-        sorted({round(k * (n - s) / max(_NOISE_WINDOWS - 1, 1)) for k in range(_NOISE_WINDOWS)})
-        if n > 2 * s
-        else ([0] if n == s else [0, n - s])
-        for n, s in zip(cells.shape, side, strict=True)
-    ]
-    return [Window(r, r + side[0], c, c + side[1]) for r in starts[0] for c in starts[1]]
-
-
 def _stable(
     work: SurfaceWindows, window: Window
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
@@ -456,15 +212,6 @@ def _stable(
         )
     )
     return dz, slope, rough, pair.surface & ground & ~near
-
-
-def tiles(work: Windows) -> Iterable[Window]:
-    """Cut a grid of cells into windows."""
-    size = work.options.tile_cells
-    rows, cols = work.cells.shape
-    for r in range(0, rows, size):
-        for c in range(0, cols, size):
-            yield Window(r, min(r + size, rows), c, min(c + size, cols))
 
 
 def _halo(work: Windows) -> int:
@@ -510,47 +257,3 @@ def _objects(
     measured = by_groups(work, [windows[i] for i in small], partial(surface_pair, work), some)
     done = dict(zip(small, measured, strict=True))
     return [done[i] if i in done else large(i) for i in range(len(found))]
-
-
-def others_within(
-    found: Sequence[ChangedCells],
-    boxes: NDArray[np.int64],
-    index: int,
-    window: Window,
-    by: int = 1,
-) -> NDArray[np.bool_]:
-    """Mask the cells of a window that belong to other objects, of which ``boxes`` are known.
-
-    ``by`` is how many cells along a side are one of the mask.
-    """
-    own = Coarse(by).window(window)
-    others = np.zeros(own.shape, bool)
-    top, bottom, left, right = boxes.T
-    near = (
-        (top < window.row1) & (bottom > window.row0) & (left < window.col1) & (right > window.col0)
-    )
-    for k in map(int, np.flatnonzero(near)):
-        if k != index:
-            other = found[k]
-            inside = (
-                (other.rows >= window.row0) & (other.rows < window.row1)
-                & (other.cols >= window.col0) & (other.cols < window.col1)
-            )  # fmt: skip
-            rows, cols = other.rows[inside] // by, other.cols[inside] // by
-            others[rows - own.row0, cols - own.col0] = True
-    return others
-
-
-def boxes_of(found: Sequence[ChangedCells]) -> NDArray[np.int64]:
-    """Give the first and last but one row and column of each object, (N, 4)."""
-    rows = [(int(f.rows.min()), int(f.rows.max()) + 1) for f in found]
-    cols = [(int(f.cols.min()), int(f.cols.max()) + 1) for f in found]
-    return np.array([(*r, *c) for r, c in zip(rows, cols, strict=True)], np.int64).reshape(-1, 4)
-
-
-def window_of(found: ChangedCells) -> Window:
-    """Give the least window that holds an object."""
-    return Window(
-        int(found.rows.min()), int(found.rows.max()) + 1,
-        int(found.cols.min()), int(found.cols.max()) + 1,
-    )  # fmt: skip

@@ -18,7 +18,7 @@ from pipeline.io.settings import load_model
 from pipeline.io.timed import TIMED, TimedWorkflow
 from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.match import MatchOptions
-from pipeline.passes.flights import FlightOptions
+from pipeline.passes.flight_windows import FlightOptions
 from pipeline.prepare.flight_register import PictureRegisterOptions
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")

@@ -63,6 +63,15 @@ def corridor_mosaic(
     return Mosaic(folder, json.loads((folder / "tiles.json").read_bytes()))
 
 
+def kept_mosaic(shelf: Path, corridor_id: str) -> Mosaic | None:
+    """Give the newest map of a corridor that a patrol left on the shelf."""
+    places = [p for p in (shelf / corridor_id).glob("*") if is_whole(p)]
+    if not places:
+        return None
+    folder = max(places, key=lambda p: (p.stat().st_mtime_ns, p.name))
+    return Mosaic(folder, json.loads((folder / "tiles.json").read_bytes()))
+
+
 def _key(shown: Shown, passes: Sequence[Pass]) -> str:
     looks = [
         (p.id, shown.store.fingerprint(p.id), shown.looks.mask_keys[p.id], str(q.shift_px))

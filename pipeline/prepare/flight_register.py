@@ -43,6 +43,8 @@ _LEAST_SIDE = 64  # of a tie's window [cells]
 _SHOWN = 0.15  # of it with outlines in both
 _THERE_PX = 2.0  # of a tie's window of hundreds: as good as none
 _THREADS = 2
+_DRAWS = 400  # of two ties
+_SCALED = 0.05  # scales differ by no more
 _ENOUGH = 32  # ties, after which the other windows are left out
 _BY, _BY_SMALL = 8, 3  # how much finer the next pixels are, where windows are whole, or are not
 _HELD = 0.5  # of a tie's variance that an affine map may have where both have a picture
@@ -326,18 +328,17 @@ def _solve(
 def _vote(places: Real, target: Real, within: float) -> NDArray[np.bool_]:
     """Find the similarity of two ties that most others agree with."""
     rng = np.random.default_rng(len(places))
-    best = np.zeros(len(places), bool)
-    for _ in range(400):
-        pick = rng.choice(len(places), 2, replace=False)
-        if np.hypot(*(places[pick[0]] - places[pick[1]])) < 1:
-            continue
-        matrix = _similarity(places[pick], target[pick])
-        if abs(np.hypot(matrix[0, 0], matrix[1, 0]) - 1) > 0.05:
-            continue
-        agreed = np.hypot(*(target - _apply(matrix, places)).T) <= within
-        if agreed.sum() > best.sum():
-            best = agreed
-    return best
+    picks = np.array([rng.choice(len(places), 2, replace=False) for _ in range(_DRAWS)])
+    # As complex numbers a similarity is one product and one sum: all draws at a time.
+    p, t = (v[:, 0] + 1j * v[:, 1] for v in (places, target))
+    along = p[picks[:, 1]] - p[picks[:, 0]]
+    apart = np.abs(along) >= 1
+    turn = (t[picks[:, 1]] - t[picks[:, 0]]) / np.where(apart, along, 1)
+    fair = apart & (np.abs(np.abs(turn) - 1) <= _SCALED)
+    middle, aim = (v[picks].mean(axis=1) for v in (p, t))
+    off = t - (aim[:, None] + turn[:, None] * (p - middle[:, None]))
+    agreed = (np.abs(off) <= within) & fair[:, None]
+    return np.asarray(agreed[int(agreed.sum(axis=1).argmax())], np.bool_)
 
 
 def _apply(matrix: Real, places: Real) -> Real:
