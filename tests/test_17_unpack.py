@@ -18,7 +18,7 @@ from pipeline.detect.level import reaches_in
 from pipeline.detect.normal import NormalOptions, design, fit_normal
 from pipeline.detect.recession import CLIP_PX, distance_at, distance_to
 from pipeline.errors import SceneUnusableError
-from pipeline.io.burn import burn
+from pipeline.io.burn import burn, burnt_pixels
 from pipeline.io.raster import AssetReader, raster_profile
 from pipeline.io.store import NODATA, SCALE
 from pipeline.io.unpack import bilinear, place, place_codes, place_scaled, runs_of
@@ -200,5 +200,6 @@ def test_an_outline_cut_to_a_grid_burns_as_the_whole_one() -> None:
             shape = box(*low, *high).symmetric_difference(shape)
         whole = rasterize([(shape, 1)], grid.shape, transform=grid.transform, dtype="uint8")
         np.testing.assert_array_equal(burn(shape, grid), whole > 0)
+        np.testing.assert_array_equal(burnt_pixels(shape, grid), np.nonzero(whole))
         inside += int((whole > 0).sum())
     assert inside > 10_000

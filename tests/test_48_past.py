@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,8 +30,9 @@ from pipeline.passes.book import (
     _unpacked,  # pyright: ignore[reportPrivateUsage]
 )
 from pipeline.passes.change import ChangeSweep
-from pipeline.passes.ground import Looks, States
+from pipeline.passes.ground import Looks, States, meet
 from pipeline.passes.past import Past
+from pipeline.passes.verdicts import rows_of
 
 histories = st.integers(0, 2 * PACKED_LOOKS + 1).flatmap(
     lambda t: st.tuples(
@@ -155,3 +157,35 @@ def test_looks_before_one_have_a_say_in_changed_ground(tmp_path: Path) -> None:
     both, alone = keys(passes[2], passes[3]), keys(passes[3])
     assert both[0] == keys(passes[2])[0]
     assert both[1] != alone[0]
+
+
+def test_of_one_place_only_looks_that_nobody_asked_yet_are_judged(tmp_path: Path) -> None:
+    book, passes, _ = quarter(tmp_path / "a")
+    asked: list[str] = []
+
+    def judge(missing: Sequence[Pass]) -> list[np.ndarray]:
+        asked.extend(p.id for p in missing)
+        return [np.array([float(p.id[1]), np.nan]) for p in missing]
+
+    def said(of: Book, looks: Sequence[Pass], *content: object) -> list[float]:
+        return [row[0] for row in rows_of(of, ("place", content), looks, judge)]
+
+    assert said(book, passes[:3], "here") == [0, 1, 2]
+    assert said(book, passes[1:], "here") == [1, 2, 3]
+    assert said(book, passes[1:], "here") == [1, 2, 3]
+    assert asked == ["p0", "p1", "p2", "p3"]
+    asked.clear()
+    assert said(book, passes[:1], "there") == [0]
+    assert said(book, (), "here") == []
+    # A look that changed is asked anew, and no other.
+    other, moved, _ = quarter(tmp_path / "a", p2=True)
+    assert said(other, moved[1:], "here") == [1, 2, 3]
+    assert asked == ["p0", "p2"]
+
+
+@given(sparse, sparse)
+def test_pixels_meet_where_they_share_one(
+    one: list[tuple[int, int]], other: list[tuple[int, int]]
+) -> None:
+    a, b = sighting(one), sighting(other)
+    assert meet((a.rows, a.cols), (b.rows, b.cols)) == bool(set(one) & set(other))

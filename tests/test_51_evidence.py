@@ -26,7 +26,7 @@ from pipeline.adjudicate.evidence import (
 )
 from pipeline.adjudicate.score import confidence
 from pipeline.adjudicate.weighing import above_floods, swiftly, weighed
-from pipeline.ledger.lifecycle import merge_looks
+from pipeline.ledger.joining import merge_looks
 from pipeline.model import Candidate, EvidenceState, Kind, Look, Seen
 
 START = datetime(2025, 1, 1, 3, tzinfo=UTC)

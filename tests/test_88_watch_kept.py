@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
 from pipeline.cli import app
-from pipeline.passes import change, levels, watch
+from pipeline.passes import change, follow, levels, watch
 
-KINDS = ("levels", "shores", "zhan", "ground", "run")
+KINDS = ("levels", "shores", "zhan", "ground", "run", "at_water")
 
 
 def run(path: Path) -> None:
@@ -65,6 +65,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     noted(levels, "tally_shore")
     noted(watch, "candidates")
     noted(change, "deviation")
+    noted(follow, "_shown")
     return calls
 
 
@@ -143,3 +144,36 @@ def test_what_is_kept_is_what_a_fresh_store_would_say(
     assert {n: a for n, a in other.items() if n in one} == one  # all that the fresh one has
     assert shown(grown) == shown(whole)
     assert shown(whole)
+
+
+def grown(folder: Path, upto: int) -> Path:
+    """Write the looks up to one, the newest with a longer fill; give the later patrol."""
+    path = setting(folder, frozenset(range(upto + 1)), {"patrol_from": "2025-01-15"})
+    for index in range(12, upto + 1):
+        seen = tiny.look(index, fill=True)
+        seen[:, 64 : 60 + 6 * (index - 11), 72:92] = seen[:, 50:51, 72:92]
+        tiny.write_look(folder / "images", tiny.days()[index], seen)
+    return path
+
+
+@pytest.mark.thorough
+def test_a_case_that_a_new_look_outlines_anew_leaves_the_history_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = counted(monkeypatch)
+    run(setting(tmp_path, frozenset(range(12)), {}))
+    calls.clear()
+    run(grown(tmp_path, 13))
+    one = calls.count("candidates")
+    before = {f["id"]: f["geometry"] for f in tiny.features(tmp_path, "cases.geojson")}
+    calls.clear()
+    run(grown(tmp_path, 14))
+    after = {f["id"]: f["geometry"] for f in tiny.features(tmp_path, "cases.geojson")}
+    assert 0 < calls.count("candidates") <= one  # of the new look alone
+    assert before
+    assert after != before
+    every = tiny.outputs(tmp_path)
+    calls.clear()
+    run(grown(tmp_path, 14))
+    assert set(calls) <= {"_shown"}  # its new outline is asked of all looks, once
+    assert tiny.outputs(tmp_path) == every

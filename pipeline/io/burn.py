@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, floor
 from threading import Lock
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.model import Grid
+from pipeline.model import Grid, Window
 
 # rasterio silences a warning of its own by a switch that all threads share.
 _ONE_AT_A_TIME = Lock()
@@ -27,6 +28,26 @@ def burn(geometry: BaseGeometry, grid: Grid) -> NDArray[np.bool_]:
             [(geometry, 1)], out_shape=grid.shape, transform=grid.transform, fill=0, dtype="uint8"
         )
     return np.asarray(burnt, dtype=bool)
+
+
+def burnt_pixels(geometry: BaseGeometry, grid: Grid) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Rows and columns of the pixels whose centre lies in ``geometry``, by row then column.
+
+    Only the geometry's own box is drawn: a case is a spot on the grid of a long river.
+    """
+    window = None if geometry.is_empty else _box(geometry, grid).intersect(grid.window)
+    if window is None:
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    rows, cols = np.nonzero(burn(geometry, grid.sub(window)))
+    return (rows + window.row0).astype(np.int32), (cols + window.col0).astype(np.int32)
+
+
+def _box(geometry: BaseGeometry, grid: Grid) -> Window:
+    west, south, east, north = geometry.bounds
+    t = grid.transform
+    rows = (floor((north - t.f) / t.e) - 1, ceil((south - t.f) / t.e) + 1)
+    cols = (floor((west - t.c) / t.a) - 1, ceil((east - t.c) / t.a) + 1)
+    return Window(*rows, *cols)
 
 
 def _near(geometry: BaseGeometry, grid: Grid) -> BaseGeometry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.model import (
     Evidence,
     EvidenceState,
     Grade,
+    Inherited,
     Kind,
     Lead,
     LeadSource,
@@ -50,6 +51,7 @@ def dump_case(case: Case) -> str:
     body["people"] = dataclasses.asdict(case.people) if case.people else None
     body["answer"] = dataclasses.asdict(case.answer) if case.answer else None
     body["traced"] = None if case.traced is None else shapely.to_wkb(case.traced, hex=True)
+    body["inherited"] = _told_inherited(case.inherited)
     body["leads"] = [dataclasses.asdict(lead) for lead in case.leads]
     body["grade"] = dataclasses.asdict(case.grade) if case.grade else None
     # Flat, and most of a ledger: dataclasses.asdict copies each value and takes five times as long.
@@ -109,24 +111,39 @@ def _case(body: dict[str, Any], polygon: BaseGeometry) -> Case:
     body["kind"], body["status"] = Kind(body["kind"]), Status(body["status"])
     for name in ("scene_ids", "merged_from"):
         body[name] = tuple(body[name])
-    if body.get("attribution"):
-        body["attribution"] = _attribution(body["attribution"])
-    if body.get("ruling"):
-        body["ruling"] = _ruling(body["ruling"])
-
-    if body.get("people"):
-        body["people"] = _people(body["people"])
-    if body.get("answer"):
-        body["answer"] = _answer(body["answer"])
-    if body.get("traced"):
-        body["traced"] = shapely.from_wkb(body["traced"])
+    for name, load in _loaders().items():
+        if body.get(name):
+            body[name] = load(body[name])
     body["leads"] = tuple(_lead(lead) for lead in body.get("leads", ()))
-    if body.get("grade"):
-        body["grade"] = _grade(body["grade"])
-    if body.get("patrolled_from"):
-        body["patrolled_from"] = datetime.fromisoformat(body["patrolled_from"])
     looks = tuple(_look(look) for look in body.pop("looks"))
     return Case(polygon=polygon, evidence=Evidence(**evidence), looks=looks, **body)
+
+
+def _loaders() -> dict[str, Callable[[Any], object]]:
+    """Give what reads the fields that a case may lack."""
+    return {
+        "attribution": _attribution,
+        "ruling": _ruling,
+        "people": _people,
+        "answer": _answer,
+        "traced": shapely.from_wkb,
+        "grade": _grade,
+        "patrolled_from": datetime.fromisoformat,
+        "inherited": _inherited,
+    }
+
+
+def _told_inherited(found: Inherited | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    outline = None if found.outline is None else shapely.to_wkb(found.outline, hex=True)
+    return {"start": found.start, "crs": found.crs, "detector": found.detector, "outline": outline}
+
+
+def _inherited(found: dict[str, Any]) -> Inherited:
+    outline = shapely.from_wkb(found["outline"]) if found["outline"] else None
+    start = datetime.fromisoformat(found["start"])
+    return Inherited(start, found["crs"], found["detector"], outline)
 
 
 def _attribution(found: dict[str, Any]) -> Attribution:

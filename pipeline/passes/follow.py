@@ -15,6 +15,8 @@ from pipeline.adjudicate.evidence import came_with, carried, doubtful, lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.detect.expect import (
     Baseline,
+    ExpectOptions,
+    ReachDay,
     Totals,
     View,
     by_shore,
@@ -27,14 +29,17 @@ from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Pass, Seen, Window
+from pipeline.passes.book import Book
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import box_of, ranks_of
 from pipeline.passes.follow_ground import Bench, ground_candidate, relook_ground
-from pipeline.passes.ground import Looks, Site, Sparse, States
+from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
+from pipeline.passes.naming import sparse_mark
 from pipeline.passes.past import Past
 from pipeline.passes.reduce import CLEAR_CODES
 from pipeline.passes.states import state_bands
+from pipeline.passes.verdicts import Rows, rows_of
 from pipeline.passes.watch import Epoch, Watched, WatchOptions
 
 DETECTOR = "zhan/1"
@@ -46,6 +51,8 @@ _OUTLINE_LOOKS = 4  # looks before that make the medians of an outline
 _HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
 _RANK_NOISE = 0.01  # of the rank of a level
 _OUTLINE_HITS = 3  # hits that an outline should rest on
+# Beside a ground state, in what is kept of a pixel and look: water is expected there.
+_ORDINARY, _BEYOND = np.uint8(16), np.uint8(32)
 
 
 @dataclass(frozen=True)
@@ -141,14 +148,13 @@ def relook(
 
 def _known_since(track: Track, earlier: Sequence[tuple[Case, Sparse]]) -> datetime:
     """Give the first sighting of an object, by any patrol, since it was last gone."""
-    own = set(zip(track.rows.tolist(), track.cols.tolist(), strict=True))
     since = track.first_on
-    for case, (rows, cols) in earlier:
+    for case, pixels in earlier:
         first = case.evidence.first_seen
         gone = case.evidence.state is EvidenceState.EXPIRED
         if gone or first is None or first >= since:
             continue
-        if own & set(zip(rows.tolist(), cols.tolist(), strict=True)):
+        if meet((track.rows, track.cols), pixels):
             since = first
     return since
 
@@ -178,6 +184,10 @@ class _Benches:
         """Give the quarter in which a track began, its ranks, and all dates against it."""
         epoch, ranks = next(e for e in reversed(self._epochs) if e[0].start <= when)
         return epoch, ranks, self._totals[epoch.start]
+
+    def book(self, epoch: Epoch) -> Book:
+        """Give what is kept of looks against the history of a quarter."""
+        return self._against[epoch.start].book
 
     def past(self, epoch: Epoch) -> Past:
         """Give the packed history of a quarter."""
@@ -303,39 +313,53 @@ def _looks_at(
     """Say what every pass says of a place, against the history of the quarter of ``when``."""
     benches, states = data
     site = states.site
-    epoch, ranks, totals = benches.of(when)
+    epoch, _, totals = benches.of(when)
     window = box_of(pixels).pad(HALO_PX + 2).intersect(site.store.grid.window)
     assert window is not None
-    base = benches.past(epoch).baseline(window, ranks)
     footprint = pixels_to_mask(*pixels, window)
     reach = int(np.bincount(site.reach(window)[footprint]).argmax())
-    where = (window, base, footprint, reach)
-    return _observe(states.looks, benches, where, totals, options)
+    looks = states.looks
+
+    def judge(missing: Sequence[Pass]) -> Rows:
+        new = {p.id for p in missing}
+        both = [(p, t) for p, t in zip(looks.passes, totals, strict=True) if p.id in new]
+        return _shown(benches, (epoch, window, footprint), both, options.watch.zhan.expect)
+
+    book = benches.book(epoch)
+    rows = rows_of(book, ("at_water", [sparse_mark(pixels)]), looks.passes, judge)
+    return _observe(looks, rows, [total.days[reach] for total in totals], options.observe)
+
+
+def _shown(
+    benches: _Benches,
+    where: tuple[Epoch, Window, NDArray[np.bool_]],
+    both: Sequence[tuple[Pass, Totals]],
+    options: ExpectOptions,
+) -> Rows:
+    """Give what some looks show of a footprint: its states, with where water was expected."""
+    epoch, window, footprint = where
+    base = benches.past(epoch).baseline(window, benches.of(epoch.start)[1])
+    rows: dict[int, NDArray[np.uint8]] = {}
+    views = [benches.view(p, window, base) for p, _ in both]
+    for i in by_shore([t.days for _, t in both], views[0].reach):
+        expected = expect(views[i], both[i][1], options)
+        flags = _ORDINARY * expected.ordinary + _BEYOND * expected.beyond
+        rows[i] = (views[i].state + flags)[footprint].astype(np.uint8)
+    return [rows[i] for i in range(len(both))]
 
 
 def _observe(
-    looks: Looks,
-    benches: _Benches,
-    where: tuple[Window, Baseline, NDArray[np.bool_], int],
-    totals: Sequence[Totals],
-    options: FollowOptions,
+    looks: Looks, rows: Rows, days: Sequence[ReachDay], options: ObserveOptions
 ) -> list[Look]:
-    window, base, footprint, reach = where
-    known: dict[int, NDArray[np.bool_]] = {}
-    deep: dict[int, NDArray[np.bool_]] = {}
-    views = [benches.view(p, window, base) for p in looks.passes]
-    for i in by_shore([t.days for t in totals], views[0].reach):
-        expected = expect(views[i], totals[i], options.watch.zhan.expect)
-        known[i], deep[i] = expected.ordinary, expected.beyond
-    days = [total.days[reach] for total in totals]
     levels = [float("nan") if day.unusable else day.level.rank for day in days]
+    stack = np.stack(rows)
     seen = observe(
-        footprint,
-        np.stack([v.state for v in views]),
-        np.stack([known[i] for i in range(len(views))]),
-        np.stack([deep[i] for i in range(len(views))]),
+        np.ones(stack.shape[1], bool),  # rows are of the footprint already
+        stack & (_ORDINARY - 1),
+        (stack & _ORDINARY).astype(bool),
+        (stack & _BEYOND).astype(bool),
         np.array(levels, np.float32),
-        options.observe,
+        options,
     )
     out: list[Look] = []
     for p, verdict, level in zip(looks.passes, seen, levels, strict=True):

@@ -28,7 +28,9 @@ from pipeline.detect.woods import only_felled, wooded_share
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.model import Candidate, Case, Ground, Look, Pass, Seen, Window
 from pipeline.passes.change import DETECTOR, Normals, box_of
-from pipeline.passes.ground import Looks, Site, Sparse
+from pipeline.passes.ground import Looks, Site, Sparse, meet
+from pipeline.passes.naming import sparse_mark
+from pipeline.passes.verdicts import Rows, rows_of
 
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
 _UNCLEAR = 0.06  # water scores nearer to zero than this are neither water nor land
@@ -38,6 +40,7 @@ _BEFORE = timedelta(days=200)  # looks before the first sighting that say when i
 
 _HELD_BYTES = 24 << 20  # of looks beside their normal, for one object
 _SURFACE_BYTES = 48  # of a pixel of one
+_SEEN = tuple(Seen)
 
 Ranks = Sequence[NDArray[np.float32]]
 
@@ -83,6 +86,14 @@ class Bench:
                 return made
             self._held[key] = made
         return self._held[key]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Which looks at a place are asked; answers are kept by ``kind``."""
+
+    kind: str
+    wanted: Callable[[Pass], bool]
 
 
 @dataclass(frozen=True)
@@ -221,7 +232,8 @@ def looks_at_ground(
     """
     first, options = how
     since = first - _BEFORE
-    looks = _verdicts(site, bench, pixels, trait, (lambda p: p.acquired >= since, options))
+    asked = _Question("at_ground", lambda p: p.acquired >= since)
+    looks = _verdicts(site, bench, pixels, trait, (asked, options))
     return [
         Look(
             on=p.acquired,
@@ -248,40 +260,45 @@ def precedents_of(
     """
     first, options = how
     flagged = bench.normals.quarter.states.flagged
-    own = set(zip(track.rows.tolist(), track.cols.tolist(), strict=True))
+    pixels = (track.rows, track.cols)
 
     def wanted(p: Pass) -> bool:
         years = round((first - p.acquired) / _YEAR)
         if years < 1 or abs(first - p.acquired - years * _YEAR) > _SEASON:
             return False
-        return not any(
-            own & set(zip(r.tolist(), c.tolist(), strict=True)) for r, c in flagged.get(p.id, ())
-        )
+        return not any(meet(pixels, other) for other in flagged.get(p.id, ()))
 
-    pixels = (track.rows, track.cols)
-    found = _verdicts(site, bench, pixels, trait, (wanted, options))
+    asked = _Question("precedents", wanted)
+    found = _verdicts(site, bench, pixels, trait, (asked, options))
     return sum(verdict.seen is Seen.HIT for _, verdict, _ in found)
 
 
 def _verdicts(
     site: Site, bench: Bench, pixels: Sparse, trait: Trait,
-    how: tuple[Callable[[Pass], bool], GroundOptions],
+    how: tuple[_Question, GroundOptions],
 ) -> Iterator[tuple[Pass, Observed, float]]:  # fmt: skip
     """Judge the wanted looks at a place, each with the level rank of its reach."""
-    wanted, options = how
+    asked, options = how
     window = _window(site, pixels)
-    given = bench.given(window)
-    footprint = pixels_to_mask(*pixels, window)
-    # Of a case that goes on in the water this detector can judge what stands on ground.
-    ashore = footprint & (given[1].bins < N_BINS - 1)
-    footprint = ashore if ashore.any() else footprint
-    reach = int(np.bincount(site.reach(window)[footprint]).argmax())
-    for p, surface, ranks in bench.surfaces(window, wanted):
-        yield (
-            p,
-            resemble(footprint, surface, trait.signature, options.resemble),
-            float(ranks[reach]),
-        )
+    passes = [p for p in bench.looks.passes if asked.wanted(p)]
+
+    def judge(missing: Sequence[Pass]) -> Rows:
+        new = {p.id for p in missing}
+        footprint = pixels_to_mask(*pixels, window)
+        # Of a case that goes on in the water this detector can judge what stands on ground.
+        ashore = footprint & (bench.given(window)[1].bins < N_BINS - 1)
+        footprint = ashore if ashore.any() else footprint
+        reach = int(np.bincount(site.reach(window)[footprint]).argmax())
+        out: Rows = []
+        for _, surface, ranks in bench.surfaces(window, lambda p: p.id in new):
+            said = resemble(footprint, surface, trait.signature, options.resemble)
+            out.append(np.array([said.clear_share, _SEEN.index(said.seen), ranks[reach]]))
+        return out
+
+    content = [sparse_mark(pixels), trait.signature.values.tolist()]
+    rows = rows_of(bench.normals.quarter.book, (asked.kind, content), passes, judge)
+    for p, (share, seen, rank) in zip(passes, rows, strict=True):
+        yield p, Observed(float(share), _SEEN[int(seen)], True), float(rank)
 
 
 def _is_bridge(site: Site, bench: Bench, track: Track) -> bool:

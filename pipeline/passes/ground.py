@@ -21,6 +21,16 @@ from pipeline.model import Corridor, DateQuality, Ground, Pass, Reach, Tile, Win
 Sparse = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
+def meet(one: Sparse, other: Sparse) -> bool:
+    """Tell whether two sets of pixels have one in common."""
+    if not one[0].size or not other[0].size:
+        return False
+    if any(a.min() > b.max() or b.min() > a.max() for a, b in zip(one, other, strict=True)):
+        return False
+    own, theirs = (rows.astype(np.int64) << 32 | cols for rows, cols in (one, other))
+    return bool(np.isin(own, theirs).any())
+
+
 @dataclass(frozen=True)
 class Site:
     """A corridor with its store: what every sweep works on."""

@@ -13,14 +13,17 @@ from pipeline.io.vault import content_key
 from pipeline.model import Pass
 from pipeline.passes.ground import Sparse, States
 
-_JUDGING = ("baselines", "book", "change", "ground", "levels", "normals", "past", "strips", "watch")
+_JUDGING = (
+    "baselines", "book", "change", "follow", "follow_ground", "ground", "levels", "normals", "past",
+    "strips", "watch",
+)  # fmt: skip
 
 
 def history_content(states: States, history: Sequence[Pass]) -> list[object]:
     """Give all that a history says: its looks' layers, and what was flagged in them."""
     own = {p.id for p in history}
     flagged = {
-        pass_id: [_digest(pixels) for pixels in sparse]
+        pass_id: [sparse_mark(pixels) for pixels in sparse]
         for pass_id, sparse in sorted(states.flagged.items())
         if pass_id in own
     }
@@ -52,6 +55,7 @@ def look_mark(states: States, p: Pass) -> str:
     return marks[p.id]
 
 
-def _digest(pixels: Sparse) -> str:
+def sparse_mark(pixels: Sparse) -> str:
+    """Name pixels by where they lie."""
     rows, cols = pixels
     return hashlib.sha256(rows.astype("<i4").tobytes() + cols.astype("<i4").tobytes()).hexdigest()

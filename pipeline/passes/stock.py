@@ -20,7 +20,7 @@ from pipeline.io.tasks import map_tiles
 from pipeline.model import Case, Kind, Pass, SetAside, Tile, Window
 from pipeline.passes.change import box_of
 from pipeline.passes.gather import gather
-from pipeline.passes.ground import Looks, Site, States
+from pipeline.passes.ground import Looks, Site, States, meet
 from pipeline.passes.known import case_pixels
 from pipeline.passes.layers import keep_looks
 from pipeline.passes.normals import keep_normals, read_normal, write_normals
@@ -83,8 +83,7 @@ def take_stock(
 
 
 def _overlaps(piece: Pixels, taken: Sequence[tuple[np.ndarray, np.ndarray]]) -> bool:
-    own = set(zip(piece.rows.tolist(), piece.cols.tolist(), strict=True))
-    return any(own & set(zip(r.tolist(), c.tolist(), strict=True)) for r, c in taken)
+    return any(meet((piece.rows, piece.cols), other) for other in taken)
 
 
 @dataclass(frozen=True)
