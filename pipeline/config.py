@@ -23,6 +23,7 @@ from pipeline.acquire.stac import StacSource
 from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.adjudicate.grading_tables import SEVERITY_COLUMNS, SUBTYPE_COLUMNS, grading_of
+from pipeline.adjudicate.weighing import DryOptions
 from pipeline.detect.change import ChangeOptions
 from pipeline.detect.disturb import DisturbOptions
 from pipeline.detect.image_change import PictureOptions
@@ -149,6 +150,7 @@ class GroundOptions(BaseModel):
     kinds: KindOptions = KindOptions()
     stock: StockOptions = StockOptions()
     woods: WoodOptions = WoodOptions()
+    dry: DryOptions = DryOptions()
     flooded_fields: float = Field(
         default=0.2,
         gt=0,

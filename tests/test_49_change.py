@@ -23,7 +23,7 @@ from pipeline.detect.change import (
     regional_offsets,
     tally_residuals,
 )
-from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine, goes_out
+from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine, goes_out, strip_over
 from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level import tally_by_level
@@ -274,7 +274,68 @@ def test_a_narrow_strip_over_water_is_a_bridge(wide: int, bridge: bool) -> None:
     water[30 - wide // 2 : 30 - wide // 2 + wide, :20] = 0.05
     mask = np.zeros((SIDE, SIDE), bool)
     mask[29:32, 22:27] = True
-    assert goes_out(mask, water, land) is bridge
+    assert strip_over(mask, water, land) is bridge
+
+
+def over_water(deck: bool) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Water score of a look at a river of twenty columns, with a deck across it or not."""
+    land = np.ones((SIDE, SIDE), bool)
+    land[:, :20] = False
+    water = np.where(land, -0.5, 0.5).astype(np.float32)
+    if deck:
+        water[29:31, :20] = 0.05
+    return water, land
+
+
+def test_a_ramp_that_hangs_together_with_bare_shore_is_a_bridge_and_a_fill_beside_it_is_not() -> (
+    None
+):
+    water, land = over_water(True)
+    ramp = np.zeros((SIDE, SIDE), bool)
+    ramp[29:31, 20:34] = True
+    shore = ramp.copy()
+    shore[3:29, 20:22] = True  # pulls the centre off the deck's line
+    assert strip_over(shore, water, land)
+    assert not strip_over(shore, over_water(False)[0], land)
+    fill = np.zeros((SIDE, SIDE), bool)
+    fill[8:32, 20:26] = True
+    assert not strip_over(fill, water, land)
+
+
+def test_a_deck_that_is_younger_than_its_ramp_is_seen_on_the_newest_looks() -> None:
+    (whole, land), (open_water, _) = over_water(True), over_water(False)
+    ramp = np.zeros((SIDE, SIDE), bool)
+    ramp[28:32, 22:30] = True
+    looks = [open_water] * 10 + [whole] * 8
+    assert goes_out(ramp, looks, land)
+    assert not goes_out(ramp, looks[:10], land)
+    assert not goes_out(ramp, looks, land, DisturbOptions(deck_looks=100))
+
+
+def test_a_small_heap_where_plants_are_dormant_has_a_rim_of_light() -> None:
+    pale = surface()
+    pale.expected[NDVI] = pale.seen[NDVI] = 0.3
+    rim = put(pale, box(20, 30, 3, 3), (0.14, 0.22, -0.7), Ground.DRY)
+    (found,) = judge(put(rim, box(21, 31, 1, 1), HEAP, Ground.DRY))
+    assert isinstance(found, Sighting)
+    assert found.rows.size == 9
+    assert judge(rim) == []
+    faint = put(pale, box(20, 30, 3, 3), (0.11, 0.22, -0.7), Ground.DRY)  # less than half as light
+    (alone,) = judge(put(faint, box(21, 31, 1, 1), HEAP, Ground.DRY))
+    assert isinstance(alone, Rejection)
+
+
+def test_soil_of_mixed_pixels_is_bare_and_a_felling_of_them_is_not() -> None:
+    wood = surface()
+    wood.expected[NDVI] = wood.seen[NDVI] = 0.7
+    mixed = (0.11, 0.28, -0.7)  # of the plants around it a quarter is left
+    (heap,) = judge(put(wood, box(20, 30, 2, 3), mixed, Ground.DRY), bare=0.2)
+    assert isinstance(heap, Sighting)
+    assert heap.certain
+    assert heap.measures["wait_days"] == 90
+    for part in (box(20, 30, 5, 7), box(20, 30, 2, 12)):
+        felled = judge(put(wood, part, mixed, Ground.DRY), bare=0.2)
+        assert not any(f.certain for f in felled if isinstance(f, Sighting))
 
 
 def test_little_history_is_not_certain() -> None:

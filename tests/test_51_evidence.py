@@ -23,9 +23,16 @@ from pipeline.adjudicate.evidence import (
     one_per_pass,
     step,
     stood_since,
+    unbroken,
 )
 from pipeline.adjudicate.score import confidence
-from pipeline.adjudicate.weighing import above_floods, swiftly, weighed
+from pipeline.adjudicate.weighing import (
+    DryOptions,
+    above_floods,
+    below_floods,
+    swiftly,
+    weighed,
+)
 from pipeline.ledger.joining import merge_looks
 from pipeline.model import Candidate, EvidenceState, Kind, Look, Seen
 
@@ -333,6 +340,43 @@ def test_water_on_land_counts_once_the_river_has_fallen() -> None:
     for other in (BARE, pond | {"bar_share": 1.0}, FILL):
         assert above_floods(high, other) == high
     assert above_floods(high, pond, FoldOptions(flood_rank=1.0)) == high
+
+
+def test_a_pool_that_was_gone_between_did_not_wait() -> None:
+    seen = lasting(looks("hhhmh"), START, timedelta(days=18), counted=True)
+    assert fold(seen).state.value == "suspected"
+    assert fold(unbroken(seen)).state.value == "provisional"
+    there = lasting(looks("hhhhh"), START, timedelta(days=18), counted=True)
+    assert unbroken(there) == there
+
+
+def test_a_pond_that_no_flood_and_no_farmer_explains_needs_no_more_than_a_heap() -> None:
+    pond = BARE | {"wet_share": 1.0}
+    assert fold(swiftly(looks("hh"), pond)).state.value == "provisional"
+    assert fold(swiftly(looks("hh"), pond | {"dug": 1.0})).state.value == "suspected"
+    unlevelled = pond | {"certain_share": 0.4}
+    assert fold(swiftly(looks("huuh"), unlevelled)).state.value == "provisional"
+    assert fold(swiftly(looks("huuh"), unlevelled | {"dug": 1.0})).state.value == "suspected"
+    assert (
+        fold(swiftly(looks("hh"), pond | {"dug": 1.0, "bar_share": 1.0})).state.value != "suspected"
+    )
+
+
+def test_the_river_was_low_where_every_look_says_so() -> None:
+    since = START + timedelta(days=100)
+
+    def at(days: float, rank: float | None, seen: Seen = Seen.MISS) -> Look:
+        return replace(looks("m")[0], on=START + timedelta(days=days), seen=seen, level_rank=rank)
+
+    low = [at(d, 0.3) for d in (10, 35, 60, 90)] + [at(100, 0.2, Seen.HIT)]
+    assert below_floods(low, since)
+    assert below_floods([at(10, 0.9), *low[1:]], since)  # long before
+    for rank in (0.8, None):
+        assert not below_floods([*low[:3], at(90, rank), low[4]], since)
+        assert not below_floods([*low[:4], replace(low[4], level_rank=rank)], since)
+    assert not below_floods([low[0], low[1], low[4]], since)  # a flood may have come between
+    assert not below_floods([low[4]], since)
+    assert below_floods([*low[:3], at(90, 0.8), low[4]], since, DryOptions(high=0.9))
 
 
 def test_what_explains_or_waits_takes_strength_away() -> None:

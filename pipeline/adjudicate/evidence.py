@@ -189,6 +189,20 @@ def lasting(
     return out
 
 
+def unbroken(looks: Iterable[Look]) -> list[Look]:
+    """Let a clear miss undo the hits before it that only waited: asked for of water.
+
+    A heap that one look misses still lies there. A pool that was gone on one look came back with
+    the river, and what was seen of the one before says nothing of how long the other stays.
+    """
+    out: list[Look] = []
+    for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
+        if look.seen is Seen.MISS:
+            out = [replace(k, pending=False) if k.pending else k for k in out]
+        out.append(look)
+    return out
+
+
 def stood_since(looks: Iterable[Look], sighted: datetime) -> datetime:
     """Give since when (UTC) an object has stood that a detector sighted first at ``sighted``.
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.model import Candidate, Case, Look, Seen
@@ -18,6 +21,23 @@ _LAKE = 0.5  # share of water from which an object is a pond
 _MOSTLY = 0.5  # share of certain sightings below which two of them are no two dates
 _DOUBTED = 0.5  # of what is a strip, a line or a thing of the season
 _CLEARLY = 0.75  # share of certain sightings from which only the season is waited for
+
+
+class DryOptions(BaseModel):
+    """When a new pond was there before any high water could have left it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    high: float = Field(default=0.75, ge=0, le=1, description="level rank from which water is high")
+    days: float = Field(
+        default=60.0, ge=0, le=400, description="before the first sighting that it must be low [d]"
+    )
+    gap_days: float = Field(
+        default=45.0, ge=1, le=400, description="between two looks, in which a flood is missed [d]"
+    )
+    crop_share: float = Field(
+        default=0.2, ge=0, le=1, description="share of cropland from which it may be a paddy"
+    )
 
 
 def weighed(candidate: Candidate, options: FoldOptions, until: datetime) -> Candidate:
@@ -47,7 +67,8 @@ def swiftly(
     water nor on a bar, where the level comes and goes, would have to be the same mistake on two
     dates; and what dates share, season and level, the normal and the waiting answer for. In the
     water history must have seen three lower levels itself. Of changed ground half of the sightings
-    must have been certain: two of many are what was looked for.
+    must have been certain: two of many are what was looked for. A pond that was dug
+    (:func:`below_floods`) is as plain as a heap; what doubts its other sightings is their level.
 
     What only waits for a season to pass (bare soil, most of whose sightings were certain by
     themselves) has been seen often enough by then: its hits are ``pending``, and count with the
@@ -62,10 +83,13 @@ def swiftly(
     o = options or FoldOptions()
     waits = measures.get("wait_days", 0.0) > 0
     if "wet_share" in measures:
-        plain = measures["wet_share"] < _PUDDLES and measures.get("bar_share", 1.0) < _ON_BAR
+        dug = measures.get("dug", 0.0) > 0
+        plain = (dug or measures["wet_share"] < _PUDDLES) and measures.get(
+            "bar_share", 1.0
+        ) < _ON_BAR
         doubts = max(measures.get(n, 0.0) for n in ("strip", "precedents", "linear"))
         clear = measures.get("certain_share", 0.0) >= _CLEARLY and doubts < _DOUBTED
-        sound = measures.get("certain_share", 0.0) >= _MOSTLY
+        sound = dug or measures.get("certain_share", 0.0) >= _MOSTLY
         counted = waits and plain and clear
     else:
         sound = measures.get("bar_share", 0.0) < _ON_BAR
@@ -98,6 +122,26 @@ def above_floods(
         else k
         for k in looks
     ]
+
+
+def below_floods(looks: Iterable[Look], since: datetime, options: DryOptions | None = None) -> bool:
+    """Tell whether the river was low, as far as looks tell, for long before ``since`` (UTC).
+
+    From the last clear look at which a pond was not there, and for ``days`` before its first
+    sighting: no level was high or unknown, and no gap so long that a flood came and went in it.
+    """
+    o = options or DryOptions()
+    ordered = sorted((k for k in looks if k.on <= since), key=lambda k: (k.on, k.pass_id))
+    gone = [k.on for k in ordered if k.seen is Seen.MISS]
+    if not gone:
+        return False
+    begin = min(gone[-1], since - timedelta(days=o.days))
+    before = [k for k in ordered if k.on < begin][-1:]
+    lately = [k for k in ordered if k.on >= begin]
+    every = [*before, *lately]
+    gaps = [b.on - a.on for a, b in pairwise(every)]
+    known = all(k.level_rank is not None and k.level_rank < o.high for k in lately)
+    return bool(before) and known and max(gaps, default=timedelta()) <= timedelta(days=o.gap_days)
 
 
 def _weighed(

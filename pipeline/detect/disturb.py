@@ -22,6 +22,7 @@ What can look like one and is none:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,12 +42,16 @@ MARGIN_PX = 32
 """Margin around an object's box that :func:`examine` needs in its view [px]."""
 
 _LOST, _LOST_Z = 0.2, 3.0  # NDVI, and its deviation, that a pixel of one felling has lost
+_SOIL_NDVI = 0.1  # of ground without plants
 _PUDDLES = 0.2  # share of water from which an object may be a flooded field
 _RAY_PX = 36  # how far from an object a strip over water is looked for
 _FLANK_PX = 3.0  # a strip has water this far on both sides
 _STRIP_PX = 8  # and is at least so long
 _WET_FLANK = 0.1  # water score of open water beside it
 _CONTRAST = 0.15  # by which the strip is less water than that
+_RAY_STARTS = 96  # pixels at the water from which a strip is looked for, at most
+_RAMP_PX = 2.5  # from the line of a strip, in which its ramp lies
+_RAMP_SHARE = 1 / 3  # of the object that must lie there
 
 Float = NDArray[np.float32]
 
@@ -90,6 +95,16 @@ class DisturbOptions(BaseModel):
     soil_ndvi: float = Field(
         default=0.18, ge=0.05, le=0.3, description="NDVI above which straw or brash lies on it"
     )
+    mixed_gone: float = Field(
+        default=0.6,
+        gt=0,
+        le=1,
+        description="share of the expected plants that must be gone where an object has no pixel "
+        "of its own: at its edge half of what is seen are the plants around it",
+    )
+    mixed_pixels: int = Field(
+        default=16, ge=1, le=100, description="of all that lost its green with it, up to which"
+    )
     green_lost: float = Field(
         default=0.2, ge=0.05, le=0.6, description="NDVI that bare soil must lack on the date"
     )
@@ -98,6 +113,12 @@ class DisturbOptions(BaseModel):
     )
     soil_index: float = Field(
         default=0.08, ge=-0.2, le=0.4, description="BSI above which bare ground is like soil"
+    )
+    deck_looks: int = Field(
+        default=8,
+        ge=1,
+        le=100,
+        description="newest looks that are asked for a deck, which is younger than its ramp",
     )
 
 
@@ -186,16 +207,49 @@ def _wait(numbers: dict[str, float], wet: bool, o: DisturbOptions) -> float:
 
 def _stays_bare(numbers: dict[str, float], o: DisturbOptions) -> bool:
     """Tell bare mineral ground, on a date on which plants should stand there."""
-    bare = numbers["barest_ndvi"] <= o.soil_ndvi
+    most = o.soil_ndvi
+    if numbers["lost_px"] <= o.mixed_pixels:
+        left = (1 - o.mixed_gone) * (numbers["expected_ndvi"] - _SOIL_NDVI)
+        most = max(most, _SOIL_NDVI + left)
+    bare = numbers["barest_ndvi"] <= most
     return bare and numbers["expected_ndvi"] - numbers["barest_ndvi"] >= o.green_lost
 
 
-def goes_out(mask: NDArray[np.bool_], water: Float, ashore: NDArray[np.bool_]) -> bool:
+def goes_out(
+    mask: NDArray[np.bool_],
+    looks: Sequence[Float],
+    ashore: NDArray[np.bool_],
+    options: DisturbOptions | None = None,
+) -> bool:
+    """Tell whether a strip goes out from an object over water, in the median of its looks.
+
+    A bridge grows from its banks for months, and its first ramp is older than its deck: of the
+    newest looks alone the strip may be whole.
+
+    Parameters
+    ----------
+    looks : sequence of float32 (H, W)
+        Water scores since it was first seen, in time order, at least one; NaN unknown.
+    """
+    newest = looks[-(options or DisturbOptions()).deck_looks :]
+    every = [looks] if len(newest) == len(looks) else [looks, newest]
+    return any(strip_over(mask, middle_of(some), ashore) for some in every)
+
+
+def middle_of(fields: Sequence[Float]) -> Float:
+    """Give the median of fields (H, W), NaN where none of them knows anything."""
+    stack = np.ma.masked_invalid(np.stack(fields))
+    return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
+
+
+def strip_over(mask: NDArray[np.bool_], water: Float, ashore: NDArray[np.bool_]) -> bool:
     """Tell whether a narrow strip leads from an object out over water: a bridge, a pier.
 
-    Rays from its centre: where they cross water on both flanks, 30 m to each side, the ray itself
-    is clearly less water, for 80 m or more. A deck narrower than two pixels is neither dry nor
-    water on one look, so several looks are needed.
+    Rays from its centre, and from its pixels at the water: where they cross water on both flanks,
+    30 m to each side, the ray itself is clearly less water, for 80 m or more. A deck narrower than
+    two pixels is neither dry nor water on one look, so several looks are needed. A ramp that hangs
+    together with bare shore has its centre elsewhere; the shore has no part in a line that only a
+    third of the object lies on.
 
     Parameters
     ----------
@@ -206,21 +260,45 @@ def goes_out(mask: NDArray[np.bool_], water: Float, ashore: NDArray[np.bool_]) -
     ashore : bool (H, W)
         Not always water in history.
     """
-    rows, cols = np.nonzero(mask)
-    centre = np.array([[rows.mean()], [cols.mean()]])
-    steps = np.arange(1, _RAY_PX)
-    for angle in np.arange(32) * np.pi / 16:
-        along = np.array([[np.sin(angle)], [np.cos(angle)]])
-        across = along[::-1] * np.array([[1], [-1]]) * _FLANK_PX
-        lines = [centre + along * steps + k * across for k in (0, 1, -1)]
-        over = ~_at(ashore, lines[0], True) & ~_at(mask, lines[0], False)
-        ray, left, right = (_at(water, line, np.nan)[over] for line in lines)
-        flanks = np.fmin(left, right)
-        between = (left > _WET_FLANK) & (right > _WET_FLANK) & np.isfinite(ray)
-        deck = between & (ray < flanks - _CONTRAST)
-        if np.count_nonzero(deck) >= max(_STRIP_PX, 0.7 * np.count_nonzero(between)):
-            return True
+    own = np.stack(np.nonzero(mask)).astype(np.float64)
+    at_water = np.stack(np.nonzero(mask & _near(~ashore)))
+    some = at_water[:, :: max(1, -(-at_water.shape[1] // _RAY_STARTS))]
+    centre = own.mean(axis=1, keepdims=True)
+    angles = np.arange(32) * np.pi / 16
+    steps = np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    across = steps[:, ::-1] * np.array([1, -1])
+    for start in (centre, *some.T[:, :, None]):
+        beside = np.abs(across @ (own - start))
+        on_line = np.count_nonzero(beside <= _RAMP_PX, axis=1) >= own.shape[1] * _RAMP_SHARE
+        for k in np.flatnonzero(on_line | (start is centre)):
+            ray = (start, steps[k][:, None], across[k][:, None] * _FLANK_PX)
+            if _strip_along(mask, water, ashore, ray):
+                return True
     return False
+
+
+def _strip_along(
+    mask: NDArray[np.bool_],
+    water: Float,
+    ashore: NDArray[np.bool_],
+    ray: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+) -> bool:
+    """Follow one ray (start, step, flank; each (2, 1)) out between what was always water.
+
+    Its flanks are asked, and not the ray: a deck of earlier quarters is in their history.
+    """
+    start, along, flank = ray
+    lines = [start + along * np.arange(1, _RAY_PX) + k * flank for k in (0, 1, -1)]
+    over = ~_at(ashore, lines[1], True) & ~_at(ashore, lines[2], True) & ~_at(mask, lines[0], False)
+    middle, left, right = (_at(water, line, np.nan)[over] for line in lines)
+    between = (left > _WET_FLANK) & (right > _WET_FLANK) & np.isfinite(middle)
+    deck = between & (middle < np.fmin(left, right) - _CONTRAST)
+    return bool(np.count_nonzero(deck) >= max(_STRIP_PX, 0.7 * np.count_nonzero(between)))
+
+
+def _near(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Grow a mask by two pixels: the shore beside water is mixed."""
+    return np.asarray(ndimage.maximum_filter(mask, 5, mode="constant"), bool)
 
 
 def _at(field: NDArray[Any], points: NDArray[np.float64], outside: object) -> NDArray[Any]:
@@ -273,6 +351,7 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
     core = core if core.any() else ~core
     bare = marked.bare[mask][inner]
     index = {"bare": float(np.median(bare))} if np.isfinite(bare).all() else {}
+    barest, lost = _barest(mask, seen[NDVI][inner], marked)
     return index | {
         "area_m2": surface.res_m**2 * shape.pixels,
         "elongation": shape.elongation,
@@ -283,7 +362,8 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "bright": float(np.median(seen[BRIGHT])),
         "core_bright": float(np.median(seen[BRIGHT][core])),
         "ndvi": float(np.median(seen[NDVI])),
-        "barest_ndvi": _barest(mask, seen[NDVI][inner], marked),
+        "barest_ndvi": barest,
+        "lost_px": float(lost),
         "water": float(np.median(seen[WATER])),
         "expected_ndvi": float(np.median(surface.expected[NDVI][mask])),
         "z_bright": float(np.median(z[BRIGHT])),
@@ -294,23 +374,31 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
     }
 
 
-def _barest(mask: NDArray[np.bool_], inner: Float, marked: Marked) -> float:
-    """Give the NDVI of all that lost its green with the object, off its edge.
+def _barest(mask: NDArray[np.bool_], inner: Float, marked: Marked) -> tuple[float, int]:
+    """Give the NDVI of all that lost its green with the object, off its edge, and how large it is.
 
     An object is made of pixels that are bare; of a felled wood whose brash is barer in one half,
-    only that half. The rest has lost its green too, and hangs together with it.
+    only that half. The rest has lost its green too, and hangs together with it. Its size is told
+    whatever the spread: where a felling was taken for ordinary ground once, that is wide.
     """
     surface, greener = marked.surface, marked.z[NDVI]
     with np.errstate(invalid="ignore"):
-        lost = (surface.expected[NDVI] - surface.seen[NDVI] >= _LOST) & (greener <= -_LOST_Z)
+        gone = surface.expected[NDVI] - surface.seen[NDVI] >= _LOST
+        lost = gone & (greener <= -_LOST_Z)
     lost &= surface.ground & (surface.state != Ground.WET)
-    labels = label(mask | lost)
-    whole = np.isin(labels, np.unique(labels[mask])) & (lost | mask)
+    whole = _joined(mask, lost)
+    size = int(np.count_nonzero(_joined(mask, gone)))
     off_edge = np.asarray(ndimage.binary_erosion(whole, np.ones((3, 3))), bool)
     off_edge &= surface.state != Ground.WET
     if np.count_nonzero(off_edge) < max(4, np.count_nonzero(mask) / 4):
-        return float(np.median(inner))
-    return float(np.median(surface.seen[NDVI][off_edge]))
+        return float(np.median(inner)), size
+    return float(np.median(surface.seen[NDVI][off_edge])), size
+
+
+def _joined(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Give an object and what of the other pixels hangs together with it."""
+    labels = label(mask | other)
+    return np.isin(labels, np.unique(labels[mask])) & (mask | other)
 
 
 def _wet_share(mask: NDArray[np.bool_], flags: Flags) -> float:

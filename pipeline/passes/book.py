@@ -43,14 +43,20 @@ class Found:
     rejected: tuple[tuple[str, bool, int, int], ...]
 
     @classmethod
-    def of(cls, found: Sequence[tuple[Sighting, Sparse]], rejected: Sequence[Rejection]) -> Found:
-        """Sum up what became of the objects of a look."""
+    def of(
+        cls,
+        found: Sequence[tuple[Sighting, Sparse]],
+        rejected: Sequence[Rejection],
+        no_history: Sequence[Sparse] = (),
+    ) -> Found:
+        """Sum up what became of the objects of a look; ``no_history``: pixels of rejected ones."""
         sums: dict[tuple[str, bool], tuple[int, int]] = {}
         for r in rejected:
             objects, pixels = sums.get((r.reason, r.unknown), (0, 0))
             sums[r.reason, r.unknown] = (objects + 1, pixels + r.pixels)
         rows = ((*key, *counts) for key, counts in sorted(sums.items()))
-        return cls(tuple(s for s, _ in found), tuple(f for _, f in found), tuple(rows))
+        flagged = (*(f for _, f in found), *no_history)
+        return cls(tuple(s for s, _ in found), flagged, tuple(rows))
 
 
 def found_by_look(
@@ -58,16 +64,23 @@ def found_by_look(
     work: Sequence[tuple[int, Pixels]],
     results: Sequence[Sighting | Rejection],
     flagged: Callable[[Pixels], Sparse],
+    no_history: Callable[[Pixels], bool] = lambda _: False,
 ) -> list[Found]:
-    """Sort what became of objects by look; ``work`` holds each one's look and pixels."""
+    """Sort what became of objects by look; ``work`` holds each one's look and pixels.
+
+    ``no_history`` tells which of the rejected ones are no history of later quarters either.
+    """
     found: list[list[tuple[Sighting, Sparse]]] = [[] for _ in range(looks)]
     rejected: list[list[Rejection]] = [[] for _ in range(looks)]
+    besides: list[list[Sparse]] = [[] for _ in range(looks)]
     for (k, pixels), result in zip(work, results, strict=True):
         if isinstance(result, Rejection):
             rejected[k].append(result)
+            if no_history(pixels):
+                besides[k].append(flagged(pixels))
         else:
             found[k].append((result, flagged(pixels)))
-    return [Found.of(f, r) for f, r in zip(found, rejected, strict=True)]
+    return [Found.of(*each) for each in zip(found, rejected, besides, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,10 @@ class ChangeSweep:
             work,
             site.workers,
         )
-        found = found_by_look(len(new), work, results, lambda p: grown(p.rows, p.cols))
+        least = self.options.disturb.min_pixels
+        found = found_by_look(
+            len(new), work, results, lambda p: grown(p.rows, p.cols), lambda p: too_small(p, least)
+        )
         runs = [t[1] for t in tiles]
         return found, {n: np.concatenate([r[n] for r in runs]) for n in runs[0]}
 
@@ -340,6 +343,15 @@ def _beside(square: tuple[int, int], own: Window) -> bool:
     row, col = square
     rows = own.row0 // _SQUARE_PX - 1 <= row <= (own.row1 - 1) // _SQUARE_PX + 1
     return rows and own.col0 // _SQUARE_PX - 1 <= col <= (own.col1 - 1) // _SQUARE_PX + 1
+
+
+def too_small(pixels: Pixels, least: int) -> bool:
+    """Tell what is unexpected beyond doubt and only smaller than the smallest object.
+
+    It is no sighting, and no history: a heap of three clear pixels that were taken for ordinary
+    ground would be ordinary by the next quarter, when the plants around it no longer hide the rest.
+    """
+    return pixels.rows.size < least and bool(pixels.seed.any())
 
 
 def grown(rows: NDArray[np.int32], cols: NDArray[np.int32]) -> Sparse:

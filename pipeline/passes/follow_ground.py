@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
-from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting, stood_since
+from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting, stood_since, unbroken
 from pipeline.adjudicate.tracks import Track
+from pipeline.adjudicate.weighing import below_floods
 from pipeline.config import GroundOptions
-from pipeline.detect.change import WATER, Surface
-from pipeline.detect.disturb import MARGIN_PX, goes_out
+from pipeline.detect.change import WATER, Surface, cropland
+from pipeline.detect.disturb import MARGIN_PX, DisturbOptions, goes_out, middle_of
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
@@ -34,6 +35,7 @@ from pipeline.passes.verdicts import Rows, rows_of
 
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
 _UNCLEAR = 0.06  # water scores nearer to zero than this are neither water nor land
+_KNOWN = 0.25  # of an object, from which a sighting at its place was of itself
 _YEAR = timedelta(days=YEAR_DAYS)
 _SEASON = timedelta(days=60)  # around the first sighting, in which earlier years are asked
 _BEFORE = timedelta(days=200)  # looks before the first sighting that say when it was not there
@@ -155,6 +157,27 @@ def _felled(
     return out
 
 
+def _dug(
+    site: Site, bench: Bench, track: Track, measures: Mapping[str, float],
+    how: tuple[Sequence[Look], datetime, GroundOptions],
+) -> bool:  # fmt: skip
+    """Tell a pond that neither a flood nor a farmer explains: it has nothing to wait for.
+
+    ``how`` begins with all looks at the place and the first sighting (UTC). Floods leave pools, and
+    fields are flooded in their season; what came to be where no crop grows, while the river was low
+    at every look, was dug.
+    """
+    found, since, options = how
+    pond = measures["wet_share"] >= 0.5 and measures["bar_share"] < 0.5
+    if not pond or not below_floods(found, since, options.dry):
+        return False
+    window = _window(site, (track.rows, track.cols))
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    fields = cropland(bench.given(window)[0])[0]
+    crops = int(np.count_nonzero(fields[footprint]))
+    return crops <= options.dry.crop_share * track.rows.size
+
+
 def _gradual(measures: Mapping[str, float]) -> bool:
     """Tell what comes about by itself and slowly: a bar that dries, a pool that drains."""
     return measures["wet_share"] >= 0.5 or measures["bar_share"] >= 0.5
@@ -183,16 +206,21 @@ def ground_candidate(
     """
     measures = summed_up(track, options)
     pixels = (track.rows, track.cols)
-    measures["strip"] = float(measures["wet_share"] < 0.5 and _is_bridge(site, bench, track))
+    bridge = measures["wet_share"] < 0.5 and _is_bridge(site, bench, track, options.disturb)
+    measures["strip"] = float(bridge)
     precedents = precedents_of(site, bench, track, trait_of(measures), (how[2], options))
     measures["precedents"] = float(precedents)
     measures |= _felled(site, bench, track, measures, options)
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
+    if _dug(site, bench, track, measures, (found, how[2], options)):
+        measures |= {"dug": 1.0, "wait_days": 0.0}
+        trait = trait_of(measures)
     began = how[2] if _gradual(measures) else stood_since(found, how[2])
     found = lasting(
         with_sightings(found, track), began, trait.wait, how[0].fold, counted=trait.counted
     )
+    found = unbroken(found) if measures["wet_share"] >= 0.5 else found
     if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
@@ -220,7 +248,8 @@ def relook_ground(
     assert first is not None
     trait = trait_of(case.measures)
     found = looks_at_ground(site, bench, pixels, trait, (first, how[0]))
-    return lasting(found, first, trait.wait, how[1], counted=trait.counted)
+    found = lasting(found, first, trait.wait, how[1], counted=trait.counted)
+    return unbroken(found) if case.measures["wet_share"] >= 0.5 else found
 
 
 def looks_at_ground(
@@ -266,11 +295,21 @@ def precedents_of(
         years = round((first - p.acquired) / _YEAR)
         if years < 1 or abs(first - p.acquired - years * _YEAR) > _SEASON:
             return False
-        return not any(meet(pixels, other) for other in flagged.get(p.id, ()))
+        there = [seen for seen in flagged.get(p.id, ()) if meet(pixels, seen)]
+        return not there or _share_of(pixels, there) < _KNOWN
 
     asked = _Question("precedents", wanted)
     found = _verdicts(site, bench, pixels, trait, (asked, options))
     return sum(verdict.seen is Seen.HIT for _, verdict, _ in found)
+
+
+def _share_of(pixels: Sparse, others: Sequence[Sparse]) -> float:
+    """Give the share of sparse pixels that lie in any of the others."""
+    own = set(zip(pixels[0].tolist(), pixels[1].tolist(), strict=True))
+    known = set[tuple[int, int]]()
+    for rows, cols in others:
+        known |= own & set(zip(rows.tolist(), cols.tolist(), strict=True))
+    return len(known) / len(own)
 
 
 def _verdicts(
@@ -301,8 +340,8 @@ def _verdicts(
         yield p, Observed(float(share), _SEEN[int(seen)], True), float(rank)
 
 
-def _is_bridge(site: Site, bench: Bench, track: Track) -> bool:
-    """Look for a strip over the water in the median of the looks since the first sighting."""
+def _is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) -> bool:
+    """Look for a strip over the water in the looks since the first sighting."""
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
     scores: list[NDArray[np.float32]] = []
@@ -314,9 +353,7 @@ def _is_bridge(site: Site, bench: Bench, track: Track) -> bool:
         deck = np.abs(surface.seen[WATER]) <= _UNCLEAR
         known = (surface.state != Ground.UNKNOWN) | deck
         scores.append(np.where(known, surface.seen[WATER], np.nan).astype(np.float32))
-    stack = np.ma.masked_invalid(np.stack(scores))
-    middle = np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
-    return goes_out(footprint, middle, ashore)
+    return goes_out(footprint, scores, ashore, options)
 
 
 def _outline(
@@ -332,9 +369,8 @@ def _outline(
         at, _ = place(surface, local_offset(footprint, surface, watery=watery), signature)
         judged = surface.drained if watery else surface.ground
         places.append(np.where(judged, at, np.nan).astype(np.float32))
-    stack = np.ma.masked_invalid(np.stack(places))
-    middle = np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
-    return outline(middle - np.float32(0.5), footprint, site.store.grid.sub(window))
+    share = middle_of(places) - np.float32(0.5)
+    return outline(share, footprint, site.store.grid.sub(window))
 
 
 def _window(site: Site, pixels: Sparse) -> Window:

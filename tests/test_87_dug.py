@@ -1,0 +1,79 @@
+"""A pond that no flood and no farmer made has nothing to wait for; small pieces are no history."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from pipeline.adjudicate.tracks import Track
+from pipeline.config import GroundOptions
+from pipeline.detect.objects import Pixels, Rejection
+from pipeline.model import Kind, Look, Seen, Sighting, Window
+from pipeline.passes import follow_ground
+from pipeline.passes.book import found_by_look
+from pipeline.passes.change import grown, too_small
+
+FIRST = datetime(2025, 11, 1, tzinfo=UTC)
+ROWS, COLS = (a.ravel().astype(np.int32) for a in np.mgrid[10:15, 10:14])
+SIGHTING = Sighting(Kind.CAI, "now", FIRST, ROWS, COLS, 0.5, {}, True)
+TRACK = Track(Kind.CAI, (SIGHTING,), ROWS, COLS, ROWS, COLS)
+POND = {"wet_share": 1.0, "bar_share": 0.0, "wait_days": 60.0}
+
+
+def look(days: float, rank: float | None, seen: Seen = Seen.MISS) -> Look:
+    on = FIRST + timedelta(days=days)
+    return Look(on, on.isoformat(), "s", 1.0, seen, True, rank, 1.0)
+
+
+LOW = [look(-90, 0.3), look(-55, 0.3), look(-20, 0.2), look(0, 0.1, Seen.HIT)]
+
+
+def dug(looks: list[Look], crops: float = 0.0, **measures: float) -> bool:
+    window = Window(0, 40, 0, 40)
+    fields = np.zeros(window.shape, bool)
+    fields[ROWS[: int(crops * ROWS.size)], COLS[: int(crops * ROWS.size)]] = True
+    with (
+        mock.patch.object(follow_ground, "cropland", return_value=(fields, None)),
+        mock.patch.object(follow_ground, "_window", return_value=window),
+    ):
+        bench = SimpleNamespace(given=mock.Mock(return_value=(None, None)))
+        how = (looks, FIRST, GroundOptions())
+        return follow_ground._dug(None, bench, TRACK, POND | measures, how)  # type: ignore[arg-type]
+
+
+def test_a_pond_of_low_water_where_nothing_is_grown_was_dug() -> None:
+    assert dug(LOW)
+    assert dug(LOW, crops=0.15)
+
+
+@pytest.mark.parametrize("other", [{"crops": 0.5}, {"wet_share": 0.3}, {"bar_share": 0.6}])
+def test_a_paddy_a_heap_and_a_pool_on_a_bar_were_not(other: dict[str, float]) -> None:
+    assert not dug(LOW, **other)
+
+
+@pytest.mark.parametrize("rank", [0.9, None])
+def test_what_a_flood_may_have_left_was_not(rank: float | None) -> None:
+    assert not dug([*LOW[:2], look(-20, rank), LOW[3]])
+
+
+def test_what_is_only_too_small_is_no_history_either() -> None:
+    def piece(n: int, seed: bool) -> Pixels:
+        rows = np.arange(n, dtype=np.int32)
+        return Pixels(rows, rows * 0, np.full(n, seed))
+
+    pieces = [piece(3, True), piece(3, False), piece(20, True)]
+    work = [(0, p) for p in pieces]
+    results = [Rejection("no", False, p.rows.size) for p in pieces]
+    (found,) = found_by_look(
+        1, work, results, lambda p: grown(p.rows, p.cols), lambda p: too_small(p, 4)
+    )
+    assert found.sightings == ()
+    assert [f[0].size for f in found.flagged] == [15]  # three pixels and those around them
+    whole = replace(SIGHTING, rows=pieces[2].rows, cols=pieces[2].cols)
+    (found,) = found_by_look(1, work[2:], [whole], lambda p: (p.rows, p.cols))
+    assert len(found.flagged) == 1
