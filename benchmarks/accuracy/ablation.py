@@ -118,6 +118,15 @@ GUARDS = (
         flooded_fields=1.0)),
     Guard("water by near infrared", _ground(change={"water_ndvi": -0.2})),
     Guard(
+        "small objects (only a pure pixel begins one)",
+        _ground(change={"small_pixels": 1}, disturb={"mixed_pixels": 1}),
+    ),
+    Guard("ponds that nothing explains (wait like others)", _ground(dry={"high": 0.0})),
+    Guard(
+        "young decks (a bridge is looked for in all looks together)",
+        _ground(disturb={"deck_looks": 100}),
+    ),
+    Guard(
         "bridge rule",
         {
             "detect": {
