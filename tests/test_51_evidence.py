@@ -33,7 +33,7 @@ from pipeline.adjudicate.weighing import (
     swiftly,
     weighed,
 )
-from pipeline.ledger.lifecycle import merge_looks
+from pipeline.ledger.joining import merge_looks
 from pipeline.model import Candidate, EvidenceState, Kind, Look, Seen
 
 START = datetime(2025, 1, 1, 3, tzinfo=UTC)

@@ -12,7 +12,7 @@ from shapely.affinity import translate
 from shapely.geometry import box
 
 from pipeline.adjudicate.evidence import fold
-from pipeline.ledger.lifecycle import LedgerContext
+from pipeline.ledger.context import LedgerContext
 from pipeline.ledger.match import match
 from pipeline.ledger.plan import Plan, plan, unmatched
 from pipeline.model import (

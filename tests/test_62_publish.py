@@ -21,7 +21,8 @@ from pipeline.adjudicate.rules import Rule
 from pipeline.errors import ContractError, DiskFullError
 from pipeline.io import failpoints
 from pipeline.io.datum import to_gcj02
-from pipeline.ledger.lifecycle import LedgerContext, open_case
+from pipeline.ledger.context import LedgerContext
+from pipeline.ledger.lifecycle import open_case
 from pipeline.model import (
     Attribution,
     Candidate,

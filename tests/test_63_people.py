@@ -20,8 +20,8 @@ from test_60_ledger_rules import apply, candidate
 from pipeline.errors import ConfigurationError
 from pipeline.grid import reproject
 from pipeline.ledger.codec import dump_case, load_case
-from pipeline.ledger.lifecycle import content
 from pipeline.ledger.people import Changes, Command, Edit, apply_edits
+from pipeline.ledger.revision import content
 from pipeline.ledger.status import (
     TRANSITIONS,
     Mover,

@@ -23,7 +23,7 @@ from shapely.geometry.base import BaseGeometry
 sys.path.insert(0, str(Path(__file__).parent))
 from test_60_ledger_rules import START, candidate, context, looks
 
-from pipeline.ledger.lifecycle import Judgement
+from pipeline.ledger.context import Judgement
 from pipeline.ledger.plan import plan, unmatched
 from pipeline.model import Candidate, Case, Kind, Look, Seen
 

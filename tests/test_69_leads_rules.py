@@ -18,10 +18,11 @@ from pipeline.cases.flight_areas import AreaOptions
 from pipeline.cases.flight_plan import plan_flights, render
 from pipeline.cases.listing import Filter
 from pipeline.ledger.codec import dump_case, load_case
+from pipeline.ledger.context import Judgement, LedgerContext
 from pipeline.ledger.leads import LeadAt, LeadChanges, apply_leads
-from pipeline.ledger.lifecycle import Judgement, LedgerContext, heard
 from pipeline.ledger.people import Command, Edit, apply_edits
 from pipeline.ledger.plan import Plan, plan
+from pipeline.ledger.revision import heard
 from pipeline.ledger.status import Reason
 from pipeline.model import (
     DRONE_SURFACES,

@@ -16,7 +16,8 @@ from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.cases.merging import pending
 from pipeline.cases.subtypes import carried
 from pipeline.cases.tables import Row
-from pipeline.ledger.lifecycle import Judgement, look_again
+from pipeline.ledger.context import Judgement
+from pipeline.ledger.lifecycle import look_again
 from pipeline.ledger.proposing import standing
 from pipeline.model import (
     RELAPSE,

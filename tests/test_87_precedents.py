@@ -46,20 +46,17 @@ def surface(bare: bool) -> Surface:
     )  # fmt: skip
 
 
-def count(
-    looks: dict[datetime, bool],
-    flagged: dict[str, Any] | None = None,
-) -> int:
+def count(looks: dict[datetime, bool], flagged: dict[str, Any] | None = None) -> int:
     """Ask for precedents among looks: was the place bare on that date?"""
     passes = [SimpleNamespace(id=when.isoformat(), acquired=when) for when in looks]
-    vault = SimpleNamespace(get=lambda *_: None, put=lambda *_, **__: None)
-    book = SimpleNamespace(base="", key=lambda p: p.id, vault=vault)
+
+    vault = SimpleNamespace(get=lambda *_: None, put=lambda *_, **__: None)  # nothing is kept
+    kept = SimpleNamespace(base="", key=lambda p: p.id, vault=vault)
+    states = SimpleNamespace(flagged=flagged or {})
 
     class Bench:
         looks = SimpleNamespace(passes=passes)
-        normals = SimpleNamespace(
-            quarter=SimpleNamespace(states=SimpleNamespace(flagged=flagged or {}), book=book),
-        )
+        normals = SimpleNamespace(quarter=SimpleNamespace(states=states, book=kept))
 
         def given(self, window: Window) -> tuple[None, SimpleNamespace]:
             return None, SimpleNamespace(bins=np.zeros((SIDE, SIDE), np.uint8))

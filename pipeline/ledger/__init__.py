@@ -1,9 +1,9 @@
 """Memory between runs: which case is which, and what became of it."""
 
 from pipeline.ledger.address import AnyPlace, LedgerPlace
+from pipeline.ledger.context import Event, Judgement, LedgerContext
 from pipeline.ledger.interface import Box, LedgerStore, Narrow, Whereabouts
 from pipeline.ledger.leads import LeadAt, LeadChanges
-from pipeline.ledger.lifecycle import Event, Judgement, LedgerContext
 from pipeline.ledger.match import MatchOptions
 from pipeline.ledger.people import Changes, Command, Edit, Refusal
 from pipeline.ledger.plan import unmatched

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
 
-from pipeline.ledger.lifecycle import LedgerContext, merge_looks
+from pipeline.ledger.context import LedgerContext
+from pipeline.ledger.joining import merge_looks
 from pipeline.ledger.match import MatchOptions, Pair, pairs_of, ranked
 from pipeline.model import (
     DECIDED_BY_PEOPLE,

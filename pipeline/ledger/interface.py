@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from pipeline.ledger.lifecycle import Event
+from pipeline.ledger.context import Event
 from pipeline.ledger.match import Outline
 from pipeline.ledger.proposing import ProposeOptions
 from pipeline.model import Case, EvidenceState, Kind, Status

@@ -14,18 +14,11 @@ from zoneinfo import ZoneInfo
 
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.ledger.lifecycle import (
-    Either,
-    Event,
-    LedgerContext,
-    base_id,
-    heard,
-    mint_id,
-    place,
-    status_for,
-)
+from pipeline.ledger.context import Either, Event, LedgerContext
+from pipeline.ledger.lifecycle import base_id, mint_id, place
 from pipeline.ledger.match import MatchOptions, pairs_of, ranked
 from pipeline.ledger.people import Command, Refusal
+from pipeline.ledger.revision import heard, status_for
 from pipeline.model import Candidate, Case, Evidence, EvidenceState, Lead, Status
 
 ZONE = ZoneInfo("Asia/Shanghai")

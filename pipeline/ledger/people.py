@@ -16,9 +16,10 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
 from pipeline.grid import geodesic_area_m2, reproject
+from pipeline.ledger.context import Event
 from pipeline.ledger.decided import with_decision
-from pipeline.ledger.lifecycle import Event, content, status_for
 from pipeline.ledger.proposing import ProposeOptions, propose
+from pipeline.ledger.revision import content, status_for
 from pipeline.ledger.status import IN_HAND, Mover, Reason, move
 from pipeline.model import Case, Grade, Kind, PeopleRecord, ReceiverAnswer, Status
 

@@ -11,20 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipeline.grid import reproject
+from pipeline.ledger.context import Either, Event, LedgerContext
 from pipeline.ledger.decided import ask_desk, with_decision
-from pipeline.ledger.lifecycle import (
-    Either,
-    Event,
-    LedgerContext,
-    absorb,
-    events_between,
-    look_again,
-    open_case,
-    place,
-    seen_within,
-    update_case,
-)
+from pipeline.ledger.lifecycle import absorb, look_again, open_case, place, seen_within, update_case
 from pipeline.ledger.match import Matching, MatchOptions, best_cases, candidate_key, match
+from pipeline.ledger.revision import events_between
 from pipeline.model import Candidate, Case, Look, Seen
 
 

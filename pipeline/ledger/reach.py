@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.ledger.context import LedgerContext
 from pipeline.ledger.interface import Box, LedgerReader
+from pipeline.ledger.joining import merge_looks
 from pipeline.ledger.leads import LeadAt, as_candidate, first_name, said_of
-from pipeline.ledger.lifecycle import LedgerContext, base_id, merge_looks
+from pipeline.ledger.lifecycle import base_id
 from pipeline.ledger.match import MatchOptions, pairs_of
 from pipeline.model import Candidate, Case, Look
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.io.failpoints import failpoint
+from pipeline.ledger.context import Event, LedgerContext
 from pipeline.ledger.interface import LedgerReader, LedgerStore
 from pipeline.ledger.leads import LeadAt, LeadChanges, apply_leads
-from pipeline.ledger.lifecycle import Event, LedgerContext
 from pipeline.ledger.match import MatchOptions
 from pipeline.ledger.people import Changes, Command, Edit, Refusal, apply_edits
 from pipeline.ledger.plan import Plan, Unread, plan

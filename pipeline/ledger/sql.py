@@ -16,8 +16,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.errors import ConfigurationError
 from pipeline.ledger.codec import dump_case, load_case
+from pipeline.ledger.context import Event
 from pipeline.ledger.interface import Box, Narrow, Whereabouts
-from pipeline.ledger.lifecycle import Event
 from pipeline.ledger.match import Outline
 from pipeline.ledger.proposing import ProposeOptions
 from pipeline.ledger.streams import event_of, histories, streamed, whereabouts

@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.ledger.codec import load_place
+from pipeline.ledger.context import Event
 from pipeline.ledger.interface import Whereabouts
-from pipeline.ledger.lifecycle import Event
 from pipeline.ledger.tables import cases, events
 from pipeline.model import Kind
 

@@ -15,7 +15,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from pipeline.ledger import Event
-from pipeline.ledger.lifecycle import CONFIRMED
+from pipeline.ledger.context import CONFIRMED
 from pipeline.model import EvidenceState, Status
 
 ZONE = ZoneInfo("Asia/Shanghai")
