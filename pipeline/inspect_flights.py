@@ -365,5 +365,7 @@ def _publish(
     desk = Desk(task.workflow.state / "evidence", options, ZONE)
     source = partial(from_flights, views, options)
     context, documents = add_evidence(context, shelves, source, desk)
-    context = add_review(context, shelves, documents, Scope(record, task.corridors, {}), desk)
+    context = add_review(
+        context, shelves, documents, Scope(record, task.corridors, {}, views), desk
+    )
     return publish_run(task.workflow.out, shelves, (), record, context).folder

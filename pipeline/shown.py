@@ -11,11 +11,13 @@ from typing import Any
 from pipeline.io.shelf import MANIFEST
 from pipeline.ledger.status import Mover, allowed
 from pipeline.model import Case, Corridor, RunRecord, Status
-from pipeline.passes.mosaic import Mosaic, corridor_mosaic
+from pipeline.passes.flight_map import flight_maps
+from pipeline.passes.mosaic import corridor_mosaic
 from pipeline.passes.showing import Desk, Drawn, Shown, Source, draw_cases
+from pipeline.passes.showing_flights import FlightViews
 from pipeline.publish import Imagery, PublishContext, Shelves, feature_of
 from pipeline.publish.words import NOTICE
-from pipeline.review.data import CorridorEntry, Entry, page_data
+from pipeline.review.data import Entry, MapEntry, page_data
 from pipeline.review.page import page_files
 
 _PLACE = "review"
@@ -35,6 +37,7 @@ class Scope:
     record: RunRecord
     corridors: Sequence[Corridor]
     shown: Mapping[str, Shown]  # by corridor id, of those with imagery
+    flights: Sequence[FlightViews] = ()  # that were looked at
 
 
 def add_evidence(
@@ -112,11 +115,6 @@ def add_review(
     if not desk.options.review:
         return context
     maps = _maps(scope, desk)
-    trees = {f"{_PLACE}/tiles/{i}": m.folder for i, m in enumerate(maps) if m is not None}
-    corridors = [
-        CorridorEntry(c, f"tiles/{i}", m.tiles if m else ())
-        for i, (c, m) in enumerate(zip(scope.corridors, maps, strict=True))
-    ]
     listed = (
         ("cases", shelves.cases),
         ("watch", shelves.watch),
@@ -131,21 +129,27 @@ def add_review(
         "language": desk.options.language,
         "notice": NOTICE,
     }
-    page = page_files(page_data(head, corridors, entries, desk.zone))
+    page = page_files(page_data(head, (scope.corridors, [m for m, _ in maps]), entries, desk.zone))
     return replace(
         context,
-        trees={**context.trees, **trees},
+        trees={**context.trees, **{f"{_PLACE}/{m.folder}": tree for m, tree in maps}},
         extras={**context.extras, **{f"{_PLACE}/{n}": data for n, data in page.items()}},
     )
 
 
-def _maps(scope: Scope, desk: Desk) -> list[Mosaic | None]:
+def _maps(scope: Scope, desk: Desk) -> list[tuple[MapEntry, Path]]:
+    """Give what the map shows below the cases, in the order to draw it, and where it is kept."""
     shelf: Path = desk.shelf.with_name("maps")
     how = (desk.threads, desk.progress)
-    return [
-        corridor_mosaic(shelf, c.id, scope.shown[c.id], how) if c.id in scope.shown else None
-        for c in scope.corridors
-    ]
+    found: list[tuple[MapEntry, Path]] = []
+    for i, c in enumerate(scope.corridors):
+        made = corridor_mosaic(shelf, c.id, scope.shown[c.id], how) if c.id in scope.shown else None
+        if made is not None:
+            found.append((MapEntry(f"tiles/{i}", made.tiles), made.folder))
+    for i, m in enumerate(flight_maps(desk.shelf.with_name("flight_maps"), scope.flights, how)):
+        on = f"{m.flown.astimezone(desk.zone):%Y-%m-%d}"
+        found.append((MapEntry(f"tiles/f{i}", m.tiles, m.when, on), m.folder))
+    return found
 
 
 def _entry(listed: str, case: Case, context: PublishContext, documents: Documents) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,19 @@ from rasterio.features import rasterize
 from scipy import ndimage
 from shapely.geometry import LineString, box
 
-from pipeline.detect.level import reaches_in
+from pipeline.detect.deviations import count_residuals, deviations, looks_at
+from pipeline.detect.level import UNSEEN, frequency_bins, reaches_in
 from pipeline.detect.normal import NormalOptions, design, fit_normal
 from pipeline.detect.recession import CLIP_PX, distance_at, distance_to
 from pipeline.errors import SceneUnusableError
 from pipeline.io.burn import burn, burnt_pixels
+from pipeline.io.looks import LookReader
 from pipeline.io.raster import AssetReader, raster_profile
-from pipeline.io.store import NODATA, SCALE
+from pipeline.io.store import NODATA, SCALE, Layer, open_store
 from pipeline.io.unpack import bilinear, place, place_codes, place_scaled, runs_of
-from pipeline.model import Asset, Grid, Window
+from pipeline.model import Asset, DateQuality, Grid, Window
 from pipeline.passes.gather import _packed
+from pipeline.prepare.radiometry import BINS, HIGHEST, LOWEST, band_histogram
 from pipeline.prepare.temporal import NMAD, median_and_spread
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -139,6 +143,100 @@ def test_the_expected_ground_is_the_plain_sum_of_its_terms() -> None:
     np.testing.assert_array_equal(normal.at(77.0), expected)
     assert np.isnan(expected).any()
     assert np.isfinite(expected).any()
+    year = np.arange(0.0, 365.0, 40.0)
+    every = np.stack([normal.at(day)[1] for day in year])
+    least, greatest = normal.over_year(year, 1)
+    np.testing.assert_array_equal(least, every.min(axis=0))
+    np.testing.assert_array_equal(greatest, every.max(axis=0))
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS)
+def test_counts_are_those_of_the_plain_formulas(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n_clear = rng.integers(0, 70, (3, 4)).astype(np.uint16)
+    n_wet = (n_clear * rng.random(n_clear.shape)).astype(np.uint16)
+    clear = n_clear.astype(np.int64)
+    code = np.minimum(n_wet.astype(np.int64) * 32 // np.maximum(clear, 1), 31)
+    expected = np.where(clear == 0, UNSEEN, code).astype(np.uint8)
+    np.testing.assert_array_equal(frequency_bins(n_wet, n_clear), expected)
+
+    values = rng.choice(np.array([np.nan, np.inf, 9, -9, 0.1, LOWEST, HIGHEST], np.float32), 40)
+    values[:20] = rng.integers(-4500, 17000, 20) / np.float32(SCALE)
+    use = rng.random(values.size) < 0.8
+    known = values[use & np.isfinite(values)].astype(np.float64)
+    bins = np.floor((known - LOWEST) * (BINS / (HIGHEST - LOWEST)) + 1e-6).astype(np.int64)
+    counts = np.bincount(np.clip(bins, 0, BINS - 1), minlength=BINS)
+    np.testing.assert_array_equal(band_histogram(values, use), counts)
+
+
+def test_deviations_are_those_of_the_plain_formulas() -> None:
+    rng = np.random.default_rng(4)
+    seen, expected = rng.normal(0.2, 0.1, (2, 3, 9, 8)).astype(np.float32)
+    spread = rng.uniform(0.01, 0.1, seen.shape).astype(np.float32)
+    expected[:, rng.random((9, 8)) < 0.2] = np.nan
+    seen[rng.random(seen.shape) < 0.1] = np.nan
+    seen[0, 0, 0] = expected[0, 0, 0] = 0.25
+    kind, reach = (rng.integers(0, n, (9, 8)) for n in (4, 3))
+    kind, reach = kind.astype(np.uint8), reach.astype(np.uint16)
+    offsets = rng.normal(0, 0.02, (3, 4, 3)).astype(np.float32)
+    offsets[reach[0, 0], kind[0, 0], 0] = 0
+    shift = np.float32(0.7)
+
+    cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
+    slack = np.empty_like(expected)
+    for k, field in enumerate(expected):
+        low = np.where(np.isnan(field), np.inf, field)
+        high = np.where(np.isnan(field), -np.inf, field)
+        low = ndimage.minimum_filter(low, footprint=cross, mode="nearest")
+        high = ndimage.maximum_filter(high, footprint=cross, mode="nearest")
+        slack[k] = shift * np.maximum(high - field, field - low)
+    residual = seen - expected - np.moveaxis(offsets[reach, kind], -1, 0)
+    plain = np.sign(residual) * (np.maximum(np.abs(residual) - slack, 0) / spread)
+    found = deviations((seen, expected, spread), kind, reach, offsets, shift)
+    np.testing.assert_array_equal(found, plain)
+    assert np.isfinite(plain).any()
+    assert (plain == 0).any()
+
+    use, step = rng.random((9, 8)) < 0.7, 0.005
+    counts, plain_counts = np.zeros((2, 3, 4, 41), np.int64)
+    count_residuals(seen[1], expected[1], (use, kind, reach), step, counts)
+    difference = seen[1] - expected[1]
+    for r, c in zip(*np.nonzero(use & np.isfinite(difference)), strict=True):
+        place = int(np.clip(np.rint(difference[r, c] / step).astype(np.int64) + 20, 0, 40))
+        plain_counts[reach[r, c], kind[r, c], place] += 1
+    np.testing.assert_array_equal(counts, plain_counts)
+
+    by_level = rng.integers(0, 200, (5, 9, 8)).astype(np.uint8)
+    levels = rng.random((3, 5)) < 0.5
+    total = (by_level * np.moveaxis(levels[reach], -1, 0)).sum(axis=0)
+    np.testing.assert_array_equal(looks_at(by_level, levels, reach), total)
+
+
+def test_stored_pixels_are_those_of_the_drawn_window(tmp_path: Path) -> None:
+    grid = Grid("EPSG:32650", Affine(10, 0, 500000, 0, -10, 3300000), (64, 64))
+    store = open_store(tmp_path, grid, 32, LineString([(500050, 3299400), (500600, 3299900)]))
+    store = replace(store, stored=store.stored.buffer(70))
+    rng = np.random.default_rng(2)
+    for tile in store.tiles:
+        layers: dict[str, Layer] = {}
+        for name, factor in (("red", 1), ("swir16", 2)):
+            values = rng.integers(0, 5000, store.kept(tile.core, factor).shape).astype(np.int16)
+            values[rng.random(values.shape) < 0.2] = NODATA
+            layers[name] = store.pack(values, tile, factor)
+        store.write("look", tile, layers)
+    moved = DateQuality("look", (0.4, -1.2), 0.0, -0.1, 0.0, 0.0)
+    for quality in ({}, {"look": replace(moved, shift_px=(0.0, 0.0))}, {"look": moved}):
+        reader = LookReader(store, quality)
+        for tile in store.tiles:
+            kept = store.kept(tile.core)
+            for band in ("red", "swir16"):
+                drawn = reader.band("look", band, tile.core)
+                np.testing.assert_array_equal(reader.stored("look", band, tile), drawn[kept])
+                packed = reader.packed("look", band, tile)
+                assert (packed is None) == (band == "swir16" or quality == {"look": moved})
+    assert store.written("look") == {store.tile_name(t) for t in store.tiles}
+    assert not store.written("nothing")
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(1e-4, 0.0), (1e-4, -0.1), (2.75e-5, -0.2)])

@@ -26,6 +26,7 @@ from pipeline.model import Kind
 from pipeline.publish.contract import check
 from pipeline.publish.geojson import case_feature, feature_collection
 
+ROOT = Path(__file__).resolve().parents[1]
 PLAIN = BetaMap(offset=0.0, low=1.0, high=1.0, confirmed=1.0)
 share = st.floats(0, 1)
 
@@ -114,3 +115,15 @@ def test_a_named_file_that_is_missing_or_wrong_is_refused(tmp_path: Path) -> Non
     (tmp_path / "confidence.yaml").write_text("basis: x\nkinds: {zhan: {offset: 99}}\n")
     with pytest.raises(ConfigurationError, match="offset"):
         load_workflow(path)
+
+
+def test_the_supplied_file_speaks_of_all_kinds_and_of_no_verdicts() -> None:
+    read = load_workflow(ROOT / "workflows" / "patrol.yaml").options.adjudicate.calibration
+    assert read is not None
+    assert set(read.kinds) == set(Kind)
+    assert set(read.detectors) == {"ground/1", "zhan/1"}
+    assert not read.of_verdicts  # so that nothing is issued by it
+    assert "simulation" in read.basis
+    for by in read.kinds.values():
+        assert by.at(0.7, confirmed=True) > 0.8
+        assert by.at(0.3, confirmed=False) < 0.2

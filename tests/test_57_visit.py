@@ -71,8 +71,10 @@ def test_what_was_seen_lately_comes_before_what_was_not() -> None:
 
 def test_a_calibrated_confidence_replaces_the_score() -> None:
     cases = [_case("a"), _case("b")]
-    assert rank_visits(cases, UNTIL, {"b": 0.9})["b"].rank == 1
-    assert rank_visits(cases, UNTIL, {"b": 0.1})["b"].rank == 2
+    assert rank_visits(cases, UNTIL, {"a": 0.1, "b": 0.2})["b"].rank == 1
+    assert rank_visits(cases, UNTIL, {"a": 0.2, "b": 0.1})["b"].rank == 2
+    # A share beside a bare score is another scale: then the scores decide, and both are alike.
+    assert rank_visits(cases, UNTIL, {"b": 0.99})["b"].rank == 2
 
 
 @pytest.mark.parametrize(

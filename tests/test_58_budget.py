@@ -137,8 +137,11 @@ def test_a_likelier_case_never_falls_behind() -> None:
     cases = [case(f"c{i}", score=0.1 * i) for i in range(1, 6)]
     options = BudgetOptions(per_county_month=2)
     before = propose(cases, MONTH, {}, None, options)
-    after = propose(cases, MONTH, {}, {"c2": 0.9}, options)
+    shares = {c.case_id: c.score for c in cases} | {"c2": 0.9}
+    after = propose(cases, MONTH, {}, shares, options)
     assert (before["c2"].rank, after["c2"].rank) == (4, 1)
+    # Beside cases of which nobody knows a share, shares are another scale.
+    assert propose(cases, MONTH, {}, {"c2": 0.9}, options) == before
     assert before["c2"].waits == (
         "本县区本月额度2件，已交办0件，按优先顺序排第4，待下月或有余额时提请"
     )

@@ -128,7 +128,7 @@ def test_the_page_tells_severity_leads_budget_and_what_a_drone_measured(tmp_path
     budget = Proposed(3, 9, "2025-06", "渌口区", 0.5, "本月名额已满")
     context = PublishContext(proposed={one.case_id: budget})
     entry = Entry("cases", feature_of(one, context), None, None, ())
-    (shown,) = page_data({}, [], [entry], pages.ZONE)["cases"]
+    (shown,) = page_data({}, ([], []), [entry], pages.ZONE)["cases"]
     assert shown["subtype"] == "疑似垃圾堆放"
     assert shown["severity"] == "较大（分级表未经核实）"
     assert shown["leads"] == ["举报 12（2025-03-01）"]

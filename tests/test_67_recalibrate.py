@@ -14,11 +14,17 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 from test_64_cases import CONTEXT, candidate, siluan
 
-from pipeline.adjudicate.calibration import Calibration
-from pipeline.cases.recalibrate import Decided, cross_validated, decided, propose
+from pipeline.adjudicate.calibration import BetaMap, Calibration
+from pipeline.cases.recalibrate import (
+    Decided,
+    cross_validated,
+    decided,
+    propose,
+    recalibrate,
+)
 from pipeline.errors import ConfigurationError
 from pipeline.io.settings import load_model
-from pipeline.ledger import Command, Edit, apply, change, open_ledger
+from pipeline.ledger import Command, Edit, LedgerPlace, apply, change, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import Kind, Status
 
@@ -113,6 +119,25 @@ def test_a_proposal_is_written_and_can_be_adopted(state: Path) -> None:
     before = out.read_bytes()
     assert "is there already" in siluan("recalibrate", "--state", state, "--out", out, code=2)
     assert out.read_bytes() == before
+
+
+def test_a_proposal_is_held_against_the_calibration_in_use(state: Path) -> None:
+    place = LedgerPlace(state / "ledger.sqlite")
+    flat = BetaMap(offset=-20, low=0, high=0, confirmed=0)  # nothing is ever true
+    simulated = Calibration(basis="a test", detectors=("ground/1",), kinds={Kind.DUI: flat})
+    said = recalibrate(place, state.parent / "other.yaml", simulated).lines
+    (line,) = (text for text in said if text.startswith("Brier score"))
+    true = float(np.mean([d.true for d in _decided(state)]))
+    assert f"of the calibration in use {true:.3f}, of the score" in line
+    adopted = load_model(state.parent / "other.yaml", Calibration)
+    again = recalibrate(place, state.parent / "again.yaml", adopted).lines
+    assert any("may have been fitted" in text for text in again)
+    assert not any("may have been fitted" in text for text in said)
+
+
+def _decided(state: Path) -> list[Decided]:
+    with open_ledger(state / "ledger.sqlite") as ledger:
+        return decided(ledger)[0]
 
 
 def test_a_case_teaches_as_it_stood_when_it_was_judged(state: Path) -> None:

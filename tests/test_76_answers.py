@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from handover import Office, Receiver, as_receiver, receiving
 from receiver import SECRET
 
-from pipeline.adjudicate.calibration import BetaMap, Calibration
+from pipeline.adjudicate.calibration import BetaMap, Calibration, Counts, Provenance
 from pipeline.cases.where import Report
 from pipeline.deliver.automatic import Rules, choose, issue
 from pipeline.deliver.changes import AUTOMATIC
@@ -245,10 +245,20 @@ def test_answers_come_by_http_and_with_a_reply(
     assert "not applied" not in str(office.deliver().lines)  # the page was read
 
 
+def _calibration() -> Calibration:
+    """Give one that verdicts are behind."""
+    made = Provenance(
+        version="2026-01-01.1", made_on=date(2026, 1, 1), ledger_events=1,
+        fitted_on={"dui ground/1": Counts(true=95, false=5)}, left_out={}, reliability=(),
+    )  # fmt: skip
+    kinds = {Kind.DUI: FLAT}
+    return Calibration(basis="a test", detectors=("ground/1",), kinds=kinds, provenance=made)
+
+
 def test_a_rule_issues_only_what_is_calibrated_and_says_so(tmp_path: Path) -> None:
     office = Office(tmp_path)
     ids = office.run(3, 3, 1)
-    known = Calibration(basis="a test", detectors=("ground/1",), kinds={Kind.DUI: FLAT})
+    known = _calibration()
     place = office.place()
     with open_outbox(place) as outbox, open_ledger(place.ledger) as store:
 
@@ -258,6 +268,7 @@ def test_a_rule_issues_only_what_is_calibrated_and_says_so(tmp_path: Path) -> No
 
         assert chosen(0.96) == []
         assert chosen(0.9, None) == []
+        assert chosen(0.9, known.model_copy(update={"provenance": None})) == []
         assert sorted(chosen(0.9)) == sorted(ids[:2])
         rules = Rules("patrol", ("xiangjiang",), {Kind.DUI: 0.9}, known)
         done = issue(store, choose(store, outbox, rules), rules, lambda: office.now, "李工")
@@ -276,7 +287,7 @@ def test_automatic_issue_waits_for_a_name_and_survives_a_kill(
     office = Office(tmp_path)
     office.settle(brake={"floor": 1})
     ids = office.run(3, 3, 1)
-    known = Calibration(basis="a test", detectors=("ground/1",), kinds={Kind.DUI: FLAT})
+    known = _calibration()
     rules = Rules("patrol", ("xiangjiang",), {Kind.DUI: 0.9}, known)
 
     def go(by: str | None = None, rules: Rules = rules) -> Report:
@@ -286,6 +297,10 @@ def test_automatic_issue_waits_for_a_name_and_survives_a_kill(
     waits = go(rules=replace(rules, calibration=None))
     assert waits.code is ExitCode.SET_ASIDE
     assert "its confidence is not calibrated" in str(waits.lines)
+    simulated = _calibration().model_copy(update={"provenance": None})
+    waits = go(rules=replace(rules, calibration=simulated))
+    assert waits.code is ExitCode.SET_ASIDE
+    assert "calibrated on no verdicts" in str(waits.lines)
     assert "2 cases would be issued by rule at once, more than 1" in str(go().lines)
     assert {c.status for c in office.cases().values()} == {Status.SUSPECTED, Status.WATCH}
     monkeypatch.setattr(failpoints, "_passages", Counter())

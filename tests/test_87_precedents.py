@@ -91,8 +91,6 @@ def test_what_was_a_sighting_then_is_no_season() -> None:
     assert count({when: True}, {when.isoformat(): [(ROWS, COLS)]}) == 0
     elsewhere = {when.isoformat(): [(ROWS + 12, COLS)]}
     assert count({when: True}, elsewhere) == 1
-    corner = {when.isoformat(): [(ROWS[:4], COLS[:4])]}  # of 35 pixels
-    assert count({when: True}, corner) == 1
 
 
 def test_a_pond_and_its_spoil_seen_apart_are_summed_up_by_date() -> None:

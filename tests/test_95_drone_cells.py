@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from affine import Affine
+from scipy import ndimage
 
 from benchmarks.drone.readers import ArrayReader, MirroredReader
+from pipeline.box_mean import Beyond, box_mean
 from pipeline.model import FlightCells, FlightPixels, Grid, Window
 from pipeline.passes.flight_cache import BLOCK, CellSource
 from pipeline.prepare.flight_cells import cells_of
+from pipeline.prepare.flight_correlation import BELL, RISE, slopes
 
 STEP, RES = 2, 0.1
 GRID = Grid("EPSG:32650", Affine(RES, 0, 0, 0, -RES, 0), (300, 320))
@@ -118,3 +121,24 @@ def test_a_mirrored_flight_has_no_seams() -> None:
     np.testing.assert_array_equal(coarse.colour[:, 256:], below.colour)
     assert coarse.colour.shape == (3, 300, 10)
     assert not MirroredReader(square, 2)(Window(595, 605, 0, 5), 1).valid[5:].any()
+
+
+@pytest.mark.parametrize("shape", [(40, 33), (9, 7), (1, 30), (5, 1)])
+@pytest.mark.parametrize("beyond", ["constant", "nearest", "reflect"])
+def test_a_mean_over_squares_is_scipys_to_the_last_bit(
+    shape: tuple[int, int], beyond: Beyond
+) -> None:
+    values = np.random.default_rng(4).normal(3, 1, shape).astype(np.float32)
+    for size in (1, 3, 4, 11, 33):
+        for own in (values, values.T):
+            want = ndimage.uniform_filter(own, size, mode=beyond)
+            np.testing.assert_array_equal(box_mean(own, size, beyond), want)
+
+
+@pytest.mark.parametrize("shape", [(40, 33), (5, 60), (3, 2)])
+def test_slopes_are_scipys_to_the_last_bit(shape: tuple[int, int]) -> None:
+    values = np.random.default_rng(5).normal(-1, 1, shape).astype(np.float32)
+    for axis, got in enumerate(slopes(values)):
+        own = ndimage.correlate1d(values, RISE, axis=axis, mode="nearest")
+        want = ndimage.correlate1d(own, BELL, axis=1 - axis, mode="nearest")
+        np.testing.assert_array_equal(got, want)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -10,9 +12,10 @@ from scipy import ndimage
 from benchmarks.drone.readers import ArrayReader
 from pipeline.detect.surface_change import SurfacePair, judge
 from pipeline.detect.surface_noise import estimate, mean_factor, variance_of_sum
-from pipeline.detect.surface_types import ObjectKind, SurfaceChangeOptions
+from pipeline.detect.surface_types import FlightObject, ObjectKind, SurfaceChangeOptions
 from pipeline.errors import SceneUnusableError
 from pipeline.model import Cover, FlightPixels, Grid, SurfaceNoise, Window
+from pipeline.passes import flight_large
 from pipeline.passes.flights import FlightOptions, SurfaceChange, compare_surfaces
 from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover
 from pipeline.prepare.surface import SurfaceOptions, coregister
@@ -74,6 +77,13 @@ def test_a_heap_a_pit_and_a_block_are_found_with_volumes_that_hold_the_truth(
     assert pit.cut_m3.low < truth < pit.cut_m3.high
     assert block.height_m is not None
     assert block.height_m.low < 3 < block.height_m.high
+    assert pit.height_m is not None
+    assert pit.height_m.low < -1.2 < pit.height_m.high
+    # Footprints go to where the change ends, not to where it passes what is drawn.
+    for o, area in ((heap, np.pi * 9), (block, 30.0), (pit, 30.0)):
+        assert o.footprint_m2.low < area < o.footprint_m2.high
+        assert o.footprint_m2.high - o.footprint_m2.low < 0.4 * area
+    assert heap.rows.size * CELL**2 < heap.footprint_m2.low
 
 
 def test_net_is_fill_less_cut(plain: SurfaceChange) -> None:
@@ -83,6 +93,50 @@ def test_net_is_fill_less_cut(plain: SurfaceChange) -> None:
         assert o.cut_m3 is not None
         assert o.net_m3.value == pytest.approx(o.fill_m3.value - o.cut_m3.value)
         assert o.net_m3.low < o.net_m3.value < o.net_m3.high
+
+
+def test_what_is_out_of_place_here_and_there_widens_what_has_walls(plain: SurfaceChange) -> None:
+    readers = [ArrayReader(grey(), h.astype(np.float32)) for h in surfaces(1)]
+    loose = compare_surfaces(*readers, GRID, FlightOptions(), edge_m=0.03)
+
+    def half(o: FlightObject) -> float:
+        assert o.net_m3 is not None
+        return (o.net_m3.high - o.net_m3.low) / 2
+
+    for a, b in zip(plain.objects, loose.objects, strict=True):
+        assert a.net_m3 is not None
+        assert b.net_m3 is not None
+        assert (a.kind, a.net_m3.value) == (b.kind, b.net_m3.value)
+        rim_m2 = 22.0 * 3.0 * 0.03  # of the block: outline, height and distortion
+        extra = float(np.sqrt(half(b) ** 2 - half(a) ** 2))
+        assert (0.3 * rim_m2 < extra < rim_m2) if a.kind is ObjectKind.STRUCTURE else extra < 0.6
+
+
+def test_a_large_object_is_measured_on_coarser_cells(
+    plain: SurfaceChange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flight_large, "_MOST_CELLS", 4000)
+    coarse = compared(*surfaces(1))
+    assert [o.kind for o in coarse.objects] == [o.kind for o in plain.objects]
+    for a, b in zip(plain.objects, coarse.objects, strict=True):
+        assert a.net_m3 is not None
+        assert b.net_m3 is not None
+        assert b.net_m3.low < a.net_m3.value < b.net_m3.high
+        assert 0.6 < (b.net_m3.high - b.net_m3.low) / (a.net_m3.high - a.net_m3.low) < 1.7
+        assert b.footprint_m2.value == pytest.approx(a.footprint_m2.value, rel=0.25)
+        assert 0.8 < b.rows.size / a.rows.size < 1.3
+        assert (np.diff(b.rows) >= 0).all()
+
+
+def test_the_variance_of_a_sum_is_the_same_on_coarser_cells() -> None:
+    noise = SurfaceNoise((), (), np.array([[0.1]]), (0.0, 0.6, 5.0), (1, 2, 1), (0.3, 0.5, 0.2))
+    fine = np.zeros((60, 90), np.float32)
+    fine[12:48, 6:72] = 0.1
+    want = variance_of_sum(noise, fine, 0.2)
+    for by in (2, 3, 6):
+        cells = fine[::by, ::by]
+        got = variance_of_sum(replace(noise, cells=by), cells, 0.2 * by) * by**4
+        assert got == pytest.approx(want, rel=0.02)
 
 
 def test_a_lift_and_a_tilt_of_the_later_surface_change_nothing(plain: SurfaceChange) -> None:

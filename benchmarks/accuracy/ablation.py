@@ -2,9 +2,11 @@
 
 Usage: python -m benchmarks.accuracy.ablation [--seeds 1 2 3 4] [--jobs 2] [--keep DIR] [--out DIR]
 
-Most guards end at an option; those that have none are replaced here while the run goes on. The
-scenes of a seed are made once, and what the store holds of a variant serves the next one as far as
-its options allow. A longer run of its own: about six minutes a seed.
+Most guards end at an option; those that have none are replaced here while the run goes on, under
+another name of the code, so that nothing that was kept with the guard is taken for what is found
+without it. The scenes of a seed are made once, and what the store holds of a variant serves the
+next one as far as its options allow: guards of the mask and of dates come last, since they make
+that anew. A longer run of its own; ``--keep`` goes on where it was stopped, guard by guard.
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -29,9 +34,14 @@ from benchmarks.accuracy.simulated.running import describe, run_once
 from benchmarks.accuracy.simulated.scoring import score_seed
 from benchmarks.accuracy.simulated.series import make_series
 from benchmarks.accuracy.simulated.tables import asked, exposure_of, false_ones
-from benchmarks.accuracy.stats import poisson, share
+from benchmarks.accuracy.stats import median, poisson, share
+from pipeline import __version__
+from pipeline.adjudicate.evidence import FoldOptions
+from pipeline.adjudicate.weighing import weighed
 from pipeline.detect.level import LevelHistory
 from pipeline.io.atomic import write_bytes
+from pipeline.model import Candidate
+from pipeline.passes import naming
 
 _NEVER = 1_000_000
 
@@ -64,16 +74,73 @@ def _nothing(*_: object) -> bool:
     return False
 
 
+def _none(*_: object) -> int:
+    return 0
+
+
+def all_told(
+    candidates: Sequence[Candidate], options: FoldOptions, until: datetime, *_: object
+) -> tuple[list[Candidate], int]:
+    """Stand in for :func:`pipeline.passes.merge.one_problem`: what was found stays apart."""
+    return [weighed(c, options, until) for c in candidates], 0
+
+
 def _ground(**parts: Any) -> dict[str, Any]:
     return {"detect": {"ground": parts}}
 
 
+def _zhan(**parts: Any) -> dict[str, Any]:
+    return {"detect": {"zhan": parts}}
+
+
+def _fold(**parts: Any) -> dict[str, Any]:
+    return {"adjudicate": {"fold": parts}}
+
+
 GUARDS = (
     Guard("all on"),
+    Guard("persistence (one certain hit is enough)", _fold(confirm_hits=1, confirm_window=1)),
+    Guard("proved fill (a proof counts as high water only)", _fold(proved_hits=20)),
+    Guard("swift confirmation (three certain hits for all)", _fold(swift_hits=20)),
+    Guard("flood rank (new water at high water is certain)", _fold(flood_rank=1.0)),
     Guard(
-        "registration veto",
-        _ground(change={"shift_sigmas": 0.0}),
-        {"pipeline.detect.expect.View.radius_px": 0},
+        "one case per problem (parts and both detectors' sightings apart)",
+        replace={"pipeline.passes.corridor.one_problem": all_told},
+    ),
+    Guard("woods wait (soil where trees stood is like any soil)", _ground(
+        woods={"green_all_year": 0.8})),
+    Guard("precedents (what earlier years showed in the season)", replace={
+        "pipeline.passes.follow_ground.precedents_of": _none}),
+    Guard("waits (ponds, pools, bars and soil need not last)", _ground(
+        disturb={"wait_water_days": 0.0, "wait_pool_days": 0.0, "wait_bar_days": 0.0,
+                 "wait_soil_days": 0.0})),
+    Guard("flooded fields (ponds are certain while fields are flooded)", _ground(
+        flooded_fields=1.0)),
+    Guard("water by near infrared", _ground(change={"water_ndvi": -0.2})),
+    Guard(
+        "bridge rule",
+        {
+            "detect": {
+                "zhan": {"elongation_min": float(_NEVER)},
+                "ground": {"disturb": {"linear_elongation": float(_NEVER)}},
+            }
+        },
+        {
+            "pipeline.detect.zhan.spans": _nothing,
+            "pipeline.detect.zhan.closes": _nothing,
+            "pipeline.passes.follow_ground.goes_out": _nothing,
+        },
+    ),
+    Guard("boats, debris and decks (need not outlast them)", _zhan(
+        island_days=0.0, high_water=0.0, deck_index=-1.0)),
+    Guard("vegetation beside it explains new ground", _zhan(green_share=3.0)),
+    Guard(
+        "saturated rank (a shore below the known levels must stand out)",
+        _zhan(
+            beside_wet=0.0,
+            deep_elongation_max=10.0,
+            expect={"deep_factor": 1.0, "deep_margin_px": 0.0},
+        ),
     ),
     Guard(
         "level rank",
@@ -83,21 +150,15 @@ GUARDS = (
         },
     ),
     Guard(
-        "saturated rank (a shore below the known levels must stand out)",
-        {
-            "detect": {
-                "zhan": {
-                    "beside_wet": 0.0,
-                    "deep_elongation_max": 10.0,
-                    "expect": {"deep_factor": 1.0, "deep_margin_px": 0.0},
-                }
-            }
-        },
+        "registration veto",
+        _ground(change={"shift_sigmas": 0.0}),
+        {"pipeline.detect.expect.View.radius_px": 0},
     ),
     Guard(
         "regional removal",
         _ground(change={"region_pixels": _NEVER}, resemble={"around_pixels": _NEVER}),
     ),
+    Guard("quarantine", {"prepare": {"quarantine": {"share": 0.99}}}),
     Guard(
         "bright rescue",
         {
@@ -106,47 +167,44 @@ GUARDS = (
             }
         },
     ),
-    Guard("quarantine", {"prepare": {"quarantine": {"share": 0.99}}}),
-    Guard(
-        "persistence (one certain hit is enough, nothing need last)",
-        {
-            "adjudicate": {"fold": {"confirm_hits": 1, "confirm_window": 1}},
-            **_ground(
-                disturb={"wait_water_days": 0.0, "wait_bar_days": 0.0, "wait_soil_days": 0.0}
-            ),
-        },
-    ),
-    Guard(
-        "bridge rule",
-        {
-            "detect": {
-                "zhan": {"elongation_min": float(_NEVER)},
-                "ground": {"disturb": {"linear_elongation": float(_NEVER)}},
-            }
-        },
-        {"pipeline.passes.follow_ground.goes_out": _nothing},
-    ),
-)
+)  # fmt: skip
+
+
+@contextmanager
+def switched_off(guard: Guard) -> Generator[None]:
+    """Replace what a guard consists of, and name the code anew: results are kept by that name."""
+    with ExitStack() as stack:
+        for name, stand_in in guard.replace.items():
+            stack.enter_context(mock.patch(name, stand_in))
+        if guard.replace:
+            other = f"{__version__} without {guard.name}"
+            stack.enter_context(mock.patch.object(naming, "__version__", other))
+            stack.callback(naming.code_mark.cache_clear)
+            naming.code_mark.cache_clear()
+        yield
 
 
 def run_guards(item: tuple[Path, int, Path | None]) -> list[dict[str, Any]]:
     """Run one seed with every guard off in turn, in the order of :data:`GUARDS`."""
     folder, seed, keep = item
     kept = keep / f"ablation-{code_mark()}-{seed}.json" if keep else None
+    out: list[dict[str, Any]] = []
     if kept and kept.is_file():
-        return json.loads(kept.read_text(encoding="utf-8"))
+        out = json.loads(kept.read_text(encoding="utf-8"))
+    if len(out) == len(GUARDS):
+        return out
     shutil.rmtree(folder, ignore_errors=True)
     made = make_series(folder / "data", seed)
     true = describe(made, seed, objects=True)
-    out: list[dict[str, Any]] = []
-    for guard in GUARDS:
-        with ExitStack() as stack:
-            for name, stand_in in guard.replace.items():
-                stack.enter_context(mock.patch(name, stand_in))
+    for guard in GUARDS[len(out) :]:
+        began = time.process_time()
+        with switched_off(guard):
             out.append(true | run_once(folder, guard.options, fresh=False))
+        out[-1]["cpu_s"] = round(time.process_time() - began, 1)
+        print(f"{seed}: without {guard.name}, {out[-1]['cpu_s']} CPU s", file=sys.stderr)
+        if kept:
+            write_bytes(kept, json.dumps(out).encode())
     shutil.rmtree(folder, ignore_errors=True)
-    if kept:
-        write_bytes(kept, json.dumps(out).encode())
     return out
 
 
@@ -171,13 +229,14 @@ def section(by_seed: Sequence[Sequence[Mapping[str, Any]]]) -> Section:
             (
                 guard.name, share(told[0], len(large)), step[0], share(told[1], len(small)),
                 step[1], len(false), step[2], f"{len(false) / exposure:.2f} (≤ {high:.2f})", noted,
+                median([f.delay for f in large if f.delay is not None]),
             )
         )  # fmt: skip
     seeds = ", ".join(str(results[0]["seed"]) for results in by_seed)
     columns = (
         "switched off", "recall ≥ 1000 m²", "found, change", "recall 400-1000 m²",
         "found, change", "false suspected", "change", "false per 100 km and month",
-        "on watch without an object",
+        "on watch without an object", "looks to suspected, median",
     )  # fmt: skip
     table = Table("What each guard costs and saves", columns, tuple(rows))
     note = f"Development seeds {seeds}; both corridors of each, with and without objects."

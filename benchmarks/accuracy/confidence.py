@@ -96,7 +96,14 @@ def section(scored: Sequence[Scored]) -> Section:
     return Section("confidence", "Confidence", tuple(tables), numbers, note)
 
 
-def basis_of(seeds: Sequence[int], version: str) -> str:
-    """Say what a calibration was fitted on."""
-    named = ", ".join(str(s) for s in sorted(seeds))
-    return f"simulation, development seeds {named}, version {version}, {datetime.now(UTC):%Y-%m-%d}"
+def basis_of(
+    seeds: Sequence[int], empty: Sequence[int], entries: Sequence[Entry], version: str
+) -> str:
+    """Say what a calibration was fitted on, and how rich in cases it was."""
+    named, bare = (", ".join(str(s) for s in sorted(own)) for own in (seeds, empty))
+    without = f" and {bare} without objects" if empty else ""
+    true = sum(e.true for e in entries)
+    return (
+        f"simulation, development seeds {named}{without}, {true} of {len(entries)} entries true, "
+        f"version {version}, {datetime.now(UTC):%Y-%m-%d}"
+    )

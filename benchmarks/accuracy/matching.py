@@ -7,7 +7,7 @@ from datetime import datetime
 
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.adjudicate.evidence import fold
+from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.model import Case, EvidenceState, Seen
 from sample_scenes.matching import match
 
@@ -17,10 +17,13 @@ def pairs_of(objects: Sequence[BaseGeometry], candidates: Sequence[BaseGeometry]
     return {p.object: p.candidate for p in match(objects, candidates)}
 
 
-def suspected_at(case: Case) -> datetime | None:
-    """Give the time (UTC) of the look that first made a case a suspected one, or None."""
+def suspected_at(case: Case, options: FoldOptions | None = None) -> datetime | None:
+    """Give the time (UTC) of the look that first made a case a suspected one, or None.
+
+    ``options`` are those of the run; default: the defaults.
+    """
     looks = [k for k in case.looks if k.seen is not Seen.UNKNOWN]
     for n in range(1, len(looks) + 1):
-        if fold(looks[:n]).state in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED):
+        if fold(looks[:n], options).state in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED):
             return looks[n - 1].on
     return None

@@ -150,7 +150,8 @@ def write_workflow(
         "state": "state",
         "out": "out",
         "sensors": str(HERE / "config" / "sensors"),
-        "options": {"store": {"workers": 1}},
+        # No result depends on pictures, and here nobody looks at them.
+        "options": {"store": {"workers": 1}, "evidence": {"pictures": False, "review": False}},
     }
     path = folder / "workflow.yaml"
     path.write_text(yaml.safe_dump(workflow), encoding="utf-8")

@@ -20,7 +20,7 @@ from benchmarks.accuracy.report import Section, Table, markdown
 from benchmarks.accuracy.stats import counted
 from benchmarks.drone.contradiction import Answer, contradictions
 from benchmarks.drone.memory import Peak, memory
-from benchmarks.drone.objects import SeedScore, score_pictures, score_single, score_surface
+from benchmarks.drone.objects import Scored, SeedScore, score_pictures, score_single, score_surface
 from benchmarks.drone.pixels import pixel_f1
 from benchmarks.drone.registration import Registered, register_seed
 from benchmarks.drone.sandbars import Bar, sandbars
@@ -125,7 +125,9 @@ def _objects(
         error = [abs(o.volume.value / o.truth - 1) for o in held if o.volume is not None]
         inside = sum(o.volume.low <= o.truth <= o.volume.high for o in held if o.volume is not None)
         rows.append(("median error of volume", float(np.median(error)), 0.05))
-        rows.append(("true volume inside the interval", counted(inside, len(held)), None))
+        rows.append(("true volume inside the interval", counted(inside, len(held)), "0.93 to 0.97"))
+        for name, own in _inside(held):
+            rows.append((f"true {name} inside the interval", counted(sum(own), len(own)), None))
     false = [kind for s in seeds for kind in s.false]
     counts = ", ".join(f"{k} {false.count(k)}" for k in sorted(set(false))) or "none"
     rows.append(("false, by the kind given", counts, None))
@@ -136,6 +138,13 @@ def _objects(
     }
     name = f"{title} ({len(seeds)} simulated pairs of 0.64 ha at 5 cm)"
     return Table(name, ("measure", "value", "goal"), tuple(rows)), numbers
+
+
+def _inside(held: Sequence[Scored]) -> list[tuple[str, list[bool]]]:
+    """Say of heights and footprints whether their intervals hold the truth."""
+    tall = [o.height_found.low <= o.height <= o.height_found.high for o in held if o.height_found]
+    wide = [o.area_found.low <= o.area_m2 <= o.area_found.high for o in held if o.area_found]
+    return [("height", tall), ("footprint", wide)]
 
 
 def _single(seeds: Sequence[SeedScore]) -> tuple[Table, dict[str, Any]]:

@@ -18,6 +18,8 @@ from pipeline.model import Grid
 from pipeline.passes.flight_single import single_objects
 from pipeline.passes.flights import FlightOptions, compare_pictures, compare_surfaces
 from pipeline.passes.known_structures import KNOWN_M, KNOWN_SHARE
+from pipeline.prepare.flight_moved import moved
+from pipeline.prepare.flight_register import PictureRegisterOptions, register_pictures
 from sample_scenes.drone_pair import Pair, PairOptions, make_pair
 
 MIN_IOU, MIN_COVER = 0.2, 0.3
@@ -37,6 +39,8 @@ class Scored:
     volume: Measure | None
     height: float
     height_found: Measure | None
+    area_m2: float  # of the ground that changed
+    area_found: Measure | None
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,14 @@ def grid_of(pair: Pair) -> Grid:
 
 
 def score_surface(seed: int, options: PairOptions | None = None) -> SeedScore:
-    """Run one pair with surfaces and score it."""
+    """Lay one pair with surfaces onto each other, as an inspection does, and score it."""
     pair = make_pair(seed, options)
-    got = compare_surfaces(
-        ArrayReader.of(pair.before), ArrayReader.of(pair.after), grid_of(pair), FlightOptions()
-    )
+    grid = grid_of(pair)
+    before, after = ArrayReader.of(pair.before), ArrayReader.of(pair.after)
+    old, new = (ArrayReader.of(f, surface=False) for f in (pair.before, pair.after))
+    laid = register_pictures(old, new, grid, PictureRegisterOptions())
+    later, error_m = moved(after, laid.map), laid.error_px * grid.res_m
+    got = compare_surfaces(before, later, grid, FlightOptions(), error_m)
     return score(seed, pair, got.objects, got.grid.shape)
 
 
@@ -107,6 +114,7 @@ def score(
                 t.fill_m3 if up else t.cut_m3,
                 None if o is None else (o.fill_m3 if up else o.cut_m3),
                 t.height_m, None if o is None else o.height_m,
+                float(t.mask.sum()) * pair.gsd_m**2, None if o is None else o.footprint_m2,
             )
         )  # fmt: skip
     false = tuple(o.kind.value for k, o in enumerate(objects) if k not in match.values())

@@ -17,6 +17,7 @@ from datetime import date, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.adjudicate.calibration import on_one_scale
 from pipeline.adjudicate.grading import GradeOptions, lower_area_m2
 from pipeline.model import NO_PLACE_ZH, Attribution, Case, Kind, Proposed, Status
 
@@ -90,7 +91,8 @@ def propose(
     issued : mapping of county to int
         How many people issued in that month already; see ``pot_of`` for the keys.
     confidence : mapping of case id to float, optional
-        Calibrated confidence; the uncalibrated score stands in where there is none.
+        Calibrated confidence; where a case of a county has none, all of that county are ordered by
+        the uncalibrated score.
     newest : mapping of corridor to datetime, optional
         UTC, of the newest look at anything in a corridor, where ``cases`` are not all of it.
 
@@ -105,14 +107,16 @@ def propose(
         return {}
     everything = sorted(cases, key=lambda c: c.case_id)
     newest = newest_looks(everything) if newest is None else newest
-    known = confidence or {}
-    pots: dict[str, list[tuple[float, Case]]] = {}
+    pots: dict[str, list[Case]] = {}
     for c in everything:
         if could_be_issued(c):
-            value = score(c, newest.get(c.corridor_id), known.get(c.case_id, c.score), o)
-            pots.setdefault(pot_of(c), []).append((value, c))
+            pots.setdefault(pot_of(c), []).append(c)
     out: dict[str, Proposed] = {}
-    for pot, scored in pots.items():
+    for pot, own in pots.items():
+        known = on_one_scale(own, confidence)
+        scored = [
+            (score(c, newest.get(c.corridor_id), known.get(c.case_id, c.score), o), c) for c in own
+        ]
         scored.sort(key=lambda pair: (-pair[0], pair[1].case_id))
         used = issued.get(pot, 0)
         left = max(o.per_county_month - used, 0)

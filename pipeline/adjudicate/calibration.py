@@ -10,7 +10,7 @@ along a river.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -86,6 +86,22 @@ class Calibration(BaseModel):
     provenance: Provenance | None = Field(
         default=None, description="of one that was proposed from verdicts"
     )
+
+    @property
+    def of_verdicts(self) -> bool:
+        """Whether an office's verdicts are behind it, and no simulation."""
+        return self.provenance is not None
+
+
+def on_one_scale(
+    cases: Iterable[Case], confidence: Mapping[str, float] | None
+) -> Mapping[str, float]:
+    """Give calibrated confidences by case id where every case has one; else none of them.
+
+    A share of true ones and an uncalibrated score are two scales: an order must not mix them.
+    """
+    known = confidence or {}
+    return known if all(c.case_id in known for c in cases) else {}
 
 
 def calibrated(case: Case, calibration: Calibration | None) -> float | None:

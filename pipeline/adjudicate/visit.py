@@ -14,6 +14,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.adjudicate.calibration import on_one_scale
 from pipeline.model import DRONE_SINGLE, LEAD_POINT, Case, Kind, Seen, Visit
 
 _DAY = timedelta(days=1)
@@ -64,7 +65,7 @@ def rank_visits(
     until : mapping of corridor id to datetime (UTC)
         The newest pass of the corridor: freshness is counted to it, never to the clock.
     confidence : mapping of case id to float, optional
-        Calibrated confidence; the uncalibrated score stands in where there is none.
+        Calibrated confidence; where a place has none, all are ordered by the uncalibrated score.
 
     Returns
     -------
@@ -72,7 +73,8 @@ def rank_visits(
         Every case has one; ties go by id, so the order of the input does not matter.
     """
     o = options or VisitOptions()
-    known = confidence or {}
+    cases = list(cases)
+    known = on_one_scale(cases, confidence)
     scored = [(_score(c, until, known, o), c) for c in cases]
     scored.sort(key=lambda pair: (-pair[0], pair[1].case_id))
     return {c.case_id: Visit(i, s, _why(c, o)) for i, (s, c) in enumerate(scored, 1)}

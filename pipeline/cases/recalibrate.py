@@ -44,8 +44,10 @@ class Decided:
     true: bool
 
 
-def recalibrate(ledger: AnyPlace, out: Path) -> Report:
+def recalibrate(ledger: AnyPlace, out: Path, in_use: Calibration | None = None) -> Report:
     """Fit the confidence to verdicts and write the proposal; it never writes over a file.
+
+    ``in_use`` is what the workflow reads now, and is held against the same verdicts.
 
     Raises
     ------
@@ -65,8 +67,8 @@ def recalibrate(ledger: AnyPlace, out: Path) -> Report:
         calibration.model_dump(mode="json"), sort_keys=False, allow_unicode=True
     )
     write_bytes(out, (_HEAD + content).encode())
-    return Report((*_lines(found, calibration), f"proposed in {out}; to adopt it, put it at "
-                   "config/confidence.yaml"))  # fmt: skip
+    adopt = f"proposed in {out}; to adopt it, put it at config/confidence.yaml"
+    return Report((*_lines(found, calibration, in_use), adopt))
 
 
 def decided(store: LedgerStore) -> tuple[list[Decided], dict[str, int]]:
@@ -198,7 +200,9 @@ def _counts(used: Sequence[Decided]) -> dict[str, Counts]:
     }
 
 
-def _lines(found: Sequence[Decided], calibration: Calibration) -> list[str]:
+def _lines(
+    found: Sequence[Decided], calibration: Calibration, in_use: Calibration | None
+) -> list[str]:
     """Say what it was fitted on, and how reliable it would have been."""
     made = calibration.provenance
     if made is None:  # pragma: no cover - a proposal always has one
@@ -220,10 +224,25 @@ def _lines(found: Sequence[Decided], calibration: Calibration) -> list[str]:
     now = _brier(used, lambda d: told[d.case_id])
     one = _brier(used, lambda _: mean)
     raw = _brier(used, lambda d: d.score)
-    lines.append(f"Brier score {now:.3f}; of the score as it is {raw:.3f}, of one share {one:.3f}")
+    old = "" if in_use is None else f"of the calibration in use {_told_now(used, in_use):.3f}, "
+    lines.append(
+        f"Brier score {now:.3f}; {old}of the score as it is {raw:.3f}, of one share {one:.3f}"
+    )
+    if in_use is not None and in_use.of_verdicts:
+        lines.append("The calibration in use may have been fitted to some of these verdicts.")
     if now >= one:
         lines.append("It tells no more than one share for all: better not adopted.")
     return lines
+
+
+def _told_now(used: Sequence[Decided], in_use: Calibration) -> float:
+    """Give the Brier score of the calibration in use; of what it does not know the score counts."""
+
+    def told(d: Decided) -> float:
+        known = in_use.kinds.get(Kind(d.kind)) if d.detector in in_use.detectors else None
+        return d.score if known is None else known.at(d.score, confirmed=d.confirmed)
+
+    return _brier(used, told)
 
 
 def _brier(used: Sequence[Decided], told: Callable[[Decided], float]) -> float:

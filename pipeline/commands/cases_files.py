@@ -244,7 +244,10 @@ def recalibrate(
     def work() -> ExitCode:
         from pipeline.cases.recalibrate import recalibrate as propose  # noqa: PLC0415
         from pipeline.cases.where import ledger_of  # noqa: PLC0415
+        from pipeline.passes.any_workflow import load_any  # noqa: PLC0415
 
-        return say(propose(ledger_of(workflow, state), out))
+        place = ledger_of(workflow, state)
+        in_use = load_any(workflow).options.adjudicate.calibration if workflow else None
+        return say(propose(place, out, in_use))
 
     guard(work, debug)

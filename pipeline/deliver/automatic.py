@@ -1,7 +1,8 @@
 """Issuing by rule: only where an office asked for it, by workflow and kind, and named as automatic.
 
 A rule reads the calibrated confidence. A case without one is never issued by it: the number that
-imagery gives before any verdict came back orders a list and is no share of true cases.
+imagery gives before any verdict came back orders a list and is no share of true cases. Nor is the
+share of a simulation one of a river, where true cases are far rarer: verdicts must be behind it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,18 @@ class Rules:
     calibration: Calibration | None
 
     @property
+    def waits(self) -> str | None:
+        """Say why these rules issue nothing; None where they do."""
+        if self.calibration is None:
+            return "its confidence is not calibrated (siluan cases recalibrate)"
+        if not self.calibration.of_verdicts:
+            return (
+                "its confidence is calibrated on no verdicts, and true cases are rarer along a "
+                "river than there (siluan cases recalibrate)"
+            )
+        return None
+
+    @property
     def cursor(self) -> str:
         """Name of the place up to which these rules have read; other rules begin anew."""
         known = self.calibration.model_dump_json() if self.calibration else ""
@@ -46,7 +59,8 @@ class Rules:
         """Give the confidence by which a case is issued; None where it is not."""
         least = self.least.get(case.kind)
         ready = (
-            case.status is Status.SUSPECTED
+            self.waits is None
+            and case.status is Status.SUSPECTED
             and case.evidence.state in _CONFIRMED
             and case.corridor_id in self.corridors
             and case.produced

@@ -158,12 +158,9 @@ def _issue(request: DeliverRequest, outbox: Outbox, told: _Told) -> None:
     rules, brake = request.place.rules, request.place.options.brake
     if rules is None:
         return
-    if rules.calibration is None:
-        told.say(
-            f"automatic issue of {rules.workflow} waits: its confidence is not calibrated "
-            "(siluan cases recalibrate)",
-            ExitCode.SET_ASIDE,
-        )
+    if rules.waits is not None:
+        said = f"automatic issue of {rules.workflow} waits: {rules.waits}"
+        told.say(said, ExitCode.SET_ASIDE)
         return
     try:
         with open_ledger(request.place.ledger) as store:

@@ -33,7 +33,7 @@ def foretell(request: DeliverRequest) -> Report:
         catch_up(place.feed, outbox)
         if not request.full:
             require_same(store, outbox)
-        if place.rules is not None and place.rules.calibration is not None:
+        if place.rules is not None and place.rules.waits is None:
             chosen = choose(store, outbox, place.rules)
             lines += [f"would be issued by rule: {c.case_id} ({p:.4f})" for c, p in chosen.cases]
             stop = held_back(ISSUE, len(chosen.cases), outbox.recent(ISSUE, brake.recent), brake)

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
+from pipeline.detect.deviations import count_residuals, deviations, looks_at
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
-from pipeline.detect.level import N_BINS, UNSEEN, LevelHistory, known_wet, reaches_in
+from pipeline.detect.level import N_BINS, UNSEEN, LevelHistory, known_wet
 from pipeline.detect.normal import Normal
 from pipeline.model import Ground, Window
 
@@ -259,18 +260,15 @@ def dried(
 
     A bar lightens while it dries: one that lies bare longer than it ever did looks unlike itself.
     """
-    out = np.zeros(reach.shape, bool)
-    for index in reaches_in(reach):
-        levels = history.ranks <= ranks[index] + options.rank_margin
-        here = reach == index
-        out[here] = history.dry[levels][:, here].sum(axis=0) >= options.dry_looks
-    return out
+    levels = history.ranks <= ranks[:, None] + np.float32(options.rank_margin)
+    return np.asarray(looks_at(history.dry, levels, reach) >= options.dry_looks)
 
 
-def strata(surface: Surface) -> NDArray[np.intp]:
+def strata(surface: Surface) -> NDArray[np.uint8]:
     """Class ground by the vegetation expected on the date: 0 bare, 1 mixed, 2 green; 3 bars."""
-    kind = np.digitize(np.nan_to_num(surface.expected[NDVI]), _STRATA_EDGES)
-    return np.where(surface.shoal, _BAR, kind)
+    expected = surface.expected[NDVI]  # bare where nothing is
+    kind = (expected >= _STRATA_EDGES[0]).astype(np.uint8) + (expected >= _STRATA_EDGES[1])
+    return np.where(surface.shoal, np.uint8(_BAR), kind)
 
 
 def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.int64]:
@@ -278,20 +276,14 @@ def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.
     part = core.within(surface.window)
     use = (surface.ground & (surface.reach > 0))[part]
     use &= surface.state[part] != Ground.WET
-    kind = strata(surface)[part][use]
-    reach = surface.reach[part][use].astype(np.int64)
+    # Copies, so that one compiled form serves tiles with and without a halo.
+    where = (use.copy(), strata(surface)[part].copy(), surface.reach[part].copy())
     n_f = surface.seen.shape[0]
-    out = np.zeros((n_reach + 1, N_STRATA, n_f, _RESIDUAL_BINS), np.int64)
+    out = np.zeros((n_f, n_reach + 1, N_STRATA, _RESIDUAL_BINS), np.int64)
     for k in range(n_f):
-        residual = (surface.seen[k] - surface.expected[k])[part][use]
-        ok = np.isfinite(residual)
-        step = np.rint(residual[ok] / _RESIDUAL_STEP).astype(np.int64) + _RESIDUAL_BINS // 2
-        np.clip(step, 0, _RESIDUAL_BINS - 1, out=step)
-        key = (reach[ok] * N_STRATA + kind[ok]) * _RESIDUAL_BINS + step
-        size = (n_reach + 1) * N_STRATA * _RESIDUAL_BINS
-        counts = np.bincount(key, minlength=size).reshape(n_reach + 1, N_STRATA, -1)
-        out[:, :, k] = counts
-    return out
+        pair = (surface.seen[k][part].copy(), surface.expected[k][part].copy())
+        count_residuals(*pair, where, _RESIDUAL_STEP, out[k])
+    return np.moveaxis(out, 0, 2)
 
 
 def regional_offsets(total: NDArray[np.int64], options: ChangeOptions | None = None) -> Float:
@@ -322,12 +314,11 @@ def cropland(normal: Normal) -> tuple[Bool, Float]:
     ceiling : float32 (H, W)
         Brightest expected day of the year and the tail beyond it.
     """
-    days = [normal.at(float(day)) for day in range(0, 365, 15)]
+    days = np.arange(0, 365, 15, dtype=np.float64)
+    least, green = normal.over_year(days, NDVI)
     with np.errstate(invalid="ignore"):
-        green = np.max([e[NDVI] for e in days], axis=0)
-        least = np.min([e[NDVI] for e in days], axis=0)
         fields = (normal.looks > 0) & (green >= 0.5) & (green - least >= 0.2)
-    brightest = np.max([e[BRIGHT] for e in days], axis=0)
+    _, brightest = normal.over_year(days, BRIGHT)
     return fields, (brightest + 1.645 * normal.spread[BRIGHT]).astype(np.float32)
 
 
@@ -357,26 +348,11 @@ def deviation(surface: Surface, offsets: Float, options: ChangeOptions | None = 
     """
     o = options or ChangeOptions()
     shift = np.float32(min(1.0, o.shift_sigmas * surface.residual_px))
-    if offsets.ndim == 3:
-        region = np.moveaxis(offsets[surface.reach, strata(surface)], -1, 0)
-    else:
-        region = offsets[:, None, None]
-    residual = surface.seen - surface.expected - region
-    slack = shift * np.stack([_gradient(e) for e in surface.expected])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.maximum(np.abs(residual) - slack, 0) / surface.spread
-    return (np.sign(residual) * z).astype(np.float32)
-
-
-def _gradient(field: Float) -> Float:
-    """Give the largest difference to a neighbour of the row or the column that has a model."""
-    filled = np.where(np.isnan(field), np.inf, field)
-    up = np.where(np.isnan(field), -np.inf, field)
-    cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
-    low = ndimage.minimum_filter(filled, footprint=cross, mode="nearest")
-    high = ndimage.maximum_filter(up, footprint=cross, mode="nearest")
-    with np.errstate(invalid="ignore"):
-        return np.maximum(high - field, field - low).astype(np.float32)
+    kind, reach = strata(surface), surface.reach
+    if offsets.ndim < 3:
+        kind, reach, offsets = np.zeros_like(kind), np.zeros_like(reach), offsets[None, None]
+    look = (surface.seen, surface.expected, surface.spread)
+    return deviations(look, kind, reach, np.ascontiguousarray(offsets), shift)
 
 
 def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Flags:

@@ -97,9 +97,19 @@ def frequency_bins(
     uint8 (H, W)
         0 never (w < 1/n_bins) … n_bins - 1 always; :data:`UNSEEN` where n_clear is 0.
     """
-    clear = n_clear.astype(np.int64)
-    code = np.minimum(n_wet.astype(np.int64) * n_bins // np.maximum(clear, 1), n_bins - 1)
-    return np.where(clear == 0, UNSEEN, code).astype(np.uint8)
+    out = np.empty(n_clear.shape, np.uint8)
+    _bin(np.ravel(n_wet), np.ravel(n_clear), n_bins, np.ravel(out))
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _bin(n_wet, n_clear, n_bins, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for i in range(out.size):
+        clear = np.int64(n_clear[i])
+        if clear == 0:
+            out[i] = UNSEEN
+        else:
+            out[i] = min(np.int64(n_wet[i]) * n_bins // clear, n_bins - 1)
 
 
 def tally_level(

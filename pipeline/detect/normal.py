@@ -83,6 +83,25 @@ class Normal:
         _expect(self.coef, terms, self.low, self.high, self.looks, expected)
         return expected
 
+    def over_year(self, days: NDArray[np.float64], which: int) -> tuple[Float, Float]:
+        """Give the least and the greatest of what :meth:`at` expects of a feature on some days.
+
+        Parameters
+        ----------
+        days : float64 (D,)
+        which : int
+            Index into ``MODELLED``.
+
+        Returns
+        -------
+        least, greatest : float32 (H, W)
+            NaN without a model.
+        """
+        least, greatest = (np.empty(self.looks.shape, np.float32) for _ in range(2))
+        model = (self.coef[which], self.low[which], self.high[which])
+        _over_year(*model, self.looks, design(days), (least, greatest))
+        return least, greatest
+
     def part(self, where: tuple[slice, slice]) -> Normal:
         """Give a part of the window."""
         return Normal(
@@ -155,6 +174,23 @@ def _expect(coef, terms, low, high, looks, out):  # type: ignore[no-untyped-def]
                 for j in range(1, n_j):
                     value += terms[j] * coef[k, j, r, c]
                 out[k, r, c] = min(max(value, low[k, r, c]), high[k, r, c])
+
+
+@njit(cache=True, nogil=True)
+def _over_year(coef, low, high, looks, terms, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    least, greatest = out
+    for r in range(looks.shape[0]):
+        for c in range(looks.shape[1]):
+            if looks[r, c] == 0:
+                least[r, c] = greatest[r, c] = np.nan
+                continue
+            for d in range(terms.shape[0]):
+                value = coef[0, r, c]
+                for j in range(1, terms.shape[1]):
+                    value += terms[d, j] * coef[j, r, c]
+                value = min(max(value, low[r, c]), high[r, c])
+                least[r, c] = value if d == 0 else min(value, least[r, c])
+                greatest[r, c] = value if d == 0 else max(value, greatest[r, c])
 
 
 @njit(cache=True, nogil=True)

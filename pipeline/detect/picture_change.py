@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
+from pipeline.box_mean import box_mean
 from pipeline.detect.objects import join
 from pipeline.detect.objects import measure as shape_of
 from pipeline.detect.surface_types import FlightObject, Measure, ObjectKind
@@ -118,7 +119,7 @@ def _logs(cells: FlightCells, size: int) -> tuple[Float, Float, Float]:
 
 
 def _mean(values: NDArray[np.floating], size: int) -> Float:
-    return np.asarray(ndimage.uniform_filter(values, size, mode="nearest"), np.float32)
+    return box_mean(values, size, "nearest")
 
 
 def _colour(pair: PicturePair, lit: Real, options: PictureChangeOptions) -> Float:

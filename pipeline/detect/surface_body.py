@@ -37,6 +37,7 @@ class Body:
     water_error_m: float  # of the level below a fill, 1 sigma [m]
     from_water: Mask  # cells measured from the water's level
     gradients: tuple[Float, Float]  # slope of the earlier surface by rows and columns [1], as sigma
+    edge: Float  # what local distortion adds to sigma where one date alone is steep [m]
 
     def closely(self) -> Body:
         """Give the part of it that measures are taken from: its region and a rim of some cells.
@@ -57,6 +58,7 @@ class Body:
             unseen=self.unseen[at],
             from_water=self.from_water[at],
             gradients=(self.gradients[0][at], self.gradients[1][at]),
+            edge=self.edge[at],
         )
 
 
@@ -92,26 +94,39 @@ def body_of(
     unseen = core & ~known
     if unseen.any():
         dz = np.where(unseen, _from_beside(dz, known & core), dz)
-    sigma, gradients = _about(region, pair, noise)
+    sigma, edge, gradients = _about(region, pair, noise)
     return Body(
         pair, dz.astype(np.float32), core, region, sigma, found.sign, unseen, error, from_water,
-        gradients,
+        gradients, edge,
     )  # fmt: skip
 
 
 def _about(
     region: Mask, pair: SurfacePair, noise: SurfaceNoise
-) -> tuple[Float, tuple[Float, Float]]:
-    """Give deviation and slopes where an object is measured, and nothing far from it."""
-    sigma, by_row, by_col = (np.zeros(region.shape, np.float32) for _ in range(3))
+) -> tuple[Float, Float, tuple[Float, Float]]:
+    """Give deviations and slopes where an object is measured, and nothing far from it."""
+    sigma, edge, by_row, by_col = (np.zeros(region.shape, np.float32) for _ in range(4))
     if not region.any():
-        return sigma, (by_row, by_col)
+        return sigma, edge, (by_row, by_col)
     near = around(region, pair.window, _RIM + _SLOPE_RIM)
     own, at = pair.within(near), near.within(pair.window)
     (slope, rough), (slope2, rough2) = (classes(h, pair.cell_m) for h in (own.before, own.after))
     sigma[at] = sigma_of(noise, np.minimum(slope, slope2), np.minimum(rough, rough2))
+    edge[at] = edge_of(noise, slope, slope2)
     by_row[at], by_col[at] = gradients(own)
-    return sigma, (by_row, by_col)
+    return sigma, edge, (by_row, by_col)
+
+
+def edge_of(noise: SurfaceNoise, slope: Float, slope2: Float) -> Float:
+    """Give what a pair's local distortion adds to the deviation of each cell [m].
+
+    A wall that is out of place by some centimetres is wrong by that times its slope. The noise is
+    learnt where both dates are alike, and holds what slopes of both add; a wall of one date alone
+    is not in it.
+    """
+    most, least = np.fmax(slope, slope2), np.fmin(slope, slope2)
+    new = np.maximum(np.nan_to_num(most) ** 2 - np.nan_to_num(least) ** 2, 0)
+    return np.asarray(np.float32(noise.edge_m) * np.sqrt(new), np.float32)
 
 
 def _from_beside(dz: Float, known: Mask) -> Float:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pipeline.box_mean import box_mean
 from pipeline.detect.objects import join
 from pipeline.detect.surface_noise import classes, mean_factor, sigma_of
 from pipeline.detect.surface_types import SurfaceChangeOptions
@@ -177,7 +178,7 @@ def around(mask: Mask, window: Window, cells: int) -> Window:
 
 
 def _mean(values: Float, size: int) -> Float:
-    return np.asarray(ndimage.uniform_filter(values, size, mode="constant"), np.float32)
+    return box_mean(values, size, "constant")
 
 
 def _fill(pair: SurfacePair, size: int) -> Mask:

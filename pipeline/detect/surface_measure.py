@@ -15,15 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.detect.surface_body import Body, gradients, without_holes
+from pipeline.box_mean import box_mean
+from pipeline.detect.surface_body import Body, edge_of, gradients, without_holes
 from pipeline.detect.surface_change import SurfacePair, away, places
 from pipeline.detect.surface_noise import classes, mean_factor, sigma_of, variance_of_sum
 from pipeline.detect.surface_types import Measure, SurfaceChangeOptions
-from pipeline.model import SurfaceFit, SurfaceNoise
+from pipeline.model import Cover, SurfaceFit, SurfaceNoise
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 _Z = 1.959964
+_FLAT = 0.2  # of a footprint: a top that is so wide is flat
+_GENTLEST = 0.2  # slope of a skirt [1], at least
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class Measured:
     """Numbers of one object."""
 
     footprint: Mask
-    footprint_m2: Measure
+    outlined_m2: float  # area within the outline that is drawn
+    footprint_m2: Measure  # with the skirt beyond it
     height_m: Measure
     fill_m3: Measure
     cut_m3: Measure
@@ -85,7 +89,7 @@ def measure(whole: Body, found: Outlined, noise: SurfaceNoise, fit: SurfaceFit) 
     everywhere = np.zeros(whole.core.shape, bool)
     everywhere[body.pair.window.within(whole.pair.window)] = found.footprint
     return Measured(
-        everywhere, area, height, fill, cut, net, found.walls, planarity,
+        everywhere, found.footprint_m2, area, height, fill, cut, net, found.walls, planarity,
         float(body.unseen.sum() / max(int(body.core.sum()), 1)), mean / max(_Z * error, 1e-6),
     )  # fmt: skip
 
@@ -100,12 +104,13 @@ def volumes_within(
     """
     slope, rough = classes(pair.before, pair.cell_m)
     sigma = sigma_of(noise, slope, rough)
+    edge = edge_of(noise, slope, classes(pair.after, pair.cell_m)[0])
     region = inside & pair.surface
     dz = np.where(region, pair.after - pair.before, np.float32(0)).astype(np.float32)
     mean = _mean_of(dz, region, 3)
     limit = _Z * np.float32(mean_factor(noise, 3, pair.cell_m)) * sigma
     none = np.zeros(region.shape, bool)
-    body = Body(pair, dz, region, region, sigma, 1, none, 0.0, none, gradients(pair))
+    body = Body(pair, dz, region, region, sigma, 1, none, 0.0, none, gradients(pair), edge)
     doubt = region & (np.abs(mean) < limit)
     extra = float(np.abs(mean[doubt]).sum(dtype=np.float64)) * pair.cell_m**2 / 2
     fill, cut = (
@@ -163,7 +168,8 @@ def _error(body: Body, part: Mask, noise: SurfaceNoise, fit: SurfaceFit) -> floa
     box = slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1)
     # Of a fill only the later surface has noise, and half of the variance of a difference is its.
     scale = np.where(body.from_water, np.float32(np.sqrt(0.5)), np.float32(1))
-    weights = np.where(known, body.sigma * scale, np.float32(0))[box]
+    deviation = np.hypot(body.sigma * scale, body.edge)
+    weights = np.where(known, deviation, np.float32(0))[box]
     own = variance_of_sum(noise, weights.astype(np.float32), body.pair.cell_m)
     row, col = places(body.pair)
     gr, gc = body.gradients
@@ -184,8 +190,8 @@ def _error(body: Body, part: Mask, noise: SurfaceNoise, fit: SurfaceFit) -> floa
 
 def _mean_of(values: Float, inside: Mask, size: int) -> Float:
     weight = inside.astype(np.float32)
-    total = ndimage.uniform_filter(np.where(inside, values, np.float32(0)), size, mode="constant")
-    count = ndimage.uniform_filter(weight, size, mode="constant")
+    total = box_mean(np.where(inside, values, np.float32(0)), size, "constant")
+    count = box_mean(weight, size, "constant")
     return np.where(count > 1e-4, total / np.maximum(count, 1e-4), 0).astype(np.float32)
 
 
@@ -219,17 +225,23 @@ def _area(found: Outlined) -> Measure:
         for e in (found.edge + found.doubt, found.edge - found.doubt)
     )
     low, value, high = (float(m.sum()) * cell**2 for m in (least, found.footprint, most))
-    # An outline is known to half a cell where a wall hides it, to a tenth where noise averages out.
-    grown = np.asarray(ndimage.binary_dilation(found.footprint), bool)
-    blur = 0.5 * cell if found.steep else 0.1 * cell
-    rim = float((grown & ~found.footprint).sum()) * cell * blur
-    return Measure(value, max(min(low, value) - rim, 0.0), max(high, value) + rim)
+    rim = np.asarray(ndimage.binary_dilation(found.footprint), bool) & ~found.footprint
+    # Without walls it runs out beyond its outline as its sides go, but for where there is water. Of
+    # that strip half is guessed; where a wall hides the outline, half a cell is.
+    strip = 0.0 if found.steep else found.edge / max(found.walls, _GENTLEST)
+    skirt = float((rim & (body.pair.covers[1] != Cover.WATER)).sum()) * cell * strip
+    blur = float(rim.sum()) * cell * 0.5 * max(cell if found.steep else 0.0, strip)
+    below, above = (float(np.hypot(max(by, 0.0), blur)) for by in (value - low, high - value))
+    whole = value + skirt
+    return Measure(whole, max(whole - below, 0.0), whole + above)
 
 
 def _height(found: Outlined, noise: SurfaceNoise, fit: SurfaceFit) -> tuple[Measure, float]:
     """Mean change of a top behind walls, or of a heap's highest tenth; and the top's planarity.
 
-    The tenth is chosen on the mean over 2 m, so that noise does not choose its own peaks.
+    The tenth is chosen on the mean over a metre, so that noise does not choose its own peaks. Of a
+    bottom or top that is flat it would: if twice as much lies within the noise of that mean, all of
+    it is taken.
     """
     body, footprint, cell = found.body, found.footprint, found.body.pair.cell_m
     deep = away(~footprint)
@@ -237,8 +249,13 @@ def _height(found: Outlined, noise: SurfaceNoise, fit: SurfaceFit) -> tuple[Meas
     if found.steep:
         part = inner
     else:
-        broad = _mean_of(body.dz, body.region, max(3, round(1.0 / cell) | 1)) * body.sign
-        part = footprint & (broad >= np.percentile(broad[footprint], 90))
+        size = max(3, round(1.0 / cell) | 1)
+        broad = _mean_of(body.dz, body.region, size) * body.sign
+        small = mean_factor(noise, size, cell) * float(np.median(body.sigma[body.core]))
+        top = float(np.percentile(broad[footprint], 90))
+        part, flat = (footprint & (broad >= top - by) for by in (0.0, 2 * small))
+        if flat.sum() > _FLAT * footprint.sum():
+            part = flat
     value = float(body.dz[part].mean())
     error = _Z * _error(body, part, noise, fit) / max(int(part.sum()), 1)
     surface = body.pair.after if body.sign > 0 else body.pair.before

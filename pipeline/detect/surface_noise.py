@@ -11,13 +11,15 @@ the autocorrelation of the shape, weighted by its deviations, times the correlat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import fft
 
+from pipeline.box_mean import box_mean
 from pipeline.model import SurfaceNoise
 
 Float = NDArray[np.float32]
@@ -32,6 +34,7 @@ _LEAST_CELLS = 400  # of a class that has a deviation of its own
 _LEAST_SIGMA = 0.005  # [m]; no surface of images is better
 _CUT = 4.0  # deviations; beyond is change and no noise
 _FRAMES = (16, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 768)  # for shapes of half
+_THREADS = 2
 _LARGEST = _FRAMES[-1] // 2  # side of a shape [cells] that is taken unreduced
 
 
@@ -58,9 +61,9 @@ def classes(height: Float, cell_m: float) -> tuple[Float, Float]:
 def _mean(values: Float, weight: Float, size: int) -> Float:
     if weight.min() == 1:
         # Nothing is missing: the same, without asking how much is.
-        return np.asarray(ndimage.uniform_filter(values, size, mode="nearest"), np.float32)
-    total = ndimage.uniform_filter(values * weight, size, mode="nearest")
-    count = ndimage.uniform_filter(weight, size, mode="nearest")
+        return box_mean(values, size, "nearest")
+    total = box_mean(values * weight, size, "nearest")
+    count = box_mean(weight, size, "nearest")
     return np.asarray(total / np.maximum(count, np.float32(1e-6)), np.float32)
 
 
@@ -112,18 +115,22 @@ def _correlation(
     """Fit the covariance of standardised differences: variance, (range [m], power), shares."""
     reach = 60.0
     bins = max(int(reach / cell_m), 2)
-    total, pairs, away = np.zeros(bins), np.zeros(bins), np.zeros(bins)
-    for dz, slope, rough, stable in windows:
+
+    def lagged(window: tuple[Float, Float, Float, Mask]) -> Real:
+        """Products, pairs and lags [cells] of a window, summed by lag, (3, bins)."""
+        dz, slope, rough, stable = window
         if not stable.any():
-            continue
+            return np.zeros((3, bins))
         z = np.where(stable, dz / sigma_of(noise, slope, rough), 0.0)
         z = np.clip(z, -_CUT, _CUT).astype(np.float64)
         own, count, lag = _autocovariance(z, stable)
         place = np.minimum((lag + 0.5).astype(int), bins).ravel()
         ok = place < bins
-        total += np.bincount(place[ok], own.ravel()[ok], bins)
-        pairs += np.bincount(place[ok], count.ravel()[ok], bins)
-        away += np.bincount(place[ok], (lag * count).ravel()[ok], bins)
+        sums = (np.bincount(place[ok], v.ravel()[ok], bins) for v in (own, count, lag * count))
+        return np.asarray(np.stack(list(sums)), np.float64)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        total, pairs, away = sum(pool.map(lagged, windows), np.zeros((3, bins)))
     if pairs[0] < 1:
         return 1.0, ((0.0, 1),), (1.0,)
     use = pairs > max(0.02 * float(pairs.max()), 1.0)
@@ -178,28 +185,30 @@ def _correlated(terms: _Terms, distance_m: Real) -> Real:
 
 
 def variance_of_sum(noise: SurfaceNoise, sigma: Float, cell_m: float) -> float:
-    """Give the variance of the sum of differences over a shape [m²].
+    """Give the variance of the sum of differences over a shape [m²], a cell counting as one.
 
     Parameters
     ----------
     sigma : float32 (H, W)
-        Deviation of each cell of the shape [m], 0 outside.
+        Deviation of each cell of the shape [m], 0 outside; that of the noise's own cells within it
+        where it holds several (``noise.cells``).
     cell_m : float
         Side of a cell [m].
     """
     own, terms = 0.0, (noise.ranges_m, noise.powers, noise.shares)
-    by = max(1, -(-max(sigma.shape) // _LARGEST))
-    weights = sigma.astype(np.float64)
-    if by > 1:
+    by, each = max(1, -(-max(sigma.shape) // _LARGEST)), noise.cells
+    weights = sigma.astype(np.float64) * each**2
+    if by * each > 1:
         # The cells' own share adds up at full resolution; the rest is smooth over a few cells.
-        own = _nugget(terms) * float((weights**2).sum())
+        own = _nugget(terms) * float((weights**2).sum()) / each**2
         weights = _block_sum(weights, by)
     # The sum over all pairs of cells is one over all frequencies: no second transform is needed,
     # and the correlation's own serves all shapes that fit into its frame.
     shape = (_frame(weights.shape[0]), _frame(weights.shape[1]))
     found: Any = fft.rfft2(weights, shape)
     power = found.real**2 + found.imag**2
-    return max(float((power * _transformed(terms, shape, by, cell_m)).sum()) + own, 0.0)
+    rho = _transformed(terms, shape, by * each, cell_m / each)
+    return max(float((power * rho).sum()) + own, 0.0) / each**4
 
 
 def _frame(cells: int) -> int:

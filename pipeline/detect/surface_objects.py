@@ -85,7 +85,7 @@ def _kind(body: Body, got: Measured, options: SurfaceChangeOptions) -> ObjectKin
 
 def _raised(got: Measured, options: SurfaceChangeOptions) -> ObjectKind | None:
     """Say what stands higher; None for a car."""
-    height, area = abs(got.height_m.value), got.footprint_m2.value
+    height, area = abs(got.height_m.value), got.outlined_m2
     walls = got.side_slope >= options.steep
     (small, large), (low, tall) = options.car_m2, options.car_m
     cornered = got.side_slope >= options.car_steep

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-from numcodecs.blosc import Blosc
+from numcodecs.blosc import Blosc, decompress
 from numpy.typing import NDArray
 
 _MAGIC = b"SLB1"
@@ -74,7 +74,7 @@ class Block:
         at = 0
         for held, (length, size, factor, *kind) in self.head.items():
             if held == name:
-                raw = Blosc().decode(self.body[at : at + int(length)])
+                raw = decompress(self.body[at : at + int(length)])
                 dtype = np.float32 if kind == [_FLOAT] else np.int16
                 return Layer(np.frombuffer(raw, dtype=dtype, count=int(size)), int(factor))
             at += int(length)

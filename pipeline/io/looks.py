@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.io.resample import resample_shift
-from pipeline.io.store import CorridorStore
+from pipeline.io.store import NODATA, SCALE, CorridorStore
 from pipeline.io.unpack import bilinear
-from pipeline.model import DateQuality, Window
+from pipeline.model import DateQuality, Tile, Window
 
 _MARGIN_PX = 4  # around a window of a coarse band
 _STILL_PX = 0.05  # a shift below this is noise of the estimate: leave the pixels as they are
@@ -43,6 +43,33 @@ class LookReader:
         margin = 3 + math.ceil(max(abs(dy), abs(dx)))
         block = self._raw(pass_id, band, window.pad(margin))
         return resample_shift(block, dy, dx, margin) + offset
+
+    def packed(self, pass_id: str, band: str, tile: Tile) -> NDArray[np.float32] | None:
+        """Give what :meth:`band` holds of a tile's core without drawing it.
+
+        Returns
+        -------
+        float32 (N,) or None
+            Of the stored pixels, row-major, NaN without data; None where neighbours have a say (a
+            coarse band, a shift) and where nothing is stored.
+        """
+        quality = self.quality.get(pass_id)
+        if quality and math.hypot(*quality.shift_px) >= _STILL_PX:
+            return None
+        layer = self.store.packed(pass_id, band, tile)
+        if layer is None or layer.factor > 1:
+            return None
+        offset = np.float32(quality.reflectance_offset if quality else 0.0)
+        values = layer.values / np.float32(SCALE)
+        values[layer.values == NODATA] = np.nan
+        return values + offset
+
+    def stored(self, pass_id: str, band: str, tile: Tile) -> NDArray[np.float32]:
+        """Reflectance of the stored pixels of a tile's core, float32 (N,), row-major."""
+        found = self.packed(pass_id, band, tile)
+        if found is None:
+            return self.band(pass_id, band, tile.core)[self.store.kept(tile.core)]
+        return found
 
     def codes(self, folder: str, band: str, window: Window) -> NDArray[np.uint8]:
         """Class codes (``scl``, mask) over ``window``, uint8, 0 without data; nearest pixel."""

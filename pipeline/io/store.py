@@ -20,6 +20,7 @@ coarser by a whole factor stays at its own resolution.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -131,6 +132,14 @@ class CorridorStore:
     def block_path(self, folder: str, tile: Tile) -> Path:
         """Give the path of a block; ``folder`` is a pass id or ``mask/KEY/PASS_ID``."""
         return self.root / folder / f"{self.tile_name(tile)}.blk"
+
+    def written(self, folder: str) -> frozenset[str]:
+        """Give the names (:meth:`tile_name`) of the blocks that a folder holds; none without it."""
+        try:
+            names = os.listdir(self.root / folder)  # noqa: PTH208 - a Path a block costs ten times it
+        except FileNotFoundError:
+            return frozenset()
+        return frozenset(n.removesuffix(".blk") for n in names if n.endswith(".blk"))
 
     def describe(self) -> None:
         """Write ``store.json``."""
@@ -246,15 +255,28 @@ class CorridorStore:
         factor = 1
         found: list[tuple[Tile, Layer]] = []
         for tile in self.touched(window):
-            path = f"{self.root}/{folder}/{self.tile_name(tile)}.blk"
-            layer = read_layer(path, band)
-            if layer is None and "/" in folder and not Path(path).exists():
-                # Of what was made from a pass every tile has a block; a gap is no missing data.
-                raise DamagedBlockError(f"{path} is missing", Path(path))
+            layer = self.packed(folder, band, tile)
             if layer is not None:
                 found.append((tile, layer))
                 factor = layer.factor
         return found, factor
+
+    def packed(self, folder: str, band: str, tile: Tile) -> Layer | None:
+        """Give one layer of a tile as it is kept: its stored pixels, row-major; None without it.
+
+        What looks at nothing but the pixel itself needs no image of it.
+
+        Raises
+        ------
+        DamagedBlockError
+            Also where a block is missing of what was made from a pass: of that every tile has one,
+            and a gap is no missing data.
+        """
+        path = f"{self.root}/{folder}/{self.tile_name(tile)}.blk"
+        layer = read_layer(path, band)
+        if layer is None and "/" in folder and not Path(path).exists():
+            raise DamagedBlockError(f"{path} is missing", Path(path))
+        return layer
 
     def touched(self, window: Window) -> list[Tile]:
         """Give the tiles with stored pixels that a window touches, row-major."""

@@ -69,6 +69,8 @@ class SurfaceNoise:
     ranges_m: tuple[float, ...]
     powers: tuple[int, ...]  # 1 exponential, 2 Gaussian
     shares: tuple[float, ...]  # sum to 1
+    edge_m: float = 0.0  # 1 sigma an axis, of what is left of the registration from place to place
+    cells: int = 1  # of these along the side of a cell that is asked about
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,11 @@ from pipeline.model import DateQuality, Pass, Tile
 from pipeline.passes.ground import Site
 from pipeline.passes.layers import KEPT_TURNS, keep_used
 from pipeline.passes.sky import LOW, USUAL, Looked, SkySpec, Turn, mark_of, source_of
-from pipeline.passes.strips import packed_strips, strips
+from pipeline.passes.strips import packed_strips, pixels_at_once
 from pipeline.prepare.maskoptions import (
     FIELDS,
     FLAGGED,
+    WATER,
     History,
     Sun,
     finish_radius_px,
@@ -44,7 +45,7 @@ from pipeline.prepare.masksteps import (
     dark_history,
     finish,
     flag,
-    give_back,
+    given_back,
     hint,
     may_give_back,
     usable,
@@ -52,7 +53,9 @@ from pipeline.prepare.masksteps import (
 )
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.reference import epochs
+from pipeline.prepare.sky import Sky
 
+RESCUE_BANDS = ("blue", "red", "nir")
 MASK_BANDS = ("blue", "green", "red", "nir", "swir16")
 Image = NDArray[np.float32]
 _STEPS = ("low", "raw", "usual", "hint", "code", "mask")
@@ -106,12 +109,9 @@ def held_masks(site: Site, passes: Sequence[Pass], key: str, vault: Vault) -> di
     if found is None:
         return None
     keys = {p.id: str(k) for p, k in zip(passes, found["keys"], strict=True)}
-    blocks = (
-        site.store.block_path(f"mask/{keys[p.id]}/{p.id}", t)
-        for p in passes
-        for t in site.store.tiles
-    )
-    return keys if all(block.exists() for block in blocks) else None
+    names = {site.store.tile_name(t) for t in site.store.tiles}
+    whole = (names <= site.store.written(f"mask/{keys[p.id]}/{p.id}") for p in passes)
+    return keys if all(whole) else None
 
 
 def chains_of(
@@ -229,15 +229,18 @@ class Chain:
         spec = self.spec
         jobs: list[Job] = []
         for turn in self._turns():
-            for tile in spec.store.tiles:
-                missing = (k for k in turn.own if not spec.there(getattr(k, step), tile))
-                if looks := tuple(missing):
+            missing = [(k, spec.missing(getattr(k, step))) for k in turn.own]
+            for tile in spec.store.tiles if any(m for _, m in missing) else ():
+                name = spec.store.tile_name(tile)
+                if looks := tuple(k for k, m in missing if name in m):
                     jobs.append(Job(turn, tile, looks))
         references: dict[tuple[str, Tile], Job] = {}
-        for job in jobs if needs else ():
+        turns = {id(job.turn): job.turn for job in jobs} if needs else {}
+        lacking = {f: spec.missing(f) for t in turns.values() for f in _folders(t, needs)}
+        for job in jobs if any(lacking.values()) else ():
             for tile in spec.around([job.tile], radius):
-                for folder in (getattr(job.turn, name) for name in needs):
-                    if not spec.there(folder, tile):
+                for folder in _folders(job.turn, needs):
+                    if spec.store.tile_name(tile) in lacking[folder]:
                         references[folder, tile] = Job(job.turn, tile)
         for name, make in (("low", _darkest), ("usual", _usual)):
             wanted = [j for (f, _), j in references.items() if f == getattr(j.turn, name)]
@@ -249,6 +252,11 @@ class Chain:
         site = self._site
         what = f"clear sky {_STEPS.index(step) + 1}/{len(_STEPS)}"
         map_tiles(partial(work, self.spec), jobs, site.workers, site.progress, what)
+
+
+def _folders(turn: Turn, needs: Sequence[str]) -> list[str]:
+    """Give the folders of references that a step looks at."""
+    return [getattr(turn, name) for name in needs]
 
 
 def _darkest(spec: SkySpec, job: Job) -> None:
@@ -301,27 +309,30 @@ def _hint(spec: SkySpec, job: Job) -> None:
 
 
 def _give_back(spec: SkySpec, job: Job) -> None:
-    core, looks = job.tile.core, job.turn.around
+    """Say of each look which of its flagged pixels are ground, stored pixels only.
+
+    Only what was flagged on a look can be given back on it; whether it is depends on all looks
+    around, and there on those that are flagged under an open sky often enough.
+    """
+    tile, looks = job.tile, job.turn.around
     own = [looks.index(k) for k in job.looks]
-    codes = np.empty((len(own), *core.shape), np.uint8)
-    for strip in strips(core, len(looks), 4):
-        raw = np.stack([spec.codes(k.raw, strip) for k in job.looks])
-        hints = np.stack([spec.codes(k.hint, strip) for k in job.looks])
-        part = strip.within(core)
-        if not (hints & FLAGGED).any():
-            codes[:, *part] = give_back(None, raw, hints, spec.options)
-            continue
-        # Only what was flagged can be given back; whether it is depends on all looks around.
-        every = np.stack([spec.codes(k.hint, strip) for k in looks])
-        spectrum = None
-        if may_give_back(every):
-            stack = spec.reader.stack([k.pass_id for k in looks], ("blue", "red", "nir"), strip)
-            spectrum = (stack["blue"], stack["red"], stack["nir"])
-        blank = np.zeros(every.shape, np.uint8)
-        blank[own] = raw
-        codes[:, *part] = give_back(spectrum, blank, every, spec.options)[own]
+    codes = np.stack([spec.stored_codes(k.raw, tile) for k in job.looks])
+    hints = np.stack([spec.stored_codes(k.hint, tile) for k in job.looks])
+    codes[(hints & WATER) > 0] = Sky.RESCUED
+    if (flagged := (hints & FLAGGED).any(axis=0)).any():
+        every = np.stack([spec.stored_codes(k.hint, tile) for k in looks])
+        at = np.flatnonzero(flagged & may_give_back(every))
+        most = pixels_at_once(len(looks), len(RESCUE_BANDS))
+        for part in (at[k : k + most] for k in range(0, at.size, most)):
+            stacks = [
+                np.stack([spec.reader.stored(k.pass_id, band, tile)[part] for k in looks])[:, None]
+                for band in RESCUE_BANDS
+            ]
+            spectrum = (stacks[0], stacks[1], stacks[2])
+            back = given_back(spectrum, every[:, None, part], spec.options)[own, 0]
+            codes[:, part] = np.where(back, np.uint8(Sky.RESCUED), codes[:, part])
     for look, code in zip(job.looks, codes, strict=True):
-        spec.put_codes(look.code, job.tile, code)
+        spec.put_stored(look.code, tile, code)
 
 
 def _finish(spec: SkySpec, job: Job) -> None:

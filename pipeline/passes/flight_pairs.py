@@ -62,7 +62,7 @@ def pair_flights(
     *,
     structures: bool = False,
 ) -> Pairing:
-    """Pair each flight with the newest earlier one that overlaps; name those that have none.
+    """Pair each flight with the newest earlier one that overlaps; name those that serve no pair.
 
     Parameters
     ----------
@@ -96,11 +96,13 @@ def pair_flights(
         else:
             aside.append(SetAside(flight.id, "acquire", _alone(flight)))
         used.append(flight)
-    return Pairing(tuple(pairs), tuple(aside), tuple(lone))
+    # What a later flight was held against has done its part.
+    served = {p.before.id for p in pairs}
+    return Pairing(tuple(pairs), tuple(a for a in aside if a.what not in served), tuple(lone))
 
 
 def _alone(flight: FlightFolder) -> str:
-    reason = "no earlier flight of the workflow overlaps it: later ones are held against it"
+    reason = "no other flight of the workflow overlaps it: later ones will be held against it"
     if flight.has_surface:
         return f"{reason}; without a layer of existing structures one flight cannot say what is new"
     return f"{reason}; one flight without a surface cannot say what stands there"

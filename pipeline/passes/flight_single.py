@@ -22,6 +22,7 @@ from pipeline.detect.surface_types import FlightObject, SurfaceChangeOptions
 from pipeline.model import FlightReader, Grid, SurfaceFit, SurfaceNoise, Window
 from pipeline.passes.flights import (
     FlightOptions,
+    boxes_of,
     by_groups,
     noise_windows,
     others_within,
@@ -118,11 +119,10 @@ def _objects(
     """Measure objects; those that lie near each other are read together."""
     change = single_change(work.options.change, ground.options)
     pad = round(halo_m(change) / work.cell_m)
-    boxes = [window_of(own) for own in found]
-    windows = [box.pad(pad) for box in boxes]
+    boxes = boxes_of(found)
+    windows = [window_of(own).pad(pad) for own in found]
 
-    def some(hull: Window, which: Sequence[int]) -> list[FlightObject | None]:
-        seen = _standing(work, hull, ground.options)
+    def some(seen: Standing, which: Sequence[int]) -> list[FlightObject | None]:
         rest = (ground.fit, change, ground.options)
         out: list[FlightObject | None] = []
         for i in which:
@@ -131,4 +131,4 @@ def _objects(
             out.append(single_object_of(found[i], others, own, ground.noise, rest))
         return out
 
-    return by_groups(work, windows, some)
+    return by_groups(work, windows, lambda hull: _standing(work, hull, ground.options), some)

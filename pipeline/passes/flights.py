@@ -7,16 +7,17 @@ do not depend on how the mosaic was cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
 
+from pipeline.box_mean import box_mean
 from pipeline.detect.picture_change import (
     PictureCells,
     PictureChangeOptions,
@@ -52,6 +53,7 @@ from pipeline.model import (
     Window,
 )
 from pipeline.passes.flight_cache import CellSource, CoverSource
+from pipeline.passes.flight_large import Coarse
 from pipeline.prepare.flight_cells import CoverOptions, cells_of, cover, cover_halo_m
 from pipeline.prepare.flight_ground import CommonGround
 from pipeline.prepare.flight_moved import PixelMap, moved
@@ -101,7 +103,11 @@ class SurfaceChange:
 
 
 def compare_surfaces(
-    before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
+    before: FlightReader,
+    after: FlightReader,
+    grid: Grid,
+    options: FlightOptions,
+    edge_m: float = 0.0,
 ) -> SurfaceChange:
     """Find what changed between two flights that both have a surface.
 
@@ -113,6 +119,8 @@ def compare_surfaces(
         Full pixels of the pair, projected, m.
     options : FlightOptions
         All options.
+    edge_m : float
+        Deviation per axis of what is left of the registration from place to place [m].
 
     Raises
     ------
@@ -122,7 +130,7 @@ def compare_surfaces(
     fit = fit_surfaces(before, after, grid, options)
     work = _windows(before, after, grid, options, fit)
     stable = work.each(lambda w: _stable(work, w), noise_windows(work))
-    noise = estimate(stable, work.cell_m)
+    noise = replace(estimate(stable, work.cell_m), edge_m=edge_m)
     parts = [
         part
         for window in work.each(lambda w: _judged(work, w, noise), work.shown(_halo(work)))
@@ -236,6 +244,19 @@ class Windows:
         with ThreadPoolExecutor(self.options.threads) as pool:
             return list(pool.map(done, over))
 
+    def ahead(self, read: Callable[[A], B], over: Sequence[A]) -> Iterator[B]:
+        """Read for each, one ahead of what is being worked on; in order."""
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(read, over[0]) if over else None
+            for following in (*over[1:], None):
+                if coming is None:
+                    return
+                here = coming.result()
+                coming = None if following is None else pool.submit(read, following)
+                yield here
+                del here
+                hand_back(_TAKEN)
+
 
 @dataclass(frozen=True)
 class SurfaceWindows(Windows):
@@ -281,15 +302,16 @@ def fit_surfaces(
     least = max(options.surface.cell_m, max(grid.shape) * grid.res_m / _FIT_CELLS)
     step = max(1, round(least / grid.res_m))
     own = options.surface.model_copy(update={"cell_m": step * grid.res_m})
-    heights: list[NDArray[np.float32]] = []
-    covers: list[NDArray[np.uint8]] = []
-    for read in (before, after):
+
+    def coarse(read: FlightReader) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         cells = cells_of(read(grid.window, step), 1, step * grid.res_m)
         if cells.height is None:
             raise ValueError("a flight without a surface cannot be compared by its surface")
-        heights.append(cells.height)
-        covers.append(cover(cells, options.cover))
-    return coregister(heights[0], heights[1], (covers[0], covers[1]), own)
+        return cells.height, cover(cells, options.cover)
+
+    with ThreadPoolExecutor(options.threads) as pool:
+        (old, old_cover), (new, new_cover) = pool.map(coarse, (before, after))
+    return coregister(old, new, (old_cover, new_cover), own)
 
 
 def surface_pair(work: SurfaceWindows, window: Window) -> SurfacePair:
@@ -314,16 +336,22 @@ def picture_pair(work: Windows, window: Window) -> PicturePair:
 def by_groups(
     work: Windows,
     windows: Sequence[Window],
-    do: Callable[[Window, Sequence[int]], list[B]],
+    read: Callable[[Window], A],
+    do: Callable[[A, Sequence[int]], list[B]],
 ) -> list[B]:
     """Do something for many windows, those of near objects together where that reads less.
+
+    It is done in one thread while another reads ahead: two that take many small steps hold each
+    other up by Python's lock, and need more time together than one alone.
 
     Parameters
     ----------
     windows : sequence of Window
         What each object needs, in cells.
+    read : callable
+        Given a window that holds those of some objects.
     do : callable
-        Given a window that holds those of some objects, and their indices: what each gives.
+        Given what was read, and the indices of those objects: what each gives.
 
     Returns
     -------
@@ -343,8 +371,9 @@ def by_groups(
         else:
             groups += [(windows[i], [i]) for i in own]
     done: dict[int, B] = {}
-    for (_, own), said in zip(groups, work.each(lambda g: do(*g), groups), strict=True):
-        done.update(zip(own, said, strict=True))
+    shown = work.ahead(read, [hull for hull, _ in groups])
+    for (_, own), one in zip(groups, shown, strict=True):
+        done.update(zip(own, do(one, own), strict=True))
     return [done[i] for i in range(len(windows))]
 
 
@@ -417,8 +446,8 @@ def _stable(
     dz = np.where(pair.surface, pair.after - pair.before, np.float32(0))
     size = max(3, round(work.options.change.window_m / work.cell_m) | 1)
     limit = max(work.options.change.least_m, 4 * work.fit.nmad_m)
-    changed = np.abs(ndimage.uniform_filter(dz, size)) > limit
-    near = ndimage.uniform_filter((changed | pair.plants).astype(np.float32), 3 * size) > 1e-3
+    changed = np.abs(box_mean(dz, size)) > limit
+    near = box_mean(changed | pair.plants, 3 * size) > 1e-3
     ground = (pair.covers[0] == Cover.GROUND) & (pair.covers[1] == Cover.GROUND)
     slope, rough = (
         np.minimum(a, b)
@@ -456,35 +485,67 @@ def _objects(
 ) -> list[FlightObject | None]:
     """Measure objects; those that lie near each other are read together."""
     pad = round(halo_m(work.options.change) / work.cell_m)
-    boxes = [window_of(own) for own in found]
-    windows = [box.pad(pad) for box in boxes]
+    boxes = boxes_of(found)
+    windows = [window_of(own).pad(pad) for own in found]
 
-    def some(hull: Window, which: Sequence[int]) -> list[FlightObject | None]:
-        pair = surface_pair(work, hull)
-        change = work.options.change
+    coarse = [Coarse.of(w) for w in windows]
+    change = work.options.change
+
+    def some(pair: SurfacePair, which: Sequence[int]) -> list[FlightObject | None]:
         out: list[FlightObject | None] = []
-        for i in which:
+        for i in (small[k] for k in which):
             others, own = others_within(found, boxes, i, windows[i]), pair.within(windows[i])
             out.append(object_of(found[i], others, own, noise, work.fit, change))
         return out
 
-    return by_groups(work, windows, some)
+    def large(i: int) -> FlightObject | None:
+        cells, by = coarse[i], coarse[i].by
+        window = cells.window(windows[i])
+        pair = cells.pair(partial(surface_pair, work), window)
+        others = others_within(found, boxes, i, windows[i], by)
+        got = object_of(cells.found(found[i]), others, pair, cells.noise(noise), work.fit, change)
+        return cells.fine(got)
+
+    small = [i for i, c in enumerate(coarse) if c.by == 1]
+    measured = by_groups(work, [windows[i] for i in small], partial(surface_pair, work), some)
+    done = dict(zip(small, measured, strict=True))
+    return [done[i] if i in done else large(i) for i in range(len(found))]
 
 
 def others_within(
-    found: Sequence[ChangedCells], boxes: Sequence[Window], index: int, window: Window
+    found: Sequence[ChangedCells],
+    boxes: NDArray[np.int64],
+    index: int,
+    window: Window,
+    by: int = 1,
 ) -> NDArray[np.bool_]:
-    """Mask the cells of a window that belong to other objects; ``boxes`` hold each of them."""
-    others = np.zeros(window.shape, bool)
-    for k, box in enumerate(boxes):
-        if k != index and box.intersect(window) is not None:
+    """Mask the cells of a window that belong to other objects, of which ``boxes`` are known.
+
+    ``by`` is how many cells along a side are one of the mask.
+    """
+    own = Coarse(by).window(window)
+    others = np.zeros(own.shape, bool)
+    top, bottom, left, right = boxes.T
+    near = (
+        (top < window.row1) & (bottom > window.row0) & (left < window.col1) & (right > window.col0)
+    )
+    for k in map(int, np.flatnonzero(near)):
+        if k != index:
             other = found[k]
             inside = (
                 (other.rows >= window.row0) & (other.rows < window.row1)
                 & (other.cols >= window.col0) & (other.cols < window.col1)
             )  # fmt: skip
-            others[other.rows[inside] - window.row0, other.cols[inside] - window.col0] = True
+            rows, cols = other.rows[inside] // by, other.cols[inside] // by
+            others[rows - own.row0, cols - own.col0] = True
     return others
+
+
+def boxes_of(found: Sequence[ChangedCells]) -> NDArray[np.int64]:
+    """Give the first and last but one row and column of each object, (N, 4)."""
+    rows = [(int(f.rows.min()), int(f.rows.max()) + 1) for f in found]
+    cols = [(int(f.cols.min()), int(f.cols.max()) + 1) for f in found]
+    return np.array([(*r, *c) for r, c in zip(rows, cols, strict=True)], np.int64).reshape(-1, 4)
 
 
 def window_of(found: ChangedCells) -> Window:

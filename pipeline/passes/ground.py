@@ -64,7 +64,7 @@ class Site:
     @cached_property
     def _burnt(self) -> Callable[[Window], NDArray[np.uint16]]:
         # Every look over a window asks for it, and drawing outlines takes as long as reading one.
-        return lru_cache(maxsize=64)(self._burn)
+        return lru_cache(maxsize=16)(self._burn)  # sweeps go on; those of all tiles never fit
 
     def _burn(self, window: Window) -> NDArray[np.uint16]:
         shapes = [(r.polygon, r.index) for r in self.reaches]

@@ -41,7 +41,7 @@ from pipeline.passes.flight_single import single_objects
 from pipeline.passes.flights import compare_pictures, compare_surfaces
 from pipeline.passes.inspect_workflow import InspectOptions
 from pipeline.passes.known_structures import KnownStructures
-from pipeline.passes.showing_flights import FlightViews
+from pipeline.passes.showing_flights import FlightViews, Taken
 from pipeline.prepare.flight_moved import moved
 from pipeline.prepare.flight_register import register_pictures
 
@@ -70,7 +70,7 @@ class Inspected:
     known: int = 0  # objects of a lone flight that the office's layer explains
     ask: PairAsker | None = None  # of a pair of surfaces: what it shows where it found nothing
     error_m: float = 0.0  # of the registration, 1 sigma
-    views: FlightViews | None = None  # for pictures; None where the flights do not fit
+    views: FlightViews | None = None  # for pictures; None where two flights do not fit
     failed: bool = False  # it could not be compared; run.json says why
     residuals: tuple[Feature, ...] = ()  # what is left where the flights were brought together
 
@@ -96,10 +96,10 @@ def _inspected(
     pictures = (replace(before, surface=False), replace(after, surface=False))
     try:
         laid = register_pictures(*pictures, pair.grid, options.register_pictures)
-        later = moved(after, laid.map)
+        later, error_m = moved(after, laid.map), laid.error_px * pair.grid.res_m
         ask: PairAsker | None = None
         if pair.surfaces:
-            found = compare_surfaces(before, later, pair.grid, options.compare)
+            found = compare_surfaces(before, later, pair.grid, options.compare, error_m)
             ask = PairAsker(before, later, pair.grid, options.compare, found, options.single)
         else:
             found = compare_pictures(before, later, pair.grid, options.compare)
@@ -107,11 +107,11 @@ def _inspected(
         return Inspected(set_aside=(SetAside(pair.name, "detect", error.what, error.remedy),))
     how = "surfaces" if pair.surfaces else "pictures"
     log.info("%s: %d object(s) by their %s", pair.name, len(found.objects), how)
-    error_m = laid.error_px * pair.grid.res_m
     detector = DRONE_SURFACES if pair.surfaces else DRONE_PICTURES
     shown = _Shown((pair.before, pair.after), detector, error_m)
     sorted_ = _sorted_out(shown, found.grid, found.objects, (corridors, options.adjudicate))
-    views = FlightViews(pair, before, moved(after, laid.map))
+    later = Taken(pair.after, moved(after, laid.map), laid.map)
+    views = FlightViews(pair.grid, Taken(pair.before, before), later)
     left = residual_features(pair, laid, None if ask is None else ask.found.fit)
     return replace(sorted_, ask=ask, error_m=error_m, views=views, residuals=left)
 
@@ -137,7 +137,8 @@ def inspect_alone(
     log.info("%s: %d object(s) by itself", lone.flight.id, len(new))
     shown = _Shown((lone.flight,), DRONE_SINGLE, 0.0)
     sorted_ = _sorted_out(shown, found.grid, new, (corridors, options.adjudicate))
-    return replace(sorted_, known=len(found.objects) - len(new))
+    views = FlightViews(lone.grid, None, Taken(lone.flight, read))
+    return replace(sorted_, known=len(found.objects) - len(new), views=views)
 
 
 @dataclass(frozen=True)

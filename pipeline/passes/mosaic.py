@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-from pyproj import Transformer
 
 from pipeline.grid import tiles_over
 from pipeline.io.atomic import remove_tree
 from pipeline.io.burn import burn
-from pipeline.io.shelf import MANIFEST, is_whole, keep
+from pipeline.io.shelf import is_whole, keep
 from pipeline.io.store import DamagedBlockError
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.io.vault import content_key
-from pipeline.model import Grid, Pass, Window
+from pipeline.model import Pass, Window
+from pipeline.passes.map_tiles import SIDE, Rgba, pyramid
 from pipeline.passes.showing import Shown
 from pipeline.prepare.sky import is_clear
 
 _VERSION = 1
-_SIDE = 512  # of a picture [px]
 _RES_M = 10.0  # finer imagery is thinned out: it is a map to find places by
 _LOOKS = 10  # newest that may fill a hole
-_REDUCE, _LEVELS = 4, 3
 _BLACK, _WHITE, _GAMMA = 0.01, 0.28, 1.6  # reflectance; one stretch, so that weeks compare
 _KEPT = 3  # mosaics of a corridor that stay on the shelf
-
-Rgba = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -96,32 +88,16 @@ def _render(
     thin = max(1, round(_RES_M / grid.res_m))
     windows = [
         t.core
-        for t in tiles_over(grid, _SIDE * thin, 0)
+        for t in tiles_over(grid, SIDE * thin, 0)
         if burn(shown.store.stored, grid.sub(t.core)).any()
     ]
     work = partial(_picture, shown, passes, thin)
     first = map_tiles(work, windows, how[0], how[1], "map")
     level: dict[tuple[int, int], Rgba] = {
-        (w.row0 // (_SIDE * thin), w.col0 // (_SIDE * thin)): image
+        (w.row0 // (SIDE * thin), w.col0 // (SIDE * thin)): image
         for w, image in zip(windows, first, strict=True)
     }
-    contents: dict[str, bytes] = {}
-    tiles: list[dict[str, Any]] = []
-    for n in range(_LEVELS):
-        span = _SIDE * thin * _REDUCE**n
-        for (row, col), image in sorted(level.items()):
-            name = f"{n}_{row}_{col}.webp"
-            contents[name] = _webp(image)
-            box = Window(row * span, (row + 1) * span, col * span, (col + 1) * span)
-            tiles.append({"name": name, "level": n, "corners": _corners(grid, box)})
-        if len(level) == 1:
-            break
-        level = dict(_coarser(level))
-    contents["tiles.json"] = json.dumps(tiles).encode()
-    listed = [
-        {"name": n, "sha256": hashlib.sha256(d).hexdigest()} for n, d in sorted(contents.items())
-    ]
-    return {**contents, MANIFEST: json.dumps({"files": listed}).encode()}
+    return pyramid(level, grid, SIDE * thin)
 
 
 def _picture(shown: Shown, passes: Sequence[Pass], thin: int, window: Window) -> Rgba:
@@ -144,35 +120,8 @@ def _picture(shown: Shown, passes: Sequence[Pass], thin: int, window: Window) ->
         wanted &= ~take
     out = out[:, ::thin, ::thin]
     share = np.clip((np.nan_to_num(out) - _BLACK) / (_WHITE - _BLACK), 0, 1) ** (1 / _GAMMA)
-    image = np.zeros((_SIDE, _SIDE, 4), np.uint8)
+    image = np.zeros((SIDE, SIDE, 4), np.uint8)
     rows, cols = out.shape[1:]
     image[:rows, :cols, :3] = np.rint(share * 255).astype(np.uint8).transpose(1, 2, 0)
     image[:rows, :cols, 3] = np.where(np.isfinite(out[0]), 255, 0)
     return image
-
-
-def _coarser(level: Mapping[tuple[int, int], Rgba]) -> Iterator[tuple[tuple[int, int], Rgba]]:
-    """Put 4 by 4 pictures into one."""
-    small = _SIDE // _REDUCE
-    for key in sorted({(r // _REDUCE, c // _REDUCE) for r, c in level}):
-        out = np.zeros((_SIDE, _SIDE, 4), np.uint8)
-        for (row, col), image in level.items():
-            if (row // _REDUCE, col // _REDUCE) == key:
-                r, c = row % _REDUCE * small, col % _REDUCE * small
-                reduced = Image.fromarray(image).convert("RGBa").reduce(_REDUCE).convert("RGBA")
-                out[r : r + small, c : c + small] = np.asarray(reduced)
-        yield key, out
-
-
-def _webp(image: Rgba) -> bytes:
-    out = BytesIO()
-    Image.fromarray(image).save(out, "WEBP", quality=72, method=2)
-    return out.getvalue()
-
-
-def _corners(grid: Grid, window: Window) -> list[list[float]]:
-    """Longitude and latitude of the north-western, north-eastern and south-western corner."""
-    left, bottom, right, top = grid.sub(window).bounds
-    to = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    places = [to.transform(x, y) for x, y in ((left, top), (right, top), (left, bottom))]
-    return [[round(float(lon), 7), round(float(lat), 7)] for lon, lat in places]

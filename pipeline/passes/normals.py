@@ -131,9 +131,12 @@ def read_normal(store: CorridorStore, folder: str, window: Window) -> Normal:
     def layer(name: str) -> NDArray[np.float32]:
         return store.reflectance(folder, name, window, blank=0.0)[0]
 
-    coef = np.stack([np.stack([layer(f"{n}.{j}") for j in range(TERMS)]) for n in MODELLED])
-    spread, low, high = (
-        np.stack([layer(f"{n}.{part}") for n in MODELLED]) for part in ("spread", "low", "high")
-    )
+    coef = np.empty((len(MODELLED), TERMS, *window.shape), np.float32)
+    spread, low, high = (np.empty((len(MODELLED), *window.shape), np.float32) for _ in range(3))
+    for k, n in enumerate(MODELLED):
+        for j in range(TERMS):
+            coef[k, j] = layer(f"{n}.{j}")
+        for part, held in (("spread", spread), ("low", low), ("high", high)):
+            held[k] = layer(f"{n}.{part}")
     looks = np.rint(layer("looks") * SCALE).astype(np.uint16)
-    return Normal(coef, np.maximum(spread, 1e-3), low, high, looks)
+    return Normal(coef, np.maximum(spread, 1e-3, out=spread), low, high, looks)

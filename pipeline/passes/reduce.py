@@ -128,9 +128,11 @@ def _histograms(
     reader = LookReader(store)
     out = {b: np.zeros(BINS, np.int64) for b in bands}
     for tile in store.tiles:
-        everywhere = np.ones(tile.core.shape, dtype=bool)
         for b in bands:
-            out[b] += band_histogram(reader.band(pass_id, b, tile.core), everywhere)
+            values = reader.packed(pass_id, b, tile)
+            if values is None:
+                values = reader.band(pass_id, b, tile.core)
+            out[b] += band_histogram(values, np.ones(values.shape, dtype=bool))
     return out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 from affine import Affine
@@ -17,8 +18,8 @@ from pipeline.grid import reproject
 from pipeline.io.burn import burn
 from pipeline.io.flights import FlightFolder
 from pipeline.model import DRONE, Case, FlightPixels, FlightReader, Grid, Seen, Window
-from pipeline.passes.flight_pairs import FlightPair
 from pipeline.passes.showing import ground_of, nothing
+from pipeline.pixel_map import SAME, PixelMap
 
 _BANDS = ("red", "green", "blue", "nir")
 _LEAST_M = 40.0  # side of the ground shown around something small
@@ -27,57 +28,78 @@ _RING_PX = 20  # of stable ground without which no median is taken off
 
 
 @dataclass(frozen=True)
-class FlightViews:
-    """Two flights on one grid, the later one laid onto the earlier."""
+class Taken:
+    """A flight, and its pixels on a grid."""
 
-    pair: FlightPair
-    before: FlightReader
-    after: FlightReader
+    flight: FlightFolder
+    read: FlightReader
+    by: PixelMap = SAME  # how it was laid there
+
+
+@dataclass(frozen=True)
+class FlightViews:
+    """Two flights on one grid, the later one laid onto the earlier; or one alone."""
+
+    grid: Grid
+    before: Taken | None
+    after: Taken
 
 
 def from_flights(flights: Sequence[FlightViews], options: EvidenceOptions, case: Case) -> Views:
-    """Give both pictures of a case from the newest pair whose later flight saw it."""
+    """Give the pictures of a case from the newest pair, or flight alone, that saw it."""
     hits = [k.pass_id for k in case.looks if k.seen is Seen.HIT and k.of_drone]
-    saw = [v for v in flights if any(h.endswith(f"{DRONE}_{v.pair.after.id}") for h in hits)]
+    saw = [v for v in flights if any(h.endswith(_ends(v.after.flight)) for h in hits)]
     if not saw:
         return nothing(case, "of_drone" if case.of_drone else "not_here")
-    newest = max(saw, key=lambda v: (v.pair.after.flown, v.pair.before.flown))
+    newest = max(saw, key=_age)
     try:
         return _views(newest, options, case)
     except SceneUnusableError as error:
         return replace(nothing(case, "not_here"), missing=(Missing("not_here", error.what),))
 
 
+def _ends(flight: FlightFolder) -> tuple[str, str]:
+    """Give how the names of a flight's looks end, of a pair and alone."""
+    return f"{DRONE}_{flight.id}", f"{DRONE}_alone_{flight.id}"
+
+
+def _age(views: FlightViews) -> tuple[datetime, bool, datetime]:
+    after = views.after.flight.flown
+    before = None if views.before is None else views.before.flight.flown
+    return after, before is not None, before or after
+
+
 def _views(flights: FlightViews, options: EvidenceOptions, case: Case) -> Views:
-    pair = flights.pair
-    outline = reproject(case.polygon, case.crs, pair.grid.crs)
+    fine = flights.grid
+    outline = reproject(case.polygon, case.crs, fine.crs)
     near = options.model_copy(update={"least_side_m": min(_LEAST_M, options.least_side_m)})
     # As if its pixels were as coarse as those that are shown: then the ground fits.
     left, bottom, right, top = outline.bounds
     extent = max(right - left, top - bottom)
-    step = max(1, math.ceil(max(extent * 1.7, _LEAST_M) / pair.grid.res_m / _MOST_PX))
+    step = max(1, math.ceil(max(extent * 1.7, _LEAST_M) / fine.res_m / _MOST_PX))
     coarse = Grid(
-        pair.grid.crs,
-        pair.grid.transform * Affine.scale(step),
-        (pair.grid.shape[0] // step, pair.grid.shape[1] // step),
+        fine.crs,
+        fine.transform * Affine.scale(step),
+        (fine.shape[0] // step, fine.shape[1] // step),
     )
     cells, whole = ground_of(outline, coarse, near)
     window = Window(*(step * v for v in (cells.row0, cells.row1, cells.col0, cells.col1)))
     grid = coarse.sub(cells)
-    before, after = (read(window, step) for read in (flights.before, flights.after))
-    rise = _rise(before, after, ~burn(outline.buffer(2 * grid.res_m), grid))
-    pictures = [
-        _picture(pixels, flight) for pixels, flight in ((before, pair.before), (after, pair.after))
-    ]
+    after = flights.after.read(window, step)
+    before = None if flights.before is None else flights.before.read(window, step)
+    around = ~burn(outline.buffer(2 * grid.res_m), grid)
+    rise = None if before is None else _rise(before, after, around)
+    pictures = (_picture(before, flights.before), _picture(after, flights.after))
     names = ("no_before", "no_after")
     missing = [Missing(n) for n, p in zip(names, pictures, strict=True) if p is None]
     missing += [Missing("no_rise")] if rise is None else []
     return Views(grid, outline, pictures[0], pictures[1], tuple(missing), rise, whole)
 
 
-def _picture(pixels: FlightPixels, flight: FlightFolder) -> Picture | None:
-    if not pixels.valid.any():
+def _picture(pixels: FlightPixels | None, taken: Taken | None) -> Picture | None:
+    if pixels is None or taken is None or not pixels.valid.any():
         return None
+    flight = taken.flight
     full = np.float32(np.iinfo(pixels.colour.dtype).max)
     bands = {
         name: np.where(pixels.valid, band / full, np.float32(np.nan)).astype(np.float32)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.io.blocks import block_mark
 from pipeline.io.looks import LookReader
-from pipeline.io.store import CorridorStore, Layer
+from pipeline.io.store import NODATA, CorridorStore, Layer
 from pipeline.io.vault import content_key
 from pipeline.model import DateQuality, Pass, Tile, Window
 from pipeline.passes.gather import fingerprint
@@ -102,6 +102,17 @@ class SkySpec:
         """Codes that an earlier sweep wrote; NODATA where nothing is stored."""
         return self.store.codes(folder, "mask", window, int(Sky.NODATA))[0]
 
+    def stored_codes(self, folder: str, tile: Tile) -> NDArray[np.uint8]:
+        """Codes of the stored pixels of a tile's core, uint8 (N,), row-major."""
+        layer = self.store.packed(folder, "mask", tile)
+        assert layer is not None  # a block of codes holds nothing else
+        return np.where(layer.values == NODATA, int(Sky.NODATA), layer.values).astype(np.uint8)
+
+    def put_stored(self, folder: str, tile: Tile, codes: NDArray[np.uint8]) -> None:
+        """Write codes of the stored pixels of a tile's core, uint8 (N,)."""
+        layers = {"mask": Layer(codes.astype(np.int16), 1)}
+        self.store.write(folder, tile, layers, durable=False)
+
     def put_codes(self, folder: str, tile: Tile, codes: NDArray[np.uint8]) -> None:
         """Write codes over a tile's core."""
         layer = self.store.pack(codes.astype(np.int16), tile, 1)
@@ -114,9 +125,11 @@ class SkySpec:
         layers = {n: Layer(np.concatenate(parts), 1) for n, parts in named.items()}
         self.store.write(folder, tile, layers, durable=False)
 
-    def there(self, folder: str, tile: Tile) -> bool:
-        """Tell whether a block is written."""
-        return self.store.block_path(folder, tile).exists()
+    def missing(self, folder: str) -> frozenset[str]:
+        """Give the names of the tiles of which a folder holds no block."""
+        written = self.store.written(folder)
+        names = (self.store.tile_name(t) for t in self.store.tiles)
+        return frozenset(n for n in names if n not in written)
 
     def around(self, tiles: Sequence[Tile], radius: int) -> list[Tile]:
         """Give the tiles that windows around some tiles touch."""

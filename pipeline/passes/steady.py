@@ -183,25 +183,35 @@ def _write_ground(spec: SteadySpec, tile: Tile) -> None:
 
 @dataclass(frozen=True)
 class _Compared:
-    """One look over one tile beside the stable ground; all (B, H, W) but ``seen`` (H, W)."""
+    """One look over the stable ground of one tile, all (B, 1, N).
+
+    Of that ground what is clear, and not flooded: a flood is no fault of a date.
+    """
 
     median: Image
     spread: Image
     look: Image
-    seen: NDArray[np.bool_]  # stable, clear, and not flooded: a flood is no fault of a date
 
 
 def _compare(spec: SteadySpec, pass_id: str, tile: Tile) -> _Compared:
-    reader, core = spec.reader, tile.core
+    reader, store = spec.reader, spec.store
+
+    def ground(name: str) -> NDArray[np.generic]:
+        layer = store.packed(spec.folder, name, tile)
+        assert layer is not None  # a block of the ground holds all of its layers
+        return layer.values
+
+    at = np.flatnonzero(ground("stable") == 1)
+    mask = reader.mask(pass_id, tile.core)[store.kept(tile.core)]
+    at = at[is_clear(mask[at])]
+    look = np.stack([reader.stored(pass_id, b, tile)[at] for b in spec.bands])
+    dry = ~(look[spec.bands.index("green")] > look[spec.bands.index(spec.dark)])
+    at, look = at[dry], look[:, dry]
     median, spread = (
-        np.stack([reader.reference(spec.folder, f"{name}_{b}", core) for b in spec.bands])
+        np.stack([ground(f"{name}_{b}")[at] for b in spec.bands]).astype(np.float32, copy=False)
         for name in ("median", "spread")
     )
-    stable, _ = spec.store.dense(spec.folder, "stable", core)
-    look = np.stack([reader.band(pass_id, b, core) for b in spec.bands])
-    flooded = look[spec.bands.index("green")] > look[spec.bands.index(spec.dark)]
-    seen = (stable == 1) & is_clear(reader.mask(pass_id, core)) & ~flooded
-    return _Compared(median, spread, look, seen)
+    return _Compared(median[:, None], spread[:, None], look[:, None])
 
 
 def _regional(spec: SteadySpec, pass_id: str) -> Image:
@@ -210,7 +220,7 @@ def _regional(spec: SteadySpec, pass_id: str) -> Image:
     for tile in spec.store.tiles:
         c = _compare(spec, pass_id, tile)
         for k, (median, look) in enumerate(zip(c.median, c.look, strict=True)):
-            total[k] += difference_histogram(median, look, c.seen)
+            total[k] += difference_histogram(median, look, np.ones(look.shape, bool))
     return np.array([regional_shift(h) for h in total], np.float32)
 
 
@@ -220,6 +230,7 @@ def _changes(spec: SteadySpec, item: tuple[str, Image]) -> tuple[int, int]:
     changed = stable = 0
     for tile in spec.store.tiles:
         c = _compare(spec, pass_id, tile)
-        found = tally_change(c.median, c.spread, c.look, c.seen, shift, spec.options)
+        seen = np.ones(c.look.shape[1:], bool)
+        found = tally_change(c.median, c.spread, c.look, seen, shift, spec.options)
         changed, stable = changed + found[0], stable + found[1]
     return changed, stable

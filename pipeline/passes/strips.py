@@ -27,6 +27,11 @@ def strips(window: Window, dates: int, layers: int) -> list[Window]:
     ]
 
 
+def pixels_at_once(dates: int, layers: int) -> int:
+    """Give the pixels of which ``layers`` float32 stacks of all dates fit in 12 MB."""
+    return max(_STRIP_BYTES // max(dates * layers * 4, 1), 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
     """Rows of a tile, and which of their pixels the store keeps: bool, of the window's shape."""
@@ -49,7 +54,7 @@ def packed_strips(store: CorridorStore, tile: Tile, dates: int, layers: int) -> 
     """
     core, kept = tile.core, store.kept(tile.core)
     before = np.concatenate([[0], kept.sum(axis=1).cumsum()])
-    most = _STRIP_BYTES // max(dates * layers * 4, 1)
+    most = pixels_at_once(dates, layers)
     out: list[Packed] = []
     start, rows = 0, kept.shape[0]
     while start < rows:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
+from pipeline.box_mean import box_mean
 from pipeline.model import Cover, FlightCells, FlightPixels
 
 Float = NDArray[np.float32]
@@ -172,7 +173,7 @@ def _green(cells: FlightCells, total: Float, options: CoverOptions) -> Mask:
     if cells.nir is not None:
         ratio = (cells.nir - red) / np.maximum(cells.nir + red, np.float32(1e-3))
         return np.asarray(ratio > options.ndvi, bool)
-    excess = ndimage.uniform_filter((2 * green - red - blue) / total, 3)
+    excess = box_mean((2 * green - red - blue) / total, 3)
     return np.asarray((excess > options.excess_green) & (total > 0.06), bool)
 
 
@@ -220,12 +221,12 @@ def _spread(height: Float, about: int, over: int) -> Float:
 def _rim(wet: Mask, cells: FlightCells, total: Float, wide: int) -> Mask:
     """Give cells beside water of its own colour; so near the shore the picture is not smooth."""
     near = np.asarray(ndimage.distance_transform_cdt(~wet)) <= wide
-    share = ndimage.uniform_filter(wet.astype(np.float32), 4 * wide + 1, mode="nearest")
+    share = box_mean(wet.astype(np.float32), 4 * wide + 1, "nearest")
     alike = near & (share > 0)
     for values in (cells.colour[0] / total, cells.colour[2] / total):
-        own = ndimage.uniform_filter(np.where(wet, values, 0), 4 * wide + 1, mode="nearest")
+        own = box_mean(np.where(wet, values, 0), 4 * wide + 1, "nearest")
         alike &= np.abs(values - own / np.maximum(share, np.float32(1e-6))) < 0.025
-    own = ndimage.uniform_filter(np.where(wet, total, 0), 4 * wide + 1, mode="nearest")
+    own = box_mean(np.where(wet, total, 0), 4 * wide + 1, "nearest")
     ratio = total * share / np.maximum(own, np.float32(1e-6))
     return np.asarray(alike & (ratio > 0.7) & (ratio < 1.4), bool)
 
@@ -240,11 +241,11 @@ class _Weight:
     def mean(self, values: Float, size: int) -> Float:
         """Give the mean of known values over ``size`` by ``size`` cells."""
         if self._known is None:
-            return np.asarray(ndimage.uniform_filter(values, size, mode="nearest"), np.float32)
+            return box_mean(values, size, "nearest")
         if size not in self._counts:
-            count = ndimage.uniform_filter(self._known, size, mode="nearest")
+            count = box_mean(self._known, size, "nearest")
             self._counts[size] = np.maximum(count, np.float32(1e-6))
-        total = ndimage.uniform_filter(values * self._known, size, mode="nearest")
+        total = box_mean(values * self._known, size, "nearest")
         return np.asarray(total / self._counts[size], np.float32)
 
 

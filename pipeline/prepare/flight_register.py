@@ -12,6 +12,7 @@ disagree with the rest and are voted out. Only coarse pictures and one window at
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -188,17 +189,23 @@ def _seed(
     middle = (first.shape[0] / 2, first.shape[1] / 2)
     most = options.largest_turn_deg
     best = _tried(first, held, 0.0, middle, reach)
-    beside = [a for a in (-0.5, 0.5) if abs(a) <= most]
-    tried = [_tried(first, held, a, middle, reach) for a in beside]
+
+    def one(angle: float) -> tuple[float, float, float, float]:
+        return _tried(first, held, float(angle), middle, reach)
+
+    def turned(angles: Iterable[float]) -> list[tuple[float, float, float, float]]:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return list(pool.map(one, angles))
+
+    tried = turned(a for a in (-0.5, 0.5) if abs(a) <= most)
     # Most flights are turned by next to nothing: a peak far beyond chance that falls to both sides
     # is the one, and larger turns need not be tried.
     if best[0] < _SURE * options.seed_peak or any(t[0] >= best[0] for t in tried):
         angles = np.arange(-most, most + 1e-6, 0.5) if most else np.zeros(1)
-        tried += [_tried(first, held, float(a), middle, reach) for a in angles]
+        tried += turned(angles)
     best = max([best, *tried])
     centre = best[3]
-    for angle in centre + np.arange(-0.4, 0.41, 0.1) if most else []:
-        best = max(best, _tried(first, held, float(angle), middle, reach))
+    best = max([best, *turned(centre + np.arange(-0.4, 0.41, 0.1) if most else [])])
     if best[0] < options.seed_peak:
         raise _refused("they have no outlines in common within the distance that is searched")
     whole = (middle[0] * step, middle[1] * step)

@@ -32,7 +32,7 @@ from pipeline.prepare.maskoptions import (
     MaskOptions,
     Sun,
 )
-from pipeline.prepare.rescue import FEWEST_FLAGGED, rescue, whole_objects
+from pipeline.prepare.rescue import FEWEST_FLAGGED, Spectrum, rescue, whole_objects
 from pipeline.prepare.shadow import cast, dark_against, shadow_test
 from pipeline.prepare.sky import Sky
 from pipeline.prepare.spectral import (
@@ -140,28 +140,35 @@ def hint(
     return out
 
 
-def may_give_back(hints: NDArray[np.uint8]) -> bool:
-    """Tell whether any pixel was flagged under an open sky often enough for a rescue."""
+def may_give_back(hints: NDArray[np.uint8]) -> Mask:
+    """Tell which pixels were flagged under an open sky often enough for a rescue.
+
+    All dates, (T, ...), to (...).
+    """
     both = FLAGGED | OPEN_SKY
-    most = np.count_nonzero((hints & both) == both, axis=0).max(initial=0)
-    return bool(most >= FEWEST_FLAGGED)
+    return np.asarray(np.count_nonzero((hints & both) == both, axis=0) >= FEWEST_FLAGGED)
 
 
 def give_back(
-    spectrum: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]] | None,
+    spectrum: Spectrum,
     raw: NDArray[np.uint8],
     hints: NDArray[np.uint8],
     options: MaskOptions,
 ) -> NDArray[np.uint8]:
     """Code as ``RESCUED`` which flagged pixels are ground after all; (T, H, W), radius 0.
 
-    ``spectrum`` (blue, red, near infrared) may be None where ``may_give_back`` says no.
+    ``spectrum``: blue, red, near infrared.
     """
-    back = (hints & WATER) > 0
-    if spectrum is not None:
-        masks = [(hints & bit) > 0 for bit in (FLAGGED, OPEN_SKY, SHADOWED)]
-        back |= rescue(spectrum, masks[0], masks[1], masks[2], options.rescue)
+    back = ((hints & WATER) > 0) | given_back(spectrum, hints, options)
     return np.where(back, np.uint8(Sky.RESCUED), raw)
+
+
+def given_back(
+    spectrum: Spectrum, hints: NDArray[np.uint8], options: MaskOptions
+) -> NDArray[np.bool_]:
+    """Say which pixels are given back for their spectrum on other dates; (T, H, W), radius 0."""
+    masks = [(hints & bit) > 0 for bit in (FLAGGED, OPEN_SKY, SHADOWED)]
+    return rescue(spectrum, masks[0], masks[1], masks[2], options.rescue)
 
 
 def _fitting_shadow(date: Bands, sun: Sun | None, history: History, options: MaskOptions) -> Mask:

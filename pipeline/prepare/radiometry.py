@@ -16,10 +16,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 LOWEST, HIGHEST, BINS = -0.4, 1.6, 1000  # of a histogram [reflectance]; 0.002 a bin
+_PER_UNIT = BINS / (HIGHEST - LOWEST)
 Histogram = NDArray[np.int64]
 
 _NOISE = 0.01  # dark targets below this are sensor noise and sky [reflectance]
@@ -111,9 +113,17 @@ def band_histogram(reflectance: NDArray[np.float32], use: NDArray[np.bool_]) -> 
     int64 (1000,)
         Bins of 0.002.
     """
-    values = reflectance[use & np.isfinite(reflectance)].astype(np.float64)
-    bins = np.floor((values - LOWEST) * (BINS / (HIGHEST - LOWEST)) + 1e-6).astype(np.int64)
-    return np.bincount(np.clip(bins, 0, BINS - 1), minlength=BINS).astype(np.int64)
+    out = np.zeros(BINS, np.int64)
+    _count(np.ravel(reflectance), np.ravel(use), out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _count(values, use, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for i in range(values.size):
+        if use[i] and np.isfinite(values[i]):
+            place = np.floor((np.float64(values[i]) - LOWEST) * _PER_UNIT + 1e-6)
+            out[int(min(max(place, 0.0), BINS - 1.0))] += 1
 
 
 def merge(histograms: Iterable[Histogram]) -> Histogram:

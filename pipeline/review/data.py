@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pipeline.model import Corridor
 
 CODES = ("seen", "seen_uncertain", "missed", "undecided", "unseen")
-_PICTURES = ("before_true", "after_true", "before_false", "after_false")
+_PICTURES = ("before_true", "after_true", "before_false", "after_false", "rise")
 _DAY0 = date(1970, 1, 1)
 
 Ring = list[list[float]]
@@ -29,17 +29,18 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class CorridorEntry:
-    """One corridor, and the pictures of its ground."""
+class MapEntry:
+    """Pictures of ground that the map shows below the cases."""
 
-    corridor: Corridor
     folder: str  # from the page
     tiles: Sequence[Mapping[str, Any]]
+    when: str = ""  # before | after: of two flights; the map shows one at a time
+    on: str = ""  # local day of a flight
 
 
 def page_data(
     head: Mapping[str, Any],
-    corridors: Sequence[CorridorEntry],
+    ground: tuple[Sequence[Corridor], Sequence[MapEntry]],
     entries: Sequence[Entry],
     zone: ZoneInfo,
 ) -> dict[str, Any]:
@@ -49,18 +50,22 @@ def page_data(
     ----------
     head : mapping
         run, workflow, period, language, notice.
+    ground : tuple
+        The corridors, and the pictures of the map in the order to draw them.
     """
     return {
         **head,
         "corridors": [
             {
-                "id": c.corridor.id,
-                "name": c.corridor.name_zh,
-                "rings": _rings(c.corridor.polygon_wgs84.__geo_interface__, 5),
-                "folder": c.folder,
-                "tiles": list(c.tiles),
+                "id": c.id,
+                "name": c.name_zh,
+                "rings": _rings(c.polygon_wgs84.__geo_interface__, 5),
             }
-            for c in corridors
+            for c in ground[0]
+        ],
+        "maps": [
+            {"folder": m.folder, "tiles": list(m.tiles), "when": m.when, "on": m.on}
+            for m in ground[1]
         ],
         "cases": [_case(e, zone) for e in entries],
     }

@@ -21,6 +21,7 @@ from benchmarks.accuracy.matching import suspected_at
 from benchmarks.accuracy.simulated.series import Made, home_of, lengths_km, make_series, trap_shapes
 from benchmarks.accuracy.simulated.shore import shore_errors
 from benchmarks.accuracy.simulated.two_dates import baselines
+from pipeline.adjudicate.evidence import FoldOptions
 from pipeline.io.datum import Datum
 from pipeline.ledger import open_ledger
 from pipeline.model import Case, Seen
@@ -94,6 +95,8 @@ def run_once(folder: Path, options: Options, *, fresh: bool = True) -> dict[str,
         shutil.rmtree(work, ignore_errors=True)
     for name in ("state/ledger.sqlite", "state/ledger.sqlite-wal", "state/ledger.sqlite-shm"):
         (work / name).unlink(missing_ok=True)
+    # What another run published is no answer of this one.
+    shutil.rmtree(work / "out", ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     path = work / "workflow.yaml"
     path.write_text(yaml.safe_dump(workflow_of(folder, options)), encoding="utf-8")
@@ -115,7 +118,8 @@ def run_once(folder: Path, options: Options, *, fresh: bool = True) -> dict[str,
     shelves = split_cases([replace(c, ruling=None) for c in cases])
     shelf = dict.fromkeys((c.case_id for c in shelves.cases), "suspected")
     shelf |= dict.fromkeys((c.case_id for c in shelves.watch), "watch")
-    return {"cases": [_plain(c, shelf.get(c.case_id, "gone")) for c in cases]}
+    folding = FoldOptions.model_validate(options.get("adjudicate", {}).get("fold", {}))
+    return {"cases": [_plain(c, shelf.get(c.case_id, "gone"), folding) for c in cases]}
 
 
 def workflow_of(folder: Path, options: Options) -> dict[str, Any]:
@@ -141,14 +145,19 @@ def workflow_of(folder: Path, options: Options) -> dict[str, Any]:
         "out": "out",
         "sensors": str(ROOT / "config" / "sensors"),
         "layers": "layers",
-        "options": {"store": {"workers": 1, "io_threads": 1}, **options},
+        # No result depends on pictures, and here nobody looks at them.
+        "options": {
+            "store": {"workers": 1, "io_threads": 1},
+            "evidence": {"pictures": False, "review": False},
+            **options,
+        },
     }
 
 
-def _plain(case: Case, shelf: str) -> dict[str, Any]:
+def _plain(case: Case, shelf: str, folding: FoldOptions) -> dict[str, Any]:
     e = case.evidence
     hits = [k for k in case.looks if k.seen is Seen.HIT]
-    on = suspected_at(case)
+    on = suspected_at(case, folding)
     return {
         "id": case.case_id,
         "kind": case.kind.value,

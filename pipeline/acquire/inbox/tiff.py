@@ -113,7 +113,9 @@ def read_header(path: Path, name: str) -> Header:
 
 def unreadable(name: str, error: Exception) -> Exception:
     """Say of a file that it is damaged."""
-    what = " ".join(str(error).split()) or type(error).__name__
+    # "See previous exception for details": whoever reads a receipt cannot.
+    told = error.__cause__ if error.__cause__ and "previous exception" in str(error) else error
+    what = " ".join(str(told).split()) or type(told).__name__
     return refuse("unreadable", file=name, what=what.replace(name, "")[:160])
 
 

@@ -7,7 +7,7 @@
   const today = local.getFullYear() + "-" + two(local.getMonth() + 1) + "-" + two(local.getDate());
   const dayText = (n) => new Date(n * 864e5).toISOString().slice(0, 10);
   const SVG = "http://www.w3.org/2000/svg";
-  let shown = [], current = null, falseColour = false, rings = true, on = new Set(KINDS), said = "", fine = false;
+  let shown = [], current = null, shade = "true", rings = true, on = new Set(KINDS), said = "", fine = false;
 
   function el(tag, text, parent, name) {
     const e = document.createElement(tag);
@@ -114,8 +114,8 @@
     $("credit").textContent = c.credit || "";
   }
   function pictures(c) {
-    const kind = falseColour && c.pics.includes("before_false") + c.pics.includes("after_false") ? "false" : "true";
-    const has = (when) => c.pics.includes(when + "_" + kind);
+    const all = shades(c), kind = all.includes(shade) ? shade : "true";
+    const has = (when) => (kind === "rise" ? when === "after" : c.pics.includes(when + "_" + kind));
     $("pictures").hidden = !(has("before") || has("after"));
     $("nopicture").hidden = !$("pictures").hidden && !c.missing.length;
     $("nopicture").textContent = ($("pictures").hidden ? say("no_picture") + " " : "") + c.missing.join("；");
@@ -124,11 +124,11 @@
       const image = $(when);
       image.style.display = has(when) ? "" : "none";
       image.alt = say(when) + " " + (when === "before" ? c.before : c.after);
-      if (has(when)) image.src = c.folder + "/" + when + "_" + kind + ".png"; else image.removeAttribute("src");
+      if (has(when)) image.src = c.folder + "/" + (kind === "rise" ? kind : when + "_" + kind) + ".png"; else image.removeAttribute("src");
     }
-    $("dateb").textContent = c.before ? say("before") + " " + c.before : ""; $("datea").textContent = c.after ? say("after") + " " + c.after : "";
-    $("colour").textContent = kind === "true" ? say("true_") + " → " + say("false_") : say("false_") + " → " + say("true_");
-    $("colour").disabled = !c.pics.includes("after_false") && !c.pics.includes("before_false");
+    $("dateb").textContent = c.before && kind !== "rise" ? say("before") + " " + c.before : ""; $("datea").textContent = kind === "rise" ? say("rise_note") : c.after ? say("after") + " " + c.after : "";
+    $("colour").textContent = say(kind + "_") + " → " + say((all.length > 1 ? next(all, kind) : "false") + "_");
+    $("colour").disabled = all.length < 2;
     $("sheet").href = c.folder + "/overview.png";
     const lines = $("outline");
     lines.replaceChildren();
@@ -137,6 +137,14 @@
     $("ring").classList.toggle("on", rings);
     wipe();
   }
+  // Of two flights the map shows one date at a time.
+  function ground() {
+    $("ground").hidden = !Chart.dates();
+    $("ground").textContent = say("chart_of", say(Chart.date()));
+  }
+  // The pictures of a case: true colour, false colour, change of height.
+  const shades = (c) => ["true", "false", "rise"].filter((k) => k === "true" || c.pics.some((n) => n === k || n.endsWith("_" + k)));
+  const next = (all, one) => all[(all.indexOf(one) + 1) % all.length];
   function wipe() {
     const share = Number($("slider").value), whole = $("before").style.display === "none";
     $("after").style.clipPath = whole ? "none" : "inset(0 0 0 " + share + "%)";
@@ -277,9 +285,9 @@
     }));
     $("legend").replaceChildren(...[...KINDS.map((k) => [markImage(k, "suspected"), say(k)]), [markImage("zhan", "watch"), one(STATUS, "watch")], [markImage("zhan", "issued"), one(STATUS, "issued") + "…"]].map(([image, text]) => { const s = el("span"); s.append(image, " " + text); return s; }));
     $("marks").replaceChildren(...CODES.map((k) => { const s = el("span"), i = document.createElementNS(SVG, "svg"); i.setAttribute("width", 14); i.setAttribute("height", 14); SHAPE[k](7, 7, i); s.append(i, " " + say(k)); return s; }));
-    $("keys").querySelector("table").replaceChildren(...[["N / P", "k_next"], ["1 2 3 4", "k_verdict"], ["R", "k_reason"], ["M", "k_note"], ["O", "k_draw"], ["E", "k_edit"], ["T", "k_colour"], ["B", "k_flip"], ["Z", "k_zoom"], ["/", "k_find"], ["S", "k_save"]].map(([k, w]) => { const tr = el("tr"), td = el("td", null, tr); el("kbd", k, td); el("td", say(w), tr); return tr; }));
+    $("keys").querySelector("table").replaceChildren(...[["N / P", "k_next"], ["1 2 3 4", "k_verdict"], ["R", "k_reason"], ["M", "k_note"], ["O", "k_draw"], ["E", "k_edit"], ["T", "k_colour"], ["B", "k_flip"], ["G", "k_ground"], ["Z", "k_zoom"], ["/", "k_find"], ["S", "k_save"]].map(([k, w]) => { const tr = el("tr"), td = el("td", null, tr); el("kbd", k, td); el("td", say(w), tr); return tr; }));
     for (const [id, word] of [["side", "side"], ["mapside", "chart"], ["map", "chart"], ["detail", "one"], ["rows", "side"], ["slider", "slide"], ["in", "zoom_in"], ["out", "zoom_out"], ["list", "list_of"], ["status", "by_status"], ["corridor", "by_water"], ["sort", "order"], ["kinds", "kinds"], ["search", "search"], ["verdicts", "verdict"]]) $(id).setAttribute("aria-label", say(word));
-    filter(); detail(); count(); offer();
+    filter(); detail(); count(); offer(); ground();
   }
   function save() {
     if (!$("by").value.trim()) { said = say("needs_by"); fine = false; $("by").focus(); if (current) tell(current); return; }
@@ -331,7 +339,7 @@
     const does = {
       n: () => step(1), j: () => step(1), ArrowDown: () => step(1), p: () => step(-1), k: () => step(-1), ArrowUp: () => step(-1),
       1: () => judge(0), 2: () => judge(1), 3: () => judge(2), 4: () => judge(3), r: () => $("reason").focus(), m: () => $("note").focus(),
-      o: () => startDrawing(false), e: () => startDrawing(true), t: () => $("colour").click(), b: () => $("flip").click(), z: () => current && Chart.show(current, true), s: save, "/": () => $("search").focus(), "?": () => $("help").click(),
+      o: () => startDrawing(false), e: () => startDrawing(true), t: () => $("colour").click(), b: () => $("flip").click(), g: () => $("ground").click(), z: () => current && Chart.show(current, true), s: save, "/": () => $("search").focus(), "?": () => $("help").click(),
     }[e.key.length === 1 ? e.key.toLowerCase() : e.key];
     if (does) { e.preventDefault(); does(); }
   }
@@ -351,7 +359,8 @@
   $("note").addEventListener("input", changed);
   $("by").addEventListener("input", () => { try { localStorage.setItem("siluan-review-by", $("by").value); } catch (_) { /* no storage */ } if (current) tell(current); });
   $("form").addEventListener("submit", (e) => e.preventDefault());
-  $("colour").addEventListener("click", () => { falseColour = !falseColour; if (current) pictures(current); });
+  $("colour").addEventListener("click", () => { if (current) { const all = shades(current); shade = next(all, all.includes(shade) ? shade : "true"); pictures(current); } });
+  $("ground").addEventListener("click", () => { Chart.date(Chart.date() === "after" ? "before" : "after"); ground(); });
   $("ring").addEventListener("click", () => { rings = !rings; if (current) pictures(current); });
   $("flip").addEventListener("click", () => { $("slider").value = Number($("slider").value) > 50 ? 0 : 100; wipe(); });
   $("draw").addEventListener("click", () => startDrawing(false));

@@ -55,7 +55,7 @@ const Chart = (() => {
   const canvas = document.getElementById("map"), g = canvas.getContext("2d");
   const images = new Map();
   let width = 1, height = 1, ratio = 1, cx = 0.5, cy = 0.5, zoom = 1000, waiting = false;
-  let cases = [], current = null, tiles = [], corridors = [], drawing = null, mouse = null;
+  let cases = [], current = null, maps = [], when = "after", corridors = [], drawing = null, mouse = null;
   let onPick = () => {}, onDone = () => {};
 
   const sx = (x) => (x - cx) * zoom + width / 2, sy = (y) => (y - cy) * zoom + height / 2;
@@ -65,12 +65,13 @@ const Chart = (() => {
   function setup(data, pick) {
     onPick = pick;
     corridors = data.corridors.map((c) => ({ rings: c.rings.map((r) => r.map(mercator)) }));
-    for (const c of data.corridors) {
-      for (const t of c.tiles) {
+    for (const m of data.maps) {
+      const tiles = m.tiles.map((t) => {
         const [nw, ne, sw] = t.corners.map(mercator);
         const xs = [nw[0], ne[0], sw[0], ne[0] + sw[0] - nw[0]], ys = [nw[1], ne[1], sw[1], ne[1] + sw[1] - nw[1]];
-        tiles.push({ src: c.folder + "/" + t.name, level: t.level, nw, ne, sw, box: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] });
-      }
+        return { src: m.folder + "/" + t.name, level: t.level, nw, ne, sw, box: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
+      });
+      maps.push({ tiles, when: m.when, top: tiles.reduce((most, t) => Math.max(most, t.level), 0) });
     }
     resize();
   }
@@ -116,10 +117,13 @@ const Chart = (() => {
   function outline(c, colour, w) {
     for (const r of c.rings) { path(r, true); g.strokeStyle = "#000"; g.lineWidth = w + 2; g.stroke(); g.strokeStyle = colour; g.lineWidth = w; g.stroke(); }
   }
+  // One after the other: flights over what satellites saw, the newest on top; of a pair one date at a time.
   function drawTiles() {
+    for (const m of maps) if (!m.when || m.when === when) drawMap(m);
+  }
+  function drawMap({ tiles, top }) {
     const perTile = tiles.length ? (tiles[0].ne[0] - tiles[0].nw[0]) * zoom : 0;
-    const level = perTile > 300 ? 0 : perTile > 75 ? 1 : 2;
-    const top = tiles.reduce((m, t) => Math.max(m, t.level), 0), use = Math.min(level, top);
+    const use = Math.min(perTile > 300 ? 0 : perTile > 75 ? 1 : 2, top);
     for (const wanted of use < top ? [use + 1, use] : [use]) {
       for (const t of tiles) {
         if (t.level !== wanted) continue;
@@ -164,7 +168,7 @@ const Chart = (() => {
     let a = Infinity, b = Infinity, c = -Infinity, d = -Infinity;
     for (const [x, y] of points) { a = Math.min(a, x); b = Math.min(b, y); c = Math.max(c, x); d = Math.max(d, y); }
     cx = (a + c) / 2; cy = (b + d) / 2;
-    zoom = Math.min(3e7, 0.84 / Math.max((c - a) / width, (d - b) / height, 1e-9));
+    zoom = Math.min(4e8, 0.84 / Math.max((c - a) / width, (d - b) / height, 1e-9));
     paint();
   }
   function show(c, close) {
@@ -264,7 +268,10 @@ const Chart = (() => {
     setup, show, fit, paint, sketch, endSketch, metresPerPx,
     list(these) { cases = these; paint(); },
     zoom(times) { zoomBy(times, width / 2, height / 2); },
-    fitAll() { fit(cases.length ? cases.map((c) => c.m) : corridors.flatMap((c) => c.rings.flat())); },
+    // With the ground around each: one case alone is not to fill the map.
+    fitAll() { fit(cases.length ? cases.flatMap((c) => [-4, 4].map((k) => [c.m[0] + k * c.size, c.m[1] + k * c.size])) : corridors.flatMap((c) => c.rings.flat())); },
+    dates: () => new Set(maps.map((m) => m.when)).has("before"),
+    date(which) { if (which) { when = which; paint(); } return when; },
     drawing: () => drawing !== null,
     undo() {
       if (!drawing || (drawing.edits && (drawing.touched < 0 || drawing.points.length <= 3))) return;

@@ -33,7 +33,8 @@ const WORDS = {
   zhan: ["乱占", "Occupation"], cai: ["乱采", "Extraction"], dui: ["乱堆", "Dumping"], jian: ["乱建", "Construction"],
   suspected_: ["疑似", "Suspected "],
   before: ["此前", "Before"], after: ["此后", "After"],
-  true_: ["真彩色", "True"], false_: ["假彩色", "False colour"],
+  true_: ["真彩色", "True"], false_: ["假彩色", "False colour"], rise_: ["高程变化", "Height"],
+  rise_note: ["此后减此前：蓝升褐降", "After less before: blue rose, brown fell"], chart_of: ["底图：{0}", "Map: {0}"],
   seen: ["看到", "Seen"], seen_uncertain: ["看到（不确定）", "Seen, uncertain"], missed: ["晴空未见", "Clear, not seen"],
   undecided: ["晴空不能判断", "Clear, cannot tell"], unseen: ["看不到", "Could not see"],
   level: ["水位序", "level rank"], looks: ["历次观测", "All looks"],
@@ -75,7 +76,7 @@ const WORDS = {
   no_picture: ["没有可以显示的影像", "Nothing can be shown"],
   between: ["{0} 之后、{1} 之前", "after {0}, before {1}"], upto: ["{0} 之前", "before {0}"],
   k_next: ["下一条 / 上一条", "next / previous"], k_verdict: ["核查结论", "verdict"], k_reason: ["原因", "reason"], k_draw: ["画轮廓", "draw the outline"], k_edit: ["移动角点", "move the corners"],
-  k_colour: ["真彩色 / 假彩色", "true / false colour"], k_flip: ["此前 / 此后", "before / after"], k_find: ["查找", "search"], k_zoom: ["图上放大到案件", "zoom to the case"], k_save: ["下载核查结果", "download verdicts"], k_note: ["备注", "note"],
+  k_colour: ["真彩色 / 假彩色 / 高程变化", "true / false colour / height"], k_ground: ["底图：此前 / 此后", "map: before / after"], k_flip: ["此前 / 此后", "before / after"], k_find: ["查找", "search"], k_zoom: ["图上放大到案件", "zoom to the case"], k_save: ["下载核查结果", "download verdicts"], k_note: ["备注", "note"],
 };
 const STATUS = {
   watch: ["关注", "on watch"], suspected: ["疑似", "suspected"], issued: ["已交办", "issued"], verified: ["已核实", "verified"], rejected: ["已排除", "rejected"],
