@@ -33,7 +33,7 @@ def look(days: float, rank: float | None, seen: Seen = Seen.MISS) -> Look:
 LOW = [look(-90, 0.3), look(-55, 0.3), look(-20, 0.2), look(0, 0.1, Seen.HIT)]
 
 
-def dug(looks: list[Look], crops: float = 0.0, **measures: float) -> bool:
+def pond(looks: list[Look], crops: float = 0.0, **measures: float) -> dict[str, float]:
     window = Window(0, 40, 0, 40)
     fields = np.zeros(window.shape, bool)
     fields[ROWS[: int(crops * ROWS.size)], COLS[: int(crops * ROWS.size)]] = True
@@ -43,22 +43,29 @@ def dug(looks: list[Look], crops: float = 0.0, **measures: float) -> bool:
     ):
         bench = SimpleNamespace(given=mock.Mock(return_value=(None, None)))
         how = (looks, FIRST, GroundOptions())
-        return follow_ground._dug(None, bench, TRACK, POND | measures, how)  # type: ignore[arg-type]
+        return follow_ground._pond(None, bench, TRACK, POND | measures, how)  # type: ignore[arg-type]
 
 
 def test_a_pond_of_low_water_where_nothing_is_grown_was_dug() -> None:
-    assert dug(LOW)
-    assert dug(LOW, crops=0.15)
+    for found in (pond(LOW), pond(LOW, crops=0.15)):
+        assert found == {"uncropped": 1.0, "dug": 1.0, "wait_days": 0.0}
 
 
 @pytest.mark.parametrize("other", [{"crops": 0.5}, {"wet_share": 0.3}, {"bar_share": 0.6}])
 def test_a_paddy_a_heap_and_a_pool_on_a_bar_were_not(other: dict[str, float]) -> None:
-    assert not dug(LOW, **other)
+    assert pond(LOW, **other) == {}
 
 
 @pytest.mark.parametrize("rank", [0.9, None])
-def test_what_a_flood_may_have_left_was_not(rank: float | None) -> None:
-    assert not dug([*LOW[:2], look(-20, rank), LOW[3]])
+def test_what_a_flood_may_have_left_waits_and_was_seen_often_enough_by_then(
+    rank: float | None,
+) -> None:
+    found = pond([*LOW[:2], look(-20, rank), LOW[3]])
+    assert found == {"uncropped": 1.0}
+    base = POND | {"bright": 0.06, "ndvi": -0.2, "water": 0.6, "soil": 0.0, "certain_share": 1.0}
+    base |= {"strip": 0.0, "linear": 0.0}
+    assert follow_ground.trait_of(base | found).counted
+    assert not follow_ground.trait_of(base).counted
 
 
 def test_what_is_only_too_small_is_no_history_either() -> None:

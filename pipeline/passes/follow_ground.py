@@ -116,6 +116,7 @@ def trait_of(measures: Mapping[str, float]) -> Trait:
     # Water on a bar that a flood left goes in weeks; what is there at each look of two months of
     # low water was seen often enough by then.
     pool = measures["wet_share"] >= 0.5 and measures["bar_share"] >= 0.5
+    pool |= measures.get("uncropped", 0.0) > 0  # nor is a pond in a wood a paddy
     # Light soil where trees stood was seen well enough; only time tells it from a felling. Cases of
     # earlier versions do not have the measure.
     light = bool(measures.get("felled", 0.0)) and measures["soil"] < 0.5
@@ -157,25 +158,28 @@ def _felled(
     return out
 
 
-def _dug(
+def _pond(
     site: Site, bench: Bench, track: Track, measures: Mapping[str, float],
     how: tuple[Sequence[Look], datetime, GroundOptions],
-) -> bool:  # fmt: skip
-    """Tell a pond that neither a flood nor a farmer explains: it has nothing to wait for.
+) -> dict[str, float]:  # fmt: skip
+    """Give the measures of a pond on land that no farmer explains, and of one that no flood does.
 
-    ``how`` begins with all looks at the place and the first sighting (UTC). Floods leave pools, and
-    fields are flooded in their season; what came to be where no crop grows, while the river was low
-    at every look, was dug.
+    ``how`` begins with all looks at the place and the first sighting (UTC). Fields are flooded in
+    their season, and floods leave pools. What came to be where no crop grows waits for the pools
+    alone, and was seen often enough by then; what came while the river was low at every look was
+    dug, and has nothing to wait for.
     """
     found, since, options = how
-    pond = measures["wet_share"] >= 0.5 and measures["bar_share"] < 0.5
-    if not pond or not below_floods(found, since, options.dry):
-        return False
+    if measures["wet_share"] < 0.5 or measures["bar_share"] >= 0.5:
+        return {}
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
     fields = cropland(bench.given(window)[0])[0]
-    crops = int(np.count_nonzero(fields[footprint]))
-    return crops <= options.dry.crop_share * track.rows.size
+    if np.count_nonzero(fields[footprint]) > options.dry.crop_share * track.rows.size:
+        return {}
+    if below_floods(found, since, options.dry):
+        return {"uncropped": 1.0, "dug": 1.0, "wait_days": 0.0}
+    return {"uncropped": 1.0}
 
 
 def _gradual(measures: Mapping[str, float]) -> bool:
@@ -213,9 +217,8 @@ def ground_candidate(
     measures |= _felled(site, bench, track, measures, options)
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
-    if _dug(site, bench, track, measures, (found, how[2], options)):
-        measures |= {"dug": 1.0, "wait_days": 0.0}
-        trait = trait_of(measures)
+    measures |= _pond(site, bench, track, measures, (found, how[2], options))
+    trait = trait_of(measures)
     began = how[2] if _gradual(measures) else stood_since(found, how[2])
     found = lasting(
         with_sightings(found, track), began, trait.wait, how[0].fold, counted=trait.counted
