@@ -145,9 +145,10 @@ def look_again(
     first = case.patrolled_from
     if run is not None and any(not k.of_drone for k in looks):
         first = patrolled_from((case,), context)
-    inherited = inherited_by((case,), context)
-    told = replace(case, scene_ids=ids, patrolled_from=first, inherited=inherited)
+    told = replace(case, scene_ids=ids, patrolled_from=first)
     after = weigh(told, merge_looks((kept, looks)), context)
+    if after.looks != case.looks or produced != case.produced:  # else nothing was said of it
+        after = replace(after, inherited=inherited_by((case,), context))
     return settle(case, replace(after, produced=produced), context)
 
 
