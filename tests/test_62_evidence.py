@@ -167,10 +167,16 @@ def test_a_sheet_names_what_office_tables_and_lists_say() -> None:
         subtype="a", subtype_zh="疑似弃渣", leads=[{**lead, "kind": "dui"}],
         severity={"grade": "重大", "verified": False, "row": 1, "measure": "m2", "lower": 9000.0},
         proposed={"rank": 2, "of": 7, "month": "2026-03", "county": "渌口区", "waits": None},
+        drone_measures={
+            "height_m": {"value": -2.25, "low": -2.5, "high": -2.0},
+            "footprint_m2": {"value": 1234.5, "low": 1200.0, "high": 1270.0},
+        },
     )  # fmt: skip
     told = {f.name: f.value for f in facts_of(said, views())}
     assert told["细类（建议）"] == "疑似弃渣"
     assert told["严重程度（建议）"] == "重大（分级表未经核实）"
+    assert told["高度变化（无人机）"] == "-2.2 (-2.5 – -2.0) 米"
+    assert told["变化范围（无人机）"] == "1,234 (1,200 – 1,270) 平方米"
     assert told["线索来源"] == "下发图斑 B-7 (2026-02-03)"
     assert told["建议交办次序"] == "2026-03 渌口区 第2位，共7处，建议交办（制图时）"
     document = case_document(said, views(), None)

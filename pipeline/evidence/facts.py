@@ -41,6 +41,8 @@ def facts_of(subject: Subject, views: Views) -> list[Fact]:
         Fact(say("place"), _point(p)),
         Fact(say("area"), "" if _unsized(p) else f"{p['area_m2']:,.0f} {say('m2')}"),
         Fact(say("volume"), _volume(p, subject)),
+        Fact(say("height"), _by_drone(p, "height_m", "metres", subject)),
+        Fact(say("footprint"), _by_drone(p, "footprint_m2", "m2", subject)),
         Fact(say("subtype"), _subtype(p, language)),
         Fact(say("severity"), _severity(p, language)),
         Fact(say("appeared"), appeared(subject)),
@@ -106,6 +108,16 @@ def _volume(p: Mapping[str, Any], subject: Subject) -> str:
     low, high = measured.get("low"), measured.get("high")
     span = f" ({low:,.0f} – {high:,.0f})" if low is not None and high is not None else ""
     return f"{measured['net']:,.0f}{span} {word('m3', subject.language)}"
+
+
+def _by_drone(p: Mapping[str, Any], name: str, unit: str, subject: Subject) -> str:
+    """Give what a drone measured, with its interval of 95 %."""
+    measured = (p.get("drone_measures") or {}).get(name)
+    if not isinstance(measured, Mapping):
+        return ""
+    digits = 1 if unit == "metres" else 0
+    value, low, high = (f"{measured[k]:,.{digits}f}" for k in ("value", "low", "high"))
+    return f"{value} ({low} – {high}) {word(unit, subject.language)}"
 
 
 def _subtype(p: Mapping[str, Any], language: Language) -> str:

@@ -28,6 +28,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "county": ("县区/乡镇", "County"),
     "area": ("面积", "Area"),
     "volume": ("体积变化", "Volume change"),
+    "height": ("高度变化（无人机）", "Change of height (drone)"),
+    "footprint": ("变化范围（无人机）", "Ground changed (drone)"),
     "appeared": ("出现时间", "Appeared"),
     "between": ("{0} 之后、{1} 之前", "after {0}, before {1}"),
     "by": ("{0} 之前（更早没有清晰影像）", "before {0} (no clear look earlier)"),
