@@ -23,7 +23,7 @@ def box_mean(values: NDArray[Any], size: int, beyond: Beyond = "reflect") -> Flo
     Parameters
     ----------
     values : (H, W)
-        Taken as float32.
+        Taken as float32; finite, or a line is unknown from there on, as it is in SciPy.
     size : int
         Cells along the side of the square, 1 or more.
     beyond : str
@@ -34,7 +34,9 @@ def box_mean(values: NDArray[Any], size: int, beyond: Beyond = "reflect") -> Flo
     float32 (H, W)
     """
     given = np.ascontiguousarray(values, np.float32)
-    return np.asarray(_box_mean(given, size, _CODES[beyond])) if given.size else given.copy()
+    if size == 1 or not given.size:
+        return given.copy()
+    return np.asarray(_box_mean(given, size, _CODES[beyond]))
 
 
 @njit(cache=True, nogil=True)
