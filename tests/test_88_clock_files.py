@@ -42,6 +42,7 @@ from pipeline.schedule.serving import Roster
 from pipeline.schedule.standing import standing_of
 from pipeline.schedule.starting import inbox_words
 from pipeline.schedule.units import units_of, write_units
+from pipeline.schedule.verifying import verified
 
 WEEKLY = {"cron": "0 5 * * 1"}
 NO_LOCKS = Path("/nowhere/locks")
@@ -121,6 +122,31 @@ def test_a_start_that_finds_the_ledger_held_is_no_try_of_systemd(tmp_path: Path)
     assert '"--wait" "60"' in units["siluan-hourly.service"]
     assert "RestartPreventExitStatus=2 4 5 6 70" in units["siluan-weekly.service"]
     assert "Restart=" not in units["siluan-hourly.service"]
+
+
+def test_no_unit_asks_for_what_systemd_before_244_refuses(tmp_path: Path) -> None:
+    write(tmp_path, "a", schedule=WEEKLY, inbox={"folder": "drops"})
+    units = units_of(list_workflows([tmp_path]).every(), user=False)
+    assert "Restart=on-failure" in units["siluan-a.service"]
+    for text in units.values():
+        assert not ("Type=oneshot" in text and "Restart=" in text)
+
+
+def test_what_systemd_says_of_units_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert verified(tmp_path, ["siluan-a.timer"], False) == []
+    program = tmp_path / "systemd-analyze"
+    for code, line, said in (
+        (0, "other.service: odd", "verify: nothing to object to"),
+        (0, "siluan-a.timer:3: Unknown key", "verify: siluan-a.timer:3: Unknown key"),
+        (1, "No such device", "could not look at them (No such device)"),
+    ):
+        program.write_text(f"#!/bin/sh\necho '{line}' >&2\nexit {code}\n")
+        program.chmod(0o755)
+        (found,) = verified(tmp_path, ["siluan-a.timer"], user=True)
+        assert found.endswith(said)
 
 
 @pytest.mark.thorough

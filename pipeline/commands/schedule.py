@@ -103,6 +103,8 @@ def _install(timed: list[Listed], as_: Scheduler, user: bool, out: Path | None) 
         write_units,
     )
 
+    from pipeline.schedule.verifying import verified  # noqa: PLC0415
+
     paths = [w.path for w in timed]
     if as_ is not Scheduler.SYSTEMD:
         if user or out is not None:
@@ -115,5 +117,7 @@ def _install(timed: list[Listed], as_: Scheduler, user: bool, out: Path | None) 
     folder, units = write_units(units_of(timed, user), user, out)
     for name in units:
         typer.echo(folder / name)
+    for line in verified(folder, units, user):
+        typer.echo(line, err=True)
     typer.echo(how_to_enable(units, user, None if out is None else folder))
     return ExitCode.DONE
