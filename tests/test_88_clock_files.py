@@ -121,7 +121,7 @@ def test_a_start_that_finds_the_ledger_held_is_no_try_of_systemd(tmp_path: Path)
     assert '"--wait" "1440"' in units["siluan-weekly.service"]
     assert '"--wait" "60"' in units["siluan-hourly.service"]
     assert "RestartPreventExitStatus=2 4 5 6 70" in units["siluan-weekly.service"]
-    assert "Restart=" not in units["siluan-hourly.service"]
+    assert "\nRestart=" not in units["siluan-hourly.service"]
 
 
 def test_no_unit_asks_for_what_systemd_before_244_refuses(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_no_unit_asks_for_what_systemd_before_244_refuses(tmp_path: Path) -> Non
     units = units_of(list_workflows([tmp_path]).every(), user=False)
     assert "Restart=on-failure" in units["siluan-a.service"]
     for text in units.values():
-        assert not ("Type=oneshot" in text and "Restart=" in text)
+        assert not ("\nType=oneshot" in text and "\nRestart=" in text)
 
 
 def test_what_systemd_says_of_units_is_said(

@@ -102,7 +102,6 @@ def _install(timed: list[Listed], as_: Scheduler, user: bool, out: Path | None) 
         windows_line,
         write_units,
     )
-
     from pipeline.schedule.verifying import verified  # noqa: PLC0415
 
     paths = [w.path for w in timed]
