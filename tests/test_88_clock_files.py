@@ -233,6 +233,10 @@ def beside(tmp_path: Path) -> Path:
     return folder
 
 
+def idle(*_: object) -> None:
+    """Do nothing, whatever is asked."""
+
+
 def test_one_that_cannot_be_read_stops_no_other(
     beside: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -242,7 +246,7 @@ def test_one_that_cannot_be_read_stops_no_other(
         started.append(one.name)
         return Fake(1, code=0)
 
-    monkeypatch.setattr(threading.Event, "wait", lambda *_: False)
+    monkeypatch.setattr(threading.Event, "wait", idle)
     monkeypatch.setattr(serving, "Clock", partial(Clock, start=start))
     assert serving.run_clock([beside], once=True) == ExitCode.CONFIGURATION
     assert started == ["a"]
@@ -257,7 +261,7 @@ def test_one_that_cannot_be_read_stops_no_other(
 def test_status_says_what_cannot_be_read_and_all_the_rest(
     beside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the command owns its process
+    monkeypatch.setattr(signal, "signal", idle)  # the command owns its process
     gauges = beside / "siluan.prom"
     for json_ in (False, True):
         with pytest.raises(SystemExit) as left:
