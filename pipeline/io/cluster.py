@@ -294,7 +294,7 @@ def _enter(options: ClusterOptions, threads: int, state: Path, stack: ExitStack)
     if options.address == "threads":
         return threads
     distributed = distributed_module(options.name)
-    for name in ("distributed", "distributed.client", "distributed.core"):
+    for name in ("distributed", "distributed.client", "distributed.core", "distributed.nanny"):
         # Everything that a person can act on is said by us, once.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     address: Any = options.address
