@@ -17,7 +17,7 @@ from pipeline.config import choose_corridors, load_workflow
 from pipeline.dispatch import run_beside
 from pipeline.errors import ExitCode
 from pipeline.passes.foreseen import Foresight
-from pipeline.passes.foretelling import busy_lines, foretell
+from pipeline.passes.foretelling import ANEW, JUDGED, busy_lines, foretell, sum_line
 from pipeline.passes.search import search
 from pipeline.passes.site import known_site
 from pipeline.run import RunRequest, run_workflow
@@ -139,6 +139,7 @@ def test_the_plan_is_what_the_run_then_does(
     assert run_workflow(RunRequest(path, dry_run=True)) == ExitCode.DONE
     assert tree(folder) == before  # nothing at all is written
     said = capsys.readouterr().out.splitlines()
+    assert said[-1].endswith(JUDGED)
     counts = {w: sum(v == w for v in found.what.values()) for w in {*found.what.values()}}
     assert counts == expected
 
@@ -156,6 +157,9 @@ def test_the_plan_is_what_the_run_then_does(
         certain = found.made(step)
         assert certain <= made[step] <= certain | found.following(step), step
     if name == "new":
+        workflow(folder, detect={"zhan": {"min_pixels": 5}})
+        assert sum_line(foretold(path, tmp_path / "scratch")).endswith(ANEW)
+        workflow(folder)
         shadow_says_nothing_would_change(path, capsys)
 
 

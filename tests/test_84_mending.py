@@ -12,7 +12,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import valley
 
 from pipeline.errors import ConfigurationError
+from pipeline.io.progress import DETAIL
 from pipeline.io.store import DamagedBlockError, Layer
+from pipeline.io.vault import Vault
+from pipeline.passes.gather import _say_damaged  # pyright: ignore[reportPrivateUsage]
 from pipeline.passes.ground import Site
 from pipeline.passes.mending import drop_damaged, mended
 
@@ -79,12 +82,38 @@ def test_what_is_whole_is_not_dropped(site: Site) -> None:
     assert len(blocks(site, "state/k/*")) == len(LOOKS) - 1
 
 
-def test_a_few_blocks_of_imagery_are_read_again_and_many_are_a_broken_disk(site: Site) -> None:
+def on_screen(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was said but for details, which the log of the run alone has."""
+    return [r.getMessage() for r in caplog.records if not getattr(r, DETAIL, False)]
+
+
+def test_a_damaged_store_is_said_once(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    vault = Vault(tmp_path / "kept")
+    for key in ("a", "b"):
+        vault.put("dark", key, x=np.ones(1))
+        (path,) = vault.root.glob(f"dark/{key}.npz")
+        path.write_bytes(b"")
+        assert vault.get("dark", key) is None
+    assert [len(on_screen(caplog)), len(caplog.records)] == [1, 2]
+    caplog.clear()
+    _say_damaged(blocks(site, "0[0-4]"))
+    (said,) = on_screen(caplog)
+    assert said.endswith("is damaged and is made again, and so are 4 others of this store")
+
+
+def test_a_few_blocks_of_imagery_are_read_again_and_many_are_a_broken_disk(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     whole = read_all(site)
     pixels = blocks(site, "[0-9]*")
     for block in pixels[:20]:
         block.write_bytes(b"")
     assert mended(site, lambda: read_all(site)) == whole
+    first, total = on_screen(caplog)
+    assert first.endswith("is damaged and is made again")
+    assert total.endswith("mended 20 times in this run")
     for block in pixels[:21]:
         block.write_bytes(b"")
     with pytest.raises(ConfigurationError, match="more than 20 damaged blocks of imagery"):

@@ -283,7 +283,9 @@ def test_a_worker_that_does_not_see_the_state_is_named(
         late([1])
 
 
-def test_a_class_that_takes_other_args_or_cannot_start_says_so(tmp_path: Path) -> None:
+def test_a_class_that_takes_other_args_or_cannot_start_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     # Any free port: the usual one is that of whatever other cluster this machine runs.
     free = {"dashboard_address": ":0"}
     args = {"n_workers": 0, "threads_per_worker": 1, "interface": "no-such-card", **free}
@@ -294,6 +296,7 @@ def test_a_class_that_takes_other_args_or_cannot_start_says_so(tmp_path: Path) -
         options = ClusterOptions.model_validate(local(scale=1, args=given))
         with pytest.raises(error, match=said), open_workers(options, 1, tmp_path):
             pass
+        assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("who", ["the worker", "the scheduler"])

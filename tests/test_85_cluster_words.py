@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pickle
 import re
+import socket
 import sys
+import threading
+from contextlib import ExitStack, suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -22,7 +25,9 @@ import tiny
 
 from pipeline.config import load_workflow
 from pipeline.dispatch import run_any
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ClusterUnreachableError, ConfigurationError
+from pipeline.io import cluster
+from pipeline.io.cluster import open_workers
 from pipeline.io.cluster_names import keys_of
 from pipeline.io.cluster_options import ClusterOptions, check_cluster
 from pipeline.io.cluster_sent import Sent
@@ -150,6 +155,33 @@ def test_copies_of_a_cache_share_what_they_built_until_it_is_cleared() -> None:
     for _ in range(3):
         pickle.loads(pickle.dumps(BaselineCache(None, None)))  # type: ignore[arg-type]
     assert vars(pickle.loads(pickle.dumps(sent[0])))["_held"] is not held[0]
+
+
+@pytest.mark.parametrize("banner", [b"SSH-2.0-OpenSSH_9.6\r\n" + b"x" * 64, b""])
+def test_what_answers_and_is_no_scheduler_is_named(
+    tmp_path: Path, banner: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cluster, "_CONNECT_S", 0.3)
+    links: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
+
+        def serve() -> None:
+            with suppress(OSError):  # until the server is closed
+                while True:
+                    links.append(server.accept()[0])
+                    links[-1].sendall(banner)
+
+        threading.Thread(target=serve, daemon=True).start()
+        stack.callback(server.shutdown, socket.SHUT_RDWR)
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        said = f"{address} answers, but not as a Dask scheduler does"
+        with pytest.raises(ClusterUnreachableError, match=f"{said}.*dashboard.*otherwise: threads"):
+            stack.enter_context(open_workers(read(address), 2, tmp_path))
+        here = read({"address": address, "otherwise": "threads"})
+        assert stack.enter_context(open_workers(here, 2, tmp_path)) == 2
+    for link in links:
+        link.close()
+    assert f"{said} ({'MemoryError' if banner else 'it is silent'}); goes on" in caplog.text
 
 
 PAGE = (tiny.ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")

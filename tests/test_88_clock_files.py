@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,14 @@ import tiny
 from test_88_schedule import MONDAY, Fake, World, write
 
 from pipeline.commands.noting import in_turn
-from pipeline.errors import ExitCode, LedgerHeldError
+from pipeline.commands.schedule import timed
+from pipeline.commands.status import status
+from pipeline.errors import ConfigurationError, ExitCode, LedgerHeldError
 from pipeline.io.alerts import Alerts, payload, tell
 from pipeline.io.processes import is_alive, mark_of
 from pipeline.ledger.lock import held_by, hold
+from pipeline.schedule import serving
+from pipeline.schedule.clock import Clock
 from pipeline.schedule.due import Memory
 from pipeline.schedule.inbox import Inboxes
 from pipeline.schedule.listed import Listed, list_workflows, read_listed
@@ -36,6 +42,7 @@ from pipeline.schedule.serving import Roster
 from pipeline.schedule.standing import standing_of
 from pipeline.schedule.starting import inbox_words
 from pipeline.schedule.units import units_of, write_units
+from pipeline.schedule.verifying import verified
 
 WEEKLY = {"cron": "0 5 * * 1"}
 NO_LOCKS = Path("/nowhere/locks")
@@ -110,17 +117,44 @@ def test_a_run_waits_for_its_turn_and_not_for_ever() -> None:
 def test_a_start_that_finds_the_ledger_held_is_no_try_of_systemd(tmp_path: Path) -> None:
     write(tmp_path, "weekly", schedule=WEEKLY)
     write(tmp_path, "hourly", schedule={"cron": "30 * * * *"})
-    units = units_of(list_workflows([tmp_path]), user=True)
+    units = units_of(list_workflows([tmp_path]).every(), user=True)
     assert '"--wait" "1440"' in units["siluan-weekly.service"]
     assert '"--wait" "60"' in units["siluan-hourly.service"]
     assert "RestartPreventExitStatus=2 4 5 6 70" in units["siluan-weekly.service"]
-    assert "Restart=" not in units["siluan-hourly.service"]
+    assert "\nRestart=" not in units["siluan-hourly.service"]
+
+
+def test_no_unit_asks_for_what_systemd_before_244_refuses(tmp_path: Path) -> None:
+    write(tmp_path, "a", schedule=WEEKLY, inbox={"folder": "drops"})
+    units = units_of(list_workflows([tmp_path]).every(), user=False)
+    assert "Restart=on-failure" in units["siluan-a.service"]
+    for text in units.values():
+        assert not ("\nType=oneshot" in text and "\nRestart=" in text)
+
+
+def test_what_systemd_says_of_units_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert verified(tmp_path, ["siluan-a.timer"], False) == []
+    program = tmp_path / "systemd-analyze"
+    for code, line, said in (
+        (0, "other.service: odd", "verify: nothing to object to"),
+        (0, "siluan-a.timer:3: Unknown key", "verify: siluan-a.timer:3: Unknown key"),
+        (1, "No such device", "could not look at them (No such device)"),
+    ):
+        program.write_text(f"#!/bin/sh\necho '{line}' >&2\nexit {code}\n")
+        program.chmod(0o755)
+        (found,) = verified(tmp_path, ["siluan-a.timer"], user=True)
+        assert found.endswith(said)
 
 
 @pytest.mark.thorough
 def test_systemd_takes_the_units_of_an_inbox(tmp_path: Path) -> None:
     write(tmp_path, "a", schedule=WEEKLY, inbox={"folder": "收件 箱", "every_minutes": 2.5})
-    out, names = write_units(units_of(list_workflows([tmp_path]), False), False, tmp_path / "u")
+    out, names = write_units(
+        units_of(list_workflows([tmp_path]).every(), False), False, tmp_path / "u"
+    )
     assert len(names) == 4
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *(str(out / n) for n in names)],
@@ -165,13 +199,85 @@ def test_an_edited_workflow_is_noticed(tmp_path: Path, caplog: pytest.LogCapture
     clock.step()
     assert "a" not in [n for n, _ in world.started[1:]]
     b = tmp_path / "b.yaml"
+    good = b.read_text()
     b.write_text("name: [")
-    assert not roster.changed()
-    assert [w.name for w in roster.workflows] == ["b"]
+    write(tmp_path, "c", schedule=WEEKLY)
+    assert roster.changed()
+    assert sorted(w.name for w in roster.workflows) == ["b", "c"]
     assert caplog.text.count("the clock goes on as before") == 1
-    assert not roster.changed()
+    assert [w.name for w in roster.wrong] == ["b"]
+    write(tmp_path, "c", schedule={"cron": "0 6 * * 1"})
+    assert roster.changed()
     assert caplog.text.count("the clock goes on as before") == 1
+    # A new file of its name takes its place, and the old one is no second of it.
+    (tmp_path / "b2.yaml").write_text(good)
+    assert roster.changed()
+    assert sorted(w.path.stem for w in roster.workflows) == ["b2", "c"]
+    (tmp_path / "b2.yaml").unlink()
+    b.write_text(good)
+    assert roster.changed()
+    assert (sorted(w.path.stem for w in roster.workflows), roster.wrong) == (["b", "c"], ())
     roster.close()
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Path:
+    """A good workflow that is due, and two files that are none."""
+    folder = tmp_path / "w"
+    folder.mkdir()
+    write(folder, "a", schedule=WEEKLY, monitor={"disk_gb": 0, "disk_critical_gb": 0})
+    write(folder, "never", schedule={"cron": "0 0 31 2 *"}).rename(folder / "never.yml")
+    (folder / "torn.yaml").write_text("name: [")
+    one = read_listed(folder / "a.yaml")
+    write_memory(one.memory, Memory(done=MONDAY - timedelta(days=400)))
+    return folder
+
+
+def idle(*_: object) -> None:
+    """Do nothing, whatever is asked."""
+
+
+def test_one_that_cannot_be_read_stops_no_other(
+    beside: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    started = list[str]()
+
+    def start(one: Listed) -> Fake:
+        started.append(one.name)
+        return Fake(1, code=0)
+
+    monkeypatch.setattr(threading.Event, "wait", idle)
+    monkeypatch.setattr(serving, "Clock", partial(Clock, start=start))
+    assert serving.run_clock([beside], once=True) == ExitCode.CONFIGURATION
+    assert started == ["a"]
+    for said in (r"left out: .*never.yml.*never fires", r"left out: .*torn.yaml is not valid"):
+        assert len(re.findall(said, caplog.text)) == 1
+    with pytest.raises(ConfigurationError, match=r"never\.yml"):
+        list_workflows([beside / "never.yml"])
+    with pytest.raises(ConfigurationError, match=r"never\.yml.*torn\.yaml"):
+        timed([beside], whole=True)  # as --install asks
+
+
+def test_status_says_what_cannot_be_read_and_all_the_rest(
+    beside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(signal, "signal", idle)  # the command owns its process
+    gauges = beside / "siluan.prom"
+    for json_ in (False, True):
+        with pytest.raises(SystemExit) as left:
+            status([beside], json_=json_, prometheus=gauges)
+        assert left.value.code == 2
+        said = capsys.readouterr().out
+        if json_:
+            told = json.loads(said)
+            assert [w["workflow"] for w in told["unread"]] == ["never", "torn"]
+            assert ([w["workflow"] for w in told["workflows"]], told["level"]) == (["a"], 2)
+        else:
+            assert said.startswith("3 workflows, 0 fine; critical: a, never, torn\n")
+            assert re.search(r"critical: .*never\.yml.*'0 0 31 2 \*' never fires", said)
+            assert "  next run " in said
+    for name in ("a", "never", "torn"):
+        assert f'siluan_status{{workflow="{name}"}} 2.0' in gauges.read_text()
 
 
 def test_an_inbox_is_looked_into_at_its_interval(

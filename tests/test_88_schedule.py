@@ -192,7 +192,7 @@ def two(tmp_path: Path) -> tuple[Listed, ...]:
     for name in ("a", "b"):
         write(tmp_path, name, schedule={"cron": "0 5 * * 1"})
     write(tmp_path, "c", kind="inspect")
-    return list_workflows([tmp_path])
+    return list_workflows([tmp_path]).every()
 
 
 def test_workflows_of_one_state_take_turns_and_none_overlaps_itself(
@@ -300,11 +300,11 @@ def test_every_workflow_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     write(tmp_path, "a", schedule={"cron": "0 5 30 2 *"})
     write(tmp_path, "b", schedule={"cron": "x"})
     with pytest.raises(ConfigurationError, match=r"a\.yaml.*never fires.*b\.yaml.*needs five"):
-        list_workflows([tmp_path])
+        list_workflows([tmp_path]).every()
     twins = [write(tmp_path, "a"), tmp_path / "twin.yaml"]
     shutil.copy(*twins)
     with pytest.raises(ConfigurationError, match="are both called a"):
-        list_workflows(twins)
+        list_workflows(twins).every()
 
 
 def test_the_worst_code_is_heard() -> None:
@@ -341,7 +341,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     lines = ("0 5 * * 1", "*/20 * * * *", "30 2 1,15 * mon-fri", "0 5 29 2 *")
     for n, cron in enumerate(lines):
         write(folder, f"w{n}", schedule={"cron": cron, "zone": "Europe/Berlin"})
-    listed = list_workflows([folder])
+    listed = list_workflows([folder]).every()
     out, names = write_units(units_of(listed, user=False), False, tmp_path / "units")
     # KillMode etc. are checked by the same reader that systemd itself uses.
     done = subprocess.run(

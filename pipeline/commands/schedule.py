@@ -52,9 +52,9 @@ def schedule(
     def work() -> ExitCode:
         from pipeline.schedule.serving import run_clock  # noqa: PLC0415 - keeps --help fast
 
-        timed = _timed(workflows)
+        found = timed(workflows, whole=install)
         if install:
-            return _install(timed, as_, user, out)
+            return _install(found, as_, user, out)
         if user or out is not None:
             raise ConfigurationError("--user and --out go with --install", "Add it, or drop them")
         logging.basicConfig(format="%(message)s")
@@ -64,16 +64,19 @@ def schedule(
     guard(work, debug)
 
 
-def _timed(paths: list[Path]) -> list[Listed]:
-    """Give the workflows on the clock, and say when each is next; the others by name."""
+def timed(paths: list[Path], *, whole: bool) -> list[Listed]:
+    """Give the workflows on the clock, and say when each is next; ``whole``: none may be wrong."""
     from pipeline.schedule.clock import utc_now  # noqa: PLC0415 - keeps --help fast
     from pipeline.schedule.listed import list_workflows  # noqa: PLC0415
     from pipeline.schedule.words import local  # noqa: PLC0415
 
-    found = list_workflows(paths)
+    read = list_workflows(paths)
+    found = read.every() if whole or not read.good else read.good
     named = {p.resolve() for p in paths}
     bare = [w for w in found if w.schedule is None and w.inbox is None]
     wrong = [str(w.path) for w in bare if w.path in named]
+    if len(bare) == len(found):
+        read.every()  # what is wrong is more than that these have no times
     if wrong or len(bare) == len(found):
         raise ConfigurationError(
             f"there is no schedule in {', '.join(wrong or [str(p) for p in paths])}",
@@ -99,6 +102,7 @@ def _install(timed: list[Listed], as_: Scheduler, user: bool, out: Path | None) 
         windows_line,
         write_units,
     )
+    from pipeline.schedule.verifying import verified  # noqa: PLC0415
 
     paths = [w.path for w in timed]
     if as_ is not Scheduler.SYSTEMD:
@@ -112,5 +116,7 @@ def _install(timed: list[Listed], as_: Scheduler, user: bool, out: Path | None) 
     folder, units = write_units(units_of(timed, user), user, out)
     for name in units:
         typer.echo(folder / name)
+    for line in verified(folder, units, user):
+        typer.echo(line, err=True)
     typer.echo(how_to_enable(units, user, None if out is None else folder))
     return ExitCode.DONE

@@ -41,21 +41,25 @@ def status(
             for_programs,
             for_prometheus,
             summary,
+            unread_lines,
         )
 
         now = utc_now()
-        listed = list_workflows(workflow)
-        standings = [standing_of(one, now) for one in listed]
+        found = list_workflows(workflow, alone=False)
+        standings, wrong = [standing_of(one, now) for one in found.good], found.wrong
         if prometheus is not None:
-            write_bytes(prometheus, for_prometheus(standings, now))
+            write_bytes(prometheus, for_prometheus(standings, now, wrong))
+        told = for_programs(standings, now, wrong)
         if json_:
-            typer.echo(json.dumps(for_programs(standings, now), ensure_ascii=False, indent=1))
+            typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
         else:
-            if len(standings) > 1:
-                typer.echo(summary(standings))
-            for one, standing in zip(listed, standings, strict=True):
+            if len(standings) + len(wrong) > 1:
+                typer.echo(summary(standings, wrong))
+            for one in wrong:
+                typer.echo("\n".join(unread_lines(one)))
+            for one, standing in zip(found.good, standings, strict=True):
                 typer.echo("\n".join(for_people(one, standing, now)))
-        level = max((s.level for s in standings), default=0)
+        level = told["level"]
         return ExitCode.DONE
 
     def ended(code: ExitCode) -> None:

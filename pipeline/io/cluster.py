@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pipeline import __version__
@@ -38,10 +39,16 @@ R = TypeVar("R")
 _BATCHES = 6  # for each thread of the cluster: few enough to last, enough to even out
 _PATIENCE_S = 60.0  # without any worker
 _FIRST_S = 15.0  # for the first worker of a scheduler that is there already
-_CONNECT_S, _FETCH_S = 15.0, 30.0
+_CONNECT_S, _FETCH_S, _CLOSE_S = 15.0, 30.0, 3.0
 _LOOPS = 4  # tries to start Dask's loop, of 10 s each
 _POLL_S, _LOOK_S, _HEAR_S = 0.02, 1.0, 3.0
 _AGAIN = "Start the cluster, or set 'cluster: threads', and run again; what was finished is kept"
+
+_ANOTHER = (
+    "Give the address of the scheduler itself (is it the dashboard's or another port, or Dask in "
+    "another version?), or say 'otherwise: threads' to go on without it, and run again; what was "
+    "finished is kept"
+)
 
 
 @dataclass(frozen=True)
@@ -287,7 +294,7 @@ def _enter(options: ClusterOptions, threads: int, state: Path, stack: ExitStack)
     if options.address == "threads":
         return threads
     distributed = distributed_module(options.name)
-    for name in ("distributed", "distributed.client", "distributed.core"):
+    for name in ("distributed", "distributed.client", "distributed.core", "distributed.nanny"):
         # Everything that a person can act on is said by us, once.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     address: Any = options.address
@@ -331,18 +338,57 @@ def _looped(make: Callable[[], Any], name: str) -> Any:
 
 
 def _client(distributed: Any, address: Any, name: str) -> Any:
+    listens = isinstance(address, str) and _listens(address, name)
     try:
-        return _looped(
-            lambda: distributed.Client(address, timeout=_CONNECT_S, set_as_default=False), name
-        )
-    except TypeError as error:  # what Dask says where it has no certificates to speak TLS with
-        if not str(address).startswith("tls://"):
-            raise
-        raise ConfigurationError(
-            f"'cluster: {name}' speaks TLS, and Dask has no certificates for it here",
-            "Give them to Dask (distributed.comm.tls in its configuration), or use tcp://",
-        ) from error
-    except (OSError, TimeoutError, ValueError) as error:
+        return _looped(lambda: _connected(distributed, address), name)
+    except ClusterUnreachableError:
+        raise
+    except Exception as error:  # what is no scheduler fails in ways that nobody can list
         reason = type(error).__name__
+        # What Dask says where it has no certificates to speak TLS with.
+        if isinstance(error, TypeError) and str(address).startswith("tls://"):
+            raise ConfigurationError(
+                f"'cluster: {name}' speaks TLS, and Dask has no certificates for it here",
+                "Give them to Dask (distributed.comm.tls in its configuration), or use tcp://",
+            ) from error
+        if listens:
+            what = f"the cluster {name} answers, but not as a Dask scheduler does ({reason})"
+            raise ClusterUnreachableError(what, _ANOTHER) from error
         what = f"the cluster {name} cannot be reached ({reason})"
         raise ClusterUnreachableError(what, _AGAIN) from error
+
+
+def _connected(distributed: Any, address: Any) -> Any:
+    client = distributed.Client.__new__(distributed.Client)
+    try:
+        client.__init__(address, timeout=_CONNECT_S, set_as_default=False)
+    except BaseException:
+        # Dask closes it after some failures only. What is left open waits for half a minute when it
+        # is collected, and prints a traceback.
+        with suppress(Exception):
+            client.close(timeout=_CLOSE_S)
+        raise
+    return client
+
+
+def _listens(address: str, name: str) -> bool:
+    """Tell whether anything takes a connection there.
+
+    Raises
+    ------
+    ClusterUnreachableError
+        It does, and says nothing. A scheduler speaks first, and Dask waits for that without an end:
+        a dashboard, which waits as well, would keep a run for ever.
+    """
+    place = urlsplit(address)
+    try:
+        link = socket.create_connection((place.hostname, place.port), timeout=_CONNECT_S)
+    except OSError:
+        return False
+    said = b""
+    with link, suppress(OSError):  # with TLS it is we who speak first
+        said = link.recv(1) if place.scheme == "tcp" else b"?"
+    if not said:
+        what = f"the cluster {name} answers, but not as a Dask scheduler does (it is silent)"
+        raise ClusterUnreachableError(what, _ANOTHER)
+    return True

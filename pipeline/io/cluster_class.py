@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -110,7 +111,12 @@ def _close(cluster: Any) -> None:
 
 def _called(options: ClusterOptions) -> Any:
     try:
-        return cluster_class(str(options.class_))(**options.args)
+        made = cluster_class(str(options.class_))
+        # Workers of this machine print a traceback each where they cannot begin; the reason comes
+        # back here, and is said.
+        known = inspect.signature(made).parameters
+        quiet = {"silence_logs": logging.CRITICAL} if "silence_logs" in known else {}
+        return made(**{**quiet, **options.args})
     except ConfigurationError:
         raise
     except Exception as error:

@@ -24,10 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.io.atomic import write_bytes
+from pipeline.io.progress import DETAIL
 
 log = logging.getLogger("siluan")
 
 _MAGIC = b"SLV1"
+_told: set[Path] = set()  # folders of which this process has said that something is damaged
 
 
 def content_key(*content: Any) -> str:
@@ -101,5 +103,8 @@ class Vault:
     def _drop(self, path: Path) -> None:
         if not self.touch:
             return
-        log.warning("%s is damaged and is made again", path)
+        further = self.root in _told
+        _told.add(self.root)
+        # A loss of power leaves many of them: the first is said, the run's log has the others.
+        log.warning("%s is damaged and is made again", path, extra={DETAIL: further})
         path.unlink(missing_ok=True)

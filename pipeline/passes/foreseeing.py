@@ -30,6 +30,7 @@ from pipeline.passes.gather import OPTIONAL, REQUIRED, plan
 from pipeline.passes.ground import Site
 from pipeline.passes.known_looks import Known
 from pipeline.passes.reduce import clear_shares, dark_key, reaches_mark
+from pipeline.passes.rules import were_judged
 from pipeline.passes.sky import SkySpec, source_of
 from pipeline.passes.states import state_content
 from pipeline.passes.steady import LEAST_PASSES, common_bands, ground_content, tally_content
@@ -63,12 +64,15 @@ def foresee(workflow: Workflow, site: Site, passes: Sequence[Pass]) -> Foresight
         mask, quality = planner.known.mask(p.id), planner.known.quality[p.id]
         content = state_content(planner.site, p, mask, quality, workflow.options.detect.water)
         planner.lacking("state", p.id, f"state/{planned_key(*content)}/{p.id}")
+    detect = workflow.options.detect
+    by_these = were_judged(held.root, detect.zhan, detect.ground, detect.epoch)
     return Foresight(
         site.corridor.id,
         what,
         {p.id: [s.id for s in p.scenes] for p in passes},
         tuple(store.tile_name(t) for t in store.tiles),
         frozenset(planner.deeds),
+        judged_anew="skip" in what.values() and not by_these,
     )
 
 

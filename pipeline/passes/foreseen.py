@@ -88,6 +88,7 @@ class Foresight:
     scenes: Mapping[str, Sequence[str]]  # pass id → ids of its scenes
     tiles: tuple[str, ...]
     deeds: frozenset[Deed]
+    judged_anew: bool = False  # the known looks: by other rules than the last run that ended
     read_bytes: float | None = None  # of all passes that are read; None: nobody says it
 
     @property

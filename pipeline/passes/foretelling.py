@@ -29,6 +29,11 @@ JUDGED = (
     "ground: the looks of its quarter too), detect.zhan, detect.ground and this code stay the same"
 )
 
+ANEW = (
+    "what was found on known looks is searched for again on all of them: no run has ended yet that "
+    "judged them by these detect.zhan, detect.ground and detect.epoch and this code"
+)
+
 
 def planned_site(
     workflow: Workflow, corridor: Corridor, passes: Sequence[Pass], scratch: Path
@@ -121,7 +126,7 @@ def sum_line(found: Foresight) -> str:
     size = "size not told" if found.read_bytes is None else f"about {in_words(found.read_bytes)}"
     reads = f"{len(found.reads)} of {n} looks read" + (f" ({size})" if found.reads else "")
     steps = "; ".join(_step_words(found, n))
-    return f"{found.corridor_id}: {reads}; {steps}; {JUDGED}"
+    return f"{found.corridor_id}: {reads}; {steps}; {ANEW if found.judged_anew else JUDGED}"
 
 
 def _step_words(found: Foresight, n: int) -> Iterator[str]:

@@ -25,6 +25,7 @@ from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.io.failpoints import failpoint
 from pipeline.io.fetched import Planned, plan_band
 from pipeline.io.line import LeftToGdalError
+from pipeline.io.progress import DETAIL
 from pipeline.io.ranges import Fetcher
 from pipeline.io.raster import AssetReader
 from pipeline.io.remote import read_remotely
@@ -134,21 +135,35 @@ def gather(site: Site, passes: Sequence[Pass]) -> list[Gathered]:
         if away
         else nullcontext() as fetcher
     ):
-        return map_tiles(
-            lambda p: _gather_pass(site, p, fetcher),
-            passes,
-            site.io_threads,
-            site.progress,
-            "reading scenes",
-        )
+        damaged: list[Path] = []
+        try:
+            return map_tiles(
+                lambda p: _gather_pass(site, p, fetcher, damaged),
+                passes,
+                site.io_threads,
+                site.progress,
+                "reading scenes",
+            )
+        finally:
+            _say_damaged(damaged)
 
 
-def _gather_pass(site: Site, p: Pass, fetcher: Fetcher | None) -> Gathered:
+def _say_damaged(blocks: Sequence[Path]) -> None:
+    """Say once how many blocks of a store are damaged; each of them has its line in the log."""
+    if not blocks:
+        return
+    others = f", and so are {len(blocks) - 1} others of this store" if len(blocks) > 1 else ""
+    log.warning("%s is damaged and is made again%s", min(blocks), others)
+
+
+def _gather_pass(site: Site, p: Pass, fetcher: Fetcher | None, damaged: list[Path]) -> Gathered:
     store, mark = site.store, fingerprint(p)
     what = _what(store, p)
     if what == "damaged":
-        for block in store.cut_short(p.id)[:_NAMED]:
-            log.warning("%s is damaged and is made again", block)
+        blocks = store.cut_short(p.id)
+        damaged.extend(blocks)
+        for block in blocks[:_NAMED]:
+            log.warning("%s is damaged", block, extra={DETAIL: True})
     if what == "skip":
         note = store.note(p.id)
         known = tuple(SetAside(**item) for item in note["set_aside"])

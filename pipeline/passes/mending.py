@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.errors import ConfigurationError
+from pipeline.io.progress import DETAIL
 from pipeline.io.store import CorridorStore, DamagedBlockError, damaged_in
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.passes.ground import Site
@@ -44,11 +45,12 @@ def mended(site: Site, work: Callable[[], R]) -> R:
     pixels = rounds = 0
     while True:
         try:
-            return work()
+            done = work()
         except DamagedBlockError as error:
             if error.path is None:
                 raise
-            log.warning("%s and is made again", error)
+            # Said once; the log of the run alone has the others.
+            log.warning("%s and is made again", error, extra={DETAIL: pixels + rounds > 0})
             if store.derived(error.path):
                 rounds += 1
                 if rounds > _ROUNDS:
@@ -65,6 +67,10 @@ def mended(site: Site, work: Callable[[], R]) -> R:
                     "Check the disk, delete that folder and run again",
                 ) from error
             store.forget(error.path)
+        else:
+            if pixels + rounds > 1:
+                log.warning("%s: mended %d times in this run", store.root, pixels + rounds)
+            return done
 
 
 def drop_damaged(

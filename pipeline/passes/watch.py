@@ -34,6 +34,7 @@ from pipeline.passes.ground import Looks, Site, Sparse, States
 from pipeline.passes.layers import keep_together, trim_results
 from pipeline.passes.levels import Levels
 from pipeline.passes.past import Past
+from pipeline.passes.rules import note_judged
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def watch(
         for p, made in zip(epoch.judged, ground.found(), strict=True):
             record(found, p, made)
         sweep.cache.clear()  # the normals are kept, and the windows of the tiles are not
+    note_judged(site.store.root, options.zhan, options.ground, options.epoch)
     found.sightings.sort(key=lambda s: (s.on, s.pass_id, int(s.rows[0]), int(s.cols[0])))
     return found
 

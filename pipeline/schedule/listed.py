@@ -14,6 +14,8 @@ from pipeline.io.cron import Schedule
 from pipeline.io.settings import load_model
 from pipeline.io.timed import Inbox, Monitor, TimedWorkflow
 
+_ENDINGS = frozenset({".yaml", ".yml"})
+
 
 class _AnyWorkflow(TimedWorkflow):
     """Of a workflow of any kind, only what concerns the clock; ``siluan run`` checks the rest."""
@@ -102,40 +104,86 @@ def read_listed(path: Path) -> Listed:
     )
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A file that is no workflow that could be put on a clock, and why."""
+
+    path: Path
+    why: SiluanError
+
+    @property
+    def name(self) -> str:
+        """What it is called where nobody can read its name: its file, without the ending."""
+        return self.path.stem
+
+
+@dataclass(frozen=True)
+class Found:
+    """What files and folders hold: one that is wrong is no reason to leave out the others."""
+
+    good: tuple[Listed, ...]
+    wrong: tuple[Unread, ...] = ()
+
+    def every(self) -> tuple[Listed, ...]:
+        """Give the workflows where all of them can be read.
+
+        Raises
+        ------
+        ConfigurationError
+            Every file that is wrong is named.
+        """
+        if self.wrong:
+            remedies = dict.fromkeys(w.why.remedy for w in self.wrong if w.why.remedy)
+            what = "; ".join(dict.fromkeys(w.why.what for w in self.wrong))
+            raise ConfigurationError(what, ". ".join(remedies))
+        return self.good
+
+
 def files_of(paths: Sequence[Path]) -> list[Path]:
-    """Give the files of workflows: of a folder every ``*.yaml`` in it, in the order of names."""
-    return [f for p in paths for f in (sorted(p.glob("*.yaml")) if p.is_dir() else (p,))]
+    """Give the files of workflows: of a folder every ``*.yaml`` and ``*.yml``, by name."""
+    return [f for p in paths for f in (_in_folder(p) if p.is_dir() else (p,))]
 
 
-def list_workflows(paths: Sequence[Path]) -> tuple[Listed, ...]:
-    """Read workflows; of a folder every ``*.yaml`` in it, in the order of names.
+def _in_folder(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if f.suffix in _ENDINGS)
+
+
+def list_workflows(paths: Sequence[Path], *, alone: bool = True) -> Found:
+    """Read workflows; of a folder every ``*.yaml`` and ``*.yml`` in it, in the order of names.
+
+    Two of one name over one state could not be told apart, so that neither is good.
 
     Raises
     ------
     ConfigurationError
-        Every file that cannot be read is named, and workflows of one name over one state, which
-        could not be told apart.
+        There is no file; or one was named alone and cannot be read (not so without ``alone``).
     """
     files = files_of(paths)
     if not files:
         named = ", ".join(str(p) for p in paths)
-        raise ConfigurationError(f"there is no workflow (*.yaml) in {named}", "Name a file")
-    found: dict[Path, Listed] = {}
-    wrong: list[SiluanError] = []
-    for file in files:
+        raise ConfigurationError(f"there is no workflow (*.yaml, *.yml) in {named}", "Name a file")
+    read: dict[Path, Listed] = {}
+    wrong: list[Unread] = []
+    for path, file in {f.resolve(): f for f in files}.items():
         try:
-            found.setdefault(file.resolve(), read_listed(file))
+            read[path] = read_listed(file)
         except SiluanError as error:
-            wrong.append(error)
-    if wrong:
-        remedies = dict.fromkeys(e.remedy for e in wrong if e.remedy)
-        raise ConfigurationError("; ".join(e.what for e in wrong), ". ".join(remedies))
-    seen: dict[Path, Listed] = {}
-    for one in found.values():
-        other = seen.setdefault(one.memory, one)
-        if other is not one:
-            raise ConfigurationError(
-                f"{other.path} and {one.path} are both called {one.name}, over one state folder",
-                "Give one of them another name",
-            )
-    return tuple(found.values())
+            wrong.append(Unread(path, error))
+    called: dict[Path, list[Listed]] = {}
+    for one in read.values():
+        called.setdefault(one.memory, []).append(one)
+    for twins in called.values():
+        if len(twins) > 1:
+            wrong += [Unread(one.path, _twins(twins)) for one in twins]
+    found = Found(tuple(t[0] for t in called.values() if len(t) == 1), tuple(wrong))
+    if alone and len(paths) == 1 and not paths[0].is_dir():
+        found.every()
+    return found
+
+
+def _twins(twins: Sequence[Listed]) -> ConfigurationError:
+    return ConfigurationError(
+        f"{' and '.join(str(t.path) for t in twins)} are both called {twins[0].name}, over one "
+        "state folder",
+        "Give one of them another name",
+    )

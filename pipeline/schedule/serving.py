@@ -14,7 +14,7 @@ from pipeline.errors import ExitCode, LedgerHeldError, SiluanError
 from pipeline.ledger.lock import hold
 from pipeline.schedule.clock import Clock, worst
 from pipeline.schedule.inbox import Inboxes
-from pipeline.schedule.listed import Listed, files_of, list_workflows
+from pipeline.schedule.listed import Listed, Unread, files_of, list_workflows
 
 log = logging.getLogger("siluan")
 
@@ -27,31 +27,41 @@ class Roster:
 
     paths: Sequence[Path]
     workflows: tuple[Listed, ...] = ()
+    wrong: tuple[Unread, ...] = ()
     _marks: _Marks = ()
     _held: dict[Path, ExitStack] = field(default_factory=dict[Path, ExitStack])
 
     def read(self) -> None:
-        """Read all of them.
+        """Read all of them; one that cannot be read is said once, and is as it was before.
 
         Raises
         ------
         ConfigurationError
-            One cannot be read.
+            There is none.
         LedgerHeldError
             Another clock has one of them.
         """
         marks = _marks_of(self.paths)
-        found = tuple(w for w in list_workflows(self.paths) if w.schedule or w.inbox)
+        read = list_workflows(self.paths)
+        named = {w.memory for w in read.good}
+        was = {w.path: w for w in self.workflows if w.memory not in named}
+        kept = [was[w.path] for w in read.wrong if w.path in was]
+        found = (*(w for w in read.good if w.schedule or w.inbox), *kept)
         for one in found:
             if one.memory not in self._held:
                 stack = ExitStack()
                 stack.enter_context(_alone(one))
                 self._held[one.memory] = stack
+        said = {(w.path, str(w.why)) for w in self.wrong}
+        for one in read.wrong:
+            if (one.path, str(one.why)) not in said:
+                how = "the clock goes on as before with" if one.path in was else "left out:"
+                log.warning("%s %s", how, one.why)
         # What is gone stays ours until the end: a run of it may be at work.
-        self.workflows, self._marks = found, marks
+        self.workflows, self.wrong, self._marks = found, read.wrong, marks
 
     def changed(self) -> bool:
-        """Read them again where a file has changed; one that cannot be read changes nothing."""
+        """Read them again where a file has changed; tells whether the clock has others now."""
         marks = _marks_of(self.paths)
         if marks == self._marks:
             return False
@@ -62,9 +72,10 @@ class Roster:
             self._marks = marks
             log.warning("workflows were edited; the clock goes on as before: %s", error)
             return False
-        if self.workflows != before:
-            names = ", ".join(w.name for w in self.workflows) or "none"
-            log.info("workflows were edited; on the clock now: %s", names)
+        if self.workflows == before:
+            return False
+        names = ", ".join(w.name for w in self.workflows) or "none"
+        log.info("workflows were edited; on the clock now: %s", names)
         return True
 
     def close(self) -> None:
@@ -76,10 +87,12 @@ class Roster:
 def run_clock(paths: Sequence[Path], once: bool) -> ExitCode:
     """Run the clock until SIGTERM or Ctrl-C; with ``once``, until each that is due has run.
 
+    The code is that of a wrong configuration where a file could not be read at the end.
+
     Raises
     ------
     ConfigurationError
-        A workflow cannot be read when the clock starts.
+        There is no workflow, or one that was named alone cannot be read.
     LedgerHeldError
         Another clock has one of the workflows.
     """
@@ -104,7 +117,8 @@ def run_clock(paths: Sequence[Path], once: bool) -> ExitCode:
             inboxes.ask()  # both at once: a service manager waits for neither for long
             clock.stop()
             inboxes.stop()
-    return worst([*clock.codes, *inboxes.codes]) if once else ExitCode.DONE
+    unread = [int(ExitCode.CONFIGURATION)] if roster.wrong else []
+    return worst([*unread, *(clock.codes if once else ()), *(inboxes.codes if once else ())])
 
 
 def _marks_of(paths: Sequence[Path]) -> _Marks:

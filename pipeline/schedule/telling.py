@@ -9,7 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import generate_latest
 
-from pipeline.schedule.listed import Listed
+from pipeline.schedule.listed import Listed, Unread
 from pipeline.schedule.runs import Run
 from pipeline.schedule.standing import CRITICAL, WARNING, Standing
 from pipeline.schedule.words import local, span
@@ -45,15 +45,21 @@ def for_people(one: Listed, s: Standing, now: datetime) -> list[str]:
     return lines + [f"  {_WORDS[lev]}: {what}" for lev, what in s.findings if lev]
 
 
-def summary(standings: Sequence[Standing]) -> str:
+def unread_lines(one: Unread) -> list[str]:
+    """Say of a file that cannot be read why; its workflow is on no clock."""
+    return [f"{one.name}: critical", f"  critical: {one.path} is no workflow: {one.why}"]
+
+
+def summary(standings: Sequence[Standing], wrong: Sequence[Unread] = ()) -> str:
     """Say in a line how several workflows stand."""
+    levels = [*((s.workflow, s.level) for s in standings), *((w.name, CRITICAL) for w in wrong)]
     names = {
-        word: [s.workflow for s in standings if s.level == level]
+        word: [name for name, own in levels if own == level]
         for level, word in ((CRITICAL, "critical"), (WARNING, "warning"))
     }
     named = [f"{word}: {', '.join(who)}" for word, who in names.items() if who]
-    fine = len(standings) - sum(map(len, names.values()))
-    return f"{len(standings)} workflows, {'; '.join([f'{fine} fine', *named])}"
+    fine = len(levels) - sum(map(len, names.values()))
+    return f"{len(levels)} workflows, {'; '.join([f'{fine} fine', *named])}"
 
 
 def _next(one: Listed, s: Standing, zone: str) -> str:
@@ -72,13 +78,16 @@ def _run(run: Run | None, zone: str) -> str:
     return f"{began}, code {run.code}, {span(run.seconds or 0.0)}"
 
 
-def for_programs(standings: Iterable[Standing], now: datetime) -> dict[str, Any]:
+def for_programs(
+    standings: Iterable[Standing], now: datetime, wrong: Sequence[Unread] = ()
+) -> dict[str, Any]:
     """Give everything as JSON."""
     every = list(standings)
     return {
         "at": _iso(now),
-        "level": max((s.level for s in every), default=0),
+        "level": max((*(s.level for s in every), *(CRITICAL for _ in wrong)), default=0),
         "workflows": [_plain(s) for s in every],
+        "unread": [{"workflow": w.name, "path": str(w.path), "why": str(w.why)} for w in wrong],
     }
 
 
@@ -134,8 +143,13 @@ _GAUGES = {
 }
 
 
-def for_prometheus(standings: Sequence[Standing], now: datetime) -> bytes:
-    """Give the text file that node_exporter's textfile collector reads."""
+def for_prometheus(
+    standings: Sequence[Standing], now: datetime, wrong: Sequence[Unread] = ()
+) -> bytes:
+    """Give the text file that node_exporter's textfile collector reads.
+
+    A file that cannot be read goes by its name without the ending, and is critical.
+    """
     registry = CollectorRegistry()
     gauges = {
         name: Gauge(f"siluan_{name}", text, ("workflow",), registry=registry)
@@ -162,6 +176,8 @@ def for_prometheus(standings: Sequence[Standing], now: datetime) -> bytes:
                 clear.labels(s.workflow, corridor).set(seen.timestamp())
         for place, size in s.free_bytes.items():
             free.labels(s.workflow, place).set(size)
+    for one in wrong:
+        gauges["status"].labels(one.name).set(CRITICAL)
     return generate_latest(registry)
 
 

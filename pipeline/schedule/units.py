@@ -87,7 +87,9 @@ def _service(one: Listed, schedule: Schedule, user: bool) -> str:
 Description=siluan run {one.name}
 {network}{limit}
 [Service]
-Type=oneshot
+# Not oneshot: before systemd 244 that allows no Restart=. Nothing is ordered after a run, and a
+# timer starts none that is still at work, whichever it is.
+Type=simple
 WorkingDirectory={str(one.path.parent).replace("%", "%%")}
 ExecStart={command}
 # It waits for its turn at the ledger by itself, so that a start is a try and nothing else.
