@@ -26,7 +26,7 @@ from pipeline.detect.change import (
 from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine, goes_out, strip_over
 from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
-from pipeline.detect.level import tally_by_level
+from pipeline.detect.level import N_BINS, tally_by_level
 from pipeline.detect.objects import Pixels, Rejection
 from pipeline.detect.resemble import Signature, resemble
 from pipeline.model import Ground, Kind, Seen, Sighting, Window
@@ -274,7 +274,29 @@ def test_a_narrow_strip_over_water_is_a_bridge(wide: int, bridge: bool) -> None:
     water[30 - wide // 2 : 30 - wide // 2 + wide, :20] = 0.05
     mask = np.zeros((SIDE, SIDE), bool)
     mask[29:32, 22:27] = True
-    assert strip_over(mask, water, land) is bridge
+    assert strip_over(mask, water, bins_of(land)) is bridge
+
+
+def bins_of(land: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Give a history in which water never came to the land and never left the rest."""
+    return np.where(land, 0, N_BINS - 1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("width", [2, 3, 4, 5])
+def test_a_heap_on_a_dike_or_before_an_old_pier_is_no_ramp(width: int) -> None:
+    dike = np.zeros((SIDE, SIDE), bool)
+    dike[30 : 30 + width] = True
+    heap = dike.copy()
+    heap[:, :20] = heap[:, 28:] = False
+    water = np.where(dike, -0.5, 0.5).astype(np.float32)
+    assert not strip_over(heap, water, bins_of(dike))
+    assert strip_over(heap, water, bins_of(heap))  # were it new, it would be a bridge
+    pier = np.zeros((SIDE, SIDE), bool)
+    pier[:, :20] = pier[30:32, 20:50] = True
+    heap[:] = False
+    heap[28:34, 12:19] = True
+    water = np.where(pier, -0.5, 0.5).astype(np.float32)
+    assert not strip_over(heap, water, bins_of(pier))
 
 
 def over_water(deck: bool) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -295,11 +317,11 @@ def test_a_ramp_that_hangs_together_with_bare_shore_is_a_bridge_and_a_fill_besid
     ramp[29:31, 20:34] = True
     shore = ramp.copy()
     shore[3:29, 20:22] = True  # pulls the centre off the deck's line
-    assert strip_over(shore, water, land)
-    assert not strip_over(shore, over_water(False)[0], land)
+    assert strip_over(shore, water, bins_of(land))
+    assert not strip_over(shore, over_water(False)[0], bins_of(land))
     fill = np.zeros((SIDE, SIDE), bool)
     fill[8:32, 20:26] = True
-    assert not strip_over(fill, water, land)
+    assert not strip_over(fill, water, bins_of(land))
 
 
 def test_a_deck_that_is_younger_than_its_ramp_is_seen_on_the_newest_looks() -> None:
@@ -307,9 +329,9 @@ def test_a_deck_that_is_younger_than_its_ramp_is_seen_on_the_newest_looks() -> N
     ramp = np.zeros((SIDE, SIDE), bool)
     ramp[28:32, 22:30] = True
     looks = [open_water] * 10 + [whole] * 8
-    assert goes_out(ramp, looks, land)
-    assert not goes_out(ramp, looks[:10], land)
-    assert not goes_out(ramp, looks, land, DisturbOptions(deck_looks=100))
+    assert goes_out(ramp, looks, bins_of(land))
+    assert not goes_out(ramp, looks[:10], bins_of(land))
+    assert not goes_out(ramp, looks, bins_of(land), DisturbOptions(deck_looks=100))
 
 
 def test_a_small_heap_where_plants_are_dormant_has_a_rim_of_light() -> None:

@@ -348,6 +348,9 @@ def test_a_pool_that_was_gone_between_did_not_wait() -> None:
     assert fold(unbroken(seen)).state.value == "provisional"
     there = lasting(looks("hhhhh"), START, timedelta(days=18), counted=True)
     assert unbroken(there) == there
+    # The hits may be an earlier patrol's, and the miss a later one's.
+    assert fold([*seen[:3], *unbroken(seen[3:])]).state.value == "provisional"
+    assert fold([*unbroken(seen[:4]), *looks("hhhhhhh")[4:]]).state.value == "suspected"
 
 
 def test_a_pond_that_no_flood_and_no_farmer_explains_needs_no_more_than_a_heap() -> None:

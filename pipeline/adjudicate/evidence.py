@@ -11,7 +11,7 @@ of the last four and four in a row are starting values without a source.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
@@ -106,7 +106,7 @@ def fold(
     """
     options = options or FoldOptions()
     ordered = one_per_pass(looks)
-    memory = reduce(lambda m, look: step(m, look, options), ordered, Memory())
+    memory = reduce(lambda m, look: step(m, look, options), _undone(ordered), Memory())
     return conclude(memory, options, until or (ordered[-1].on if ordered else None))
 
 
@@ -190,17 +190,21 @@ def lasting(
 
 
 def unbroken(looks: Iterable[Look]) -> list[Look]:
-    """Let a clear miss undo the hits before it that only waited: asked for of water.
+    """Let clear misses undo the hits before them that only waited: asked for of water.
 
     A heap that one look misses still lies there. A pool that was gone on one look came back with
-    the river, and what was seen of the one before says nothing of how long the other stays.
+    the river, and what was seen of the one before says nothing of how long the other stays. The
+    miss says so itself, because the hits may be an earlier patrol's.
     """
-    out: list[Look] = []
-    for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
-        if look.seen is Seen.MISS:
-            out = [replace(k, pending=False) if k.pending else k for k in out]
-        out.append(look)
-    return out
+    return [replace(k, undoes=True) if k.seen is Seen.MISS else k for k in looks]
+
+
+def _undone(ordered: Sequence[Look]) -> list[Look]:
+    """Give looks in time order without what misses undid."""
+    last = max((i for i, k in enumerate(ordered) if k.undoes), default=0)
+    return [replace(k, pending=False) if k.pending else k for k in ordered[:last]] + [
+        *ordered[last:]
+    ]
 
 
 def stood_since(looks: Iterable[Look], sighted: datetime) -> datetime:

@@ -34,6 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
 from pipeline.detect.change import BRIGHT, NDVI, WATER, Flags, Surface
+from pipeline.detect.level import N_BINS
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting
@@ -218,7 +219,7 @@ def _stays_bare(numbers: dict[str, float], o: DisturbOptions) -> bool:
 def goes_out(
     mask: NDArray[np.bool_],
     looks: Sequence[Float],
-    ashore: NDArray[np.bool_],
+    bins: NDArray[np.uint8],
     options: DisturbOptions | None = None,
 ) -> bool:
     """Tell whether a strip goes out from an object over water, in the median of its looks.
@@ -230,10 +231,12 @@ def goes_out(
     ----------
     looks : sequence of float32 (H, W)
         Water scores since it was first seen, in time order, at least one; NaN unknown.
+    bins : uint8 (H, W)
+        How often history saw water (:func:`pipeline.detect.level.frequency_bins`).
     """
     newest = looks[-(options or DisturbOptions()).deck_looks :]
     every = [looks] if len(newest) == len(looks) else [looks, newest]
-    return any(strip_over(mask, middle_of(some), ashore) for some in every)
+    return any(strip_over(mask, middle_of(some), bins) for some in every)
 
 
 def middle_of(fields: Sequence[Float]) -> Float:
@@ -242,14 +245,15 @@ def middle_of(fields: Sequence[Float]) -> Float:
     return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
 
 
-def strip_over(mask: NDArray[np.bool_], water: Float, ashore: NDArray[np.bool_]) -> bool:
+def strip_over(mask: NDArray[np.bool_], water: Float, bins: NDArray[np.uint8]) -> bool:
     """Tell whether a narrow strip leads from an object out over water: a bridge, a pier.
 
     Rays from its centre, and from its pixels at the water: where they cross water on both flanks,
     30 m to each side, the ray itself is clearly less water, for 80 m or more. A deck narrower than
     two pixels is neither dry nor water on one look, so several looks are needed. A ramp that hangs
     together with bare shore has its centre elsewhere; the shore has no part in a line that only a
-    third of the object lies on.
+    third of the object lies on. What history never saw under water is no deck: a dike, a spit, a
+    pier that has stood for long.
 
     Parameters
     ----------
@@ -257,9 +261,11 @@ def strip_over(mask: NDArray[np.bool_], water: Float, ashore: NDArray[np.bool_])
         The object.
     water : float32 (H, W)
         Median water score of the looks since it was first seen; NaN unknown.
-    ashore : bool (H, W)
-        Not always water in history.
+    bins : uint8 (H, W)
+        How often history saw water (:func:`pipeline.detect.level.frequency_bins`).
     """
+    ashore = bins != N_BINS - 1  # a bar that low water uncovers is a strip as well
+    old = np.asarray(ndimage.binary_dilation(bins == 0, np.ones((3, 3))), bool)
     own = np.stack(np.nonzero(mask)).astype(np.float64)
     at_water = np.stack(np.nonzero(mask & _near(~ashore)))
     some = at_water[:, :: max(1, -(-at_water.shape[1] // _RAY_STARTS))]
@@ -272,24 +278,25 @@ def strip_over(mask: NDArray[np.bool_], water: Float, ashore: NDArray[np.bool_])
         on_line = np.count_nonzero(beside <= _RAMP_PX, axis=1) >= own.shape[1] * _RAMP_SHARE
         for k in np.flatnonzero(on_line | (start is centre)):
             ray = (start, steps[k][:, None], across[k][:, None] * _FLANK_PX)
-            if _strip_along(mask, water, ashore, ray):
+            if _strip_along(mask | old, water, ashore, ray):
                 return True
     return False
 
 
 def _strip_along(
-    mask: NDArray[np.bool_],
+    no_deck: NDArray[np.bool_],
     water: Float,
     ashore: NDArray[np.bool_],
     ray: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
 ) -> bool:
     """Follow one ray (start, step, flank; each (2, 1)) out between what was always water.
 
-    Its flanks are asked, and not the ray: a deck of earlier quarters is in their history.
+    Of its flanks it is asked, and not of the ray: a deck of some quarters is in its history.
     """
     start, along, flank = ray
     lines = [start + along * np.arange(1, _RAY_PX) + k * flank for k in (0, 1, -1)]
-    over = ~_at(ashore, lines[1], True) & ~_at(ashore, lines[2], True) & ~_at(mask, lines[0], False)
+    over = ~_at(ashore, lines[1], True) & ~_at(ashore, lines[2], True)
+    over &= ~_at(no_deck, lines[0], False)
     middle, left, right = (_at(water, line, np.nan)[over] for line in lines)
     between = (left > _WET_FLANK) & (right > _WET_FLANK) & np.isfinite(middle)
     deck = between & (middle < np.fmin(left, right) - _CONTRAST)

@@ -73,6 +73,7 @@ class Look:
     residual_m: float | None = None
     pending: bool = False  # a hit that only the time the object has stood keeps from being certain
     strong: bool = False  # a hit of many pixels with nothing to wait for: few such confirm
+    undoes: bool = False  # a miss after which hits that only waited say nothing of what comes
 
     @property
     def of_picture(self) -> bool:

@@ -351,14 +351,12 @@ def _is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) 
     footprint = pixels_to_mask(track.rows, track.cols, window)
     scores: list[NDArray[np.float32]] = []
     given = bench.given(window)
-    # A bar that low water uncovers is a strip as well: only what was always water counts.
-    ashore = given[1].bins != N_BINS - 1
     for _, surface, _ in bench.surfaces(window, lambda p: p.acquired >= track.first_on):
         # Where a look was not clear its score is that of a cloud; a deck's is near zero.
         deck = np.abs(surface.seen[WATER]) <= _UNCLEAR
         known = (surface.state != Ground.UNKNOWN) | deck
         scores.append(np.where(known, surface.seen[WATER], np.nan).astype(np.float32))
-    return goes_out(footprint, scores, ashore, options)
+    return goes_out(footprint, scores, given[1].bins, options)
 
 
 def _outline(
