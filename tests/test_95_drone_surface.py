@@ -84,7 +84,9 @@ def test_a_heap_a_pit_and_a_block_are_found_with_volumes_that_hold_the_truth(
     for o, area in ((heap, np.pi * 9), (block, 30.0), (pit, 30.0)):
         assert o.footprint_m2.low < area < o.footprint_m2.high
         assert o.footprint_m2.high - o.footprint_m2.low < 0.4 * area
-    assert heap.rows.size * CELL**2 < heap.footprint_m2.low
+        # What is judged by the lower end is never more than what is drawn.
+        assert 0.7 * area < o.footprint_m2.low < o.rows.size * CELL**2
+    assert heap.rows.size * CELL**2 < heap.footprint_m2.value
 
 
 def test_net_is_fill_less_cut(plain: SurfaceChange) -> None:
@@ -125,6 +127,12 @@ def test_a_large_object_is_measured_on_coarser_cells(
         assert b.net_m3.low < a.net_m3.value < b.net_m3.high
         assert 0.6 < (b.net_m3.high - b.net_m3.low) / (a.net_m3.high - a.net_m3.low) < 1.7
         assert b.footprint_m2.value == pytest.approx(a.footprint_m2.value, rel=0.25)
+        # Cells that hold several say less of where it ends and how high it is.
+        assert b.footprint_m2.low < a.rows.size * CELL**2 < b.footprint_m2.high
+        assert b.footprint_m2.low < b.rows.size * CELL**2
+        assert a.height_m is not None
+        assert b.height_m is not None
+        assert b.height_m.low < a.height_m.value < b.height_m.high
         assert 0.8 < b.rows.size / a.rows.size < 1.3
         assert (np.diff(b.rows) >= 0).all()
 
