@@ -61,7 +61,7 @@ class Outlined:
     @property
     def footprint_m2(self) -> float:
         """Area [m²]."""
-        return float(self.footprint.sum()) * self.body.pair.cell_m**2
+        return self.body.pair.total(self.footprint) * self.body.pair.cell_m**2
 
 
 def outlined(body: Body, noise: SurfaceNoise, options: SurfaceChangeOptions) -> Outlined:
@@ -143,7 +143,7 @@ def _volume(body: Body, part: Mask, sign: int, noise: SurfaceNoise, fit: Surface
     if not part.any():
         return Measure(0.0, 0.0, 0.0)
     area = body.pair.cell_m**2
-    value = sign * float(body.dz[part].sum(dtype=np.float64)) * area
+    value = sign * body.pair.total(part, body.dz) * area
     error = _error(body, part, noise, fit) * area * _Z
     return Measure(value, value - error, value + error)
 
@@ -183,7 +183,7 @@ def _error(body: Body, part: Mask, noise: SurfaceNoise, fit: SurfaceFit) -> floa
         ]
     )
     shared = float(lever @ fit.covariance @ lever)
-    gap = float(body.unseen[part].sum()) * float(body.dz[part].std())
+    gap = body.pair.total(body.unseen & part) * float(body.dz[part].std())
     water = float(body.from_water[part].sum()) * body.water_error_m
     return float(np.sqrt(max(own + shared, 0.0) + gap**2 + water**2))
 
@@ -225,7 +225,7 @@ def _area(found: Outlined, noise: SurfaceNoise) -> Measure:
         _main(body.region & (found.rise > e), body.core)
         for e in (found.edge + found.doubt, found.edge - found.doubt)
     )
-    low, value, high = (float(m.sum()) * cell**2 for m in (least, found.footprint, most))
+    low, value, high = (body.pair.total(m) * cell**2 for m in (least, found.footprint, most))
     rim = np.asarray(ndimage.binary_dilation(found.footprint), bool) & ~found.footprint
     # Without walls it runs out beyond its outline as its sides go, but for where there is water. Of
     # that strip half is guessed; where a wall hides the outline, half a cell is, and of cells that
