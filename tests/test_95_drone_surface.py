@@ -161,7 +161,9 @@ def test_coarser_cells_end_where_the_frame_does() -> None:
     pair = cells.pair(read, window)
     everywhere = np.ones(window.shape, bool)
     assert pair.total(everywhere) * by**2 == pytest.approx(n * (n - 2))
-    assert pair.total(everywhere, np.full(window.shape, 2.0)) * by**2 == pytest.approx(2 * n * (n - 2))
+    assert pair.total(everywhere, np.full(window.shape, 2.0)) * by**2 == pytest.approx(
+        2 * n * (n - 2)
+    )
     inner = pair.within(Window(0, 2, 1, 3))
     assert inner.total(np.ones((2, 2), bool)) == 4
     rows, cols = (a.ravel().astype(np.int32) for a in np.indices(window.shape))
