@@ -101,7 +101,7 @@ def compare_surfaces(
     fit = fit_surfaces(before, after, grid, options)
     work = _windows(before, after, grid, options, fit)
     stable = work.each(lambda w: _stable(work, w), noise_windows(work))
-    noise = replace(estimate(stable, work.cell_m), edge_m=edge_m)
+    noise = replace(estimate(stable, work.cell_m, options.threads), edge_m=edge_m)
     parts = [
         part
         for window in work.each(lambda w: _judged(work, w, noise), work.shown(_halo(work)))

@@ -95,7 +95,9 @@ def _inspected(
     after = DiskFlight(pair.after.folder, pair.grid, pair.surfaces)
     pictures = (replace(before, surface=False), replace(after, surface=False))
     try:
-        laid = register_pictures(*pictures, pair.grid, options.register_pictures)
+        laid = register_pictures(
+            *pictures, pair.grid, options.register_pictures, options.compare.threads
+        )
         later, error_m = moved(after, laid.map), laid.error_px * pair.grid.res_m
         ask: PairAsker | None = None
         if pair.surfaces:
