@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -356,6 +357,14 @@ def test_one_flight_is_held_against_what_the_office_knows_to_stand_there(tmp_pat
     assert {m.code for m in shown.missing} == {"no_before", "no_rise"}
     assert shown.after is not None
     assert shown.after.clear.mean() > 0.5
+    # A flight whose name ends as that of another does not show what the other saw.
+    other = replace(flight, id="b")
+    drawn = from_flights(
+        [replace(found.views, after=replace(found.views.after, flight=other))],
+        options.evidence,
+        replace(case, looks=(replace(case.looks[0], pass_id="drone_river_drone_b"),)),
+    )
+    assert (drawn.after, {m.code for m in drawn.missing}) == (None, {"of_drone"})
     both = inspect_alone(lone, [], [bank], options).candidates
     assert sorted(c.kind for c in both) == [Kind.DUI, Kind.JIAN]
     # Without a layer, or without a surface, one flight says that it cannot decide.
@@ -390,15 +399,27 @@ def test_the_map_of_the_page_shows_both_flights_small(
         west, north = reproject(Point(X, Y), CRS, "EPSG:4326").coords[0]
         assert tile["corners"][0] == pytest.approx([west, north], abs=1e-6)
     kept = contents_of(before.folder)
+    monkeypatch.setattr(flight_map, "_render", None)
+    same, _ = flight_maps(tmp_path / "maps", views, (1, None))
+    monkeypatch.undo()
+    assert same.folder == before.folder, "what is on the shelf is not made again"
+    assert contents_of(same.folder) == kept
     # A mosaic of any size gives as many pixels, those of a square of so many.
     monkeypatch.setattr(flight_map, "_MOST_PX", 100)
-    small, _ = flight_maps(tmp_path / "maps", views, (1, None))
-    assert small.folder == before.folder, "what is on the shelf is not made again"
-    assert contents_of(small.folder) == kept
     (alone,) = flight_maps(
         tmp_path / "maps", [FlightViews(grid, None, Taken(two, moved))], (1, None)
     )
-    assert not before.folder.exists(), "what is not asked for leaves the shelf"
+    assert before.folder.exists(), "another inspection of this state may use it"
+    assert flight_maps(tmp_path / "maps", [], (1, None)) == []
+    assert before.folder.exists(), "a patrol without flights removes none"
+    # The last used stay; what another process is writing is left alone.
+    writing = tmp_path / "maps" / ".partial"
+    writing.mkdir()
+    monkeypatch.setattr(flight_map, "_KEPT", 2)
+    os.utime(before.folder, (1, 1))
+    flight_maps(tmp_path / "maps", [FlightViews(grid, None, Taken(two, moved))], (1, None))
+    left = sorted(p.name for p in (tmp_path / "maps").iterdir())
+    assert left == sorted([".partial", after.folder.name, alone.folder.name])
     seen = np.asarray(Image.open(alone.folder / alone.tiles[0]["name"]))
     assert np.argwhere(seen[..., 3]).max() == N // 5 - 1
     torn = replace(moved, folder=tmp_path / "nowhere")

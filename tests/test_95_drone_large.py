@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from pipeline.detect.surface_types import ObjectKind
+from pipeline.detect.surface_types import Measure, ObjectKind
 from pipeline.model import FlightPixels, Grid, Window
 from pipeline.passes.flight_windows import FlightOptions
 from pipeline.passes.flights import compare_surfaces
@@ -45,14 +45,14 @@ class Bank:
 
 
 def compared(
-    queue: multiprocessing.Queue[tuple[float, list[tuple[str, float, float, float]]]],
+    queue: multiprocessing.Queue[tuple[float, list[tuple[str, Measure, Measure, Measure, float]]]],
 ) -> None:
     got = compare_surfaces(Bank(1, False), Bank(2, True), GRID, FlightOptions())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     found = [
-        (o.kind.value, o.net_m3.low, o.net_m3.high, float(o.rows.size * CELL**2))
+        (o.kind.value, o.net_m3, o.footprint_m2, o.height_m, float(o.rows.size * CELL**2))
         for o in got.objects
-        if o.net_m3 is not None
+        if o.net_m3 is not None and o.height_m is not None
     ]
     queue.put((peak, found))
 
@@ -65,11 +65,14 @@ def test_a_dyke_of_a_kilometre_is_measured_within_bounded_memory() -> None:
     process.start()
     peak_mb, found = queue.get(timeout=600)
     process.join()
-    ((kind, low, high, area),) = found
+    ((kind, volume, foot, high, area),) = found
     off = np.arange(-N + 1, N)
     length = (N - np.abs(off)) * CELL**2  # of each diagonal, times its width
     height = np.clip((WIDE_M / 2 - np.abs(off) / np.sqrt(2) * CELL) / 1.5, 0, 1) * HIGH_M
     assert kind == ObjectKind.PILE
-    assert (low + high) / 2 == pytest.approx(float((length * height).sum()), rel=2e-3)
-    assert area == pytest.approx(float(length[height > 0].sum()), rel=0.1)
+    assert volume.value == pytest.approx(float((length * height).sum()), rel=2e-3)
+    true_m2 = float(length[height > 0].sum())
+    assert area == pytest.approx(true_m2, rel=0.1)
+    assert foot.low < min(area, true_m2) < foot.high
+    assert high.low < HIGH_M < high.high
     assert peak_mb < 1200

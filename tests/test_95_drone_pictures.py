@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import get_ident
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from affine import Affine
 from scipy import ndimage
 
 from benchmarks.drone.readers import ArrayReader
+from pipeline.detect import surface_noise
 from pipeline.errors import SceneUnusableError
 from pipeline.model import Grid, Window
-from pipeline.passes.flight_windows import FlightOptions
+from pipeline.passes import flight_windows
+from pipeline.passes.flight_windows import FlightOptions, Windows
 from pipeline.passes.flights import PictureChange, compare_pictures
+from pipeline.prepare import flight_register
 from pipeline.prepare.flight_moved import PixelMap, map_of, moved
 from pipeline.prepare.flight_register import PictureRegisterOptions, register_pictures
 
@@ -63,6 +70,35 @@ def test_three_metres_a_turn_and_another_exposure_are_found() -> None:
     r, c = (v.ravel() for v in np.mgrid[60:340:40, 60:340:40])
     back = both(r, c)
     assert np.hypot(back[0] - r, back[1] - c).max() < 1.0
+
+
+class Pools(ThreadPoolExecutor):
+    """Pools that remember how large they were made."""
+
+    sizes: ClassVar[list[int]] = []
+
+    def __init__(self, size: int) -> None:
+        self.sizes.append(size)
+        super().__init__(size)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_no_more_threads_work_than_are_asked_for(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pools, "sizes", [])
+    for module in (surface_noise, flight_register, flight_windows):
+        monkeypatch.setattr(module, "ThreadPoolExecutor", Pools)
+    flat = np.zeros((20, 20), np.float32)
+    surface_noise.estimate([(flat, flat, flat, flat == 0)], 0.2, threads)
+    read, options = ArrayReader(scene(3, 100), None), FlightOptions(threads=threads)
+    sure = PictureRegisterOptions(window=64, largest_turn_deg=0.5)
+    register_pictures(read, read, grid(100, 0.1), sure, threads)
+    work = Windows.over(read, read, grid(100, 0.2), options)
+    work.each(str, [1])
+    assert set(Pools.sizes) == {threads}
+    ran = list(work.ahead(lambda _: get_ident(), [1, 2]))
+    assert (set(ran) == {get_ident()}) == (threads == 1)
 
 
 def test_pictures_of_two_places_are_refused() -> None:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from benchmarks.drone.readers import ArrayReader
 from pipeline.detect.surface_change import SurfacePair, judge
 from pipeline.detect.surface_noise import estimate, mean_factor, variance_of_sum
-from pipeline.detect.surface_types import FlightObject, ObjectKind, SurfaceChangeOptions
+from pipeline.detect.surface_types import FlightObject, Measure, ObjectKind, SurfaceChangeOptions
 from pipeline.errors import SceneUnusableError
 from pipeline.model import Cover, FlightPixels, Grid, SurfaceNoise, Window
 from pipeline.passes import flight_large
@@ -23,6 +23,11 @@ from pipeline.prepare.surface import SurfaceOptions, coregister
 
 N, CELL = 240, 0.2
 OPTIONS = SurfaceChangeOptions()
+_OBJECT = FlightObject(
+    kind=ObjectKind.PILE, rows=np.zeros(0, np.int32), cols=np.zeros(0, np.int32), strength=1.0,
+    footprint_m2=Measure(0, 0, 0), height_m=None, fill_m3=None, cut_m3=None, net_m3=None,
+    side_slope=0.0, planarity_m=0.0, unseen_share=0.0, volume_is_least=False,
+)  # fmt: skip
 GRID = Grid("EPSG:32650", Affine(CELL, 0, 0, 0, -CELL, 0), (N, N))
 
 
@@ -84,7 +89,9 @@ def test_a_heap_a_pit_and_a_block_are_found_with_volumes_that_hold_the_truth(
     for o, area in ((heap, np.pi * 9), (block, 30.0), (pit, 30.0)):
         assert o.footprint_m2.low < area < o.footprint_m2.high
         assert o.footprint_m2.high - o.footprint_m2.low < 0.4 * area
-    assert heap.rows.size * CELL**2 < heap.footprint_m2.low
+        # What is judged by the lower end is never more than what is drawn.
+        assert 0.7 * area < o.footprint_m2.low < o.rows.size * CELL**2
+    assert heap.rows.size * CELL**2 < heap.footprint_m2.value
 
 
 def test_net_is_fill_less_cut(plain: SurfaceChange) -> None:
@@ -125,8 +132,44 @@ def test_a_large_object_is_measured_on_coarser_cells(
         assert b.net_m3.low < a.net_m3.value < b.net_m3.high
         assert 0.6 < (b.net_m3.high - b.net_m3.low) / (a.net_m3.high - a.net_m3.low) < 1.7
         assert b.footprint_m2.value == pytest.approx(a.footprint_m2.value, rel=0.25)
+        # Cells that hold several say less of where it ends and how high it is.
+        assert b.footprint_m2.low < a.rows.size * CELL**2 < b.footprint_m2.high
+        assert b.footprint_m2.low < b.rows.size * CELL**2
+        assert a.height_m is not None
+        assert b.height_m is not None
+        assert b.height_m.low < a.height_m.value < b.height_m.high
         assert 0.8 < b.rows.size / a.rows.size < 1.3
         assert (np.diff(b.rows) >= 0).all()
+
+
+def test_coarser_cells_end_where_the_frame_does() -> None:
+    """14 by 14 cells are not whole numbers of 3 by 3, and a picture may end anywhere."""
+    n, by = 14, 3
+    rise = np.ones((n, n), np.float32)
+    rise[:, :2] = np.nan  # no picture
+    rise[7, 7] = np.nan  # a gap, which is filled from beside
+
+    def read(window: Window) -> SurfacePair:
+        after = np.full(window.shape, np.nan, np.float32)
+        own = rise[window.row0 : window.row1, window.col0 : window.col1]
+        after[: own.shape[0], : own.shape[1]] = own
+        covers = (np.zeros(window.shape, np.uint8), np.zeros(window.shape, np.uint8))
+        return SurfacePair(window, CELL, after - 1, after, covers)
+
+    cells = flight_large.Coarse(by)
+    window = cells.window(Window(0, n, 0, n))
+    pair = cells.pair(read, window)
+    everywhere = np.ones(window.shape, bool)
+    assert pair.total(everywhere) * by**2 == pytest.approx(n * (n - 2))
+    assert pair.total(everywhere, np.full(window.shape, 2.0)) * by**2 == pytest.approx(
+        2 * n * (n - 2)
+    )
+    inner = pair.within(Window(0, 2, 1, 3))
+    assert inner.total(np.ones((2, 2), bool)) == 4
+    rows, cols = (a.ravel().astype(np.int32) for a in np.indices(window.shape))
+    fine = cells.fine(replace(_OBJECT, rows=rows, cols=cols), (n, n))
+    assert fine is not None
+    assert sorted(zip(fine.rows, fine.cols, strict=True)) == list(np.ndindex(n, n))
 
 
 def test_the_variance_of_a_sum_is_the_same_on_coarser_cells() -> None:

@@ -37,6 +37,14 @@ class SurfacePair:
     before: Float  # (H, W) [m], NaN where there is no surface
     after: Float
     covers: tuple[NDArray[np.uint8], NDArray[np.uint8]]  # codes of Cover
+    share: Float | None = None  # of each cell that is there, 0..1; None: all of all
+
+    def total(self, inside: Mask, values: Float | None = None) -> float:
+        """Sum values (of one unless given) over cells, each by how much of it is there."""
+        cells = np.ones(int(inside.sum())) if values is None else values[inside]
+        if self.share is not None:
+            cells = cells * self.share[inside]
+        return float(cells.sum(dtype=np.float64))
 
     @property
     def plants(self) -> Mask:
@@ -53,7 +61,9 @@ class SurfacePair:
         """Give the part of it that a smaller window holds."""
         inner = window.within(self.window)
         covers = (self.covers[0][inner], self.covers[1][inner])
-        return SurfacePair(window, self.cell_m, self.before[inner], self.after[inner], covers)
+        heights = self.before[inner], self.after[inner]
+        share = None if self.share is None else self.share[inner]
+        return SurfacePair(window, self.cell_m, *heights, covers, share)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Measured:
 
     footprint: Mask
     outlined_m2: float  # area within the outline that is drawn
-    footprint_m2: Measure  # with the skirt beyond it
+    footprint_m2: Measure  # with the skirt beyond it; its lower end without
     height_m: Measure
     fill_m3: Measure
     cut_m3: Measure
@@ -61,7 +61,7 @@ class Outlined:
     @property
     def footprint_m2(self) -> float:
         """Area [m²]."""
-        return float(self.footprint.sum()) * self.body.pair.cell_m**2
+        return self.body.pair.total(self.footprint) * self.body.pair.cell_m**2
 
 
 def outlined(body: Body, noise: SurfaceNoise, options: SurfaceChangeOptions) -> Outlined:
@@ -82,7 +82,7 @@ def measure(whole: Body, found: Outlined, noise: SurfaceNoise, fit: SurfaceFit) 
     """Measure an object of a window that was outlined."""
     body = found.body
     net, fill, cut = _volumes(body, noise, fit)
-    area = _area(found)
+    area = _area(found, noise)
     height, planarity = _height(found, noise, fit)
     mean = float(np.abs(body.dz[body.core].mean()))
     error = _error(body, body.core, noise, fit) / max(int(body.core.sum()), 1)
@@ -143,7 +143,7 @@ def _volume(body: Body, part: Mask, sign: int, noise: SurfaceNoise, fit: Surface
     if not part.any():
         return Measure(0.0, 0.0, 0.0)
     area = body.pair.cell_m**2
-    value = sign * float(body.dz[part].sum(dtype=np.float64)) * area
+    value = sign * body.pair.total(part, body.dz) * area
     error = _error(body, part, noise, fit) * area * _Z
     return Measure(value, value - error, value + error)
 
@@ -183,7 +183,7 @@ def _error(body: Body, part: Mask, noise: SurfaceNoise, fit: SurfaceFit) -> floa
         ]
     )
     shared = float(lever @ fit.covariance @ lever)
-    gap = float(body.unseen[part].sum()) * float(body.dz[part].std())
+    gap = body.pair.total(body.unseen & part) * float(body.dz[part].std())
     water = float(body.from_water[part].sum()) * body.water_error_m
     return float(np.sqrt(max(own + shared, 0.0) + gap**2 + water**2))
 
@@ -218,22 +218,27 @@ def _main(mask: Mask, core: Mask) -> Mask:
     return without_holes(kept) if kept.any() else core
 
 
-def _area(found: Outlined) -> Measure:
+def _area(found: Outlined, noise: SurfaceNoise) -> Measure:
+    """Give the ground that changed [m²]: the outlined area, and the skirt beyond it."""
     body, cell = found.body, found.body.pair.cell_m
     least, most = (
         _main(body.region & (found.rise > e), body.core)
         for e in (found.edge + found.doubt, found.edge - found.doubt)
     )
-    low, value, high = (float(m.sum()) * cell**2 for m in (least, found.footprint, most))
+    low, value, high = (body.pair.total(m) * cell**2 for m in (least, found.footprint, most))
     rim = np.asarray(ndimage.binary_dilation(found.footprint), bool) & ~found.footprint
     # Without walls it runs out beyond its outline as its sides go, but for where there is water. Of
-    # that strip half is guessed; where a wall hides the outline, half a cell is.
+    # that strip half is guessed; where a wall hides the outline, half a cell is, and of cells that
+    # hold several a whole one.
     strip = 0.0 if found.steep else found.edge / max(found.walls, _GENTLEST)
     skirt = float((rim & (body.pair.covers[1] != Cover.WATER)).sum()) * cell * strip
-    blur = float(rim.sum()) * cell * 0.5 * max(cell if found.steep else 0.0, strip)
-    below, above = (float(np.hypot(max(by, 0.0), blur)) for by in (value - low, high - value))
-    whole = value + skirt
-    return Measure(whole, max(whole - below, 0.0), whole + above)
+    several = noise.cells > 1
+    drawn = float(rim.sum()) * cell * cell * (1.0 if several else 0.5)
+    guessed = max(float(rim.sum()) * cell * 0.5 * strip, drawn if found.steep or several else 0.0)
+    above = float(np.hypot(max(high - value, 0.0), guessed))
+    # The skirt is no ground to judge by: the lower end is what is drawn, less the doubt of that.
+    below = float(np.hypot(max(value - low, 0.0), drawn))
+    return Measure(value + skirt, max(value - below, 0.0), value + skirt + above)
 
 
 def _height(found: Outlined, noise: SurfaceNoise, fit: SurfaceFit) -> tuple[Measure, float]:
@@ -258,6 +263,11 @@ def _height(found: Outlined, noise: SurfaceNoise, fit: SurfaceFit) -> tuple[Meas
             part = flat
     value = float(body.dz[part].mean())
     error = _Z * _error(body, part, noise, fit) / max(int(part.sum()), 1)
+    if noise.cells > 1:
+        # The mean of a cell that holds several is off by as much as they lie on different heights.
+        rows, cols = np.gradient(body.dz, cell)
+        within = float(np.hypot(rows, cols)[part].mean()) * cell / 2
+        error = float(np.hypot(error, within))
     surface = body.pair.after if body.sign > 0 else body.pair.before
     return Measure(value, value - error, value + error), _off_plane(surface, inner)
 

@@ -34,7 +34,6 @@ _LEAST_CELLS = 400  # of a class that has a deviation of its own
 _LEAST_SIGMA = 0.005  # [m]; no surface of images is better
 _CUT = 4.0  # deviations; beyond is change and no noise
 _FRAMES = (16, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 768)  # for shapes of half
-_THREADS = 2
 _LARGEST = _FRAMES[-1] // 2  # side of a shape [cells] that is taken unreduced
 
 
@@ -67,7 +66,9 @@ def _mean(values: Float, weight: Float, size: int) -> Float:
     return np.asarray(total / np.maximum(count, np.float32(1e-6)), np.float32)
 
 
-def estimate(windows: Sequence[tuple[Float, Float, Float, Mask]], cell_m: float) -> SurfaceNoise:
+def estimate(
+    windows: Sequence[tuple[Float, Float, Float, Mask]], cell_m: float, threads: int = 1
+) -> SurfaceNoise:
     """Learn the noise from windows of stable ground.
 
     Parameters
@@ -76,6 +77,8 @@ def estimate(windows: Sequence[tuple[Float, Float, Float, Mask]], cell_m: float)
         Height differences after co-registration [m] with the classes of the earlier surface.
     cell_m : float
         Side of a cell [m].
+    threads : int
+        Windows at work at a time; changes nothing of the result.
     """
     dz, slope, rough = (
         np.concatenate([w[k][w[3]].astype(np.float64) for w in windows]) for k in range(3)
@@ -93,7 +96,7 @@ def estimate(windows: Sequence[tuple[Float, Float, Float, Mask]], cell_m: float)
     table = np.maximum(table, np.where(table == everywhere, np.maximum.accumulate(
         np.maximum.accumulate(table, axis=0), axis=1), table))  # fmt: skip
     noise = SurfaceNoise(SLOPES, ROUGHS, table, (0.0,), (1,), (1.0,))
-    variance, terms, shares = _correlation(windows, noise, cell_m)
+    variance, terms, shares = _correlation(windows, noise, cell_m, threads)
     ranges, powers = tuple(r for r, _ in terms), tuple(p for _, p in terms)
     return SurfaceNoise(SLOPES, ROUGHS, table * np.sqrt(variance), ranges, powers, shares)
 
@@ -110,7 +113,10 @@ def sigma_of(noise: SurfaceNoise, slope: Float, rough: Float) -> Float:
 
 
 def _correlation(
-    windows: Sequence[tuple[Float, Float, Float, Mask]], noise: SurfaceNoise, cell_m: float
+    windows: Sequence[tuple[Float, Float, Float, Mask]],
+    noise: SurfaceNoise,
+    cell_m: float,
+    threads: int,
 ) -> tuple[float, tuple[tuple[float, int], ...], tuple[float, ...]]:
     """Fit the covariance of standardised differences: variance, (range [m], power), shares."""
     reach = 60.0
@@ -129,7 +135,7 @@ def _correlation(
         sums = (np.bincount(place[ok], v.ravel()[ok], bins) for v in (own, count, lag * count))
         return np.asarray(np.stack(list(sums)), np.float64)
 
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         total, pairs, away = sum(pool.map(lagged, windows), np.zeros((3, bins)))
     if pairs[0] < 1:
         return 1.0, ((0.0, 1),), (1.0,)

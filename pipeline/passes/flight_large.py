@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detect.surface_body import without_holes
 from pipeline.detect.surface_change import ChangedCells, SurfacePair
 from pipeline.detect.surface_types import FlightObject
 from pipeline.model import Cover, SurfaceNoise, Window
@@ -57,6 +58,7 @@ class Coarse:
         b, (rows, cols) = self.by, window.shape
         heights = [np.full((rows, cols), np.nan, np.float32) for _ in range(2)]
         covers = (np.zeros((rows, cols), np.uint8), np.zeros((rows, cols), np.uint8))
+        share = np.zeros((rows, cols), np.float32)
         each, cell_m = max(1, _STRIP // b), 0.0
         for top in range(0, rows, each):
             bottom = min(top + each, rows)
@@ -71,15 +73,20 @@ class Coarse:
                 out[top:bottom] = _means(fine, b)
             for cover, codes in zip(covers, strip.covers, strict=True):
                 cover[top:bottom] = _most(codes, b)
-        return SurfacePair(window, cell_m, heights[0], heights[1], covers)
+            share[top:bottom] = _share(strip, b)
+        # Gaps within are filled from beside; beyond a frame's or a picture's edge there is nothing.
+        share[without_holes(share >= 1)] = 1
+        return SurfacePair(window, cell_m, heights[0], heights[1], covers, share)
 
-    def fine(self, found: FlightObject | None) -> FlightObject | None:
-        """Give an object in fine cells again, row by row."""
+    def fine(self, found: FlightObject | None, shape: tuple[int, int]) -> FlightObject | None:
+        """Give an object in fine cells again, row by row, of a grid (H, W) of them."""
         if found is None or self.by == 1:
             return found
         at = np.arange(self.by, dtype=np.int32)
         rows = (found.rows[:, None, None] * self.by + at[:, None] + 0 * at).ravel()
         cols = (found.cols[:, None, None] * self.by + 0 * at[:, None] + at).ravel()
+        there = (rows < shape[0]) & (cols < shape[1])
+        rows, cols = rows[there], cols[there]
         order = np.lexsort((cols, rows))
         return replace(found, rows=rows[order], cols=cols[order])
 
@@ -88,6 +95,13 @@ def _blocks(values: NDArray[np.generic], by: int) -> NDArray[np.generic]:
     """Give cells by row, column, and place in a coarse cell."""
     rows, cols = (n // by for n in values.shape)
     return values.reshape(rows, by, cols, by).transpose(0, 2, 1, 3).reshape(rows, cols, by * by)
+
+
+def _share(fine: SurfacePair, by: int) -> NDArray[np.float32]:
+    """Share of coarse cells of which both dates say something: a height, or water before."""
+    before = np.isfinite(fine.before) | (fine.covers[0] == Cover.WATER)
+    there = np.isfinite(fine.after) & before
+    return np.asarray(_blocks(there, by).mean(axis=2), np.float32)
 
 
 def _means(height: NDArray[np.float32], by: int) -> NDArray[np.float32]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +30,7 @@ _VERSION = 1
 _RES_M = 0.1  # finer is in the evidence of each case
 _MOST_PX = 2048  # along the side of a square as large as a flight: about a megabyte of files
 _MOST_VIEWS = 24  # newest whose flights are drawn
+_KEPT = 8 * _MOST_VIEWS  # flights on the shelf: those of four inspections of one state
 
 When = Literal["before", "after"]
 
@@ -47,9 +50,12 @@ def flight_maps(
 ) -> list[FlightMap]:
     """Make the pictures of flights, unless they are on the shelf; in the order to draw them.
 
-    A flight that cannot be read has none. Those that are not asked for leave the shelf: the outputs
-    that used them hold their own links.
+    A flight that cannot be read has none. Of those that are not asked for, the last used stay on
+    the shelf, for other inspections of the same state; outputs that used the rest hold their own
+    links.
     """
+    if not views:
+        return []  # a patrol of satellites has none, and leaves those of inspections alone
     newest = sorted(views, key=lambda v: (v.after.flight.flown, v.after.flight.id))[-_MOST_VIEWS:]
     found: list[FlightMap] = []
     for view in newest:
@@ -61,18 +67,31 @@ def flight_maps(
             made = None if taken is None else _made(shelf, view.grid, taken, how)
             if made is not None and taken is not None:
                 found.append(FlightMap(*made, taken.flight.flown, when))
-    if shelf.is_dir():
-        used = {m.folder for m in found}
-        for old in [p for p in shelf.iterdir() if p not in used]:
-            remove_tree(old)
+    _clear(shelf, [m.folder for m in found])
     return found
+
+
+def _clear(shelf: Path, used: Sequence[Path]) -> None:
+    """Remove what was used longest ago; names with a dot are being written by some process."""
+    for folder in used:
+        os.utime(folder)
+    if not shelf.is_dir():
+        return
+    others = [p for p in shelf.iterdir() if p not in set(used) and not p.name.startswith(".")]
+    ages: list[tuple[float, Path]] = []
+    for folder in others:
+        with contextlib.suppress(FileNotFoundError):  # another process removed it
+            ages.append((folder.stat().st_mtime, folder))
+    for _, old in sorted(ages, reverse=True)[max(_KEPT - len(set(used)), 0) :]:
+        remove_tree(old)
 
 
 def _made(
     shelf: Path, grid: Grid, taken: Taken, how: tuple[int, Progress | None]
 ) -> tuple[Path, Sequence[Mapping[str, Any]]] | None:
     place = (grid.crs, list(grid.transform)[:6], list(grid.shape), taken.by.matrix)
-    folder = shelf / content_key("flight", _VERSION, taken.flight.fingerprint, place)
+    size = (_RES_M, _MOST_PX)
+    folder = shelf / content_key("flight", _VERSION, taken.flight.fingerprint, place, size)
     if not is_whole(folder):
         try:
             with reading_flights():

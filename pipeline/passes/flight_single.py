@@ -66,7 +66,9 @@ def single_objects(
         lambda w: single_noise_sample(_standing(work, w, single), single), noise_windows(work)
     )
     ground = _Ground(
-        single_fit(work.cells.shape, work.cell_m, single), estimate(samples, work.cell_m), single
+        single_fit(work.cells.shape, work.cell_m, single),
+        estimate(samples, work.cell_m, options.threads),
+        single,
     )
     shown = work.shown(_halo(work, change) + round(single_halo_m(single) / work.cell_m))
     cores = [c for c in shown if within is None or any(c.intersect(w) for w in within)]

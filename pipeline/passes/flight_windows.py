@@ -106,7 +106,12 @@ class Windows:
             return list(pool.map(done, over))
 
     def ahead(self, read: Callable[[A], B], over: Sequence[A]) -> Iterator[B]:
-        """Read for each, one ahead of what is being worked on; in order."""
+        """Read for each, one ahead of what is being worked on unless one thread is asked for."""
+        if self.options.threads == 1:
+            for one in over:
+                yield read(one)
+                hand_back(_TAKEN)
+            return
         with ThreadPoolExecutor(1) as pool:
             coming = pool.submit(read, over[0]) if over else None
             for following in (*over[1:], None):

@@ -101,7 +101,7 @@ def compare_surfaces(
     fit = fit_surfaces(before, after, grid, options)
     work = _windows(before, after, grid, options, fit)
     stable = work.each(lambda w: _stable(work, w), noise_windows(work))
-    noise = replace(estimate(stable, work.cell_m), edge_m=edge_m)
+    noise = replace(estimate(stable, work.cell_m, options.threads), edge_m=edge_m)
     parts = [
         part
         for window in work.each(lambda w: _judged(work, w, noise), work.shown(_halo(work)))
@@ -251,7 +251,7 @@ def _objects(
         pair = cells.pair(partial(surface_pair, work), window)
         others = others_within(found, boxes, i, windows[i], by)
         got = object_of(cells.found(found[i]), others, pair, cells.noise(noise), work.fit, change)
-        return cells.fine(got)
+        return cells.fine(got, work.cells.shape)
 
     small = [i for i, c in enumerate(coarse) if c.by == 1]
     measured = by_groups(work, [windows[i] for i in small], partial(surface_pair, work), some)

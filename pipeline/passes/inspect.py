@@ -23,7 +23,6 @@ from pipeline.model import (
     DRONE_PICTURES,
     DRONE_SINGLE,
     DRONE_SURFACES,
-    PICTURE,
     Candidate,
     Case,
     Corridor,
@@ -34,6 +33,7 @@ from pipeline.model import (
     Seen,
     SetAside,
 )
+from pipeline.passes.flight_looks import look_name
 from pipeline.passes.flight_pairs import FlightPair, LoneFlight
 from pipeline.passes.flight_places import PairAsker
 from pipeline.passes.flight_residuals import Feature, residual_features
@@ -95,7 +95,9 @@ def _inspected(
     after = DiskFlight(pair.after.folder, pair.grid, pair.surfaces)
     pictures = (replace(before, surface=False), replace(after, surface=False))
     try:
-        laid = register_pictures(*pictures, pair.grid, options.register_pictures)
+        laid = register_pictures(
+            *pictures, pair.grid, options.register_pictures, options.compare.threads
+        )
         later, error_m = moved(after, laid.map), laid.error_px * pair.grid.res_m
         ask: PairAsker | None = None
         if pair.surfaces:
@@ -174,20 +176,6 @@ def _sorted_out(
         looks = (*_earlier(shown, thing), look)
         candidates.append(_candidate(thing, looks, (polygon, cells.crs), (shown, corridor), how))
     return Inspected(tuple(candidates), tuple(gone), outside)
-
-
-# What decides nothing is named like a picture, so that it neither confirms nor is replaced by what
-# a pair says of the same flight.
-_NAMES = {
-    DRONE_SURFACES: f"{DRONE}_",
-    DRONE_PICTURES: f"{PICTURE}{DRONE}_",
-    DRONE_SINGLE: f"{PICTURE}{DRONE}_alone_",
-}
-
-
-def look_name(flight: FlightFolder, detector: str = DRONE_SURFACES) -> str:
-    """Give the pass id of a flight's look."""
-    return f"{_NAMES[detector]}{flight.id}"
 
 
 def _look(shown: _Shown, thing: FlightObject) -> Look:

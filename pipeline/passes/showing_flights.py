@@ -18,6 +18,7 @@ from pipeline.grid import reproject
 from pipeline.io.burn import burn
 from pipeline.io.flights import FlightFolder
 from pipeline.model import DRONE, Case, FlightPixels, FlightReader, Grid, Seen, Window
+from pipeline.passes.flight_looks import look_names
 from pipeline.passes.showing import ground_of, nothing
 from pipeline.pixel_map import SAME, PixelMap
 
@@ -47,8 +48,8 @@ class FlightViews:
 
 def from_flights(flights: Sequence[FlightViews], options: EvidenceOptions, case: Case) -> Views:
     """Give the pictures of a case from the newest pair, or flight alone, that saw it."""
-    hits = [k.pass_id for k in case.looks if k.seen is Seen.HIT and k.of_drone]
-    saw = [v for v in flights if any(h.endswith(_ends(v.after.flight)) for h in hits)]
+    hits = {k.pass_id for k in case.looks if k.seen is Seen.HIT and k.of_drone}
+    saw = [v for v in flights if not hits.isdisjoint(look_names(v.after.flight))]
     if not saw:
         return nothing(case, "of_drone" if case.of_drone else "not_here")
     newest = max(saw, key=_age)
@@ -56,11 +57,6 @@ def from_flights(flights: Sequence[FlightViews], options: EvidenceOptions, case:
         return _views(newest, options, case)
     except SceneUnusableError as error:
         return replace(nothing(case, "not_here"), missing=(Missing("not_here", error.what),))
-
-
-def _ends(flight: FlightFolder) -> tuple[str, str]:
-    """Give how the names of a flight's looks end, of a pair and alone."""
-    return f"{DRONE}_{flight.id}", f"{DRONE}_alone_{flight.id}"
 
 
 def _age(views: FlightViews) -> tuple[datetime, bool, datetime]:

@@ -27,9 +27,10 @@ from pipeline.model import (
     Seen,
     Status,
 )
+from pipeline.passes.flight_looks import look_name
 from pipeline.passes.flight_pairs import FlightPair, LoneFlight, Pairing
 from pipeline.passes.flight_places import PlaceSaid
-from pipeline.passes.inspect import Inspected, look_name, misses
+from pipeline.passes.inspect import Inspected, misses
 
 _ENDED = (Status.CLOSED, Status.REJECTED, Status.PERMITTED, Status.WITHDRAWN)
 _COVERED = 0.9  # share of a place that a frame must hold

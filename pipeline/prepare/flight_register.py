@@ -42,7 +42,6 @@ _FINER = 3  # ... for which they may be so many times finer
 _LEAST_SIDE = 64  # of a tie's window [cells]
 _SHOWN = 0.15  # of it with outlines in both
 _THERE_PX = 2.0  # of a tie's window of hundreds: as good as none
-_THREADS = 2
 _DRAWS = 400  # of two ties
 _SCALED = 0.05  # scales differ by no more
 _ENOUGH = 32  # ties, after which the other windows are left out
@@ -101,7 +100,11 @@ class Registration:
 
 
 def register_pictures(
-    before: FlightReader, after: FlightReader, grid: Grid, options: PictureRegisterOptions
+    before: FlightReader,
+    after: FlightReader,
+    grid: Grid,
+    options: PictureRegisterOptions,
+    threads: int = 1,
 ) -> Registration:
     """Find the map of the later mosaic.
 
@@ -111,6 +114,8 @@ def register_pictures(
         Both on ``grid`` by their own georeference, metres and a degree or two apart.
     grid : Grid
         Full pixels, projected, m.
+    threads : int
+        Turns and windows at work at a time; changes nothing of the result.
 
     Raises
     ------
@@ -119,13 +124,13 @@ def register_pictures(
         too loosely.
     """
     coarse = _coarse(before, after, grid)
-    found = _seed(before, after, grid, coarse, options)
+    found = _seed((before, after), grid, coarse, options, threads)
     ground = _common(before, moved(after, found), grid, coarse)
     finest = max(1, round(options.finest_m / grid.res_m))
     step, rounds = coarse, 0
     while True:
         windows = _tie_windows(ground, step, options)
-        places, shifts = _ties(before, moved(after, found), windows, step, options)
+        places, shifts = _ties((before, moved(after, found)), windows, step, options, threads)
         result = _solve(found, (places, shifts), ground, step, options)
         found = result.map
         if step > finest:
@@ -178,12 +183,13 @@ def _turn(angle: float, middle: tuple[float, float]) -> PixelMap:
 
 
 def _seed(
-    before: FlightReader,
-    after: FlightReader,
+    flights: tuple[FlightReader, FlightReader],
     grid: Grid,
     step: int,
     options: PictureRegisterOptions,
+    threads: int,
 ) -> PixelMap:
+    before, after = flights
     first = spectrum(orientation(before(grid.window, step)))
     seen = after(grid.window, step)
     held = grey_of(seen), seen.valid
@@ -196,7 +202,7 @@ def _seed(
         return _tried(first, held, float(angle), middle, reach)
 
     def turned(angles: Iterable[float]) -> list[tuple[float, float, float, float]]:
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(one, angles))
 
     tried = turned(a for a in (-0.5, 0.5) if abs(a) <= most)
@@ -237,16 +243,16 @@ def _turned(values: Float, turn: Real) -> Float:
 
 
 def _ties(
-    before: FlightReader,
-    after: FlightReader,
+    flights: tuple[FlightReader, FlightReader],
     windows: list[Window],
     step: int,
     options: PictureRegisterOptions,
+    threads: int,
 ) -> tuple[Real, Real]:
     """Correlate windows; places [px] and shifts [px] of those with a clear peak."""
 
     def tied(window: Window) -> tuple[float, float] | None:
-        first, second = (orientation(read(window, step)) for read in (before, after))
+        first, second = (orientation(read(window, step)) for read in flights)
         if min(np.count_nonzero(f) for f in (first, second)) < _SHOWN * first.size:
             return None
         reach = min(first.shape) // 6
@@ -257,7 +263,7 @@ def _ties(
     half = -(-len(windows) // 2)
     # Half of the windows first: where most have a picture, the others add next to nothing.
     parts = (windows[:half], windows[half::2], windows[half + 1 :: 2])
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         for some in parts:
             if len(found) < _ENOUGH:
                 shown = zip(some, pool.map(tied, some), strict=True)

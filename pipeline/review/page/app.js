@@ -140,7 +140,7 @@
   // Of two flights the map shows one date at a time.
   function ground() {
     $("ground").hidden = !Chart.dates();
-    $("ground").textContent = say("chart_of", say(Chart.date()));
+    $("ground").textContent = [say("chart_of", say(Chart.date())), Chart.day()].filter(Boolean).join(" ");
   }
   // The pictures of a case: true colour, false colour, change of height.
   const shades = (c) => ["true", "false", "rise"].filter((k) => k === "true" || c.pics.some((n) => n === k || n.endsWith("_" + k)));
@@ -339,7 +339,7 @@
     const does = {
       n: () => step(1), j: () => step(1), ArrowDown: () => step(1), p: () => step(-1), k: () => step(-1), ArrowUp: () => step(-1),
       1: () => judge(0), 2: () => judge(1), 3: () => judge(2), 4: () => judge(3), r: () => $("reason").focus(), m: () => $("note").focus(),
-      o: () => startDrawing(false), e: () => startDrawing(true), t: () => $("colour").click(), b: () => $("flip").click(), g: () => $("ground").click(), z: () => current && Chart.show(current, true), s: save, "/": () => $("search").focus(), "?": () => $("help").click(),
+      o: () => startDrawing(false), e: () => startDrawing(true), t: () => $("colour").click(), b: () => $("flip").click(), g: () => $("ground").hidden || $("ground").click(), z: () => current && Chart.show(current, true), s: save, "/": () => $("search").focus(), "?": () => $("help").click(),
     }[e.key.length === 1 ? e.key.toLowerCase() : e.key];
     if (does) { e.preventDefault(); does(); }
   }
@@ -348,7 +348,7 @@
   Verdicts.open(D.run);
   english = D.language === "en";
   try { $("by").value = localStorage.getItem("siluan-review-by") || ""; } catch (_) { /* no storage */ }
-  Chart.setup(D, (c) => go(c));
+  Chart.setup(D, (c) => go(c), ground);
   words();
   Chart.fitAll();
   for (const id of ["list", "status", "corridor", "sort", "open"]) $(id).addEventListener("change", filter);

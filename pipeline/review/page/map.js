@@ -53,17 +53,18 @@ const lonlat = ([x, y]) => [(x - 0.5) * 360, Math.atan(Math.sinh(Math.PI * (1 - 
 
 const Chart = (() => {
   const canvas = document.getElementById("map"), g = canvas.getContext("2d");
-  const images = new Map();
+  const images = new Map(), KEPT = 400, DEEP = 3; // pictures that are kept; flights one over another that are drawn
+  let asked = new Set(); // pictures of this paint
   let width = 1, height = 1, ratio = 1, cx = 0.5, cy = 0.5, zoom = 1000, waiting = false;
   let cases = [], current = null, maps = [], when = "after", corridors = [], drawing = null, mouse = null;
-  let onPick = () => {}, onDone = () => {};
+  let onPick = () => {}, onDone = () => {}, onDay = () => {}, day = "";
 
   const sx = (x) => (x - cx) * zoom + width / 2, sy = (y) => (y - cy) * zoom + height / 2;
   const back = (px, py) => [(px - width / 2) / zoom + cx, (py - height / 2) / zoom + cy];
   const metresPerPx = () => 40075016.7 * Math.cos(lonlat([cx, cy])[1] * Math.PI / 180) / zoom;
 
-  function setup(data, pick) {
-    onPick = pick;
+  function setup(data, pick, told) {
+    onPick = pick; onDay = told || onDay;
     corridors = data.corridors.map((c) => ({ rings: c.rings.map((r) => r.map(mercator)) }));
     for (const m of data.maps) {
       const tiles = m.tiles.map((t) => {
@@ -71,9 +72,28 @@ const Chart = (() => {
         const xs = [nw[0], ne[0], sw[0], ne[0] + sw[0] - nw[0]], ys = [nw[1], ne[1], sw[1], ne[1] + sw[1] - nw[1]];
         return { src: m.folder + "/" + t.name, level: t.level, nw, ne, sw, box: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
       });
-      maps.push({ tiles, when: m.when, top: tiles.reduce((most, t) => Math.max(most, t.level), 0) });
+      maps.push({ tiles, when: m.when, on: m.on, top: tiles.reduce((most, t) => Math.max(most, t.level), 0) });
     }
+    bury();
     resize();
+  }
+  const holds = (box, x, y) => x >= box[0] && y >= box[1] && x <= box[2] && y <= box[3];
+  const finest = (m) => m.tiles.filter((t) => !t.level);
+  // What lies below three newer flights wherever it reaches is not drawn: of a place that is flown each week, dozens.
+  function bury() {
+    const flights = maps.filter((m) => m.when).map((m) => ({ m, fine: finest(m) }));
+    flights.forEach(({ m, fine }, i) => {
+      const over = flights.slice(i + 1).filter((f) => f.m.when === m.when);
+      const hidden = (x, y) => over.filter((f) => f.fine.some((t) => holds(t.box, x, y))).length >= DEEP;
+      const sides = [0.05, 0.5, 0.95];
+      for (const t of fine) t.under = sides.every((u) => sides.every((v) => hidden(t.box[0] + u * (t.box[2] - t.box[0]), t.box[1] + v * (t.box[3] - t.box[1]))));
+      for (const t of m.tiles) if (t.level) t.under = fine.filter((f) => holds(t.box, (f.box[0] + f.box[2]) / 2, (f.box[1] + f.box[3]) / 2)).every((f) => f.under);
+    });
+  }
+  // Local day of the newest flight that is shown in the middle; empty where there is none.
+  function dayShown() {
+    const here = maps.filter((m) => m.when === when && finest(m).some((t) => holds(t.box, cx, cy)));
+    return here.length ? here[here.length - 1].on : "";
   }
   function resize() {
     ratio = window.devicePixelRatio || 1;
@@ -119,14 +139,21 @@ const Chart = (() => {
   }
   // One after the other: flights over what satellites saw, the newest on top; of a pair one date at a time.
   function drawTiles() {
+    asked = new Set();
     for (const m of maps) if (!m.when || m.when === when) drawMap(m);
+    // Never one of this paint: it would be asked for again by the next, and that by its coming.
+    for (const src of images.keys()) {
+      if (images.size <= KEPT || asked.has(src)) break;
+      images.delete(src);
+    }
+    if (day !== dayShown()) { day = dayShown(); onDay(); }
   }
   function drawMap({ tiles, top }) {
     const perTile = tiles.length ? (tiles[0].ne[0] - tiles[0].nw[0]) * zoom : 0;
     const use = Math.min(perTile > 300 ? 0 : perTile > 75 ? 1 : 2, top);
     for (const wanted of use < top ? [use + 1, use] : [use]) {
       for (const t of tiles) {
-        if (t.level !== wanted) continue;
+        if (t.level !== wanted || t.under) continue;
         if (sx(t.box[2]) < 0 || sy(t.box[3]) < 0 || sx(t.box[0]) > width || sy(t.box[1]) > height) continue;
         const image = load(t.src);
         if (!image) continue;
@@ -141,12 +168,15 @@ const Chart = (() => {
   }
   function load(src) {
     const known = images.get(src);
-    if (known) return known.complete && known.naturalWidth ? known : null;
+    asked.add(src);
+    if (known) {
+      images.delete(src); images.set(src, known); // the last used are at the end
+      return known.complete && known.naturalWidth ? known : null;
+    }
     const image = new Image();
     image.onload = paint;
     image.src = src;
     images.set(src, image);
-    if (images.size > 400) images.delete(images.keys().next().value);
     return null;
   }
   function scaleBar() {
@@ -270,8 +300,10 @@ const Chart = (() => {
     zoom(times) { zoomBy(times, width / 2, height / 2); },
     // With the ground around each: one case alone is not to fill the map.
     fitAll() { fit(cases.length ? cases.flatMap((c) => [-4, 4].map((k) => [c.m[0] + k * c.size, c.m[1] + k * c.size])) : corridors.flatMap((c) => c.rings.flat())); },
+    day: () => day,
     dates: () => new Set(maps.map((m) => m.when)).has("before"),
-    date(which) { if (which) { when = which; paint(); } return when; },
+    // A date that no flight has is not shown: a lone one would go.
+    date(which) { if (maps.some((m) => m.when === which)) { when = which; paint(); } return when; },
     drawing: () => drawing !== null,
     undo() {
       if (!drawing || (drawing.edits && (drawing.touched < 0 || drawing.points.length <= 3))) return;
