@@ -30,7 +30,7 @@ def look(days: float, rank: float | None, seen: Seen = Seen.MISS) -> Look:
     return Look(on, on.isoformat(), "s", 1.0, seen, True, rank, 1.0)
 
 
-LOW = [look(-90, 0.3), look(-55, 0.3), look(-20, 0.2), look(0, 0.1, Seen.HIT)]
+LOW = [*(look(d, 0.3) for d in range(-60, 0, 10)), look(0, 0.1, Seen.HIT)]
 
 
 def pond(looks: list[Look], crops: float = 0.0, **measures: float) -> dict[str, float]:
@@ -60,7 +60,7 @@ def test_a_paddy_a_heap_and_a_pool_on_a_bar_were_not(other: dict[str, float]) ->
 def test_what_a_flood_may_have_left_waits_and_was_seen_often_enough_by_then(
     rank: float | None,
 ) -> None:
-    found = pond([*LOW[:2], look(-20, rank), LOW[3]])
+    found = pond([*LOW[:4], look(-20, rank), *LOW[5:]])
     assert found == {"uncropped": 1.0}
     base = POND | {"bright": 0.06, "ndvi": -0.2, "water": 0.6, "soil": 0.0, "certain_share": 1.0}
     base |= {"strip": 0.0, "linear": 0.0}
