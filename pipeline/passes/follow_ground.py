@@ -288,17 +288,18 @@ def precedents_of(
 
     A field is ploughed in its season, year by year, and for weeks only: a model of the year takes
     those few looks for errors, but the looks themselves are there. Looks at which the place was a
-    sighting already are no precedents: what was cleared and comes back is no season.
+    sighting already are no precedents: what was cleared and comes back is no season. A piece too
+    small to be one is history to this question: corners of a field are ploughed like the field.
     """
     first, options = how
-    flagged = bench.normals.quarter.states.flagged
+    sighted = bench.normals.quarter.states.sighted
     pixels = (track.rows, track.cols)
 
     def wanted(p: Pass) -> bool:
         years = round((first - p.acquired) / _YEAR)
         if years < 1 or abs(first - p.acquired - years * _YEAR) > _SEASON:
             return False
-        there = [seen for seen in flagged.get(p.id, ()) if meet(pixels, seen)]
+        there = [seen for seen in sighted.get(p.id, ()) if meet(pixels, seen)]
         return not there or _share_of(pixels, there) < _KNOWN
 
     asked = _Asked("precedents", wanted)
