@@ -49,6 +49,13 @@ class DryOptions(BaseModel):
     crop_share: float = Field(
         default=0.2, ge=0, le=1, description="share of cropland from which it may be a paddy"
     )
+    crop_gap_days: float = Field(
+        default=60.0,
+        ge=10,
+        le=366,
+        description="longest part of the year without a clear look in any year, or what grew there "
+        "was not seen: it may be cropland [d]",
+    )
 
 
 def weighed(candidate: Candidate, options: FoldOptions, until: datetime) -> Candidate:
