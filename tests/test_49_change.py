@@ -360,6 +360,28 @@ def test_soil_of_mixed_pixels_is_bare_and_a_felling_of_them_is_not() -> None:
         assert not any(f.certain for f in felled if isinstance(f, Sighting))
 
 
+def test_what_a_swath_or_a_cloud_hides_of_a_felling_does_not_make_it_small() -> None:
+    wood = surface()
+    wood.expected[NDVI] = wood.seen[NDVI] = 0.7
+    felled = put(wood, box(20, 30, 12, 12), (0.11, 0.28, -0.7), Ground.DRY)
+    nothing = (np.nan, np.nan, np.nan)
+    for hidden in (nothing, (0.5, 0.5, -0.3)):
+        part = put(felled, box(20, 33, 12, 9), hidden, Ground.UNKNOWN)
+        part = put(part, box(24, 30, 8, 3), hidden, Ground.UNKNOWN)  # 4 x 3 pixels are left
+        assert judge(part, bare=0.2) == []
+        hid = put(put(wood, box(20, 30, 2, 3), HEAP, Ground.DRY), box(22, 20, 9, 20), hidden,
+                  Ground.UNKNOWN)  # fmt: skip
+        (beside,) = (f for f in judge(hid) if isinstance(f, Sighting))
+        assert beside.measures["lost_px"] == 6 + 9 * 20
+    # Beside water that was not seen it is as small as it looks.
+    bank = put(wood, box(20, 10, 2, 3), (0.11, 0.28, -0.7), Ground.DRY)
+    dry = bank.expected.copy()
+    dry[NDVI, :, :10] = -0.2
+    (heap,) = judge(put(replace(bank, expected=dry), box(0, 0, SIDE, 10), nothing, Ground.UNKNOWN))
+    assert isinstance(heap, Sighting)
+    assert heap.measures["lost_px"] == 6
+
+
 def test_little_history_is_not_certain() -> None:
     s = put(surface(), box(20, 30, 5, 7), HEAP, Ground.DRY)
     few = np.where(s.land, 5, 0).astype(np.uint16)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from shapely.geometry import box
 
 from pipeline.adjudicate.evidence import (
@@ -371,15 +372,32 @@ def test_the_river_was_low_where_every_look_says_so() -> None:
     def at(days: float, rank: float | None, seen: Seen = Seen.MISS) -> Look:
         return replace(looks("m")[0], on=START + timedelta(days=days), seen=seen, level_rank=rank)
 
-    low = [at(d, 0.3) for d in (10, 35, 60, 90)] + [at(100, 0.2, Seen.HIT)]
+    low = [at(d, 0.3) for d in range(40, 100, 10)] + [at(100, 0.2, Seen.HIT)]
     assert below_floods(low, since)
-    assert below_floods([at(10, 0.9), *low[1:]], since)  # long before
+    assert below_floods([at(30, 0.9), *low], since)  # before the last 60 days, and it went
     for rank in (0.8, None):
-        assert not below_floods([*low[:3], at(90, rank), low[4]], since)
-        assert not below_floods([*low[:4], replace(low[4], level_rank=rank)], since)
-    assert not below_floods([low[0], low[1], low[4]], since)  # a flood may have come between
-    assert not below_floods([low[4]], since)
-    assert below_floods([*low[:3], at(90, 0.8), low[4]], since, DryOptions(high=0.9))
+        assert not below_floods([*low[:5], at(90, rank), low[6]], since)
+        assert not below_floods([*low[:6], replace(low[6], level_rank=rank)], since)
+    assert below_floods([*low[:5], at(90, 0.8), low[6]], since, DryOptions(high=0.9))
+    for k in range(1, 6):  # a flood may have come between two looks, or before the first
+        assert not below_floods([*low[:k], *low[k + 1 :]], since)
+    assert not below_floods(low[2:], since)
+    assert not below_floods([low[6]], since)
+    # Days of low water alone do not make up for looks.
+    few = DryOptions(days=20.0)
+    assert not below_floods(low[4:], since, few)
+    assert below_floods(low[2:], since, DryOptions(days=40.0))
+    assert below_floods(low[4:], since, few.model_copy(update={"low_looks": 3}))
+
+
+def test_it_was_not_low_where_few_looks_say_so() -> None:
+    since = START + timedelta(days=100)
+    miss = looks("m")[0]
+    days_ranks = ((0, 0.3), (40, 0.3), (84, 0.3), (100, 0.1))
+    sparse = [replace(miss, on=START + timedelta(days=d), level_rank=r) for d, r in days_ranks]
+    assert not below_floods([*sparse[:3], replace(sparse[3], seen=Seen.HIT)], since)
+    with pytest.raises(ValidationError, match="150"):  # looks are asked for from 200 days before
+        DryOptions(days=200.0)
 
 
 def test_what_explains_or_waits_takes_strength_away() -> None:

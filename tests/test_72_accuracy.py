@@ -26,7 +26,8 @@ from benchmarks.accuracy.simulated.tables import section
 from benchmarks.accuracy.stats import median_interval, poisson, wilson
 from pipeline.config import Options
 from pipeline.detect.level import LevelHistory
-from pipeline.passes import naming
+from pipeline.detect.objects import Pixels
+from pipeline.passes import change, follow_ground, naming
 from sample_scenes import schedule, truth
 from sample_scenes.matching import match
 from sample_scenes.surface import World, build_world
@@ -233,6 +234,16 @@ def test_every_guard_can_be_switched_off(guard) -> None:
         # What is found of a look is kept by this name: no run may be given what another found.
         assert (naming.code_mark() != mark) == bool(guard.replace)
     assert naming.code_mark() == mark
+
+
+def test_what_a_guard_names_is_off_without_it() -> None:
+    by_name = {g.name.split(" (")[0]: g for g in GUARDS}
+    with switched_off(by_name["ponds that nothing explains"]):
+        assert follow_ground._pond(None, None, None, {}, None) == {}  # type: ignore[arg-type]
+    three = Pixels(np.arange(3, dtype=np.int32), np.zeros(3, np.int32), np.ones(3, bool))
+    assert change.too_small(three, 4)
+    with switched_off(by_name["small objects"]):
+        assert not change.too_small(three, 4)
 
 
 def test_without_a_level_what_is_mostly_wet_is_expected_wet() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -13,7 +14,8 @@ import pytest
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
 from pipeline.detect.objects import Pixels, Rejection
-from pipeline.model import Kind, Look, Seen, Sighting, Window
+from pipeline.detect.seasons import longest_unseen
+from pipeline.model import Ground, Kind, Look, Seen, Sighting, Window
 from pipeline.passes import follow_ground
 from pipeline.passes.book import found_by_look
 from pipeline.passes.change import grown, too_small
@@ -30,10 +32,31 @@ def look(days: float, rank: float | None, seen: Seen = Seen.MISS) -> Look:
     return Look(on, on.isoformat(), "s", 1.0, seen, True, rank, 1.0)
 
 
-LOW = [look(-90, 0.3), look(-55, 0.3), look(-20, 0.2), look(0, 0.1, Seen.HIT)]
+LOW = [*(look(d, 0.3) for d in range(-60, 0, 10)), look(0, 0.1, Seen.HIT)]
 
 
-def pond(looks: list[Look], crops: float = 0.0, **measures: float) -> dict[str, float]:
+def bench(unseen: tuple[int, ...] = (), ground: float = 0.0) -> SimpleNamespace:
+    """Two years of looks, each ten days, but in some months; ``ground``: share clear in these."""
+    days = [FIRST - timedelta(days=d) for d in range(1, 730, 10)]
+    history = [SimpleNamespace(id=d.isoformat(), acquired=d) for d in days]
+
+    def each(ids: list[str], window: Window) -> Iterator[np.ndarray]:
+        for i in ids:
+            codes = np.full(window.shape, Ground.DRY, np.uint8)
+            if datetime.fromisoformat(i).month in unseen:
+                n = int(ground * ROWS.size)
+                codes[ROWS[n:], COLS[n:]] = Ground.UNKNOWN
+            yield codes
+
+    quarter = SimpleNamespace(history=history, states=SimpleNamespace(each=each))
+    return SimpleNamespace(
+        given=mock.Mock(return_value=(None, None)), normals=SimpleNamespace(quarter=quarter)
+    )
+
+
+def pond(
+    looks: list[Look], crops: float = 0.0, of: SimpleNamespace | None = None, **measures: float
+) -> dict[str, float]:
     window = Window(0, 40, 0, 40)
     fields = np.zeros(window.shape, bool)
     fields[ROWS[: int(crops * ROWS.size)], COLS[: int(crops * ROWS.size)]] = True
@@ -41,9 +64,8 @@ def pond(looks: list[Look], crops: float = 0.0, **measures: float) -> dict[str, 
         mock.patch.object(follow_ground, "cropland", return_value=(fields, None)),
         mock.patch.object(follow_ground, "_window", return_value=window),
     ):
-        bench = SimpleNamespace(given=mock.Mock(return_value=(None, None)))
         how = (looks, FIRST, GroundOptions())
-        return follow_ground._pond(None, bench, TRACK, POND | measures, how)  # type: ignore[arg-type]
+        return follow_ground._pond(None, of or bench(), TRACK, POND | measures, how)  # type: ignore[arg-type]
 
 
 def test_a_pond_of_low_water_where_nothing_is_grown_was_dug() -> None:
@@ -56,11 +78,20 @@ def test_a_paddy_a_heap_and_a_pool_on_a_bar_were_not(other: dict[str, float]) ->
     assert pond(LOW, **other) == {}
 
 
+def test_where_history_never_looked_while_crops_stand_it_may_be_a_paddy() -> None:
+    for months in ((6, 7, 8, 9), (5, 6), (12, 1, 2)):  # any season: what grows where is not known
+        assert pond(LOW, of=bench(months)) == {}
+    assert "dug" in pond(LOW, of=bench((6,)))
+    assert "dug" in pond(LOW, of=bench((6, 7, 8), ground=0.85))  # a fifth may be cropland
+    assert pond(LOW, of=bench((6, 7, 8), ground=0.5)) == {}
+    assert np.isinf(longest_unseen([3.0], [np.array([False])], 1)).all()
+
+
 @pytest.mark.parametrize("rank", [0.9, None])
 def test_what_a_flood_may_have_left_waits_and_was_seen_often_enough_by_then(
     rank: float | None,
 ) -> None:
-    found = pond([*LOW[:2], look(-20, rank), LOW[3]])
+    found = pond([*LOW[:4], look(-20, rank), *LOW[5:]])
     assert found == {"uncropped": 1.0}
     base = POND | {"bright": 0.06, "ndvi": -0.2, "water": 0.6, "soil": 0.0, "certain_share": 1.0}
     base |= {"strip": 0.0, "linear": 0.0}

@@ -14,9 +14,13 @@ import pytest
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
 from pipeline.detect.change import Surface
+from pipeline.detect.objects import Pixels, Rejection
 from pipeline.detect.resemble import Signature
 from pipeline.model import Ground, Kind, Sighting, Window
+from pipeline.passes.book import _packed, _unpacked, found_by_look
+from pipeline.passes.change import grown
 from pipeline.passes.follow_ground import Trait, precedents_of, summed_up
+from pipeline.passes.watch import Watched, record
 
 FIRST = datetime(2025, 5, 10, tzinfo=UTC)
 SIDE = 30
@@ -46,13 +50,18 @@ def surface(bare: bool) -> Surface:
     )  # fmt: skip
 
 
-def count(looks: dict[datetime, bool], flagged: dict[str, Any] | None = None) -> int:
+def count(
+    looks: dict[datetime, bool],
+    sighted: dict[str, Any] | None = None,
+    too_small: dict[str, Any] | None = None,
+) -> int:
     """Ask for precedents among looks: was the place bare on that date?"""
     passes = [SimpleNamespace(id=when.isoformat(), acquired=when) for when in looks]
 
     vault = SimpleNamespace(get=lambda *_: None, put=lambda *_, **__: None)  # nothing is kept
     kept = SimpleNamespace(base="", key=lambda p: p.id, vault=vault)
-    states = SimpleNamespace(flagged=flagged or {})
+    every = {**(too_small or {}), **(sighted or {})}
+    states = SimpleNamespace(flagged=every, sighted=sighted or {})
 
     class Bench:
         looks = SimpleNamespace(passes=passes)
@@ -91,6 +100,26 @@ def test_what_was_a_sighting_then_is_no_season() -> None:
     assert count({when: True}, {when.isoformat(): [(ROWS, COLS)]}) == 0
     elsewhere = {when.isoformat(): [(ROWS + 12, COLS)]}
     assert count({when: True}, elsewhere) == 1
+
+
+def test_a_piece_too_small_to_be_a_sighting_is_a_season() -> None:
+    when = FIRST - timedelta(days=365)
+    small = {when.isoformat(): [grown(ROWS[:2], COLS[:2]), grown(ROWS[-2:], COLS[-2:])]}
+    assert count({when: True}, too_small=small) == 1
+    assert count({when: True}, small) == 0  # a third of it was a sighting
+
+
+def test_what_was_sighted_is_kept_apart_from_what_is_only_no_history() -> None:
+    small = Pixels(ROWS[:2], COLS[:2], np.ones(2, bool))
+    no = Rejection("smaller than the smallest object", False, 2)
+    work = [(0, small), (0, Pixels(ROWS, COLS, np.ones(ROWS.size, bool)))]
+    (made,) = found_by_look(
+        1, work, [no, TRACK.sightings[0]], lambda p: (p.rows, p.cols), lambda _: True
+    )
+    found = Watched()
+    record(found, SimpleNamespace(id="now"), _unpacked(_packed(made)))  # type: ignore[arg-type]
+    assert sorted(r.size for r, _ in found.flagged["now"]) == [2, ROWS.size]
+    assert [r.size for r, _ in found.sighted["now"]] == [ROWS.size]
 
 
 def test_a_pond_and_its_spoil_seen_apart_are_summed_up_by_date() -> None:

@@ -78,6 +78,10 @@ def _none(*_: object) -> int:
     return 0
 
 
+def _no_measures(*_: object) -> dict[str, float]:
+    return {}
+
+
 def all_told(
     candidates: Sequence[Candidate], options: FoldOptions, until: datetime, *_: object
 ) -> tuple[list[Candidate], int]:
@@ -118,10 +122,12 @@ GUARDS = (
         flooded_fields=1.0)),
     Guard("water by near infrared", _ground(change={"water_ndvi": -0.2})),
     Guard(
-        "small objects (only a pure pixel begins one)",
+        "small objects (only a pure pixel begins one; pieces too small are history)",
         _ground(change={"small_pixels": 1}, disturb={"mixed_pixels": 1}),
+        {"pipeline.passes.change.too_small": _nothing},
     ),
-    Guard("ponds that nothing explains (wait like others)", _ground(dry={"high": 0.0})),
+    Guard("ponds that nothing explains (wait like others)", replace={
+        "pipeline.passes.follow_ground._pond": _no_measures}),
     Guard(
         "young decks (a bridge is looked for in all looks together)",
         _ground(disturb={"deck_looks": 100}),

@@ -24,19 +24,37 @@ _CLEARLY = 0.75  # share of certain sightings from which only the season is wait
 
 
 class DryOptions(BaseModel):
-    """When a new pond was there before any high water could have left it."""
+    """When a new pond was there before any high water could have left it.
+
+    A flood wave of these rivers passes in days to two weeks; that no high water came is known only
+    where looks lie closer than that. The numbers are reasoned, none has a source.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     high: float = Field(default=0.75, ge=0, le=1, description="level rank from which water is high")
     days: float = Field(
-        default=60.0, ge=0, le=400, description="before the first sighting that it must be low [d]"
+        default=60.0,
+        ge=0,
+        le=150,
+        description="before the first sighting that it must be low [d]; looks are asked for from "
+        "200 days before it",
     )
     gap_days: float = Field(
-        default=45.0, ge=1, le=400, description="between two looks, in which a flood is missed [d]"
+        default=12.0, ge=1, le=60, description="between two low looks, or a flood is missed [d]"
+    )
+    low_looks: int = Field(
+        default=5, ge=2, le=100, description="looks at low water without which nothing is known"
     )
     crop_share: float = Field(
         default=0.2, ge=0, le=1, description="share of cropland from which it may be a paddy"
+    )
+    crop_gap_days: float = Field(
+        default=60.0,
+        ge=10,
+        le=366,
+        description="longest part of the year without a clear look in any year, or what grew there "
+        "was not seen: it may be cropland [d]",
     )
 
 
@@ -128,20 +146,21 @@ def below_floods(looks: Iterable[Look], since: datetime, options: DryOptions | N
     """Tell whether the river was low, as far as looks tell, for long before ``since`` (UTC).
 
     From the last clear look at which a pond was not there, and for ``days`` before its first
-    sighting: no level was high or unknown, and no gap so long that a flood came and went in it.
+    sighting: no level was high or unknown, there are enough looks, and neither between them nor at
+    an end of that time is a gap so long that a flood came and went in it.
     """
     o = options or DryOptions()
-    ordered = sorted((k for k in looks if k.on <= since), key=lambda k: (k.on, k.pass_id))
-    gone = [k.on for k in ordered if k.seen is Seen.MISS]
+    until_then = [k for k in looks if k.on <= since]
+    gone = [k.on for k in until_then if k.seen is Seen.MISS]
     if not gone:
         return False
-    begin = min(gone[-1], since - timedelta(days=o.days))
-    before = [k for k in ordered if k.on < begin][-1:]
-    lately = [k for k in ordered if k.on >= begin]
-    every = [*before, *lately]
-    gaps = [b.on - a.on for a, b in pairwise(every)]
-    known = all(k.level_rank is not None and k.level_rank < o.high for k in lately)
-    return bool(before) and known and max(gaps, default=timedelta()) <= timedelta(days=o.gap_days)
+    begin = min(max(gone), since - timedelta(days=o.days))
+    lately = sorted((k for k in until_then if k.on >= begin), key=lambda k: (k.on, k.pass_id))
+    if len(lately) < o.low_looks:
+        return False
+    gaps = [b - a for a, b in pairwise([begin, *(k.on for k in lately), since])]
+    low = all(k.level_rank is not None and k.level_rank < o.high for k in lately)
+    return low and max(gaps) <= timedelta(days=o.gap_days)
 
 
 def _weighed(

@@ -77,9 +77,9 @@ class ChangeOptions(BaseModel):
         default=16,
         ge=1,
         le=81,
-        description="pixels of a 9x9 that lost their plants, up to which an object has no pure "
-        "pixel: there the loss of plants starts it, and light need only go with it; fields and "
-        "fellings have more",
+        description="pixels of a 9x9 that lost their plants or were not seen, up to which an "
+        "object need have no pure pixel: there the loss of plants starts it, and light need only "
+        "go with it; most fields and fellings have more, a plot of up to 16 pixels has not",
     )
     water_ndvi: float = Field(
         default=-0.1,
@@ -419,9 +419,19 @@ def _small(surface: Surface, o: ChangeOptions) -> Bool:
 
     Whatever their spread: where a felling was taken for ordinary ground once, it is wide.
     """
+    return _count(may_have_lost(surface, o.green_lost), 9) <= o.small_pixels
+
+
+def may_have_lost(surface: Surface, green: float) -> Bool:
+    """Where so much NDVI is gone, or may be: of what was not seen the rest of a felling may be.
+
+    Beside the edge of a swath or under a cloud only ground counts that should have been green.
+    """
+    ndvi = surface.seen[NDVI]
+    clouded = (surface.state == Ground.UNKNOWN) & (np.abs(surface.seen[WATER]) >= _UNDECIDED)
+    bare = np.where(clouded | ~np.isfinite(ndvi), _SOIL_NDVI, ndvi)
     with np.errstate(invalid="ignore"):
-        lost = surface.expected[NDVI] - surface.seen[NDVI] >= o.green_lost
-    return _count(lost, 9) <= o.small_pixels
+        return np.asarray(surface.expected[NDVI] - bare >= green)
 
 
 def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> Bool:

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.change import BRIGHT, NDVI, WATER, Flags, Surface
+from pipeline.detect.change import BRIGHT, NDVI, WATER, Flags, Surface, may_have_lost
 from pipeline.detect.level import N_BINS
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
 from pipeline.grid import pixels_to_mask
@@ -100,11 +100,15 @@ class DisturbOptions(BaseModel):
         default=0.6,
         gt=0,
         le=1,
-        description="share of the expected plants that must be gone where an object has no pixel "
-        "of its own: at its edge half of what is seen are the plants around it",
+        description="share of the expected plants that must be gone where an object may have no "
+        "pixel of its own: at its edge half of what is seen are the plants around it",
     )
     mixed_pixels: int = Field(
-        default=16, ge=1, le=100, description="of all that lost its green with it, up to which"
+        default=16,
+        ge=1,
+        le=100,
+        description="of all that lost its green with it or was not seen beside it, up to which; a "
+        "plot or a felling of that size is not told from it",
     )
     green_lost: float = Field(
         default=0.2, ge=0.05, le=0.6, description="NDVI that bare soil must lack on the date"
@@ -386,15 +390,16 @@ def _barest(mask: NDArray[np.bool_], inner: Float, marked: Marked) -> tuple[floa
 
     An object is made of pixels that are bare; of a felled wood whose brash is barer in one half,
     only that half. The rest has lost its green too, and hangs together with it. Its size is told
-    whatever the spread: where a felling was taken for ordinary ground once, that is wide.
+    whatever the spread: where a felling was taken for ordinary ground once, that is wide; and with
+    the green ground beside it that was not seen.
     """
     surface, greener = marked.surface, marked.z[NDVI]
     with np.errstate(invalid="ignore"):
-        gone = surface.expected[NDVI] - surface.seen[NDVI] >= _LOST
-        lost = gone & (greener <= -_LOST_Z)
+        lost = surface.expected[NDVI] - surface.seen[NDVI] >= _LOST
+        lost &= greener <= -_LOST_Z
     lost &= surface.ground & (surface.state != Ground.WET)
     whole = _joined(mask, lost)
-    size = int(np.count_nonzero(_joined(mask, gone)))
+    size = int(np.count_nonzero(_joined(mask, may_have_lost(surface, _LOST))))
     off_edge = np.asarray(ndimage.binary_erosion(whole, np.ones((3, 3))), bool)
     off_edge &= surface.state != Ground.WET
     if np.count_nonzero(off_edge) < max(4, np.count_nonzero(mask) / 4):

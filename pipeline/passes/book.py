@@ -34,13 +34,19 @@ Arrays = dict[str, NDArray[Any]]
 class Found:
     """What a detector found on one look.
 
-    ``flagged`` are the pixels that are no history from then on; ``rejected`` holds for each reason,
-    and whether the object may be harmful all the same, the number of objects and of their pixels.
+    ``flagged`` are the pixels that are no history from then on, first those of the sightings;
+    ``rejected`` holds for each reason, and whether the object may be harmful all the same, the
+    number of objects and of their pixels.
     """
 
     sightings: tuple[Sighting, ...]
     flagged: tuple[Sparse, ...]
     rejected: tuple[tuple[str, bool, int, int], ...]
+
+    @property
+    def sighted(self) -> tuple[Sparse, ...]:
+        """What of ``flagged`` was a sighting."""
+        return self.flagged[: len(self.sightings)]
 
     @classmethod
     def of(

@@ -24,6 +24,7 @@ from pipeline.detect.level import N_BINS
 from pipeline.detect.normal import YEAR_DAYS, Normal
 from pipeline.detect.observe import Observed
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
+from pipeline.detect.seasons import longest_unseen
 from pipeline.detect.waterline import outline
 from pipeline.detect.woods import only_felled, wooded_share
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
@@ -31,6 +32,7 @@ from pipeline.model import Candidate, Case, Ground, Look, Pass, Seen, Window
 from pipeline.passes.change import DETECTOR, Normals, box_of
 from pipeline.passes.ground import Looks, Site, Sparse, meet
 from pipeline.passes.naming import sparse_mark
+from pipeline.passes.normals import day_of
 from pipeline.passes.verdicts import Question, Rows, rows_of
 
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
@@ -167,19 +169,29 @@ def _pond(
     ``how`` begins with all looks at the place and the first sighting (UTC). Fields are flooded in
     their season, and floods leave pools. What came to be where no crop grows waits for the pools
     alone, and was seen often enough by then; what came while the river was low at every look was
-    dug, and has nothing to wait for.
+    dug, and has nothing to wait for. Where history never looked while crops stand, one may grow.
     """
     found, since, options = how
     if measures["wet_share"] < 0.5 or measures["bar_share"] >= 0.5:
         return {}
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
-    fields = cropland(bench.given(window)[0])[0]
-    if np.count_nonzero(fields[footprint]) > options.dry.crop_share * track.rows.size:
+    fields = cropland(bench.given(window)[0])[0][footprint]
+    fields |= _unseen(bench, window, footprint) > options.dry.crop_gap_days
+    if np.count_nonzero(fields) > options.dry.crop_share * track.rows.size:
         return {}
     if below_floods(found, since, options.dry):
         return {"uncropped": 1.0, "dug": 1.0, "wait_days": 0.0}
     return {"uncropped": 1.0}
+
+
+def _unseen(bench: Bench, window: Window, footprint: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give the longest part of the year (days) that a footprint's pixels were never seen in."""
+    quarter = bench.normals.quarter
+    codes = quarter.states.each([p.id for p in quarter.history], window)
+    clear = (state[footprint] != Ground.UNKNOWN for state in codes)
+    days = [day_of(p.acquired) for p in quarter.history]
+    return longest_unseen(days, clear, int(np.count_nonzero(footprint)))
 
 
 def _gradual(measures: Mapping[str, float]) -> bool:
@@ -288,17 +300,18 @@ def precedents_of(
 
     A field is ploughed in its season, year by year, and for weeks only: a model of the year takes
     those few looks for errors, but the looks themselves are there. Looks at which the place was a
-    sighting already are no precedents: what was cleared and comes back is no season.
+    sighting already are no precedents: what was cleared and comes back is no season. A piece too
+    small to be one is history to this question: corners of a field are ploughed like the field.
     """
     first, options = how
-    flagged = bench.normals.quarter.states.flagged
+    sighted = bench.normals.quarter.states.sighted
     pixels = (track.rows, track.cols)
 
     def wanted(p: Pass) -> bool:
         years = round((first - p.acquired) / _YEAR)
         if years < 1 or abs(first - p.acquired - years * _YEAR) > _SEASON:
             return False
-        there = [seen for seen in flagged.get(p.id, ()) if meet(pixels, seen)]
+        there = [seen for seen in sighted.get(p.id, ()) if meet(pixels, seen)]
         return not there or _share_of(pixels, there) < _KNOWN
 
     asked = _Asked("precedents", wanted)

@@ -114,6 +114,8 @@ class States:
     site: Site
     looks: Looks
     flagged: Mapping[str, Sequence[Sparse]] = field(default_factory=dict[str, list[Sparse]])
+    # Of these what was a sighting or a known case, and not only too small to be one.
+    sighted: Mapping[str, Sequence[Sparse]] = field(default_factory=dict[str, list[Sparse]])
 
     @cached_property
     def _reader(self) -> LookReader:

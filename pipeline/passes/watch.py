@@ -59,6 +59,8 @@ class Watched:
         default_factory=list[tuple[Epoch, NDArray[np.float32]]]
     )
     flagged: dict[str, list[Sparse]] = field(default_factory=dict[str, list[Sparse]])
+    # Of these the pixels of sightings and of known cases.
+    sighted: dict[str, list[Sparse]] = field(default_factory=dict[str, list[Sparse]])
     normals: dict[datetime, Normals] = field(default_factory=dict[datetime, Normals])
     # Of each quarter's history, by its start: what every look is held against.
     against: dict[datetime, Levels] = field(default_factory=dict[datetime, Levels])
@@ -110,7 +112,7 @@ def watch(
     ``known`` are pixel-looks of cases found before the patrol, by pass: they are no history.
     """
     found = Watched()
-    found.flagged.update({k: list(v) for k, v in (known or {}).items()})
+    _begin(found, known or {})
     for epoch in epochs_of(looks.passes, patrol_start, options.epoch):
         if len(epoch.history) < options.epoch.min_history:
             for p in epoch.judged:
@@ -119,7 +121,7 @@ def watch(
                     f"before its quarter, and {options.epoch.min_history} are needed"
                 )
             continue
-        sweep = _EpochSweep(site, looks, epoch, options, found.flagged)
+        sweep = _EpochSweep(site, looks, epoch, options, found)
         found.epochs.append((epoch, sweep.ranks))
         found.against[epoch.start] = sweep.levels
         for p, days in zip(epoch.judged, sweep.days, strict=True):
@@ -147,12 +149,12 @@ def watch_first(
     Known cases are looked at against this quarter; see :func:`pipeline.passes.follow.relook`.
     """
     found = Watched()
-    found.flagged.update({k: list(v) for k, v in known.items()})
+    _begin(found, known)
     every = epochs_of(looks.passes, patrol_start, options.epoch)
     epoch = next((e for e in every if len(e.history) >= options.epoch.min_history), None)
     if epoch is None:
         return found
-    sweep = _EpochSweep(site, looks, epoch, options, found.flagged)
+    sweep = _EpochSweep(site, looks, epoch, options, found)
     found.epochs.append((epoch, sweep.ranks))
     found.against[epoch.start] = sweep.levels
     found.normals[epoch.start] = ChangeSweep(sweep.quarter(), options.ground).normals
@@ -176,10 +178,18 @@ def record(found: Watched, p: Pass, of: Found) -> None:
     found.sightings.extend(of.sightings)
     if of.flagged:
         found.flagged.setdefault(p.id, []).extend(of.flagged)
+    if of.sighted:
+        found.sighted.setdefault(p.id, []).extend(of.sighted)
     for reason, unknown, objects, pixels in of.rejected:
         found.rejected[reason] += objects
         if unknown:
             found.unknown_px[p.id] = found.unknown_px.get(p.id, 0) + pixels
+
+
+def _begin(found: Watched, known: Mapping[str, Sequence[Sparse]]) -> None:
+    """Begin with what was found before the patrol."""
+    for held in (found.flagged, found.sighted):
+        held.update({k: list(v) for k, v in known.items()})
 
 
 class _EpochSweep:
@@ -191,10 +201,10 @@ class _EpochSweep:
         looks: Looks,
         epoch: Epoch,
         options: WatchOptions,
-        flagged: dict[str, list[Sparse]],
+        found: Watched,
     ) -> None:
         self.site, self.epoch, self.options = site, epoch, options.zhan
-        self.states = States(site, looks, flagged)
+        self.states = States(site, looks, found.flagged, found.sighted)
         past = Past.of(self.states, epoch.history)
         book = Book.of(past, [options.zhan.model_dump(), options.ground.model_dump()])
         self.levels = Levels(past, book, options.zhan.expect)

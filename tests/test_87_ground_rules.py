@@ -1,0 +1,131 @@
+"""Rules for pools, ponds and small pieces are asked where looks become candidates, and history."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import pytest
+from affine import Affine
+from shapely.geometry import box
+
+from pipeline.adjudicate.candidates import AdjudicateOptions
+from pipeline.adjudicate.evidence import FoldOptions, fold
+from pipeline.adjudicate.tracks import Track
+from pipeline.config import GroundOptions
+from pipeline.detect.objects import Pixels, Rejection
+from pipeline.grid import Grid
+from pipeline.model import Candidate, Ground, Kind, Look, Seen, Sighting, Window
+from pipeline.passes import change, follow_ground
+from pipeline.passes.change import ChangeSweep
+
+FIRST = datetime(2025, 11, 1, tzinfo=UTC)
+ROWS, COLS = (a.ravel().astype(np.int32) for a in np.mgrid[10:15, 10:14])
+WINDOW = Window(0, 40, 0, 40)
+SEEN = {"h": Seen.HIT, "m": Seen.MISS}
+WATER = {
+    "bright": 0.06, "ndvi": -0.2, "water": 0.6, "wet_share": 1.0, "bar_share": 1.0, "bare": -0.05,
+    "rectangularity": 0.9, "linear": 0.0, "soil": 0.0, "area_m2": 2000.0, "wait_days": 18.0,
+}  # fmt: skip
+
+
+def looks(text: str, every: int = 5, begin: int = 0) -> list[Look]:
+    out: list[Look] = []
+    for i, c in enumerate(text):
+        on = FIRST + timedelta(days=begin + every * i)
+        out.append(Look(on, on.isoformat(), "s", 1.0, SEEN[c], True, 0.2, 1.0))
+    return out
+
+
+@contextmanager
+def told(found: list[Look]) -> Generator[None]:
+    """Say what looks say of the place; nothing else explains it."""
+    with (
+        mock.patch.object(follow_ground, "looks_at_ground", return_value=found),
+        mock.patch.object(follow_ground, "precedents_of", return_value=0),
+        mock.patch.object(follow_ground, "_felled", return_value={}),
+        mock.patch.object(follow_ground, "_outline", return_value=box(0, 0, 50, 40)),
+        mock.patch.object(
+            follow_ground, "cropland", return_value=(np.zeros(WINDOW.shape, bool), None)
+        ),
+    ):
+        yield
+
+
+def candidate(found: list[Look], **measures: float) -> Candidate:
+    sighting = Sighting(Kind.CAI, FIRST.isoformat(), FIRST, ROWS, COLS, 0.5, WATER | measures, True)
+    track = Track(Kind.CAI, (sighting,), ROWS, COLS, ROWS, COLS)
+    grid = Grid("EPSG:32649", Affine(10, 0, 500_000, 0, -10, 3_100_000), WINDOW.shape)
+    site = SimpleNamespace(store=SimpleNamespace(grid=grid), corridor=SimpleNamespace(id="river"))
+    days = [FIRST - timedelta(days=d) for d in range(1, 400, 10)]
+    dry = np.full(WINDOW.shape, Ground.DRY, np.uint8)
+    quarter = SimpleNamespace(
+        history=[SimpleNamespace(id=d.isoformat(), acquired=d) for d in days],
+        states=SimpleNamespace(each=lambda ids, _: (dry for _ in ids)),
+    )
+    bench = SimpleNamespace(
+        looks=SimpleNamespace(passes=[]),
+        normals=SimpleNamespace(quarter=quarter),
+        given=lambda _: (None, None),
+    )
+    how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST)
+    with told(found):
+        return follow_ground.ground_candidate(site, bench, track, GroundOptions(), how)  # type: ignore[arg-type]
+
+
+def test_a_pool_that_was_gone_between_is_no_suspected_candidate() -> None:
+    assert candidate(looks("hhhhh")).evidence.state.value == "suspected"
+    assert candidate(looks("hhhmh")).evidence.state.value == "provisional"
+    # What stands on dry ground is missed on one look in a hundred.
+    heap = {"wet_share": 0.0, "bar_share": 0.0, "ndvi": 0.1, "water": -0.7, "wait_days": 0.0}
+    with mock.patch.object(follow_ground, "_is_bridge", return_value=False):
+        assert candidate(looks("hhhmh"), **heap).evidence.state.value == "suspected"
+
+
+@pytest.mark.parametrize(("text", "state"), [("hhhhh", "suspected"), ("hhhmh", "provisional")])
+def test_nor_is_it_one_where_the_place_of_a_case_is_looked_at_again(text: str, state: str) -> None:
+    measures = WATER | {"certain_share": 1.0, "strip": 0.0, "precedents": 0.0}
+    case = SimpleNamespace(evidence=SimpleNamespace(first_seen=FIRST), measures=measures)
+    how = (GroundOptions(), FoldOptions())
+    with told(looks(text)):
+        seen = follow_ground.relook_ground(None, None, case, (ROWS, COLS), how)  # type: ignore[arg-type]
+    assert fold(seen).state.value == state
+
+
+def test_a_candidate_is_asked_whether_a_flood_or_a_farmer_explains_it() -> None:
+    land = {"bar_share": 0.0, "wait_days": 60.0}
+    low = looks("mmmmmm", 10, -60)
+    dug = candidate([*low, *looks("hh")], **land)
+    assert (dug.measures["dug"], dug.measures["wait_days"]) == (1.0, 0.0)
+    assert all(k.certain for k in dug.looks if k.seen is Seen.HIT)
+    waits = candidate([*low[:2], *looks("hh")], **land)
+    assert "dug" not in waits.measures
+    assert not any(k.certain for k in waits.looks if k.seen is Seen.HIT)
+
+
+def test_the_search_of_a_quarter_keeps_small_pieces_out_of_history() -> None:
+    def pixels(row: int, n: int, seed: bool) -> Pixels:
+        cols = np.arange(n, dtype=np.int32)
+        return Pixels(np.full(n, row, np.int32), cols, np.full(n, seed))
+
+    pieces = [pixels(0, 3, True), pixels(10, 3, False), pixels(20, 30, True)]
+    sweep = ChangeSweep.__new__(ChangeSweep)
+    sweep.quarter = SimpleNamespace(name="q", site=SimpleNamespace(workers=1, progress=None))  # type: ignore[assignment]
+    sweep.options = GroundOptions()
+    sweep._parts = (None,)  # type: ignore[assignment]
+    joined = Pixels(*(np.concatenate([getattr(p, n) for p in pieces])
+                      for n in ("rows", "cols", "seed")))  # fmt: skip
+    no = Rejection("no", False, 1)
+    with (
+        mock.patch.object(ChangeSweep, "_regions", return_value=(0.1, [None], [None])),
+        mock.patch.object(ChangeSweep, "_pixels", return_value=([joined], {"rows": np.zeros(0)})),
+        mock.patch.object(ChangeSweep, "_examine", return_value=no),
+    ):
+        (found,), _ = sweep._search(range(1), {})
+    assert found.sighted == ()
+    assert [int(rows.max()) for rows, _ in found.flagged] == [1]  # the first, and what it blurs
+    assert change.too_small(pieces[0], 4)
