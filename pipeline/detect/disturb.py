@@ -269,7 +269,7 @@ def strip_over(mask: NDArray[np.bool_], water: Float, bins: NDArray[np.uint8]) -
         How often history saw water (:func:`pipeline.detect.level.frequency_bins`).
     """
     ashore = bins != N_BINS - 1  # a bar that low water uncovers is a strip as well
-    old = np.asarray(ndimage.binary_dilation(bins == 0, np.ones((3, 3))), bool)
+    old = bins == 0  # not their surroundings: a sluice spans an inlet of nine pixels
     own = np.stack(np.nonzero(mask)).astype(np.float64)
     at_water = np.stack(np.nonzero(mask & _near(~ashore)))
     some = at_water[:, :: max(1, -(-at_water.shape[1] // _RAY_STARTS))]
