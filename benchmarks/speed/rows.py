@@ -162,9 +162,10 @@ def patrol(b: Bench) -> None:
 
 
 def _suspected(said: str) -> str:
-    """Give the line that counts cases, without the folder they are in."""
-    lines = (line.split(" · in ")[0] for line in said.splitlines() if "suspected" in line)
-    return next(lines, "nothing")
+    """Give the sums of the closing table: suspected, on watch, explained."""
+    sums = next((line.split()[2:] for line in said.splitlines() if line.startswith("合计 all")), [])
+    named = zip(("suspected", "on watch", "explained"), sums, strict=True) if sums else ()
+    return " · ".join(f"{name}: {count}" for name, count in named) or "nothing"
 
 
 def _build(b: Bench, workflow: Path) -> Spent:
