@@ -81,6 +81,13 @@ class ChangeOptions(BaseModel):
         "object need have no pure pixel: there the loss of plants starts it, and light need only "
         "go with it; most fields and fellings have more, a plot of up to 16 pixels has not",
     )
+    small_looks: int = Field(
+        default=16,
+        ge=1,
+        description="clear looks of the pixel's own history without which an object needs a pure "
+        "pixel, and light alone makes no rim: of a mixed pixel a dry year takes half the plants "
+        "and gives half the light, and few looks know no such year",
+    )
     water_ndvi: float = Field(
         default=-0.1,
         ge=-0.2,
@@ -419,7 +426,8 @@ def _small(surface: Surface, o: ChangeOptions) -> Bool:
 
     Whatever their spread: where a felling was taken for ordinary ground once, it is wide.
     """
-    return _count(may_have_lost(surface, o.green_lost), 9) <= o.small_pixels
+    few = _count(may_have_lost(surface, o.green_lost), 9) <= o.small_pixels
+    return few & (surface.looks >= o.small_looks)
 
 
 def may_have_lost(surface: Surface, green: float) -> Bool:
@@ -451,7 +459,8 @@ def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> 
         # Where plants are dormant light alone tells the mixture.
         light = surface.seen[BRIGHT] - surface.expected[BRIGHT]
         most = ndimage.maximum_filter(np.where(strong, light, -np.inf), 3, mode="nearest")
-        partly |= (light >= o.rim_gone * most) & (z[BRIGHT] >= o.grow_z)
+        known = surface.looks >= o.small_looks
+        partly |= known & (light >= o.rim_gone * most) & (z[BRIGHT] >= o.grow_z)
     return beside & surface.land & (surface.state != Ground.WET) & partly
 
 
