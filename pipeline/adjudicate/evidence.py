@@ -201,10 +201,8 @@ def unbroken(looks: Iterable[Look]) -> list[Look]:
 
 def _undone(ordered: Sequence[Look]) -> list[Look]:
     """Give looks in time order without what misses undid."""
-    last = max((i for i, k in enumerate(ordered) if k.undoes), default=0)
-    return [replace(k, pending=False) if k.pending else k for k in ordered[:last]] + [
-        *ordered[last:]
-    ]
+    last = max((i for i, k in enumerate(ordered) if k.undoes), default=-1)
+    return [replace(k, pending=k.pending and i > last) for i, k in enumerate(ordered)]
 
 
 def stood_since(looks: Iterable[Look], sighted: datetime) -> datetime:

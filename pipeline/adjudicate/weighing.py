@@ -102,9 +102,8 @@ def swiftly(
     waits = measures.get("wait_days", 0.0) > 0
     if "wet_share" in measures:
         dug = measures.get("dug", 0.0) > 0
-        plain = (dug or measures["wet_share"] < _PUDDLES) and measures.get(
-            "bar_share", 1.0
-        ) < _ON_BAR
+        ashore = measures.get("bar_share", 1.0) < _ON_BAR
+        plain = ashore and (dug or measures["wet_share"] < _PUDDLES)
         doubts = max(measures.get(n, 0.0) for n in ("strip", "precedents", "linear"))
         clear = measures.get("certain_share", 0.0) >= _CLEARLY and doubts < _DOUBTED
         sound = dug or measures.get("certain_share", 0.0) >= _MOSTLY

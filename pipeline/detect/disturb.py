@@ -244,7 +244,7 @@ def goes_out(
 
 
 def middle_of(fields: Sequence[Float]) -> Float:
-    """Give the median of fields (H, W), NaN where none of them knows anything."""
+    """Give the median of fields (..., H, W), NaN where none of them knows anything."""
     stack = np.ma.masked_invalid(np.stack(fields))
     return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
 
@@ -269,7 +269,8 @@ def strip_over(mask: NDArray[np.bool_], water: Float, bins: NDArray[np.uint8]) -
         How often history saw water (:func:`pipeline.detect.level.frequency_bins`).
     """
     ashore = bins != N_BINS - 1  # a bar that low water uncovers is a strip as well
-    old = bins == 0  # not their surroundings: a sluice spans an inlet of nine pixels
+    # Not the surroundings of old land: a sluice spans an inlet of nine pixels.
+    no_deck = mask | (bins == 0)
     own = np.stack(np.nonzero(mask)).astype(np.float64)
     at_water = np.stack(np.nonzero(mask & _near(~ashore)))
     some = at_water[:, :: max(1, -(-at_water.shape[1] // _RAY_STARTS))]
@@ -282,7 +283,7 @@ def strip_over(mask: NDArray[np.bool_], water: Float, bins: NDArray[np.uint8]) -
         on_line = np.count_nonzero(beside <= _RAMP_PX, axis=1) >= own.shape[1] * _RAMP_SHARE
         for k in np.flatnonzero(on_line | (start is centre)):
             ray = (start, steps[k][:, None], across[k][:, None] * _FLANK_PX)
-            if _strip_along(mask | old, water, ashore, ray):
+            if _strip_along(no_deck, water, ashore, ray):
                 return True
     return False
 

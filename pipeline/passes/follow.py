@@ -13,6 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
 from pipeline.adjudicate.evidence import came_with, carried, doubtful, lasting
 from pipeline.adjudicate.tracks import Track
+from pipeline.detect.disturb import middle_of
 from pipeline.detect.expect import (
     Baseline,
     ExpectOptions,
@@ -442,8 +443,7 @@ def _middle(
         cubes.append(cube.astype(np.float32))
     if not cubes:
         return np.full((len(names), *window.shape), np.nan, np.float32)
-    stack = np.ma.masked_invalid(np.stack(cubes))
-    return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
+    return middle_of(cubes)
 
 
 def _about_one_level(track: Track, found: Sequence[Look]) -> tuple[list[Look], list[Look]]:

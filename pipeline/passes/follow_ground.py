@@ -30,7 +30,7 @@ from pipeline.detect.woods import only_felled, wooded_share
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.model import Candidate, Case, Ground, Look, Pass, Seen, Window
 from pipeline.passes.change import DETECTOR, Normals, box_of
-from pipeline.passes.ground import Looks, Site, Sparse, meet
+from pipeline.passes.ground import Looks, Site, Sparse, shared
 from pipeline.passes.naming import sparse_mark
 from pipeline.passes.normals import day_of
 from pipeline.passes.verdicts import Question, Rows, rows_of
@@ -311,8 +311,7 @@ def precedents_of(
         years = round((first - p.acquired) / _YEAR)
         if years < 1 or abs(first - p.acquired - years * _YEAR) > _SEASON:
             return False
-        there = [seen for seen in sighted.get(p.id, ()) if meet(pixels, seen)]
-        return not there or _share_of(pixels, there) < _KNOWN
+        return _share_of(pixels, sighted.get(p.id, ())) < _KNOWN
 
     asked = _Asked("precedents", wanted)
     found = _verdicts(site, bench, pixels, trait, (asked, options))
@@ -321,11 +320,10 @@ def precedents_of(
 
 def _share_of(pixels: Sparse, others: Sequence[Sparse]) -> float:
     """Give the share of sparse pixels that lie in any of the others."""
-    own = set(zip(pixels[0].tolist(), pixels[1].tolist(), strict=True))
-    known = set[tuple[int, int]]()
-    for rows, cols in others:
-        known |= own & set(zip(rows.tolist(), cols.tolist(), strict=True))
-    return len(known) / len(own)
+    known = np.zeros(pixels[0].size, bool)
+    for other in others:
+        known |= shared(pixels, other)
+    return float(known.mean())
 
 
 def _verdicts(

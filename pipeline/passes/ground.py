@@ -23,12 +23,18 @@ Sparse = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 def meet(one: Sparse, other: Sparse) -> bool:
     """Tell whether two sets of pixels have one in common."""
+    return bool(shared(one, other).any())
+
+
+def shared(one: Sparse, other: Sparse) -> NDArray[np.bool_]:
+    """Tell which pixels of a set lie in another, bool (N,); far apart they are not compared."""
+    none = np.zeros(one[0].size, bool)
     if not one[0].size or not other[0].size:
-        return False
+        return none
     if any(a.min() > b.max() or b.min() > a.max() for a, b in zip(one, other, strict=True)):
-        return False
+        return none
     own, theirs = (rows.astype(np.int64) << 32 | cols for rows, cols in (one, other))
-    return bool(np.isin(own, theirs).any())
+    return np.isin(own, theirs)
 
 
 @dataclass(frozen=True)
