@@ -44,6 +44,7 @@ MARGIN_PX = 32
 
 _LOST, _LOST_Z = 0.2, 3.0  # NDVI, and its deviation, that a pixel of one felling has lost
 _SOIL_NDVI = 0.1  # of ground without plants
+_LOWER_PX, _LOWER_WET = 50, 0.05  # pixels of lower ground that say so, and share that is wet
 _PUDDLES = 0.2  # share of water from which an object may be a flooded field
 _RAY_PX = 36  # how far from an object a strip over water is looked for
 _FLANK_PX = 3.0  # a strip has water this far on both sides
@@ -109,6 +110,13 @@ class DisturbOptions(BaseModel):
         le=100,
         description="of all that lost its green with it or was not seen beside it, up to which; a "
         "plot or a felling of that size is not told from it",
+    )
+    mixed_wet: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of the expected dryness (of the water score) left in a pond of mixed "
+        "pixels",
     )
     green_lost: float = Field(
         default=0.2, ge=0.05, le=0.6, description="NDVI that bare soil must lack on the date"
@@ -189,7 +197,7 @@ def examine(
         numbers["looks"] >= least and not linear and not (soil and not _stays_bare(numbers, o))
     )
     known = np.count_nonzero(surface.levelled[mask]) >= n / 2
-    certain &= not (wet and not known)
+    certain &= not (wet and not known and not _above_dry(mask, surface))
     certain &= not (region.fields_flooded and numbers["wet_share"] >= _PUDDLES)
     return Sighting(
         Kind.CAI if wet else Kind.DUI,
@@ -333,6 +341,19 @@ def _is_shore(mask: NDArray[np.bool_], surface: Surface, o: DisturbOptions) -> b
     return int(np.count_nonzero(core)) < max(o.min_pixels, mask.sum() / 4)
 
 
+def _above_dry(mask: NDArray[np.bool_], surface: Surface) -> bool:
+    """Tell that no level explains water, though none is known: lower ground around it is dry.
+
+    Ground that history saw under water lies lower than ground that it never did. A flood that
+    reaches the higher one covers the lower.
+    """
+    lower = surface.shoal & (surface.state != Ground.UNKNOWN)
+    wet = np.count_nonzero(lower & (surface.state == Ground.WET))
+    n = int(np.count_nonzero(lower))
+    higher = np.count_nonzero(surface.land[mask]) > np.count_nonzero(mask) / 2
+    return bool(higher) and n >= _LOWER_PX and bool(wet <= _LOWER_WET * n)
+
+
 def _is_rim(
     mask: NDArray[np.bool_], surface: Surface, numbers: dict[str, float], o: DisturbOptions
 ) -> bool:
@@ -378,6 +399,7 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "lost_px": float(lost),
         "water": float(np.median(seen[WATER])),
         "expected_ndvi": float(np.median(surface.expected[NDVI][mask])),
+        "expected_water": float(np.median(surface.expected[WATER][mask])),
         "z_bright": float(np.median(z[BRIGHT])),
         "z_ndvi": float(np.median(z[NDVI])),
         "z_water": float(np.median(z[WATER])),
