@@ -121,6 +121,31 @@ def test_water_above_dry_ground_is_certain_though_no_level_is_known() -> None:
     assert certain(Ground.DRY, 0, levelled=True)
 
 
+@pytest.mark.parametrize(
+    ("shore", "levelled", "seen"),
+    [
+        (Ground.DRY, False, Seen.HIT), (Ground.WET, False, Seen.UNKNOWN),
+        (Ground.UNKNOWN, False, Seen.UNKNOWN), (Ground.DRY, True, Seen.UNKNOWN),
+    ],
+)  # fmt: skip
+def test_a_pit_on_a_bar_is_seen_below_all_levels_where_the_shore_is_dry(
+    shore: Ground, levelled: bool, seen: Seen
+) -> None:
+    """A level that is known and says nothing of a pixel stays the better witness."""
+    where = box(20, 30, 5, 7)
+    s = surface()
+    lower = s.land.copy()
+    state = np.where(lower, shore, s.state).astype(np.uint8)
+    s = replace(
+        s, shoal=lower, land=s.land & ~lower, dry=s.land & False, state=state,
+        levelled=np.full_like(s.levelled, levelled),
+    )  # fmt: skip
+    pit = Signature(np.array(POND, np.float32))
+    mask = np.zeros_like(s.land)
+    mask[where] = True
+    assert resemble(mask, put(s, where, POND, Ground.WET), pit).seen is seen
+
+
 def test_ground_like_a_bare_field_must_stay_bare_for_a_season() -> None:
     soil = (0.11, 0.15, -0.8)
     (found,) = judge(put(surface(), box(20, 30, 5, 7), soil, Ground.DRY), bare=0.2)

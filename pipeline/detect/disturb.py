@@ -33,7 +33,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.change import BRIGHT, NDVI, WATER, Flags, Surface, may_have_lost
+from pipeline.detect.change import (
+    BRIGHT,
+    NDVI,
+    WATER,
+    Flags,
+    Surface,
+    around_is_dry,
+    may_have_lost,
+)
 from pipeline.detect.level import N_BINS
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
 from pipeline.grid import pixels_to_mask
@@ -44,7 +52,6 @@ MARGIN_PX = 32
 
 _LOST, _LOST_Z = 0.2, 3.0  # NDVI, and its deviation, that a pixel of one felling has lost
 _SOIL_NDVI = 0.1  # of ground without plants
-_LOWER_PX, _LOWER_WET = 50, 0.05  # pixels of lower ground that say so, and share that is wet
 _PUDDLES = 0.2  # share of water from which an object may be a flooded field
 _RAY_PX = 36  # how far from an object a strip over water is looked for
 _FLANK_PX = 3.0  # a strip has water this far on both sides
@@ -197,7 +204,7 @@ def examine(
         numbers["looks"] >= least and not linear and not (soil and not _stays_bare(numbers, o))
     )
     known = np.count_nonzero(surface.levelled[mask]) >= n / 2
-    certain &= not (wet and not known and not _above_dry(mask, surface))
+    certain &= not (wet and not known and not around_is_dry(surface, mask))
     certain &= not (region.fields_flooded and numbers["wet_share"] >= _PUDDLES)
     return Sighting(
         Kind.CAI if wet else Kind.DUI,
@@ -339,19 +346,6 @@ def _is_shore(mask: NDArray[np.bool_], surface: Surface, o: DisturbOptions) -> b
     solid = ndimage.binary_erosion(mask | elsewhere, np.ones((2 * radius + 1,) * 2))
     core = np.asarray(solid, bool) & mask
     return int(np.count_nonzero(core)) < max(o.min_pixels, mask.sum() / 4)
-
-
-def _above_dry(mask: NDArray[np.bool_], surface: Surface) -> bool:
-    """Tell that no level explains water, though none is known: lower ground around it is dry.
-
-    Ground that history saw under water lies lower than ground that it never did. A flood that
-    reaches the higher one covers the lower.
-    """
-    lower = surface.shoal & (surface.state != Ground.UNKNOWN)
-    wet = np.count_nonzero(lower & (surface.state == Ground.WET))
-    n = int(np.count_nonzero(lower))
-    higher = np.count_nonzero(surface.land[mask]) > np.count_nonzero(mask) / 2
-    return bool(higher) and n >= _LOWER_PX and bool(wet <= _LOWER_WET * n)
 
 
 def _is_rim(

@@ -184,7 +184,9 @@ def _pond(
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
     fields = cropland(bench.given(window)[0])[0][footprint]
-    fields |= _unseen(bench, window, footprint) > options.dry.crop_gap_days
+    if measures.get("wooded", 0.0) < 1 - options.dry.crop_share:
+        # What is as green as trees for the rest of the year grows no crop in two months of it.
+        fields |= _unseen(bench, window, footprint) > options.dry.crop_gap_days
     if np.count_nonzero(fields) > options.dry.crop_share * track.rows.size:
         return {}
     if mixed:
