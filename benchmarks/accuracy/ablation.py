@@ -106,6 +106,7 @@ GUARDS = (
     Guard("persistence (one certain hit is enough)", _fold(confirm_hits=1, confirm_window=1)),
     Guard("proved fill (a proof counts as high water only)", _fold(proved_hits=20)),
     Guard("swift confirmation (three certain hits for all)", _fold(swift_hits=20)),
+    Guard("fills that fall dry (only certain hits prove them)", _fold(outlast_hits=20)),
     Guard("flood rank (new water at high water is certain)", _fold(flood_rank=1.0)),
     Guard(
         "one case per problem (parts and both detectors' sightings apart)",
