@@ -132,7 +132,7 @@ GUARDS = (
                  "wait_soil_days": 0.0})),
     Guard("flooded fields (ponds are certain while fields are flooded)", _ground(
         flooded_fields=1.0)),
-    # Options stop short of off: the simulation's silty water has an NDVI of -0.4, its woods of 0.8.
+    # The option stops short of off: the simulation's silty water has an NDVI of -0.4.
     Guard("water by near infrared", replace={
         "pipeline.detect.change.decided": _as_it_was,
         "pipeline.detect.change._mostly_wet": _nowhere}),
@@ -163,7 +163,7 @@ GUARDS = (
     ),
     Guard("boats, debris and decks (need not outlast them)", _zhan(
         island_days=0.0, high_water=0.0, deck_index=-1.0)),
-    Guard("vegetation beside it explains new ground", _zhan(green_share=3.0)),
+    Guard("vegetation beside it explains new ground", _zhan(green_share=100.0)),
     Guard(
         "saturated rank (a shore below the known levels must stand out)",
         _zhan(
