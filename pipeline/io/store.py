@@ -125,6 +125,12 @@ class CorridorStore:
         with self._one_at_a_time:  # readers of all bands ask for the same mask at the same time
             return self._kept_at(window, factor)[0]
 
+    def runs(self, tile: Tile) -> tuple[Runs, int]:
+        """Give where the stored pixels of a tile's core lie, and their number."""
+        with self._one_at_a_time:
+            runs = self._kept_at(tile.core, 1)[1]
+        return runs, int((runs.end - runs.begin).sum())
+
     @staticmethod
     def tile_name(tile: Tile) -> str:
         """Give the file stem of a tile."""

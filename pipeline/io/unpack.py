@@ -114,6 +114,38 @@ def bilinear(
     return out
 
 
+def bilinear_at(
+    coarse: NDArray[np.float32],
+    rows: tuple[NDArray[np.intp], NDArray[np.float32]],
+    cols: tuple[NDArray[np.intp], NDArray[np.float32]],
+    runs: Runs,
+    size: int,
+) -> NDArray[np.float32]:
+    """Interpolate as :func:`bilinear` at the stored pixels of a tile only.
+
+    Returns
+    -------
+    float32 (size,)
+        In their order; ``size`` is their number.
+    """
+    out = np.empty(size, np.float32)
+    where = (runs.rows, runs.begin, runs.end, runs.at)
+    _bilinear_at(np.ascontiguousarray(coarse), *rows, *cols, where, out)
+    return out
+
+
+def repeated_at(
+    coarse: NDArray[np.uint8], factor: int, first: tuple[int, int], runs: Runs, size: int
+) -> NDArray[np.uint8]:
+    """Give the codes of coarse pixels at the stored pixels of a tile.
+
+    ``first``: row and column of the tile's first pixel within the first coarse pixel.
+    """
+    out = np.empty(size, np.uint8)
+    _repeated_at(coarse, factor, first, (runs.rows, runs.begin, runs.end, runs.at), out)
+    return out
+
+
 @njit(cache=True, nogil=True)
 def _place(values, first, begin, end, at, where, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     row0, row1, col0, col1, top, left = where
@@ -167,3 +199,36 @@ def _bilinear(coarse, rows, rw, cols, cw, out):  # type: ignore[no-untyped-def] 
             if np.isnan(value):
                 value = coarse[near, k + (1 if v >= half else 0)]
             out[r, c] = value
+
+
+@njit(cache=True, nogil=True)
+def _bilinear_at(coarse, rows, rw, cols, cw, where, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    first, begin, end, at = where
+    one, half = np.float32(1), np.float32(0.5)
+    along = np.empty(coarse.shape[1], np.float32)
+    for r in range(rows.size):
+        w, done = rw[r], 0
+        near = rows[r] + (1 if w >= half else 0)
+        for i in range(first[r], first[r + 1]):
+            for k in range(max(cols[begin[i]], done), cols[end[i] - 1] + 2):
+                along[k] = coarse[rows[r], k] * (one - w) + coarse[rows[r] + 1, k] * w
+                done = k + 1
+            shift = at[i] - begin[i]
+            for c in range(begin[i], end[i]):
+                k, v = cols[c], cw[c]
+                value = along[k] * (one - v) + along[k + 1] * v
+                if np.isnan(value):
+                    value = coarse[near, k + (1 if v >= half else 0)]
+                out[shift + c] = value
+
+
+@njit(cache=True, nogil=True)
+def _repeated_at(coarse, factor, top_left, where, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    first, begin, end, at = where
+    top, left = top_left
+    for r in range(first.size - 1):
+        row = (r + top) // factor
+        for i in range(first[r], first[r + 1]):
+            shift = at[i] - begin[i]
+            for c in range(begin[i], end[i]):
+                out[shift + c] = coarse[row, (c + left) // factor]
