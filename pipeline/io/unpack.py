@@ -43,6 +43,30 @@ def runs_of(mask: NDArray[np.bool_]) -> Runs:
     return Runs(*(np.asarray(a, np.int64) for a in (rows, begin, end, at)))
 
 
+def areas_of(image: NDArray[np.uint16]) -> tuple[Runs, NDArray[np.uint16]]:
+    """Give the runs of one number each of an image uint16 (H, W), and these; 0 is left out."""
+    wide = np.zeros((image.shape[0], image.shape[1] + 2), np.uint16)
+    wide[:, 1:-1] = image
+    change = wide[:, 1:] != wide[:, :-1]
+    row, begin = np.nonzero(change & (wide[:, 1:] != 0))
+    end = np.nonzero(change & (wide[:, :-1] != 0))[1]
+    rows = np.searchsorted(row, np.arange(image.shape[0] + 1))
+    at = np.arange(row.size)  # of its number
+    return Runs(*(np.asarray(a, np.int64) for a in (rows, begin, end, at))), image[row, begin]
+
+
+def fill(
+    numbers: NDArray[np.uint16],
+    areas: Runs,
+    part: tuple[slice, slice],
+    out: NDArray[np.uint16],
+    corner: tuple[int, int],
+) -> None:
+    """Draw a part of the image that :func:`areas_of` took apart, as :func:`place` does."""
+    where = (part[0].start, part[0].stop, part[1].start, part[1].stop, *corner)
+    _fill(numbers, areas.rows, areas.begin, areas.end, where, out)
+
+
 def place(
     values: NDArray[np.generic],
     runs: Runs,
@@ -155,6 +179,15 @@ def _place(values, first, begin, end, at, where, out):  # type: ignore[no-untype
             shift = at[k] - begin[k]
             for c in range(b, e):
                 out[r - row0 + top, c - col0 + left] = values[shift + c]
+
+
+@njit(cache=True, nogil=True)
+def _fill(numbers, first, begin, end, where, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    row0, row1, col0, col1, top, left = where
+    for r in range(row0, row1):
+        for k in range(first[r], first[r + 1]):
+            for c in range(max(begin[k], col0), min(end[k], col1)):
+                out[r - row0 + top, c - col0 + left] = numbers[k]
 
 
 @njit(cache=True, nogil=True)
