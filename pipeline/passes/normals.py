@@ -129,7 +129,6 @@ def _pack(values: NDArray[np.float32]) -> NDArray[np.int16]:
 
 def read_normal(store: CorridorStore, folder: str, window: Window) -> Normal:
     """Read the model over any window; pixels without one have ``looks`` 0."""
-
     names = [f"{n}.{j}" for n in MODELLED for j in range(TERMS)]
     names += [f"{n}.{part}" for part in ("spread", "low", "high") for n in MODELLED]
     held = store.reflectances(folder, [*names, "looks"], window, 0.0)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
@@ -86,17 +88,24 @@ class Vote:
         return self.windows > 0
 
 
-def lattice_windows(grid_shape: tuple[int, int], size: int, stride: int) -> list[Window]:
+def lattice_windows(
+    grid_shape: tuple[int, int], size: int, stride: int, parts: Sequence[Window] | None = None
+) -> list[Window]:
     """Give windows at fixed positions of a grid, in row-major order.
 
     The lattice starts at the grid's corner, whatever the tiling; windows that do not fit are left
-    out, except that a grid smaller than a window has one, as large as it can be.
+    out, except that a grid smaller than a window has one, as large as it can be. ``parts``: only
+    those that meet one of these windows; all by default.
     """
-    starts = [range(0, max(length - size, 0) + 1, stride) for length in grid_shape]
+    starts = [np.arange(0, max(length - size, 0) + 1, stride) for length in grid_shape]
+    rows, cols = starts
+    wanted = np.full((rows.size, cols.size), parts is None)
+    for part in parts or ():
+        across = (rows < part.row1) & (rows + size > part.row0)
+        wanted |= across[:, None] & (cols < part.col1) & (cols + size > part.col0)
     return [
         Window(row, min(row + size, grid_shape[0]), col, min(col + size, grid_shape[1]))
-        for row in starts[0]
-        for col in starts[1]
+        for row, col in ((int(rows[i]), int(cols[j])) for i, j in np.argwhere(wanted))
     ]
 
 
@@ -128,6 +137,8 @@ def window_shift(
         images agree.
     """
     ok = ok_mask & np.isfinite(reference) & np.isfinite(moving)
+    if ok.mean() < options.least_usable:
+        return None  # of which the inner part is no more
     inner = ~np.asarray(ndimage.binary_dilation(~ok, np.ones((3, 3), dtype=bool)), dtype=np.bool_)
     if inner.mean() < options.least_usable:
         return None
@@ -181,6 +192,7 @@ def _robust(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     return middle, NMAD * np.median(np.abs(points - middle), axis=0)
 
 
+@lru_cache(maxsize=8)
 def _hann(shape: tuple[int, ...]) -> Image:
     return np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32)
 
@@ -192,9 +204,9 @@ def _texture(image: Image, ok: Mask, inner: Mask, weight: Image) -> Image | None
     of a mask, which both images share, does not pull the shift towards zero.
     """
     filled = np.where(ok, image, np.float32(image[ok].mean()))
-    gradient = np.hypot(ndimage.sobel(filled, 0), ndimage.sobel(filled, 1))
+    gradient = np.hypot(*sobel(filled))
     # A few roofs must not outvote all fields: the strongest percent is cut.
-    gradient = np.minimum(gradient, np.percentile(gradient[inner], 99))
+    gradient = np.minimum(gradient, quantile(gradient[inner], 0.99))
     total = float(weight.sum())
     gradient = np.where(inner, gradient - float((gradient * weight).sum()) / total, 0.0)
     power = float((gradient**2 * weight).sum()) / total
@@ -206,3 +218,43 @@ def _correlation(first: Image, second: Image, weight: Image) -> float:
     b = second - (second * weight).sum() / weight.sum()
     power = float(np.sqrt((a * a * weight).sum() * (b * b * weight).sum()))
     return float((a * b * weight).sum()) / power if power > 0 else 0.0
+
+
+def quantile(values: NDArray[np.float32], share: float) -> np.float32:
+    """Give :func:`numpy.quantile` of numbers without NaN, float32 (N,), in a third of its time."""
+    place = (values.size - 1) * share
+    below = int(place)
+    ordered = np.partition(values, (below, min(below + 1, values.size - 1)))
+    low, high = ordered[below], ordered[min(below + 1, values.size - 1)]
+    weight, step = place - below, high - low
+    if weight >= 0.5:  # from the nearer one, as NumPy does
+        return high - step * np.float32(1 - weight)
+    return low + step * np.float32(weight)
+
+
+def sobel(image: Image) -> tuple[Image, Image]:
+    """Give :func:`scipy.ndimage.sobel` down the rows and along them, both in one pass."""
+    down, along = np.empty_like(image), np.empty_like(image)
+    _sobel(image, down, along)
+    return down, along
+
+
+@njit(cache=True, nogil=True)
+def _sobel(image, down, along):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Differences as float32, then their sum weighted 1, 2, 1 across; the edge is repeated."""
+    h, w = image.shape
+    one, other = np.empty(w, np.float32), np.empty((h, w), np.float32)
+    for r in range(h):
+        for c in range(w):
+            other[r, c] = np.float64(image[r, min(c + 1, w - 1)]) - np.float64(
+                image[r, max(c - 1, 0)]
+            )
+    for r in range(h):
+        up, low = max(r - 1, 0), min(r + 1, h - 1)
+        for c in range(w):
+            one[c] = np.float64(image[low, c]) - np.float64(image[up, c])
+        for c in range(w):
+            sides = np.float64(one[max(c - 1, 0)]) + np.float64(one[min(c + 1, w - 1)])
+            down[r, c] = 2.0 * one[c] + sides
+            sides = np.float64(other[up, c]) + np.float64(other[low, c])
+            along[r, c] = 2.0 * other[r, c] + sides
