@@ -17,7 +17,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
 
 from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.model import Ground
@@ -81,7 +80,7 @@ def band_width(bins: NDArray[np.uint8]) -> NDArray[np.float32]:
 def find_shore(
     bins: NDArray[np.uint8],
     n_clear: NDArray[np.uint16],
-    partial: NDArray[np.uint8],
+    partial: tuple[NDArray[np.uint8], NDArray[np.uint16]],
     band: NDArray[np.float32],
     options: RecessionOptions | None = None,
 ) -> Shore:
@@ -93,31 +92,75 @@ def find_shore(
         Codes of :func:`pipeline.detect.level.frequency_bins`.
     n_clear : uint16 (H, W)
         Clear looks behind them.
-    partial : uint8 (H, W)
-        Partial bin of the date (:class:`pipeline.detect.level.Cut`) of the pixel's reach.
+    partial : uint8 (n_reach + 1,), uint16 (H, W)
+        Partial bin of the date (:class:`pipeline.detect.level.Cut`) by reach, and pixels' reach.
     band : float32 (H, W)
         :func:`band_width`.
     """
     o = options or RecessionOptions()
-    wet = (bins >= np.maximum(partial, 1)) & (bins != UNSEEN) & (n_clear >= o.min_looks)
+    inside = np.empty(bins.shape, np.bool_)
     # A majority of 3x3 heals single errors of the mask; each would be a shore of its own.
-    votes = _votes(wet)
-    inside = votes >= 5
+    _majority(bins, n_clear, np.maximum(partial[0], np.uint8(1)), partial[1], o.min_looks, inside)
     depth = np.zeros(inside.shape, np.float32)
     depth[inside] = distance_at(~inside, inside)
-    edge = np.where(inside & (depth < 1.5), band, np.float32(0))
-    gentlest = ndimage.maximum_filter(edge, size=2 * GENTLE_PX + 1, mode="constant")
     width = np.zeros(bins.shape, np.uint8)
-    for limit in WIDTH_EDGES:
-        width += gentlest >= limit
+    _gentlest(inside, depth, band, np.array(WIDTH_EDGES, np.float32), GENTLE_PX, width)
     return Shore(inside, depth, width)
 
 
-def _votes(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Count in a 3x3 neighbourhood; the edge of the window is repeated."""
-    wide = np.pad(mask, 1, mode="edge").astype(np.uint8)
-    rows = wide[:-2] + wide[1:-1] + wide[2:]
-    return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+@njit(cache=True, nogil=True)
+def _majority(bins, n_clear, partial, reach, least, inside):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Say where five of 3x3 pixels are wet; the edge of the window is repeated."""
+    h, w = bins.shape
+    rows = np.empty((3, w), np.uint8)  # wet pixels of three in a row, of the last three rows
+    wet = np.empty(w, np.uint8)
+    for r in range(-1, h + 1):
+        own = min(max(r, 0), h - 1)
+        for c in range(w):
+            known = bins[own, c] != UNSEEN and n_clear[own, c] >= least
+            wet[c] = known and bins[own, c] >= partial[reach[own, c]]
+        line = rows[(r + 1) % 3]
+        for c in range(w):
+            line[c] = wet[max(c - 1, 0)] + wet[c] + wet[min(c + 1, w - 1)]
+        if r >= 1:
+            for c in range(w):
+                inside[r - 1, c] = rows[0, c] + rows[1, c] + rows[2, c] >= 5
+
+
+@njit(cache=True, nogil=True)
+def _gentlest(inside, depth, band, limits, radius, width):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Give the class of the widest band of a shore in the square around each pixel.
+
+    Few pixels are shore: each spreads along its row; then each row takes the largest of those
+    around it, of 2, 4, 8, ... rows at a time.
+    """
+    h, w = inside.shape
+    high = h + 2 * radius
+    reached = np.zeros((high, w), np.uint8)
+    for r in range(h):
+        for c in range(w):
+            if not inside[r, c] or depth[r, c] >= 1.5:
+                continue
+            kind = np.uint8(0)
+            for limit in limits:
+                if band[r, c] >= limit:
+                    kind += np.uint8(1)
+            for k in range(max(c - radius, 0), min(c + radius + 1, w)):
+                reached[r + radius, k] = max(reached[r + radius, k], kind)
+    rows = 1
+    while 2 * rows <= 2 * radius + 1:
+        for r in range(high - rows):
+            _larger(reached[r], reached[r + rows], reached[r])
+        rows *= 2
+    for r in range(h):
+        _larger(reached[r], reached[r + 2 * radius + 1 - rows], width[r])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _larger(one, other, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for c in range(out.size):
+        a, b = one[c], other[c]
+        out[c] = a if a > b else b  # as bytes, many at once
 
 
 def tally_recession(
@@ -215,22 +258,29 @@ def distance_at(mask: NDArray[np.bool_], where: NDArray[np.bool_]) -> NDArray[np
 def _at(mask, where, clip, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Look along rows first, then up and down from each pixel for as long as it can pay."""
     h, w = mask.shape
-    square = np.empty((h, w), np.int32)
-    for r in range(h):
-        d = clip
-        for c in range(w):
-            d = 0 if mask[r, c] else min(d + 1, clip)
-            square[r, c] = d
-        d = clip
-        for c in range(w - 1, -1, -1):
-            d = min(d + 1, square[r, c])
-            square[r, c] = d * d
+    square = np.empty((h, w), np.int16)  # of the clip at most
+    for r in range(0, h, 4):
+        # Each pixel waits for the one before it: four rows at a time.
+        a, b, c, d = r, min(r + 1, h - 1), min(r + 2, h - 1), min(r + 3, h - 1)
+        p = q = s = t = clip
+        for k in range(w):
+            p = 0 if mask[a, k] else min(p + 1, clip)
+            q = 0 if mask[b, k] else min(q + 1, clip)
+            s = 0 if mask[c, k] else min(s + 1, clip)
+            t = 0 if mask[d, k] else min(t + 1, clip)
+            square[a, k], square[b, k], square[c, k], square[d, k] = p, q, s, t
+        p = q = s = t = clip
+        for k in range(w - 1, -1, -1):
+            p, q = min(p + 1, square[a, k]), min(q + 1, square[b, k])
+            s, t = min(s + 1, square[c, k]), min(t + 1, square[d, k])
+            square[a, k], square[b, k], square[c, k], square[d, k] = p, q, s, t
+    square *= square
     k = 0
     for r in range(h):
         for c in range(w):
             if not where[r, c]:
                 continue
-            nearest, step = square[r, c], 1
+            nearest, step = np.int64(square[r, c]), 1
             while step * step < nearest:
                 if r >= step:
                     nearest = min(nearest, square[r - step, c] + step * step)
