@@ -16,8 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
-from skimage.registration import phase_cross_correlation
+from scipy import fft, ndimage
 
 from pipeline.model import Window
 from pipeline.prepare.temporal import NMAD, median_and_spread
@@ -139,7 +138,8 @@ def window_shift(
     ok = ok_mask & np.isfinite(reference) & np.isfinite(moving)
     if ok.mean() < options.least_usable:
         return None  # of which the inner part is no more
-    inner = ~np.asarray(ndimage.binary_dilation(~ok, np.ones((3, 3), dtype=bool)), dtype=np.bool_)
+    inner = np.empty_like(ok)
+    _inner(ok, inner)
     if inner.mean() < options.least_usable:
         return None
     weight = _hann(reference.shape) * ndimage.gaussian_filter(inner.astype(np.float32), 2.0)
@@ -147,12 +147,7 @@ def window_shift(
     first, second = _texture(reference, ok, inner, weight), _texture(moving, ok, inner, weight)
     if first is None or second is None:
         return None
-    found, _, _ = phase_cross_correlation(
-        first * weight,
-        second * weight,
-        upsample_factor=options.upsample,
-        normalization=None,  # pyright: ignore[reportArgumentType]
-    )
+    found = shift_between(first * weight, second * weight, options.upsample)
     dy, dx = -float(found[0]), -float(found[1])
     if max(abs(dy), abs(dx)) > options.max_shift_px:
         return None
@@ -220,6 +215,52 @@ def _correlation(first: Image, second: Image, weight: Image) -> float:
     return float((a * b * weight).sum()) / power if power > 0 else 0.0
 
 
+def shift_between(reference: Image, moving: Image, upsample: int) -> NDArray[np.float32]:
+    """Give the shift of :func:`skimage.registration.phase_cross_correlation`, without its errors.
+
+    The same steps with the same numbers, for images without NaN whose correlation is not normalized
+    (Guizar-Sicairos, Thurman & Fienup 2008, DOI 10.1364/OL.33.000156). What it gives besides, and
+    asks of its arguments, is a third of its time for a window of 64 px.
+
+    Returns
+    -------
+    float32 (2,)
+        [px], to a step of ``upsample``, by rows and columns.
+    """
+    product = fft.fftn(reference) * fft.fftn(moving).conj()
+    shape = product.shape
+    rough = np.array(_highest(fft.ifftn(product)), np.float32)
+    for axis, length in enumerate(shape):
+        if rough[axis] > length // 2:
+            rough[axis] -= length
+    if upsample == 1:
+        return np.where(np.array(shape) == 1, np.float32(0), rough)
+    steps = np.array(upsample, np.float32)
+    shift = np.round(rough * steps) / steps
+    region = np.ceil(steps * 1.5)
+    middle = np.trunc(region / 2.0)
+    offset = middle - shift * steps
+    fine = product.conj()
+    for axis in (1, 0):
+        fine = np.tensordot(_kernel(shape[axis], upsample, float(offset[axis])), fine, axes=(1, -1))
+    shift += (np.array(_highest(fine.conj()), np.float32) - middle) / steps
+    return np.where(np.array(shape) == 1, np.float32(0), shift)
+
+
+def _highest(correlation: NDArray[np.complex64]) -> tuple[int, int]:
+    place = int(np.argmax(np.abs(correlation)))
+    return divmod(place, correlation.shape[1])
+
+
+@lru_cache(maxsize=512)
+def _kernel(length: int, upsample: int, offset: float) -> NDArray[np.complex64]:
+    """Give the Fourier terms of one axis for the steps around a shift; few shifts occur."""
+    steps = np.array(upsample, np.float32)
+    place = np.arange(np.ceil(steps * 1.5)) - np.float32(offset)
+    phase = place[:, None] * fft.fftfreq(length, steps)
+    return np.exp(-1j * 2 * np.pi * phase).astype(np.complex64)
+
+
 def quantile(values: NDArray[np.float32], share: float) -> np.float32:
     """Give :func:`numpy.quantile` of numbers without NaN, float32 (N,), in a third of its time."""
     place = (values.size - 1) * share
@@ -258,3 +299,16 @@ def _sobel(image, down, along):  # type: ignore[no-untyped-def]  # pragma: no co
             down[r, c] = 2.0 * one[c] + sides
             sides = np.float64(other[up, c]) + np.float64(other[low, c])
             along[r, c] = 2.0 * other[r, c] + sides
+
+
+@njit(cache=True, nogil=True)
+def _inner(ok, inner):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Give what is true with all its eight neighbours; outside the window nothing is asked."""
+    h, w = ok.shape
+    for r in range(h):
+        for c in range(w):
+            all_ = True
+            for k in range(max(r - 1, 0), min(r + 2, h)):
+                for j in range(max(c - 1, 0), min(c + 2, w)):
+                    all_ = all_ and ok[k, j]
+            inner[r, c] = all_
