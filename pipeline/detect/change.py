@@ -252,11 +252,7 @@ def known_dry(history: LevelHistory, rank: Float, margin: float) -> NDArray[np.u
 
     The mirror of :func:`pipeline.detect.level.known_wet`: height upside down, wet for dry.
     """
-    mirror = LevelHistory(
-        np.ascontiguousarray(1 - history.ranks[::-1]),
-        np.ascontiguousarray(history.dry[::-1]),
-        np.ascontiguousarray(history.wet[::-1]),
-    )
+    mirror = LevelHistory(1 - history.ranks, history.dry, history.wet)
     return known_wet(mirror, (1 - rank).astype(np.float32), margin)
 
 
@@ -450,6 +446,8 @@ def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> 
     A heap of 1,000 m2 is one or two pure pixels and eight mixed ones; left out of it, those are
     history of the next quarter, and the ground is taken for one that changes all the time.
     """
+    if not strong.any():
+        return strong
     beside = np.asarray(ndimage.binary_dilation(strong, np.ones((3, 3))), bool)
     expected = surface.expected[NDVI]
     with np.errstate(invalid="ignore"):
@@ -470,6 +468,8 @@ def _partly_wet(surface: Surface, z: Float, drowned: Bool, o: ChangeOptions) -> 
     A pond of 1,000 m2 has a handful of pure pixels; without its rim it is smaller than the smallest
     object.
     """
+    if not drowned.any():
+        return drowned
     beside = np.asarray(ndimage.binary_dilation(drowned, np.ones((3, 3))), bool)
     expected = surface.expected[WATER]
     with np.errstate(invalid="ignore"):
@@ -516,6 +516,8 @@ class Run:
 
 def _share(marked: Bool, ground: Bool, o: ChangeOptions) -> Bool:
     """Where more than the share of the judged 5x5 neighbourhood is marked."""
+    if not marked.any():
+        return marked
     count, judged = _count(marked), _count(ground)
     return (judged >= o.bar_pixels) & (count > o.bar_share * judged)
 
