@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.deviations import count_residuals, deviations, looks_at
+from pipeline.detect.deviations import count_residuals, deviations, dry_counts
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
-from pipeline.detect.level import N_BINS, UNSEEN, LevelHistory, known_wet
+from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.detect.normal import Normal
 from pipeline.model import Ground, Window
 
@@ -220,11 +220,13 @@ def surface_of(
     land = base.bins == 0
     shoal = (base.bins > 0) & (base.bins < N_BINS - 1) & (base.bins != UNSEEN)
     rank, top = ranks[0][reach], ranks[1][reach]
-    dry = known_dry(base.history, rank, o.rank_margin) >= o.dry_looks
+    # A bar lightens while it dries: one that lies bare longer than it ever did is unlike itself.
+    higher, lower = dry_counts(base.history, reach, ranks[0], o.rank_margin)
+    dry = higher >= o.dry_looks
     levelled = np.isfinite(rank)
     # Without a level only ground that was never wet is expected to be dry, and not for certain.
     dry = np.where(levelled, dry | (land & (rank <= top)), land)
-    bar = shoal & dried(base.history, where[1], ranks[0], o)
+    bar = shoal & (lower >= o.dry_looks)
     return Surface(
         window, seen, normal.at(day), normal.spread, state, land, shoal, bar, dry, levelled,
         np.where(base.n_clear >= o.least_looks, normal.looks, 0).astype(np.uint16), reach,
@@ -247,26 +249,6 @@ def decided(seen: Float, state: NDArray[np.uint8], options: ChangeOptions) -> ND
     return np.where(wet, np.uint8(Ground.WET), state)
 
 
-def known_dry(history: LevelHistory, rank: Float, margin: float) -> NDArray[np.uint16]:
-    """Count the looks at a clearly higher level in which a pixel was dry, if it never contradicts.
-
-    The mirror of :func:`pipeline.detect.level.known_wet`: height upside down, wet for dry.
-    """
-    mirror = LevelHistory(1 - history.ranks, history.dry, history.wet)
-    return known_wet(mirror, (1 - rank).astype(np.float32), margin)
-
-
-def dried(
-    history: LevelHistory, reach: NDArray[np.uint16], ranks: Float, options: ChangeOptions
-) -> Bool:
-    """Where history saw a pixel dry at a level as low as today's.
-
-    A bar lightens while it dries: one that lies bare longer than it ever did looks unlike itself.
-    """
-    levels = history.ranks <= ranks[:, None] + np.float32(options.rank_margin)
-    return np.asarray(looks_at(history.dry, levels, reach) >= options.dry_looks)
-
-
 def strata(surface: Surface) -> NDArray[np.uint8]:
     """Class ground by the vegetation expected on the date: 0 bare, 1 mixed, 2 green; 3 bars."""
     expected = surface.expected[NDVI]  # bare where nothing is
@@ -276,16 +258,11 @@ def strata(surface: Surface) -> NDArray[np.uint8]:
 
 def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.int64]:
     """Count residuals of one tile's core, int64 (n_reach + 1, N_STRATA, 3, bins); tiles add up."""
+    use = surface.ground & (surface.reach > 0) & (surface.state != Ground.WET)
+    where = (use, strata(surface), surface.reach)
+    out = np.zeros((len(MODELLED), n_reach + 1, N_STRATA, _RESIDUAL_BINS), np.int64)
     part = core.within(surface.window)
-    use = (surface.ground & (surface.reach > 0))[part]
-    use &= surface.state[part] != Ground.WET
-    # Copies, so that one compiled form serves tiles with and without a halo.
-    where = (use.copy(), strata(surface)[part].copy(), surface.reach[part].copy())
-    n_f = surface.seen.shape[0]
-    out = np.zeros((n_f, n_reach + 1, N_STRATA, _RESIDUAL_BINS), np.int64)
-    for k in range(n_f):
-        pair = (surface.seen[k][part].copy(), surface.expected[k][part].copy())
-        count_residuals(*pair, where, _RESIDUAL_STEP, out[k])
+    count_residuals(surface.seen, surface.expected, where, part, _RESIDUAL_STEP, out)
     return np.moveaxis(out, 0, 2)
 
 

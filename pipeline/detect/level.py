@@ -32,6 +32,9 @@ UNSEEN = 255
 PACKED_LOOKS = 7
 """Looks in a word of :func:`packed`."""
 
+TOLERANCE = 0.1
+"""Share of the looks that may contradict what history knows of a level: errors of the mask."""
+
 _BAND_PX = 200  # of ground that is wet at some levels, without which all levels say the same
 _NEARLY, _SLACK = 1.5, 0.01  # contradictions, over the least and of the band, that are no worse
 
@@ -405,7 +408,7 @@ def known_wet(
     history: LevelHistory,
     rank: NDArray[np.float32] | float,
     margin: float,
-    tolerance: float = 0.1,
+    tolerance: float = TOLERANCE,
     where: tuple[slice, slice] | None = None,
 ) -> NDArray[np.uint16]:
     """Count the looks at a clearly lower level in which a pixel was wet, if it never contradicts.
@@ -418,7 +421,7 @@ def known_wet(
         Uncertainty of a rank; only looks at ``rank - margin`` or lower speak for water, while looks
         at ``rank - margin`` or higher in which the pixel was not wet speak against it.
     tolerance : float
-        Share of the looks that may be dry at such a level or a higher one (errors of the mask).
+        Share of the looks that may be dry at such a level or a higher one.
     where : (slice, slice), optional
         Part of the history that is asked, of which ``rank`` is the image; all of it by default.
 
