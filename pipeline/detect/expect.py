@@ -293,10 +293,9 @@ def expect(
     """Map where water is expected in a window on a date, or in a part of it (grid indices)."""
     o = options or ExpectOptions()
     days = totals.days
-    shore = view.base.shore(_partials(days), view.reach)
     where = (part or view.window).within(view.window)
+    shore = view.base.shore(_partials(days), view.reach).part(where)
     reach = view.reach[where]
-    shore = Shore(shore.inside[where], shore.depth[where], shore.width[where])
     nan = np.float32(np.nan)
     ranks = np.array([nan if d.unusable else d.level.rank for d in days], np.float32)
     known = known_wet(view.base.history, ranks[reach], o.rank_margin, where=where)

@@ -11,7 +11,8 @@ whole's result exactly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -56,15 +57,30 @@ class RecessionOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Shore:
-    """The area that is water at the next known level above that of a date.
+    """The area that is water at the next known level above that of a date, arrays (H, W).
 
-    ``inside`` bool; ``depth`` float32, distance inside it to its edge [px], 0 outside; ``width``
-    uint8, class of gentleness of the banks nearby (index into the bins of :data:`WIDTH_EDGES`).
+    ``inside`` bool; ``edge`` bool, what of it touches other ground; ``width`` uint8, class of
+    gentleness of the banks nearby (index into the bins of :data:`WIDTH_EDGES`).
     """
 
     inside: NDArray[np.bool_]
-    depth: NDArray[np.float32]
+    edge: NDArray[np.bool_]
     width: NDArray[np.uint8]
+    # The shore that this is a part of, and which part: depths are those of the whole.
+    _of: tuple[Shore, tuple[slice, slice]] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def depth(self) -> NDArray[np.float32]:
+        """Give the distance inside to the edge [px], 0 outside; measured for those who ask."""
+        if self._of is not None:
+            return self._of[0].depth[self._of[1]]
+        depth = np.zeros(self.inside.shape, np.float32)
+        depth[self.inside] = distance_at(~self.inside, self.inside)
+        return depth
+
+    def part(self, where: tuple[slice, slice]) -> Shore:
+        """Give a part of the window."""
+        return Shore(self.inside[where], self.edge[where], self.width[where], (self, where))
 
 
 def band_width(bins: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -101,11 +117,10 @@ def find_shore(
     inside = np.empty(bins.shape, np.bool_)
     # A majority of 3x3 heals single errors of the mask; each would be a shore of its own.
     _majority(bins, n_clear, np.maximum(partial[0], np.uint8(1)), partial[1], o.min_looks, inside)
-    depth = np.zeros(inside.shape, np.float32)
-    depth[inside] = distance_at(~inside, inside)
-    width = np.zeros(bins.shape, np.uint8)
-    _gentlest(inside, depth, band, np.array(WIDTH_EDGES, np.float32), GENTLE_PX, width)
-    return Shore(inside, depth, width)
+    edge, width = np.empty_like(inside), np.zeros(bins.shape, np.uint8)
+    _edge_of(inside, edge)
+    _gentlest(edge, band, np.array(WIDTH_EDGES, np.float32), GENTLE_PX, width)
+    return Shore(inside, edge, width)
 
 
 @njit(cache=True, nogil=True)
@@ -128,18 +143,32 @@ def _majority(bins, n_clear, partial, reach, least, inside):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True)
-def _gentlest(inside, depth, band, limits, radius, width):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _edge_of(inside, edge):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Say which pixels of an area have one of their eight neighbours outside of it."""
+    h, w = inside.shape
+    for r in range(h):
+        up, low = max(r - 1, 0), min(r + 1, h - 1)
+        for c in range(w):
+            left, right = max(c - 1, 0), min(c + 1, w - 1)
+            within = inside[r, left] & inside[r, right] & inside[up, c] & inside[low, c]
+            within &= inside[up, left] & inside[up, right]
+            within &= inside[low, left] & inside[low, right]
+            edge[r, c] = inside[r, c] & (not within)
+
+
+@njit(cache=True, nogil=True)
+def _gentlest(edge, band, limits, radius, width):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Give the class of the widest band of a shore in the square around each pixel.
 
     Few pixels are shore: each spreads along its row; then each row takes the largest of those
     around it, of 2, 4, 8, ... rows at a time.
     """
-    h, w = inside.shape
+    h, w = edge.shape
     high = h + 2 * radius
     reached = np.zeros((high, w), np.uint8)
     for r in range(h):
         for c in range(w):
-            if not inside[r, c] or depth[r, c] >= 1.5:
+            if not edge[r, c]:
                 continue
             kind = np.uint8(0)
             for limit in limits:
@@ -186,7 +215,7 @@ def tally_recession(
         whose nearest water may hide under a cloud is not counted.
     """
     unknown = state == Ground.UNKNOWN
-    edge = shore.inside & (shore.depth < 1.5) & (reach > 0) & ~unknown
+    edge = shore.edge & (reach > 0) & ~unknown
     if part is not None:
         edge &= part
     distance = distance_at(state == Ground.WET, edge)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -227,15 +228,15 @@ def shift_between(reference: Image, moving: Image, upsample: int) -> NDArray[np.
     float32 (2,)
         [px], to a step of ``upsample``, by rows and columns.
     """
-    product = fft.fftn(reference) * fft.fftn(moving).conj()
+    product = np.asarray(fft.fftn(reference)) * np.asarray(fft.fftn(moving)).conj()
     shape = product.shape
-    rough = np.array(_highest(fft.ifftn(product)), np.float32)
+    rough = np.array(_highest(np.asarray(fft.ifftn(product))), np.float32)
     for axis, length in enumerate(shape):
         if rough[axis] > length // 2:
             rough[axis] -= length
     if upsample == 1:
         return np.where(np.array(shape) == 1, np.float32(0), rough)
-    steps = np.array(upsample, np.float32)
+    steps = np.float32(upsample)
     shift = np.round(rough * steps) / steps
     region = np.ceil(steps * 1.5)
     middle = np.trunc(region / 2.0)
@@ -247,7 +248,7 @@ def shift_between(reference: Image, moving: Image, upsample: int) -> NDArray[np.
     return np.where(np.array(shape) == 1, np.float32(0), shift)
 
 
-def _highest(correlation: NDArray[np.complex64]) -> tuple[int, int]:
+def _highest(correlation: NDArray[np.complexfloating[Any, Any]]) -> tuple[int, int]:
     place = int(np.argmax(np.abs(correlation)))
     return divmod(place, correlation.shape[1])
 
@@ -255,9 +256,8 @@ def _highest(correlation: NDArray[np.complex64]) -> tuple[int, int]:
 @lru_cache(maxsize=512)
 def _kernel(length: int, upsample: int, offset: float) -> NDArray[np.complex64]:
     """Give the Fourier terms of one axis for the steps around a shift; few shifts occur."""
-    steps = np.array(upsample, np.float32)
-    place = np.arange(np.ceil(steps * 1.5)) - np.float32(offset)
-    phase = place[:, None] * fft.fftfreq(length, steps)
+    place = np.arange(np.ceil(np.float32(upsample) * 1.5)) - np.float32(offset)
+    phase = place[:, None] * np.asarray(fft.fftfreq(length, float(upsample)))
     return np.exp(-1j * 2 * np.pi * phase).astype(np.complex64)
 
 
