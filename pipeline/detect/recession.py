@@ -115,8 +115,12 @@ def find_shore(
     """
     o = options or RecessionOptions()
     inside = np.empty(bins.shape, np.bool_)
+    # In one piece, as windows are and parts of them are not: compiled for that alone.
+    bins, n_clear, band, reach = (
+        np.ascontiguousarray(a) for a in (bins, n_clear, band, partial[1])
+    )
     # A majority of 3x3 heals single errors of the mask; each would be a shore of its own.
-    _majority(bins, n_clear, np.maximum(partial[0], np.uint8(1)), partial[1], o.min_looks, inside)
+    _majority(bins, n_clear, np.maximum(partial[0], np.uint8(1)), reach, o.min_looks, inside)
     edge, width = np.empty_like(inside), np.zeros(bins.shape, np.uint8)
     _edge_of(inside, edge)
     _gentlest(edge, band, np.array(WIDTH_EDGES, np.float32), GENTLE_PX, width)
