@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage
+from scipy import fft, ndimage
 from skimage.registration import phase_cross_correlation
 
 from pipeline.model import Window
-from pipeline.prepare.register import lattice_windows, quantile, shift_between, sobel
+from pipeline.prepare.register import (
+    Matched,
+    RegisterOptions,
+    lattice_windows,
+    quantile,
+    shift_between,
+    sobel,
+    window_shift,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -24,7 +32,8 @@ def test_a_shift_is_that_of_scikit_image(seed: int, upsample: int) -> None:
     other = np.roll(one, rng.integers(-4, 5, 2), (0, 1)) + rng.normal(scale=0.1, size=shape)
     pair = (one.astype(np.float32), other.astype(np.float32))
     expected = phase_cross_correlation(*pair, upsample_factor=upsample, normalization=None)[0]
-    np.testing.assert_array_equal(shift_between(*pair, upsample), expected)
+    spectra = [np.asarray(fft.fftn(image)) for image in pair]
+    np.testing.assert_array_equal(shift_between(*spectra, upsample), expected)
 
 
 @settings(max_examples=40, deadline=None)
@@ -47,3 +56,17 @@ def test_windows_near_some_parts_are_those_of_the_lattice(
     every = lattice_windows((400, 420), 64, 48)
     near = [w for w in every if any(w.intersect(p) for p in wanted)]
     assert lattice_windows((400, 420), 64, 48, wanted) == near
+
+
+def test_looks_in_a_row_are_measured_as_each_alone() -> None:
+    rng = np.random.default_rng(3)
+    ground = ndimage.gaussian_filter(rng.normal(0.2, 0.1, (70, 70)), 1.0).astype(np.float32)
+    reference, options = ground[3:67, 3:67], RegisterOptions()
+    whole, part = np.ones((64, 64), bool), np.ones((64, 64), bool)
+    part[:20, :30] = False
+    row = Matched(reference)
+    for k, seen in enumerate((whole, whole, part, whole, np.zeros_like(whole), part)):
+        moving = ground[2 + k % 3 : 66 + k % 3, 4:68]
+        alone = window_shift(reference, moving, seen, options)
+        assert row.shift(moving, seen, options) == alone
+        assert (alone is None) == (not seen.any())

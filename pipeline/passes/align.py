@@ -29,12 +29,12 @@ from pipeline.passes.strips import packed_strips
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.reference import epochs
 from pipeline.prepare.register import (
+    Matched,
     RegisterOptions,
     WindowShift,
     lattice_windows,
     reference_median,
     vote,
-    window_shift,
 )
 from pipeline.prepare.sky import is_clear
 
@@ -160,14 +160,14 @@ def _measure(
     reader = spec.reader
     reference = reader.reference(spec.folder, "red", region)
     land = spec.store.dense(spec.folder, "land", region)[0] == 1
+    parts = {w: w.within(region) for w in used}
+    matched = {w: Matched(np.ascontiguousarray(reference[part])) for w, part in parts.items()}
     for pass_id in ids:
         red = reader.band(pass_id, "red", region)
         ok = is_clear(reader.mask(pass_id, region)) & land
-        for w in used:
-            part = w.within(region)
-            pieces = [np.ascontiguousarray(a[part]) for a in (reference, red)]
-            mask = np.ascontiguousarray(ok[part])
-            found[w].append(window_shift(pieces[0], pieces[1], mask, spec.options))
+        for w, part in parts.items():
+            look, seen = np.ascontiguousarray(red[part]), np.ascontiguousarray(ok[part])
+            found[w].append(matched[w].shift(look, seen, spec.options))
     return list(found.values())
 
 
