@@ -78,6 +78,10 @@ class Site:
                 fill(numbers, areas, common.within(block), out, corner)
         return out
 
+    def stored_reach(self, tile: Tile) -> NDArray[np.uint16]:
+        """1-based reach index of the stored pixels of a tile's core, uint16 (N,)."""
+        return self.reach(tile.core)[self.store.kept(tile.core)]
+
     @cached_property
     def _areas(self) -> Callable[[Window], tuple[Runs, NDArray[np.uint16]]]:
         # Every look over every window asks for them, and drawing outlines takes as long as reading
@@ -144,6 +148,11 @@ class States:
         return self._reader.codes(
             f"state/{self.looks.state_keys[pass_id]}/{pass_id}", "state", window
         )
+
+    def stored(self, pass_id: str, tile: Tile) -> NDArray[np.uint8]:
+        """Ground codes of one pass at the stored pixels of a tile's core, uint8 (N,)."""
+        folder = f"state/{self.looks.state_keys[pass_id]}/{pass_id}"
+        return self._reader.stored_codes(folder, "state", tile)
 
     def features(
         self, pass_id: str, window: Window, names: Sequence[str] = MODELLED
