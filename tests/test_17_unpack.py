@@ -15,9 +15,9 @@ from rasterio.features import rasterize
 from scipy import ndimage
 from shapely.geometry import LineString, Polygon, box
 
-from pipeline.detect.deviations import count_residuals, deviations, looks_at
+from pipeline.detect.deviations import count_residuals, deviations, dry_counts
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import UNSEEN, frequency_bins, reaches_in
+from pipeline.detect.level import UNSEEN, LevelHistory, frequency_bins, known_wet, reaches_in
 from pipeline.detect.normal import NormalOptions, design, fit_normal
 from pipeline.detect.recession import CLIP_PX, band_width, distance_at, distance_to
 from pipeline.errors import SceneUnusableError
@@ -200,18 +200,25 @@ def test_deviations_are_those_of_the_plain_formulas() -> None:
     assert (plain == 0).any()
 
     use, step = rng.random((9, 8)) < 0.7, 0.005
-    counts, plain_counts = np.zeros((2, 3, 4, 41), np.int64)
-    count_residuals(seen[1], expected[1], (use, kind, reach), step, counts)
-    difference = seen[1] - expected[1]
-    for r, c in zip(*np.nonzero(use & np.isfinite(difference)), strict=True):
-        place = int(np.clip(np.rint(difference[r, c] / step).astype(np.int64) + 20, 0, 40))
-        plain_counts[reach[r, c], kind[r, c], place] += 1
+    part = (slice(1, 8), slice(2, 8))
+    counts, plain_counts = np.zeros((2, 3, 3, 4, 41), np.int64)
+    count_residuals(seen, expected, (use, kind, reach), part, step, counts)
+    for f, difference in enumerate(seen - expected):
+        for r, c in np.argwhere(use & np.isfinite(difference)):
+            place = int(np.clip(np.rint(difference[r, c] / step).astype(np.int64) + 20, 0, 40))
+            plain_counts[f, reach[r, c], kind[r, c], place] += 1 <= r < 8 and c >= 2
     np.testing.assert_array_equal(counts, plain_counts)
 
-    by_level = rng.integers(0, 200, (5, 9, 8)).astype(np.uint8)
-    levels = rng.random((3, 5)) < 0.5
-    total = (by_level * np.moveaxis(levels[reach], -1, 0)).sum(axis=0)
-    np.testing.assert_array_equal(looks_at(by_level, levels, reach), total)
+    wet, dry = rng.integers(0, 9, (2, 5, 9, 8)).astype(np.uint8)
+    wet[:, :5] //= 7
+    middles = np.sort(rng.random(5)).astype(np.float32)
+    ranks = np.array([np.nan, *rng.random(2)], np.float32)
+    found = dry_counts(LevelHistory(middles, wet, dry), reach, ranks, 0.05)
+    mirror = LevelHistory(1 - middles[::-1], dry[::-1].copy(), wet[::-1].copy())
+    higher = known_wet(mirror, (1 - ranks[reach]).astype(np.float32), 0.05)
+    levels = (middles <= ranks[:, None] + np.float32(0.05))[reach]
+    np.testing.assert_array_equal(found[0], higher)
+    np.testing.assert_array_equal(found[1], (dry * np.moveaxis(levels, -1, 0)).sum(axis=0))
 
 
 def test_stored_pixels_are_those_of_the_drawn_window(tmp_path: Path) -> None:

@@ -17,12 +17,11 @@ from pipeline.detect.change import (
     Surface,
     decided,
     deviation,
-    dried,
     flag,
-    known_dry,
     regional_offsets,
     tally_residuals,
 )
+from pipeline.detect.deviations import dry_counts
 from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine, goes_out, strip_over
 from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
@@ -487,7 +486,8 @@ def test_known_dry_is_the_mirror_of_known_wet() -> None:
     history = tally_by_level(states, ranks)
 
     def at(rank: float) -> int:
-        return int(known_dry(history, np.full((1, 1), rank, np.float32), 0.05)[0, 0])
+        ranks = np.array([np.nan, rank], np.float32)
+        return int(dry_counts(history, np.ones((1, 1), np.uint16), ranks, 0.05)[0][0, 0])
 
     assert at(0.2) == 3
     assert at(0.4) == 2
@@ -501,7 +501,7 @@ def test_a_bar_that_lies_dry_longer_than_ever_is_not_compared() -> None:
 
     def at(rank: float) -> bool:
         ranks = np.array([np.nan, rank], np.float32)
-        return bool(dried(history, reach, ranks, ChangeOptions())[0, 0])
+        return bool(dry_counts(history, reach, ranks, 0.05)[1][0, 0] >= 2)
 
     assert at(0.45)
     assert not at(0.2)

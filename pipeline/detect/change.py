@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.deviations import count_residuals, deviations, looks_at
+from pipeline.detect.deviations import count_residuals, deviations, dry_counts
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
-from pipeline.detect.level import N_BINS, UNSEEN, LevelHistory, known_wet
+from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.detect.normal import Normal
 from pipeline.model import Ground, Window
 
@@ -222,11 +222,13 @@ def surface_of(
     land = base.bins == 0
     shoal = (base.bins > 0) & (base.bins < N_BINS - 1) & (base.bins != UNSEEN)
     rank, top = ranks[0][reach], ranks[1][reach]
-    dry = known_dry(base.history, rank, o.rank_margin) >= o.dry_looks
+    # A bar lightens while it dries: one that lies bare longer than it ever did is unlike itself.
+    higher, lower = dry_counts(base.history, reach, ranks[0], o.rank_margin)
+    dry = higher >= o.dry_looks
     levelled = np.isfinite(rank)
     # Without a level only ground that was never wet is expected to be dry, and not for certain.
     dry = np.where(levelled, dry | (land & (rank <= top)), land)
-    bar = shoal & dried(base.history, where[1], ranks[0], o)
+    bar = shoal & (lower >= o.dry_looks)
     return Surface(
         window, seen, normal.at(day), normal.spread, state, land, shoal, bar, dry, levelled,
         np.where(base.n_clear >= o.least_looks, normal.looks, 0).astype(np.uint16), reach,
@@ -247,30 +249,6 @@ def decided(seen: Float, state: NDArray[np.uint8], options: ChangeOptions) -> ND
     near = np.abs(seen[WATER]) < _UNDECIDED
     wet = (state == Ground.UNKNOWN) & near & (seen[NDVI] <= options.water_ndvi)
     return np.where(wet, np.uint8(Ground.WET), state)
-
-
-def known_dry(history: LevelHistory, rank: Float, margin: float) -> NDArray[np.uint16]:
-    """Count the looks at a clearly higher level in which a pixel was dry, if it never contradicts.
-
-    The mirror of :func:`pipeline.detect.level.known_wet`: height upside down, wet for dry.
-    """
-    mirror = LevelHistory(
-        np.ascontiguousarray(1 - history.ranks[::-1]),
-        np.ascontiguousarray(history.dry[::-1]),
-        np.ascontiguousarray(history.wet[::-1]),
-    )
-    return known_wet(mirror, (1 - rank).astype(np.float32), margin)
-
-
-def dried(
-    history: LevelHistory, reach: NDArray[np.uint16], ranks: Float, options: ChangeOptions
-) -> Bool:
-    """Where history saw a pixel dry at a level as low as today's.
-
-    A bar lightens while it dries: one that lies bare longer than it ever did looks unlike itself.
-    """
-    levels = history.ranks <= ranks[:, None] + np.float32(options.rank_margin)
-    return np.asarray(looks_at(history.dry, levels, reach) >= options.dry_looks)
 
 
 def around_is_dry(surface: Surface, mask: Bool) -> bool:
@@ -296,16 +274,11 @@ def strata(surface: Surface) -> NDArray[np.uint8]:
 
 def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.int64]:
     """Count residuals of one tile's core, int64 (n_reach + 1, N_STRATA, 3, bins); tiles add up."""
+    use = surface.ground & (surface.reach > 0) & (surface.state != Ground.WET)
+    where = (use, strata(surface), surface.reach)
+    out = np.zeros((len(MODELLED), n_reach + 1, N_STRATA, _RESIDUAL_BINS), np.int64)
     part = core.within(surface.window)
-    use = (surface.ground & (surface.reach > 0))[part]
-    use &= surface.state[part] != Ground.WET
-    # Copies, so that one compiled form serves tiles with and without a halo.
-    where = (use.copy(), strata(surface)[part].copy(), surface.reach[part].copy())
-    n_f = surface.seen.shape[0]
-    out = np.zeros((n_f, n_reach + 1, N_STRATA, _RESIDUAL_BINS), np.int64)
-    for k in range(n_f):
-        pair = (surface.seen[k][part].copy(), surface.expected[k][part].copy())
-        count_residuals(*pair, where, _RESIDUAL_STEP, out[k])
+    count_residuals(surface.seen, surface.expected, where, part, _RESIDUAL_STEP, out)
     return np.moveaxis(out, 0, 2)
 
 
@@ -466,6 +439,8 @@ def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> 
     A heap of 1,000 m2 is one or two pure pixels and eight mixed ones; left out of it, those are
     history of the next quarter, and the ground is taken for one that changes all the time.
     """
+    if not strong.any():
+        return strong
     beside = np.asarray(ndimage.binary_dilation(strong, np.ones((3, 3))), bool)
     expected = surface.expected[NDVI]
     with np.errstate(invalid="ignore"):
@@ -486,6 +461,8 @@ def _partly_wet(surface: Surface, z: Float, drowned: Bool, o: ChangeOptions) -> 
     A pond of 1,000 m2 has a handful of pure pixels; without its rim it is smaller than the smallest
     object.
     """
+    if not drowned.any():
+        return drowned
     beside = np.asarray(ndimage.binary_dilation(drowned, np.ones((3, 3))), bool)
     expected = surface.expected[WATER]
     with np.errstate(invalid="ignore"):
@@ -532,6 +509,8 @@ class Run:
 
 def _share(marked: Bool, ground: Bool, o: ChangeOptions) -> Bool:
     """Where more than the share of the judged 5x5 neighbourhood is marked."""
+    if not marked.any():
+        return marked
     count, judged = _count(marked), _count(ground)
     return (judged >= o.bar_pixels) & (count > o.bar_share * judged)
 

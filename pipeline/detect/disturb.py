@@ -28,7 +28,6 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
@@ -44,6 +43,7 @@ from pipeline.detect.change import (
 )
 from pipeline.detect.level import N_BINS
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
+from pipeline.detect.waterline import smallest_rectangle
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting
 
@@ -460,8 +460,7 @@ def _distance(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 def rectangularity(mask: NDArray[np.bool_]) -> float:
     """Area over that of the smallest rectangle around it, 0..1."""
     rows, cols = np.nonzero(mask)
-    box = shapely.union_all(shapely.box(cols, rows, cols + 1, rows + 1)).minimum_rotated_rectangle
-    return float(rows.size / box.area)
+    return float(rows.size / smallest_rectangle(rows, cols).area)
 
 
 def _score(numbers: dict[str, float]) -> float:

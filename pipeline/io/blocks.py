@@ -12,7 +12,7 @@ import os
 import struct
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -153,6 +153,24 @@ def read_layer(path: str, name: str) -> Layer | None:
         return None
     try:
         return block.layer(name)
+    except ValueError as error:
+        raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
+
+
+def read_layers(path: str, names: Sequence[str]) -> list[Layer | None] | None:
+    """Read several layers as :func:`read_layer`, asking for the file once; None if there is none.
+
+    Raises
+    ------
+    DamagedBlockError
+        With the path.
+    """
+    try:
+        block = _cache.get(path)
+    except FileNotFoundError:
+        return None
+    try:
+        return [block.layer(name) for name in names]
     except ValueError as error:
         raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
 

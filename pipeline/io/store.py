@@ -45,6 +45,7 @@ from pipeline.io.blocks import (
     encode,
     has_full_length,
     read_layer,
+    read_layers,
 )
 from pipeline.io.burn import burn
 from pipeline.io.unpack import Runs, place, place_codes, place_scaled, runs_of
@@ -124,6 +125,12 @@ class CorridorStore:
         """Give the mask of stored pixels of a tile's core at ``factor``."""
         with self._one_at_a_time:  # readers of all bands ask for the same mask at the same time
             return self._kept_at(window, factor)[0]
+
+    def runs(self, tile: Tile) -> tuple[Runs, int]:
+        """Give where the stored pixels of a tile's core lie, and their number."""
+        with self._one_at_a_time:
+            runs = self._kept_at(tile.core, 1)[1]
+        return runs, int((runs.end - runs.begin).sum())
 
     @staticmethod
     def tile_name(tile: Tile) -> str:
@@ -242,6 +249,31 @@ class CorridorStore:
         for layer, runs, part, corner in self._parts(found, coarse, factor):
             place_scaled(layer.values, runs, part, out, corner, (NODATA, SCALE, blank))  # type: ignore[arg-type]
         return out, factor
+
+    def reflectances(
+        self, folder: str, names: Sequence[str], window: Window, blank: float = float("nan")
+    ) -> NDArray[np.float32]:
+        """Unpack several layers of the grid's own pixels as :meth:`reflectance`, (L, H, W).
+
+        Raises
+        ------
+        DamagedBlockError
+            As of :meth:`packed`.
+        """
+        out = np.full((len(names), *window.shape), blank, np.float32)
+        for tile in self.touched(window):
+            path = f"{self.root}/{folder}/{self.tile_name(tile)}.blk"
+            layers = read_layers(path, names)
+            if layers is None:
+                raise DamagedBlockError(f"{path} is missing", Path(path))
+            common = tile.core.intersect(window)
+            assert common is not None  # the window touches it
+            corner = (common.row0 - window.row0, common.col0 - window.col0)
+            where = (self._kept_at(tile.core, 1)[1], common.within(tile.core))
+            for values, layer in zip(out, layers, strict=True):
+                if layer is not None:
+                    place_scaled(layer.values, *where, values, corner, (NODATA, SCALE, blank))  # type: ignore[arg-type]
+        return out
 
     def codes(
         self, folder: str, band: str, window: Window, blank: int = 0

@@ -129,16 +129,11 @@ def _pack(values: NDArray[np.float32]) -> NDArray[np.int16]:
 
 def read_normal(store: CorridorStore, folder: str, window: Window) -> Normal:
     """Read the model over any window; pixels without one have ``looks`` 0."""
-
-    def layer(name: str) -> NDArray[np.float32]:
-        return store.reflectance(folder, name, window, blank=0.0)[0]
-
-    coef = np.empty((len(MODELLED), TERMS, *window.shape), np.float32)
-    spread, low, high = (np.empty((len(MODELLED), *window.shape), np.float32) for _ in range(3))
-    for k, n in enumerate(MODELLED):
-        for j in range(TERMS):
-            coef[k, j] = layer(f"{n}.{j}")
-        for part, held in (("spread", spread), ("low", low), ("high", high)):
-            held[k] = layer(f"{n}.{part}")
-    looks = np.rint(layer("looks") * SCALE).astype(np.uint16)
+    names = [f"{n}.{j}" for n in MODELLED for j in range(TERMS)]
+    names += [f"{n}.{part}" for part in ("spread", "low", "high") for n in MODELLED]
+    held = store.reflectances(folder, [*names, "looks"], window, 0.0)
+    f = len(MODELLED)
+    coef = held[: f * TERMS].reshape(f, TERMS, *window.shape)
+    spread, low, high = (held[f * (TERMS + k) : f * (TERMS + k + 1)] for k in range(3))
+    looks = np.rint(held[-1] * SCALE).astype(np.uint16)
     return Normal(coef, np.maximum(spread, 1e-3, out=spread), low, high, looks)
