@@ -18,6 +18,7 @@ from shapely.geometry import LineString, Polygon, box
 from pipeline.detect.deviations import count_residuals, deviations, looks_at
 from pipeline.detect.expect import Baseline
 from pipeline.detect.level import UNSEEN, frequency_bins, reaches_in
+from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import NormalOptions, design, fit_normal
 from pipeline.detect.recession import CLIP_PX, band_width, distance_at, distance_to
 from pipeline.errors import SceneUnusableError
@@ -319,3 +320,16 @@ def test_an_outline_cut_to_a_grid_burns_as_the_whole_one() -> None:
     assert inside > 10_000
     far = box(0, 0, np.inf, 9)
     assert burnt_pixels(far, grid)[0].size == burnt_pixels(Polygon(), grid)[0].size == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.integers(1, 9), st.sampled_from([(5, 7), (2, 4, 3)]))
+def test_a_median_of_looks_is_that_of_what_each_pixel_knows(
+    seed: int, looks: int, shape: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(seed)
+    fields = rng.normal(size=(looks, *shape)).astype(np.float32)
+    fields[rng.random(fields.shape) < rng.random()] = np.nan
+    fields[rng.random(fields.shape) < 0.1] = np.inf
+    plain = np.ma.median(np.ma.masked_invalid(fields), axis=0).filled(np.nan).astype(np.float32)
+    assert middle_of(list(fields)).tobytes() == plain.tobytes()

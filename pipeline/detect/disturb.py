@@ -35,6 +35,7 @@ from scipy import ndimage
 
 from pipeline.detect.change import BRIGHT, NDVI, WATER, Flags, Surface, may_have_lost
 from pipeline.detect.level import N_BINS
+from pipeline.detect.medians import middle_of
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting
@@ -241,12 +242,6 @@ def goes_out(
     newest = looks[-(options or DisturbOptions()).deck_looks :]
     every = [looks] if len(newest) == len(looks) else [looks, newest]
     return any(strip_over(mask, middle_of(some), bins) for some in every)
-
-
-def middle_of(fields: Sequence[Float]) -> Float:
-    """Give the median of fields (..., H, W), NaN where none of them knows anything."""
-    stack = np.ma.masked_invalid(np.stack(fields))
-    return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
 
 
 def strip_over(mask: NDArray[np.bool_], water: Float, bins: NDArray[np.uint8]) -> bool:

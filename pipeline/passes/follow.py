@@ -13,7 +13,6 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
 from pipeline.adjudicate.evidence import came_with, carried, doubtful, lasting
 from pipeline.adjudicate.tracks import Track
-from pipeline.detect.disturb import middle_of
 from pipeline.detect.expect import (
     Baseline,
     ExpectOptions,
@@ -24,6 +23,7 @@ from pipeline.detect.expect import (
     expect,
 )
 from pipeline.detect.kinds import water_scores
+from pipeline.detect.medians import middle_of
 from pipeline.detect.observe import ObserveOptions, observe
 from pipeline.detect.waterline import covered_share, outline, width_of_change
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
