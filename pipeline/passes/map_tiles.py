@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import (
+    Image,
+    WebPImagePlugin,  # noqa: F401 - else the first picture imports the plugins of all formats
+)
 from pyproj import Transformer
 
 from pipeline.io.shelf import MANIFEST
@@ -75,9 +79,14 @@ def _webp(image: Rgba) -> bytes:
     return out.getvalue()
 
 
+@cache
+def _to_degrees(crs: str) -> Transformer:
+    return Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+
+
 def _corners(grid: Grid, window: Window) -> list[list[float]]:
     """Longitude and latitude of the north-western, north-eastern and south-western corner."""
     left, bottom, right, top = grid.sub(window).bounds
-    to = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    to = _to_degrees(grid.crs)
     places = [to.transform(x, y) for x, y in ((left, top), (right, top), (left, bottom))]
     return [[round(float(lon), 7), round(float(lat), 7)] for lon, lat in places]
