@@ -11,10 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    Image,
-    WebPImagePlugin,  # noqa: F401 - else the first picture imports the plugins of all formats
-)
+from PIL import Image, WebPImagePlugin
 from pyproj import Transformer
 
 from pipeline.io.shelf import MANIFEST
@@ -23,6 +20,7 @@ from pipeline.model import Grid, Window
 SIDE = 512
 """Of a picture [px]."""
 _REDUCE, _LEVELS = 4, 3
+_FORMAT = WebPImagePlugin.WebPImageFile.format  # by its name alone, all formats are imported
 
 Rgba = NDArray[np.uint8]
 """(512, 512, 4); clear where nothing was seen."""
@@ -75,7 +73,7 @@ def _coarser(level: Mapping[tuple[int, int], Rgba]) -> Iterator[tuple[tuple[int,
 
 def _webp(image: Rgba) -> bytes:
     out = BytesIO()
-    Image.fromarray(image).save(out, "WEBP", quality=72, method=2)
+    Image.fromarray(image).save(out, _FORMAT, quality=72, method=2)
     return out.getvalue()
 
 
