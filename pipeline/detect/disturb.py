@@ -42,6 +42,7 @@ from pipeline.detect.change import (
     may_have_lost,
 )
 from pipeline.detect.level import N_BINS
+from pipeline.detect.medians import middle_of
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
 from pipeline.detect.waterline import smallest_rectangle
 from pipeline.grid import pixels_to_mask
@@ -256,12 +257,6 @@ def goes_out(
     newest = looks[-(options or DisturbOptions()).deck_looks :]
     every = [looks] if len(newest) == len(looks) else [looks, newest]
     return any(strip_over(mask, middle_of(some), bins) for some in every)
-
-
-def middle_of(fields: Sequence[Float]) -> Float:
-    """Give the median of fields (..., H, W), NaN where none of them knows anything."""
-    stack = np.ma.masked_invalid(np.stack(fields))
-    return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
 
 
 def strip_over(mask: NDArray[np.bool_], water: Float, bins: NDArray[np.uint8]) -> bool:

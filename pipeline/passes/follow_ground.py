@@ -16,11 +16,12 @@ from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import below_floods
 from pipeline.config import GroundOptions
 from pipeline.detect.change import WATER, Surface, cropland
-from pipeline.detect.disturb import MARGIN_PX, DisturbOptions, goes_out, middle_of
+from pipeline.detect.disturb import MARGIN_PX, DisturbOptions, goes_out
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level import N_BINS
+from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import YEAR_DAYS, Normal
 from pipeline.detect.observe import Observed
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
