@@ -125,6 +125,11 @@ class CorridorStore:
         with self._one_at_a_time:  # readers of all bands ask for the same mask at the same time
             return self._kept_at(window, factor)[0]
 
+    def runs(self, window: Window, factor: int = 1) -> Runs:
+        """Give the same mask as runs."""
+        with self._one_at_a_time:
+            return self._kept_at(window, factor)[1]
+
     @staticmethod
     def tile_name(tile: Tile) -> str:
         """Give the file stem of a tile."""
