@@ -134,6 +134,11 @@ class CorridorStore:
             runs = self._kept_at(tile.core, 1)[1]
         return runs, int((runs.end - runs.begin).sum())
 
+    def runs_in(self, window: Window, factor: int = 1) -> Runs:
+        """Give the same mask as runs."""
+        with self._one_at_a_time:
+            return self._kept_at(window, factor)[1]
+
     @staticmethod
     def tile_name(tile: Tile) -> str:
         """Give the file stem of a tile."""
