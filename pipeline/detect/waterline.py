@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
-from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry import MultiPoint, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 from skimage.measure import find_contours
 
@@ -133,7 +133,7 @@ def smallest_rectangle(rows: NDArray[np.intp], cols: NDArray[np.intp]) -> BaseGe
     """
     x = np.concatenate([cols, cols + 1, cols, cols + 1])
     y = np.concatenate([rows, rows, rows + 1, rows + 1])
-    return shapely.multipoints(np.stack([x, y], axis=1)).minimum_rotated_rectangle
+    return MultiPoint(np.stack([x, y], axis=1)).minimum_rotated_rectangle
 
 
 def waterline(field: Float, grid: Grid, level: float = 0.0) -> list[NDArray[np.float64]]:
