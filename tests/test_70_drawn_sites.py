@@ -67,7 +67,7 @@ def test_every_trap_of_a_site_lies_where_such_a_thing_belongs(number: int) -> No
         if name.startswith(("barge", "boats", "pontoon")):
             assert np.mean(z < 0.6) > 0.8, name  # wet in winter too
         elif name.startswith("boat-2"):
-            assert np.mean(z < 8.1) > 0.8
+            assert np.mean(z < 8.5) > 0.7
         elif name.startswith(("harvest", "paddy", "roof", "levee")):
             assert np.mean(z > 5.3) > 0.9, name  # above the highest water
         elif name.startswith("felled"):
