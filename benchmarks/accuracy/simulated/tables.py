@@ -58,7 +58,8 @@ def false_table(scored: Sequence[Scored]) -> Table:
         ("where", "kind", "false", "exposure [100 km x month]", "density [95 %, exact Poisson]"),
         tuple(rows),
         "Exposure is the length of the river's centreline, or of the axes of the reservoir's arms,"
-        " inside the corridor, times the twelve months of the patrol. All traps are in every seed."
+        " inside the corridor, times the twelve months of the patrol."
+        " Every seed is a site of its own, and all kinds of traps are on each."
         f" Of {len(told)} corridors without a case {sum(n == 0 for n in told)} have no false one,"
         f" and the worst has {max(told, default=0)}: where they cluster the interval is too short.",
     )
