@@ -140,20 +140,6 @@ HEAP = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "other", "state"),
-    [
-        ("hhhhh", {}, "suspected"), ("hhhmh", {}, "provisional"),
-        ("hhhhh", {"soil": 1.0}, "provisional"), ("hhhhh", {"wet_share": 0.3}, "provisional"),
-    ],
-)  # fmt: skip
-def test_a_heap_on_a_bar_was_seen_often_enough_once_the_bar_is_itself_again(
-    text: str, other: dict[str, float], state: str
-) -> None:
-    with mock.patch.object(follow_ground, "_is_bridge", return_value=False):
-        assert candidate(looks(text), **HEAP | other).evidence.state.value == state
-
-
 POND = HEAP | {
     "bar_share": 0.0, "water": -0.2, "expected_water": -0.7, "z_water": 3.4, "z_bright": 1.9,
     "lost_px": 11.0, "soil": 1.0, "wait_days": 90.0, "ndvi": 0.3, "bright": 0.08,

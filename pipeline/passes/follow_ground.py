@@ -37,8 +37,7 @@ from pipeline.passes.normals import day_of
 from pipeline.passes.verdicts import Question, Rows, rows_of
 
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
-_PUDDLES, _ON_BAR = 0.2, 0.5  # shares of water in a heap, and of an object on a bar
-_CLEARLY = 0.75  # share of certain sightings from which only the season is waited for
+_ON_BAR = 0.5  # share of an object on a bar
 _RISEN = 2.5  # deviation of the water score of what is half water
 _UNCLEAR = 0.06  # water scores nearer to zero than this are neither water nor land
 _KNOWN = 0.25  # of an object, from which a sighting at its place was of itself
@@ -123,13 +122,10 @@ def trait_of(measures: Mapping[str, float]) -> Trait:
     # low water was seen often enough by then.
     pool = measures["wet_share"] >= 0.5 and measures["bar_share"] >= 0.5
     pool |= measures.get("uncropped", 0.0) > 0  # nor is a pond in a wood a paddy
-    # A bar that dries lightens for weeks, and is itself again by then; a heap on it stays.
-    heap = measures["wet_share"] < _PUDDLES and measures["bar_share"] >= _ON_BAR
-    heap &= measures["soil"] < 0.5 and measures["certain_share"] >= _CLEARLY
     # Light soil where trees stood was seen well enough; only time tells it from a felling. Cases of
     # earlier versions do not have the measure.
     light = bool(measures.get("felled", 0.0)) and measures["soil"] < 0.5
-    return Trait(Signature(values), wait, certain, pool or light or heap)
+    return Trait(Signature(values), wait, certain, pool or light)
 
 
 def doubted(measures: Mapping[str, float]) -> bool:
