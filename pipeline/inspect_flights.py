@@ -354,6 +354,7 @@ def _publish(
         rivers_zh={c.id: c.name_zh for c in task.corridors},
         gsd_m={DRONE: min(f.gsd_m for f in task.flights)},
         confidence=known,
+        basis=how.calibration.basis_word if how.calibration else None,
         visits=rank_visits(shelves.watch, task.until, known, how.visit),
         proposed=proposed,
         audit=chosen_for_audit(record.run_id, hidden, how.screen),

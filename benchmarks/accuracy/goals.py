@@ -36,6 +36,8 @@ GOALS = (
          "≥ 0.75", 0.75, True),
     Goal("false suspected per 100 km and month, upper bound, simulated, with the works layer",
          "simulated.false", "≤ 0.5, stretch 0.1", 0.5, False, "_high"),
+    Goal("the same of what stood in a month's list, seeds run month by month",
+         "simulated.monthly_false", "≤ 0.5, stretch 0.1", 0.5, False, "_high"),
     Goal("right kind among the found, macro-averaged", "simulated.kind_macro", "≥ 0.85", 0.85,
          True),
     Goal("median position error of the outline [m]", "simulated.offset_m", "≤ 5", 5.0, False),

@@ -51,11 +51,13 @@ def publish(
     scope = Scope(record, corridors, shown)
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
-    known = confidence_of(everything, workflow.options.adjudicate.calibration)
+    calibration = workflow.options.adjudicate.calibration
+    known = confidence_of(everything, calibration)
     context = PublishContext(
         rivers_zh={c.id: c.name_zh for c in corridors},
         gsd_m={k: v for j in judged for k, v in j.gsd_m.items()},
         confidence=known,
+        basis=calibration.basis_word if calibration else None,
         visits=rank_visits(shelves.watch, until, known, workflow.options.adjudicate.visit),
         proposed=proposed,
         audit=chosen_for_audit(record.run_id, hidden, workflow.options.adjudicate.screen),

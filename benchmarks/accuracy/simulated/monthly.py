@@ -22,7 +22,7 @@ import shapely
 from benchmarks.accuracy.matching import pairs_of
 from benchmarks.accuracy.report import Table
 from benchmarks.accuracy.simulated.scoring import Result, Scored, asked_for, looks_like
-from benchmarks.accuracy.stats import rate, share
+from benchmarks.accuracy.stats import poisson, rate, share
 from pipeline.ledger import open_ledger
 from pipeline.run import run_workflow
 from pipeline.running.request import RunRequest
@@ -175,8 +175,11 @@ def months_tables(
     )  # fmt: skip
     whole = sum(s.empty_exposure for s in ended)
     empty = sum(s.empty for s in false)
+    low, high = poisson(empty, max(whole, 1e-9))
     return (table, _when(years, ended), _strange(false)), {
         "monthly_false": empty / max(whole, 1e-9),
+        "monthly_false_low": low,
+        "monthly_false_high": high,
         "monthly_recall_large": hits / max(len(things), 1),
     }
 
