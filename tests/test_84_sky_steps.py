@@ -32,7 +32,7 @@ OPTIONS = MaskOptions(
     dilate_cloud_m=40,
     dilate_soft_m=20,
     speckle_px=3,
-    rescue=RescueOptions(around_px=6, shadow_px=5, object_px=4, around_share=0.3),
+    rescue=RescueOptions(around_px=6, shadow_px=5, object_px=4, around_share=0.05),
     shadow=ShadowOptions(reach_px=8),
     spectral=SpectralOptions(haze_box_px=3),
 )
