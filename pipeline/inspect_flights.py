@@ -151,6 +151,7 @@ def run_inspection(request: RunRequest) -> ExitCode:
         record = _record(task, found, result, (*lists, items))
         counts = {**record.counts, **failures.counts}
         record = replace(record, run_id=run_id, seconds=clock.seconds, counts=counts)
+        record = replace(record, cpu_seconds=clock.cpu_seconds)
         say_what_is_missing(record, ())
         with clock.stage("publish"):
             extras = {

@@ -18,6 +18,7 @@ from shapely.geometry import LineString, Polygon, box
 from pipeline.detect.deviations import count_residuals, deviations, dry_counts
 from pipeline.detect.expect import Baseline
 from pipeline.detect.level import UNSEEN, LevelHistory, frequency_bins, known_wet, reaches_in
+from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import NormalOptions, design, fit_normal
 from pipeline.detect.recession import CLIP_PX, band_width, distance_at, distance_to
 from pipeline.errors import SceneUnusableError
@@ -326,3 +327,37 @@ def test_an_outline_cut_to_a_grid_burns_as_the_whole_one() -> None:
     assert inside > 10_000
     far = box(0, 0, np.inf, 9)
     assert burnt_pixels(far, grid)[0].size == burnt_pixels(Polygon(), grid)[0].size == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.integers(1, 9), st.sampled_from([(5, 7), (2, 4, 3)]))
+def test_a_median_of_looks_is_that_of_what_each_pixel_knows(
+    seed: int, looks: int, shape: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(seed)
+    fields = rng.normal(size=(looks, *shape)).astype(np.float32)
+    fields[rng.random(fields.shape) < rng.random()] = np.nan
+    fields[rng.random(fields.shape) < 0.1] = np.inf
+    plain = np.ma.median(np.ma.masked_invalid(fields), axis=0).filled(np.nan).astype(np.float32)
+    assert middle_of(list(fields)).tobytes() == plain.tobytes()
+
+
+def test_checksums_that_are_remembered_are_those_on_the_disk(tmp_path: Path) -> None:
+    grid = Grid("EPSG:32650", Affine(10, 0, 500000, 0, -10, 3300000), (64, 64))
+    store = open_store(tmp_path, grid, 32, box(500000, 3299360, 500640, 3300000))
+    folder, tiles = "mask/k/p", store.all_tiles
+    for n, tile in enumerate(tiles):
+        assert "" in store.marks(folder, tiles)  # not all are there: nothing is remembered
+        store.write(folder, tile, {"mask": Layer(np.full(1024, n, np.int16), 1)})
+    assert store.cut_short(folder) == []
+    for step in ("written", "asked again", "one anew", "one dropped", "one made again"):
+        if step == "one anew":
+            store.write(folder, tiles[1], {"mask": Layer(np.full(1024, 77, np.int16), 1)})
+        elif step == "one dropped":
+            store.forget(store.block_path(folder, tiles[2]))
+            assert store.cut_short(folder) == [store.block_path(folder, tiles[2])]
+        elif step == "one made again":
+            store.write(folder, tiles[2], {"mask": Layer(np.full(1024, 5, np.int16), 1)})
+        fresh = open_store(tmp_path, grid, 32, store.stored)
+        assert store.marks(folder, tiles) == fresh.marks(folder, tiles), step
+        assert store.marks(folder, tiles[:2]) == fresh.marks(folder, tiles)[:2]

@@ -43,6 +43,13 @@ class FoldOptions(BaseModel):
         description="certain hits since the last clear miss after which a fill is proved, and "
         "further hits at levels that history does not know are as good",
     )
+    outlast_hits: int = Field(
+        default=2,
+        ge=1,
+        le=20,
+        description="hits after one certain one, without a clear miss, that prove a large fill "
+        "together where no level that history knows can",
+    )
     swift_hits: int = Field(
         default=2,
         ge=1,

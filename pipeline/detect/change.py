@@ -44,6 +44,7 @@ _SOIL_NDVI = np.float32(0.1)  # of ground without plants
 _RESIDUAL_BINS = 161
 _RESIDUAL_STEP = 0.005  # residuals of -0.4..0.4 in steps of this; the ends collect the rest
 _UNDECIDED = 0.05  # water scores nearer to zero are those of neither class
+_LOWER_PX, _LOWER_WET = 50, 0.05  # pixels of a shore that tell, and share that is under water
 _BRIGHT_BINS = 200  # of 0..1
 
 
@@ -159,7 +160,7 @@ class Surface:
     @property
     def ground(self) -> Bool:
         """Clear pixels with a model that should be dry ground, and look as it says."""
-        return self._known & (self.land | (self.bar & self.dry))
+        return self.known & (self.land | (self.bar & self.dry))
 
     @property
     def drained(self) -> Bool:
@@ -168,10 +169,11 @@ class Surface:
         A bar lightens for longer than it ever did where today's level is below all of history, but
         water on it is no less unexpected for that.
         """
-        return self._known & (self.land | (self.shoal & self.dry))
+        return self.known & (self.land | (self.shoal & self.dry))
 
     @property
-    def _known(self) -> Bool:
+    def known(self) -> Bool:
+        """Clear pixels with a model."""
         return (self.state != Ground.UNKNOWN) & (self.looks > 0)
 
 
@@ -247,6 +249,20 @@ def decided(seen: Float, state: NDArray[np.uint8], options: ChangeOptions) -> ND
     near = np.abs(seen[WATER]) < _UNDECIDED
     wet = (state == Ground.UNKNOWN) & near & (seen[NDVI] <= options.water_ndvi)
     return np.where(wet, np.uint8(Ground.WET), state)
+
+
+def around_is_dry(surface: Surface, mask: Bool) -> bool:
+    """Tell that no level explains water in ``mask`` (H, W), though none may be known.
+
+    What history saw under water now and then lies around it and is dry. A flood that reaches
+    ground that was never wet covers what is lower first; and where even the lowest of a shore is
+    dry, the water is lower than all of it.
+    """
+    own = np.asarray(ndimage.binary_dilation(mask, np.ones((5, 5))), bool)
+    lower = surface.shoal & (surface.state != Ground.UNKNOWN) & ~own
+    wet = int(np.count_nonzero(lower & (surface.state == Ground.WET)))
+    n = int(np.count_nonzero(lower))
+    return n >= _LOWER_PX and wet <= _LOWER_WET * n
 
 
 def strata(surface: Surface) -> NDArray[np.uint8]:

@@ -119,7 +119,7 @@ class ZhanOptions(BaseModel):
     green_share: float = Field(
         default=0.5,
         gt=0,
-        le=3,
+        le=100,
         description="vegetation beside an object, over its area, that explains it",
     )
     elongation_min: float = Field(default=3.0, ge=1.5, description="length over width of a bridge")

@@ -21,6 +21,9 @@ import numpy as np
 from numcodecs.blosc import Blosc, decompress
 from numpy.typing import NDArray
 
+MARK_CHARS = 8
+"""Of the checksum of a block, as text."""
+
 _MAGIC = b"SLB1"
 _CACHE_BYTES = 64 << 20
 _HEAD_BYTES = 4096  # at least of the line that names the layers
@@ -182,7 +185,7 @@ def block_mark(path: str | Path) -> str:
     except FileNotFoundError:
         return ""
     try:
-        return os.read(file, 8)[4:].hex()
+        return os.read(file, 8)[4:].hex()  # shorter only where a block was cut off within it
     finally:
         os.close(file)
 

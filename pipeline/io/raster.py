@@ -22,6 +22,7 @@ import warnings  # noqa: E402
 from collections.abc import Generator, Mapping  # noqa: E402
 from contextlib import ExitStack, contextmanager  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
+from pathlib import Path  # noqa: E402
 from types import TracebackType  # noqa: E402
 from typing import Any, cast  # noqa: E402
 
@@ -38,7 +39,9 @@ from rasterio.vrt import WarpedVRT  # noqa: E402
 from pipeline.access import Access  # noqa: E402
 from pipeline.errors import SceneUnusableError, SourceUnreachableError  # noqa: E402
 from pipeline.io import remote  # noqa: E402
+from pipeline.io.inflate import Blocks, Like, NotInflatedError, open_blocks  # noqa: E402
 from pipeline.io.secrets import clean  # noqa: E402
+from pipeline.io.unpack import Runs  # noqa: E402
 from pipeline.model import Asset, Grid, Window  # noqa: E402
 
 # A file without georeference is refused below with a sentence of our own.
@@ -208,8 +211,10 @@ class AssetReader:
         self._context = (
             open_raster(asset.href, asset.access) if data is None else _open_fetched(data)
         )
+        self._data = data
         self._source: Any = None
         self._vrt: Any = None
+        self._blocks: Blocks | None = None
         self.factor = 1
         self.warped = False
         self._origin = (0, 0)
@@ -231,6 +236,7 @@ class AssetReader:
     ) -> None:
         if self._vrt is not None:
             self._vrt.close()
+        self._without_gdal(None)
         self._context.__exit__(None, None, None)
 
     def _prepare(self) -> None:
@@ -257,6 +263,69 @@ class AssetReader:
             )
             return
         self.factor, self._origin = placed
+        if not self.by_alpha and self._source.driver == "GTiff":
+            self._without_gdal(self._opened_blocks())
+
+    def _without_gdal(self, blocks: Blocks | None) -> None:
+        """Read ordinary blocks by these from now on, or by GDAL alone."""
+        if self._blocks is not None:
+            self._blocks.close()
+        self._blocks = blocks
+
+    def _opened_blocks(self) -> Blocks | None:
+        """Give the blocks of an ordinary file that lies here; None if GDAL has to read it."""
+        place: Path | bytes | None = self._data
+        if place is None:
+            path = remote.opening(self.asset.href, self.asset.access).path
+            if path.startswith("/vsi") or "://" in path:
+                return None
+            place = Path(path)
+        shape = (int(self._source.height), int(self._source.width))
+        like = Like(shape, self.block_shape, self.asset.band_index, self.pixel_bytes[0])
+        return open_blocks(place, like)
+
+    @property
+    def numbers(self) -> int:
+        """How many different numbers a pixel may hold, where :meth:`stored` can read it; else 0."""
+        return self._blocks.numbers if self._blocks is not None else 0
+
+    @property
+    def blanks(self) -> frozenset[float]:
+        """Numbers that stand for no data."""
+        nodata = self._nodata()
+        if nodata is None:
+            return frozenset()
+        # Table and file may name different numbers: neither is a measurement.
+        return frozenset(n for n in (nodata, self._source.nodata) if n == n and n is not None)  # noqa: PLR0124
+
+    def stored(
+        self, window: Window, runs: Runs, table: NDArray[np.int16], nodata: int
+    ) -> NDArray[np.int16] | None:
+        """Read what a store keeps of a window, without GDAL; None where GDAL has to.
+
+        Parameters
+        ----------
+        runs
+            The pixels that are kept, at this ``factor``.
+        table : int16 (``numbers``,)
+            What is kept of each number.
+        nodata
+            What is kept outside the file.
+
+        Returns
+        -------
+        int16 (N,) or None
+            In row-major order.
+        """
+        if self._blocks is None:
+            return None
+        f = self.factor
+        corner = (window.row0 // f + self._origin[0], window.col0 // f + self._origin[1])
+        try:
+            return self._blocks.stored(corner, runs, table, nodata)
+        except NotInflatedError:
+            self._without_gdal(None)  # GDAL says what is wrong
+            return None
 
     @property
     def block_shape(self) -> tuple[int, int]:

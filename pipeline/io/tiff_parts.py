@@ -8,12 +8,15 @@ GDAL's own (its documentation, "COG driver").
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 18: 8}
 _CODES = {3: "H", 4: "I", 16: "Q"}
 _WIDTH, _HEIGHT, _COMPRESSION, _SAMPLES, _PLANAR = 256, 257, 259, 277, 284
+_BITS, _MEANING, _FILL, _PREDICTOR, _KIND = 258, 262, 266, 317, 339
+_DEFLATE = (8, 32946)
+_NUMBERS = (1, 2, 3)  # of what a pixel may mean: those that stand for themselves
 _OLD_JPEG = 6  # its tables lie anywhere in the file
 _TILE, _STRIP = (322, 323, 324, 325), (256, 278, 273, 279)  # columns, rows, offsets, counts
 _GHOST = b"GDAL_STRUCTURAL_METADATA_SIZE="
@@ -36,6 +39,9 @@ class TiffHead:
 
     ``block`` (rows, columns) and ``across`` (blocks in a row) are of one band; ``spans`` are the
     bytes of each block, first and one after the last, empty where it was not written.
+    ``number_bytes`` is the size of a pixel in a block that holds nothing but whole numbers from 0
+    up, little end first, row by row and packed by DEFLATE; 0 where blocks are anything else.
+    ``predicted`` says that each number but a row's first is its difference to the one before.
     """
 
     raw: bytes
@@ -43,6 +49,8 @@ class TiffHead:
     across: int
     planes: int  # bands with blocks of their own
     spans: tuple[tuple[int, int], ...]
+    number_bytes: int
+    predicted: bool
     _order: str
     _offsets: _Field
     _counts: _Field
@@ -153,4 +161,20 @@ def _head(
         return None
     spans = tuple((o, o + c) for o, c in zip(offsets, counts, strict=True))
     places = (fields[tags[2]], fields[tags[3]])
-    return TiffHead(raw, block, across, planes, spans, order, *places, *end)
+    plain = _number_bytes(values) if tiled and order == "<" else 0
+    predicted = values(_PREDICTOR, (1,))[0] == 2
+    return TiffHead(raw, block, across, planes, spans, plain, predicted, order, *places, *end)
+
+
+def _number_bytes(values: Callable[[int, tuple[int, ...]], tuple[int, ...]]) -> int:
+    """Give the bytes of a pixel of blocks that hold plain numbers, packed by DEFLATE; else 0."""
+    bits, apart = set(values(_BITS, (1,))), values(_PLANAR, (1,))[0] == 2
+    plain = (
+        values(_COMPRESSION, (1,))[0] in _DEFLATE
+        and values(_PREDICTOR, (1,))[0] in (1, 2)
+        and values(_MEANING, (0,))[0] in _NUMBERS
+        and values(_FILL, (1,))[0] == 1
+        and set(values(_KIND, (1,))) == {1}
+        and (apart or values(_SAMPLES, (1,))[0] == 1)
+    )
+    return bits.pop() // 8 if plain and bits in ({8}, {16}) else 0

@@ -54,7 +54,7 @@ class Reduced:
 
 def reduce_dates(site: Site, passes: Sequence[Pass], options: PrepareOptions) -> Reduced:
     """Judge every gathered pass; those that are of no use are set aside by name."""
-    vault = Vault(site.store.root / "kept")
+    vault = Vault(site.store.root / "kept", memory=site.store.results)
     aside: list[SetAside] = []
     quality = {p.id: _fresh(p) for p in passes}
     good = _radiometry(site, passes, (options, vault), quality, aside)

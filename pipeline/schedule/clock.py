@@ -44,6 +44,8 @@ class _Kept:
     waits: bool = False  # for its turn; said once
     turn: int = 0  # counts beginnings, over all workflows
     trouble: str = ""  # with its files; said once
+    trouble_code: int = 0
+    ended: tuple[datetime, int] | None = None  # what is still to be noted
     gone: bool = False  # its file is; what runs is waited for
 
 
@@ -88,8 +90,12 @@ class Clock:
 
     @property
     def busy(self) -> bool:
-        """Whether anything runs."""
-        return any(k.process is not None for k in self._kept)
+        """Whether anything runs; where all is to be done once, no end waits for being noted."""
+        return any(k.process is not None and not (self.once and k.ended) for k in self._kept)
+
+    def troubles(self) -> list[int]:
+        """Give the codes of what stands in the way of looking after workflows."""
+        return [k.trouble_code for k in self._kept if k.trouble]
 
     def step(self) -> float:
         """Look once: note what ended, start what is due. Gives the seconds until the next look."""
@@ -123,7 +129,7 @@ class Clock:
                 until += grace_s
             time.sleep(0.05)
         for kept in running:
-            self._settle(kept, ours=True)
+            self._look(kept, partial(self._settle, ours=True))
 
     def _look(self, kept: _Kept, look: Callable[[_Kept], None]) -> None:
         """Let a full or broken disk of one workflow stop no other, nor the clock; said once."""
@@ -133,6 +139,7 @@ class Clock:
             if str(error) != kept.trouble:
                 self._say(kept, f"cannot be looked after: {error}")
             kept.trouble = str(error)
+            kept.trouble_code = int(getattr(error, "code", ExitCode.CONFIGURATION))
 
     def _memory(self, kept: _Kept) -> Memory:
         known = read_memory(kept.one.memory)
@@ -169,10 +176,11 @@ class Clock:
             self._say(kept, f"could not be started ({error.strerror})")
             write_memory(kept.one.memory, settled(begun(memory, at), kept.schedule, 143, now))
             return
+        kept.trouble = ""
         self._say(kept, f"begins, due {at:%Y-%m-%d %H:%M}Z{', caught up' if late else ''}")
 
     def _has_turn(self, kept: _Kept) -> bool:
-        others = [k for k in self._kept if k.process is not None]
+        others = [k for k in self._kept if k.process is not None and k.ended is None]
         other = next((k.one.name for k in others if k.one.state == kept.one.state), None)
         holder = held_by(kept.one.state / "ledger.sqlite")
         free = other is None and holder is None
@@ -190,19 +198,22 @@ class Clock:
         code = kept.process.poll() if kept.process is not None else None
         if kept.process is None or kept.began is None or code is None:
             return
-        now, code = self.now(), code if code >= 0 else 128 - code
+        if kept.ended is None:
+            kept.ended = (self.now(), code if code >= 0 else 128 - code)
+            self.codes.append(kept.ended[1])
+            seconds = (kept.ended[0] - kept.began).total_seconds()
+            self._say(kept, f"ended with {kept.ended[1]} after {seconds:.0f} s")
+        # On a full disk this is tried again with each look; until then it is not begun anew.
+        now, code = kept.ended
         _note_end(kept.one, Run(kept.process.pid, kept.began, now, code))
-        self.codes.append(code)
-        self._say(kept, f"ended with {code} after {(now - kept.began).total_seconds():.0f} s")
-        kept.process = kept.began = None
         memory = self._memory(kept)
-        if ours and code > 128:
-            write_memory(kept.one.memory, interrupted(memory))
-            return
         after = settled(memory, kept.schedule, code, now)
+        after = interrupted(memory) if ours and code > 128 else after
+        write_memory(kept.one.memory, after)
+        kept.process = kept.began = kept.ended = None
+        kept.trouble = ""
         if after.not_before is not None:
             self._say(kept, f"is tried again after {after.not_before:%H:%M}Z")
-        write_memory(kept.one.memory, after)
 
     def _say(self, kept: _Kept, what: str) -> None:
         log.info("%s %s %s", f"{self.now():%Y-%m-%dT%H:%M:%SZ}", kept.one.name, what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import threading
@@ -10,7 +11,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import ExitCode, LedgerHeldError, SiluanError
+from pipeline.errors import (
+    ConfigurationError,
+    DiskFullError,
+    ExitCode,
+    LedgerHeldError,
+    SiluanError,
+)
 from pipeline.ledger.lock import hold
 from pipeline.schedule.clock import Clock, worst
 from pipeline.schedule.inbox import Inboxes
@@ -28,18 +35,22 @@ class Roster:
     paths: Sequence[Path]
     workflows: tuple[Listed, ...] = ()
     wrong: tuple[Unread, ...] = ()
+    held: tuple[Unread, ...] = ()  # another clock has them, or their state cannot be written
     _marks: _Marks = ()
     _held: dict[Path, ExitStack] = field(default_factory=dict[Path, ExitStack])
 
     def read(self) -> None:
         """Read all of them; one that cannot be read is said once, and is as it was before.
 
+        One that another clock has, or whose state folder cannot be written, is said once and left
+        out until it can be had.
+
         Raises
         ------
         ConfigurationError
             There is none.
-        LedgerHeldError
-            Another clock has one of them.
+        LedgerHeldError, OSError
+            None can be had: why the first cannot.
         """
         marks = _marks_of(self.paths)
         read = list_workflows(self.paths)
@@ -47,23 +58,42 @@ class Roster:
         was = {w.path: w for w in self.workflows if w.memory not in named}
         kept = [was[w.path] for w in read.wrong if w.path in was]
         found = (*(w for w in read.good if w.schedule or w.inbox), *kept)
-        for one in found:
-            if one.memory not in self._held:
-                stack = ExitStack()
-                stack.enter_context(_alone(one))
-                self._held[one.memory] = stack
+        ours, held = self._taken(found)
         said = {(w.path, str(w.why)) for w in self.wrong}
         for one in read.wrong:
             if (one.path, str(one.why)) not in said:
                 how = "the clock goes on as before with" if one.path in was else "left out:"
                 log.warning("%s %s", how, one.why)
         # What is gone stays ours until the end: a run of it may be at work.
-        self.workflows, self.wrong, self._marks = found, read.wrong, marks
+        self.workflows, self.wrong, self.held, self._marks = ours, read.wrong, held, marks
+
+    def _taken(self, found: Sequence[Listed]) -> tuple[tuple[Listed, ...], tuple[Unread, ...]]:
+        """Take what no other clock has; gives it, and the rest with the reason."""
+        ours: list[Listed] = []
+        held: list[tuple[Listed, SiluanError | OSError]] = []
+        for one in found:
+            try:
+                if one.memory not in self._held:
+                    stack = ExitStack()
+                    stack.enter_context(_alone(one))
+                    self._held[one.memory] = stack
+            except (SiluanError, OSError) as error:
+                held.append((one, error))
+            else:
+                ours.append(one)
+        if held and not self._held:
+            raise held[0][1]
+        said = {(w.path, str(w.why)) for w in self.held}
+        out = tuple(Unread(one.path, _in_words(one, error)) for one, error in held)
+        for each in out:
+            if (each.path, str(each.why)) not in said:
+                log.warning("left out until it can be had: %s", each.why)
+        return tuple(ours), out
 
     def changed(self) -> bool:
         """Read them again where a file has changed; tells whether the clock has others now."""
         marks = _marks_of(self.paths)
-        if marks == self._marks:
+        if marks == self._marks and not self.held:
             return False
         before = self.workflows
         try:
@@ -87,14 +117,14 @@ class Roster:
 def run_clock(paths: Sequence[Path], once: bool) -> ExitCode:
     """Run the clock until SIGTERM or Ctrl-C; with ``once``, until each that is due has run.
 
-    The code is that of a wrong configuration where a file could not be read at the end.
+    Where a file could not be read at the end, or a workflow not be had, the code is that of why.
 
     Raises
     ------
     ConfigurationError
         There is no workflow, or one that was named alone cannot be read.
     LedgerHeldError
-        Another clock has one of the workflows.
+        Another clock has all of the workflows.
     """
     stop = threading.Event()
     with ExitStack() as stack:
@@ -117,13 +147,27 @@ def run_clock(paths: Sequence[Path], once: bool) -> ExitCode:
             inboxes.ask()  # both at once: a service manager waits for neither for long
             clock.stop()
             inboxes.stop()
-    unread = [int(ExitCode.CONFIGURATION)] if roster.wrong else []
-    return worst([*unread, *(clock.codes if once else ()), *(inboxes.codes if once else ())])
+    left = [int(w.why.code) for w in (*roster.wrong, *roster.held)]
+    ended = [*clock.codes, *clock.troubles(), *inboxes.codes] if once else ()
+    return worst([*left, *ended])
+
+
+def _in_words(one: Listed, error: SiluanError | OSError) -> SiluanError:
+    if isinstance(error, SiluanError):
+        return error
+    what = f"the clock cannot write to {one.memory.parent} for {one.name} ({error.strerror})"
+    remedy = "Mend the folder or its disk; it is tried again"
+    full = error.errno == errno.ENOSPC
+    return DiskFullError(what, remedy) if full else ConfigurationError(what, remedy)
 
 
 def _marks_of(paths: Sequence[Path]) -> _Marks:
     marks: list[tuple[str, int, int]] = []
-    for file in files_of(paths):
+    try:
+        files = files_of(paths)
+    except SiluanError as error:  # reading the workflows says it
+        return ((str(error), -1, -1),)
+    for file in files:
         try:
             stat = file.stat()
         except OSError:
