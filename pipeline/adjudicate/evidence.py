@@ -1,12 +1,12 @@
 """Memory over looks: what many dates say of one object.
 
 A look is clear or not, and if clear it sees the object (hit) or the ground without it (miss). The
-fold follows the idea of forest alerts that are confirmed by repeated looks (GLAD: Hansen et al. 2016,
-doi:10.1088/1748-9326/11/3/034008), as OPERA DIST-ALERT does: few hits open, repeated hits confirm, repeated clear misses
-expire, and a look that could not see is no observation at all. A hit of two surfaces of a drone
-confirms by itself: it measured what stands there; and a miss of them ends it by itself: it measured
-the ground without it. The earlier flight of a pair says only after when something appeared. Three
-of the last four and four in a row are starting values without a source.
+fold follows the idea of forest alerts that repeated looks confirm (GLAD: Hansen et al. 2016,
+doi:10.1088/1748-9326/11/3/034008), as OPERA DIST-ALERT does: few hits open, repeated hits confirm,
+repeated clear misses expire, and a look that could not see is no observation at all. A hit of two
+surfaces of a drone confirms by itself: it measured what stands there; and a miss of them ends it
+by itself: it measured the ground without it. The earlier flight of a pair says only after when
+something appeared. Three of the last four and four in a row are starting values without a source.
 """
 
 from __future__ import annotations

@@ -67,12 +67,13 @@ def handed_over(
     ContractError
         The outline has no area left at 7 decimals; the case is named.
     """
+    share = calibrated(case, dressing.calibration)
+    basis = dressing.calibration.basis_word if dressing.calibration else None
     feature = case_feature(
         case,
         river_zh=dressing.rivers_zh.get(case.corridor_id),
         gsd_m=dressing.gsd_m(case),
-        calibrated=calibrated(case, dressing.calibration),
-        basis=dressing.calibration.basis_word if dressing.calibration else None,
+        calibrated=None if share is None else (share, basis),
     )
     feature["properties"]["chips"] = [
         {"name": f["name"], "sha256": f["sha256"]} for f in evidence.files

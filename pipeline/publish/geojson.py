@@ -45,8 +45,7 @@ def case_feature(
     *,
     river_zh: str | None = None,
     gsd_m: Mapping[str, float] | None = None,
-    calibrated: float | None = None,
-    basis: str | None = None,
+    calibrated: tuple[float, str | None] | None = None,
     audit: bool = False,
     visit: Visit | None = None,
     proposed: Proposed | None = None,
@@ -60,10 +59,9 @@ def case_feature(
         Name of the corridor's water.
     gsd_m : mapping of sensor to float, optional
         Ground sample distance by sensor [m].
-    calibrated : float, optional
-        Calibrated confidence; without it the uncalibrated score is given, and said to be one.
-    basis : str, optional
-        What the calibration was fitted on: ``simulated`` or ``verdicts``.
+    calibrated : (float, str), optional
+        Calibrated confidence, and what the calibration was fitted on (``simulated`` or
+        ``verdicts``); without it the uncalibrated score is given, and said to be one.
     audit : bool
         Drawn by lot from the suppressed ones, for a person to check.
     visit : Visit, optional
@@ -85,7 +83,7 @@ def case_feature(
         raise ContractError(f"case {case.case_id}: {error.what}", error.remedy) from error
     properties = {
         **_identity(case),
-        **_what(case, calibrated, basis),
+        **_what(case, calibrated),
         **_where(case, point, river_zh),
         **_law(case),
         "ruling": _ruling(case.ruling),
@@ -170,15 +168,15 @@ def _identity(case: Case) -> dict[str, Any]:
     }
 
 
-def _what(case: Case, calibrated: float | None, basis: str | None) -> dict[str, Any]:
+def _what(case: Case, calibrated: tuple[float, str | None] | None) -> dict[str, Any]:
     return {
         "kind": case.kind.value,
         "kind_zh": case.kind.zh,
         **_grade(case.grade or Grade()),
         "alternatives": _alternatives(case),
-        "confidence": round(case.score if calibrated is None else calibrated, 4),
+        "confidence": round(case.score if calibrated is None else calibrated[0], 4),
         "confidence_calibrated": calibrated is not None,
-        "confidence_basis": None if calibrated is None else basis,
+        "confidence_basis": None if calibrated is None else calibrated[1],
         "area_m2": round(case.area_m2, 2),
         "volume_m3": _volume(case),
         "drone_measures": _measured(case),
