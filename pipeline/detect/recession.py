@@ -116,9 +116,8 @@ def find_shore(
     o = options or RecessionOptions()
     inside = np.empty(bins.shape, np.bool_)
     # In one piece, as windows are and parts of them are not: compiled for that alone.
-    bins, n_clear, band, reach = (
-        np.ascontiguousarray(a) for a in (bins, n_clear, band, partial[1])
-    )
+    bins, n_clear = np.ascontiguousarray(bins), np.ascontiguousarray(n_clear)
+    band, reach = np.ascontiguousarray(band), np.ascontiguousarray(partial[1])
     # A majority of 3x3 heals single errors of the mask; each would be a shore of its own.
     _majority(bins, n_clear, np.maximum(partial[0], np.uint8(1)), reach, o.min_looks, inside)
     edge, width = np.empty_like(inside), np.zeros(bins.shape, np.uint8)

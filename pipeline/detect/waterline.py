@@ -8,6 +8,8 @@ is linear: its value half-way between the *local* water and the *local* land is 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -133,7 +135,8 @@ def smallest_rectangle(rows: NDArray[np.intp], cols: NDArray[np.intp]) -> BaseGe
     """
     x = np.concatenate([cols, cols + 1, cols, cols + 1])
     y = np.concatenate([rows, rows, rows + 1, rows + 1])
-    return shapely.multipoints(np.stack([x, y], axis=1)).minimum_rotated_rectangle
+    corners: Any = shapely.multipoints(np.stack([x, y], axis=1))  # one geometry
+    return corners.minimum_rotated_rectangle
 
 
 def waterline(field: Float, grid: Grid, level: float = 0.0) -> list[NDArray[np.float64]]:
