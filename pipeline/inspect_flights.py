@@ -151,6 +151,7 @@ def run_inspection(request: RunRequest) -> ExitCode:
         record = _record(task, found, result, (*lists, items))
         counts = {**record.counts, **failures.counts}
         record = replace(record, run_id=run_id, seconds=clock.seconds, counts=counts)
+        record = replace(record, cpu_seconds=clock.cpu_seconds)
         say_what_is_missing(record, ())
         with clock.stage("publish"):
             extras = {
@@ -353,6 +354,7 @@ def _publish(
         rivers_zh={c.id: c.name_zh for c in task.corridors},
         gsd_m={DRONE: min(f.gsd_m for f in task.flights)},
         confidence=known,
+        basis=how.calibration.basis_word if how.calibration else None,
         visits=rank_visits(shelves.watch, task.until, known, how.visit),
         proposed=proposed,
         audit=chosen_for_audit(record.run_id, hidden, how.screen),

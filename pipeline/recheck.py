@@ -116,6 +116,7 @@ def run_recheck(request: RunRequest) -> ExitCode:
         record = _record(task, judged, searched, found)
         counts = {**record.counts, **failures.counts}
         record = replace(record, run_id=run_id, seconds=dict(clock.seconds), counts=counts)
+        record = replace(record, cpu_seconds=dict(clock.cpu_seconds))
         say_what_is_missing(record, unreachable)
         rivers = {c.id: c.name_zh for c in corridors}
         contents = render_rechecks(found, rivers, run_id)

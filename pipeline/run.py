@@ -89,7 +89,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             failpoint("adjudicate.done")
             result = apply(ledger, candidates, context, relooks=relooks_of(judged))
             proposed = propose_cases(ledger, month_of(context.until), options)
-        record = record_of(workflow, judged, result, (run_id, clock.seconds, aside))
+        record = record_of(workflow, judged, result, (run_id, clock, aside))
         shelves = shelves_of(ledger, result, corridors, judged)
         more = {
             "layers": marks,

@@ -13,9 +13,11 @@ from sample_scenes.objects import RESERVOIR, RIVER, SceneObject, utc
 from sample_scenes.options import SampleOptions
 from sample_scenes.schedule import normal_levels
 from sample_scenes.shapes import bar, blob, place, rough_box, valid, walk
-from sample_scenes.terrain import FULL_POOL, Terrain, centre_x, half_width
+from sample_scenes.site import place as place_of
+from sample_scenes.terrain import FULL_POOL, Terrain
 
 Steps = tuple[tuple[datetime, float], ...]
+_HERE = place_of(0).river  # they are laid out for this place alone
 Site = tuple[str, float, float, float]  # id, start x, start y, azimuth from east southwards
 
 
@@ -33,7 +35,7 @@ def build(options: SampleOptions, ground: Terrain) -> tuple[SceneObject, ...]:
 
 
 def _mid(y: float) -> float:
-    return float(centre_x(y))
+    return float(_HERE.centre_x(y))
 
 
 def _fills(
@@ -120,7 +122,7 @@ def _plain(
 
 def _off(y: float, side: int, beyond: float) -> tuple[float, float]:
     """Give the point ``beyond`` metres from the bank, side +1 east or -1 west."""
-    return _mid(y) + side * (float(half_width(y)) + beyond), y
+    return _HERE.beside(y, side, beyond)
 
 
 def _bar(ground: Terrain, y: float, towards: float, level: float) -> tuple[float, float]:

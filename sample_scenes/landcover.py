@@ -10,8 +10,9 @@ from scipy.spatial import KDTree
 
 from sample_scenes.fields import F32, generator, power_noise, smooth_noise, to_coarse, to_fine
 from sample_scenes.options import FINE, SampleOptions
+from sample_scenes.site import place
 from sample_scenes.spectra import CLASSES
-from sample_scenes.terrain import DAM_Y, FULL_POOL, Terrain
+from sample_scenes.terrain import FULL_POOL, Terrain
 
 CODE = {name: i for i, name in enumerate(CLASSES)}
 # Relative texture of a class at 10 m: broad, fine.
@@ -41,12 +42,13 @@ class LandCover:
 def build(options: SampleOptions, ground: Terrain) -> LandCover:
     """Cover the ground; deterministic in the seed."""
     n = options.padded
+    site = place(options.site)
     rng = generator(options.seed, 3)
     patch = to_fine(power_noise(rng, n, 1.4, 60), FINE)
     cover, tone = _parcels(rng, n)
     offset = to_fine(ground.river_offset, FINE)
     x, y = to_fine(ground.x, FINE), to_fine(ground.y, FINE)
-    plain = offset < 330 + 60 * patch
+    plain = offset < site.plain_m + 60 * patch
     wooded = np.where(patch > 1.25, CODE["shrub"], CODE["forest"])
     wooded = np.where(patch < -1.55, CODE["grass"], wooded)
     cover = np.where(plain, cover, wooded)
@@ -54,7 +56,7 @@ def build(options: SampleOptions, ground: Terrain) -> LandCover:
     levee = np.abs(offset - 62)
     cover = np.where(levee < 16, CODE["grass"], cover)
     cover = np.where((levee < 3.5) & (offset > 0), CODE["road"], cover)
-    lane = np.abs(y - 640 - 0.12 * x - 40 * np.sin(x / 300))
+    lane = np.abs(y - site.lane[0] - site.lane[1] * x - 40 * np.sin(x / 300))
     cover = np.where((lane < 4) & (offset > 60), CODE["road"], cover)
     cover = _banks(ground, cover, offset, patch)
     bank = ground.fine_z
@@ -63,9 +65,10 @@ def build(options: SampleOptions, ground: Terrain) -> LandCover:
     rim = np.where(gentle_rim, CODE["mud"], CODE["red_soil"])
     cover = np.where(pool & (bank < FULL_POOL), rim, cover)
     cover = np.where(pool & (bank >= FULL_POOL) & (bank < FULL_POOL + 0.8), CODE["grass"], cover)
-    dam = (np.abs(y - DAM_Y) < 34) & (x > 2500) & (x < 3450) & (bank > 4) & (bank < 19.3)
+    dam_y, (west, east) = site.reservoir.dam_y, site.reservoir.dam_x
+    dam = (np.abs(y - dam_y) < 34) & (x > west) & (x < east) & (bank > 4) & (bank < 19.3)
     cover = np.where(dam, CODE["rock"], cover)
-    cover = np.where(dam & (np.abs(y - DAM_Y) < 5), CODE["road"], cover)
+    cover = np.where(dam & (np.abs(y - dam_y) < 5), CODE["road"], cover)
     return _summarise(cover.astype(np.uint8), np.where(plain, tone, 0), rng, n)
 
 

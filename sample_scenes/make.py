@@ -93,7 +93,7 @@ def generate(root: Path, options: SampleOptions) -> dict[str, Any]:
     found = truth.truth(world, days, visible)
     _dump(root / "truth.geojson", found)
     _dump(root / "corridors.geojson", truth.corridors(options, world.ground))
-    _dump(root / office.WORKS, office.works(options))
+    _dump(root / office.WORKS, office.works(options, world.ground))
     events = [f for f in found["features"] if not f["properties"]["is_trap"]]
     return {
         "fictional": True,
@@ -156,12 +156,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("sample_scenes/data"))
     parser.add_argument("--seed", type=int, default=SampleOptions().seed)
     parser.add_argument("--size", type=int, default=SampleOptions().size, help="10 m pixels")
+    parser.add_argument(
+        "--site", type=int, default=0, help="another place than the sample's, without events"
+    )
     parser.add_argument("--months", type=int, default=SampleOptions().months)
     parser.add_argument("--force", action="store_true", help="make it again")
     given = parser.parse_args(arguments)
     start = time.monotonic()
     try:
-        options = SampleOptions(seed=given.seed, size=given.size, months=given.months)
+        options = SampleOptions(
+            seed=given.seed,
+            site=given.site,
+            size=given.size,
+            months=given.months,
+            events=not given.site,
+        )
         said = make(given.out, options, given.force)
     except SiluanError as error:
         print(error, file=sys.stderr)

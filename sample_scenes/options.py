@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Self
 
 from affine import Affine
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 EPSG = 32649
 # Corner on the 20 m lattice of the MGRS squares 49RFL and 49RGL, in the strip where they overlap.
@@ -26,6 +26,12 @@ class SampleOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = Field(default=7, ge=0, description="seed of every random draw")
+    site: int = Field(
+        default=0,
+        ge=0,
+        description="0 is the place of the sample; any other number draws a place of its own,"
+        " whole and without events",
+    )
     size: int = Field(
         default=WORLD,
         ge=160,
@@ -60,6 +66,15 @@ class SampleOptions(BaseModel):
         if size % 20:
             raise ValueError("size must be a multiple of 20 px")
         return size
+
+    @model_validator(mode="after")
+    def _drawn_sites_are_whole(self) -> Self:
+        if self.site and (self.events or self.size != WORLD):
+            raise ValueError(
+                f"site {self.site} has no events, which are laid out for site 0, and is not"
+                f" cropped: choose events=False and size={WORLD}"
+            )
+        return self
 
     @property
     def padded(self) -> int:

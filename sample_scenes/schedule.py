@@ -11,16 +11,11 @@ import numpy as np
 
 from sample_scenes.fields import generator
 from sample_scenes.options import SampleOptions
+from sample_scenes.site import Levels, place
 from sample_scenes.spectra import day_of_year, season
 
 Level = Callable[[SampleOptions, datetime], float]
 LATITUDE: Final = 27.85  # degrees north
-# Reservoir level [m] by month since January of the first year; the second autumn is a drought.
-POOL: Final = (
-    (0, 14.2), (2, 14.8), (4.5, 15.7), (6, 15.4), (7.5, 14.0), (9, 12.4), (10.5, 11.7), (12, 12.4),
-    (14, 13.9), (16.5, 15.6), (18, 15.0), (19.5, 13.2), (21, 11.0), (22.3, 9.2), (23, 8.6),
-    (24, 8.9), (27, 14.0), (60, 14.0),
-)  # fmt: skip
 Air = tuple[float, float, float]  # cloud, haze, cirrus
 SKIES: Final[dict[str, tuple[Air, ...]]] = {
     "half": (
@@ -34,7 +29,6 @@ SKIES: Final[dict[str, tuple[Air, ...]]] = {
         *((0.97, 0.3, 0.0),) * 24,
     ),
 }  # fmt: skip
-FLOODS: Final = ((2024, 6, 20), (2025, 5, 28), (2025, 6, 26))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +60,7 @@ class Day:
 def make(options: SampleOptions) -> tuple[Day, ...]:
     """Draw the calendar; roles are handed out by position so that every length has them."""
     rng = generator(options.seed, 2)
+    levels = place(options.site).levels
     times = _acquisitions(options, rng)
     n = len(times)
     sky = _skies(times, rng, SKIES[options.sky])
@@ -85,7 +80,7 @@ def make(options: SampleOptions) -> tuple[Day, ...]:
         azimuth, elevation = _sun(when)
         river, river_high = _recent(options, when, _river_level)
         pool, pool_high = _recent(options, when, _pool_level)
-        flood = _flood(when)
+        flood = _flood(levels, when)
         summer = elevation > 62 and sky[i][0] < 0.3 and wiggle[i, 2] > -0.4
         out.append(
             Day(
@@ -98,7 +93,7 @@ def make(options: SampleOptions) -> tuple[Day, ...]:
                 pool_level=float(min(pool + 0.10 * wiggle[i, 1], 15.95)),
                 river_high=river_high,
                 pool_high=pool_high,
-                silt=float(min(0.55 + 0.4 * season(when, 165, 50) + 1.3 * flood, 2.0)),
+                silt=float(min(0.55 + 0.4 * season(when, levels.peak_day, 50) + 1.3 * flood, 2.0)),
                 cloud=sky[i][0],
                 haze=sky[i][1],
                 cirrus=sky[i][2],
@@ -172,22 +167,23 @@ def _sun(when: datetime) -> tuple[float, float]:
     return float(np.degrees(np.arctan2(east, north)) % 360), float(np.degrees(np.arcsin(sin_el)))
 
 
-def _flood(when: datetime) -> float:
-    peaks = (datetime(y, m, d, tzinfo=when.tzinfo) for y, m, d in FLOODS)
+def _flood(levels: Levels, when: datetime) -> float:
+    peaks = (datetime(d.year, d.month, d.day, tzinfo=when.tzinfo) for d in levels.floods)
     return float(sum(np.exp(-0.5 * ((when - p).total_seconds() / 86400 / 5) ** 2) for p in peaks))
 
 
 def _river_level(options: SampleOptions, when: datetime) -> float:
     """Level of the river [m]; low in winter, high in early summer, floods on top."""
-    del options
-    slow = 0.25 * np.sin((when.toordinal() % 97) / 97 * 2 * np.pi)
-    return float(0.95 + 1.9 * season(when, 165, 58) + slow + 1.9 * _flood(when))
+    levels = place(options.site).levels
+    slow = 0.25 * np.sin(((when.toordinal() + levels.slow_shift) % 97) / 97 * 2 * np.pi)
+    risen = levels.rise_m * season(when, levels.peak_day, levels.season_days)
+    return float(levels.low_m + risen + slow + levels.flood_m * _flood(levels, when))
 
 
 def _pool_level(options: SampleOptions, when: datetime) -> float:
     """Level of the reservoir [m]."""
     months = (when - options.start).total_seconds() / 86400 / 30.4
-    return float(np.interp(months, *np.transpose(POOL)))
+    return float(np.interp(months, *np.transpose(place(options.site).levels.pool)))
 
 
 def _recent(options: SampleOptions, when: datetime, level: Level) -> tuple[float, float]:

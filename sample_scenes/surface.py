@@ -38,7 +38,7 @@ def build_world(options: SampleOptions) -> World:
     ground = terrain.build(whole)
     cover = landcover.build(whole, ground)
     found: list[tuple[SceneObject, Footprint]] = []
-    for thing in (*traps.build(options), *events.build(options, ground)):
+    for thing in (*traps.build(options, ground), *events.build(options, ground)):
         foot = footprint(thing.shape, thing.grows_from, options.padded)
         if foot is not None:
             found.append((thing, foot))

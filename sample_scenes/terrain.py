@@ -12,22 +12,13 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely.geometry import LineString
 
 from sample_scenes.fields import F32, Real, generator, smooth_noise, smoothstep, to_coarse, to_fine
 from sample_scenes.options import FINE, PAD, RES, SampleOptions
+from sample_scenes.site import Reservoir, River, place
 
 BANK_TOP = 6.0  # m, where the river's bank meets the flood plain
 FULL_POOL = 16.0  # m, the reservoir's highest level
-DAM_Y = 3150.0
-ISLAND = (1900.0, 25.0, 330.0, 85.0)  # y, offset from the centreline, half length, half width [m]
-RIVER_INLET = ((1180.0, 3060.0), (1620.0, 2930.0))
-ARMS = (  # way points of the drowned valley, height of its floor at both ends, exponent
-    (((2950, 3400), (2930, 2700), (3050, 2100), (2960, 1500), (3120, 800)), 1.5, 17.5, 1.5),
-    (((2985, 2400), (3300, 2230), (3480, 1960), (3820, 1820)), 4.5, 17.5, 1.2),
-    (((2990, 2620), (2700, 2420), (2480, 2330), (2230, 2080)), 4.0, 17.0, 0.9),
-    (((3050, 1980), (2760, 1720), (2610, 1430)), 7.5, 17.0, 1.0),
-)
 
 
 @dataclass(frozen=True)
@@ -67,31 +58,6 @@ class Terrain:
         return float(self.fine_z[min(max(row, 0), rows - 1), min(max(col, 0), cols - 1)])
 
 
-def centre_x(y: Real | float) -> F32:
-    """Easting of the river's centreline at ``y`` [m]."""
-    return np.asarray(
-        1010
-        + 330 * np.sin(2 * np.pi * (np.asarray(y) + 300) / 3400)
-        + 55 * np.sin(2 * np.pi * np.asarray(y) / 1500 + 1),
-        dtype=np.float32,
-    )
-
-
-def half_width(y: Real | float) -> F32:
-    """Half of the river's width at bank top [m]."""
-    y = np.asarray(y)
-    return np.asarray(
-        190 + 28 * np.sin(2 * np.pi * y / 2100 + 0.5) + 62 * np.exp(-(((y - 1900) / 430) ** 2)),
-        dtype=np.float32,
-    )
-
-
-def centreline(size_m: float) -> LineString:
-    """Draw the river's centreline from north to south, in local metres."""
-    y = np.arange(0, size_m + 1, 40.0, dtype=np.float32)
-    return LineString(np.column_stack([centre_x(y), y]))
-
-
 def build(options: SampleOptions) -> Terrain:
     """Lay out the ground.
 
@@ -103,24 +69,27 @@ def build(options: SampleOptions) -> Terrain:
     n = options.padded
     axis = (np.arange(n * FINE, dtype=np.float32) + 0.5) * (RES / FINE) - PAD * RES
     x, y = np.broadcast_to(axis[None, :], (n * FINE,) * 2), axis[:, None]
+    site = place(options.site)
     rng = generator(options.seed, 1)
     # Nature draws no ruler lines: bend the plan of both shores.
     bend = [to_fine(14 * smooth_noise(rng, n, 9) + 5 * smooth_noise(rng, n, 3), FINE)
             for _ in range(2)]  # fmt: skip
-    offset, gentle, river = _river(x + 0.6 * bend[0], y + 0.6 * bend[1])
+    offset, gentle, river = _river(site.river, x + 0.6 * bend[0], y + 0.6 * bend[1])
     bumps = to_fine(smooth_noise(rng, n, 5.0), FINE)
     small = to_fine(smooth_noise(rng, n, 1.6), FINE)
     steep = to_fine(smooth_noise(rng, n, 22.0), FINE)
     hills = to_fine(smooth_noise(rng, n, 22.0), FINE)
     ridges = to_fine(smooth_noise(rng, n, 7.0), FINE)
     river += 0.22 * bumps + 0.07 * small
-    valley = _valley(x + 2.4 * bend[0], y + 2.4 * bend[1], steep) + 0.35 * bumps + 0.08 * small
+    valley = _valley(site.reservoir, x + 2.4 * bend[0], y + 2.4 * bend[1], steep)
+    valley = valley + 0.35 * bumps + 0.08 * small
     in_river = offset < 520
     z = np.where(in_river, river, np.minimum(valley, 45 + 9 * hills))
-    dam = 19.0 - np.maximum(np.abs(y - DAM_Y) - 6, 0) / 2.5
-    near_dam = (x > 2500) & (x < 3450) & (z < 19.5)
+    dam_y, (west, east) = site.reservoir.dam_y, site.reservoir.dam_x
+    dam = 19.0 - np.maximum(np.abs(y - dam_y) - 6, 0) / 2.5
+    near_dam = (x > west) & (x < east) & (z < 19.5)
     z = np.where(near_dam, np.maximum(z, dam), z).astype(np.float32)
-    body = np.where(offset < 480, 1, np.where((y < DAM_Y + 4) & (offset > 560), 2, 0)).astype(
+    body = np.where(offset < 480, 1, np.where((y < dam_y + 4) & (offset > 560), 2, 0)).astype(
         np.uint8
     )
     upland = smoothstep(offset, 300, 620) * smoothstep(valley, 15, 40)
@@ -138,13 +107,13 @@ def build(options: SampleOptions) -> Terrain:
     )
 
 
-def _river(x: Real, y: Real) -> tuple[F32, F32, F32]:
+def _river(river: River, x: Real, y: Real) -> tuple[F32, F32, F32]:
     """Distance beyond the bank [m], gentleness of the bank and height [m] of the river's side."""
     step = 1.0
-    slope = (centre_x(y + step) - centre_x(y - step)) / (2 * step)
-    bend = (centre_x(y + 60) - 2 * centre_x(y) + centre_x(y - 60)) / 60**2
-    across = (x - centre_x(y)) / np.sqrt(1 + slope**2)
-    width = half_width(y)
+    slope = (river.centre_x(y + step) - river.centre_x(y - step)) / (2 * step)
+    bend = (river.centre_x(y + 60) - 2 * river.centre_x(y) + river.centre_x(y - 60)) / 60**2
+    across = (x - river.centre_x(y)) / np.sqrt(1 + slope**2)
+    width = river.half_width(y)
     # Bends turn the fast water to the outer bank and lay a point bar at the inner one.
     inner_east = smoothstep(bend, -0.0004, 0.0009)
     inner_west = smoothstep(-bend, -0.0004, 0.0009)
@@ -155,20 +124,20 @@ def _river(x: Real, y: Real) -> tuple[F32, F32, F32]:
         drop = (1 - inner) * steep + inner * np.minimum(shelf, steep)
         height = np.maximum(height, BANK_TOP - np.maximum(drop, -1.2 + 0.0 * drop))
     gentle = np.where(across > 0, inner_east, inner_west).astype(np.float32)
-    y0, shift, long, wide = ISLAND
+    y0, shift, long, wide = river.island
     away = ((y - y0) / long) ** 2 + ((across - shift) / wide) ** 2
     height = np.maximum(height, 3.4 - 4.5 * away)
-    along, aside = _along(x, y, RIVER_INLET)
+    along, aside = _along(x, y, river.inlet)
     inlet = 0.7 + 0.0105 * along + 0.055 * np.maximum(aside - 28, 0)
     height = np.where(along > 1, np.minimum(height, inlet), height)
     return (np.abs(across) - width).astype(np.float32), gentle, height.astype(np.float32)
 
 
-def _valley(x: Real, y: Real, steep: Real) -> F32:
+def _valley(reservoir: Reservoir, x: Real, y: Real, steep: Real) -> F32:
     """Height of the reservoir's valley [m]: its floor, and sides of varying slope."""
-    lateral = np.exp(np.log(0.085) + 0.55 * steep)
+    lateral = np.exp(np.log(reservoir.side_slope) + 0.55 * steep)
     height = np.full(x.shape, 200.0, dtype=np.float32)
-    for points, low, high, power in ARMS:
+    for points, low, high, power in reservoir.arms:
         along, aside, length = _along_line(x, y, points)
         floor = low + (high - low) * np.clip(along / length, 0, 1) ** power
         side = floor + lateral * np.maximum(aside - 35, 0) + 0.00008 * aside**2

@@ -3,69 +3,46 @@
 from __future__ import annotations
 
 import numpy as np
-from shapely.geometry import Polygon, box
+from shapely.geometry import box
 
+from sample_scenes import drawn_traps
 from sample_scenes.fields import generator
-from sample_scenes.objects import RESERVOIR, RIVER, SceneObject, StaticTrap, utc
+from sample_scenes.objects import RESERVOIR, RIVER, SceneObject, StaticTrap
 from sample_scenes.options import RES, WORLD, SampleOptions
 from sample_scenes.schedule import Day, lowest_pool
-from sample_scenes.shapes import bar, blob, clip, outline, valid
-from sample_scenes.terrain import Terrain, centre_x, half_width
+from sample_scenes.shapes import bar, blob, clip, outline
+from sample_scenes.site import place
+from sample_scenes.terrain import Terrain
+from sample_scenes.trap import trap
 
-LONG_AGO = utc(2000, 1, 1)
+_HERE = place(0).river
 
 
-def build(options: SampleOptions) -> tuple[SceneObject, ...]:
-    """Place the traps that are drawn."""
+def build(options: SampleOptions, ground: Terrain) -> tuple[SceneObject, ...]:
+    """Place the traps that are drawn: at their places in the sample, anywhere on another site."""
+    if options.site:
+        return drawn_traps.build(options, ground)
     rng = generator(options.seed, 5)
     return (*_structures(), *_boats(rng), *_plants(rng), *_works(rng))
 
 
 def _mid(y: float, off: float = 0.0) -> tuple[float, float]:
-    return float(centre_x(y)) + off, y
+    return float(_HERE.centre_x(y)) + off, y
 
 
 def _off(y: float, side: int, beyond: float) -> tuple[float, float]:
-    return float(centre_x(y)) + side * (float(half_width(y)) + beyond), y
-
-
-def _trap(
-    ident: str,
-    words: str,
-    shape: Polygon,
-    material: str,
-    start: tuple[int, int, int] | None = None,
-    end: tuple[int, int, int] | None = None,
-    corridor_id: str = RIVER,
-    **more: float,
-) -> SceneObject:
-    solid = valid(shape)
-    return SceneObject(
-        id=ident,
-        kind=None,
-        trap=words,
-        corridor_id=corridor_id,
-        shape=solid,
-        truth=solid,
-        material=material,
-        steps=((utc(*start) if start else LONG_AGO, 1.0),),
-        until=utc(*end) if end else None,
-        crest=more.get("crest"),
-        afloat=bool(more.get("afloat", 0)),
-        drowns=words in ("harvest", "felled forest"),
-        strength=more.get("strength", 1.0),
-    )
+    return _HERE.beside(y, side, beyond)
 
 
 def _structures() -> tuple[SceneObject, ...]:
     """Bridges old and new, a pontoon, roofs that were always bright."""
     x, y = _mid(1270)
-    old = bar(x, y, 2 * float(half_width(y)) + 260, 13, 8)
+    old = bar(x, y, 2 * float(_HERE.half_width(y)) + 260, 13, 8)
     x, y = _mid(3620)
-    span = 2 * float(half_width(y)) + 200
-    piers = (_trap("bridge-old", "bridge", old, "road"),)
+    span = 2 * float(_HERE.half_width(y)) + 200
+    piers = (trap("bridge-old", "bridge", old, "road"),)
     parts = tuple(
-        _trap(
+        trap(
             f"bridge-new-{i}", "bridge under construction",
             bar(x + (i - 1) * span / 3, y, span / 3, 15, 0), "rubble", start,
         )
@@ -74,11 +51,11 @@ def _structures() -> tuple[SceneObject, ...]:
     return (
         *piers,
         *parts,
-        _trap("pontoon", "pontoon", bar(*_off(3050, -1, -75), 70, 14, 95), "deck",
+        trap("pontoon", "pontoon", bar(*_off(3050, -1, -75), 70, 14, 95), "deck",
               (2025, 4, 1), (2025, 9, 20), afloat=1),
-        _trap("roof-old-1", "permanent bright roof", bar(*_off(950, 1, 100), 70, 45, 10),
+        trap("roof-old-1", "permanent bright roof", bar(*_off(950, 1, 100), 70, 45, 10),
               "bright_roof"),
-        _trap("roof-old-2", "permanent bright roof", bar(*_off(2000, 1, 105), 50, 30, 70),
+        trap("roof-old-2", "permanent bright roof", bar(*_off(2000, 1, 105), 50, 30, 70),
               "bright_roof"),
     )  # fmt: skip
 
@@ -87,17 +64,17 @@ def _boats(rng: np.random.Generator) -> tuple[SceneObject, ...]:
     """Boats and barges at anchor for two or three looks, drift wood after the flood."""
     x, y = _mid(1600)
     return (
-        _trap("barge-1", "barge at anchor", bar(x - 60, y, 68, 16, 85), "hull",
+        trap("barge-1", "barge at anchor", bar(x - 60, y, 68, 16, 85), "hull",
               (2025, 2, 1), (2025, 4, 10), afloat=1),
-        _trap("barge-2", "barge at anchor", bar(*_mid(2750, -70), 60, 15, 100), "hull",
+        trap("barge-2", "barge at anchor", bar(*_mid(2750, -70), 60, 15, 100), "hull",
               (2025, 7, 10), (2025, 9, 10), afloat=1),
-        _trap("boats-1", "boats at anchor", bar(*_off(300, 1, -42), 45, 22, 95), "hull",
+        trap("boats-1", "boats at anchor", bar(*_off(300, 1, -42), 45, 22, 95), "hull",
               (2025, 5, 5), (2025, 7, 12), afloat=1),
-        _trap("boat-2", "boat at anchor", bar(2985, 2250, 28, 12, 40), "hull",
+        trap("boat-2", "boat at anchor", bar(2985, 2250, 28, 12, 40), "hull",
               (2025, 2, 12), (2025, 5, 20), RESERVOIR, afloat=1),
-        _trap("debris-1", "flood debris", blob(rng, *_off(2300, 1, -42), 90, 22), "drift",
+        trap("debris-1", "flood debris", blob(rng, *_off(2300, 1, -42), 90, 22), "drift",
               (2025, 6, 24), (2025, 8, 10), strength=0.7),
-        _trap("debris-2", "flood debris", blob(rng, *_off(480, -1, -30), 70, 20), "drift",
+        trap("debris-2", "flood debris", blob(rng, *_off(480, -1, -30), 70, 20), "drift",
               (2025, 6, 24), (2025, 8, 20), afloat=1, strength=0.7),
     )  # fmt: skip
 
@@ -105,21 +82,21 @@ def _boats(rng: np.random.Generator) -> tuple[SceneObject, ...]:
 def _plants(rng: np.random.Generator) -> tuple[SceneObject, ...]:
     """Floating mats, harvested plots, a felled wood."""
     return (
-        _trap("hyacinth-1", "floating hyacinth", blob(rng, 1430, 2995, 130, 50), "hyacinth",
+        trap("hyacinth-1", "floating hyacinth", blob(rng, 1430, 2995, 130, 50), "hyacinth",
               (2025, 6, 10), (2025, 10, 25), afloat=1, strength=0.9),
-        _trap("hyacinth-2", "floating hyacinth", blob(rng, *_off(1350, -1, -40), 80, 35),
+        trap("hyacinth-2", "floating hyacinth", blob(rng, *_off(1350, -1, -40), 80, 35),
               "hyacinth", (2025, 7, 20), (2025, 9, 10), afloat=1, strength=0.85),
-        _trap("hyacinth-3", "floating hyacinth", blob(rng, 2420, 2260, 110, 60), "hyacinth",
+        trap("hyacinth-3", "floating hyacinth", blob(rng, 2420, 2260, 110, 60), "hyacinth",
               (2025, 5, 20), (2025, 8, 30), RESERVOIR, afloat=1, strength=0.9),
-        _trap("harvest-1", "harvest", bar(*_off(1200, -1, 90), 90, 55, 15), "stubble",
+        trap("harvest-1", "harvest", bar(*_off(1200, -1, 90), 90, 55, 15), "stubble",
               (2025, 6, 25), (2025, 9, 1)),
-        _trap("harvest-2", "harvest", bar(*_off(2880, 1, 110), 100, 50, 80), "stubble",
+        trap("harvest-2", "harvest", bar(*_off(2880, 1, 110), 100, 50, 80), "stubble",
               (2025, 9, 10), (2025, 12, 1)),
-        _trap("paddy-1", "flooded paddy", bar(*_off(420, -1, 110), 110, 60, 5), "paddy",
+        trap("paddy-1", "flooded paddy", bar(*_off(420, -1, 110), 110, 60, 5), "paddy",
               (2025, 4, 20), (2025, 7, 20)),
-        _trap("felled-1", "felled forest", blob(rng, 3190, 1250, 110, 75), "stubble",
+        trap("felled-1", "felled forest", blob(rng, 3190, 1250, 110, 75), "stubble",
               (2025, 3, 10), None, RESERVOIR),
-        _trap("felled-2", "felled forest", blob(rng, 3590, 2330, 80, 60), "stubble",
+        trap("felled-2", "felled forest", blob(rng, 3590, 2330, 80, 60), "stubble",
               (2025, 8, 1), None, RESERVOIR),
     )  # fmt: skip
 
@@ -127,9 +104,9 @@ def _plants(rng: np.random.Generator) -> tuple[SceneObject, ...]:
 def _works(rng: np.random.Generator) -> tuple[SceneObject, ...]:
     """Place what was permitted: a levee cleared and repaired, a slope of the dam dressed."""
     return (
-        _trap("levee-1", "authorised levee works", bar(*_off(2450, 1, 62), 40, 260, 0),
+        trap("levee-1", "authorised levee works", bar(*_off(2450, 1, 62), 40, 260, 0),
               "red_soil", (2025, 2, 15), (2025, 8, 1)),
-        _trap("dam-1", "authorised dam works", blob(rng, 3060, 3185, 90, 40), "rubble",
+        trap("dam-1", "authorised dam works", blob(rng, 3060, 3185, 90, 40), "rubble",
               (2025, 4, 10), (2025, 9, 30), RESERVOIR),
     )  # fmt: skip
 

@@ -10,15 +10,15 @@ from shapely.geometry.base import BaseGeometry
 
 from sample_scenes import traps
 from sample_scenes.atmosphere import Sky
+from sample_scenes.corridor import corridor_shapes
 from sample_scenes.geo import collection, geojson, to_wgs84
 from sample_scenes.objects import SceneObject
 from sample_scenes.options import FINE, RES, RESERVOIR, RIVER, SampleOptions
 from sample_scenes.schedule import Day
-from sample_scenes.shapes import Footprint, clip, outline, valid
+from sample_scenes.shapes import Footprint, clip
+from sample_scenes.site import place
 from sample_scenes.surface import World, level_field, present
-from sample_scenes.terrain import Terrain, centreline
-
-LAND_M = 150.0  # of land on each side of the water that belongs to a corridor
+from sample_scenes.terrain import Terrain
 
 
 def visible(world: World, day: Day, air: Sky) -> frozenset[str]:
@@ -99,22 +99,6 @@ def _feature(
     }
 
 
-def corridor_shapes(options: SampleOptions, ground: Terrain) -> dict[str, BaseGeometry]:
-    """Outline both corridors in local metres: the water at its highest and LAND_M around it."""
-    side = options.size * RES
-    frame = box(0, 0, side, side)
-    z, body = ground.fine_z, ground.fine_body
-    out: dict[str, BaseGeometry] = {}
-    for ident, number, high in ((RIVER, 1, 5.4), (RESERVOIR, 2, 16.0)):
-        water = outline((body == number) & (z < high), 5000.0)
-        if water.is_empty:
-            continue
-        inside = clip(water.buffer(LAND_M).simplify(8.0), frame)
-        if not inside.is_empty:
-            out[ident] = valid(inside)
-    return out
-
-
 def corridors(options: SampleOptions, ground: Terrain) -> dict[str, Any]:
     """Describe both corridors, and the river's centreline."""
     names = {
@@ -141,7 +125,7 @@ def corridors(options: SampleOptions, ground: Terrain) -> dict[str, Any]:
         {
             "type": "Feature",
             "id": f"{RIVER}-centreline",
-            "geometry": geojson(to_wgs84(centreline(options.size * RES))),
+            "geometry": geojson(to_wgs84(place(options.site).river.centreline(options.size * RES))),
             "properties": {
                 "id": f"{RIVER}-centreline", "of": RIVER, "accuracy_m": 40.0, "provenance": made_by
             },

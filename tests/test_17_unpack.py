@@ -15,9 +15,10 @@ from rasterio.features import rasterize
 from scipy import ndimage
 from shapely.geometry import LineString, Polygon, box
 
-from pipeline.detect.deviations import count_residuals, deviations, looks_at
+from pipeline.detect.deviations import count_residuals, deviations, dry_counts
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import UNSEEN, frequency_bins, reaches_in
+from pipeline.detect.level import UNSEEN, LevelHistory, frequency_bins, known_wet, reaches_in
+from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import NormalOptions, design, fit_normal
 from pipeline.detect.recession import CLIP_PX, band_width, distance_at, distance_to
 from pipeline.errors import SceneUnusableError
@@ -200,18 +201,25 @@ def test_deviations_are_those_of_the_plain_formulas() -> None:
     assert (plain == 0).any()
 
     use, step = rng.random((9, 8)) < 0.7, 0.005
-    counts, plain_counts = np.zeros((2, 3, 4, 41), np.int64)
-    count_residuals(seen[1], expected[1], (use, kind, reach), step, counts)
-    difference = seen[1] - expected[1]
-    for r, c in zip(*np.nonzero(use & np.isfinite(difference)), strict=True):
-        place = int(np.clip(np.rint(difference[r, c] / step).astype(np.int64) + 20, 0, 40))
-        plain_counts[reach[r, c], kind[r, c], place] += 1
+    part = (slice(1, 8), slice(2, 8))
+    counts, plain_counts = np.zeros((2, 3, 3, 4, 41), np.int64)
+    count_residuals(seen, expected, (use, kind, reach), part, step, counts)
+    for f, difference in enumerate(seen - expected):
+        for r, c in np.argwhere(use & np.isfinite(difference)):
+            place = int(np.clip(np.rint(difference[r, c] / step).astype(np.int64) + 20, 0, 40))
+            plain_counts[f, reach[r, c], kind[r, c], place] += 1 <= r < 8 and c >= 2
     np.testing.assert_array_equal(counts, plain_counts)
 
-    by_level = rng.integers(0, 200, (5, 9, 8)).astype(np.uint8)
-    levels = rng.random((3, 5)) < 0.5
-    total = (by_level * np.moveaxis(levels[reach], -1, 0)).sum(axis=0)
-    np.testing.assert_array_equal(looks_at(by_level, levels, reach), total)
+    wet, dry = rng.integers(0, 9, (2, 5, 9, 8)).astype(np.uint8)
+    wet[:, :5] //= 7
+    middles = np.sort(rng.random(5)).astype(np.float32)
+    ranks = np.array([np.nan, *rng.random(2)], np.float32)
+    found = dry_counts(LevelHistory(middles, wet, dry), reach, ranks, 0.05)
+    mirror = LevelHistory(1 - middles[::-1], dry[::-1].copy(), wet[::-1].copy())
+    higher = known_wet(mirror, (1 - ranks[reach]).astype(np.float32), 0.05)
+    levels = (middles <= ranks[:, None] + np.float32(0.05))[reach]
+    np.testing.assert_array_equal(found[0], higher)
+    np.testing.assert_array_equal(found[1], (dry * np.moveaxis(levels, -1, 0)).sum(axis=0))
 
 
 def test_stored_pixels_are_those_of_the_drawn_window(tmp_path: Path) -> None:
@@ -319,3 +327,37 @@ def test_an_outline_cut_to_a_grid_burns_as_the_whole_one() -> None:
     assert inside > 10_000
     far = box(0, 0, np.inf, 9)
     assert burnt_pixels(far, grid)[0].size == burnt_pixels(Polygon(), grid)[0].size == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.integers(1, 9), st.sampled_from([(5, 7), (2, 4, 3)]))
+def test_a_median_of_looks_is_that_of_what_each_pixel_knows(
+    seed: int, looks: int, shape: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(seed)
+    fields = rng.normal(size=(looks, *shape)).astype(np.float32)
+    fields[rng.random(fields.shape) < rng.random()] = np.nan
+    fields[rng.random(fields.shape) < 0.1] = np.inf
+    plain = np.ma.median(np.ma.masked_invalid(fields), axis=0).filled(np.nan).astype(np.float32)
+    assert middle_of(list(fields)).tobytes() == plain.tobytes()
+
+
+def test_checksums_that_are_remembered_are_those_on_the_disk(tmp_path: Path) -> None:
+    grid = Grid("EPSG:32650", Affine(10, 0, 500000, 0, -10, 3300000), (64, 64))
+    store = open_store(tmp_path, grid, 32, box(500000, 3299360, 500640, 3300000))
+    folder, tiles = "mask/k/p", store.all_tiles
+    for n, tile in enumerate(tiles):
+        assert "" in store.marks(folder, tiles)  # not all are there: nothing is remembered
+        store.write(folder, tile, {"mask": Layer(np.full(1024, n, np.int16), 1)})
+    assert store.cut_short(folder) == []
+    for step in ("written", "asked again", "one anew", "one dropped", "one made again"):
+        if step == "one anew":
+            store.write(folder, tiles[1], {"mask": Layer(np.full(1024, 77, np.int16), 1)})
+        elif step == "one dropped":
+            store.forget(store.block_path(folder, tiles[2]))
+            assert store.cut_short(folder) == [store.block_path(folder, tiles[2])]
+        elif step == "one made again":
+            store.write(folder, tiles[2], {"mask": Layer(np.full(1024, 5, np.int16), 1)})
+        fresh = open_store(tmp_path, grid, 32, store.stored)
+        assert store.marks(folder, tiles) == fresh.marks(folder, tiles), step
+        assert store.marks(folder, tiles[:2]) == fresh.marks(folder, tiles)[:2]

@@ -12,6 +12,11 @@ from pipeline.model import Ground
 COVERS = {
     "clear water": ((0.03, 0.02, 0.01, 0.008), Ground.WET),
     "very dark water": ((0.018, 0.010, 0.006, 0.004), Ground.WET),
+    "clear lake, NIR above red": ((0.012, 0.001, 0.008, 0.004), Ground.WET),
+    "humic lake": ((0.009, 0.004, 0.012, 0.006), Ground.WET),
+    "lake whose red was corrected below zero": ((0.010, -0.003, 0.006, 0.003), Ground.WET),
+    "clear lake beside woods": ((0.015, 0.006, 0.020, 0.012), Ground.UNKNOWN),
+    "deeply shaded forest": ((0.010, 0.006, 0.035, 0.010), Ground.GREEN),
     "turbid flood": ((0.12, 0.14, 0.07, 0.042), Ground.WET),
     "most turbid flood": ((0.15, 0.18, 0.15, 0.05), Ground.WET),
     "flood over shallow ground": ((0.10, 0.13, 0.12, 0.105), Ground.WET),

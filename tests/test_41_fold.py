@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import fold_history, known_wet, packed, tally_by_level, tally_history
+from pipeline.detect.level import (
+    UNSEEN,
+    fold_history,
+    known_wet,
+    packed,
+    tally_by_level,
+    tally_history,
+)
 from pipeline.detect.recession import CLIP_PX, WIDTH_EDGES, distance_to, find_shore
 
 SIDE = 24
@@ -90,11 +97,16 @@ def test_a_shore_is_that_of_general_filters(seed: int) -> None:
     bins = np.asarray(ndimage.gaussian_filter(rng.normal(16, 60, (70, 60)), 3), np.float64)
     bins = np.clip(bins, 0, 31).astype(np.uint8)
     clear = np.full(bins.shape, 9, np.uint16)
-    partial = np.full(bins.shape, 15, np.uint8)
+    reach = rng.integers(0, 2, bins.shape).astype(np.uint16)
+    clear[rng.random(bins.shape) < 0.05] = 1
+    bins[rng.random(bins.shape) < 0.02] = UNSEEN
     band = (rng.random(bins.shape) * 40).astype(np.float32)
-    shore = find_shore(bins, clear, partial, band)
-    votes = ndimage.convolve((bins >= 15).astype(np.uint8), np.ones((3, 3)), mode="nearest")
+    shore = find_shore(bins, clear, (np.array([0, 15], np.uint8), reach), band)
+    wet = (bins >= np.where(reach == 1, 15, 1)) & (bins != UNSEEN) & (clear >= 2)
+    votes = ndimage.convolve(wet.astype(np.uint8), np.ones((3, 3)), mode="nearest")
     assert np.array_equal(shore.inside, votes >= 5)
-    edge = np.where(shore.inside & (shore.depth < 1.5), band, 0)
+    near = shore.inside & (shore.depth < 1.5)
+    assert np.array_equal(shore.edge, near)
+    edge = np.where(near, band, 0)
     gentlest = ndimage.maximum_filter(edge, size=25, mode="constant")
     assert np.array_equal(shore.width, np.digitize(gentlest, WIDTH_EDGES))

@@ -97,6 +97,18 @@ def test_a_ring_stays_closed_and_round(radius_px: float, island: bool) -> None:
     assert np.sqrt(np.mean((radius - 10 * radius_px) ** 2)) <= 2.0
 
 
+def test_a_blur_does_not_draw_a_turning_shore_to_its_centre() -> None:
+    """A lake and an island of 35 m: the blur makes both smaller, whichever side is dark."""
+    y, x = (np.indices((N * FINE, N * FINE)) + 0.5) / FINE
+    away = np.hypot(y - 30.2, x - 29.7) - 3.5
+    short = []
+    for side in (away, -away):
+        (line,) = _fit(_bands(side, 0.0, np.random.default_rng(5)))
+        radius = np.hypot(line[:, 0] - 500297, line[:, 1] - 2999698)
+        short.append(35 - radius.mean())
+    assert abs(np.mean(short)) <= 0.5  # 0.23 m; 0.82 without the curvature
+
+
 def test_haze_and_gain_do_not_move_the_line() -> None:
     bands = _bands(_straight(30.3), 1.0, np.random.default_rng(3))
     start = waterline(water_score(bands), GRID)

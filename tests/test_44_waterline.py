@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import shapely
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from pipeline.detect.water import ground_state, water_score
 from pipeline.detect.waterline import (
     covered_share,
     outline,
+    smallest_rectangle,
     water_fraction,
     waterline,
     width_of_change,
@@ -184,3 +186,16 @@ def test_outline_is_valid_and_stays_near_its_footprint(seed: int) -> None:
 def test_no_endmembers_no_fraction() -> None:
     band = np.full((10, 10), 0.1, np.float32)
     assert np.isnan(water_fraction(band, np.zeros((10, 10), np.uint8))).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_rectangle_around_corners_is_that_around_squares(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = ndimage.gaussian_filter(rng.normal(size=rng.integers(2, 30, 2)), 1.5) > 0
+    mask[0, 0] = True
+    rows, cols = np.nonzero(mask)
+    squares = shapely.union_all(shapely.box(cols, rows, cols + 1, rows + 1))
+    expected = shapely.get_coordinates(squares.minimum_rotated_rectangle)
+    found = shapely.get_coordinates(smallest_rectangle(rows, cols))
+    np.testing.assert_array_equal(found, expected)

@@ -22,7 +22,7 @@ from pipeline.detect.expect import (
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.level import fit_level, frequency_bins, tally_history, tally_level
 from pipeline.detect.objects import join
-from pipeline.detect.zhan import HALO_PX, Pixels, Rejection, candidates, examine
+from pipeline.detect.zhan import HALO_PX, Pixels, Rejection, ZhanOptions, candidates, examine
 from pipeline.grid import tiles_over
 from pipeline.model import Grid, Ground, Kind, Sighting, Window
 
@@ -73,7 +73,7 @@ def _ranks(history: np.ndarray) -> np.ndarray:
 
 
 def _detect(
-    history: np.ndarray, state: np.ndarray, size: int = 500
+    history: np.ndarray, state: np.ndarray, size: int = 500, options: ZhanOptions | None = None
 ) -> tuple[Pixels, list[Sighting | Rejection]]:
     """What the driver does: tiles with halo, merged counts, joined objects, windows."""
     grid = Grid("EPSG:32649", None, SHAPE)  # type: ignore[arg-type]
@@ -101,7 +101,7 @@ def _detect(
     for label in range(int(labels.max(initial=-1)) + 1):
         own = labels == label
         one = Pixels(found.rows[own], found.cols[own], found.seed[own])
-        verdicts.append(examine(one, whole, totals, NOW))
+        verdicts.append(examine(one, whole, totals, NOW, options))
     return found, verdicts
 
 
@@ -272,6 +272,22 @@ def test_hyacinth_is_not_a_sighting() -> None:
     state = _look(bed, 8.7, 11)
     state[mat], state[bare_edge] = Ground.GREEN, Ground.DRY
     assert not _sightings(_detect(_history(bed), state)[1])
+
+
+def test_the_rim_of_a_mat_of_hyacinth_at_a_shore_is_explained_by_the_mat() -> None:
+    bed = _bed(0)
+    x = np.indices(SHAPE)[1]
+    mat = (bed > 6.5) & (bed < 8.7) & (x > 60) & (x < 75)
+    rim = ndimage.binary_dilation(mat, iterations=2) & ~mat & (bed < 8.7)
+    state = _look(bed, 8.7, 11)
+    state[mat], state[rim] = Ground.GREEN, Ground.DRY
+
+    def seen(**options: float) -> bool:
+        found = _sightings(_detect(_history(bed), state, options=ZhanOptions(**options))[1])
+        return any(rim[s.rows, s.cols].any() for s in found)
+
+    assert not seen()
+    assert seen(green_share=100.0)
 
 
 def test_a_date_that_contradicts_every_level_is_not_judged() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.detect.normal import Normal, NormalOptions, design, fit_normal
+from pipeline.model import Ground, Window
+from pipeline.passes.normals import _fit_strip, _layers, _pack
 
 SEASON = np.array([0.4, 0.2, -0.1, 0, 0])
 
@@ -110,3 +114,43 @@ def test_a_pixel_needs_its_neighbours_and_nothing_else(dates: int, seed: int, ro
         left, right = getattr(whole, name)[..., row:, 3:7], getattr(part, name)[..., 1:, 1:5]
         # The last row of the whole has no neighbour below in either.
         assert np.array_equal(left, right), name
+
+
+class _Looks:
+    """Ground codes and features of some looks, as a store gives them; nothing around."""
+
+    def __init__(self, rng: np.random.Generator, looks: int, side: int) -> None:
+        self._codes = rng.choice([0, 1, 2, 3], (looks, side, side)).astype(np.uint8)
+        self._seen = rng.random((looks, 3, side, side)).astype(np.float32)
+
+    def history(self, ids: Sequence[str], window: Window) -> np.ndarray:
+        return np.stack([_cut(self._codes[int(i)], window, 0) for i in ids])
+
+    def features(self, look: str, window: Window) -> np.ndarray:
+        return _cut(self._seen[int(look)], window, np.nan)
+
+
+def _cut(image: np.ndarray, window: Window, blank: float) -> np.ndarray:
+    wide = np.pad(image, [(0, 0)] * (image.ndim - 2) + [(2, 2)] * 2, constant_values=blank)
+    return wide[..., window.row0 + 2 : window.row1 + 2, window.col0 + 2 : window.col1 + 2].copy()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+def test_only_the_box_of_what_needs_a_model_is_fitted_and_its_model_is_the_same(
+    share: float,
+) -> None:
+    rng = np.random.default_rng(5)
+    strip, ids = Window(0, 9, 0, 12), [str(k) for k in range(12)]
+    days = np.arange(12) * 60.0
+    looks = _Looks(rng, 12, 12)
+    wanted = np.zeros(strip.shape, bool)
+    wanted[3:8, 2:9] = rng.random((5, 7)) < share
+    made = _fit_strip(looks, (ids, days), strip, wanted, NormalOptions())  # type: ignore[arg-type]
+    wide = strip.pad(1)
+    stack = np.stack([looks.features(i, wide) for i in ids], axis=1)
+    use = np.isin(looks.history(ids, wide), (Ground.DRY, Ground.GREEN))
+    whole = fit_normal(stack, use, days, np.pad(wanted, 1), NormalOptions())
+    assert set(made) == set(_layers(whole))
+    for name, values in _layers(whole).items():
+        np.testing.assert_array_equal(made[name], _pack(values[1:-1, 1:-1]), name)
+    assert made["looks"].any() == wanted.any() == (share > 0)

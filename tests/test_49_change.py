@@ -17,12 +17,11 @@ from pipeline.detect.change import (
     Surface,
     decided,
     deviation,
-    dried,
     flag,
-    known_dry,
     regional_offsets,
     tally_residuals,
 )
+from pipeline.detect.deviations import dry_counts
 from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine, goes_out, strip_over
 from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
@@ -95,7 +94,55 @@ def test_a_heap_is_one_certain_sighting() -> None:
     assert found.certain
     assert found.rows.size == 35
     assert found.measures["wait_days"] == 0
+    assert found.measures["expected_water"] == pytest.approx(FIELD[WATER])
     assert found.measures["rectangularity"] == pytest.approx(1.0)
+
+
+def test_water_above_dry_ground_is_certain_though_no_level_is_known() -> None:
+    """A flood that reaches ground that was never wet covers what is lower first."""
+
+    def certain(shoal: Ground, wide: int, *, levelled: bool = False) -> bool:
+        s = put(surface(), box(20, 30, 5, 7), POND, Ground.WET)
+        lower = np.zeros_like(s.land)
+        lower[:, 10 : 10 + wide] = True
+        state = np.where(lower, shoal, s.state).astype(np.uint8)
+        known = np.full_like(s.levelled, levelled)
+        s = replace(s, shoal=lower, land=s.land & ~lower, state=state, levelled=known)
+        found = [k for k in judge(s) if isinstance(k, Sighting) and k.cols.min() == 30]
+        (pond,) = found
+        assert pond.kind is Kind.CAI
+        return pond.certain
+
+    assert certain(Ground.DRY, 3)
+    assert not certain(Ground.WET, 3)
+    assert not certain(Ground.UNKNOWN, 3)
+    assert not certain(Ground.DRY, 0)
+    assert certain(Ground.DRY, 0, levelled=True)
+
+
+@pytest.mark.parametrize(
+    ("shore", "levelled", "seen"),
+    [
+        (Ground.DRY, False, Seen.HIT), (Ground.WET, False, Seen.UNKNOWN),
+        (Ground.UNKNOWN, False, Seen.UNKNOWN), (Ground.DRY, True, Seen.UNKNOWN),
+    ],
+)  # fmt: skip
+def test_a_pit_on_a_bar_is_seen_below_all_levels_where_the_shore_is_dry(
+    shore: Ground, levelled: bool, seen: Seen
+) -> None:
+    """A level that is known and says nothing of a pixel stays the better witness."""
+    where = box(20, 30, 5, 7)
+    s = surface()
+    lower = s.land.copy()
+    state = np.where(lower, shore, s.state).astype(np.uint8)
+    s = replace(
+        s, shoal=lower, land=s.land & ~lower, dry=s.land & False, state=state,
+        levelled=np.full_like(s.levelled, levelled),
+    )  # fmt: skip
+    pit = Signature(np.array(POND, np.float32))
+    mask = np.zeros_like(s.land)
+    mask[where] = True
+    assert resemble(mask, put(s, where, POND, Ground.WET), pit).seen is seen
 
 
 def test_ground_like_a_bare_field_must_stay_bare_for_a_season() -> None:
@@ -439,7 +486,8 @@ def test_known_dry_is_the_mirror_of_known_wet() -> None:
     history = tally_by_level(states, ranks)
 
     def at(rank: float) -> int:
-        return int(known_dry(history, np.full((1, 1), rank, np.float32), 0.05)[0, 0])
+        ranks = np.array([np.nan, rank], np.float32)
+        return int(dry_counts(history, np.ones((1, 1), np.uint16), ranks, 0.05)[0][0, 0])
 
     assert at(0.2) == 3
     assert at(0.4) == 2
@@ -453,7 +501,7 @@ def test_a_bar_that_lies_dry_longer_than_ever_is_not_compared() -> None:
 
     def at(rank: float) -> bool:
         ranks = np.array([np.nan, rank], np.float32)
-        return bool(dried(history, reach, ranks, ChangeOptions())[0, 0])
+        return bool(dry_counts(history, reach, ranks, 0.05)[1][0, 0] >= 2)
 
     assert at(0.45)
     assert not at(0.2)

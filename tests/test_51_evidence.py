@@ -340,6 +340,8 @@ def test_water_on_land_counts_once_the_river_has_fallen() -> None:
     assert fold(above_floods([*high[:2], *looks("??hhh")[2:]], pond)).state.value == "suspected"
     for other in (BARE, pond | {"bar_share": 1.0}, FILL):
         assert above_floods(high, other) == high
+    mixed = BARE | {"mixed_water": 1.0}  # a pond without a pixel of its own
+    assert above_floods(high, mixed) == above_floods(high, pond)
     assert above_floods(high, pond, FoldOptions(flood_rank=1.0)) == high
 
 

@@ -59,9 +59,13 @@ def test_only_known_detectors_and_kinds_are_calibrated() -> None:
 
 
 def test_a_calibrated_feature_says_so() -> None:
-    feature = case_feature(case(), calibrated=0.83)
+    table = Calibration(basis="a test", detectors=("ground/1",), kinds={case().kind: PLAIN})
+    feature = case_feature(case(), calibrated=0.83, basis=table.basis_word)
     assert feature["properties"]["confidence"] == 0.83
     assert feature["properties"]["confidence_calibrated"] is True
+    assert feature["properties"]["confidence_basis"] == "simulated"
+    plain = case_feature(case(), basis=table.basis_word)["properties"]
+    assert (plain["confidence_calibrated"], plain["confidence_basis"]) == (False, None)
     check("cases", feature_collection([feature]))
 
 

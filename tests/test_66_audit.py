@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyogrio import raw
 from shapely.geometry import box, mapping, shape
+from shapely.geometry.base import BaseGeometry
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
@@ -25,7 +27,9 @@ from test_63_people import one
 from test_64_cases import X, Y, candidate, make, read, siluan
 
 from pipeline.adjudicate.intervals import exact, wilson
+from pipeline.cases.ground import Marked, crs_of, places_of
 from pipeline.cases.strata import (
+    CASES,
     SHOWN,
     Stratum,
     Tally,
@@ -34,10 +38,15 @@ from pipeline.cases.strata import (
     precision,
     recall,
     set_aside,
+    share_of_squares,
     stratum_of,
 )
 from pipeline.grid import reproject
-from pipeline.model import Case, EvidenceState, Status
+from pipeline.io.corridors import load_corridors
+from pipeline.io.observed import LookedAt, note_looks
+from pipeline.model import Case, Corridor, EvidenceState, Status
+
+CRS, LEFT, LOW = "EPSG:4547", 414500, 3079700  # CGCS2000, near Zhuzhou, on the lattice
 
 sizes = st.dictionaries(st.sampled_from(list(Stratum)), st.integers(0, 50))
 
@@ -101,7 +110,8 @@ def test_recall_weighs_each_answer_by_what_it_stands_for() -> None:
     # 36 of the issued, 10 of the suspected, 10 on unflagged ground.
     assert recall(tallies, SHOWN[:1]).value == pytest.approx(36 / 56)
     assert recall(tallies, SHOWN[:2]).value == pytest.approx(46 / 56)
-    assert precision(tallies[Stratum.ISSUED]).value == 0.9
+    assert share_of_squares(tallies[Stratum.ISSUED]).value == 0.9
+    assert precision(Tally(of=40, yes=9, no=11, cases_yes=6, cases_no=2)).value == 0.75
     # What nobody looked at can be anything: no number is told, and the interval says why.
     tallies[Stratum.UNFLAGGED] = Tally(of=1000, silent=100)
     blind = recall(tallies, SHOWN[:1])
@@ -128,26 +138,39 @@ def test_the_interval_of_the_recall_covers_the_truth() -> None:
 
 @pytest.fixture
 def office(tmp_path: Path) -> Path:
-    """A workflow with a ledger of one run, a corridor of 2 km and a reach that nobody saw."""
+    """A workflow with a ledger of one run: a corridor that was seen, and two that were not."""
     path = tiny.workflow(tmp_path, tmp_path / "images", confidence=None)
-    area = reproject(box(X - 200, Y - 200, X + 1800, Y + 300), "EPSG:32649", "EPSG:4326")
-    corridor = tiny.corridor()
-    corridor["geometry"] = mapping(area)
-    corridor["properties"]["id"] = "xiangjiang"
+    file = tmp_path / "corridors.geojson"
+    features = [
+        outline("xiangjiang", X - 200, X + 1400),
+        outline("lushui", X + 1400, X + 1800),
+        outline("mishui", X + 1800, X + 2200),
+    ]
     body = yaml.safe_load(path.read_text(encoding="utf-8"))
     body.pop("confidence", None)
     body["corridors"].pop("ids", None)
     path.write_text(yaml.safe_dump(body, allow_unicode=True), encoding="utf-8")
-    file = tmp_path / body["corridors"]["file"]
-    file.write_text(json.dumps({"type": "FeatureCollection", "features": [corridor]}), "utf-8")
-    ids = make(tmp_path / body["state"], [candidate(i, hits=1 + 2 * (i < 4)) for i in range(6)])
-    latest = tmp_path / body["out"] / "latest"
-    latest.mkdir(parents=True)
-    unseen = reproject(box(X + 1400, Y - 200, X + 1800, Y + 300), "EPSG:32649", "EPSG:4326")
-    body = {"type": "Feature", "geometry": mapping(unseen), "properties": {}}
-    (latest / "not_observed.geojson").write_text(json.dumps({"features": [body]}), "utf-8")
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": features}), "utf-8")
+    state = tmp_path / body["state"]
+    ids = make(state, [candidate(i, hits=1 + 2 * (i < 4)) for i in range(6)])
+    # The second was seen before the patrol began only, the third under clouds only.
+    for one_of, on, clear in zip(
+        load_corridors(file), ("2024-11-02", "2024-02-03", "2024-11-02"), (1, 1, 0), strict=True
+    ):
+        look = LookedAt(on=date.fromisoformat(on), clear=(f"{one_of.id}-1",) * clear)
+        note_looks(state, one_of, {"look": look})
     siluan("issue", ids[0], ids[1], "--workflow", path, "--by", "王工")
     return path
+
+
+def outline(name: str, left: float, right: float) -> dict[str, object]:
+    feature = tiny.corridor()
+    area = reproject(box(left, Y - 200, right, Y + 300), "EPSG:32649", "EPSG:4326")
+    return {
+        **feature,
+        "geometry": mapping(area),
+        "properties": {**feature["properties"], "id": name},
+    }
 
 
 def sample(
@@ -180,10 +203,10 @@ def test_the_list_is_blind_and_the_answers_come_to_numbers(office: Path) -> None
     rows = sample(office)
     known = key(office)
     places = known["places"]
-    strata = {p: {m["stratum"] for m in meanings} for p, meanings in places.items()}
+    strata = {p: {meaning["stratum"]} for p, meaning in places.items()}
     assert known["sizes"]["issued"] == 2
-    assert known["sizes"]["suspected"] == 2
-    assert known["sizes"]["watch"] == 2
+    inner = [m["stratum"] for m in places.values() if m["case_id"]]
+    assert {s: inner.count(s) for s in inner} == {"issued": 2, "suspected": 2, "watch": 2}
     # All that is written says the same of every place.
     assert len({(r["side_m"], r["corridor"], r["answer"]) for r in rows}) == 1
     names = sorted(strata)
@@ -206,19 +229,92 @@ def test_the_list_is_blind_and_the_answers_come_to_numbers(office: Path) -> None
     told = json.loads(siluan("audit", "--workflow", office, "--answers", answers, "--json"))
     assert told["strata"]["issued"]["precision"]["value"] == 1.0
     assert told["strata"]["suspected"]["precision"]["value"] == 0.0
-    assert told["recall"]["issued"]["value"] == 0.5
+    of = known["sizes"]
+    share = of["issued"] / (of["issued"] + of["watch"])
+    assert told["recall"]["issued"]["value"] == pytest.approx(share)
     assert told["recall"]["issued+suspected+watch"]["value"] == 1.0
     text = siluan("audit", "--workflow", office, "--answers", answers)
     assert "issued: 2 of 2 = 1.00 [0.16, 1.00]; of 2; 0 unclear, 0 unanswered" in text
+    assert "precision of issued: 2 of 2 cases = 1.00 [0.16, 1.00]" in text
 
 
-def test_squares_that_nobody_saw_are_not_drawn(office: Path) -> None:
-    rows = sample(office, n=500)
-    unseen = reproject(box(X + 1400, Y - 200, X + 1800, Y + 300), "EPSG:32649", "EPSG:4326")
-    inside = [r for r in rows if unseen.contains(shapely.Point(float(r["lon"]), float(r["lat"])))]
-    assert inside == []
-    # 16 x 5 squares, about; cases take six or more.
-    assert 60 <= len(rows) <= 90
+def test_what_no_look_of_the_patrol_saw_is_not_drawn(office: Path) -> None:
+    out = office.parent / "all"
+    said = siluan("audit", "--workflow", office, "--sample", 500, "--seed", 7, "--out", out)
+    assert "nothing was seen yet, and nothing drawn, of lushui, mishui" in said
+    rows = list(csv.DictReader(next(out.glob("*.csv")).read_text("utf-8-sig").splitlines()))
+    assert {r["corridor"] for r in rows} == {"xiangjiang"}
+    assert 70 <= len(rows) <= 90  # 16 x 5 squares, about
+
+
+def _corridor(area: BaseGeometry) -> Corridor:
+    ground = reproject(area, CRS, "EPSG:4326")
+    corridor = Corridor("c", "小河", "river", ground, None, 10, "made by a test")
+    assert crs_of(corridor) == CRS
+    return corridor
+
+
+def _mark(x: float, y: float, side: float, standing: int, name: str) -> Marked:
+    polygon = box(x, y, x + side, y + side)
+    case = replace(one(), case_id=name, corridor_id="c", crs=CRS, polygon=polygon)
+    return Marked(case, standing)
+
+
+rooms = st.tuples(
+    st.integers(-300, 900), st.integers(-300, 900), st.sampled_from([8, 30, 170]), st.integers(0, 3)
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(rooms, max_size=5))
+def test_every_square_is_one_place_and_of_its_best_case(
+    made: list[tuple[int, int, int, int]],
+) -> None:
+    area = box(LEFT, LOW, LEFT + 700, LOW + 500)
+    corridor = _corridor(area)
+    marked = [_mark(LEFT + x, LOW + y, side, s, f"K{i}") for i, (x, y, side, s) in enumerate(made)]
+    places = places_of(corridor, marked, area)
+    assert places == places_of(corridor, marked[::-1], area)
+    cells = {p.square for p in places}
+    assert len(cells) == len(places)
+    assert sum(p.square.polygon.centroid.within(area) for p in places) == 35
+    for place in places:
+        ground = place.square.polygon
+        inner = [m for m in marked if ground.covers(m.case.polygon.point_on_surface())]
+        over = [m for m in marked if ground.intersection(m.case.polygon).area >= 100]
+        best = min((m.standing for m in (*over, *inner)), default=None)
+        assert place.standing == best
+        homes = [m.case.case_id for m in inner if m.standing == best]
+        assert place.case_id == min(homes, default=None)
+        assert ground.centroid.within(area) or best is not None
+
+
+def test_a_census_tells_the_truth_whatever_lies_beside_what() -> None:
+    """A set-aside case beside a found problem is no missed problem; parts of one are not either."""
+    area = box(LEFT, LOW, LEFT + 1000, LOW + 1000)
+    corridor = _corridor(area)
+    rng = np.random.default_rng(5)
+    marked = [
+        _mark(LEFT + x, LOW + y, 60, int(s), f"K{i}")
+        for i, (x, y, s) in enumerate(
+            zip(*rng.uniform(0, 900, (2, 15)), rng.integers(1, 4, 15), strict=True)
+        )
+    ]
+    problems = [m.case.polygon for m in marked if m.standing == 1][::2]
+    problems += [box(LEFT + 340, LOW + 340, LEFT + 470, LOW + 420)]
+    tallies = dict.fromkeys(Stratum, Tally(0))
+    flagged = held = 0
+    for place in places_of(corridor, marked, area):
+        ground = place.square.polygon
+        yes = any(ground.intersection(p).area >= 100 for p in problems)
+        stratum = Stratum.UNFLAGGED if place.standing is None else CASES[place.standing]
+        t = tallies[stratum]
+        tallies[stratum] = replace(t, of=t.of + 1, yes=t.yes + yes, no=t.no + (not yes))
+        held += yes
+        suspected = [m.case.polygon for m in marked if m.standing == 1]
+        flagged += yes and any(ground.intersection(c).area >= 100 for c in suspected)
+    assert 0 < flagged < held
+    assert recall(tallies, SHOWN[:2]).value == pytest.approx(flagged / held)
 
 
 def test_a_list_never_lies_there_without_its_key(

@@ -316,7 +316,7 @@ def test_truth_of_any_seed_is_polygons_that_are_really_there(options: SampleOpti
     for seed in seeds:
         chosen = options.model_copy(update={"seed": seed})
         ground = terrain.build(chosen)
-        made = traps.build(chosen) if options is SMALL else events.build(chosen, ground)
+        made = traps.build(chosen, ground) if options is SMALL else events.build(chosen, ground)
         drawn = [(t, footprint(t.shape, t.grows_from, chosen.padded)) for t in made]
         there = tuple((t, f) for t, f in drawn if f is not None)
         world = World(chosen, ground, LandCover.__new__(LandCover), there, ())
@@ -358,9 +358,11 @@ def test_what_layers_put_aside_is_said_with_what_lies_there() -> None:
     ]
 
 
-def test_the_office_knows_the_works_that_are_drawn() -> None:
-    known = {f["id"]: f for f in office.works(SampleOptions())["features"]}
-    drawn = {t.id: t for t in traps.build(SampleOptions()) if "authorised" in str(t.trap)}
+def test_the_office_knows_the_works_that_are_drawn(world: World) -> None:
+    known = {f["id"]: f for f in office.works(SampleOptions(), world.ground)["features"]}
+    drawn = {
+        t.id: t for t in traps.build(SampleOptions(), world.ground) if "authorised" in str(t.trap)
+    }
     assert known.keys() == drawn.keys()
     for name, thing in drawn.items():
         site, said = shape(known[name]["geometry"]), known[name]["properties"]

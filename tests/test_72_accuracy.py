@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from benchmarks.accuracy.ablation import GUARDS, mostly_wet, switched_off
 from benchmarks.accuracy.goals import GOALS, goals_table
 from benchmarks.accuracy.report import Section, markdown
 from benchmarks.accuracy.simulated import campaign, series
+from benchmarks.accuracy.simulated.monthly import months_tables, score_months
 from benchmarks.accuracy.simulated.placing import KINDS, LARGEST_M2, SMALLEST_M2, Placed, scatter
+from benchmarks.accuracy.simulated.recall import recall_numbers
 from benchmarks.accuracy.simulated.scoring import outline_offset_m, score_seed
 from benchmarks.accuracy.simulated.shore import true_shore
 from benchmarks.accuracy.simulated.tables import section
@@ -202,8 +205,12 @@ def test_a_score_counts_what_was_asked_and_calls_the_rest_false() -> None:
     assert found.numbers["recall_large"] == 1.0
     assert found.numbers["recall_small"] == 0.0
     assert found.numbers["false"] == pytest.approx(2 / 0.6)
-    assert found.numbers["kind_macro"] == 0.0  # 采 was called 乱建
-    assert "| ≥ 1000 m² | cai | 1 | 1 | 0 | 0 |" in markdown(found)
+    assert found.numbers["kind_macro"] == 0.5  # one 采 was called 乱建
+    assert "| ≥ 1000 m² | cai | 2 | 2 | 0 | 0 |" in markdown(found)
+    # Of two that were asked for one was found, at its third look: the other was not reached.
+    assert found.numbers["delay"] == 3
+    assert found.numbers["delay_asked"] == math.inf
+    assert "| cai 1, " in markdown(found).replace("(zhan 0, ", "| ")
 
     # What a layer explains was told to nobody: no false one, and nothing found.
     for case in (wrong, *cases[:2]):
@@ -212,8 +219,38 @@ def test_a_score_counts_what_was_asked_and_calls_the_rest_false() -> None:
     assert {t.id for t in score_seed(_result(cases)).strays} == {"e"}
     assert score_seed(_result(cases), layers=False) == scored
     text = markdown(section([_result(cases)]))
-    assert "| with the office's works layer | 0.00" in text
-    assert "| without it | 1.00" in text
+    assert "| with the office's works layer | 0.50 [0.09, 0.91] | 0.00" in text
+    assert "| without it | 1.00 [0.34, 1.00] | 1.00" in text
+
+
+def test_what_no_look_could_show_is_missed_all_the_same() -> None:
+    one = score_seed(_result([_case("r", "jian", box(0, 0, 100, 90))]))
+    numbers = recall_numbers(one.fates)
+    assert (numbers["recall_large"], numbers["recall_large_asked"]) == (0.5, 1.0)
+
+
+def test_what_stood_in_a_monthly_list_was_told_whatever_came_of_it() -> None:
+    hit, part = _case("r", "cai", box(0, 0, 100, 90)), _case("p", "cai", box(0, 80, 100, 120))
+    far = _case("w", "zhan", box(5000, 0, 5090, 90)) | {"corridor": "b"}
+    lists = [("2025-01-31", [far]), ("2025-02-28", [hit, part]), ("2025-03-31", [part])]
+    result = _result([hit]) | {"monthly": [{"to": to, "told": told} for to, told in lists]}
+    year = score_months(result)
+    assert [(t.first, t.looks, t.last) for t in year.objects] == [
+        ("2025-02-28", 2, False),  # told, and the part that is left does not find it
+        (None, None, False),
+        (None, None, False),
+    ]
+    assert [(s.id, s.months, s.like, s.empty) for s in year.strange] == [
+        ("w", ("2025-01-31",), "harvest", True),
+        ("p", ("2025-02-28", "2025-03-31"), "part, duplicate or giant over a true object", False),
+    ]
+    assert (year.told, year.withdrawn) == (3, 2)
+
+    tables, numbers = months_tables([result, _result([])], [score_seed(result)])
+    assert numbers["monthly_recall_large"] == 0.5
+    assert numbers["monthly_false"] == pytest.approx(1 / 0.6)
+    assert tables[0].rows[1][2:4] == (2, 1)
+    assert months_tables([_result([])], []) == ((), {})
 
 
 def test_goals_are_held_against_the_right_end() -> None:
@@ -258,15 +295,15 @@ def test_a_seed_that_other_code_made_is_not_taken_for_ours(
 ) -> None:
     made: list[int] = []
 
-    def run(folder: Path, seed: int, *, objects: bool) -> dict:
+    def run(folder: Path, seed: int, *, objects: bool, monthly: bool) -> dict:
         made.append(seed)
         return {"seed": seed}
 
     monkeypatch.setattr(campaign, "run_seed", run)
-    item = (tmp_path / "scratch", tmp_path / "keep", 4, True)
+    job = campaign.Job(tmp_path / "scratch", tmp_path / "keep", 4)
     for mark, times in (("one", 1), ("one", 1), ("two", 2)):
         monkeypatch.setattr(campaign, "code_mark", lambda mark=mark: mark)
-        assert campaign._one(item) == {"seed": 4}
+        assert campaign._one(job) == {"seed": 4}
         assert len(made) == times
 
 

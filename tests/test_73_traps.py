@@ -3,7 +3,10 @@
 All traps and four true objects lie in one reach (:mod:`riverside`), which goes through the sweeps
 of a run with default options; a second reading of the same reach has bad dates. Reported means
 suspected at any look, by the fold of a run; what stays on watch is asserted apart. :data:`GUARDS`
-says how each guard is switched off; that a trap is reported then is shown under ``thorough``.
+says how the guards of a trap are switched off, several jointly where one alone is not enough; that
+the trap is reported then, and silent with them where it is judged alone too, is shown under
+``thorough``. That each part of a bundle is needed or enough is not shown; what replaces
+``Normal.at`` for the roof is no guard but what a pixel is used to.
 """
 
 from __future__ import annotations
@@ -98,7 +101,7 @@ TRUE: Mapping[str, Thing] = {
 
 @dataclass(frozen=True)
 class Guard:
-    """How a guard is switched off: options, and functions that are replaced."""
+    """How the guards of a trap are switched off jointly: options, and functions replaced."""
 
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])  # of ``detect``
     replace: Mapping[str, Any] = field(default_factory=dict[str, Any])  # by their dotted names
@@ -378,9 +381,10 @@ def test_true_objects_are_found_in_spite_of_bad_dates(found_on_bad_dates: list[C
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", GUARDS)
 def test_trap_is_reported_without_its_guard(
-    site: Site, passes: tuple[Pass, ...], name: str
+    site: Site, passes: tuple[Pass, ...], looks: Looks, name: str
 ) -> None:
     where = TRAPS[name].where
+    assert reported(where, riverside.judged(site, looks, {}, [where])) == []  # the control
     assert reported(where, judged_without(site, passes, GUARDS[name], [where]))
 
 

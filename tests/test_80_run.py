@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,15 @@ def test_the_page_of_a_run_has_a_map_of_its_corridor(done: Path) -> None:
     # The corridor with its context, in 10 m pixels; the water is darker than the banks.
     assert 100 * 100 < len(seen) <= tiny.SIZE**2
     assert np.ptp(seen.astype(int).sum(axis=1)) > 60
+
+
+def test_a_run_says_what_each_stage_took(done: Path) -> None:
+    cpu = json.loads((done / "out/latest/run.json").read_bytes())["cpu_seconds"]
+    within = [cpu[name] for name in ("gather", "prepare", "watch", "follow")]
+    assert all(v > 0 for v in within)
+    assert sum(within) <= cpu["detect"] + 0.01
+    in_turn = sum(cpu[name] for name in ("start", "search", "detect", "pictures", "ledger"))
+    assert cpu["detect"] < in_turn <= time.process_time()
 
 
 def test_a_rerun_leaves_the_bytes_alone(done: Path) -> None:

@@ -84,6 +84,9 @@ def test_where_history_never_looked_while_crops_stand_it_may_be_a_paddy() -> Non
     assert "dug" in pond(LOW, of=bench((6,)))
     assert "dug" in pond(LOW, of=bench((6, 7, 8), ground=0.85))  # a fifth may be cropland
     assert pond(LOW, of=bench((6, 7, 8), ground=0.5)) == {}
+    # Trees are green for the rest of the year: no crop grows in the months that nobody saw.
+    assert "dug" in pond(LOW, of=bench((6, 7, 8, 9)), wooded=0.9)
+    assert pond(LOW, of=bench((6, 7, 8, 9)), wooded=0.7) == {}
     assert np.isinf(longest_unseen([3.0], [np.array([False])], 1)).all()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -42,11 +42,12 @@ def looks(text: str, every: int = 5, begin: int = 0) -> list[Look]:
 
 
 @contextmanager
-def told(found: list[Look]) -> Generator[None]:
-    """Say what looks say of the place; nothing else explains it."""
+def told(found: list[Look], seasonal: Callable[..., int] | int = 0) -> Generator[None]:
+    """Say what looks say of the place; nothing else explains it, or earlier years do."""
+    earlier = seasonal if callable(seasonal) else mock.Mock(return_value=seasonal)
     with (
         mock.patch.object(follow_ground, "looks_at_ground", return_value=found),
-        mock.patch.object(follow_ground, "precedents_of", return_value=0),
+        mock.patch.object(follow_ground, "precedents_of", earlier),
         mock.patch.object(follow_ground, "_felled", return_value={}),
         mock.patch.object(follow_ground, "_outline", return_value=box(0, 0, 50, 40)),
         mock.patch.object(
@@ -56,7 +57,9 @@ def told(found: list[Look]) -> Generator[None]:
         yield
 
 
-def candidate(found: list[Look], **measures: float) -> Candidate:
+def candidate(
+    found: list[Look], seasonal: Callable[..., int] | int = 0, **measures: float
+) -> Candidate:
     sighting = Sighting(Kind.CAI, FIRST.isoformat(), FIRST, ROWS, COLS, 0.5, WATER | measures, True)
     track = Track(Kind.CAI, (sighting,), ROWS, COLS, ROWS, COLS)
     grid = Grid("EPSG:32649", Affine(10, 0, 500_000, 0, -10, 3_100_000), WINDOW.shape)
@@ -73,7 +76,7 @@ def candidate(found: list[Look], **measures: float) -> Candidate:
         given=lambda _: (None, None),
     )
     how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST)
-    with told(found):
+    with told(found, seasonal):
         return follow_ground.ground_candidate(site, bench, track, GroundOptions(), how)  # type: ignore[arg-type]
 
 
@@ -129,3 +132,64 @@ def test_the_search_of_a_quarter_keeps_small_pieces_out_of_history() -> None:
     assert found.sighted == ()
     assert [int(rows.max()) for rows, _ in found.flagged] == [1]  # the first, and what it blurs
     assert change.too_small(pieces[0], 4)
+
+
+HEAP = {
+    "wet_share": 0.0, "bar_share": 1.0, "ndvi": 0.1, "water": -0.7, "bright": 0.2,
+    "wait_days": 18.0,
+}  # fmt: skip
+
+
+POND = HEAP | {
+    "bar_share": 0.0, "water": -0.2, "expected_water": -0.7, "z_water": 3.4, "z_bright": 1.9,
+    "lost_px": 11.0, "soil": 1.0, "wait_days": 90.0, "ndvi": 0.3, "bright": 0.08,
+}  # fmt: skip
+
+
+def test_a_pond_of_mixed_pixels_waits_for_floods_and_not_for_a_season() -> None:
+    with mock.patch.object(follow_ground, "_is_bridge", return_value=False):
+        found = candidate(looks("hhhhhhhh", 10), **POND)
+        assert (found.kind, found.evidence.state.value) == (Kind.CAI, "suspected")
+        assert found.measures["wait_days"] == 60.0
+        gone = candidate(looks("hhhhmhh", 10), **POND)
+        assert gone.evidence.state.value == "provisional"
+        for other in (
+            {"z_bright": 3.5}, {"z_water": 2.0}, {"water": -0.4}, {"lost_px": 20.0},
+            {"expected_water": 0.1},
+        ):  # fmt: skip
+            soil = candidate(looks("hhhhhhhh", 10), **POND | other)
+            assert "mixed_water" not in soil.measures
+            assert soil.evidence.state.value == "provisional"
+
+
+def in_its_season(*args: object) -> int:
+    """Find a precedent in the first hundred days of the year, and none after."""
+    when = args[-1][0]  # type: ignore[index]
+    return int(when < FIRST + timedelta(days=100))
+
+
+@pytest.mark.parametrize(
+    ("days", "text", "other", "left"),
+    [
+        (130, "hhhhhhhhhhhhhh", {}, 0.0), (110, "hhhhhhhhhhhh", {}, 1.0),
+        (130, "hhhhmhhhhhhhhh", {}, 1.0), (130, "hhhhhhhhhhhhhh", HEAP, 1.0),
+    ],
+)  # fmt: skip
+def test_water_that_outlasts_the_season_of_a_paddy_is_asked_of_the_season_it_is_in(
+    days: int, text: str, other: dict[str, float], left: float
+) -> None:
+    """A paddy was there last year in May, and none in September."""
+
+    assert (len(text) - 1) * 10 == days
+    how = (FIRST, GroundOptions())
+    measures = WATER | other | {"certain_share": 1.0, "strip": 0.0}
+    track = SimpleNamespace(rows=ROWS, cols=COLS)
+    with told(looks(text, 10), in_its_season):
+        found = follow_ground._seasons(None, None, track, measures, how)  # type: ignore[arg-type]
+    assert found == left
+
+
+def test_a_candidate_that_outlasts_that_season_is_suspected() -> None:
+    pond = {"bar_share": 0.0, "wait_days": 60.0}
+    assert candidate(looks("h" * 14, 10), in_its_season, **pond).evidence.state == "suspected"
+    assert candidate(looks("h" * 14, 10), 1, **pond).evidence.state == "provisional"

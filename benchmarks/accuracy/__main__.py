@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         goals = goals_table(numbers_of(sections))
         told = [dict(zip(goals.columns, row, strict=True)) for row in goals.rows]
         content = {**stamp, "goals": told, "sections": [asdict(s) for s in sections]}
-        plain = json.dumps(_without_nan(content), ensure_ascii=False, indent=1, allow_nan=False)
+        plain = json.dumps(_finite(content), ensure_ascii=False, indent=1, allow_nan=False)
         write_bytes(given.out / "accuracy.json", plain.encode())
     return 0
 
@@ -85,6 +85,8 @@ def _parse(arguments: Sequence[str] | None) -> _Given:
     parser.add_argument("--into", type=Path, help="document to put the tables into")
     parser.add_argument("--seeds", type=int, nargs="+", help="other seeds than the report's")
     parser.add_argument("--empty", type=int, nargs="*", help="other seeds without objects")
+    parser.add_argument("--monthly", type=int, nargs="*", default=[],
+                        help="seeds to run month by month over one ledger")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=2, help="processes; default 2")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"),
                         help="folder of the real imagery")  # fmt: skip
@@ -96,6 +98,7 @@ def _parse(arguments: Sequence[str] | None) -> _Given:
         seeds=None if given.seeds is None else tuple(given.seeds),
         empty=None if given.empty is None else tuple(given.empty),
         keep=given.keep,
+        monthly=tuple(given.monthly),
         pictures=given.out or Path("out/accuracy"),
     )
     return _Given(tuple(given.only), given.out, given.into, asked)
@@ -127,12 +130,12 @@ def _commit() -> str:
     return done.stdout.strip() or "no repository"
 
 
-def _without_nan(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _without_nan(v) for k, v in value.items()}
+        return {k: _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(v) for v in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

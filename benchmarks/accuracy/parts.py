@@ -32,6 +32,7 @@ class Asked:
     seeds: tuple[int, ...] | None = None
     empty: tuple[int, ...] | None = None
     keep: Path | None = None
+    monthly: tuple[int, ...] = ()  # seeds that are run month by month
     pictures: Path = Path("out/accuracy")
 
 
@@ -61,7 +62,7 @@ def _seeds(asked: Asked) -> tuple[dict[str, Any], ...]:
     empty = asked.empty
     if empty is None:
         empty = HELD_OUT_EMPTY if asked.seeds is None else ()
-    return tuple(run_all(asked.seeds or HELD_OUT, empty, asked.jobs, asked.keep))
+    return tuple(run_all(asked.seeds or HELD_OUT, empty, asked.jobs, asked.keep, asked.monthly))
 
 
 PARTS: dict[str, Callable[[Asked], Section]] = {

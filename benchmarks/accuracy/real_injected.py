@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 import time
 from collections import Counter
@@ -46,7 +47,7 @@ from benchmarks.accuracy.real_series import (
     write_notes,
 )
 from benchmarks.accuracy.report import Section, Table, markdown
-from benchmarks.accuracy.stats import counted, poisson, wilson
+from benchmarks.accuracy.stats import counted, median, median_interval, poisson, wilson
 from benchmarks.boadella_fills import load_grid
 from pipeline.grid import reproject
 
@@ -174,13 +175,18 @@ def measure(data: Path, out: Path, seeds: int = 4, verbose: bool = False) -> Sec
     large = [v for v in verdicts if v.truth.area_m2 >= 1000]
     recall = sum(v.state == "found" for v in large) / max(len(large), 1)
     found = [v for v in verdicts if v.state == "found"]
-    waited = float(np.median([v.looks for v in found])) if found else float("nan")
+    waited = [float(v.looks) if v.state == "found" else math.inf for v in verdicts]
+    delays = median_interval(waited)
     rows = (
         ("false cases", false),
         ("exposure [100 km · month]", exposure),
         ("false per 100 km and month", f"{density:.2f} ({low:.2f}–{high:.2f})"),
-        ("clear looks to suspected, median", waited),
-        ("right kind (占 / 采 / 堆 or 建) among found", _right_kind(found)),
+        ("clear looks to suspected, median of the found", median([v.looks for v in found])),
+        ("… of all, missed as not reached", median(waited)),
+        (
+            "right kind (占 / 采 / 堆 or 建) among found",
+            f"{_right_kind(found):.2f} macro of {len(found)}",
+        ),
         ("other entries on watch", sum(o.watch_other for o in outcomes)),
     )
     tables = (
@@ -191,6 +197,8 @@ def measure(data: Path, out: Path, seeds: int = 4, verbose: bool = False) -> Sec
     sure = wilson(sum(v.state == "found" for v in large), len(large))
     numbers = {"recall_large": recall, "recall_large_low": sure[0], "recall_large_high": sure[1]}
     numbers |= {"false": density, "false_low": low, "false_high": high}
+    numbers |= dict(zip(("delay_all", "delay_all_low", "delay_all_high"), delays, strict=True))
+    numbers["kind_macro"] = _right_kind(found)
     return Section("real_injected", title, tables, numbers)
 
 
@@ -217,7 +225,9 @@ def _cause(case: FalseCase) -> str:
     return f"again on {what}" if name.split("-")[0] in KINDS else what
 
 
-def _right_kind(found: Sequence[Verdict]) -> str:
+def _right_kind(found: Sequence[Verdict]) -> float:
+    """Average the share of right kinds over 占, 采, 堆 or 建; NaN of nothing."""
+
     def group(kind: str) -> str:
         return "dui/jian" if kind in ("dui", "jian") else kind
 
@@ -226,7 +236,7 @@ def _right_kind(found: Sequence[Verdict]) -> str:
         mine = [v for v in found if group(v.truth.kind) == name]
         if mine:
             shares.append(sum(group(v.case_kind) == name for v in mine) / len(mine))
-    return f"{np.mean(shares):.2f} macro of {len(found)}" if shares else "-"
+    return float(np.mean(shares)) if shares else math.nan
 
 
 def main() -> None:

@@ -63,8 +63,13 @@ def _chips(folder: Path, numbers: dict[str, float]) -> Table:
         surface = {n: np.maximum(v - np.float32(PATH[n]), 0.001) for n, v in bands.items()}
         for what, one in (("as it is (1C)", bands), ("path taken off", surface)):
             rows += [(name, what, *row) for row in _methods(one, label)]
-    for key, method in (("water_f1", "this project"), ("water_f1_known", "… known pixels only")):
-        mine = [r[3] for r in rows if r[2] == method and "1C" in str(r[1])]
+    wanted = (
+        ("water_f1", "this project", True),
+        ("water_f1_surface", "this project", False),
+        ("water_f1_known", "… known pixels only", True),
+    )
+    for key, method, as_it_is in wanted:
+        mine = [r[3] for r in rows if r[2] == method and ("1C" in str(r[1])) == as_it_is]
         numbers[key] = float(np.mean([v for v in mine if isinstance(v, float)]))
     columns = ("chip", "reflectance", "method", "F1", "precision", "recall", "unknown")
     note = (

@@ -9,7 +9,7 @@ from scipy import stats
 
 from pipeline.adjudicate.intervals import wilson
 
-__all__ = ["counted", "median", "median_interval", "poisson", "rate", "share", "wilson"]
+__all__ = ["counted", "median", "median_interval", "poisson", "rate", "reached", "share", "wilson"]
 
 
 def poisson(count: int, exposure: float, level: float = 0.95) -> tuple[float, float]:
@@ -53,8 +53,11 @@ def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float
 
 
 def median(values: Sequence[float], digits: int = 1) -> str:
-    """Print a median with its interval."""
-    middle, low, high = median_interval(values)
-    return (
-        "-" if math.isnan(middle) else f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-    )
+    """Print a median with its interval; an infinite one was not reached."""
+    middle, low, high = (reached(v, f".{digits}f") for v in median_interval(values))
+    return "-" if middle == "nan" else f"{middle} [{low}, {high}]"
+
+
+def reached(value: float, form: str = ".3g") -> str:
+    """Print a number; what is infinite was not reached."""
+    return "not reached" if math.isinf(value) else f"{value:{form}}"

@@ -35,6 +35,7 @@ class Spent:
     cpu: float
     peak_mb: float
     said: str
+    to_candidates: float = 0.0  # CPU seconds of a patrol until it had its candidates
 
 
 def child(folder: Path, *words: object) -> Spent:
@@ -90,4 +91,5 @@ def median(runs: Sequence[Spent]) -> Spent:
         statistics.median(r.cpu for r in runs),
         statistics.median(r.peak_mb for r in runs),
         runs[-1].said,
+        statistics.median(r.to_candidates for r in runs),
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,6 +87,11 @@ class Calibration(BaseModel):
     provenance: Provenance | None = Field(
         default=None, description="of one that was proposed from verdicts"
     )
+
+    @property
+    def basis_word(self) -> Literal["simulated", "verdicts"]:
+        """Say in one word what it was fitted on, for every feature that carries a share."""
+        return "verdicts" if self.of_verdicts else "simulated"
 
     @property
     def of_verdicts(self) -> bool:

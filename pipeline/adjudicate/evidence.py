@@ -1,8 +1,8 @@
 """Memory over looks: what many dates say of one object.
 
 A look is clear or not, and if clear it sees the object (hit) or the ground without it (miss). The
-fold follows the idea of DIST-ALERT's confirmation and of OPERA DIST-S1 (Hansen et al. 2016,
-doi:10.1088/1748-9326/11/3/034008): few hits open, repeated hits confirm, repeated clear misses
+fold follows the idea of forest alerts that are confirmed by repeated looks (GLAD: Hansen et al. 2016,
+doi:10.1088/1748-9326/11/3/034008), as OPERA DIST-ALERT does: few hits open, repeated hits confirm, repeated clear misses
 expire, and a look that could not see is no observation at all. A hit of two surfaces of a drone
 confirms by itself: it measured what stands there; and a miss of them ends it by itself: it measured
 the ground without it. The earlier flight of a pair says only after when something appeared. Three
@@ -42,6 +42,13 @@ class FoldOptions(BaseModel):
         le=20,
         description="certain hits since the last clear miss after which a fill is proved, and "
         "further hits at levels that history does not know are as good",
+    )
+    outlast_hits: int = Field(
+        default=2,
+        ge=1,
+        le=20,
+        description="hits after one certain one, without a clear miss, that prove a large fill "
+        "together where no level that history knows can",
     )
     swift_hits: int = Field(
         default=2,

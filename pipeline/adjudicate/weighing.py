@@ -20,6 +20,7 @@ _PUDDLES, _ON_BAR = 0.2, 0.5  # shares of an object from which it comes and goes
 _LAKE = 0.5  # share of water from which an object is a pond
 _MOSTLY = 0.5  # share of certain sightings below which two of them are no two dates
 _DOUBTED = 0.5  # of what is a strip, a line or a thing of the season
+_LINE = 3.0  # length over width of a bridge, a drift line, a row of boats
 _CLEARLY = 0.75  # share of certain sightings from which only the season is waited for
 
 
@@ -59,7 +60,10 @@ class DryOptions(BaseModel):
 
 
 def weighed(candidate: Candidate, options: FoldOptions, until: datetime) -> Candidate:
-    """Weigh looks by what all of them together show (:func:`swiftly`, :func:`above_floods`)."""
+    """Weigh looks by what all of them together show.
+
+    In turn :func:`above_floods`, :func:`swiftly`, :func:`waited_out` and :func:`outlasted`.
+    """
     looks = tuple(_weighed(candidate.looks, _of(candidate), options))
     if looks == candidate.looks:
         return candidate
@@ -130,7 +134,8 @@ def above_floods(
     as it lasts, and outlasts every wait. A pit is still there when the river has fallen.
     """
     o = options or FoldOptions()
-    water = measures.get("wet_share", 0.0) >= _LAKE and measures.get("bar_share", 1.0) < _ON_BAR
+    lake = measures.get("wet_share", 0.0) >= _LAKE or measures.get("mixed_water", 0.0) > 0
+    water = lake and measures.get("bar_share", 1.0) < _ON_BAR
     if not water:
         return list(looks)
     return [
@@ -162,10 +167,72 @@ def below_floods(looks: Iterable[Look], since: datetime, options: DryOptions | N
     return low and max(gaps) <= timedelta(days=o.gap_days)
 
 
+def waited_out(
+    looks: Iterable[Look], measures: Mapping[str, float], options: FoldOptions | None = None
+) -> list[Look]:
+    """Count what was seen of a fill while it might have been debris or boats.
+
+    What has outlasted both was neither, so that its first certain hit is not the first thing known
+    of it: the hits of the wait are ``pending``. That holds for what history knows as water at three
+    lower levels and more, and is no line: drift wood, decks and a bridge's parts are long, and may
+    come again. A clear miss undoes what only waited before it.
+    """
+    o = options or FoldOptions()
+    waits = measures.get("wait_days", 0.0) > 0
+    if not waits or not _known_fill(measures, o) or measures.get("elongation", 99) >= _LINE:
+        return list(looks)
+    return [_pending(k) if k.seen is Seen.HIT else _undoing(k) for k in looks]
+
+
+def outlasted(
+    looks: Iterable[Look], measures: Mapping[str, float], options: FoldOptions | None = None
+) -> list[Look]:
+    """Let hits that say less than a certain one prove a large fill together (``outlast_hits``).
+
+    As the water falls below all that history knows, no look can be certain any more. A fill at the
+    shore of 1,000 m2 and more, of which three lower levels said on one date that water belongs
+    there, and that on each of several later dates reaches further out than the shore of the reach
+    fell back, is no cloud's edge and no misread level: those are of one date.
+    """
+    o = options or FoldOptions()
+    ashore = measures.get("bar_share", 0.0) < _ON_BAR and not measures.get("wait_days", 0.0)
+    large = measures.get("area_m2", 0.0) >= o.swift_area_m2
+    if not (ashore and large and _known_fill(measures, o)):
+        return list(looks)
+    proved, more, out = False, 0, list[Look]()
+    for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
+        if look.seen is Seen.MISS:
+            proved, more = False, 0
+        elif look.seen is Seen.HIT and look.certain:
+            proved = True
+        elif look.seen is Seen.HIT and proved:
+            more += 1
+            out.append(replace(look, certain=more >= o.outlast_hits, pending=True))
+            continue
+        out.append(look)
+    return out
+
+
+def _known_fill(measures: Mapping[str, float], o: FoldOptions) -> bool:
+    """Tell a fill that history knows as water at several lower levels, and no bridge."""
+    water = "wet_share" not in measures and not measures.get("deep", 0.0)
+    known = measures.get("known_looks", 0.0) >= o.confirm_hits
+    return water and known and not measures.get("strip", 0.0)
+
+
+def _pending(look: Look) -> Look:
+    return replace(look, pending=look.pending or not look.certain)
+
+
+def _undoing(look: Look) -> Look:
+    return replace(look, undoes=True) if look.seen is Seen.MISS else look
+
+
 def _weighed(
     looks: Sequence[Look], measures: Mapping[str, float], options: FoldOptions
 ) -> list[Look]:
-    return swiftly(above_floods(looks, measures, options), measures, options)
+    found = swiftly(above_floods(looks, measures, options), measures, options)
+    return outlasted(waited_out(found, measures, options), measures, options)
 
 
 def _of(found: Candidate | Case) -> Mapping[str, float]:

@@ -9,7 +9,16 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from pipeline.cases.audit import AuditKey, key_path
-from pipeline.cases.strata import SHOWN, Share, Stratum, Tally, precision, recall
+from pipeline.cases.strata import (
+    CASES,
+    SHOWN,
+    Share,
+    Stratum,
+    Tally,
+    precision,
+    recall,
+    share_of_squares,
+)
 from pipeline.cases.tables import Row, read_table
 from pipeline.cases.words import free_text, plain, read_day
 from pipeline.errors import ConfigurationError
@@ -25,6 +34,9 @@ ANSWERS: Mapping[str, Answer] = {
     "no": "no",
     "unclear": "unclear",
 }
+
+
+_COUNTS = ("of", "yes", "no", "unclear", "silent", "cases_yes", "cases_no")
 
 
 def judge_answers(state: Path, file: Path) -> tuple[AuditKey, dict[Stratum, Tally]]:
@@ -57,19 +69,28 @@ def judge_answers(state: Path, file: Path) -> tuple[AuditKey, dict[Stratum, Tall
 
 def report_lines(key: AuditKey, tallies: Mapping[Stratum, Tally]) -> list[str]:
     """Say what the answers come to."""
+    side = f"{key.side_m:.0f} m"
     lines = [
-        f"{key.audit}, drawn {key.made_at}: share of problems by stratum, and intervals at 95 %"
+        f"{key.audit}, drawn {key.made_at}: squares of {side} that hold a problem, by the best "
+        "case in them; intervals at 95 %"
     ]
     for s, t in tallies.items():
         if t.of:
             rest = f"{t.unclear} unclear, {t.silent} unanswered"
-            lines.append(f"  {s}: {t.yes} of {t.told} = {_shown(precision(t))}; of {t.of}; {rest}")
+            share = _shown(share_of_squares(t))
+            lines.append(f"  {s}: {t.yes} of {t.told} = {share}; of {t.of}; {rest}")
+    for s in CASES:
+        t = tallies[s]
+        if t.of:
+            told = t.cases_yes + t.cases_no
+            lines.append(
+                f"precision of {s}: {t.cases_yes} of {told} cases = {_shown(precision(t))}"
+            )
     for i in range(1, len(SHOWN) + 1):
         name = " + ".join(SHOWN[:i])
         lines.append(f"recall of {name}: {_shown(recall(tallies, SHOWN[:i]))}")
     lines.append(
-        f"Unflagged ground is counted in squares of {key.side_m:.0f} m; a problem over several of "
-        "them counts several times."
+        f"Recall is of squares: a problem over several squares of {side} counts in each of them."
     )
     return lines
 
@@ -82,7 +103,8 @@ def report_json(key: AuditKey, tallies: Mapping[Stratum, Tally]) -> dict[str, An
         "side_m": key.side_m,
         "strata": {
             s.value: {
-                **{n: getattr(t, n) for n in ("of", "yes", "no", "unclear", "silent")},
+                **{n: getattr(t, n) for n in _COUNTS},
+                "share": _plain(share_of_squares(t)),
                 "precision": _plain(precision(t)),
             }
             for s, t in tallies.items()
@@ -126,14 +148,20 @@ def _answer(row: Row, key: AuditKey) -> tuple[str, Answer | None]:
 
 
 def _tallies(key: AuditKey, answers: Mapping[str, Answer]) -> dict[Stratum, Tally]:
-    heard: dict[Stratum, list[str]] = {s: [] for s in Stratum}
-    for place, meanings in key.places.items():
-        for meaning in meanings:
-            heard[meaning.stratum].append(answers.get(place, "silent"))
-    names = ("yes", "no", "unclear", "silent")
+    squares: dict[Stratum, list[str]] = {s: [] for s in Stratum}
+    cases: dict[Stratum, list[str]] = {s: [] for s in Stratum}
+    for place, meaning in key.places.items():
+        said = answers.get(place, "silent")
+        squares[meaning.stratum].append(said)
+        if meaning.case_id is not None:
+            cases[meaning.stratum].append(said)
     return {
-        s: Tally(key.sizes.get(s, 0), *(said.count(name) for name in names))
-        for s, said in heard.items()
+        s: Tally(
+            key.sizes.get(s, 0),
+            *(squares[s].count(name) for name in ("yes", "no", "unclear", "silent")),
+            *(cases[s].count(name) for name in ("yes", "no")),
+        )
+        for s in Stratum
     }
 
 

@@ -18,8 +18,8 @@ from xml.sax.saxutils import escape
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.cases.ground import SIDE_M, Square, square_of, unflagged, unseen_reaches
-from pipeline.cases.strata import Stratum, draw, stratum_of
+from pipeline.cases.ground import SIDE_M, Marked, Place, Square, places_of, seen_ground
+from pipeline.cases.strata import CASES, Stratum, draw, stratum_of
 from pipeline.cases.tables import write_csv
 from pipeline.cases.where import Report
 from pipeline.config import Workflow, choose_corridors, load_workflow
@@ -27,7 +27,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_bytes, write_json
 from pipeline.io.datum import applies, to_gcj02
 from pipeline.ledger import open_ledger
-from pipeline.model import Case, Status
+from pipeline.model import Status
 from pipeline.publish.geometry import as_geojson, inner_point, to_wgs84
 from pipeline.publish.words import NOTICE
 
@@ -42,7 +42,9 @@ class Meaning(BaseModel):
     model_config = _STRICT
 
     stratum: Stratum
-    case_id: str | None = None
+    case_id: str | None = Field(
+        default=None, description="the case of that stratum whose inner point lies in the square"
+    )
 
 
 class AuditKey(BaseModel):
@@ -55,8 +57,8 @@ class AuditKey(BaseModel):
     seed: int
     side_m: float
     ledger_events: int = Field(description="events of the ledger when it was drawn")
-    sizes: dict[Stratum, int] = Field(description="places in each stratum")
-    places: dict[str, tuple[Meaning, ...]]
+    sizes: dict[Stratum, int] = Field(description="squares in each stratum")
+    places: dict[str, Meaning]
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,14 @@ def draw_sample(request: SampleRequest) -> Report:
         There is nothing to draw from, or the list was drawn already.
     """
     workflow = load_workflow(request.workflow)
-    strata, events = _population(workflow)
+    strata, events, unseen = _population(workflow)
     drawn = draw(strata, request.n, np.random.default_rng(request.seed))
     if not drawn:
-        raise ConfigurationError("there is no place to draw from", "Run the workflow first")
-    places: dict[Square, list[Meaning]] = {}
-    for stratum, (square, case_id) in drawn:
-        places.setdefault(square, []).append(Meaning(stratum=stratum, case_id=case_id))
-    content = f"{request.seed} {events} {sorted(places)}"
+        raise ConfigurationError(
+            "there is no place to draw from: no corridor was looked at", "Run the workflow first"
+        )
+    squares = [place.square for _, place in drawn]
+    content = f"{request.seed} {events} {sorted(squares)}"
     now = datetime.now(UTC)
     key = AuditKey(
         audit=f"audit-{hashlib.sha256(content.encode()).hexdigest()[:8]}",
@@ -94,9 +96,11 @@ def draw_sample(request: SampleRequest) -> Report:
         side_m=SIDE_M,
         ledger_events=events,
         sizes={s: len(v) for s, v in strata.items()},
-        places={f"P{i:04d}": tuple(m) for i, m in enumerate(places.values(), 1)},
+        places={
+            f"P{i:04d}": Meaning(stratum=s, case_id=p.case_id) for i, (s, p) in enumerate(drawn, 1)
+        },
     )
-    rows = [_row(key.audit, name, s) for name, s in zip(key.places, places, strict=True)]
+    rows = [_row(key.audit, name, s) for name, s in zip(key.places, squares, strict=True)]
     paths = [request.out / f"{key.audit}{end}" for end in (".csv", ".geojson", ".kml")]
     if paths[0].exists():
         raise ConfigurationError(
@@ -105,11 +109,14 @@ def draw_sample(request: SampleRequest) -> Report:
         )
     # The key first and the list that is filled in last: a list never lies there without its key.
     write_json(key_path(workflow.state, key.audit), key.model_dump(mode="json"))
-    _write(paths, key.audit, rows, [*places])
+    _write(paths, key.audit, rows, squares)
+    left_out = (f"nothing was seen yet, and nothing drawn, of {', '.join(unseen)}",)
     return Report(
         (
+            *(left_out if unseen else ()),
             f"{len(rows)} places in {', '.join(str(p) for p in paths)}",
-            "fill in answer (有问题 / 没有问题 / 看不清), by and on; then: siluan cases "
+            "fill in answer (有问题: 100 m² of one or more lie in the square; 没有问题 / 看不清), "
+            "by and on; then: siluan cases "
             f"audit --answers {paths[0]} --workflow {request.workflow}",
             f"seed {request.seed}; which place is of which stratum is kept in the state folder",
         )
@@ -121,27 +128,32 @@ def key_path(state: Path, audit: str) -> Path:
     return state / "audits" / f"{audit}.json"
 
 
-def _population(
-    workflow: Workflow,
-) -> tuple[dict[Stratum, list[tuple[Square, str | None]]], int]:
-    """Give every place of the observed corridors by stratum, and how far the ledger had come."""
+def _population(workflow: Workflow) -> tuple[dict[Stratum, list[Place]], int, list[str]]:
+    """Give every square by stratum, how far the ledger had come, and corridors nobody looked at.
+
+    What was seen is what any look since the patrol began saw, by whichever run: a run of one
+    corridor says nothing of the others.
+    """
     corridors = {c.id: c for c in choose_corridors(workflow)}
     with open_ledger(workflow.ledger_place, writing=False) as ledger:
         cases, events = ledger.cases(corridors=corridors), ledger.count_events()
         issued = {e.case_id for e in ledger.told("status", [Status.ISSUED.value])}
-    unseen = unseen_reaches(workflow.out)
-    strata: dict[Stratum, list[tuple[Square, str | None]]] = {s: [] for s in Stratum}
-    live: list[Case] = []
-    for case in cases:
-        stratum = stratum_of(case, issued)
-        if stratum is not None:
-            live.append(case)
-            square = square_of(case, corridors[case.corridor_id])
-            strata[stratum].append((square, case.case_id))
+    placed = [(case, stratum_of(case, issued)) for case in cases]
+    marked = [Marked(case, CASES.index(s)) for case, s in placed if s is not None]
+    since = workflow.period.patrol_from or workflow.period.start
+    strata: dict[Stratum, list[Place]] = {s: [] for s in Stratum}
+    unseen: list[str] = []
     for corridor in corridors.values():
-        free = unflagged(corridor, live, unseen)
-        strata[Stratum.UNFLAGGED] += [(square, None) for square in free]
-    return strata, events
+        seen = seen_ground(workflow.state, corridor, since)
+        if seen.is_empty:
+            unseen.append(corridor.id)
+        for place in places_of(corridor, marked, seen):
+            strata[_stratum(place)].append(place)
+    return strata, events, unseen
+
+
+def _stratum(place: Place) -> Stratum:
+    return Stratum.UNFLAGGED if place.standing is None else CASES[place.standing]
 
 
 def _row(audit: str, place: str, square: Square) -> dict[str, Any]:

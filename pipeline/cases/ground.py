@@ -1,27 +1,29 @@
 """The squares of ground that an audit visits.
 
-One lattice for all places: a case is visited as the square that its inner point lies in, so that
-the shape of a place does not tell what it is.
+One lattice and one unit for all: what was seen is cut into squares, and a square is of the best
+case that lies in it. So every place can be drawn, in one way only, and its shape tells nothing.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import shapely
-from shapely.geometry import box, shape
+from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.errors import ConfigurationError
 from pipeline.grid import metric_crs, reproject
+from pipeline.io.corridors import reaches_of
+from pipeline.io.observed import read_looks
 from pipeline.model import Case, Corridor
 
 SIDE_M = 100.0
+LEAST_M2 = 100.0
+"""A pixel of ten metres: less of a problem or a case than this is not in a square."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,58 +47,96 @@ class Square:
         return reproject(self.polygon, self.crs, "EPSG:4326")
 
 
-def square_of(case: Case, corridor: Corridor) -> Square:
-    """Give the square that a case is visited as."""
-    crs = crs_of(corridor)
-    point = reproject(case.polygon, case.crs, crs).point_on_surface()
-    return Square(corridor.id, crs, int(point.x // SIDE_M), int(point.y // SIDE_M))
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A case on its way into squares: its standing is that of its stratum, best first."""
+
+    case: Case
+    standing: int
 
 
-def unflagged(corridor: Corridor, cases: Iterable[Case], unseen: BaseGeometry) -> list[Square]:
-    """Give the squares of a corridor, by their middles, that were seen and hold no case."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A square, the best standing of the cases in it, and the case whose inner point it holds."""
+
+    square: Square
+    standing: int | None  # None: no case
+    case_id: str | None = None  # of that standing
+
+
+def places_of(corridor: Corridor, marked: Iterable[Marked], seen: BaseGeometry) -> list[Place]:
+    """Cut what was seen of a corridor, and all its cases, into squares: each is one place.
+
+    A square is of the ground that was seen if its middle is. A case lies in a square if it covers
+    ``LEAST_M2`` of it or has its inner point there; of several cases the best standing counts.
+
+    Parameters
+    ----------
+    marked : iterable of Marked
+        Cases of all corridors; those of others are left out.
+    seen : geometry
+        In the corridor's reference system (:func:`crs_of`).
+    """
     crs = crs_of(corridor)
-    area = reproject(corridor.polygon_wgs84, "EPSG:4326", crs)
-    seen = area.difference(reproject(unseen, "EPSG:4326", crs)) if not unseen.is_empty else area
-    left, bottom, right, top = area.bounds
+    best: dict[tuple[int, int], int | None] = dict.fromkeys(_middles_in(seen))
+    inner: dict[tuple[int, int], tuple[int, str]] = {}
+    for m in marked:
+        if m.case.corridor_id != corridor.id:
+            continue
+        shape = reproject(m.case.polygon, m.case.crs, crs)
+        point = shape.point_on_surface()
+        home = (int(point.x // SIDE_M), int(point.y // SIDE_M))
+        for cell in {home, *_covered(shape)}:
+            known = best.get(cell)
+            best[cell] = m.standing if known is None else min(known, m.standing)
+        mine = (m.standing, m.case.case_id)
+        inner[home] = min(inner.get(home, mine), mine)
+    return [
+        Place(Square(corridor.id, crs, *cell), standing, _of_standing(inner.get(cell), standing))
+        for cell, standing in sorted(best.items())
+    ]
+
+
+def seen_ground(state: Path, corridor: Corridor, since: date) -> BaseGeometry:
+    """Give the reaches that some look since a day saw, in the corridor's reference system.
+
+    Raises
+    ------
+    ConfigurationError
+        What was observed is damaged.
+    """
+    known = read_looks(state, corridor)
+    looks = known.looks.values() if known else ()
+    clear = {reach for look in looks if look.on >= since for reach in look.clear}
+    reaches = reaches_of(corridor, crs_of(corridor))
+    return shapely.union_all([r.polygon for r in reaches if r.id in clear])
+
+
+def _middles_in(ground: BaseGeometry) -> list[tuple[int, int]]:
+    if ground.is_empty:
+        return []
+    left, bottom, right, top = ground.bounds
     cols = np.arange(int(left // SIDE_M), int(right // SIDE_M) + 1)
     rows = np.arange(int(bottom // SIDE_M), int(top // SIDE_M) + 1)
     col, row = (a.ravel() for a in np.meshgrid(cols, rows))
-    shapely.prepare(seen)
-    inside = shapely.contains_xy(seen, (col + 0.5) * SIDE_M, (row + 0.5) * SIDE_M)
-    col, row = col[inside], row[inside]
-    x, y = col * SIDE_M, row * SIDE_M
-    squares = shapely.box(x, y, x + SIDE_M, y + SIDE_M)
-    flagged = [reproject(c.polygon, c.crs, crs) for c in cases if c.corridor_id == corridor.id]
-    free = np.ones(len(squares), dtype=bool)
-    if flagged:
-        free[shapely.STRtree(squares).query(flagged, predicate="intersects")[1]] = False
-    return [
-        Square(corridor.id, crs, int(c), int(r)) for c, r in zip(col[free], row[free], strict=True)
-    ]
+    shapely.prepare(ground)
+    inside = shapely.contains_xy(ground, (col + 0.5) * SIDE_M, (row + 0.5) * SIDE_M)
+    return [(int(c), int(r)) for c, r in zip(col[inside], row[inside], strict=True)]
+
+
+def _covered(shape: BaseGeometry) -> list[tuple[int, int]]:
+    left, bottom, right, top = (int(v // SIDE_M) for v in shape.bounds)
+    cells = [(c, r) for c in range(left, right + 1) for r in range(bottom, top + 1)]
+    boxes = shapely.box(*(np.array([(c, r, c + 1, r + 1) for c, r in cells]) * SIDE_M).T)
+    areas = shapely.area(shapely.intersection(shape, boxes))
+    return [cell for cell, area in zip(cells, areas, strict=True) if area >= LEAST_M2]
+
+
+def _of_standing(inner: tuple[int, str] | None, standing: int | None) -> str | None:
+    return inner[1] if inner is not None and inner[0] == standing else None
 
 
 def crs_of(corridor: Corridor) -> str:
     """Give the reference system in which a corridor is cut into squares."""
     middle = corridor.polygon_wgs84.centroid
     return metric_crs(middle.x, middle.y)
-
-
-def unseen_reaches(out: Path) -> BaseGeometry:
-    """Give what the newest run could not see, lon/lat; empty where it saw everything.
-
-    Raises
-    ------
-    ConfigurationError
-        No run has left anything there.
-    """
-    latest = out / "latest"
-    if not latest.is_dir() and (out / "latest.txt").is_file():
-        latest = out / (out / "latest.txt").read_text(encoding="utf-8").strip()
-    path = latest / "not_observed.geojson"
-    try:
-        features: Sequence[dict[str, Any]] = json.loads(path.read_text("utf-8"))["features"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigurationError(
-            f"{path} does not say what the newest run could not see", "Run the workflow first"
-        ) from error
-    return shapely.union_all([shape(f["geometry"]) for f in features])

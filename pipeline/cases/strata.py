@@ -1,8 +1,8 @@
 """What an audit draws from, and what its answers come to. Pure.
 
-Every place of the observed corridors is in one stratum: a case that was issued, one that is
-suspected, on watch or set aside, or a square of ground where no case lies. Each stratum is drawn
-from by itself, without putting back, every place of it with the same chance.
+Every square of the observed corridors is in one stratum: that of the best case in it (issued,
+suspected, on watch, set aside), or of ground where no case lies. Each stratum is drawn from by
+itself, without putting back, every square of it with the same chance.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ class Stratum(StrEnum):
     UNFLAGGED = "unflagged"
 
 
-SHOWN = (Stratum.ISSUED, Stratum.SUSPECTED, Stratum.WATCH)
+CASES = (Stratum.ISSUED, Stratum.SUSPECTED, Stratum.WATCH, Stratum.SUPPRESSED)
+"""Best first: a square that several cases share is of the first of these."""
+
+SHOWN = CASES[:3]
 """Best first: recall is told of the first, the first two, and all three."""
 
 _DESK = frozenset({Status.REJECTED, Status.PERMITTED, Status.WITHDRAWN})
@@ -95,13 +98,15 @@ def draw(
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a stratum was found to hold."""
+    """What a stratum was found to hold; the last two of squares with a case's inner point."""
 
-    of: int  # places in the stratum
+    of: int  # squares in the stratum
     yes: int = 0
     no: int = 0
     unclear: int = 0  # could not be told
     silent: int = 0  # not answered
+    cases_yes: int = 0
+    cases_no: int = 0
 
     @property
     def told(self) -> int:
@@ -118,17 +123,30 @@ class Share:
     high: float
 
 
+def share_of_squares(tally: Tally) -> Share:
+    """Give the share of a stratum's squares that hold a problem, with the exact interval."""
+    return _share(tally.yes, tally.told)
+
+
 def precision(tally: Tally) -> Share:
-    """Give the share of a stratum's places that are problems, with the exact interval."""
-    if not tally.told:
+    """Give the share of a stratum's cases that are problems, with the exact interval.
+
+    A case counts by the square of its inner point, once, whatever its size. Such squares are drawn
+    with one chance, so their share among those drawn is that of all of them.
+    """
+    return _share(tally.cases_yes, tally.cases_yes + tally.cases_no)
+
+
+def _share(yes: int, told: int) -> Share:
+    if not told:
         return Share(None, 0.0, 1.0)
-    return Share(tally.yes / tally.told, *exact(tally.yes, tally.told))
+    return Share(yes / told, *exact(yes, told))
 
 
 def recall(tallies: Mapping[Stratum, Tally], within: Iterable[Stratum]) -> Share:
-    """Give the share of all problems that lies in some strata.
+    """Give the share of all squares with a problem that lies in some strata.
 
-    Each answer stands for ``of / told`` places of its stratum, so the number of problems in stratum
+    Each answer stands for ``of / told`` squares of its stratum, so their number in stratum
     h is estimated as N_h p_h and the recall as the ratio of their sums. Its interval takes the
     exact one of every stratum at 1 - 0.05 / k and sets those within to their worst and the others
     to their best, and the reverse: it holds at 95 % whatever the shares, and is wide.

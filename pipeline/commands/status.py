@@ -32,10 +32,9 @@ def status(
 
     def work() -> ExitCode:
         nonlocal level
-        from pipeline.io.atomic import write_bytes  # noqa: PLC0415 - keeps --help fast
-        from pipeline.schedule.clock import utc_now  # noqa: PLC0415
+        from pipeline.schedule.clock import utc_now  # noqa: PLC0415 - keeps --help fast
         from pipeline.schedule.listed import list_workflows  # noqa: PLC0415
-        from pipeline.schedule.standing import standing_of  # noqa: PLC0415
+        from pipeline.schedule.standing import standings_of  # noqa: PLC0415
         from pipeline.schedule.telling import (  # noqa: PLC0415
             for_people,
             for_programs,
@@ -46,20 +45,24 @@ def status(
 
         now = utc_now()
         found = list_workflows(workflow, alone=False)
-        standings, wrong = [standing_of(one, now) for one in found.good], found.wrong
-        if prometheus is not None:
-            write_bytes(prometheus, for_prometheus(standings, now, wrong))
-        told = for_programs(standings, now, wrong)
+        told, unseen = standings_of(found.good, now)
+        standings, wrong = [s for _, s in told], [*found.wrong, *unseen]
+        all_of_it = for_programs(standings, now, wrong)
+        level = all_of_it["level"]
         if json_:
-            typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+            typer.echo(json.dumps(all_of_it, ensure_ascii=False, indent=1))
         else:
             if len(standings) + len(wrong) > 1:
                 typer.echo(summary(standings, wrong))
             for one in wrong:
                 typer.echo("\n".join(unread_lines(one)))
-            for one, standing in zip(found.good, standings, strict=True):
+            for one, standing in told:
                 typer.echo("\n".join(for_people(one, standing, now)))
-        level = told["level"]
+        # Last: a file that cannot be written is told beside the rest, and not instead of it.
+        if prometheus is not None and not _written(
+            prometheus, for_prometheus(standings, now, wrong)
+        ):
+            level = 2
         return ExitCode.DONE
 
     def ended(code: ExitCode) -> None:
@@ -67,3 +70,20 @@ def status(
             sys.exit(level)
 
     guard(work, debug, ended)
+
+
+def _written(path: Path, gauges: bytes) -> bool:
+    from pipeline.errors import SiluanError  # noqa: PLC0415 - keeps --help fast
+    from pipeline.io.atomic import write_bytes  # noqa: PLC0415
+
+    try:
+        write_bytes(path, gauges)
+    except (OSError, SiluanError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        typer.echo(
+            f"siluan: {path} cannot be written ({why}), so what is there is old. "
+            "Name a file in a folder that this user may write.",
+            err=True,
+        )
+        return False
+    return True

@@ -72,6 +72,7 @@ def handed_over(
         river_zh=dressing.rivers_zh.get(case.corridor_id),
         gsd_m=dressing.gsd_m(case),
         calibrated=calibrated(case, dressing.calibration),
+        basis=dressing.calibration.basis_word if dressing.calibration else None,
     )
     feature["properties"]["chips"] = [
         {"name": f["name"], "sha256": f["sha256"]} for f in evidence.files

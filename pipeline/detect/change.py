@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.deviations import count_residuals, deviations, looks_at
+from pipeline.detect.deviations import count_residuals, deviations, dry_counts
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
-from pipeline.detect.level import N_BINS, UNSEEN, LevelHistory, known_wet
+from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.detect.normal import Normal
 from pipeline.model import Ground, Window
 
@@ -44,6 +44,7 @@ _SOIL_NDVI = np.float32(0.1)  # of ground without plants
 _RESIDUAL_BINS = 161
 _RESIDUAL_STEP = 0.005  # residuals of -0.4..0.4 in steps of this; the ends collect the rest
 _UNDECIDED = 0.05  # water scores nearer to zero are those of neither class
+_LOWER_PX, _LOWER_WET = 50, 0.05  # pixels of a shore that tell, and share that is under water
 _BRIGHT_BINS = 200  # of 0..1
 
 
@@ -159,7 +160,7 @@ class Surface:
     @property
     def ground(self) -> Bool:
         """Clear pixels with a model that should be dry ground, and look as it says."""
-        return self._known & (self.land | (self.bar & self.dry))
+        return self.known & (self.land | (self.bar & self.dry))
 
     @property
     def drained(self) -> Bool:
@@ -168,10 +169,11 @@ class Surface:
         A bar lightens for longer than it ever did where today's level is below all of history, but
         water on it is no less unexpected for that.
         """
-        return self._known & (self.land | (self.shoal & self.dry))
+        return self.known & (self.land | (self.shoal & self.dry))
 
     @property
-    def _known(self) -> Bool:
+    def known(self) -> Bool:
+        """Clear pixels with a model."""
         return (self.state != Ground.UNKNOWN) & (self.looks > 0)
 
 
@@ -220,11 +222,13 @@ def surface_of(
     land = base.bins == 0
     shoal = (base.bins > 0) & (base.bins < N_BINS - 1) & (base.bins != UNSEEN)
     rank, top = ranks[0][reach], ranks[1][reach]
-    dry = known_dry(base.history, rank, o.rank_margin) >= o.dry_looks
+    # A bar lightens while it dries: one that lies bare longer than it ever did is unlike itself.
+    higher, lower = dry_counts(base.history, reach, ranks[0], o.rank_margin)
+    dry = higher >= o.dry_looks
     levelled = np.isfinite(rank)
     # Without a level only ground that was never wet is expected to be dry, and not for certain.
     dry = np.where(levelled, dry | (land & (rank <= top)), land)
-    bar = shoal & dried(base.history, where[1], ranks[0], o)
+    bar = shoal & (lower >= o.dry_looks)
     return Surface(
         window, seen, normal.at(day), normal.spread, state, land, shoal, bar, dry, levelled,
         np.where(base.n_clear >= o.least_looks, normal.looks, 0).astype(np.uint16), reach,
@@ -247,28 +251,18 @@ def decided(seen: Float, state: NDArray[np.uint8], options: ChangeOptions) -> ND
     return np.where(wet, np.uint8(Ground.WET), state)
 
 
-def known_dry(history: LevelHistory, rank: Float, margin: float) -> NDArray[np.uint16]:
-    """Count the looks at a clearly higher level in which a pixel was dry, if it never contradicts.
+def around_is_dry(surface: Surface, mask: Bool) -> bool:
+    """Tell that no level explains water in ``mask`` (H, W), though none may be known.
 
-    The mirror of :func:`pipeline.detect.level.known_wet`: height upside down, wet for dry.
+    What history saw under water now and then lies around it and is dry. A flood that reaches
+    ground that was never wet covers what is lower first; and where even the lowest of a shore is
+    dry, the water is lower than all of it.
     """
-    mirror = LevelHistory(
-        np.ascontiguousarray(1 - history.ranks[::-1]),
-        np.ascontiguousarray(history.dry[::-1]),
-        np.ascontiguousarray(history.wet[::-1]),
-    )
-    return known_wet(mirror, (1 - rank).astype(np.float32), margin)
-
-
-def dried(
-    history: LevelHistory, reach: NDArray[np.uint16], ranks: Float, options: ChangeOptions
-) -> Bool:
-    """Where history saw a pixel dry at a level as low as today's.
-
-    A bar lightens while it dries: one that lies bare longer than it ever did looks unlike itself.
-    """
-    levels = history.ranks <= ranks[:, None] + np.float32(options.rank_margin)
-    return np.asarray(looks_at(history.dry, levels, reach) >= options.dry_looks)
+    own = np.asarray(ndimage.binary_dilation(mask, np.ones((5, 5))), bool)
+    lower = surface.shoal & (surface.state != Ground.UNKNOWN) & ~own
+    wet = int(np.count_nonzero(lower & (surface.state == Ground.WET)))
+    n = int(np.count_nonzero(lower))
+    return n >= _LOWER_PX and wet <= _LOWER_WET * n
 
 
 def strata(surface: Surface) -> NDArray[np.uint8]:
@@ -280,16 +274,11 @@ def strata(surface: Surface) -> NDArray[np.uint8]:
 
 def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.int64]:
     """Count residuals of one tile's core, int64 (n_reach + 1, N_STRATA, 3, bins); tiles add up."""
+    use = surface.ground & (surface.reach > 0) & (surface.state != Ground.WET)
+    where = (use, strata(surface), surface.reach)
+    out = np.zeros((len(MODELLED), n_reach + 1, N_STRATA, _RESIDUAL_BINS), np.int64)
     part = core.within(surface.window)
-    use = (surface.ground & (surface.reach > 0))[part]
-    use &= surface.state[part] != Ground.WET
-    # Copies, so that one compiled form serves tiles with and without a halo.
-    where = (use.copy(), strata(surface)[part].copy(), surface.reach[part].copy())
-    n_f = surface.seen.shape[0]
-    out = np.zeros((n_f, n_reach + 1, N_STRATA, _RESIDUAL_BINS), np.int64)
-    for k in range(n_f):
-        pair = (surface.seen[k][part].copy(), surface.expected[k][part].copy())
-        count_residuals(*pair, where, _RESIDUAL_STEP, out[k])
+    count_residuals(surface.seen, surface.expected, where, part, _RESIDUAL_STEP, out)
     return np.moveaxis(out, 0, 2)
 
 
@@ -450,6 +439,8 @@ def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> 
     A heap of 1,000 m2 is one or two pure pixels and eight mixed ones; left out of it, those are
     history of the next quarter, and the ground is taken for one that changes all the time.
     """
+    if not strong.any():
+        return strong
     beside = np.asarray(ndimage.binary_dilation(strong, np.ones((3, 3))), bool)
     expected = surface.expected[NDVI]
     with np.errstate(invalid="ignore"):
@@ -470,6 +461,8 @@ def _partly_wet(surface: Surface, z: Float, drowned: Bool, o: ChangeOptions) -> 
     A pond of 1,000 m2 has a handful of pure pixels; without its rim it is smaller than the smallest
     object.
     """
+    if not drowned.any():
+        return drowned
     beside = np.asarray(ndimage.binary_dilation(drowned, np.ones((3, 3))), bool)
     expected = surface.expected[WATER]
     with np.errstate(invalid="ignore"):
@@ -516,6 +509,8 @@ class Run:
 
 def _share(marked: Bool, ground: Bool, o: ChangeOptions) -> Bool:
     """Where more than the share of the judged 5x5 neighbourhood is marked."""
+    if not marked.any():
+        return marked
     count, judged = _count(marked), _count(ground)
     return (judged >= o.bar_pixels) & (count > o.bar_share * judged)
 

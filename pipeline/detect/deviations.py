@@ -10,6 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.detect.level import TOLERANCE, LevelHistory
+
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
@@ -50,29 +52,52 @@ def count_residuals(
     seen: Float,
     expected: Float,
     where: tuple[Bool, NDArray[np.uint8], NDArray[np.uint16]],
+    part: tuple[slice, slice],
     step: float,
     out: NDArray[np.int64],
 ) -> None:
-    """Add the differences of a feature to ``out``, int64 (n_reach + 1, strata, bins).
+    """Add the differences of features to ``out``, int64 (F, n_reach + 1, strata, bins).
 
     Parameters
     ----------
-    seen, expected : float32 (H, W)
+    seen, expected : float32 (F, H, W)
     where : bool, uint8, uint16 (H, W)
         What counts, its stratum, and its reach.
+    part : (slice, slice)
+        Rows and columns that are counted.
     step : float
         Width of a bin; the middle one is zero, and the ends collect the rest.
     """
-    _count_residuals(seen, expected, *where, np.float32(step), out)
+    box = (part[0].start, part[0].stop, part[1].start, part[1].stop)
+    _count_residuals(seen, expected, *where, box, np.float32(step), out)
 
 
-def looks_at(
-    counts: NDArray[np.uint8 | np.uint16], levels: Bool, reach: NDArray[np.uint16]
-) -> NDArray[np.int64]:
-    """Add up counts by level, (L, H, W), over the levels of each reach, bool (n_reach + 1, L)."""
-    out = np.zeros(reach.shape, np.int64)
-    _looks_at(counts, levels, reach, out)
-    return out
+def dry_counts(
+    history: LevelHistory, reach: NDArray[np.uint16], ranks: Float, margin: float
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """Count the looks in which a pixel was dry, at levels clearly higher and at levels as low.
+
+    Parameters
+    ----------
+    reach : uint16 (H, W)
+    ranks : float32 (n_reach + 1,)
+        Level rank of the date by reach, NaN unknown.
+    margin : float
+        Uncertainty of a rank.
+
+    Returns
+    -------
+    higher : uint16 (H, W)
+        The mirror of :func:`pipeline.detect.level.known_wet`, height upside down and wet for dry: 0
+        where history contradicts.
+    lower : uint16 (H, W)
+        At the date's rank and the margin above it, or lower.
+    """
+    limit, upper = (1 - ranks).astype(np.float32) - np.float32(margin), ranks + np.float32(margin)
+    higher, lower = np.empty(reach.shape, np.uint16), np.empty(reach.shape, np.uint16)
+    held = (history.wet, history.dry, history.ranks)
+    _dry_counts(held, reach, limit, upper.astype(np.float32), TOLERANCE, higher, lower)
+    return higher, lower
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -107,21 +132,42 @@ def _deviations(seen, expected, spread, kind, reach, offsets, shift, out):  # ty
 
 
 @njit(cache=True, nogil=True)
-def _count_residuals(seen, expected, use, kind, reach, step, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    half, last = out.shape[2] // 2, out.shape[2] - 1
-    for r in range(seen.shape[0]):
-        for c in range(seen.shape[1]):
+def _count_residuals(seen, expected, use, kind, reach, box, step, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    half, last = out.shape[3] // 2, out.shape[3] - 1
+    for r in range(box[0], box[1]):
+        for c in range(box[2], box[3]):
             if use[r, c]:
-                d = seen[r, c] - expected[r, c]
-                if np.isfinite(d):
-                    k = int(np.rint(d / step)) + half
-                    out[reach[r, c], kind[r, c], min(max(k, 0), last)] += 1
+                for f in range(seen.shape[0]):
+                    d = seen[f, r, c] - expected[f, r, c]
+                    if np.isfinite(d):
+                        k = int(np.rint(d / step)) + half
+                        out[f, reach[r, c], kind[r, c], min(max(k, 0), last)] += 1
 
 
 @njit(cache=True, nogil=True)
-def _looks_at(counts, levels, reach, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    for k in range(counts.shape[0]):
-        for r in range(reach.shape[0]):
-            for c in range(reach.shape[1]):
-                if levels[reach[r, c], k]:
-                    out[r, c] += counts[k, r, c]
+def _dry_counts(held, reach, limit, upper, tolerance, higher, lower):  # type: ignore[no-untyped-def]  # pragma: no cover
+    wet, dry, ranks = held
+    n, h, w = wet.shape
+    least, most = np.empty(w, np.float32), np.empty(w, np.float32)
+    speak, against, every, low = np.zeros((4, w), np.int32)
+    for i in range(h):
+        for j in range(w):
+            least[j], most[j] = limit[reach[i, j]], upper[reach[i, j]]
+        speak[:] = 0
+        against[:] = 0
+        every[:] = 0
+        low[:] = 0
+        for k in range(n):  # levels outside, columns inside: memory is read in order
+            rank = ranks[k]
+            mirrored = np.float32(1) - rank
+            for j in range(w):
+                seen = np.int32(dry[k, i, j])
+                every[j] += seen
+                low[j] += seen if rank <= most[j] else np.int32(0)
+                above = mirrored <= least[j]
+                speak[j] += seen if above else np.int32(0)
+                against[j] += np.int32(0) if above else np.int32(wet[k, i, j])
+        for j in range(w):
+            few = against[j] <= tolerance * (against[j] + every[j])
+            higher[i, j] = speak[j] if few and 2 * against[j] <= speak[j] else 0
+            lower[i, j] = low[j]

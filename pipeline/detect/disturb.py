@@ -28,14 +28,23 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.change import BRIGHT, NDVI, WATER, Flags, Surface, may_have_lost
+from pipeline.detect.change import (
+    BRIGHT,
+    NDVI,
+    WATER,
+    Flags,
+    Surface,
+    around_is_dry,
+    may_have_lost,
+)
 from pipeline.detect.level import N_BINS
+from pipeline.detect.medians import middle_of
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
+from pipeline.detect.waterline import smallest_rectangle
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting
 
@@ -109,6 +118,13 @@ class DisturbOptions(BaseModel):
         le=100,
         description="of all that lost its green with it or was not seen beside it, up to which; a "
         "plot or a felling of that size is not told from it",
+    )
+    mixed_wet: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of the expected dryness (of the water score) left in a pond of mixed "
+        "pixels",
     )
     green_lost: float = Field(
         default=0.2, ge=0.05, le=0.6, description="NDVI that bare soil must lack on the date"
@@ -189,7 +205,7 @@ def examine(
         numbers["looks"] >= least and not linear and not (soil and not _stays_bare(numbers, o))
     )
     known = np.count_nonzero(surface.levelled[mask]) >= n / 2
-    certain &= not (wet and not known)
+    certain &= not (wet and not known and not around_is_dry(surface, mask))
     certain &= not (region.fields_flooded and numbers["wet_share"] >= _PUDDLES)
     return Sighting(
         Kind.CAI if wet else Kind.DUI,
@@ -241,12 +257,6 @@ def goes_out(
     newest = looks[-(options or DisturbOptions()).deck_looks :]
     every = [looks] if len(newest) == len(looks) else [looks, newest]
     return any(strip_over(mask, middle_of(some), bins) for some in every)
-
-
-def middle_of(fields: Sequence[Float]) -> Float:
-    """Give the median of fields (..., H, W), NaN where none of them knows anything."""
-    stack = np.ma.masked_invalid(np.stack(fields))
-    return np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
 
 
 def strip_over(mask: NDArray[np.bool_], water: Float, bins: NDArray[np.uint8]) -> bool:
@@ -378,6 +388,7 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
         "lost_px": float(lost),
         "water": float(np.median(seen[WATER])),
         "expected_ndvi": float(np.median(surface.expected[NDVI][mask])),
+        "expected_water": float(np.median(surface.expected[WATER][mask])),
         "z_bright": float(np.median(z[BRIGHT])),
         "z_ndvi": float(np.median(z[NDVI])),
         "z_water": float(np.median(z[WATER])),
@@ -444,8 +455,7 @@ def _distance(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 def rectangularity(mask: NDArray[np.bool_]) -> float:
     """Area over that of the smallest rectangle around it, 0..1."""
     rows, cols = np.nonzero(mask)
-    box = shapely.union_all(shapely.box(cols, rows, cols + 1, rows + 1)).minimum_rotated_rectangle
-    return float(rows.size / box.area)
+    return float(rows.size / smallest_rectangle(rows, cols).area)
 
 
 def _score(numbers: dict[str, float]) -> float:

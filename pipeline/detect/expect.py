@@ -145,7 +145,7 @@ class Baseline:
         here = partial[reaches_in(reach)].tobytes()
         found = self._shores.get(here)
         if found is None:
-            found = find_shore(self.bins, self.n_clear, partial[reach], self.band)
+            found = find_shore(self.bins, self.n_clear, (partial, reach), self.band)
             if len(self._shores) >= _SHORES:
                 self._shores.clear()
             self._shores[here] = found
@@ -287,18 +287,22 @@ def leave_box_out(totals: Totals, view: View, box: Window, options: ExpectOption
     return Totals(level, recession, days)
 
 
-def expect(view: View, totals: Totals, options: ExpectOptions | None = None) -> Expected:
-    """Map where water is expected in a window on a date."""
+def expect(
+    view: View, totals: Totals, options: ExpectOptions | None = None, part: Window | None = None
+) -> Expected:
+    """Map where water is expected in a window on a date, or in a part of it (grid indices)."""
     o = options or ExpectOptions()
     days = totals.days
+    where = (part or view.window).within(view.window)
+    shore = view.base.shore(_partials(days), view.reach).part(where)
+    reach = view.reach[where]
     nan = np.float32(np.nan)
     ranks = np.array([nan if d.unusable else d.level.rank for d in days], np.float32)
-    known = known_wet(view.base.history, ranks[view.reach], o.rank_margin)
+    known = known_wet(view.base.history, ranks[reach], o.rank_margin, where=where)
     table = np.stack([expected_recession(r, o.recession) for r in totals.recession])
     table[[bool(d.unusable) for d in days]] = CLIP_PX
-    shore = view.base.shore(_partials(days), view.reach)
-    allowance = table[view.reach, shore.width]
-    can_tell = shore.inside & (allowance < CLIP_PX) & (view.reach > 0)
+    allowance = table[reach, shore.width]
+    can_tell = shore.inside & (allowance < CLIP_PX) & (reach > 0)
     deep = can_tell & (shore.depth > o.deep_factor * allowance + o.deep_margin_px)
     beyond = can_tell & (shore.depth > allowance + 1)
     return Expected(known, allowance, deep, beyond, known >= o.known_looks, shore)

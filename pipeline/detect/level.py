@@ -32,6 +32,9 @@ UNSEEN = 255
 PACKED_LOOKS = 7
 """Looks in a word of :func:`packed`."""
 
+TOLERANCE = 0.1
+"""Share of the looks that may contradict what history knows of a level: errors of the mask."""
+
 _BAND_PX = 200  # of ground that is wet at some levels, without which all levels say the same
 _NEARLY, _SLACK = 1.5, 0.01  # contradictions, over the least and of the band, that are no worse
 
@@ -405,7 +408,8 @@ def known_wet(
     history: LevelHistory,
     rank: NDArray[np.float32] | float,
     margin: float,
-    tolerance: float = 0.1,
+    tolerance: float = TOLERANCE,
+    where: tuple[slice, slice] | None = None,
 ) -> NDArray[np.uint16]:
     """Count the looks at a clearly lower level in which a pixel was wet, if it never contradicts.
 
@@ -417,7 +421,9 @@ def known_wet(
         Uncertainty of a rank; only looks at ``rank - margin`` or lower speak for water, while looks
         at ``rank - margin`` or higher in which the pixel was not wet speak against it.
     tolerance : float
-        Share of the looks that may be dry at such a level or a higher one (errors of the mask).
+        Share of the looks that may be dry at such a level or a higher one.
+    where : (slice, slice), optional
+        Part of the history that is asked, of which ``rank`` is the image; all of it by default.
 
     Returns
     -------
@@ -425,28 +431,32 @@ def known_wet(
         0 where nothing is known or history contradicts: more than ``tolerance`` of the looks, or
         more than half as many as the looks that speak for water. Non-decreasing in ``rank``.
     """
-    at = np.broadcast_to(np.asarray(rank, np.float32), history.wet.shape[1:])
-    return _known_wet(history.ranks, history.wet, history.dry, at - np.float32(margin), tolerance)
+    every = history.wet.shape[1:]
+    asked = where or (slice(None), slice(None))
+    rows, cols = (s.indices(n) for s, n in zip(asked, every, strict=True))
+    at = np.broadcast_to(np.asarray(rank, np.float32), (rows[1] - rows[0], cols[1] - cols[0]))
+    limit, corner = at - np.float32(margin), (rows[0], cols[0])
+    return _known_wet(history.ranks, history.wet, history.dry, limit, corner, tolerance)
 
 
 @njit(cache=True, nogil=True)
-def _known_wet(ranks, wet, dry, limit, tolerance):  # type: ignore[no-untyped-def]  # pragma: no cover
-    n, h, w = wet.shape
+def _known_wet(ranks, wet, dry, limit, corner, tolerance):  # type: ignore[no-untyped-def]  # pragma: no cover
+    n, (h, w), (top, left) = wet.shape[0], limit.shape, corner
     out = np.zeros((h, w), np.uint16)
-    below = np.zeros(w, np.int64)
-    against = np.zeros(w, np.int64)
-    every = np.zeros(w, np.int64)
+    below = np.zeros(w, np.int32)
+    against = np.zeros(w, np.int32)
+    every = np.zeros(w, np.int32)
     for i in range(h):
         below[:] = 0
         against[:] = 0
         every[:] = 0
         for k in range(n):  # levels outside, columns inside: memory is read in order
             for j in range(w):
-                every[j] += wet[k, i, j]
+                every[j] += wet[k, top + i, left + j]
                 if ranks[k] <= limit[i, j]:
-                    below[j] += wet[k, i, j]
+                    below[j] += wet[k, top + i, left + j]
                 else:
-                    against[j] += dry[k, i, j]
+                    against[j] += dry[k, top + i, left + j]
         for j in range(w):
             few = against[j] <= tolerance * (against[j] + every[j])
             if few and 2 * against[j] <= below[j]:

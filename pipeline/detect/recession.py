@@ -11,13 +11,13 @@ whole's result exactly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
 
 from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.model import Ground
@@ -57,15 +57,30 @@ class RecessionOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Shore:
-    """The area that is water at the next known level above that of a date.
+    """The area that is water at the next known level above that of a date, arrays (H, W).
 
-    ``inside`` bool; ``depth`` float32, distance inside it to its edge [px], 0 outside; ``width``
-    uint8, class of gentleness of the banks nearby (index into the bins of :data:`WIDTH_EDGES`).
+    ``inside`` bool; ``edge`` bool, what of it touches other ground; ``width`` uint8, class of
+    gentleness of the banks nearby (index into the bins of :data:`WIDTH_EDGES`).
     """
 
     inside: NDArray[np.bool_]
-    depth: NDArray[np.float32]
+    edge: NDArray[np.bool_]
     width: NDArray[np.uint8]
+    # The shore that this is a part of, and which part: depths are those of the whole.
+    _of: tuple[Shore, tuple[slice, slice]] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def depth(self) -> NDArray[np.float32]:
+        """Give the distance inside to the edge [px], 0 outside; measured for those who ask."""
+        if self._of is not None:
+            return self._of[0].depth[self._of[1]]
+        depth = np.zeros(self.inside.shape, np.float32)
+        depth[self.inside] = distance_at(~self.inside, self.inside)
+        return depth
+
+    def part(self, where: tuple[slice, slice]) -> Shore:
+        """Give a part of the window."""
+        return Shore(self.inside[where], self.edge[where], self.width[where], (self, where))
 
 
 def band_width(bins: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -81,7 +96,7 @@ def band_width(bins: NDArray[np.uint8]) -> NDArray[np.float32]:
 def find_shore(
     bins: NDArray[np.uint8],
     n_clear: NDArray[np.uint16],
-    partial: NDArray[np.uint8],
+    partial: tuple[NDArray[np.uint8], NDArray[np.uint16]],
     band: NDArray[np.float32],
     options: RecessionOptions | None = None,
 ) -> Shore:
@@ -93,31 +108,91 @@ def find_shore(
         Codes of :func:`pipeline.detect.level.frequency_bins`.
     n_clear : uint16 (H, W)
         Clear looks behind them.
-    partial : uint8 (H, W)
-        Partial bin of the date (:class:`pipeline.detect.level.Cut`) of the pixel's reach.
+    partial : uint8 (n_reach + 1,), uint16 (H, W)
+        Partial bin of the date (:class:`pipeline.detect.level.Cut`) by reach, and pixels' reach.
     band : float32 (H, W)
         :func:`band_width`.
     """
     o = options or RecessionOptions()
-    wet = (bins >= np.maximum(partial, 1)) & (bins != UNSEEN) & (n_clear >= o.min_looks)
+    inside = np.empty(bins.shape, np.bool_)
+    # In one piece, as windows are and parts of them are not: compiled for that alone.
+    bins, n_clear = np.ascontiguousarray(bins), np.ascontiguousarray(n_clear)
+    band, reach = np.ascontiguousarray(band), np.ascontiguousarray(partial[1])
     # A majority of 3x3 heals single errors of the mask; each would be a shore of its own.
-    votes = _votes(wet)
-    inside = votes >= 5
-    depth = np.zeros(inside.shape, np.float32)
-    depth[inside] = distance_at(~inside, inside)
-    edge = np.where(inside & (depth < 1.5), band, np.float32(0))
-    gentlest = ndimage.maximum_filter(edge, size=2 * GENTLE_PX + 1, mode="constant")
-    width = np.zeros(bins.shape, np.uint8)
-    for limit in WIDTH_EDGES:
-        width += gentlest >= limit
-    return Shore(inside, depth, width)
+    _majority(bins, n_clear, np.maximum(partial[0], np.uint8(1)), reach, o.min_looks, inside)
+    edge, width = np.empty_like(inside), np.zeros(bins.shape, np.uint8)
+    _edge_of(inside, edge)
+    _gentlest(edge, band, np.array(WIDTH_EDGES, np.float32), GENTLE_PX, width)
+    return Shore(inside, edge, width)
 
 
-def _votes(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Count in a 3x3 neighbourhood; the edge of the window is repeated."""
-    wide = np.pad(mask, 1, mode="edge").astype(np.uint8)
-    rows = wide[:-2] + wide[1:-1] + wide[2:]
-    return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+@njit(cache=True, nogil=True)
+def _majority(bins, n_clear, partial, reach, least, inside):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Say where five of 3x3 pixels are wet; the edge of the window is repeated."""
+    h, w = bins.shape
+    rows = np.empty((3, w), np.uint8)  # wet pixels of three in a row, of the last three rows
+    wet = np.empty(w, np.uint8)
+    for r in range(-1, h + 1):
+        own = min(max(r, 0), h - 1)
+        for c in range(w):
+            known = bins[own, c] != UNSEEN and n_clear[own, c] >= least
+            wet[c] = known and bins[own, c] >= partial[reach[own, c]]
+        line = rows[(r + 1) % 3]
+        for c in range(w):
+            line[c] = wet[max(c - 1, 0)] + wet[c] + wet[min(c + 1, w - 1)]
+        if r >= 1:
+            for c in range(w):
+                inside[r - 1, c] = rows[0, c] + rows[1, c] + rows[2, c] >= 5
+
+
+@njit(cache=True, nogil=True)
+def _edge_of(inside, edge):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Say which pixels of an area have one of their eight neighbours outside of it."""
+    h, w = inside.shape
+    for r in range(h):
+        up, low = max(r - 1, 0), min(r + 1, h - 1)
+        for c in range(w):
+            left, right = max(c - 1, 0), min(c + 1, w - 1)
+            within = inside[r, left] & inside[r, right] & inside[up, c] & inside[low, c]
+            within &= inside[up, left] & inside[up, right]
+            within &= inside[low, left] & inside[low, right]
+            edge[r, c] = inside[r, c] & (not within)
+
+
+@njit(cache=True, nogil=True)
+def _gentlest(edge, band, limits, radius, width):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Give the class of the widest band of a shore in the square around each pixel.
+
+    Few pixels are shore: each spreads along its row; then each row takes the largest of those
+    around it, of 2, 4, 8, ... rows at a time.
+    """
+    h, w = edge.shape
+    high = h + 2 * radius
+    reached = np.zeros((high, w), np.uint8)
+    for r in range(h):
+        for c in range(w):
+            if not edge[r, c]:
+                continue
+            kind = np.uint8(0)
+            for limit in limits:
+                if band[r, c] >= limit:
+                    kind += np.uint8(1)
+            for k in range(max(c - radius, 0), min(c + radius + 1, w)):
+                reached[r + radius, k] = max(reached[r + radius, k], kind)
+    rows = 1
+    while 2 * rows <= 2 * radius + 1:
+        for r in range(high - rows):
+            _larger(reached[r], reached[r + rows], reached[r])
+        rows *= 2
+    for r in range(h):
+        _larger(reached[r], reached[r + 2 * radius + 1 - rows], width[r])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _larger(one, other, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for c in range(out.size):
+        a, b = one[c], other[c]
+        out[c] = a if a > b else b  # as bytes, many at once
 
 
 def tally_recession(
@@ -143,7 +218,7 @@ def tally_recession(
         whose nearest water may hide under a cloud is not counted.
     """
     unknown = state == Ground.UNKNOWN
-    edge = shore.inside & (shore.depth < 1.5) & (reach > 0) & ~unknown
+    edge = shore.edge & (reach > 0) & ~unknown
     if part is not None:
         edge &= part
     distance = distance_at(state == Ground.WET, edge)
@@ -215,22 +290,29 @@ def distance_at(mask: NDArray[np.bool_], where: NDArray[np.bool_]) -> NDArray[np
 def _at(mask, where, clip, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Look along rows first, then up and down from each pixel for as long as it can pay."""
     h, w = mask.shape
-    square = np.empty((h, w), np.int32)
-    for r in range(h):
-        d = clip
-        for c in range(w):
-            d = 0 if mask[r, c] else min(d + 1, clip)
-            square[r, c] = d
-        d = clip
-        for c in range(w - 1, -1, -1):
-            d = min(d + 1, square[r, c])
-            square[r, c] = d * d
+    square = np.empty((h, w), np.int16)  # of the clip at most
+    for r in range(0, h, 4):
+        # Each pixel waits for the one before it: four rows at a time.
+        a, b, c, d = r, min(r + 1, h - 1), min(r + 2, h - 1), min(r + 3, h - 1)
+        p = q = s = t = clip
+        for k in range(w):
+            p = 0 if mask[a, k] else min(p + 1, clip)
+            q = 0 if mask[b, k] else min(q + 1, clip)
+            s = 0 if mask[c, k] else min(s + 1, clip)
+            t = 0 if mask[d, k] else min(t + 1, clip)
+            square[a, k], square[b, k], square[c, k], square[d, k] = p, q, s, t
+        p = q = s = t = clip
+        for k in range(w - 1, -1, -1):
+            p, q = min(p + 1, square[a, k]), min(q + 1, square[b, k])
+            s, t = min(s + 1, square[c, k]), min(t + 1, square[d, k])
+            square[a, k], square[b, k], square[c, k], square[d, k] = p, q, s, t
+    square *= square
     k = 0
     for r in range(h):
         for c in range(w):
             if not where[r, c]:
                 continue
-            nearest, step = square[r, c], 1
+            nearest, step = np.int64(square[r, c]), 1
             while step * step < nearest:
                 if r >= step:
                     nearest = min(nearest, square[r - step, c] + step * step)

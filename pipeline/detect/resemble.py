@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.detect.change import BRIGHT, NDVI, WATER, Surface
+from pipeline.detect.change import BRIGHT, NDVI, WATER, Surface, around_is_dry
 from pipeline.detect.objects import ring
 from pipeline.detect.observe import Observed
 from pipeline.model import Ground, Seen
@@ -111,7 +111,7 @@ def resemble(
     total = max(int(np.count_nonzero(footprint)), 1)
     clear = footprint & (surface.state != Ground.UNKNOWN)
     watery = signature.watery
-    judged = clear & (surface.drained if watery else surface.ground)
+    judged = clear & (_drained(footprint, surface) if watery else surface.ground)
     share = np.count_nonzero(clear) / total
     unknown = Observed(float(share), Seen.UNKNOWN, True)
     if share < o.clear_min or np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
@@ -128,6 +128,14 @@ def resemble(
         alike = _alike(surface, offset, signature, known, o)
         return Observed(float(share), Seen.HIT, True) if alike else unknown
     return Observed(float(share), Seen.MISS, True) if where <= o.miss else unknown
+
+
+def _drained(footprint: NDArray[np.bool_], surface: Surface) -> NDArray[np.bool_]:
+    """Give where water belongs to no river: by the level, or by the dry shore around it."""
+    levelled = np.count_nonzero(surface.levelled[footprint]) >= np.count_nonzero(footprint) / 2
+    if not levelled and around_is_dry(surface, footprint):
+        return surface.known
+    return surface.drained
 
 
 def _alike(

@@ -56,6 +56,13 @@ class WaterOptions(BaseModel):
         le=3.0,
         description="dark pixels with more NIR than this times green and red are shaded land",
     )
+    dark_nir: float = Field(
+        default=0.025,
+        ge=0.0,
+        le=0.05,
+        description="darker than this in NIR and SWIR a pixel has no plants, whatever its ratios: "
+        "shaded woods keep 0.03 and more",
+    )
     green_ndvi: float = Field(
         default=0.4,
         ge=0.2,
@@ -77,6 +84,11 @@ def water_score(bands: Mapping[str, Float], options: WaterOptions | None = None)
     * NIR and SWIR below their ceilings (roofs, sand, cloud), scaled to index units;
     * a shade test in the spirit of AWEI_sh (Feyisa 2014, doi:10.1016/j.rse.2013.08.029): shaded or
       burnt land keeps NIR above green and red by ``shade_ratio``; water does not.
+
+    Where NIR and SWIR are both below ``dark_nir`` the NDVI and the shade test give way to how dark
+    the pixel is: atmospheric correction is good to some 0.005 to 0.01 over dark water (Pahlevan
+    2021, doi:10.1016/j.rse.2021.112366), as much as its red and NIR themselves, so that ratios of
+    clear or humic lakes say anything; leaves in shade are brighter than that.
 
     The brighter of green and red is asked in both, because sediment raises red above green (Doxaran
     2002, doi:10.1016/S0034-4257(01)00341-8); bare soil, even wet, has more SWIR than either.
@@ -105,10 +117,14 @@ def water_score(bands: Mapping[str, Float], options: WaterOptions | None = None)
         light, dark = (green, nir) if swir is None else (visible, swir)
         score = (light - dark) / _positive(light + dark + floor) - np.float32(o.threshold)
         ndvi = (nir - red) / _positive(nir + red + floor)
-        score = np.minimum(score, np.float32(o.ndvi_max) - ndvi)
-        score = np.minimum(score, (np.float32(o.nir_max) - nir) * np.float32(1 / o.nir_max))
         shade = np.float32(o.shade_ratio) * (visible + floor) - nir
-        score = np.minimum(score, shade / _positive(visible + nir + floor))
+        plants = np.minimum(np.float32(o.ndvi_max) - ndvi, shade / _positive(visible + nir + floor))
+        if o.dark_nir > 0:
+            infrared = nir if swir is None else np.maximum(nir, swir)
+            depth = np.float32(1) - infrared * np.float32(1 / o.dark_nir)
+            plants = np.maximum(plants, depth * np.float32(o.ndvi_max))
+        score = np.minimum(score, plants)
+        score = np.minimum(score, (np.float32(o.nir_max) - nir) * np.float32(1 / o.nir_max))
         if swir is not None:
             ceiling = (np.float32(o.swir_max) - swir) * np.float32(1 / o.swir_max)
             score = np.minimum(score, ceiling)

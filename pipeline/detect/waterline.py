@@ -12,7 +12,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
-from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry import MultiPoint, MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
 from skimage.measure import find_contours
 
 from pipeline.model import Grid, Ground
@@ -119,11 +120,20 @@ def width_of_change(before: Float, after: Float, footprint: NDArray[np.bool_]) -
     if top < _LEAST_CHANGE:
         return float("nan")
     rows, cols = np.nonzero(footprint)
-    squares = shapely.union_all(shapely.box(cols, rows, cols + 1, rows + 1))
-    corners = shapely.get_coordinates(squares.minimum_rotated_rectangle)[:3]
+    corners = shapely.get_coordinates(smallest_rectangle(rows, cols))[:3]
     longer = float(np.linalg.norm(np.diff(corners, axis=0), axis=1).max())
     whole = float(np.clip(change / top, 0, 1).sum()) * rows.size / change.size
     return whole / longer
+
+
+def smallest_rectangle(rows: NDArray[np.intp], cols: NDArray[np.intp]) -> BaseGeometry:
+    """Give the smallest rectangle, at any angle, around pixels, in x (columns) and y (rows) [px].
+
+    Around their corners, that is: joining squares first costs ten times it and changes no bit.
+    """
+    x = np.concatenate([cols, cols + 1, cols, cols + 1])
+    y = np.concatenate([rows, rows, rows + 1, rows + 1])
+    return MultiPoint(np.stack([x, y], axis=1)).minimum_rotated_rectangle
 
 
 def waterline(field: Float, grid: Grid, level: float = 0.0) -> list[NDArray[np.float64]]:

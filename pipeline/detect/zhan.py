@@ -119,7 +119,7 @@ class ZhanOptions(BaseModel):
     green_share: float = Field(
         default=0.5,
         gt=0,
-        le=3,
+        le=100,
         description="vegetation beside an object, over its area, that explains it",
     )
     elongation_min: float = Field(default=3.0, ge=1.5, description="length over width of a bridge")
@@ -143,9 +143,11 @@ def candidates(
 ) -> Pixels:
     """Find candidate pixels in a tile's core; exact with a halo of :data:`HALO_PX`."""
     o = options or ZhanOptions()
-    found = expect(view, totals, o.expect)
-    dry = view.state == Ground.DRY
-    own = core.within(view.window)
+    near = core.pad(view.radius_px).intersect(view.window)
+    assert near is not None  # a view holds its core
+    found = expect(view, totals, o.expect, near)
+    dry = view.state[near.within(view.window)] == Ground.DRY
+    own = core.within(near)
     seed = (dry & (_shifted(found.ordinary, view.radius_px) | found.deep))[own]
     grow = (dry & (found.ordinary | found.beyond))[own] | seed
     rows, cols = np.nonzero(grow)

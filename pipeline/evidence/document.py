@@ -36,7 +36,8 @@ _TYPES = {"png": "image/png", "tif": "image/tiff", "json": "application/json"}
 # Of a run and not of a case: another run would say something else of the same revision; and what
 # is known of the pictures only once they are drawn, which stands at the top and in both looks.
 _OF_A_RUN = (
-    *("visit", "audit", "proposed", "confidence", "confidence_calibrated"),
+    *("visit", "audit", "proposed", "confidence"),
+    *("confidence_calibrated", "confidence_basis"),
     *("chips", "cloud_share", "imagery_credit"),
 )
 

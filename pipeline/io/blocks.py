@@ -12,7 +12,7 @@ import os
 import struct
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -20,6 +20,9 @@ from threading import Lock
 import numpy as np
 from numcodecs.blosc import Blosc, decompress
 from numpy.typing import NDArray
+
+MARK_CHARS = 8
+"""Of the checksum of a block, as text."""
 
 _MAGIC = b"SLB1"
 _CACHE_BYTES = 64 << 20
@@ -157,6 +160,24 @@ def read_layer(path: str, name: str) -> Layer | None:
         raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
 
 
+def read_layers(path: str, names: Sequence[str]) -> list[Layer | None] | None:
+    """Read several layers as :func:`read_layer`, asking for the file once; None if there is none.
+
+    Raises
+    ------
+    DamagedBlockError
+        With the path.
+    """
+    try:
+        block = _cache.get(path)
+    except FileNotFoundError:
+        return None
+    try:
+        return [block.layer(name) for name in names]
+    except ValueError as error:
+        raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
+
+
 def block_mark(path: str | Path) -> str:
     """Give the checksum that a block carries, "" where there is none; it is not verified here."""
     try:
@@ -164,7 +185,7 @@ def block_mark(path: str | Path) -> str:
     except FileNotFoundError:
         return ""
     try:
-        return os.read(file, 8)[4:].hex()
+        return os.read(file, 8)[4:].hex()  # shorter only where a block was cut off within it
     finally:
         os.close(file)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.io.resample import resample_shift
+from pipeline.io.resample import resample_at, resample_shift
 from pipeline.io.store import NODATA, SCALE, CorridorStore
-from pipeline.io.unpack import bilinear
+from pipeline.io.unpack import bilinear, bilinear_at, repeated_at
 from pipeline.model import DateQuality, Tile, Window
 
 _MARGIN_PX = 4  # around a window of a coarse band
@@ -40,7 +40,7 @@ class LookReader:
         offset = np.float32(quality.reflectance_offset if quality else 0.0)
         if math.hypot(dy, dx) < _STILL_PX:
             return self._raw(pass_id, band, window) + offset
-        margin = 3 + math.ceil(max(abs(dy), abs(dx)))
+        margin = _shift_margin(dy, dx)
         block = self._raw(pass_id, band, window.pad(margin))
         return resample_shift(block, dy, dx, margin) + offset
 
@@ -67,16 +67,38 @@ class LookReader:
     def stored(self, pass_id: str, band: str, tile: Tile) -> NDArray[np.float32]:
         """Reflectance of the stored pixels of a tile's core, float32 (N,), row-major."""
         found = self.packed(pass_id, band, tile)
-        if found is None:
-            return self.band(pass_id, band, tile.core)[self.store.kept(tile.core)]
-        return found
+        if found is not None:
+            return found
+        runs, size = self.store.runs(tile)
+        quality = self.quality.get(pass_id)
+        dy, dx = quality.shift_px if quality else (0.0, 0.0)
+        offset = np.float32(quality.reflectance_offset if quality else 0.0)
+        if math.hypot(dy, dx) >= _STILL_PX:
+            margin = _shift_margin(dy, dx)
+            block = self._raw(pass_id, band, tile.core.pad(margin))
+            return resample_at(block, (dy, dx), margin, runs, size) + offset
+        values, factor = self.store.reflectance(pass_id, band, tile.core, _MARGIN_PX)
+        if factor == 1:
+            return values[self.store.kept(tile.core)] + offset
+        return bilinear_at(values, *_between(tile.core, factor), runs, size) + offset
+
+    def stored_codes(self, folder: str, band: str, tile: Tile) -> NDArray[np.uint8]:
+        """Class codes as :meth:`codes` has them of the stored pixels of a tile, uint8 (N,)."""
+        dy, dx = self._moved(folder)
+        layer = self.store.packed(folder, band, tile)
+        if layer is not None and layer.factor == 1 and (dy, dx) == (0, 0):
+            return np.where(layer.values == NODATA, 0, layer.values).astype(np.uint8)
+        core = tile.core
+        moved = Window(core.row0 + dy, core.row1 + dy, core.col0 + dx, core.col1 + dx)
+        dense, factor = self.store.codes(folder, band, moved)
+        if factor == 1:
+            return dense[self.store.kept(core)]
+        first = (moved.row0 % factor, moved.col0 % factor)
+        return repeated_at(dense, factor, first, *self.store.runs(tile))
 
     def codes(self, folder: str, band: str, window: Window) -> NDArray[np.uint8]:
         """Class codes (``scl``, mask) over ``window``, uint8, 0 without data; nearest pixel."""
-        pass_id = folder.rsplit("/", 1)[-1]
-        quality = self.quality.get(pass_id)
-        shift = quality.shift_px if quality else (0.0, 0.0)
-        dy, dx = (round(s) for s in shift)
+        dy, dx = self._moved(folder)
         moved = Window(window.row0 + dy, window.row1 + dy, window.col0 + dx, window.col1 + dx)
         dense, factor = self.store.codes(folder, band, moved)
         if factor == 1:
@@ -85,9 +107,19 @@ class LookReader:
         r0, c0 = moved.row0 % factor, moved.col0 % factor
         return fine[r0 : r0 + window.shape[0], c0 : c0 + window.shape[1]].copy()
 
+    def _moved(self, folder: str) -> tuple[int, int]:
+        """Give the shift of a pass in whole pixels."""
+        quality = self.quality.get(folder.rsplit("/", 1)[-1])
+        dy, dx = quality.shift_px if quality else (0.0, 0.0)
+        return round(dy), round(dx)
+
     def mask(self, pass_id: str, window: Window) -> NDArray[np.uint8]:
         """Clear-sky codes of prepare over ``window``."""
         return self.codes(f"mask/{self.mask_keys[pass_id]}/{pass_id}", "mask", window)
+
+    def stored_mask(self, pass_id: str, tile: Tile) -> NDArray[np.uint8]:
+        """Clear-sky codes of the stored pixels of a tile's core, uint8 (N,)."""
+        return self.stored_codes(f"mask/{self.mask_keys[pass_id]}/{pass_id}", "mask", tile)
 
     def reference(self, folder: str, name: str, window: Window) -> NDArray[np.float32]:
         """Float layer of ``folder`` over ``window``, NaN where nothing is stored."""
@@ -107,15 +139,25 @@ class LookReader:
         values, factor = self.store.reflectance(pass_id, band, window, _MARGIN_PX)
         if factor == 1:
             return values
-        padded = window.pad(_MARGIN_PX)
-        rows = _weights(window.row0, window.row1, padded.row0 // factor, factor)
-        cols = _weights(window.col0, window.col1, padded.col0 // factor, factor)
-        return bilinear(values, rows, cols)
+        return bilinear(values, *_between(window, factor))
 
 
-def _weights(
-    start: int, stop: int, first: int, factor: int
-) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+_Weights = tuple[NDArray[np.intp], NDArray[np.float32]]
+
+
+def _shift_margin(dy: float, dx: float) -> int:
+    return 3 + math.ceil(max(abs(dy), abs(dx)))
+
+
+def _between(window: Window, factor: int) -> tuple[_Weights, _Weights]:
+    """Give what :func:`bilinear` needs to draw a window from coarse pixels with their margin."""
+    padded = window.pad(_MARGIN_PX)
+    rows = _weights(window.row0, window.row1, padded.row0 // factor, factor)
+    cols = _weights(window.col0, window.col1, padded.col0 // factor, factor)
+    return rows, cols
+
+
+def _weights(start: int, stop: int, first: int, factor: int) -> _Weights:
     position = (np.arange(start, stop, dtype=np.float64) + 0.5) / factor - 0.5
     below = np.floor(position).astype(np.intp)
     return below - first, (position - below).astype(np.float32)

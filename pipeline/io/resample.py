@@ -15,6 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.io.unpack import Runs
+
 TAPS_PX = 2  # how far the four taps reach beyond the integer part of a shift
 
 
@@ -46,21 +48,43 @@ def resample_shift(block: NDArray[np.float32], dy: float, dx: float, m: int) -> 
     ValueError
         If the margin is too small.
     """
-    need = margin_px(dy, dx)
-    if m < need:
-        raise ValueError(f"a shift of ({dy}, {dx}) px needs a margin of {need} px, got {m}")
+    _check_margin(dy, dx, m)
     height, width = block.shape[0] - 2 * m, block.shape[1] - 2 * m
     if dy == 0 and dx == 0:
         return block[m : m + height, m : m + width].astype(np.float32, copy=True)
+    out = np.empty((height, width), dtype=np.float32)
+    _convolve(block, *_taps(dy, dx, m), out)
+    return out
+
+
+def resample_at(
+    block: NDArray[np.float32], shift: tuple[float, float], m: int, runs: Runs, size: int
+) -> NDArray[np.float32]:
+    """Resample as :func:`resample_shift` at the stored pixels of a tile only, float32 (size,)."""
+    dy, dx = shift
+    _check_margin(dy, dx, m)
+    out = np.empty(size, np.float32)
+    _convolve_at(block, *_taps(dy, dx, m), (runs.rows, runs.begin, runs.end, runs.at), out)
+    return out
+
+
+def _check_margin(dy: float, dx: float, m: int) -> None:
+    need = margin_px(dy, dx)
+    if m < need:
+        raise ValueError(f"a shift of ({dy}, {dx}) px needs a margin of {need} px, got {m}")
+
+
+_Taps = tuple[NDArray[np.float32], NDArray[np.float32], tuple[int, int], tuple[int, int]]
+
+
+def _taps(dy: float, dx: float, m: int) -> _Taps:
+    """Give weights, where the first tap of the first pixel lies, and where the nearest pixel."""
     row, col = floor(dy), floor(dx)
     # Weights are floats of float32 precision so that the kernel has one arithmetic only.
     weights_y = catmull_rom_weights(dy - row)
     weights_x = catmull_rom_weights(dx - col)
     near = (round_half_up(dy), round_half_up(dx))
-    out = np.empty((height, width), dtype=np.float32)
-    origin = (m + row - 1, m + col - 1)
-    _convolve(block, weights_y, weights_x, origin, (m + near[0], m + near[1]), out)
-    return out
+    return weights_y, weights_x, (m + row - 1, m + col - 1), (m + near[0], m + near[1])
 
 
 def catmull_rom_weights(fraction: float) -> NDArray[np.float32]:
@@ -94,15 +118,31 @@ def _convolve(  # pragma: no cover - compiled
     height, width = out.shape
     for r in range(height):
         for c in range(width):
-            total = np.float32(0.0)
-            for i in range(4):
-                if weights_y[i] == 0:
-                    continue
-                part = np.float32(0.0)
-                for j in range(4):
-                    if weights_x[j] != 0:
-                        part += weights_x[j] * block[r + origin[0] + i, c + origin[1] + j]
-                total += weights_y[i] * part
-            if np.isnan(total):
-                total = block[r + nearest[0], c + nearest[1]]
-            out[r, c] = total
+            out[r, c] = _one(block, weights_y, weights_x, origin, nearest, (r, c))
+
+
+@njit(cache=True, nogil=True)
+def _convolve_at(block, weights_y, weights_x, origin, nearest, where, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    first, begin, end, at = where
+    for r in range(first.size - 1):
+        for k in range(first[r], first[r + 1]):
+            for c in range(begin[k], end[k]):
+                value = _one(block, weights_y, weights_x, origin, nearest, (r, c))
+                out[at[k] + c - begin[k]] = value
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _one(block, weights_y, weights_x, origin, nearest, place):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    r, c = place
+    total = np.float32(0.0)
+    for i in range(4):
+        if weights_y[i] == 0:
+            continue
+        part = np.float32(0.0)
+        for j in range(4):
+            if weights_x[j] != 0:
+                part += weights_x[j] * block[r + origin[0] + i, c + origin[1] + j]
+        total += weights_y[i] * part
+    if np.isnan(total):
+        total = block[r + nearest[0], c + nearest[1]]
+    return total

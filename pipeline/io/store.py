@@ -37,6 +37,7 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.grid import tiles_over
 from pipeline.io.atomic import write_bytes, write_json
 from pipeline.io.blocks import (
+    MARK_CHARS,
     DamagedBlockError,
     Layer,
     Packed,
@@ -45,9 +46,11 @@ from pipeline.io.blocks import (
     encode,
     has_full_length,
     read_layer,
+    read_layers,
 )
 from pipeline.io.burn import burn
 from pipeline.io.unpack import Runs, place, place_codes, place_scaled, runs_of
+from pipeline.io.vault import Memory
 from pipeline.model import Grid, Tile, Window
 
 __all__ = [
@@ -125,7 +128,13 @@ class CorridorStore:
         with self._one_at_a_time:  # readers of all bands ask for the same mask at the same time
             return self._kept_at(window, factor)[0]
 
-    def runs(self, window: Window, factor: int = 1) -> Runs:
+    def runs(self, tile: Tile) -> tuple[Runs, int]:
+        """Give where the stored pixels of a tile's core lie, and their number."""
+        with self._one_at_a_time:
+            runs = self._kept_at(tile.core, 1)[1]
+        return runs, int((runs.end - runs.begin).sum())
+
+    def runs_in(self, window: Window, factor: int = 1) -> Runs:
         """Give the same mask as runs."""
         with self._one_at_a_time:
             return self._kept_at(window, factor)[1]
@@ -147,10 +156,38 @@ class CorridorStore:
             return frozenset()
         return frozenset(n.removesuffix(".blk") for n in names if n.endswith(".blk"))
 
+    @cached_property
+    def _marks(self) -> dict[str, str]:
+        return {}  # of folders that have all blocks: their checksums, one after the other
+
+    @cached_property
+    def results(self) -> Memory:
+        """Small results that planning a run has read already; who needs one takes it."""
+        return {}
+
+    @cached_property
+    def _whole(self) -> set[str]:
+        return set()
+
     def marks(self, folder: str, tiles: Sequence[Tile]) -> list[str]:
-        """Give the checksums that the blocks of a folder carry, "" for those that are not there."""
+        """Give the checksums that the blocks of a folder carry, "" for those that are not there.
+
+        A folder that has all its blocks is read once: it is named by what they hold, and several
+        steps of a run ask for the checksums of thousands of them.
+        """
+        whole = len(tiles) == len(self.all_tiles)
+        if whole and (known := self._marks.get(folder)):
+            return [known[i : i + MARK_CHARS] for i in range(0, len(known), MARK_CHARS)]
         start = f"{self.root}/{folder}/"
-        return [block_mark(f"{start}{self.tile_name(t)}.blk") for t in tiles]
+        found = [block_mark(f"{start}{self.tile_name(t)}.blk") for t in tiles]
+        if whole and all(len(mark) == MARK_CHARS for mark in found):
+            self._marks[folder] = "".join(found)
+        return found
+
+    def look_again(self) -> None:
+        """Forget what is remembered of blocks: some are damaged or were dropped."""
+        self._marks.clear()
+        self._whole.clear()
 
     def describe(self) -> None:
         """Write ``store.json``."""
@@ -166,9 +203,17 @@ class CorridorStore:
         )
 
     def cut_short(self, folder: str) -> list[Path]:
-        """Give the blocks of a folder that are missing or, by their first bytes, not complete."""
+        """Give the blocks of a folder that are missing or, by their first bytes, not complete.
+
+        A folder in which there were none is not looked at twice.
+        """
+        if folder in self._whole:
+            return []
         blocks = (self.block_path(folder, tile) for tile in self.all_tiles)
-        return [block for block in blocks if not has_full_length(block)]
+        found = [block for block in blocks if not has_full_length(block)]
+        if not found:
+            self._whole.add(folder)
+        return found
 
     def derived(self, block: Path) -> bool:
         """Tell whether a block was made from pixels of the store, and not read from a scene."""
@@ -176,6 +221,7 @@ class CorridorStore:
 
     def forget(self, block: Path) -> None:
         """Drop a damaged block and whatever says that it is whole."""
+        self.look_again()
         block.unlink(missing_ok=True)
         (block.parent / "pass.json").unlink(missing_ok=True)
 
@@ -188,6 +234,7 @@ class CorridorStore:
     ) -> None:
         """Write a block, whole or not at all; ``durable=False`` for what can be made again."""
         write_bytes(self.block_path(folder, tile), encode(layers), durable=durable)
+        self._marks.pop(folder, None)
 
     def fingerprint(self, pass_id: str) -> str | None:
         """Give what the pass was gathered from, or None if it was not finished."""
@@ -247,6 +294,31 @@ class CorridorStore:
         for layer, runs, part, corner in self._parts(found, coarse, factor):
             place_scaled(layer.values, runs, part, out, corner, (NODATA, SCALE, blank))  # type: ignore[arg-type]
         return out, factor
+
+    def reflectances(
+        self, folder: str, names: Sequence[str], window: Window, blank: float = float("nan")
+    ) -> NDArray[np.float32]:
+        """Unpack several layers of the grid's own pixels as :meth:`reflectance`, (L, H, W).
+
+        Raises
+        ------
+        DamagedBlockError
+            As of :meth:`packed`.
+        """
+        out = np.full((len(names), *window.shape), blank, np.float32)
+        for tile in self.touched(window):
+            path = f"{self.root}/{folder}/{self.tile_name(tile)}.blk"
+            layers = read_layers(path, names)
+            if layers is None:
+                raise DamagedBlockError(f"{path} is missing", Path(path))
+            common = tile.core.intersect(window)
+            assert common is not None  # the window touches it
+            corner = (common.row0 - window.row0, common.col0 - window.col0)
+            where = (self._kept_at(tile.core, 1)[1], common.within(tile.core))
+            for values, layer in zip(out, layers, strict=True):
+                if layer is not None:
+                    place_scaled(layer.values, *where, values, corner, (NODATA, SCALE, blank))  # type: ignore[arg-type]
+        return out
 
     def codes(
         self, folder: str, band: str, window: Window, blank: int = 0

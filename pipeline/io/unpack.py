@@ -43,6 +43,30 @@ def runs_of(mask: NDArray[np.bool_]) -> Runs:
     return Runs(*(np.asarray(a, np.int64) for a in (rows, begin, end, at)))
 
 
+def areas_of(image: NDArray[np.uint16]) -> tuple[Runs, NDArray[np.uint16]]:
+    """Give the runs of one number each of an image uint16 (H, W), and these; 0 is left out."""
+    wide = np.zeros((image.shape[0], image.shape[1] + 2), np.uint16)
+    wide[:, 1:-1] = image
+    change = wide[:, 1:] != wide[:, :-1]
+    row, begin = np.nonzero(change & (wide[:, 1:] != 0))
+    end = np.nonzero(change & (wide[:, :-1] != 0))[1]
+    rows = np.searchsorted(row, np.arange(image.shape[0] + 1))
+    at = np.arange(row.size)  # of its number
+    return Runs(*(np.asarray(a, np.int64) for a in (rows, begin, end, at))), image[row, begin]
+
+
+def fill(
+    numbers: NDArray[np.uint16],
+    areas: Runs,
+    part: tuple[slice, slice],
+    out: NDArray[np.uint16],
+    corner: tuple[int, int],
+) -> None:
+    """Draw a part of the image that :func:`areas_of` took apart, as :func:`place` does."""
+    where = (part[0].start, part[0].stop, part[1].start, part[1].stop, *corner)
+    _fill(numbers, areas.rows, areas.begin, areas.end, where, out)
+
+
 def place(
     values: NDArray[np.generic],
     runs: Runs,
@@ -114,6 +138,38 @@ def bilinear(
     return out
 
 
+def bilinear_at(
+    coarse: NDArray[np.float32],
+    rows: tuple[NDArray[np.intp], NDArray[np.float32]],
+    cols: tuple[NDArray[np.intp], NDArray[np.float32]],
+    runs: Runs,
+    size: int,
+) -> NDArray[np.float32]:
+    """Interpolate as :func:`bilinear` at the stored pixels of a tile only.
+
+    Returns
+    -------
+    float32 (size,)
+        In their order; ``size`` is their number.
+    """
+    out = np.empty(size, np.float32)
+    where = (runs.rows, runs.begin, runs.end, runs.at)
+    _bilinear_at(np.ascontiguousarray(coarse), *rows, *cols, where, out)
+    return out
+
+
+def repeated_at(
+    coarse: NDArray[np.uint8], factor: int, first: tuple[int, int], runs: Runs, size: int
+) -> NDArray[np.uint8]:
+    """Give the codes of coarse pixels at the stored pixels of a tile.
+
+    ``first``: row and column of the tile's first pixel within the first coarse pixel.
+    """
+    out = np.empty(size, np.uint8)
+    _repeated_at(coarse, factor, first, (runs.rows, runs.begin, runs.end, runs.at), out)
+    return out
+
+
 @njit(cache=True, nogil=True)
 def _place(values, first, begin, end, at, where, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     row0, row1, col0, col1, top, left = where
@@ -123,6 +179,15 @@ def _place(values, first, begin, end, at, where, out):  # type: ignore[no-untype
             shift = at[k] - begin[k]
             for c in range(b, e):
                 out[r - row0 + top, c - col0 + left] = values[shift + c]
+
+
+@njit(cache=True, nogil=True)
+def _fill(numbers, first, begin, end, where, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    row0, row1, col0, col1, top, left = where
+    for r in range(row0, row1):
+        for k in range(first[r], first[r + 1]):
+            for c in range(max(begin[k], col0), min(end[k], col1)):
+                out[r - row0 + top, c - col0 + left] = numbers[k]
 
 
 @njit(cache=True, nogil=True)
@@ -167,3 +232,36 @@ def _bilinear(coarse, rows, rw, cols, cw, out):  # type: ignore[no-untyped-def] 
             if np.isnan(value):
                 value = coarse[near, k + (1 if v >= half else 0)]
             out[r, c] = value
+
+
+@njit(cache=True, nogil=True)
+def _bilinear_at(coarse, rows, rw, cols, cw, where, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    first, begin, end, at = where
+    one, half = np.float32(1), np.float32(0.5)
+    along = np.empty(coarse.shape[1], np.float32)
+    for r in range(rows.size):
+        w, done = rw[r], 0
+        near = rows[r] + (1 if w >= half else 0)
+        for i in range(first[r], first[r + 1]):
+            for k in range(max(cols[begin[i]], done), cols[end[i] - 1] + 2):
+                along[k] = coarse[rows[r], k] * (one - w) + coarse[rows[r] + 1, k] * w
+                done = k + 1
+            shift = at[i] - begin[i]
+            for c in range(begin[i], end[i]):
+                k, v = cols[c], cw[c]
+                value = along[k] * (one - v) + along[k + 1] * v
+                if np.isnan(value):
+                    value = coarse[near, k + (1 if v >= half else 0)]
+                out[shift + c] = value
+
+
+@njit(cache=True, nogil=True)
+def _repeated_at(coarse, factor, top_left, where, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    first, begin, end, at = where
+    top, left = top_left
+    for r in range(first.size - 1):
+        row = (r + top) // factor
+        for i in range(first[r], first[r + 1]):
+            shift = at[i] - begin[i]
+            for c in range(begin[i], end[i]):
+                out[shift + c] = coarse[row, (c + left) // factor]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -236,3 +236,4 @@ class RunRecord:
     counts: Mapping[str, Any]
     seconds: Mapping[str, float]
     set_aside: tuple[SetAside, ...]
+    cpu_seconds: Mapping[str, float] = field(default_factory=dict[str, float])  # of this process

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import __version__
-from pipeline.io.burn import burn
+from pipeline.grid import box_of_mask
 from pipeline.io.looks import LookReader
 from pipeline.io.store import CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
@@ -29,12 +29,12 @@ from pipeline.passes.strips import packed_strips
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.reference import epochs
 from pipeline.prepare.register import (
+    Matched,
     RegisterOptions,
     WindowShift,
     lattice_windows,
     reference_median,
     vote,
-    window_shift,
 )
 from pipeline.prepare.sky import is_clear
 
@@ -114,7 +114,10 @@ def _votes(site: Site, spec: AlignSpec, ids: Sequence[str]) -> dict[str, NDArray
     run = (site.workers, site.progress)
     todo = [t for t in store.tiles if not store.block_path(spec.folder, t).exists()]
     map_tiles(partial(_write_reference, spec), todo, *run, "reference picture")
-    windows = lattice_windows(store.grid.shape, options.size_px, options.stride_px)
+    boxes = [box_of_mask(store.kept(t.core), t.core) for t in store.all_tiles]
+    windows = lattice_windows(
+        store.grid.shape, options.size_px, options.stride_px, [b for b in boxes if b is not None]
+    )
     groups: dict[tuple[int, int], list[Window]] = {}
     for window in windows:
         place = (window.row0 // store.tile_px, window.col0 // store.tile_px)
@@ -145,7 +148,11 @@ def _measure(
         min(w.col0 for w in windows),
         max(w.col1 for w in windows),
     )
-    stored = burn(spec.store.stored, spec.store.grid.sub(region))
+    stored = np.zeros(region.shape, bool)
+    for tile in spec.store.touched(region):
+        common = tile.core.intersect(region)
+        assert common is not None  # the region touches it
+        stored[common.within(region)] = spec.store.kept(tile.core)[common.within(tile.core)]
     used = [w for w in windows if stored[w.within(region)].any()]
     found: dict[Window, list[WindowShift | None]] = {w: [] for w in windows}
     if not used:
@@ -153,14 +160,14 @@ def _measure(
     reader = spec.reader
     reference = reader.reference(spec.folder, "red", region)
     land = spec.store.dense(spec.folder, "land", region)[0] == 1
+    parts = {w: w.within(region) for w in used}
+    matched = {w: Matched(np.ascontiguousarray(reference[part])) for w, part in parts.items()}
     for pass_id in ids:
         red = reader.band(pass_id, "red", region)
         ok = is_clear(reader.mask(pass_id, region)) & land
-        for w in used:
-            part = w.within(region)
-            pieces = [np.ascontiguousarray(a[part]) for a in (reference, red)]
-            mask = np.ascontiguousarray(ok[part])
-            found[w].append(window_shift(pieces[0], pieces[1], mask, spec.options))
+        for w, part in parts.items():
+            look, seen = np.ascontiguousarray(red[part]), np.ascontiguousarray(ok[part])
+            found[w].append(matched[w].shift(look, seen, spec.options))
     return list(found.values())
 
 

@@ -38,6 +38,7 @@ from pipeline.detect.expect import Baseline, Days
 from pipeline.detect.level import reaches_in
 from pipeline.detect.normal import Normal
 from pipeline.detect.objects import Pixels, Rejection, split
+from pipeline.grid import box_of_mask
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Ground, Pass, Sighting, Tile, Window
 from pipeline.passes.book import Arrays, Book, Found, found_by_look
@@ -127,7 +128,7 @@ class ChangeSweep:
         what = f"normal ground {quarter.name}"
         folder = write_normals(quarter.states, quarter.history, options.normal, what)
         self.normals = Normals(quarter, folder, options.change)
-        self._parts = tuple(piece for t in quarter.site.parts for piece in pieces_of(t.core))
+        self._parts = pieces(quarter.site)
 
     def found(self) -> list[Found]:
         """Give what each look of the quarter shows: kept results, and new looks are searched.
@@ -276,6 +277,13 @@ class ChangeSweep:
         own = box_of((pixels.rows, pixels.cols))
         region = Region(ceiling, fields_flooded(flooded, self.options, own))
         return examine(pixels, marked, region, (p.id, p.acquired), disturb)
+
+
+def pieces(site: Site) -> tuple[Tile, ...]:
+    """Cut the parts of a corridor into pieces, to the box of pixels in which a case may lie."""
+    cut = (piece.core for part in site.parts for piece in pieces_of(part.core))
+    boxes = (box_of_mask(site.inside(core), core) for core in cut)
+    return tuple(Tile(box, box) for box in boxes if box is not None)
 
 
 def pieces_of(core: Window) -> list[Tile]:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pipeline import __version__
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import Vault, content_key
-from pipeline.model import DateQuality, Pass, Tile
+from pipeline.model import DateQuality, Pass, Tile, Window
 from pipeline.passes.ground import Site
 from pipeline.passes.layers import KEPT_TURNS, keep_used
 from pipeline.passes.sky import LOW, USUAL, Looked, SkySpec, Turn, mark_of, source_of
@@ -33,6 +33,8 @@ from pipeline.passes.strips import packed_strips, pixels_at_once
 from pipeline.prepare.maskoptions import (
     FIELDS,
     FLAGGED,
+    OPEN_SKY,
+    SCL_SHADOW,
     WATER,
     History,
     Sun,
@@ -54,10 +56,12 @@ from pipeline.prepare.masksteps import (
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.reference import epochs
 from pipeline.prepare.sky import Sky
+from pipeline.prepare.spectral import haze_risen
 
 RESCUE_BANDS = ("blue", "red", "nir")
 MASK_BANDS = ("blue", "green", "red", "nir", "swir16")
 Image = NDArray[np.float32]
+_HIDING = (Sky.CLOUD, Sky.CIRRUS, Sky.SNOW)
 _STEPS = ("low", "raw", "usual", "hint", "code", "mask")
 
 
@@ -277,12 +281,27 @@ def _darkest(spec: SkySpec, job: Job) -> None:
 
 
 def _flag(spec: SkySpec, job: Job) -> None:
-    window = spec.wide(job.tile, flag_radius_px(spec.options))
-    inner = job.tile.core.within(window)
-    first, second = spec.references(job.turn.low, LOW, window)
+    """Flag stored pixels; neighbours have a say in haze, and in clouds that no class names."""
+    tile = job.tile
+    low = [spec.stored_reference(job.turn.low, name, tile) for name in LOW]
     for look in job.looks:
-        raw = flag(spec.date(look, window), spec.scl(look, window), (first, second), spec.options)
-        spec.put_codes(look.raw, job.tile, raw[inner])
+        date = spec.stored_date(look, tile)
+        if spec.classes:
+            raw = flag(date, spec.stored_scl(look, tile), (low[0], low[1]), spec.options)[0]
+            asked = haze_risen(date, low[1], spec.options.spectral)[0]
+        else:
+            raw = np.zeros(low[0].size, np.uint8)
+            asked = np.ones(raw.size, bool)
+        box = spec.box_of_stored(asked, tile)
+        draw = partial(_drawn_flags, spec, job.turn, look)
+        spec.put_stored(look.raw, tile, spec.redrawn(raw, tile, box, draw))
+
+
+def _drawn_flags(spec: SkySpec, turn: Turn, look: Looked, part: Window) -> NDArray[np.uint8]:
+    window = spec.wide(part, flag_radius_px(spec.options))
+    first, second = spec.references(turn.low, LOW, window)
+    raw = flag(spec.date(look, window), spec.scl(look, window), (first, second), spec.options)
+    return raw[part.within(window)]
 
 
 def _usual(spec: SkySpec, job: Job) -> None:
@@ -298,14 +317,25 @@ def _usual(spec: SkySpec, job: Job) -> None:
 
 
 def _hint(spec: SkySpec, job: Job) -> None:
-    window = spec.wide(job.tile, hint_radius_px(spec.options))
-    inner = job.tile.core.within(window)
-    low = spec.references(job.turn.low, LOW, window)
-    history = History(*low, *spec.references(job.turn.usual, USUAL, window))
+    """Gather what a rescue must know; far from what was flagged the sky is open."""
+    tile = job.tile
+    window = spec.wide(tile.core, hint_radius_px(spec.options))
     for look in job.looks:
-        raw = spec.codes(look.raw, window)
-        hints = hint(spec.date(look, window), raw, look.sun, history, spec.options)
-        spec.put_codes(look.hint, job.tile, hints[inner])
+        raw = spec.stored_codes(look.raw, tile)
+        hints = np.where(raw != Sky.NODATA, OPEN_SKY, np.uint8(0))
+        box = spec.box_of(look.raw, "mask", window, (Sky.CLOUD, Sky.CIRRUS))
+        near = box.pad(spec.options.rescue.around_px) if box is not None else None
+        draw = partial(_drawn_hints, spec, job.turn, look)
+        spec.put_stored(look.hint, tile, spec.redrawn(hints, tile, near, draw))
+
+
+def _drawn_hints(spec: SkySpec, turn: Turn, look: Looked, part: Window) -> NDArray[np.uint8]:
+    window = spec.wide(part, hint_radius_px(spec.options))
+    low = spec.references(turn.low, LOW, window)
+    history = History(*low, *spec.references(turn.usual, USUAL, window))
+    raw = spec.codes(look.raw, window)
+    hints = hint(spec.date(look, window), raw, look.sun, history, spec.options)
+    return hints[part.within(window)]
 
 
 def _give_back(spec: SkySpec, job: Job) -> None:
@@ -336,14 +366,38 @@ def _give_back(spec: SkySpec, job: Job) -> None:
 
 
 def _finish(spec: SkySpec, job: Job) -> None:
-    res = spec.store.grid.res_m
-    window = spec.wide(job.tile, finish_radius_px(spec.options, res))
-    inner = job.tile.core.within(window)
-    low = np.full(window.shape, np.nan, np.float32)  # no longer needed
-    history = History(low, low, *spec.references(job.turn.usual, USUAL, window))
+    """Set margins and shadows; far from what hides anything codes stay as they are."""
+    tile = job.tile
+    radius = finish_radius_px(spec.options, spec.store.grid.res_m)
+    window = spec.wide(tile.core, radius)
     for look in job.looks:
-        codes = spec.codes(look.code, window)
-        date = spec.date(look, window, USUAL)
-        seen = (spec.scl(look, window), look.sun)
-        mask = finish(date, codes, seen, history, spec.options, res)
-        spec.put_codes(look.mask, job.tile, mask[inner])
+        codes = spec.stored_codes(look.code, tile)
+        boxes = [spec.box_of(look.code, "mask", window, _HIDING)]
+        if spec.classes:
+            boxes.append(spec.box_of(look.pass_id, "scl", window, (SCL_SHADOW,)))
+        if (box := _around([b for b in boxes if b is not None])) is not None:
+            # All that hides lies in the box, so that nothing beyond this matters.
+            near = box.pad(radius).intersect(window)
+            assert near is not None  # the box lies in the window
+            draw = partial(_drawn_masks, spec, job.turn, look, near)
+            codes = spec.redrawn(codes, tile, near, draw)
+        spec.put_stored(look.mask, tile, codes)
+
+
+def _around(boxes: Sequence[Window]) -> Window | None:
+    """Give the box of boxes, None of none."""
+    if not boxes:
+        return None
+    rows = (min(b.row0 for b in boxes), max(b.row1 for b in boxes))
+    return Window(*rows, min(b.col0 for b in boxes), max(b.col1 for b in boxes))
+
+
+def _drawn_masks(
+    spec: SkySpec, turn: Turn, look: Looked, window: Window, part: Window
+) -> NDArray[np.uint8]:
+    low = np.full(window.shape, np.nan, np.float32)  # no longer needed
+    history = History(low, low, *spec.references(turn.usual, USUAL, window))
+    seen = (spec.scl(look, window), look.sun)
+    date, codes = spec.date(look, window, USUAL), spec.codes(look.code, window)
+    mask = finish(date, codes, seen, history, spec.options, spec.store.grid.res_m)
+    return mask[part.within(window)]

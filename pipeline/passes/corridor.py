@@ -50,6 +50,7 @@ class Judged:
     inputs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     counts: dict[str, Any] = field(default_factory=dict[str, Any])
     seconds: dict[str, float] = field(default_factory=dict[str, float])
+    cpu_seconds: dict[str, float] = field(default_factory=dict[str, float])
     relooks: dict[str, list[Look]] = field(default_factory=dict[str, list[Look]])
     judged: bool = False  # a history allowed a judgement
     counted: tuple[str, ...] = ()  # ids of the passes that count
@@ -203,10 +204,11 @@ def prepare_looks(
 @contextmanager
 def stage(judged: Judged, name: str) -> Generator[None]:
     """Time a stage of a corridor, and say so."""
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     yield
     spent = round(time.perf_counter() - began, 3)
     judged.seconds[name] = spent
+    judged.cpu_seconds[name] = round(time.process_time() - cpu, 3)
     log.info("%s: %s in %.1f s", judged.corridor_id, name, spent)
 
 

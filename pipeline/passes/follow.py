@@ -13,7 +13,6 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
 from pipeline.adjudicate.evidence import came_with, carried, doubtful, lasting
 from pipeline.adjudicate.tracks import Track
-from pipeline.detect.disturb import middle_of
 from pipeline.detect.expect import (
     Baseline,
     ExpectOptions,
@@ -24,23 +23,23 @@ from pipeline.detect.expect import (
     expect,
 )
 from pipeline.detect.kinds import water_scores
+from pipeline.detect.medians import middle_of
 from pipeline.detect.observe import ObserveOptions, observe
 from pipeline.detect.waterline import covered_share, outline, width_of_change
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
-from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Pass, Seen, Window
+from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Pass, Seen, Window
 from pipeline.passes.book import Book
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import box_of, ranks_of
 from pipeline.passes.follow_ground import Bench, ground_candidate, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
-from pipeline.passes.naming import sparse_mark
 from pipeline.passes.past import Past
 from pipeline.passes.reduce import CLEAR_CODES
 from pipeline.passes.states import state_bands
-from pipeline.passes.verdicts import Question, Rows, rows_of
+from pipeline.passes.verdicts import values_at
 from pipeline.passes.watch import Epoch, Watched, WatchOptions
 
 DETECTOR = "zhan/1"
@@ -190,6 +189,11 @@ class _Benches:
         """Give what is kept of looks against the history of a quarter."""
         return self._against[epoch.start].book
 
+    @property
+    def grid(self) -> Grid:
+        """Grid of the corridor."""
+        return self._site.store.grid
+
     def past(self, epoch: Epoch) -> Past:
         """Give the packed history of a quarter."""
         return self._against[epoch.start].past
@@ -315,46 +319,44 @@ def _looks_at(
     benches, states = data
     site = states.site
     epoch, _, totals = benches.of(when)
-    window = box_of(pixels).pad(HALO_PX + 2).intersect(site.store.grid.window)
-    assert window is not None
-    footprint = pixels_to_mask(*pixels, window)
-    reach = int(np.bincount(site.reach(window)[footprint]).argmax())
+    box = box_of(pixels)
+    reach = int(np.bincount(site.reach(box)[pixels[0] - box.row0, pixels[1] - box.col0]).argmax())
     looks = states.looks
 
-    def judge(missing: Sequence[Pass]) -> Rows:
+    def judge(missing: Sequence[Pass], window: Window) -> NDArray[np.uint8]:
         new = {p.id for p in missing}
         both = [(p, t) for p, t in zip(looks.passes, totals, strict=True) if p.id in new]
-        return _shown(benches, (epoch, window, footprint), both, options.watch.zhan.expect)
+        return _shown(benches, (epoch, window), both, options.watch.zhan.expect)
 
-    book = benches.book(epoch)
-    asked = Question("at_water", [sparse_mark(pixels)], pixels[0].size, np.uint8)
-    rows = rows_of(book, asked, looks.passes, judge)
-    return _observe(looks, rows, [total.days[reach] for total in totals], options.observe)
+    stack = values_at(benches.book(epoch), "at_water", pixels, looks.passes, judge)
+    return _observe(looks, stack, [total.days[reach] for total in totals], options.observe)
 
 
 def _shown(
     benches: _Benches,
-    where: tuple[Epoch, Window, NDArray[np.bool_]],
+    where: tuple[Epoch, Window],
     both: Sequence[tuple[Pass, Totals]],
     options: ExpectOptions,
-) -> Rows:
-    """Give what some looks show of a footprint: its states, with where water was expected."""
-    epoch, window, footprint = where
-    base = benches.past(epoch).baseline(window, benches.of(epoch.start)[1])
-    rows: dict[int, NDArray[np.uint8]] = {}
-    views = [benches.view(p, window, base) for p, _ in both]
+) -> NDArray[np.uint8]:
+    """Give what some looks show of a window: its states, with where water was expected."""
+    epoch, window = where
+    wide = window.pad(HALO_PX + 2).intersect(benches.grid.window)
+    assert wide is not None
+    part = window.within(wide)
+    base = benches.past(epoch).baseline(wide, benches.of(epoch.start)[1])
+    shown = np.empty((len(both), *window.shape), np.uint8)
+    views = [benches.view(p, wide, base) for p, _ in both]
     for i in by_shore([t.days for _, t in both], views[0].reach):
         expected = expect(views[i], both[i][1], options)
         flags = _ORDINARY * expected.ordinary + _BEYOND * expected.beyond
-        rows[i] = (views[i].state + flags)[footprint].astype(np.uint8)
-    return [rows[i] for i in range(len(both))]
+        shown[i] = (views[i].state + flags)[part]
+    return shown
 
 
 def _observe(
-    looks: Looks, rows: Rows, days: Sequence[ReachDay], options: ObserveOptions
+    looks: Looks, stack: NDArray[np.uint8], days: Sequence[ReachDay], options: ObserveOptions
 ) -> list[Look]:
     levels = [float("nan") if day.unusable else day.level.rank for day in days]
-    stack = np.stack(rows)
     seen = observe(
         np.ones(stack.shape[1], bool),  # rows are of the footprint already
         stack & (_ORDINARY - 1),

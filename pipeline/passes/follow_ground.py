@@ -16,11 +16,12 @@ from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import below_floods
 from pipeline.config import GroundOptions
 from pipeline.detect.change import WATER, Surface, cropland
-from pipeline.detect.disturb import MARGIN_PX, DisturbOptions, goes_out, middle_of
+from pipeline.detect.disturb import MARGIN_PX, DisturbOptions, goes_out
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level import N_BINS
+from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import YEAR_DAYS, Normal
 from pipeline.detect.observe import Observed
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
@@ -28,7 +29,7 @@ from pipeline.detect.seasons import longest_unseen
 from pipeline.detect.waterline import outline
 from pipeline.detect.woods import only_felled, wooded_share
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
-from pipeline.model import Candidate, Case, Ground, Look, Pass, Seen, Window
+from pipeline.model import Candidate, Case, Ground, Kind, Look, Pass, Seen, Window
 from pipeline.passes.change import DETECTOR, Normals, box_of
 from pipeline.passes.ground import Looks, Site, Sparse, shared
 from pipeline.passes.naming import sparse_mark
@@ -36,6 +37,8 @@ from pipeline.passes.normals import day_of
 from pipeline.passes.verdicts import Question, Rows, rows_of
 
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
+_ON_BAR = 0.5  # share of an object on a bar
+_RISEN = 2.5  # deviation of the water score of what is half water
 _UNCLEAR = 0.06  # water scores nearer to zero than this are neither water nor land
 _KNOWN = 0.25  # of an object, from which a sighting at its place was of itself
 _YEAR = timedelta(days=YEAR_DAYS)
@@ -172,17 +175,37 @@ def _pond(
     dug, and has nothing to wait for. Where history never looked while crops stand, one may grow.
     """
     found, since, options = how
-    if measures["wet_share"] < 0.5 or measures["bar_share"] >= 0.5:
+    mixed = _half_water(measures, options.disturb)
+    if not (measures["wet_share"] >= 0.5 or mixed) or measures["bar_share"] >= 0.5:
         return {}
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
     fields = cropland(bench.given(window)[0])[0][footprint]
-    fields |= _unseen(bench, window, footprint) > options.dry.crop_gap_days
+    if measures.get("wooded", 0.0) < 1 - options.dry.crop_share:
+        # What is as green as trees for the rest of the year grows no crop in two months of it.
+        fields |= _unseen(bench, window, footprint) > options.dry.crop_gap_days
     if np.count_nonzero(fields) > options.dry.crop_share * track.rows.size:
         return {}
+    if mixed:
+        wait = min(measures["wait_days"], options.disturb.wait_water_days)
+        return {"uncropped": 1.0, "mixed_water": 1.0, "wait_days": wait}
     if below_floods(found, since, options.dry):
         return {"uncropped": 1.0, "dug": 1.0, "wait_days": 0.0}
     return {"uncropped": 1.0}
+
+
+def _half_water(measures: Mapping[str, float], options: DisturbOptions) -> bool:
+    """Tell a small pond of mixed pixels from soil: half way to water, and no lighter.
+
+    Soil takes the place of plants and is lighter than they are; its water score is as low.
+    """
+    dry = measures.get("expected_water", 0.0)  # cases of earlier versions do not have it
+    if measures["wet_share"] >= 0.5 or dry >= 0:
+        return False
+    small = measures["lost_px"] <= options.mixed_pixels
+    dark = measures["z_bright"] < options.lighter_z
+    half = measures["water"] >= options.mixed_wet * dry and measures["z_water"] >= _RISEN
+    return small and dark and half
 
 
 def _unseen(bench: Bench, window: Window, footprint: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -196,7 +219,8 @@ def _unseen(bench: Bench, window: Window, footprint: NDArray[np.bool_]) -> NDArr
 
 def _gradual(measures: Mapping[str, float]) -> bool:
     """Tell what comes about by itself and slowly: a bar that dries, a pool that drains."""
-    return measures["wet_share"] >= 0.5 or measures["bar_share"] >= 0.5
+    water = measures["wet_share"] >= 0.5 or measures.get("mixed_water", 0.0) > 0
+    return water or measures["bar_share"] >= _ON_BAR
 
 
 def _by_pass(track: Track) -> list[dict[str, float]]:
@@ -224,8 +248,7 @@ def ground_candidate(
     pixels = (track.rows, track.cols)
     bridge = measures["wet_share"] < 0.5 and _is_bridge(site, bench, track, options.disturb)
     measures["strip"] = float(bridge)
-    precedents = precedents_of(site, bench, track, trait_of(measures), (how[2], options))
-    measures["precedents"] = float(precedents)
+    measures["precedents"] = float(_seasons(site, bench, track, measures, (how[2], options)))
     measures |= _felled(site, bench, track, measures, options)
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
@@ -235,11 +258,12 @@ def ground_candidate(
     found = lasting(
         with_sightings(found, track), began, trait.wait, how[0].fold, counted=trait.counted
     )
-    found = unbroken(found) if measures["wet_share"] >= 0.5 else found
+    found = unbroken(found) if _gradual(measures) else found
     if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
     kind = next(iter(kind_scores(_by_pass(track), options.kinds)))
+    kind = Kind.CAI if measures.get("mixed_water") else kind
     candidate = assemble(
         replace(track, kind=kind),
         found,
@@ -264,7 +288,7 @@ def relook_ground(
     trait = trait_of(case.measures)
     found = looks_at_ground(site, bench, pixels, trait, (first, how[0]))
     found = lasting(found, first, trait.wait, how[1], counted=trait.counted)
-    return unbroken(found) if case.measures["wet_share"] >= 0.5 else found
+    return unbroken(found) if _gradual(case.measures) else found
 
 
 def looks_at_ground(
@@ -291,6 +315,28 @@ def looks_at_ground(
         )
         for p, verdict, rank in looks
     ]
+
+
+def _seasons(
+    site: Site, bench: Bench, track: Track, measures: Mapping[str, float],
+    how: tuple[datetime, GroundOptions],
+) -> int:  # fmt: skip
+    """Count the precedents of the first sighting, and of water that stays also of the newest hit.
+
+    A paddy is flooded in its season. Water that was there in every season since, and at whose
+    newest hits the years before were dry, is a pond that was dug in one.
+    """
+    trait = trait_of(measures)
+    first = precedents_of(site, bench, track, trait, how)
+    if not first or measures["wet_share"] < 0.5:
+        return first
+    found = looks_at_ground(site, bench, (track.rows, track.cols), trait, how)
+    since = [k for k in found if k.on >= how[0]]
+    newest = max((k.on for k in since if k.seen is Seen.HIT), default=how[0])
+    gone = any(k.seen is Seen.MISS for k in since)
+    if gone or newest - how[0] < 2 * _SEASON:
+        return first
+    return precedents_of(site, bench, track, trait, (newest, how[1]))
 
 
 def precedents_of(

@@ -57,7 +57,7 @@ def foresee(workflow: Workflow, site: Site, passes: Sequence[Pass]) -> Foresight
     what = plan(site.store, passes)
     expected = {p.id: _note(p) for p in passes if what[p.id] not in ("skip", "damaged")}
     held = site.store
-    store = PlannedStore(held.root, held.grid, held.tile_px, held.stored, expected=expected)
+    store = PlannedStore.over(held, expected)
     planner = _Planner(replace(site, store=store), store, workflow.options.prepare)
     planner.walk([p for p in passes if store.note(p.id)["usable"]])
     for p in planner.good:
@@ -94,7 +94,8 @@ class _Planner:
     good: list[Pass] = field(default_factory=list[Pass])
 
     def __post_init__(self) -> None:
-        self.vault = Vault(self.store.root / "kept", touch=False)
+        memory = self.store.held.results if self.store.held is not None else None
+        self.vault = Vault(self.store.root / "kept", touch=False, memory=memory)
         self.known = _Foreknown(self.store, {}, {}, {})
 
     def walk(self, usable: Sequence[Pass]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline.io.store import CorridorStore
 from pipeline.io.vault import content_key
+from pipeline.model import Tile
 
 STEPS = ("dark target", "mask", "clear share", "shift", "steadiness", "state")
 """Layers of a look in the order in which they are made; each rests on those before it."""
@@ -32,6 +33,17 @@ class PlannedStore(CorridorStore):
 
     expected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     asked: dict[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
+    held: CorridorStore | None = None  # which the run goes on with: it remembers checksums
+
+    @classmethod
+    def over(cls, held: CorridorStore, expected: Mapping[str, Mapping[str, Any]]) -> PlannedStore:
+        """Ask a store that holds what it holds, with notes of passes that will be read."""
+        place = (held.root, held.grid, held.tile_px, held.stored, held.all_tiles)
+        return cls(*place, expected=expected, held=held)
+
+    def marks(self, folder: str, tiles: Sequence[Tile]) -> list[str]:
+        """Give checksums of blocks."""
+        return super().marks(folder, tiles) if self.held is None else self.held.marks(folder, tiles)
 
     def note(self, pass_id: str) -> dict[str, Any]:
         """Give what is, or will be, noted of a pass."""
@@ -41,14 +53,9 @@ class PlannedStore(CorridorStore):
     def lacks(self, folder: str) -> tuple[str, ...]:
         """Name the tiles of which a folder has no block; each folder is looked into once."""
         if folder not in self.asked:
-            there = set[str]()
-            if not is_unknown(folder) and (self.root / folder).is_dir():
-                there = {p.name for p in (self.root / folder).iterdir()}
-            self.asked[folder] = tuple(
-                self.tile_name(t)
-                for t in self.tiles
-                if self.block_path(folder, t).name not in there
-            )
+            there = frozenset[str]() if is_unknown(folder) else self.written(folder)
+            names = (self.tile_name(t) for t in self.tiles)
+            self.asked[folder] = tuple(name for name in names if name not in there)
         return self.asked[folder]
 
 

@@ -16,6 +16,7 @@ from pipeline.io.burn import burn, burn_indices
 from pipeline.io.looks import LookReader
 from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import Progress, Workers
+from pipeline.io.unpack import Runs, areas_of, fill
 from pipeline.model import Corridor, DateQuality, Ground, Pass, Reach, Tile, Window
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.int32]]
@@ -51,7 +52,7 @@ class Site:
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker elsewhere works alone and talks to nobody.
-        held = {k: v for k, v in self.__dict__.items() if k not in ("_burnt", "parts")}
+        held = {k: v for k, v in self.__dict__.items() if k not in ("_areas", "parts")}
         return {**held, "workers": 1, "io_threads": 1, "progress": None}
 
     def detached(self) -> Site:
@@ -64,17 +65,32 @@ class Site:
         return len(self.reaches)
 
     def reach(self, window: Window) -> NDArray[np.uint16]:
-        """1-based reach index over ``window``, 0 outside; uint16, shared and not to be changed."""
-        return self._burnt(window)
+        """1-based reach index over ``window``, 0 outside; uint16."""
+        n = self.store.tile_px
+        out = np.zeros(window.shape, np.uint16)
+        for row in range(window.row0 // n, -(-window.row1 // n)):
+            for col in range(window.col0 // n, -(-window.col1 // n)):
+                block = Window(row * n, (row + 1) * n, col * n, (col + 1) * n)
+                areas, numbers = self._areas(block)
+                common = block.intersect(window)
+                assert common is not None
+                corner = (common.row0 - window.row0, common.col0 - window.col0)
+                fill(numbers, areas, common.within(block), out, corner)
+        return out
+
+    def stored_reach(self, tile: Tile) -> NDArray[np.uint16]:
+        """1-based reach index of the stored pixels of a tile's core, uint16 (N,)."""
+        return self.reach(tile.core)[self.store.kept(tile.core)]
 
     @cached_property
-    def _burnt(self) -> Callable[[Window], NDArray[np.uint16]]:
-        # Every look over a window asks for it, and drawing outlines takes as long as reading one.
-        return lru_cache(maxsize=16)(self._burn)  # sweeps go on; those of all tiles never fit
+    def _areas(self) -> Callable[[Window], tuple[Runs, NDArray[np.uint16]]]:
+        # Every look over every window asks for them, and drawing outlines takes as long as reading
+        # one; rows of a block hold a reach or two, so that those of a whole river are few bytes.
+        return lru_cache(maxsize=4096)(self._draw)
 
-    def _burn(self, window: Window) -> NDArray[np.uint16]:
+    def _draw(self, block: Window) -> tuple[Runs, NDArray[np.uint16]]:
         shapes = [(r.polygon, r.index) for r in self.reaches]
-        return burn_indices(shapes, self.store.grid.sub(window))
+        return areas_of(burn_indices(shapes, self.store.grid.sub(block)))
 
     def inside(self, window: Window) -> NDArray[np.bool_]:
         """Mask of the pixels in which a case may lie."""
@@ -133,13 +149,17 @@ class States:
             f"state/{self.looks.state_keys[pass_id]}/{pass_id}", "state", window
         )
 
+    def stored(self, pass_id: str, tile: Tile) -> NDArray[np.uint8]:
+        """Ground codes of one pass at the stored pixels of a tile's core, uint8 (N,)."""
+        folder = f"state/{self.looks.state_keys[pass_id]}/{pass_id}"
+        return self._reader.stored_codes(folder, "state", tile)
+
     def features(
         self, pass_id: str, window: Window, names: Sequence[str] = MODELLED
     ) -> NDArray[np.float32]:
         """Features of one pass over ``window``, float32 ``(F, H, W)``, NaN without data."""
         folder = f"feature/{self.looks.state_keys[pass_id]}/{pass_id}"
-        store = self.site.store
-        return np.stack([store.reflectance(folder, n, window)[0] for n in names])
+        return self.site.store.reflectances(folder, names, window)
 
     def history(self, pass_ids: Sequence[str], window: Window) -> NDArray[np.uint8]:
         """Ground codes ``(T, H, W)`` flagged pixels UNKNOWN: a fill never becomes normal."""

@@ -19,10 +19,9 @@ from pipeline.detect.expect import (
     View,
     by_shore,
     judge_levels,
-    tally_levels,
     tally_shore,
 )
-from pipeline.detect.level import N_BINS, reaches_in
+from pipeline.detect.level import N_BINS, reaches_in, tally_level
 from pipeline.detect.recession import CLIP_PX, N_WIDTHS
 from pipeline.detect.zhan import HALO_PX
 from pipeline.io.tasks import map_tiles
@@ -63,9 +62,12 @@ class Levels:
         """
         site = self.states.site
 
-        def tally(tile: Tile, missing: Sequence[Pass]) -> list[Counts]:
-            base = self.past.baseline(tile.core)
-            return [tally_levels(self.view(p, tile.core, base), site.n_reach) for p in missing]
+        def tally(part: Tile, missing: Sequence[Pass]) -> list[Counts]:
+            # Of the whole tile: what lies outside its part lies in no reach.
+            (tile,) = site.store.touched(part.core)
+            bins, reach = self.past.stored(tile).bins, site.stored_reach(tile)[None]
+            looks = (self.states.stored(p.id, tile)[None] for p in missing)
+            return [tally_level(state, bins, reach, site.n_reach) for state in looks]
 
         sums = self._sums(("levels", (N_BINS, 2)), passes, tally, what)
         return sums, [judge_levels(s, self.options) for s in sums]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, WebPImagePlugin
 from pyproj import Transformer
 
 from pipeline.io.shelf import MANIFEST
@@ -19,6 +20,7 @@ from pipeline.model import Grid, Window
 SIDE = 512
 """Of a picture [px]."""
 _REDUCE, _LEVELS = 4, 3
+_FORMAT = WebPImagePlugin.WebPImageFile.format  # by its name alone, all formats are imported
 
 Rgba = NDArray[np.uint8]
 """(512, 512, 4); clear where nothing was seen."""
@@ -71,13 +73,18 @@ def _coarser(level: Mapping[tuple[int, int], Rgba]) -> Iterator[tuple[tuple[int,
 
 def _webp(image: Rgba) -> bytes:
     out = BytesIO()
-    Image.fromarray(image).save(out, "WEBP", quality=72, method=2)
+    Image.fromarray(image).save(out, _FORMAT, quality=72, method=2)
     return out.getvalue()
+
+
+@cache
+def _to_degrees(crs: str) -> Transformer:
+    return Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
 
 
 def _corners(grid: Grid, window: Window) -> list[list[float]]:
     """Longitude and latitude of the north-western, north-eastern and south-western corner."""
     left, bottom, right, top = grid.sub(window).bounds
-    to = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    to = _to_degrees(grid.crs)
     places = [to.transform(x, y) for x, y in ((left, top), (right, top), (left, bottom))]
     return [[round(float(lon), 7), round(float(lat), 7)] for lon, lat in places]

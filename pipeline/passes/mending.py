@@ -81,6 +81,7 @@ def drop_damaged(
     what = "checking the store"
     found = map_tiles(damaged_in, folders, threads, progress, what)
     dropped = [block for blocks in found for block in blocks]
+    store.look_again()
     for block in dropped:
         block.unlink(missing_ok=True)
     # A state says that its features are there as well, and is made together with them.

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.grid import tiles_over
+from pipeline.grid import box_of_mask, tiles_over
 from pipeline.io.atomic import remove_tree
 from pipeline.io.burn import burn
 from pipeline.io.shelf import is_whole, keep
-from pipeline.io.store import DamagedBlockError
+from pipeline.io.store import CorridorStore, DamagedBlockError
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.io.vault import content_key
-from pipeline.model import Pass, Window
+from pipeline.model import Pass, Tile, Window
 from pipeline.passes.map_tiles import SIDE, Rgba, pyramid
 from pipeline.passes.showing import Shown
 from pipeline.prepare.sky import is_clear
@@ -95,11 +96,7 @@ def _render(
 ) -> dict[str, bytes]:
     grid = shown.store.grid
     thin = max(1, round(_RES_M / grid.res_m))
-    windows = [
-        t.core
-        for t in tiles_over(grid, SIDE * thin, 0)
-        if burn(shown.store.stored, grid.sub(t.core)).any()
-    ]
+    windows = [t.core for t in _squares(shown.store, SIDE * thin)]
     work = partial(_picture, shown, passes, thin)
     first = map_tiles(work, windows, how[0], how[1], "map")
     level: dict[tuple[int, int], Rgba] = {
@@ -109,11 +106,27 @@ def _render(
     return pyramid(level, grid, SIDE * thin)
 
 
+def _squares(store: CorridorStore, side: int) -> Sequence[Tile]:
+    """Give squares that hold stored pixels, row-major; mostly they are the store's tiles."""
+    if side == store.tile_px:
+        return store.all_tiles
+    every = tiles_over(store.grid, side, 0)
+    return [t for t in every if burn(store.stored, store.grid.sub(t.core)).any()]
+
+
+def _stored(store: CorridorStore, window: Window) -> NDArray[np.bool_]:
+    """Mask of the stored pixels of such a square."""
+    tiles = store.touched(window)
+    if len(tiles) == 1 and tiles[0].core == window:
+        return store.kept(window).copy()
+    return burn(store.stored, store.grid.sub(window))
+
+
 def _picture(shown: Shown, passes: Sequence[Pass], thin: int, window: Window) -> Rgba:
     """Give one picture, (512, 512, 4) uint8; clear where nothing is stored or nothing was seen."""
     reader = shown.looks.reader(shown.store)
     out = np.full((3, *window.shape), np.nan, np.float32)
-    wanted = burn(shown.store.stored, shown.store.grid.sub(window))
+    wanted = _stored(shown.store, window)
     for p in passes:
         if not wanted.any():
             break
@@ -121,16 +134,19 @@ def _picture(shown: Shown, passes: Sequence[Pass], thin: int, window: Window) ->
         if not {"red", "green", "blue"} <= set(held):
             continue
         take = is_clear(reader.mask(p.id, window)) & wanted
-        if not take.any():
+        box = box_of_mask(take, window)  # of an older look what the newer ones hid
+        if box is None:
             continue
-        bands = np.stack([reader.band(p.id, b, window) for b in ("red", "green", "blue")])
-        take &= np.isfinite(bands).all(axis=0)
-        out[:, take] = bands[:, take]
-        wanted &= ~take
+        part = box.within(window)
+        bands = np.stack([reader.band(p.id, b, box) for b in ("red", "green", "blue")])
+        new = take[part] & np.isfinite(bands).all(axis=0)
+        out[:, *part][:, new] = bands[:, new]
+        wanted[part] &= ~new
     out = out[:, ::thin, ::thin]
-    share = np.clip((np.nan_to_num(out) - _BLACK) / (_WHITE - _BLACK), 0, 1) ** (1 / _GAMMA)
+    known = np.isfinite(out[0])
+    share = np.clip((out[:, known] - _BLACK) / (_WHITE - _BLACK), 0, 1) ** (1 / _GAMMA)
     image = np.zeros((SIDE, SIDE, 4), np.uint8)
-    rows, cols = out.shape[1:]
-    image[:rows, :cols, :3] = np.rint(share * 255).astype(np.uint8).transpose(1, 2, 0)
-    image[:rows, :cols, 3] = np.where(np.isfinite(out[0]), 255, 0)
+    seen = image[: known.shape[0], : known.shape[1]]
+    seen[known, :3] = np.rint(share * 255).astype(np.uint8).T
+    seen[known, 3] = 255
     return image

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from pipeline.detect.features import MODELLED
 from pipeline.detect.normal import TERMS, Normal, NormalOptions, fit_normal
+from pipeline.grid import box_of_mask
 from pipeline.io.store import SCALE, CorridorStore, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import content_key
@@ -92,24 +93,36 @@ def _fit_strip(
     wanted: NDArray[np.bool_],
     options: NormalOptions,
 ) -> dict[str, NDArray[np.int16]]:
+    """Give the layers of a strip, packed; 0 where no model is wanted.
+
+    A river crosses a tile in a band or a corner: only the box of what is wanted is read and fitted.
+    """
     ids, days = dates
-    wide = strip.pad(1)
-    inner = strip.within(wide)
-    if wanted.any() and ids:
-        state = states.history(ids, wide)
-        use = (state == Ground.DRY) | (state == Ground.GREEN)
-        stack = np.stack([states.features(i, wide) for i in ids], axis=1)
-        padded = np.zeros(wide.shape, bool)
-        padded[inner] = wanted
-        fitted = fit_normal(stack, use, days, padded, options)
-        return {k: _pack(v[inner]) for k, v in _layers(fitted).items()}
-    shape = (len(MODELLED), *strip.shape)
-    empty = np.zeros(shape, np.float32)
-    blank = Normal(
-        np.zeros((len(MODELLED), TERMS, *strip.shape), np.float32),
-        empty, empty, empty, np.zeros(strip.shape, np.uint16),
-    )  # fmt: skip
-    return {k: _pack(v) for k, v in _layers(blank).items()}
+    out = {name: np.zeros(strip.shape, np.int16) for name in _NAMES}
+    box = box_of_mask(wanted, strip)
+    if box is None or not ids:
+        return out
+    wide = box.pad(1)
+    inner, part = box.within(wide), box.within(strip)
+    state = states.history(ids, wide)
+    use = (state == Ground.DRY) | (state == Ground.GREEN)
+    stack = np.stack([states.features(i, wide) for i in ids], axis=1)
+    padded = np.zeros(wide.shape, bool)
+    padded[inner] = wanted[part]
+    fitted = fit_normal(stack, use, days, padded, options)
+    for name, values in _layers(fitted).items():
+        out[name][part] = _pack(values[inner])
+    return out
+
+
+_NAMES = (
+    "looks",
+    *(
+        f"{name}.{what}"
+        for name in MODELLED
+        for what in (*(str(j) for j in range(TERMS)), "spread", "low", "high")
+    ),
+)
 
 
 def _layers(normal: Normal) -> dict[str, NDArray[np.float32]]:
@@ -129,16 +142,11 @@ def _pack(values: NDArray[np.float32]) -> NDArray[np.int16]:
 
 def read_normal(store: CorridorStore, folder: str, window: Window) -> Normal:
     """Read the model over any window; pixels without one have ``looks`` 0."""
-
-    def layer(name: str) -> NDArray[np.float32]:
-        return store.reflectance(folder, name, window, blank=0.0)[0]
-
-    coef = np.empty((len(MODELLED), TERMS, *window.shape), np.float32)
-    spread, low, high = (np.empty((len(MODELLED), *window.shape), np.float32) for _ in range(3))
-    for k, n in enumerate(MODELLED):
-        for j in range(TERMS):
-            coef[k, j] = layer(f"{n}.{j}")
-        for part, held in (("spread", spread), ("low", low), ("high", high)):
-            held[k] = layer(f"{n}.{part}")
-    looks = np.rint(layer("looks") * SCALE).astype(np.uint16)
+    names = [f"{n}.{j}" for n in MODELLED for j in range(TERMS)]
+    names += [f"{n}.{part}" for part in ("spread", "low", "high") for n in MODELLED]
+    held = store.reflectances(folder, [*names, "looks"], window, 0.0)
+    f = len(MODELLED)
+    coef = held[: f * TERMS].reshape(f, TERMS, *window.shape)
+    spread, low, high = (held[f * (TERMS + k) : f * (TERMS + k + 1)] for k in range(3))
+    looks = np.rint(held[-1] * SCALE).astype(np.uint16)
     return Normal(coef, np.maximum(spread, 1e-3, out=spread), low, high, looks)

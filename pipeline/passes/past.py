@@ -61,10 +61,23 @@ class Past:
         if ranks is None:
             ranks = np.full((len(self.ids), site.n_reach + 1), np.nan, np.float32)
         for tile in site.store.touched(window):
-            if not site.store.block_path(self.folder, tile).exists():
-                self._write(tile)
+            self._make(tile)
         words = (self._word(name, window) for name in self._names)
         return Baseline.fold(words, ranks, site.reach(window))
+
+    def stored(self, tile: Tile) -> Baseline:
+        """Fold the history of the stored pixels of a tile's core, all (1, N), without levels."""
+        site = self.states.site
+        self._make(tile)
+        layers = (site.store.packed(self.folder, name, tile) for name in self._names)
+        words = (np.asarray(layer.values, np.int16)[None] for layer in layers if layer is not None)
+        ranks = np.full((len(self.ids), site.n_reach + 1), np.nan, np.float32)
+        return Baseline.fold(words, ranks, site.stored_reach(tile)[None])
+
+    def _make(self, tile: Tile) -> None:
+        """Write the packed states of a tile that are not there yet."""
+        if not self.states.site.store.block_path(self.folder, tile).exists():
+            self._write(tile)
 
     def _word(self, name: str, window: Window) -> NDArray[np.int16]:
         values, _ = self.states.site.store.dense(self.folder, name, window)

@@ -30,9 +30,9 @@ from pipeline.passes.ground import Site
 from pipeline.passes.known_looks import Known
 from pipeline.passes.sky import source_of
 from pipeline.passes.steady import quarantine
-from pipeline.prepare.mask import Sky
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.radiometry import BINS, HIGHEST, LOWEST, band_histogram, check_radiometry
+from pipeline.prepare.sky import Sky, is_clear
 
 CLEAR_CODES = (int(Sky.CLEAR), int(Sky.RESCUED))
 _LOOK = "Look at the scene and at its band table; other dates are not affected"
@@ -54,7 +54,7 @@ class Reduced:
 
 def reduce_dates(site: Site, passes: Sequence[Pass], options: PrepareOptions) -> Reduced:
     """Judge every gathered pass; those that are of no use are set aside by name."""
-    vault = Vault(site.store.root / "kept")
+    vault = Vault(site.store.root / "kept", memory=site.store.results)
     aside: list[SetAside] = []
     quality = {p.id: _fresh(p) for p in passes}
     good = _radiometry(site, passes, (options, vault), quality, aside)
@@ -205,7 +205,12 @@ def _clear_pixels(
     reach = site.reach(tile.core)
     size = site.n_reach + 1
     rows = [np.bincount(reach.ravel(), minlength=size)]
+    kept = site.store.kept(tile.core)
+    own = reach[kept]
+    rest = rows[0] - np.bincount(own, minlength=size)  # of which no mask says anything
     for pass_id in ids:
-        seen = np.isin(reader.mask(pass_id, tile.core), CLEAR_CODES)
-        rows.append(np.bincount((reach * seen).ravel(), minlength=size))
+        seen = own[is_clear(reader.stored_mask(pass_id, tile))]
+        counts = rest + np.bincount(seen, minlength=size)
+        counts[0] = reach.size - counts[1:].sum()  # what is hidden counts as outside
+        rows.append(counts)
     return np.stack(rows)

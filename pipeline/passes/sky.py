@@ -7,12 +7,13 @@ look makes nothing again but its own, and no result depends on what was kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.grid import box_of_mask
 from pipeline.io.looks import LookReader
 from pipeline.io.store import NODATA, CorridorStore, Layer
 from pipeline.io.vault import content_key
@@ -79,15 +80,23 @@ class SkySpec:
         """Bands of one date."""
         return {b: self.reader.band(look.pass_id, b, window) for b in bands or self.bands}
 
+    def stored_date(self, look: Looked, tile: Tile) -> dict[str, NDArray[np.float32]]:
+        """Bands of one date at the stored pixels of a tile's core, each float32 (1, N)."""
+        return {b: self.reader.stored(look.pass_id, b, tile)[None] for b in self.bands}
+
+    def stored_scl(self, look: Looked, tile: Tile) -> NDArray[np.uint8]:
+        """Classes of one date likewise, uint8 (1, N); for passes that have them."""
+        return LookReader(self.store).stored_codes(look.pass_id, "scl", tile)[None]
+
     def scl(self, look: Looked, window: Window) -> NDArray[np.uint8] | None:
         """Classes of one date."""
         if not self.classes:
             return None
         return LookReader(self.store).codes(look.pass_id, "scl", window)
 
-    def wide(self, tile: Tile, radius: int) -> Window:
-        """Core of a tile with a margin, inside the grid."""
-        window = tile.core.pad(radius).intersect(self.store.grid.window)
+    def wide(self, part: Window, radius: int) -> Window:
+        """Give a part of the grid with a margin, inside the grid."""
+        window = part.pad(radius).intersect(self.store.grid.window)
         assert window is not None
         return window
 
@@ -96,6 +105,66 @@ class SkySpec:
     ) -> list[NDArray[np.float32]]:
         """Give reference layers over a window."""
         return [self.reader.reference(folder, n, window) for n in names]
+
+    def stored_reference(self, folder: str, name: str, tile: Tile) -> NDArray[np.float32]:
+        """Give a reference layer at the stored pixels of a tile's core, float32 (1, N)."""
+        layer = self.store.packed(folder, name, tile)
+        assert layer is not None  # made before it is looked at
+        return layer.values.astype(np.float32, copy=False)[None]
+
+    def box_of(
+        self, folder: str, layer: str, window: Window, codes: Sequence[int]
+    ) -> Window | None:
+        """Give the box of the pixels of a window that have one of some codes; None without any.
+
+        ``folder`` is one of codes, or a pass id with its ``scl``.
+        """
+        held = (self.store.packed(folder, layer, t) for t in self.store.touched(window))
+        wanted = np.zeros(256, bool)
+        wanted[list(codes)] = True
+        if not any(h is not None and wanted[h.values.astype(np.uint8)].any() for h in held):
+            return None
+        if layer == "scl":
+            drawn = LookReader(self.store).codes(folder, layer, window)
+        else:
+            drawn = self.codes(folder, window)
+        return box_of_mask(wanted[drawn], window)
+
+    def box_of_stored(self, which: NDArray[np.bool_], tile: Tile) -> Window | None:
+        """Give the box of some of the stored pixels of a tile's core, bool (N,); None of none."""
+        if not which.any():
+            return None
+        drawn = np.zeros(tile.core.shape, bool)
+        drawn[self.store.kept(tile.core)] = which
+        return box_of_mask(drawn, tile.core)
+
+    def redrawn(
+        self,
+        values: NDArray[np.uint8],
+        tile: Tile,
+        box: Window | None,
+        draw: Callable[[Window], NDArray[np.uint8]],
+    ) -> NDArray[np.uint8]:
+        """Put an image of a part of a tile's core in the place of its stored pixels.
+
+        Parameters
+        ----------
+        values : uint8 (N,)
+            Codes of the stored pixels of the core.
+        box : Window or None
+            Which part; None leaves them as they are.
+        draw : function of a window
+            Gives uint8 of its shape.
+        """
+        part = box.intersect(tile.core) if box is not None else None
+        if part is None:
+            return values
+        kept, where = self.store.kept(tile.core), part.within(tile.core)
+        inside = np.zeros_like(kept)
+        inside[where] = kept[where]
+        out = values.copy()
+        out[inside[kept]] = draw(part)[kept[where]]
+        return out
 
     def codes(self, folder: str, window: Window) -> NDArray[np.uint8]:
         """Codes that an earlier sweep wrote; NODATA where nothing is stored."""
@@ -111,11 +180,6 @@ class SkySpec:
         """Write codes of the stored pixels of a tile's core, uint8 (N,)."""
         layers = {"mask": Layer(codes.astype(np.int16), 1)}
         self.store.write(folder, tile, layers, durable=False)
-
-    def put_codes(self, folder: str, tile: Tile, codes: NDArray[np.uint8]) -> None:
-        """Write codes over a tile's core."""
-        layer = self.store.pack(codes.astype(np.int16), tile, 1)
-        self.store.write(folder, tile, {"mask": layer}, durable=False)
 
     def put_packed(
         self, folder: str, tile: Tile, named: Mapping[str, Sequence[NDArray[np.float32]]]

@@ -20,8 +20,9 @@ from pipeline.io.vault import content_key
 from pipeline.model import DateQuality, Pass, Tile
 from pipeline.passes.gather import OPTIONAL, REQUIRED
 from pipeline.passes.ground import Site
-from pipeline.passes.reduce import CLEAR_CODES, Reduced
+from pipeline.passes.reduce import Reduced
 from pipeline.passes.sky import mark_of, source_of
+from pipeline.prepare.sky import is_clear
 
 _LAYERS = 4  # version of what is kept of a look
 
@@ -48,14 +49,13 @@ def write_states(
     def one(item: tuple[Pass, Tile]) -> None:
         p, tile = item
         key = keys[p.id]
-        bands = {b: reader.band(p.id, b, tile.core) for b in state_bands(site, p)}
-        clear = np.isin(reader.mask(p.id, tile.core), CLEAR_CODES)
+        bands = {b: reader.stored(p.id, b, tile) for b in state_bands(site, p)}
+        clear = is_clear(reader.stored_mask(p.id, tile))
         score = water_score(bands, options)
-        kept = {k: _packed(v) for k, v in features(bands, score).items()}
-        layers = {k: site.store.pack(v, tile, 1) for k, v in kept.items()}
+        layers = {k: Layer(_packed(v), 1) for k, v in features(bands, score).items()}
         site.store.write(f"feature/{key}/{p.id}", tile, layers, durable=False)
         state = ground_state(bands, clear, options, score).astype(np.int16)
-        layer: Layer = site.store.pack(state, tile, 1)
+        layer = Layer(state, 1)
         # The state comes last: it says that both are there.
         site.store.write(f"state/{key}/{p.id}", tile, {"state": layer}, durable=False)
 

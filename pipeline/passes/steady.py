@@ -202,8 +202,7 @@ def _compare(spec: SteadySpec, pass_id: str, tile: Tile) -> _Compared:
         return layer.values
 
     at = np.flatnonzero(ground("stable") == 1)
-    mask = reader.mask(pass_id, tile.core)[store.kept(tile.core)]
-    at = at[is_clear(mask[at])]
+    at = at[is_clear(reader.stored_mask(pass_id, tile)[at])]
     look = np.stack([reader.stored(pass_id, b, tile)[at] for b in spec.bands])
     dry = ~(look[spec.bands.index("green")] > look[spec.bands.index(spec.dark)])
     at, look = at[dry], look[:, dry]

@@ -14,6 +14,7 @@ from pipeline.detect.disturb import MARGIN_PX
 from pipeline.detect.expect import never_wet
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level import frequency_bins, tally_history
+from pipeline.detect.medians import middle_of
 from pipeline.detect.objects import Pixels, split
 from pipeline.detect.stock import describe, standing
 from pipeline.io.tasks import map_tiles
@@ -126,8 +127,7 @@ class _Sweep:
         normal = read_normal(site.store, self.folder, window)
         recent = [self.states.features(p.id, window, ("bare",))[0] for p in self.passes[-_RECENT:]]
         clear = [self.states.of(p.id, window) > 0 for p in self.passes[-_RECENT:]]
-        stack = np.ma.masked_invalid(np.where(clear, recent, np.nan))
-        bare = np.ma.median(stack, axis=0).filled(np.nan).astype(np.float32)
+        bare = middle_of(list(np.where(clear, recent, np.float32(np.nan))))
         ground = self.workflow.options.detect.ground
         measures = describe(piece, window, normal, bare, ground.stock)
         measures["area_m2"] = measures["pixels"] * grid.pixel_area_m2

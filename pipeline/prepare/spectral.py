@@ -106,8 +106,15 @@ def haze_test(
     date: Mapping[str, Image], hot_low: Image, valid: Mask, options: SpectralOptions
 ) -> Mask:
     """Say where haze hides the ground; thinner haze is left clear. Radius ``haze_box_px``."""
-    risen = hot(date["blue"], date["red"]) - hot_low > options.haze_hot_rise
+    risen = haze_risen(date, hot_low, options)
+    if not risen.any():
+        return risen
     return risen & box_majority(risen, valid, options.haze_box_px, options.haze_share)
+
+
+def haze_risen(date: Mapping[str, Image], hot_low: Image, options: SpectralOptions) -> Mask:
+    """Say where HOT has risen as haze makes it, whatever lies around; radius 0."""
+    return np.asarray(hot(date["blue"], date["red"]) - hot_low > options.haze_hot_rise, np.bool_)
 
 
 def snow_test(date: Mapping[str, Image], options: SpectralOptions) -> Mask:

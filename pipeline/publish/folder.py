@@ -65,6 +65,7 @@ class PublishContext:
     gsd_m: Mapping[str, float] = field(default_factory=dict[str, float])  # by sensor [m]
     extras: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # e.g. run.log
     confidence: Mapping[str, float] = field(default_factory=dict[str, float])  # calibrated, by case
+    basis: str | None = None  # what the calibration was fitted on, in a word
     visits: Mapping[str, Visit] = field(default_factory=dict[str, Visit])  # by case on watch
     proposed: Mapping[str, Proposed] = field(default_factory=dict[str, Proposed])  # by case
     audit: frozenset[str] = frozenset()  # ids of suppressed cases that somebody should check
@@ -275,6 +276,7 @@ def feature_of(case: Case, context: PublishContext) -> dict[str, Any]:
         river_zh=river,
         gsd_m=context.gsd_m,
         calibrated=share,
+        basis=context.basis,
         audit=audit,
         visit=context.visits.get(case.case_id),
         proposed=context.proposed.get(case.case_id),

@@ -46,6 +46,7 @@ def case_feature(
     river_zh: str | None = None,
     gsd_m: Mapping[str, float] | None = None,
     calibrated: float | None = None,
+    basis: str | None = None,
     audit: bool = False,
     visit: Visit | None = None,
     proposed: Proposed | None = None,
@@ -61,6 +62,8 @@ def case_feature(
         Ground sample distance by sensor [m].
     calibrated : float, optional
         Calibrated confidence; without it the uncalibrated score is given, and said to be one.
+    basis : str, optional
+        What the calibration was fitted on: ``simulated`` or ``verdicts``.
     audit : bool
         Drawn by lot from the suppressed ones, for a person to check.
     visit : Visit, optional
@@ -82,7 +85,7 @@ def case_feature(
         raise ContractError(f"case {case.case_id}: {error.what}", error.remedy) from error
     properties = {
         **_identity(case),
-        **_what(case, calibrated),
+        **_what(case, calibrated, basis),
         **_where(case, point, river_zh),
         **_law(case),
         "ruling": _ruling(case.ruling),
@@ -167,7 +170,7 @@ def _identity(case: Case) -> dict[str, Any]:
     }
 
 
-def _what(case: Case, calibrated: float | None) -> dict[str, Any]:
+def _what(case: Case, calibrated: float | None, basis: str | None) -> dict[str, Any]:
     return {
         "kind": case.kind.value,
         "kind_zh": case.kind.zh,
@@ -175,6 +178,7 @@ def _what(case: Case, calibrated: float | None) -> dict[str, Any]:
         "alternatives": _alternatives(case),
         "confidence": round(case.score if calibrated is None else calibrated, 4),
         "confidence_calibrated": calibrated is not None,
+        "confidence_basis": None if calibrated is None else basis,
         "area_m2": round(case.area_m2, 2),
         "volume_m3": _volume(case),
         "drone_measures": _measured(case),

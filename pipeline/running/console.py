@@ -20,9 +20,16 @@ log = logging.getLogger("siluan")
 
 @dataclass
 class Clock:
-    """Seconds by stage, and since the run began: stages lie within each other."""
+    """Seconds by stage, and since the run began: stages lie within each other.
+
+    ``cpu_seconds`` are those of all threads of this process, with ``start`` until the clock was
+    made; what workers in other processes take is not among them.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict[str, float])
+    cpu_seconds: dict[str, float] = field(
+        default_factory=lambda: {"start": round(time.process_time(), 3)}
+    )
     began: float = field(default_factory=time.perf_counter)
 
     @property
@@ -33,12 +40,13 @@ class Clock:
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
         """Add the time spent within to a stage."""
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         try:
             yield
         finally:
-            spent = time.perf_counter() - began
+            spent, used = time.perf_counter() - began, time.process_time() - cpu
             self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
+            self.cpu_seconds[name] = round(self.cpu_seconds.get(name, 0.0) + used, 3)
 
 
 @contextmanager

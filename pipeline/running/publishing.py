@@ -57,11 +57,13 @@ def publish(
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
     finished = {j.corridor_id for j in judged}
     here = {k: at for k, at in until.items() if k in finished}
-    known = confidence_of(everything, workflow.options.adjudicate.calibration)
+    calibration = workflow.options.adjudicate.calibration
+    known = confidence_of(everything, calibration)
     context = PublishContext(
         rivers_zh={c.id: c.name_zh for c in corridors},
         gsd_m={k: v for j in judged for k, v in j.gsd_m.items()},
         confidence=known,
+        basis=calibration.basis_word if calibration else None,
         visits=rank_visits(shelves.watch, here, known, workflow.options.adjudicate.visit),
         proposed=proposed,
         audit=chosen_for_audit(record.run_id, hidden, workflow.options.adjudicate.screen),

@@ -13,6 +13,7 @@ from pipeline.ledger import LedgerResult
 from pipeline.model import Case, Corridor, Kind, Proposed, RunRecord, SetAside
 from pipeline.passes.corridor import Judged
 from pipeline.publish import Shelves, make_run_id
+from pipeline.running.console import Clock
 
 
 def run_id_of(
@@ -37,14 +38,12 @@ def record_of(
     workflow: Workflow,
     judged: Sequence[Judged],
     result: LedgerResult,
-    rest: tuple[str, Mapping[str, float], Sequence[SetAside]],
+    rest: tuple[str, Clock, Sequence[SetAside]],
 ) -> RunRecord:
     """Give what stands in ``run.json``."""
-    run_id, seconds, aside = rest
-    spent = dict(seconds)
-    for j in judged:
-        for name, value in j.seconds.items():
-            spent[name] = round(spent.get(name, 0.0) + value, 3)
+    run_id, clock, aside = rest
+    spent = _summed([clock.seconds, *(j.seconds for j in judged)])
+    cpu = _summed([clock.cpu_seconds, *(j.cpu_seconds for j in judged)])
     return RunRecord(
         run_id=run_id,
         workflow=workflow.name,
@@ -59,7 +58,17 @@ def record_of(
         },
         seconds=spent,
         set_aside=tuple(aside),
+        cpu_seconds=cpu,
     )
+
+
+def _summed(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Add up seconds by stage."""
+    total: dict[str, float] = {}
+    for part in parts:
+        for name, value in part.items():
+            total[name] = round(total.get(name, 0.0) + value, 3)
+    return total
 
 
 def layer_marks(layers: Mapping[str, OfficeLayer]) -> dict[str, str]:

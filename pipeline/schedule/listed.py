@@ -140,12 +140,26 @@ class Found:
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
-    """Give the files of workflows: of a folder every ``*.yaml`` and ``*.yml``, by name."""
+    """Give the files of workflows: of a folder every ``*.yaml`` and ``*.yml``, by name.
+
+    Raises
+    ------
+    ConfigurationError
+        A folder cannot be looked into.
+    """
     return [f for p in paths for f in (_in_folder(p) if p.is_dir() else (p,))]
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.suffix in _ENDINGS)
+    try:
+        every = list(folder.iterdir())
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder {folder} cannot be looked into ({error.strerror})",
+            "Let this user read it",
+        ) from error
+    # Names with a dot before them are what macOS and editors put beside a file.
+    return sorted(f for f in every if f.suffix in _ENDINGS and not f.name.startswith("."))
 
 
 def list_workflows(paths: Sequence[Path], *, alone: bool = True) -> Found:

@@ -13,10 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import ExitCode
 from pipeline.io.processes import is_alive, mark_of
 
 LIMIT_BYTES = 256_000
 """Some 1,000 runs; then the file becomes ``.1``, and the earlier ``.1`` goes."""
+
+GOOD = frozenset({ExitCode.DONE, ExitCode.SET_ASIDE})
+"""Codes of a run that was done."""
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,11 @@ def _in_words(one: Listed, error: SiluanError | OSError) -> SiluanError:
 
 def _marks_of(paths: Sequence[Path]) -> _Marks:
     marks: list[tuple[str, int, int]] = []
-    for file in files_of(paths):
+    try:
+        files = files_of(paths)
+    except SiluanError as error:  # reading the workflows says it
+        return ((str(error), -1, -1),)
+    for file in files:
         try:
             stat = file.stat()
         except OSError:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, SiluanError
 from pipeline.io.alerts import MEANINGS
 from pipeline.ledger.lock import held_by
-from pipeline.schedule.due import Memory
-from pipeline.schedule.listed import Listed
+from pipeline.schedule.due import PUT_BACK, Memory
+from pipeline.schedule.leavings import (
+    Report,
+    UnreadableError,
+    last_report,
+    outbox_counts,
+)
+from pipeline.schedule.listed import Listed, Unread
 from pipeline.schedule.memory import read_memory
-from pipeline.schedule.runs import Run, read_runs
+from pipeline.schedule.runs import GOOD, Run, read_runs
 from pipeline.schedule.words import span
 
 FINE, WARNING, CRITICAL = 0, 1, 2
 _GRAVE = frozenset({ExitCode.CONFIGURATION, ExitCode.DISK_FULL, ExitCode.BUG})
-_DONE = frozenset({ExitCode.DONE, ExitCode.SET_ASIDE})
 _OURS = ("accepted", "quarantine", "飞行登记表.html")
 _BESIDE = ("_回执.html", "_登记表.html")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,21 @@ class Standing:
         return max((level for level, _ in self.findings), default=FINE)
 
 
+def standings_of(
+    workflows: Sequence[Listed], now: datetime
+) -> tuple[list[tuple[Listed, Standing]], list[Unread]]:
+    """Look how workflows stand; one that cannot be looked at keeps no other from being told."""
+    found: list[tuple[Listed, Standing]] = []
+    wrong: list[Unread] = []
+    for one in workflows:
+        try:
+            found.append((one, standing_of(one, now)))
+        except Exception as error:  # noqa: BLE001 - what it meets is told, and the others as well
+            why = SiluanError(f"how {one.path} stands cannot be told: {error!r}")
+            wrong.append(Unread(one.path, why))
+    return found, wrong
+
+
 def standing_of(one: Listed, now: datetime) -> Standing:
     """Look how a workflow stands.
 
@@ -62,47 +81,65 @@ def standing_of(one: Listed, now: datetime) -> Standing:
     now : datetime
         UTC.
     """
-    runs = read_runs(one.runs)
+    unread: list[tuple[int, str]] = []
+
+    def of(level: int, read: Callable[[], T], without: T) -> T:
+        try:
+            return read()
+        except UnreadableError as error:
+            unread.append((level, f"what the last run left cannot be read: {error}"))
+        except OSError as error:
+            named = f"{error.filename or one.state} ({error.strerror})"
+            unread.append((level, f"when it ran cannot be read: {named}"))
+        return without
+
+    # Without these two nobody knows whether it runs at all.
+    runs = of(CRITICAL, lambda: read_runs(one.runs), [])
+    memory = of(CRITICAL, lambda: read_memory(one.memory), None)
     own = [r for r in runs if r.code != ExitCode.LEDGER_HELD]
-    report = _last_report(one.out)
-    mendable, others = _set_aside(report)
-    corridors: Mapping[str, Any] = report.get("counts", {}).get("corridors", {})
-    seen = {k: _instant(v["newest_clear"]) for k, v in corridors.items() if "newest_clear" in v}
+    report = of(WARNING, lambda: last_report(one.out), Report())
+    mendable = tuple(a.model_dump() for a in report.set_aside if a.remedy)
     standing = Standing(
         workflow=one.name,
         last=own[-1] if own else None,
-        good=max((r.ended for r in own if r.ended and r.code in _DONE), default=None),
+        good=max((r.ended for r in own if r.ended and r.code in GOOD), default=None),
         clock=held_by(one.memory),
         next=one.schedule.next(now) if one.schedule else None,
-        due_since=_due_since(one, own, now),
+        due_since=_due_since(one, memory, own, now),
         set_aside=mendable,
-        set_aside_others=others,
+        set_aside_others=len(report.set_aside) - len(mendable),
         inbox=_waiting(one.monitor.inbox),
-        outbox=_outbox(one.state / "outbox" / "outbox.sqlite"),
-        newest_clear=seen,
-        failed=report.get("counts", {}).get("failed", {}),
+        outbox=of(WARNING, lambda: outbox_counts(one.state / "outbox" / "outbox.sqlite"), None),
+        newest_clear=report.newest_clear,
+        failed=report.counts.failed,
         ledger_held_by=held_by(one.state / "ledger.sqlite"),
         free_bytes={name: _free(p) for name, p in (("state", one.state), ("out", one.out)) if p},
     )
-    return replace(standing, findings=tuple(_findings(one, standing, now)))
+    blind = any(level == CRITICAL for level, _ in unread)
+    of_runs = () if blind else _of_runs(one, standing, now)
+    return replace(standing, findings=(*unread, *of_runs, *_findings(one, standing, now)))
 
 
-def _due_since(one: Listed, runs: list[Run], now: datetime) -> datetime | None:
-    """Give the due time that no run has answered, by whoever's clock."""
+def _due_since(
+    one: Listed, memory: Memory | None, runs: Sequence[Run], now: datetime
+) -> datetime | None:
+    """Give the first due time that no run has answered, by whoever's clock.
+
+    The first, and not the newest: a clock that is dead is later with every time that passes.
+    """
     if one.schedule is None:
         return None
-    last = one.schedule.last(now)
-    memory: Memory | None = read_memory(one.memory)
-    if memory is not None and memory.done >= last:
-        return None
+    answered = [r.began for r in runs if r.began <= now]
+    if memory is not None and memory.done <= now + PUT_BACK:
+        answered.append(memory.done)
     # Without any run and any clock nobody knows since when it should have run.
-    if any(r.began >= last for r in runs) or (memory is None and not runs):
+    if not answered:
         return None
-    return last
+    first = one.schedule.next(max(answered))
+    return first if first <= now else None
 
 
 def _findings(one: Listed, s: Standing, now: datetime) -> Iterator[tuple[int, str]]:
-    yield from _of_runs(one, s, now)
     for name, why in sorted(s.failed.items()):
         yield CRITICAL, f"corridor {name} failed in the last run: {why}"
     if s.set_aside:
@@ -128,7 +165,7 @@ def _of_runs(one: Listed, s: Standing, now: datetime) -> Iterator[tuple[int, str
         yield (WARNING, "it has never run") if one.schedule else (FINE, "it has never run")
     elif s.last.code is None and not s.last.alive:
         yield WARNING, f"the run that began {s.last.began:%Y-%m-%d %H:%M}Z was killed"
-    elif s.last.code is not None and s.last.code not in _DONE:
+    elif s.last.code is not None and s.last.code not in GOOD:
         level = CRITICAL if s.last.code in _GRAVE else WARNING
         meaning = MEANINGS.get(s.last.code, "ended by a signal")
         yield level, f"the last run ended with {s.last.code}: {meaning}"
@@ -137,27 +174,6 @@ def _of_runs(one: Listed, s: Standing, now: datetime) -> Iterator[tuple[int, str
         if late >= 1:
             words = f"it is due for {span((now - s.due_since).total_seconds())}"
             yield (CRITICAL if late >= 4 else WARNING), words
-
-
-def _last_report(out: Path | None) -> dict[str, Any]:
-    """Give run.json of the newest run; empty where there is none that can be read."""
-    if out is None:
-        return {}
-    folder = out / "latest"
-    pointer = out / "latest.txt"  # where links cannot be made
-    try:
-        if not folder.exists() and pointer.exists():
-            folder = out / pointer.read_text(encoding="utf-8").strip()
-        content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _set_aside(report: Mapping[str, Any]) -> tuple[tuple[Mapping[str, str], ...], int]:
-    every: list[Mapping[str, str]] = report.get("set_aside", [])
-    mendable = tuple(a for a in every if a.get("remedy"))
-    return mendable, len(every) - len(mendable)
 
 
 def _waiting(inbox: Path | None) -> int | None:
@@ -171,25 +187,11 @@ def _waiting(inbox: Path | None) -> int | None:
     return sum(not (n.startswith(".") or n in _OURS or n.endswith(_BESIDE)) for n in names)
 
 
-def _outbox(path: Path) -> Mapping[str, int] | None:
-    """Count what waits to be handed over and what was refused for good; None without an outbox."""
-    if not path.is_file():
-        return None
-    try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=2)) as database:
-            rows = dict(database.execute("select state, count(*) from queue group by state"))
-    except sqlite3.Error:
-        return None
-    return {"waiting": int(rows.get("waiting", 0)), "dead": int(rows.get("dead", 0))}
-
-
 def _free(path: Path) -> int:
-    place = next(p for p in (path, *path.parents) if p.exists())
-    return shutil.disk_usage(place).free
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    """Give what is free on the disk of a place, or of the nearest above that tells it [bytes]."""
+    for place in (path, *path.parents):
+        try:
+            return shutil.disk_usage(place).free
+        except OSError:
+            continue
+    return 0

@@ -46,8 +46,10 @@ def for_people(one: Listed, s: Standing, now: datetime) -> list[str]:
 
 
 def unread_lines(one: Unread) -> list[str]:
-    """Say of a file that cannot be read why; its workflow is on no clock."""
-    return [f"{one.name}: critical", f"  critical: {one.path} is no workflow: {one.why}"]
+    """Say of a workflow that cannot be read, or looked at, why."""
+    said = str(one.why)
+    named = said if str(one.path) in said else f"{one.path}: {said}"
+    return [f"{one.name}: critical", f"  critical: {named}"]
 
 
 def summary(standings: Sequence[Standing], wrong: Sequence[Unread] = ()) -> str:

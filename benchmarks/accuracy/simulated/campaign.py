@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from multiprocessing import get_context
@@ -26,22 +27,45 @@ HELD_OUT_EMPTY = tuple(range(215, 230))
 DEVELOPMENT = tuple(range(1, 7))
 
 
+@dataclass(frozen=True)
+class Job:
+    """One seed to run; ``monthly``: month by month over one ledger."""
+
+    scratch: Path
+    keep: Path | None
+    seed: int
+    objects: bool = True
+    monthly: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name its folder and what is kept of it."""
+        return f"{self.seed}{'' if self.objects else '-empty'}{'-monthly' if self.monthly else ''}"
+
+
 def run_all(
-    seeds: Sequence[int], empty: Sequence[int], jobs: int = 2, keep: Path | None = None
+    seeds: Sequence[int],
+    empty: Sequence[int],
+    jobs: int = 2,
+    keep: Path | None = None,
+    monthly: Sequence[int] = (),
 ) -> list[dict[str, Any]]:
-    """Run seeds with objects and seeds without; ``keep`` is where finished ones are kept."""
+    """Run seeds with objects and seeds without; ``keep`` is where finished ones are kept.
+
+    Those of ``monthly`` are run month by month.
+    """
     work = [(s, True) for s in seeds] + [(s, False) for s in empty]
     with tempfile.TemporaryDirectory() as scratch:
-        return parallel(_one, [(Path(scratch), keep, s, o) for s, o in work], jobs, "seeds")
+        items = [Job(Path(scratch), keep, s, o, s in monthly) for s, o in work]
+        return parallel(_one, items, jobs, "seeds")
 
 
-def _one(item: tuple[Path, Path | None, int, bool]) -> dict[str, Any]:
-    scratch, keep, seed, objects = item
-    name = f"{seed}{'' if objects else '-empty'}"
+def _one(job: Job) -> dict[str, Any]:
+    keep, name = job.keep, job.name
     kept = keep / code_mark() / f"{name}.json" if keep else None
     if kept and kept.is_file():
         return json.loads(kept.read_text(encoding="utf-8"))
-    result = run_seed(scratch / name, seed, objects=objects)
+    result = run_seed(job.scratch / name, job.seed, objects=job.objects, monthly=job.monthly)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         part = kept.with_suffix(".part")

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from benchmarks.accuracy.matching import suspected_at
+from benchmarks.accuracy.simulated.monthly import patrols
 from benchmarks.accuracy.simulated.series import Made, home_of, lengths_km, make_series, trap_shapes
 from benchmarks.accuracy.simulated.shore import shore_errors
 from benchmarks.accuracy.simulated.two_dates import baselines
@@ -35,16 +36,23 @@ from sample_scenes.geo import to_utm
 
 ROOT = Path(__file__).resolve().parents[3]
 PATROL_MONTHS = 12.0
+YEAR = 2025  # of the patrol
 Options = Mapping[str, Any]
 
 
-def run_seed(folder: Path, seed: int, *, objects: bool = True) -> dict[str, Any]:
-    """Make and run one seed in ``folder`` (emptied before and after); give its result."""
+def run_seed(
+    folder: Path, seed: int, *, objects: bool = True, monthly: bool = False
+) -> dict[str, Any]:
+    """Make and run one seed in ``folder`` (emptied before and after); give its result.
+
+    ``monthly``: patrols that end month by month over one ledger, before the one of the year, and
+    what each of them told beside what the ledger holds at last.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     began = time.process_time()
     made = make_series(folder / "data", seed, objects=objects)
     rendered = time.process_time() - began
-    result = describe(made, seed, objects=objects) | run_once(folder, {})
+    result = describe(made, seed, objects=objects) | run_once(folder, {}, monthly=monthly)
     ran = time.process_time() - began - rendered
     result["baselines"] = baselines(folder / "data", made, seed)
     if objects:
@@ -84,7 +92,9 @@ def describe(made: Made, seed: int, *, objects: bool) -> dict[str, Any]:
     }
 
 
-def run_once(folder: Path, options: Options, *, fresh: bool = True) -> dict[str, Any]:
+def run_once(
+    folder: Path, options: Options, *, fresh: bool = True, monthly: bool = False
+) -> dict[str, Any]:
     """Run the workflow over ``folder/data``, with the office's works as a layer; give the cases.
 
     ``fresh``: with a store of its own; else what an earlier run read is taken from the store, and
@@ -109,17 +119,19 @@ def run_once(folder: Path, options: Options, *, fresh: bool = True) -> dict[str,
             accept_offset=office.ANSWERS,
         )
     )
+    book = work / "state" / "ledger.sqlite"
+    told = {"monthly": patrols(path, book, work / "out", YEAR)} if monthly else {}
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         run_workflow(RunRequest(path))
-    with open_ledger(work / "state" / "ledger.sqlite", writing=False) as ledger:
+    with open_ledger(book, writing=False) as ledger:
         cases = ledger.cases()
     # What layers explain keeps the shelf that imagery gave it; ``rule`` says that it was not told.
     shelves = split_cases([replace(c, ruling=None) for c in cases])
     shelf = dict.fromkeys((c.case_id for c in shelves.cases), "suspected")
     shelf |= dict.fromkeys((c.case_id for c in shelves.watch), "watch")
     folding = FoldOptions.model_validate(options.get("adjudicate", {}).get("fold", {}))
-    return {"cases": [_plain(c, shelf.get(c.case_id, "gone"), folding) for c in cases]}
+    return {"cases": [_plain(c, shelf.get(c.case_id, "gone"), folding) for c in cases]} | told
 
 
 def workflow_of(folder: Path, options: Options) -> dict[str, Any]:
@@ -137,8 +149,8 @@ def workflow_of(folder: Path, options: Options) -> dict[str, Any]:
         ],
         "period": {
             "from": "2024-01-01",
-            "patrol_from": "2025-01-01",
-            "to": "2025-12-31",
+            "patrol_from": f"{YEAR}-01-01",
+            "to": f"{YEAR}-12-31",
             "zone": "Asia/Shanghai",
         },
         "state": "state",

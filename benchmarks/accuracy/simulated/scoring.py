@@ -32,6 +32,7 @@ class Fate:
     found_kind: str | None = None
     score: float = float("nan")
     delay: int | None = None  # looks that could show it, up to the one that made it suspected
+    suspected_on: str | None = None  # time of that look
     offset_m: float = float("nan")  # median distance of the two outlines
     area_bias: float = float("nan")  # found over true, less one
 
@@ -137,11 +138,16 @@ def score_seed(result: Result, *, layers: bool = True) -> Scored:
     return Scored(seed, tuple(fates), tuple(strays), exposure, result["home"], entries)
 
 
+def asked_for(o: Mapping[str, Any]) -> bool:
+    """Say whether enough looks could show an object."""
+    return len(o["chances"]) >= LEAST_LOOKS
+
+
 def _base(seed: int, o: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "seed": seed, "id": o["id"], "kind": o["kind"], "setting": o["setting"],
         "material": o["material"], "area_m2": o["area_m2"],
-        "asked": len(o["chances"]) >= LEAST_LOOKS,
+        "asked": asked_for(o),
     }  # fmt: skip
 
 
@@ -150,7 +156,7 @@ def _found(seed: int, o: Mapping[str, Any], true: BaseGeometry, case: Mapping[st
     delay = sum(t <= on for t in o["chances"]) if on else None
     return Fate(
         **_base(seed, o), shelf="suspected", why="", found_kind=case["kind"], score=case["score"],
-        delay=delay, offset_m=outline_offset_m(case["shape"], true),
+        delay=delay, suspected_on=on, offset_m=outline_offset_m(case["shape"], true),
         area_bias=float(case["shape"].area / true.area - 1),
     )  # fmt: skip
 

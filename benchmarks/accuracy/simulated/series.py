@@ -22,9 +22,9 @@ from sample_scenes.objects import RESERVOIR, RIVER
 from sample_scenes.options import FINE, SampleOptions
 from sample_scenes.schedule import Day
 from sample_scenes.shapes import Footprint, footprint
+from sample_scenes.site import place
 from sample_scenes.stacio import Product
 from sample_scenes.surface import World, build_world, reflectance
-from sample_scenes.terrain import ARMS, centreline
 
 OVERCAST = 0.9  # cloud cover from which a catalogue is not asked for a scene
 LEAST_LOOKS = 4  # looks in which an object could be seen, without which it is not asked for
@@ -42,8 +42,8 @@ class Made:
 
 
 def options_of(seed: int) -> SampleOptions:
-    """Give the simulator's options: two years, every fifth day, one clear look in three."""
-    return SampleOptions(seed=seed, per_month=7, sky="third", events=False)
+    """Give the simulator's options: a site for each seed, two years, one look in three clear."""
+    return SampleOptions(seed=seed, site=seed, per_month=7, sky="third", events=False)
 
 
 def home_of(seed: int) -> str:
@@ -71,7 +71,7 @@ def make_series(root: Path, seed: int, *, objects: bool = True) -> Made:
     stacio.write_catalogue(root, products, options)
     corridors = truth.corridors(options, world.ground)
     (root / "corridors.geojson").write_text(json.dumps(corridors), encoding="utf-8")
-    works = json.dumps(office.works(options), ensure_ascii=False)
+    works = json.dumps(office.works(options, world.ground), ensure_ascii=False)
     (root / office.WORKS).write_text(works, encoding="utf-8")
     return Made(options, world, days, placed, {k: tuple(v) for k, v in chances.items()})
 
@@ -107,19 +107,15 @@ def lengths_km(made: Made) -> dict[str, float]:
     """
     area = truth.corridor_shapes(made.options, made.world.ground)
     side = made.options.size * 10.0
+    here = place(made.options.site)
     axes: dict[str, list[BaseGeometry]] = {
-        RIVER: [centreline(side)],
-        RESERVOIR: [_line(points) for points, *_ in ARMS],
+        RIVER: [here.river.centreline(side)],
+        RESERVOIR: [LineString(points) for points, *_ in here.reservoir.arms],
     }
     return {
         ident: sum(line.intersection(shape).length for line in axes[ident]) / 1000
         for ident, shape in area.items()
     }
-
-
-def _line(points: tuple[tuple[float, float], ...]) -> BaseGeometry:
-
-    return LineString(points)
 
 
 def trap_shapes(made: Made) -> list[tuple[str, str, BaseGeometry]]:

@@ -37,8 +37,9 @@ def baselines(folder: Path, made: Made, seed: int) -> list[dict[str, Any]]:
         before, after = (_clearest(folder, made, inside, year) for year in (2024, 2025))
         clear = inside & before[1] & after[1]
         own = [p for p in made.placed if home_of(seed) == ident]
-        asked = [to_utm(p.thing.truth) for p in own if len(made.chances[p.thing.id]) >= LEAST_LOOKS]
-        rest = [to_utm(p.thing.truth) for p in own if len(made.chances[p.thing.id]) < LEAST_LOOKS]
+        enough = {p.thing.id for p in own if len(made.chances[p.thing.id]) >= LEAST_LOOKS}
+        asked = [to_utm(p.thing.truth) for p in own if p.thing.id in enough]
+        rest = [to_utm(p.thing.truth) for p in own if p.thing.id not in enough]
         for name, method in METHODS.items():
             strength = method(before[0], after[0], clear)
             for factor in FACTORS:
@@ -56,11 +57,17 @@ def _count(
     pairs = match([*asked, *rest], found)
     hit = [p.object for p in pairs if p.object < len(asked)]
     large = [i for i, s in enumerate(asked) if s.area >= 1000]
+    others = {i for i, s in enumerate(rest) if s.area >= 1000}
+    hit_large = set(hit) & set(large)
     return {
         "asked": len(asked),
         "found": len(hit),
         "asked_large": len(large),
-        "found_large": len(set(hit) & set(large)),
+        "found_large": len(hit_large),
+        "all": len(asked) + len(rest),
+        "found_all": len(pairs),
+        "all_large": len(large) + len(others),
+        "found_all_large": len(hit_large) + len({p.object - len(asked) for p in pairs} & others),
         "false": len(found) - len(pairs),
     }
 

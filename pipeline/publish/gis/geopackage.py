@@ -66,17 +66,18 @@ def was_edited(path: Path) -> bool:
 
 
 class _Clock:
-    """Let GDAL take a moment for now."""
+    """Let GDAL take a moment for now, and wait for no disk: the file is read back at once."""
 
     def __init__(self, stamp: datetime) -> None:
-        self._now = f"{stamp:%Y-%m-%dT%H:%M:%S}.000Z"
+        now = f"{stamp:%Y-%m-%dT%H:%M:%S}.000Z"
+        self._own = {"OGR_CURRENT_DATE": now, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
 
     def __enter__(self) -> None:
-        self._before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": self._now})
+        self._before = {name: pyogrio.get_gdal_config_option(name) for name in self._own}
+        pyogrio.set_gdal_config_options(self._own)
 
     def __exit__(self, *_: object) -> None:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": self._before})
+        pyogrio.set_gdal_config_options(self._before)
 
 
 def _write(path: Path, layer: GisLayer, crs: str, metadata: dict[str, str]) -> None:

@@ -1,0 +1,92 @@
+"""What is read of stored pixels alone is bit for bit what the drawn window holds there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely.geometry import LineString, Polygon
+
+from pipeline.io.blocks import DamagedBlockError
+from pipeline.io.burn import burn_indices
+from pipeline.io.looks import LookReader
+from pipeline.io.store import NODATA, CorridorStore, Layer, open_store
+from pipeline.io.unpack import areas_of, fill
+from pipeline.model import Corridor, DateQuality, Grid, Reach, Window
+from pipeline.passes.ground import Site
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CorridorStore:
+    grid = Grid("EPSG:32650", Affine(10, 0, 500000, 0, -10, 3300000), (64, 64))
+    line = LineString([(500050, 3299400), (500600, 3299900)])
+    return replace(open_store(tmp_path, grid, 32, line), stored=line.buffer(70))
+
+
+def write(store: CorridorStore, folder: str, name: str, factor: int, top: int) -> None:
+    rng = np.random.default_rng(top + factor)
+    for tile in store.tiles:
+        values = rng.integers(0, top, store.kept(tile.core, factor).shape).astype(np.int16)
+        values[rng.random(values.shape) < 0.2] = NODATA
+        store.write(
+            folder,
+            tile,
+            {name: store.pack(values, tile, factor), "one": Layer(values.ravel()[:1], 1)},
+        )
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.4, -0.3), (1.4, -1.7)])
+@pytest.mark.parametrize("factor", [1, 2])
+def test_codes_of_stored_pixels(
+    store: CorridorStore, factor: int, shift: tuple[float, float]
+) -> None:
+    write(store, "mask/key/look", "mask", factor, 12)
+    quality = {"look": DateQuality("look", shift, 0.0, 0.0, 0.0, 0.0)}
+    reader = LookReader(store, quality, {"look": "key"})
+    for tile in store.tiles:
+        drawn = reader.mask("look", tile.core)[store.kept(tile.core)]
+        np.testing.assert_array_equal(reader.stored_mask("look", tile), drawn)
+
+
+def test_layers_of_a_block_are_read_as_one_by_one(store: CorridorStore) -> None:
+    write(store, "state/key/look", "bright", 1, 9000)
+    window = Window(5, 60, 20, 64)
+    together = store.reflectances("state/key/look", ["bright", "no such layer"], window, 0.5)
+    alone = store.reflectance("state/key/look", "bright", window, blank=0.5)[0]
+    np.testing.assert_array_equal(together[0], alone)
+    assert (together[1] == 0.5).all()
+    store.block_path("state/key/look", store.tiles[-1]).unlink()
+    with pytest.raises(DamagedBlockError, match="missing"):
+        store.reflectances("state/key/look", ["bright"], window)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_an_image_of_numbers_comes_back_from_its_runs(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(int(n) for n in rng.integers(1, 20, 2))
+    image = rng.integers(0, 3, shape).astype(np.uint16)
+    areas, numbers = areas_of(image)
+    (r0, r1), (c0, c1) = (sorted(rng.integers(0, n + 1, 2).tolist()) for n in shape)
+    out = np.zeros((r1 - r0 + 2, c1 - c0 + 1), np.uint16)
+    fill(numbers, areas, (slice(r0, r1), slice(c0, c1)), out, (2, 1))
+    np.testing.assert_array_equal(out[2:, 1:], image[r0:r1, c0:c1])
+    assert not out[:2].any()
+    assert not out[:, 0].any()
+
+
+def test_reaches_over_any_window_are_those_that_are_drawn(store: CorridorStore) -> None:
+    edge = Polygon([(500030, 3299300), (500330, 3299313), (500250, 3299991), (500020, 3299978)])
+    other = Polygon([(500330, 3299313), (500640, 3299460), (500600, 3300080), (500250, 3299991)])
+    reaches = (Reach(1, "1", edge), Reach(2, "2", other))
+    corridor = Corridor("c", "c", "river", edge, None, 10.0, "drawn for this test")
+    site = Site(corridor, store, reaches)
+    for window in (Window(0, 64, 0, 64), Window(-3, 40, 11, 70), Window(31, 33, 31, 33)):
+        drawn = burn_indices([(edge, 1), (other, 2)], store.grid.sub(window))
+        np.testing.assert_array_equal(site.reach(window), drawn)
+    assert set(np.unique(site.reach(store.grid.window))) == {0, 1, 2}

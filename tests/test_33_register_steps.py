@@ -1,0 +1,72 @@
+"""Registration's own steps say bit for bit what the libraries say that they leave out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import fft, ndimage
+from skimage.registration import phase_cross_correlation
+
+from pipeline.model import Window
+from pipeline.prepare.register import (
+    Matched,
+    RegisterOptions,
+    lattice_windows,
+    quantile,
+    shift_between,
+    sobel,
+    window_shift,
+)
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.sampled_from([1, 2, 20, 100]))
+def test_a_shift_is_that_of_scikit_image(seed: int, upsample: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (64, 64) if seed % 2 else tuple(rng.integers(1, 70, 2).tolist())
+    one = ndimage.gaussian_filter(rng.normal(size=shape), 1.5)
+    other = np.roll(one, rng.integers(-4, 5, 2), (0, 1)) + rng.normal(scale=0.1, size=shape)
+    pair = (one.astype(np.float32), other.astype(np.float32))
+    expected = phase_cross_correlation(*pair, upsample_factor=upsample, normalization=None)[0]
+    spectra = [np.asarray(fft.fftn(image)) for image in pair]
+    np.testing.assert_array_equal(shift_between(*spectra, upsample), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS)
+def test_gradients_and_a_high_quantile_are_those_of_the_libraries(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = rng.normal(0.2, 0.1, rng.integers(1, 30, 2)).astype(np.float32)
+    down, along = sobel(image)
+    np.testing.assert_array_equal(down, ndimage.sobel(image, 0))
+    np.testing.assert_array_equal(along, ndimage.sobel(image, 1))
+    for share in (0.0, 0.5, 0.99, 1.0):
+        assert quantile(image.ravel(), share) == np.quantile(image, share)
+
+
+@pytest.mark.parametrize("parts", [[], [(0, 3, 0, 3)], [(40, 90, 200, 260), (350, 351, 0, 420)]])
+def test_windows_near_some_parts_are_those_of_the_lattice(
+    parts: list[tuple[int, int, int, int]],
+) -> None:
+    wanted = [Window(*p) for p in parts]
+    every = lattice_windows((400, 420), 64, 48)
+    near = [w for w in every if any(w.intersect(p) for p in wanted)]
+    assert lattice_windows((400, 420), 64, 48, wanted) == near
+
+
+def test_looks_in_a_row_are_measured_as_each_alone() -> None:
+    rng = np.random.default_rng(3)
+    ground = ndimage.gaussian_filter(rng.normal(0.2, 0.1, (70, 70)), 1.0).astype(np.float32)
+    reference, options = ground[3:67, 3:67], RegisterOptions()
+    whole, part = np.ones((64, 64), bool), np.ones((64, 64), bool)
+    part[:20, :30] = False
+    row = Matched(reference)
+    for k, seen in enumerate((whole, whole, part, whole, np.zeros_like(whole), part)):
+        moving = ground[2 + k % 3 : 66 + k % 3, 4:68]
+        alone = window_shift(reference, moving, seen, options)
+        assert row.shift(moving, seen, options) == alone
+        assert (alone is None) == (not seen.any())
