@@ -102,7 +102,8 @@ def run_workflow(request: RunRequest) -> ExitCode:
         say_what_is_missing(record, unreachable)
         with clock.stage("publish"):
             places, lists = (corridors, layers), (shelves, proposed)
-            folder = publish(workflow, places, judged, lists, record, context.until, lines)
+            until = {c.id: span_of(workflow, searched.passes[c.id]).until for c in corridors}
+            folder = publish(workflow, places, judged, lists, record, until, lines)
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
         # What a source that gave no answer has is in use as well, and not known now.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
 import pipeline.run as run_module
+from pipeline.config import choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, DiskFullError, ExitCode, SourceUnreachableError
+from pipeline.io.corridors import reaches_of, utm_crs
+from pipeline.io.observed import LookedAt, note_looks
 from pipeline.passes.failing import Failures
+from pipeline.passes.unseen import unseen_of_failed
 from pipeline.run import RunRequest, run_workflow
 
 
@@ -31,6 +36,7 @@ def test_the_others_are_finished_and_its_cases_stay(
     path.write_text(text, encoding="utf-8")
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
     before = tiny.features(tmp_path, "cases.geojson")
+    unseen = tiny.features(tmp_path, "not_observed.geojson")
     assert {f["properties"]["corridor_id"] for f in before} >= {"tiny"}
     real = run_module.run_corridor
 
@@ -42,10 +48,46 @@ def test_the_others_are_finished_and_its_cases_stay(
     monkeypatch.setattr(run_module, "run_corridor", broken)
     assert run_workflow(RunRequest(path)) == ExitCode.BUG
     assert tiny.features(tmp_path, "cases.geojson") == before
+    after = tiny.features(tmp_path, "not_observed.geojson")
+    assert [f["properties"] for f in after] == [f["properties"] for f in unseen]
     report = json.loads((tmp_path / "out/latest/run.json").read_text("utf-8"))
     assert report["counts"]["failed"] == {"tiny": "a bug, or a broken disk: RuntimeError('torn')"}
     assert set(report["counts"]["corridors"]) == {"other"}
     assert report["counts"]["corridors"]["other"]["newest_clear"] == "2025-02-28T03:00:00Z"
+
+
+def test_what_was_not_observed_of_a_failed_corridor_is_known_from_earlier_runs(
+    tmp_path: Path,
+) -> None:
+    tiny.workflow(tmp_path, tmp_path)
+    workflow = load_workflow(tmp_path / "workflow.yaml")
+    (corridor,) = choose_corridors(workflow)
+    ids = [r.id for r in reaches_of(corridor, utm_crs(corridor.polygon_wgs84))]
+    start, end = workflow.period.span
+    newest = end - timedelta(days=2)
+
+    def unseen() -> dict[str, tuple[date | None, int]]:
+        found = unseen_of_failed(workflow, corridor, newest)
+        assert all(n.corridor_id == corridor.id and n.polygon_wgs84.area > 0 for n in found)
+        return {n.reach_id: (n.last_clear, n.days) for n in found}
+
+    whole = (newest.date() - start.date()).days
+    assert unseen() == dict.fromkeys(ids, (None, whole))
+    long_ago = newest.date() - timedelta(days=workflow.options.report.unseen_days)
+    looks = {
+        "old": LookedAt(on=long_ago, clear=tuple(ids)),
+        "before": LookedAt(on=start.date() - timedelta(days=1), clear=tuple(ids)),
+        "drone_1": LookedAt(on=newest.date(), clear=tuple(ids)),
+        "cloud": LookedAt(on=newest.date(), clear=()),
+    }
+    note_looks(workflow.state, corridor, looks)
+    days = workflow.options.report.unseen_days
+    assert unseen() == dict.fromkeys(ids, (long_ago, days))
+    seen = LookedAt(on=long_ago + timedelta(days=1), clear=tuple(ids[:1]))
+    note_looks(workflow.state, corridor, {"new": seen})
+    assert unseen() == dict.fromkeys(ids[1:], (long_ago, days))
+    (workflow.state / "observed" / f"{corridor.id}.json").write_text("{")
+    assert unseen() == dict.fromkeys(ids, (None, whole))
 
 
 def test_what_concerns_all_ends_the_run() -> None:

@@ -17,6 +17,7 @@ from pipeline.ledger.status import Reason
 from pipeline.model import Corridor, Proposed, RunRecord
 from pipeline.passes.corridor import Judged
 from pipeline.passes.showing import Desk, from_store
+from pipeline.passes.unseen import unseen_of_failed
 from pipeline.publish import PublishContext, Shelves, publish_run, split_cases
 from pipeline.running.recording import confidence_of
 from pipeline.shown import Scope, add_evidence, add_review
@@ -44,13 +45,18 @@ def publish(
     until: Mapping[str, datetime],
     lines: list[str],
 ) -> Path:
-    """Lay out what a run lists, with its pictures; give the folder."""
+    """Lay out what a run lists, with its pictures; give the folder.
+
+    ``until`` is the newest pass of each corridor, also of one that failed.
+    """
     corridors, layers = places
     shelves, proposed = lists
     shown = {j.corridor_id: j.shown for j in judged if j.shown is not None}
     scope = Scope(record, corridors, shown)
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
+    finished = {j.corridor_id for j in judged}
+    here = {k: at for k, at in until.items() if k in finished}
     calibration = workflow.options.adjudicate.calibration
     known = confidence_of(everything, calibration)
     context = PublishContext(
@@ -58,7 +64,7 @@ def publish(
         gsd_m={k: v for j in judged for k, v in j.gsd_m.items()},
         confidence=known,
         basis=calibration.basis_word if calibration else None,
-        visits=rank_visits(shelves.watch, until, known, workflow.options.adjudicate.visit),
+        visits=rank_visits(shelves.watch, here, known, workflow.options.adjudicate.visit),
         proposed=proposed,
         audit=chosen_for_audit(record.run_id, hidden, workflow.options.adjudicate.screen),
         corridors=tuple(corridors),
@@ -68,6 +74,9 @@ def publish(
     )
     context = _with_pictures(workflow, shelves, context, scope)
     unseen = [n for j in judged for n in j.not_observed]
+    for corridor in corridors:
+        if corridor.id not in finished:
+            unseen += unseen_of_failed(workflow, corridor, until[corridor.id])
     return publish_run(workflow.out, shelves, unseen, record, context).folder
 
 
