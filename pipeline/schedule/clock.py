@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from functools import partial
 
 from pipeline.errors import ExitCode, SiluanError
+from pipeline.io.alerts import MEANINGS
 from pipeline.io.cron import Schedule
 from pipeline.ledger.lock import held_by
 from pipeline.schedule.due import Memory, begun, checked, due, exhausted, interrupted, settled
 from pipeline.schedule.listed import Listed
 from pipeline.schedule.memory import read_memory, write_memory
-from pipeline.schedule.runs import Run, note, read_runs
+from pipeline.schedule.runs import GOOD, Run, note, read_runs
 from pipeline.schedule.starting import GRACE_S, Process, start_run
 
 log = logging.getLogger("siluan")
@@ -160,6 +161,11 @@ class Clock:
             return
         if not self._has_turn(kept):
             return
+        if any(r.code in GOOD and at <= r.began <= now for r in read_runs(kept.one.runs)):
+            # By hand, or of a clock that was killed and whose run went on.
+            self._say(kept, f"has run already for {at:%Y-%m-%d %H:%M}Z")
+            write_memory(kept.one.memory, Memory(done=at))
+            return
         late = (now - at).total_seconds() > 120
         write_memory(kept.one.memory, begun(memory, at))
         try:
@@ -193,7 +199,9 @@ class Clock:
         now, code = self.now(), code if code >= 0 else 128 - code
         _note_end(kept.one, Run(kept.process.pid, kept.began, now, code))
         self.codes.append(code)
-        self._say(kept, f"ended with {code} after {(now - kept.began).total_seconds():.0f} s")
+        seconds, said = (now - kept.began).total_seconds(), MEANINGS.get(code, "ended by a signal")
+        see = "" if code in GOOD else f": see {kept.one.log}"
+        self._say(kept, f"ended with {code} ({said}) after {seconds:.0f} s{see}")
         kept.process = kept.began = None
         memory = self._memory(kept)
         if ours and code > 128:
