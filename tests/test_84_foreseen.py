@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,14 @@ from pipeline.config import choose_corridors, load_workflow
 from pipeline.dispatch import run_beside
 from pipeline.errors import ExitCode
 from pipeline.passes.foreseen import Foresight
-from pipeline.passes.foretelling import ANEW, JUDGED, busy_lines, foretell, sum_line
+from pipeline.passes.foretelling import (
+    ANEW,
+    JUDGED,
+    NOTHING_KNOWN,
+    busy_lines,
+    foretell,
+    sum_line,
+)
 from pipeline.passes.search import search
 from pipeline.passes.site import known_site
 from pipeline.run import RunRequest, run_workflow
@@ -78,6 +86,10 @@ def cut_block(folder: Path) -> None:
     block.write_bytes(block.read_bytes()[:-9])
 
 
+def bad_note(folder: Path) -> None:
+    sorted((folder / "state/store").glob("*/2024*/pass.json"))[2].write_text("{bad")
+
+
 def lost_block(folder: Path) -> None:
     sorted((folder / "state/store").glob("*/2024*/*.blk"))[2].unlink()
 
@@ -102,6 +114,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, int]]] = {
     "new": (new_scene, {"new": 1, "skip": 14}),
     "recompute": (changed_scene, {"recompute": 1, "skip": 13}),
     "damaged": (cut_block, {"damaged": 1, "skip": 13}),
+    "note": (bad_note, {"damaged": 1, "skip": 13}),
     "lost": (lost_block, {"damaged": 1, "skip": 13}),
     "states": (lost_states, {"skip": 14}),
     "mask": (options(prepare={"mask": {"dilate_cloud_m": 150}}), {"skip": 14}),
@@ -174,3 +187,9 @@ def shadow_says_nothing_would_change(path: Path, capsys: pytest.CaptureFixture[s
     assert own == {"shadow/.siluan-shadow.lock", "shadow/would_change.geojson"}
     assert {n: v for n, v in after["state"].items() if n not in own} == before["state"]
     assert after["out"] == before["out"]
+
+
+def test_of_a_first_run_nothing_is_said_to_be_kept() -> None:
+    first = Foresight("far", {"a": "new"}, {"a": ()}, (), frozenset(), read_bytes=1.0)
+    assert sum_line(first).endswith(NOTHING_KNOWN)
+    assert sum_line(replace(first, what={"a": "new", "b": "skip"})).endswith(JUDGED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,14 @@ import valley
 
 from pipeline.errors import ConfigurationError
 from pipeline.io.progress import DETAIL
-from pipeline.io.store import DamagedBlockError, Layer
+from pipeline.io.store import DamagedBlockError, Layer, known_grid
 from pipeline.io.vault import Vault
-from pipeline.passes.gather import _say_damaged  # pyright: ignore[reportPrivateUsage]
+from pipeline.model import Pass
+from pipeline.passes.gather import (
+    _say_damaged,  # pyright: ignore[reportPrivateUsage]
+    plan,
+    was_used,
+)
 from pipeline.passes.ground import Site
 from pipeline.passes.mending import drop_damaged, mended
 
@@ -101,6 +107,31 @@ def test_a_damaged_store_is_said_once(
     _say_damaged(blocks(site, "0[0-4]"))
     (said,) = on_screen(caplog)
     assert said.endswith("is damaged and is made again, and so are 4 others of this store")
+
+
+@pytest.mark.parametrize("content", ["{bad", "[]", '{"fingerprint": "x"}', ""])
+def test_a_note_of_a_pass_that_is_damaged_is_a_damaged_pass(
+    site: Site, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    look = Pass(LOOKS[3], "made", datetime(2024, 1, 4, tzinfo=UTC), ())
+    path = site.store.note_path(look.id)
+    path.write_text(content)
+    assert plan(site.store, [look]) == {look.id: "damaged"}
+    assert was_used(site.store, look.id)
+    assert not site.store.is_noted(look.id)
+    mended(site, lambda: read_all(site))
+    assert f"{path} is damaged and is made again" in caplog.text
+    assert site.store.fingerprint(look.id) == "mark"
+
+
+@pytest.mark.parametrize("content", ["{bad", "[]", '{"layout": 1, "shape": 3}'])
+def test_a_store_that_does_not_say_where_it_lies_is_named(site: Site, content: str) -> None:
+    site.store.describe()
+    path = site.store.root / "store.json"
+    assert known_grid(site.store.root) == (site.store.grid, site.store.tile_px)
+    path.write_text(content)
+    with pytest.raises(ConfigurationError, match=r"store\.json is damaged.*delete the folder"):
+        known_grid(site.store.root)
 
 
 def test_a_few_blocks_of_imagery_are_read_again_and_many_are_a_broken_disk(

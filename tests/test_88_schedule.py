@@ -22,6 +22,11 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
+from pipeline.commands.schedule import (
+    Scheduler,
+    _install,  # pyright: ignore[reportPrivateUsage]
+    check_asked,
+)
 from pipeline.errors import ConfigurationError
 from pipeline.io.alerts import Alerts, payload, tell
 from pipeline.io.cron import Schedule
@@ -34,7 +39,14 @@ from pipeline.schedule.runs import Run, note, read_runs
 from pipeline.schedule.standing import standing_of
 from pipeline.schedule.starting import LOG_BYTES, rotate
 from pipeline.schedule.telling import for_people, for_programs, for_prometheus, summary
-from pipeline.schedule.units import calendar_of, cron_line, units_of, write_units
+from pipeline.schedule.units import (
+    calendar_of,
+    cron_line,
+    left_behind,
+    too_long_for_windows,
+    units_of,
+    write_units,
+)
 
 MONDAY = datetime(2026, 11, 22, 21, tzinfo=UTC)  # 05:00 of Monday the 23rd in Shanghai
 WEEKLY = Schedule(cron="0 5 * * 1")
@@ -49,6 +61,8 @@ WEEKLY = Schedule(cron="0 5 * * 1")
         ("0 5 * * 8", "out of range"),
         ("0 20-6 * * *", "runs back"),
         ("0 5 * * L", "is wrong"),
+        ("0 5 * * L5", "is wrong at 'L5'"),
+        ("0 5 * * l5", "is wrong at 'l5'"),
         ("@weekly", "has 1 fields"),
     ],
 )
@@ -285,6 +299,8 @@ def test_runs_are_read_past_a_torn_line(tmp_path: Path) -> None:
     with path.open("a") as file:
         file.write('{"pid": 2, "beg')
     assert [(r.code, r.seconds) for r in read_runs(path)] == [(10, 120)]
+    note(path, Run(3, MONDAY + timedelta(days=1)))
+    assert [r.pid for r in read_runs(path)] == [1, 3]
 
 
 def test_logs_are_rotated(tmp_path: Path) -> None:
@@ -318,6 +334,62 @@ def test_calendars_of_systemd() -> None:
         "*-06-01 01,02,03:00,30:00 UTC",
         "Sun *-06-* 01,02,03:00,30:00 UTC",
     )
+
+
+def test_a_day_that_begins_with_a_star_restricts_as_in_crontab() -> None:
+    both = Schedule(cron="0 5 */10 * Mon", zone="UTC")  # the 1st, 11th, 21st, 31st, if a Monday
+    found, at = list[str](), datetime(2026, 1, 1, tzinfo=UTC)
+    for _ in range(2):
+        at = both.next(at)
+        found.append(f"{at:%m-%d %a}")
+    assert found == ["05-11 Mon", "06-01 Mon"]
+    assert both.last(at) == at
+    assert calendar_of(both) == ("Mon *-*-01,11,21,31 05:00:00 UTC",)
+
+
+def test_a_run_by_hand_after_the_due_time_is_the_run(
+    two: tuple[Listed, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="siluan")
+    world = World(MONDAY - timedelta(hours=1))
+    clock = world.clock(two[:1])
+    clock.step()
+    early, later = MONDAY - timedelta(minutes=1), MONDAY + timedelta(minutes=1)
+    note(two[0].runs, Run(1, early, MONDAY + timedelta(minutes=2), 0))
+    note(two[0].runs, Run(1, later, later, 70))
+    world.now = MONDAY + timedelta(hours=1)
+    clock.step()
+    assert len(world.started) == 1  # neither answers it
+    world.started[0][1].code = 2
+    clock.step()
+    assert "ended with 2 (configuration or arguments wrong, nothing started) after" in caplog.text
+    assert f" s: see {two[0].log}" in caplog.text
+    world.now = MONDAY + timedelta(days=7, hours=1)
+    by_hand = world.now - timedelta(minutes=30)
+    note(two[0].runs, Run(1, by_hand, by_hand, 10))
+    clock.step()
+    assert len(world.started) == 1
+    assert "a has run already for 2026-11-29 21:00Z" in caplog.text
+
+
+def test_what_is_asked_without_install_starts_no_clock(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--as, --user and --out go with --install"):
+        check_asked(install=False, once=False, beside=True)
+    with pytest.raises(ConfigurationError, match="--once runs what is due"):
+        check_asked(install=True, once=True, beside=False)
+    assert too_long_for_windows([Path("x" * 300)]) > 300 - 261
+    assert too_long_for_windows([Path("x")]) == 0
+
+
+def test_a_line_for_cron_names_what_was_typed_and_old_units_are_named(
+    two: tuple[Listed, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _install(list(two), [tmp_path], Scheduler.CRON, False, None)
+    assert f" schedule {tmp_path} --once" in capsys.readouterr().out
+    out = tmp_path / "units"
+    write_units(units_of(two, user=True), True, out)
+    (out / "siluan-theirs.timer").write_text("[Timer]\n")
+    assert left_behind(out, [*units_of(two[:1], user=True)]) == ["siluan-b.timer"]
 
 
 def test_units_are_written_over_no_foreign_file(two: tuple[Listed, ...], tmp_path: Path) -> None:

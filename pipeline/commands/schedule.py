@@ -38,9 +38,11 @@ def schedule(
         bool, typer.Option("--user", help="With --install: units of this user, not the system.")
     ] = False,
     as_: Annotated[
-        Scheduler,
-        typer.Option("--as", help="With --install: systemd writes units, the others print lines."),
-    ] = Scheduler.SYSTEMD,
+        Scheduler | None,
+        typer.Option(
+            "--as", help="With --install: systemd (the default) writes units, others print lines."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="With --install: folder for the units.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
@@ -52,16 +54,29 @@ def schedule(
     def work() -> ExitCode:
         from pipeline.schedule.serving import run_clock  # noqa: PLC0415 - keeps --help fast
 
+        check_asked(install=install, once=once, beside=user or out is not None or as_ is not None)
         found = timed(workflows, whole=install)
         if install:
-            return _install(found, as_, user, out)
-        if user or out is not None:
-            raise ConfigurationError("--user and --out go with --install", "Add it, or drop them")
+            return _install(found, workflows, as_ or Scheduler.SYSTEMD, user, out)
         logging.basicConfig(format="%(message)s")
         logging.getLogger("siluan").setLevel(logging.INFO)
         return run_clock(workflows, once)
 
     guard(work, debug)
+
+
+def check_asked(*, install: bool, once: bool, beside: bool) -> None:
+    """Refuse what does not go together, before anything starts; ``beside``: options of --install.
+
+    Raises
+    ------
+    ConfigurationError
+        Always where that is so.
+    """
+    if beside and not install:
+        raise ConfigurationError("--as, --user and --out go with --install", "Add it, or drop them")
+    if install and once:
+        raise ConfigurationError("--once runs what is due, and --install runs nothing", "Drop one")
 
 
 def timed(paths: list[Path], *, whole: bool) -> list[Listed]:
@@ -94,29 +109,42 @@ def timed(paths: list[Path], *, whole: bool) -> list[Listed]:
     return [w for w in found if w not in bare]
 
 
-def _install(timed: list[Listed], as_: Scheduler, user: bool, out: Path | None) -> ExitCode:
+def _install(
+    timed: list[Listed], typed: list[Path], as_: Scheduler, user: bool, out: Path | None
+) -> ExitCode:
     from pipeline.schedule.units import (  # noqa: PLC0415 - keeps --help fast
         cron_line,
         how_to_enable,
+        left_behind,
+        too_long_for_windows,
         units_of,
         windows_line,
         write_units,
     )
     from pipeline.schedule.verifying import verified  # noqa: PLC0415
 
-    paths = [w.path for w in timed]
     if as_ is not Scheduler.SYSTEMD:
         if user or out is not None:
             raise ConfigurationError(
                 f"--as {as_.value} prints a line, and --user and --out are for units",
                 "Drop them",
             )
+        # As it was typed: a folder stays a folder, with what is added to it later.
+        paths = [p.absolute() for p in typed]
         typer.echo(cron_line(paths) if as_ is Scheduler.CRON else windows_line(paths))
+        if as_ is Scheduler.WINDOWS and (more := too_long_for_windows(paths)):
+            said = (
+                f"{more} characters longer than schtasks takes: name a folder with a shorter path"
+            )
+            typer.echo(said, err=True)
         return ExitCode.DONE
     folder, units = write_units(units_of(timed, user), user, out)
     for name in units:
         typer.echo(folder / name)
     for line in verified(folder, units, user):
         typer.echo(line, err=True)
+    if old := left_behind(folder, units):
+        said = "of no workflow named now; where it is gone, disable --now and remove its files"
+        typer.echo(f"{', '.join(old)} in {folder}: {said}", err=True)
     typer.echo(how_to_enable(units, user, None if out is None else folder))
     return ExitCode.DONE

@@ -1,8 +1,10 @@
 """When a workflow runs: a cron line in a time zone.
 
 Five fields as in crontab(5): minute, hour, day of the month, month, day of the week (0 and 7 are
-Sunday); where both days are restricted either is enough. A local time that does not exist when
-clocks go forward runs an hour later by that clock; one that exists twice runs once.
+Sunday); where both days are restricted either is enough, and a field that begins with ``*`` (as in
+``*/2``) is no restriction in that sense: then both must fit, as in Vixie's cron and cronie. A local
+time that does not exist when clocks go forward runs an hour later by that clock; one that exists
+twice runs once.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ _SHIFT = timedelta(hours=3)
 _PROBE = datetime(2026, 1, 1, tzinfo=UTC)
 _NUMBERS = re.compile(r"[0-9*/,-]+")
 _NAMES = re.compile(r"[0-9A-Za-z*/,-]+")
+_WORD = re.compile(r"[A-Za-z]+")
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 _RANGE = re.compile(r"(?:^|,)(\d+)-(\d+)")
 
 
@@ -54,7 +59,7 @@ class Schedule(BaseModel):
         text = " ".join(value.split())
         _check_form(text)
         try:
-            croniter(text, _PROBE).get_next(datetime)
+            croniter(text, _PROBE, day_or=_either_day(text)).get_next(datetime)
         except CroniterBadDateError as error:
             raise ValueError(f"the cron line '{text}' never fires: no such day exists") from error
         except (CroniterBadCronError, ValueError, KeyError) as error:
@@ -67,9 +72,14 @@ class Schedule(BaseModel):
         expanded = croniter.expand(self.cron)[0]
         return [None if "*" in f else sorted(int(v) for v in f) for f in expanded]
 
+    @property
+    def either_day(self) -> bool:
+        """Whether one of the two days is enough where both are given; else both must fit."""
+        return _either_day(self.cron)
+
     def last(self, now: datetime) -> datetime:
         """Give the newest time at or before ``now`` (UTC) at which it was due, in UTC."""
-        step = croniter(self.cron, self._wall(now) + _SHIFT)
+        step = croniter(self.cron, self._wall(now) + _SHIFT, day_or=self.either_day)
         best: datetime | None = None
         while True:
             wall = step.get_prev(datetime).replace(tzinfo=None)
@@ -81,7 +91,7 @@ class Schedule(BaseModel):
 
     def next(self, now: datetime) -> datetime:
         """Give the first time after ``now`` (UTC) at which it will be due, in UTC."""
-        step = croniter(self.cron, self._wall(now) - _SHIFT)
+        step = croniter(self.cron, self._wall(now) - _SHIFT, day_or=self.either_day)
         best: datetime | None = None
         while True:
             wall = step.get_next(datetime).replace(tzinfo=None)
@@ -101,6 +111,11 @@ class Schedule(BaseModel):
         return wall.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 
 
+def _either_day(cron: str) -> bool:
+    parts = cron.split()
+    return not (parts[2].startswith("*") or parts[4].startswith("*"))
+
+
 def _check_form(text: str) -> None:
     parts = text.split(" ")
     if len(parts) != 5:
@@ -110,6 +125,9 @@ def _check_form(text: str) -> None:
         )
     for place, part in enumerate(parts):
         if not (_NAMES if place > 2 else _NUMBERS).fullmatch(part):
+            raise ValueError(f"the cron line '{text}' is wrong at '{part}'")
+        names = (_MONTHS, _DAYS)[place - 3] if place > 2 else ()
+        if any(word.lower() not in names for word in _WORD.findall(part)):
             raise ValueError(f"the cron line '{text}' is wrong at '{part}'")
         for low, high in _RANGE.findall(part):
             if int(low) > int(high):

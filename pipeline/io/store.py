@@ -34,6 +34,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.errors import ConfigurationError
 from pipeline.grid import tiles_over
 from pipeline.io.atomic import write_bytes, write_json
 from pipeline.io.blocks import (
@@ -237,22 +238,34 @@ class CorridorStore:
         self._marks.pop(folder, None)
 
     def fingerprint(self, pass_id: str) -> str | None:
-        """Give what the pass was gathered from, or None if it was not finished."""
-        path = self.root / pass_id / "pass.json"
-        if not path.exists():
-            return None
-        return str(json.loads(path.read_text(encoding="utf-8"))["fingerprint"])
+        """Give what the pass was gathered from, or None if it was not finished.
+
+        Raises
+        ------
+        DamagedBlockError
+            What was noted of it cannot be read.
+        """
+        path = self.note_path(pass_id)
+        return str(_noted(path)["fingerprint"]) if path.exists() else None
+
+    def note_path(self, pass_id: str) -> Path:
+        """Give the file that says what a pass was gathered from."""
+        return self.root / pass_id / "pass.json"
+
+    def is_noted(self, pass_id: str) -> bool:
+        """Tell whether the pass was finished, and what was noted then can be read."""
+        try:
+            return self.fingerprint(pass_id) is not None
+        except DamagedBlockError:
+            return False
 
     def note(self, pass_id: str) -> dict[str, Any]:
-        """Give what was noted when the pass was gathered."""
-        path = self.root / pass_id / "pass.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))["note"])
+        """Give what was noted when the pass was gathered; errors as of :meth:`fingerprint`."""
+        return dict(_noted(self.note_path(pass_id))["note"])
 
     def finish(self, pass_id: str, fingerprint: str, note: Mapping[str, Any]) -> None:
         """Declare a pass gathered, with a note of what was found."""
-        write_json(
-            self.root / pass_id / "pass.json", {"fingerprint": fingerprint, "note": dict(note)}
-        )
+        write_json(self.note_path(pass_id), {"fingerprint": fingerprint, "note": dict(note)})
 
     def dense(self, folder: str, band: str, window: Window) -> tuple[Packed, int]:
         """Unpack one layer over any window.
@@ -404,16 +417,45 @@ def _coarse(window: Window, factor: int) -> Window:
     )
 
 
+def _noted(path: Path) -> dict[str, Any]:
+    content, noted = path.read_bytes(), dict[str, Any]()
+    try:
+        noted = json.loads(content)
+        # What every reader asks of it.
+        whole = isinstance(noted["fingerprint"], str) and isinstance(noted["note"], dict)
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise DamagedBlockError(f"{path} is damaged", path)
+    return noted
+
+
 def known_grid(root: Path) -> tuple[Grid, int] | None:
-    """Give grid and tile size [px] of a store; None where there is none of this layout."""
+    """Give grid and tile size [px] of a store; None where there is none of this layout.
+
+    Raises
+    ------
+    ConfigurationError
+        ``store.json`` cannot be understood. The grid is that of the first scene there ever was, so
+        that another one might lay old pixels elsewhere: it is not guessed.
+    """
     path = root / "store.json"
     if not path.exists():
         return None
-    known = json.loads(path.read_text(encoding="utf-8"))
-    if known["layout"] != LAYOUT:
-        return None
-    grid = Grid(known["crs"], Affine(*known["transform"]), tuple(known["shape"]))
-    return grid, int(known["tile_px"])
+    content = path.read_bytes()
+    try:
+        known = json.loads(content)
+        if known["layout"] != LAYOUT:
+            return None
+        rows, cols = known["shape"]
+        grid = Grid(str(known["crs"]), Affine(*known["transform"]), (int(rows), int(cols)))
+        return grid, int(known["tile_px"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path} is damaged, which says where the pixels of that store lie",
+            f"Put it back from a backup, or delete the folder {root} and run again: scenes are "
+            "read again, and cases stay in the ledger",
+        ) from error
 
 
 def open_store(root: Path, grid: Grid, tile_px: int, stored: BaseGeometry) -> CorridorStore:

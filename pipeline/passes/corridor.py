@@ -20,7 +20,7 @@ from pipeline.io.tasks import Progress, Workers
 from pipeline.model import Candidate, Case, Corridor, Look, NotObserved, Pass, SetAside
 from pipeline.passes.follow import FollowOptions, follow, relook
 from pipeline.passes.foretelling import all_lines, busy_lines, foretell, planned_site
-from pipeline.passes.gather import REASONS, fingerprint, gather, plan
+from pipeline.passes.gather import REASONS, fingerprint, gather, plan, was_used
 from pipeline.passes.ground import Looks, Site
 from pipeline.passes.known import earlier_cases, known_pixels
 from pipeline.passes.layers import keep_looks
@@ -245,8 +245,7 @@ def used_passes(workflow: Workflow, corridor: Corridor, passes: Sequence[Pass]) 
     site = known_site(workflow, corridor)
     if site is None:
         return frozenset()
-    held = (p.id for p in passes if site.store.fingerprint(p.id) is not None)
-    return frozenset(i for i in held if site.store.note(i)["usable"])
+    return frozenset(p.id for p in passes if was_used(site.store, p.id))
 
 
 def _counts(

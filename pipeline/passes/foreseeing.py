@@ -55,8 +55,9 @@ def foresee(workflow: Workflow, site: Site, passes: Sequence[Pass]) -> Foresight
         In the order of a run.
     """
     what = plan(site.store, passes)
-    expected = {p.id: _note(p) for p in passes if what[p.id] not in ("skip", "damaged")}
     held = site.store
+    unread = [p for p in passes if what[p.id] not in ("skip", "damaged") or not held.is_noted(p.id)]
+    expected = {p.id: _note(p) for p in unread}
     store = PlannedStore.over(held, expected)
     planner = _Planner(replace(site, store=store), store, workflow.options.prepare)
     planner.walk([p for p in passes if store.note(p.id)["usable"]])

@@ -35,6 +35,9 @@ ANEW = (
 )
 
 
+NOTHING_KNOWN = "no look is known yet, so all are searched"
+
+
 def planned_site(
     workflow: Workflow, corridor: Corridor, passes: Sequence[Pass], scratch: Path
 ) -> Site | None:
@@ -97,7 +100,9 @@ def look_lines(found: Foresight) -> list[str]:
 def _why(found: Foresight) -> str:
     if found.reads:
         return "what is read now is part of what it is compared with, or options have changed"
-    return "not made yet, dropped, or options, corridor or code have changed since"
+    return (
+        "not made yet, dropped, or a scene is gone, or options, corridor or code have changed since"
+    )
 
 
 def tile_lines(found: Foresight) -> list[str]:
@@ -126,7 +131,10 @@ def sum_line(found: Foresight) -> str:
     size = "size not told" if found.read_bytes is None else f"about {in_words(found.read_bytes)}"
     reads = f"{len(found.reads)} of {n} looks read" + (f" ({size})" if found.reads else "")
     steps = "; ".join(_step_words(found, n))
-    return f"{found.corridor_id}: {reads}; {steps}; {ANEW if found.judged_anew else JUDGED}"
+    judged = ANEW if found.judged_anew else JUDGED
+    if "skip" not in found.what.values():
+        judged = NOTHING_KNOWN
+    return f"{found.corridor_id}: {reads}; {steps}; {judged}"
 
 
 def _step_words(found: Foresight, n: int) -> Iterator[str]:

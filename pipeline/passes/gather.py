@@ -29,7 +29,7 @@ from pipeline.io.progress import DETAIL
 from pipeline.io.ranges import Fetcher
 from pipeline.io.raster import AssetReader
 from pipeline.io.remote import read_remotely
-from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
+from pipeline.io.store import NODATA, SCALE, CorridorStore, DamagedBlockError, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Asset, Pass, Scene, SetAside, Tile
 from pipeline.passes.ground import Site
@@ -45,9 +45,9 @@ OPTIONAL = ("nir08", "swir16", "swir22", "scl")
 REASONS = {
     "new": "not in the store",
     "skip": "already in the store, unchanged",
-    "recompute": "the source has changed since it was read",
+    "recompute": "the source has changed since it was read, or lies elsewhere now",
     "retry": "something of it could not be read last time",
-    "damaged": "blocks of it are missing or cut short",
+    "damaged": "blocks of it, or what was noted of it, are missing or cut short",
 }
 """What gathering does with a pass, and why."""
 
@@ -76,7 +76,7 @@ class Gathered:
 
 
 def fingerprint(p: Pass) -> str:
-    """Name what a pass is read from: files by size and time, URLs by the item that cites them."""
+    """Name what a pass is read from: files by path, size and time, URLs by the item citing them."""
     parts: list[object] = []
     for scene in p.scenes:
         for band in (*REQUIRED, *OPTIONAL):
@@ -118,7 +118,10 @@ def plan(store: CorridorStore, passes: Sequence[Pass]) -> dict[str, str]:
 
 
 def _what(store: CorridorStore, p: Pass) -> str:
-    known = store.fingerprint(p.id)
+    try:
+        known = store.fingerprint(p.id)
+    except DamagedBlockError:
+        return "damaged"
     if known is None:
         return "new"
     if known != fingerprint(p):
@@ -126,6 +129,14 @@ def _what(store: CorridorStore, p: Pass) -> str:
     if not _settled(store, p):
         return "retry"
     return "damaged" if store.note(p.id)["usable"] and store.cut_short(p.id) else "skip"
+
+
+def was_used(store: CorridorStore, pass_id: str) -> bool:
+    """Tell whether the store has held pixels of a pass that could be used; or nobody can say."""
+    try:
+        return store.fingerprint(pass_id) is not None and bool(store.note(pass_id)["usable"])
+    except DamagedBlockError:
+        return True
 
 
 def gather(site: Site, passes: Sequence[Pass]) -> list[Gathered]:
@@ -163,7 +174,7 @@ def _gather_pass(site: Site, p: Pass, fetcher: Fetcher | None, damaged: list[Pat
     store, mark = site.store, fingerprint(p)
     what = _what(store, p)
     if what == "damaged":
-        blocks = store.cut_short(p.id)
+        blocks = store.cut_short(p.id) if store.is_noted(p.id) else [store.note_path(p.id)]
         damaged.extend(blocks)
         for block in blocks[:_NAMED]:
             log.warning("%s is damaged", block, extra={DETAIL: True})

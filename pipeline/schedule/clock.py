@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from functools import partial
 
 from pipeline.errors import ExitCode, SiluanError
+from pipeline.io.alerts import MEANINGS
 from pipeline.io.cron import Schedule
 from pipeline.ledger.lock import held_by
 from pipeline.schedule.due import Memory, begun, checked, due, exhausted, interrupted, settled
 from pipeline.schedule.listed import Listed
 from pipeline.schedule.memory import read_memory, write_memory
-from pipeline.schedule.runs import Run, note, read_runs
+from pipeline.schedule.runs import GOOD, Run, note, read_runs
 from pipeline.schedule.starting import GRACE_S, Process, start_run
 
 log = logging.getLogger("siluan")
@@ -167,6 +168,11 @@ class Clock:
             return
         if not self._has_turn(kept):
             return
+        if any(r.code in GOOD and at <= r.began <= now for r in read_runs(kept.one.runs)):
+            # By hand, or of a clock that was killed and whose run went on.
+            self._say(kept, f"has run already for {at:%Y-%m-%d %H:%M}Z")
+            write_memory(kept.one.memory, Memory(done=at))
+            return
         late = (now - at).total_seconds() > 120
         write_memory(kept.one.memory, begun(memory, at))
         try:
@@ -202,7 +208,9 @@ class Clock:
             kept.ended = (self.now(), code if code >= 0 else 128 - code)
             self.codes.append(kept.ended[1])
             seconds = (kept.ended[0] - kept.began).total_seconds()
-            self._say(kept, f"ended with {kept.ended[1]} after {seconds:.0f} s")
+            said = MEANINGS.get(kept.ended[1], "ended by a signal")
+            see = "" if kept.ended[1] in GOOD else f": see {kept.one.log}"
+            self._say(kept, f"ended with {kept.ended[1]} ({said}) after {seconds:.0f} s{see}")
         # On a full disk this is tried again with each look; until then it is not begun anew.
         now, code = kept.ended
         _note_end(kept.one, Run(kept.process.pid, kept.began, now, code))

@@ -7,11 +7,12 @@ never ended. Adding is all that is done, so several may write at once.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipeline.errors import ExitCode
 from pipeline.io.processes import is_alive, mark_of
@@ -54,8 +55,15 @@ def note(path: Path, run: Run) -> None:
         entry |= {"ended": run.ended.isoformat(), "code": run.code}
     elif (mark := run.mark or mark_of(run.pid)) is not None:
         entry["process"] = mark
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")
+    with path.open("ab+") as file:
+        # Half a line of a disk that was full must not swallow this one.
+        torn = file.tell() > 0 and _last_byte(file) != b"\n"
+        file.write(b"\n" * torn + json.dumps(entry).encode() + b"\n")
+
+
+def _last_byte(file: BinaryIO) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1)
 
 
 def read_runs(path: Path) -> list[Run]:

@@ -17,6 +17,7 @@ from pipeline.schedule.listed import Listed
 from pipeline.schedule.starting import inbox_words
 
 MARK = "# Written by siluan schedule --install; written again by it, so keep changes in a drop-in."
+_WINDOWS_MOST = 261  # characters that schtasks takes after /TR
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 
@@ -25,7 +26,7 @@ def calendar_of(schedule: Schedule) -> tuple[str, ...]:
     minute, hour, day, month, weekday = schedule.fields
     clock = f"{_list(hour)}:{_list(minute)}:00 {schedule.zone}"
     names = "" if weekday is None else ",".join(_DAYS[d] for d in weekday) + " "
-    if day is None or weekday is None:
+    if day is None or weekday is None or not schedule.either_day:
         return (f"{names}*-{_list(month)}-{_list(day)} {clock}",)
     return (f"*-{_list(month)}-{_list(day)} {clock}", f"{names}*-{_list(month)}-* {clock}")
 
@@ -236,6 +237,12 @@ def how_to_enable(units: Sequence[str], user: bool, folder: Path | None) -> str:
     return f"copy them to {where}, then: {typed}"
 
 
+def left_behind(folder: Path, units: Sequence[str]) -> list[str]:
+    """Name timers of ours in a folder that belong to no workflow that was named this time."""
+    there = (p for p in folder.glob("siluan-*.timer") if p.name not in units)
+    return sorted(p.name for p in there if p.is_file() and not _is_foreign(p))
+
+
 def cron_line(paths: Sequence[Path]) -> str:
     """Give a line for crontab: every five minutes, what is due.
 
@@ -249,6 +256,15 @@ def cron_line(paths: Sequence[Path]) -> str:
 
 def windows_line(paths: Sequence[Path]) -> str:
     """Give the command that makes the same task for the Windows Task Scheduler."""
-    words = [*siluan_command(), "schedule", *(str(p) for p in paths), "--once"]
-    command = " ".join(f'\\"{w}\\"' if " " in w else w for w in words)
+    command = _windows_words(paths).replace('"', '\\"')
     return f'schtasks /Create /TN siluan /SC MINUTE /MO 5 /TR "{command}"'
+
+
+def too_long_for_windows(paths: Sequence[Path]) -> int:
+    """Give by how many characters the task's command is longer than ``schtasks /TR`` takes."""
+    return max(0, len(_windows_words(paths)) - _WINDOWS_MOST)
+
+
+def _windows_words(paths: Sequence[Path]) -> str:
+    words = [*siluan_command(), "schedule", *(str(p) for p in paths), "--once"]
+    return " ".join(f'"{w}"' if " " in w else w for w in words)
