@@ -125,7 +125,7 @@ def judge_corridors(
     """Run one corridor after the other; one that fails is left out, and stops no other."""
     clock, progress, workers = means
     judged: list[Judged] = []
-    failures = Failures()
+    failures = Failures(alone=len(corridors) == 1)
     # Cases that rest on pictures alone are nothing that calibrated looks can judge.
     # Nor are those whose outline is a drone's: a pixel is larger than most of them.
     # What only a lead points at was never in any image: there is nothing to follow.

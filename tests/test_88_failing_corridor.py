@@ -90,6 +90,18 @@ def test_what_was_not_observed_of_a_failed_corridor_is_known_from_earlier_runs(
     assert unseen() == dict.fromkeys(ids, (None, whole))
 
 
+def test_where_there_is_but_one_no_others_are_said_to_go_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for alone, times in ((True, 0), (False, 1)):
+        failures = Failures(alone=alone)
+        with failures.of("a"):
+            raise SourceUnreachableError("silent")
+        assert caplog.text.count("the others go on") == times
+        with pytest.raises(SourceUnreachableError):
+            failures.raise_if_all(1)
+
+
 def test_what_concerns_all_ends_the_run() -> None:
     failures = Failures()
     for error in (DiskFullError("full"), KeyboardInterrupt(), OSError(28, "full")):

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from test_88_schedule import MONDAY, write
 
 from pipeline.commands.status import status
+from pipeline.errors import ConfigurationError
 from pipeline.schedule import standing as standing_module
 from pipeline.schedule.due import Memory
 from pipeline.schedule.listed import Listed, files_of, list_workflows, read_listed
@@ -123,6 +124,25 @@ def test_one_that_cannot_be_looked_at_keeps_no_other_from_being_told(
         said = capsys.readouterr()
         assert said.out.startswith("2 workflows, 2 fine\n")
         assert (ended.value.code, f"{path} cannot be written" in said.err) == (2, True)
+
+
+def test_a_program_to_tell_is_found_from_the_workflow_and_missed_in_time(tmp_path: Path) -> None:
+    def told(*command: str) -> Listed:
+        return read_listed(write(tmp_path, "a", alerts={"command": [*command]}, monitor=NO_LIMIT))
+
+    here = told("./tell.sh", "--river")
+    assert here.alerts is not None
+    assert here.alerts.command == (str(tmp_path / "tell.sh"), "--river")
+    ((level, said), _) = standing_of(here, MONDAY).findings
+    assert (level, str(tmp_path / "tell.sh") in said) == (1, True)
+    (tmp_path / "tell.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "tell.sh").chmod(0o755)
+    assert standing_of(here, MONDAY).level == 0
+    bare = told("sh").alerts
+    assert bare is not None
+    assert bare.command == ("sh",)
+    with pytest.raises(ConfigurationError, match=r"a list of program and arguments: \[tell-us\]"):
+        read_listed(write(tmp_path, "a", alerts={"command": "tell-us"}))
 
 
 def test_hidden_files_of_a_folder_are_no_workflows(tmp_path: Path) -> None:

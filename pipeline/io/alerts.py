@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipeline.errors import SiluanError
 from pipeline.io.secrets import hide, secret
@@ -56,6 +58,13 @@ class Alerts(BaseModel):
     )
     timeout_s: float = Field(default=10.0, gt=0, le=60, description="longest wait [s]")
 
+    @field_validator("command", mode="before")
+    @classmethod
+    def _a_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError(f"is a list of program and arguments: [{value}]")
+        return value
+
     @model_validator(mode="after")
     def _one_way(self) -> Alerts:
         ways = [w for w in (self.command, self.webhook, self.webhook_env) if w is not None]
@@ -65,6 +74,23 @@ class Alerts(BaseModel):
         if unknown:
             raise ValueError(f"no exit codes: {', '.join(map(str, unknown))}")
         return self
+
+
+def placed(alerts: Alerts, base: Path) -> Alerts:
+    """Take a program that is given as a relative path from ``base``, the workflow's folder."""
+    if alerts.command is None or (
+        len(Path(alerts.command[0]).parts) < 2 and (not alerts.command[0].startswith("./"))
+    ):
+        return alerts  # a bare name is looked up as a shell does
+    program = str((base / alerts.command[0]).absolute())
+    return alerts.model_copy(update={"command": (program, *alerts.command[1:])})
+
+
+def missing_program(alerts: Alerts | None) -> str | None:
+    """Give the program that should be told and is not there, or may not be run."""
+    if alerts is None or alerts.command is None or shutil.which(alerts.command[0]) is not None:
+        return None
+    return alerts.command[0]
 
 
 def payload(name: str, code: int, began: datetime, ended: datetime) -> dict[str, Any]:
@@ -95,6 +121,8 @@ def tell(alerts: Alerts | None, message: dict[str, Any]) -> bool:
     except Exception as error:  # noqa: BLE001 - a run's end never hangs on who is told of it
         # Its words may hold the address.
         kind = type(error).__name__
+        if missing := missing_program(alerts):
+            kind = f"{missing} is not there, or may not be run"
         log.warning("the alert about %s was not sent (%s)", message["workflow"], kind)
     else:
         return True

@@ -33,6 +33,7 @@ class Failures:
     """Corridors, or pairs of flights, of a run that failed, by name, and why."""
 
     errors: dict[str, Exception] = field(default_factory=dict[str, Exception])
+    alone: bool = False  # there is but one: its error ends the run, and is said then
 
     @contextmanager
     def of(self, name: str) -> Generator[None]:
@@ -45,7 +46,8 @@ class Failures:
             if isinstance(error, OSError) and error.errno in _FULL:
                 raise
             self.errors[name] = error
-            log.error("%s failed, the others go on: %s", name, _sentence(error))
+            if not self.alone:
+                log.error("%s failed, the others go on: %s", name, _sentence(error))
             log.debug("%s", name, exc_info=error)
 
     def raise_if_all(self, number: int) -> None:

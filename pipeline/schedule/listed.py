@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ConfigDict, Field
 
 from pipeline.errors import ConfigurationError, SiluanError
-from pipeline.io.alerts import Alerts
+from pipeline.io.alerts import Alerts, placed
 from pipeline.io.cron import Schedule
 from pipeline.io.settings import load_model
 from pipeline.io.timed import Inbox, Monitor, TimedWorkflow
@@ -98,7 +98,7 @@ def read_listed(path: Path) -> Listed:
         state=(base / state).resolve(),
         out=None if read.out is None else (base / read.out).resolve(),
         schedule=read.schedule,
-        alerts=read.alerts,
+        alerts=None if read.alerts is None else placed(read.alerts, base),
         monitor=monitor,
         inbox=inbox,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.errors import ExitCode, SiluanError
-from pipeline.io.alerts import MEANINGS
+from pipeline.io.alerts import MEANINGS, missing_program
 from pipeline.ledger.lock import held_by
 from pipeline.schedule.due import PUT_BACK, Memory
 from pipeline.schedule.leavings import (
@@ -116,6 +116,10 @@ def standing_of(one: Listed, now: datetime) -> Standing:
         free_bytes={name: _free(p) for name, p in (("state", one.state), ("out", one.out)) if p},
     )
     blind = any(level == CRITICAL for level, _ in unread)
+    if missing := missing_program(one.alerts):
+        unread.append(
+            (WARNING, f"the command of alerts is not there, or may not be run: {missing}")
+        )
     of_runs = () if blind else _of_runs(one, standing, now)
     return replace(standing, findings=(*unread, *of_runs, *_findings(one, standing, now)))
 
