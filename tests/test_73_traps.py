@@ -394,3 +394,27 @@ def test_bad_date_is_reported_without_its_guard(
     site: Site, bad_dates: tuple[Pass, ...], name: str, days: Sequence[date]
 ) -> None:
     assert fresh(judged_without(site, bad_dates, DATES[name]), days)
+
+
+@pytest.mark.thorough
+def test_paddies_at_low_water_are_held_by_the_flooded_fields_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They outlast the wait of ponds, and no level says that a flood filled them."""
+    monkeypatch.setattr(riverside, "PATROL_LEVELS", (0.45, 0.5, 0.42) * 5)
+    until = date(2025, 8, 20)
+    paddies = [
+        Thing(where, made_of("water_silty"), APRIL, until)
+        for where in (place(28, 38, 4, 16), place(80, 90, 95, 107))
+    ]
+    low = riverside.open_site(tmp_path / "store")
+    seen = ((d, riverside.scene(d, [*paddies, *TRUE.values()])) for d in riverside.DAYS)
+    looks = riverside.prepared(low, riverside.gathered(low, seen))
+    places = [p.where for p in paddies]
+
+    def told(options: Mapping[str, Any]) -> list[int]:
+        found = riverside.judged(low, looks, options, places)
+        return [len(reported(where, found)) for where in places]
+
+    assert told({}) == [0, 0]
+    assert told(_ground(flooded_fields=1.0)) == [1, 1]
