@@ -60,6 +60,8 @@ def test_a_clock_that_is_dead_for_two_weeks_is_critical(
     # A run answers all that was due until it began, and a memory of a wrong clock answers nothing.
     write_memory(one.memory, Memory(done=now + timedelta(days=300)))
     assert standing_of(one, now).due_since == s.due_since
+    note(one.runs, Run(3, now, now, 0, part=True))
+    assert standing_of(one, now).level == 2
     note(one.runs, Run(2, now, now, 0))
     assert standing_of(one, now).level == 0
 
