@@ -28,7 +28,9 @@ from pipeline.ledger import LedgerContext, apply, open_ledger
 from pipeline.ledger.lock import hold
 from pipeline.model import Case, Corridor, Pass
 from pipeline.passes.corridor import Judged, known_passes, used_passes
+from pipeline.passes.layers import newest_looks
 from pipeline.passes.search import Searched, search
+from pipeline.passes.site import known_site
 from pipeline.publish import split_cases
 from pipeline.publish.published import published_confidence
 from pipeline.run import judge_corridors
@@ -156,6 +158,7 @@ class _Left:
 
     new: int = 0  # passes that the state has not seen
     again: list[str] = field(default_factory=list[str])  # ids of passes it has used, to be reread
+    gone: list[str] = field(default_factory=list[str])  # ids of passes it has used, not found now
     corridors: list[str] = field(default_factory=list[str])  # of which no pass is left
 
 
@@ -178,6 +181,9 @@ def _only_known(
         own = kept[corridor.id] = tuple(p for p in passes if known.get(p.id) == "skip")
         again = [p.id for p in passes if p not in own and p.id in used]
         left.again += again
+        site = known_site(workflow, corridor)
+        before = newest_looks(site.store, workflow.name) if site is not None else frozenset[str]()
+        left.gone += sorted(before - {p.id for p in passes})
         left.new += len(passes) - len(own) - len(again)
         if passes and not own:
             left.corridors.append(corridor.id)
@@ -225,6 +231,12 @@ def _say(changes: Sequence[Change], left: _Left, place: Path) -> None:
         print(
             f"{len(left.again)} passes that were used would be read again ({named}), and stay out "
             "of the comparison: changes may come of that. Run the workflow first to rule it out"
+        )
+    if left.gone:
+        named = ", ".join(left.gone[:_NAMED]) + (", ..." if len(left.gone) > _NAMED else "")
+        print(
+            f"{len(left.gone)} passes that the last run used are not found now ({named}): gone, or "
+            "no longer in the period. Changes may come of that"
         )
     if left.corridors:
         print(f"not compared, no scene is known as it is read now: {', '.join(left.corridors)}")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from shapely.geometry import box
 
 from benchmarks.accuracy import baselines
-from benchmarks.accuracy.ablation import GUARDS, mostly_wet, switched_off
+from benchmarks.accuracy.ablation import GUARDS, mostly_dry, mostly_wet, switched_off
 from benchmarks.accuracy.goals import GOALS, goals_table
 from benchmarks.accuracy.report import Section, markdown
 from benchmarks.accuracy.simulated import campaign, series
@@ -288,6 +288,8 @@ def test_without_a_level_what_is_mostly_wet_is_expected_wet() -> None:
     dry = np.array([[[1, 5, 0]], [[2, 5, 0]]], np.uint16)
     history = LevelHistory(np.array([0.2, 0.8], np.float32), wet, dry)
     assert mostly_wet(history, 0.1, 0.05).tolist() == [[9, 0, 0]]
+    reach, ranks = np.ones((1, 3), np.uint16), np.array([np.nan, 0.9], np.float32)
+    assert mostly_dry(history, reach, ranks, 0.05)[0].tolist() == [[0, 10, 0]]
 
 
 def test_a_seed_that_other_code_made_is_not_taken_for_ours(

@@ -15,7 +15,7 @@ import valley
 
 from pipeline.passes import align, clearsky, steady
 from pipeline.passes.ground import Site
-from pipeline.passes.layers import keep_looks, keep_used, newest_states
+from pipeline.passes.layers import keep_looks, keep_used, newest_looks, newest_states
 from pipeline.passes.reduce import reduce_dates
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.radiometry import RadiometryOptions
@@ -48,6 +48,14 @@ def test_workflows_do_not_push_each_other_out(site: Site) -> None:
     run(site, "weekly", 7)  # again, as a schedule does
     run(site, "weekly", 7)
     assert left(site) == {"yearly0", "weekly7", "weekly8"}
+
+
+def test_what_the_newest_run_of_a_workflow_looked_at(site: Site) -> None:
+    run(site, "weekly", 0, passes=3)
+    run(site, "weekly", 1, passes=2)
+    run(site, "yearly", 0, passes=4)
+    assert newest_looks(site.store, "weekly") == {"pass0", "pass1"}
+    assert newest_looks(site.store, "another") == frozenset()
 
 
 def test_old_and_too_many_workflows_are_forgotten(site: Site) -> None:

@@ -105,6 +105,13 @@ def test_a_shadow_says_what_would_change_and_changes_nothing(
     out = capsys.readouterr().out
     assert "1 passes that were used would be read again (20241031_tiny)" in out
 
+    # A scene that was used and is gone is no new code either.
+    scene = sorted((tmp_path / "images").glob("*.tif"))[2]
+    scene.rename(tmp_path / scene.name)
+    run_beside(RunRequest(path), None)
+    assert "1 passes that the last run used are not found now (20" in capsys.readouterr().out
+    (tmp_path / scene.name).rename(scene)
+
     # Another size of tiles is another store, of which nothing is there: no finding.
     path = workflow(tmp_path, store={"tile_px": 64})
     with pytest.raises(ConfigurationError, match="holds no scene of tiny"):

@@ -26,6 +26,10 @@ from pipeline.schedule.standing import standing_of
 NO_LIMIT = {"disk_gb": 0, "disk_critical_gb": 0}
 
 
+def idle(*_: object) -> None:
+    """Do nothing, whatever is asked."""
+
+
 def listed(folder: Path, name: str = "a", cron: str = "0 5 * * 1") -> Listed:
     one = read_listed(write(folder, name, schedule={"cron": cron}, monitor=NO_LIMIT))
     note(one.runs, Run(1, MONDAY, MONDAY + timedelta(minutes=3), 0))
@@ -56,6 +60,8 @@ def test_a_clock_that_is_dead_for_two_weeks_is_critical(
     # A run answers all that was due until it began, and a memory of a wrong clock answers nothing.
     write_memory(one.memory, Memory(done=now + timedelta(days=300)))
     assert standing_of(one, now).due_since == s.due_since
+    note(one.runs, Run(3, now, now, 0, part=True))
+    assert standing_of(one, now).level == 2
     note(one.runs, Run(2, now, now, 0))
     assert standing_of(one, now).level == 0
 
@@ -110,7 +116,7 @@ def test_one_that_cannot_be_looked_at_keeps_no_other_from_being_told(
             raise ZeroDivisionError
         return standing_of(one, now)
 
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the command owns its process
+    monkeypatch.setattr(signal, "signal", idle)  # the command owns its process
     monkeypatch.setattr(standing_module, "standing_of", broken)
     with pytest.raises(SystemExit) as ended:
         status([tmp_path], json_=True)

@@ -39,6 +39,7 @@ from pipeline import __version__
 from pipeline.adjudicate.evidence import FoldOptions
 from pipeline.adjudicate.weighing import weighed
 from pipeline.detect.change import Surface
+from pipeline.detect.deviations import dry_counts
 from pipeline.detect.level import LevelHistory
 from pipeline.io.atomic import write_bytes
 from pipeline.model import Candidate
@@ -69,6 +70,14 @@ def mostly_wet(
     del rank, margin, tolerance
     wet, dry = (part.sum(axis=0, dtype=np.int64) for part in (history.wet, history.dry))
     return np.where((wet > 0) & (wet >= dry), wet, 0).astype(np.uint16)
+
+
+def mostly_dry(
+    history: LevelHistory, reach: NDArray[np.uint16], ranks: NDArray[np.float32], margin: float
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """Stand in for the first of :func:`pipeline.detect.deviations.dry_counts` in the same way."""
+    mirror = LevelHistory(history.ranks, history.dry, history.wet)
+    return mostly_wet(mirror, 0.0, margin), dry_counts(history, reach, ranks, margin)[1]
 
 
 def _nothing(*_: object) -> bool:
@@ -177,7 +186,7 @@ GUARDS = (
         "level rank",
         replace={
             "pipeline.detect.expect.known_wet": mostly_wet,
-            "pipeline.detect.change.known_wet": mostly_wet,
+            "pipeline.detect.change.dry_counts": mostly_dry,
         },
     ),
     Guard(

@@ -17,8 +17,17 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+from shapely.geometry.base import BaseGeometry
 
-from pipeline.cases.ground import SIDE_M, Marked, Place, Square, places_of, seen_ground
+from pipeline.cases.ground import (
+    SIDE_M,
+    Marked,
+    Place,
+    Square,
+    crs_of,
+    places_of,
+    seen_ground,
+)
 from pipeline.cases.strata import CASES, Stratum, draw, stratum_of
 from pipeline.cases.tables import write_csv
 from pipeline.cases.where import Report
@@ -141,13 +150,17 @@ def _population(workflow: Workflow) -> tuple[dict[Stratum, list[Place]], int, li
     placed = [(case, stratum_of(case, issued)) for case in cases]
     marked = [Marked(case, CASES.index(s)) for case, s in placed if s is not None]
     since = workflow.period.patrol_from or workflow.period.start
-    strata: dict[Stratum, list[Place]] = {s: [] for s in Stratum}
+    seen: dict[str, dict[str, BaseGeometry]] = {}
     unseen: list[str] = []
     for corridor in corridors.values():
-        seen = seen_ground(workflow.state, corridor, since)
-        if seen.is_empty:
+        ground = seen_ground(workflow.state, corridor, since)
+        if ground.is_empty:
             unseen.append(corridor.id)
-        for place in places_of(corridor, marked, seen):
+        else:
+            seen.setdefault(crs_of(corridor), {})[corridor.id] = ground
+    strata: dict[Stratum, list[Place]] = {s: [] for s in Stratum}
+    for crs, grounds in sorted(seen.items()):
+        for place in places_of(crs, grounds, marked):
             strata[_stratum(place)].append(place)
     return strata, events, unseen
 

@@ -6,7 +6,7 @@ case that lies in it. So every place can be drawn, in one way only, and its shap
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -64,36 +64,42 @@ class Place:
     case_id: str | None = None  # of that standing
 
 
-def places_of(corridor: Corridor, marked: Iterable[Marked], seen: BaseGeometry) -> list[Place]:
-    """Cut what was seen of a corridor, and all its cases, into squares: each is one place.
+def places_of(crs: str, seen: Mapping[str, BaseGeometry], marked: Iterable[Marked]) -> list[Place]:
+    """Cut what was seen of corridors into squares, each of which is one place.
 
-    A square is of the ground that was seen if its middle is. A case lies in a square if it covers
-    ``LEAST_M2`` of it or has its inner point there; of several cases the best standing counts.
+    A square is of the ground that was seen if its middle is, and of the first corridor by name
+    where several overlap. A case, of whichever corridor, lies in a square if it covers ``LEAST_M2``
+    of it or has its inner point there; of several the best standing counts. Squares beyond are left
+    out even where a case lies in them: only cases would be drawn from there.
 
     Parameters
     ----------
-    marked : iterable of Marked
-        Cases of all corridors; those of others are left out.
-    seen : geometry
-        In the corridor's reference system (:func:`crs_of`).
+    crs : str
+        Reference system of the lattice.
+    seen : mapping of corridor id to geometry
+        In ``crs``.
     """
-    crs = crs_of(corridor)
-    best: dict[tuple[int, int], int | None] = dict.fromkeys(_middles_in(seen))
+    owner: dict[tuple[int, int], str] = {}
+    for corridor_id, ground in sorted(seen.items()):
+        for cell in _middles_in(ground):
+            owner.setdefault(cell, corridor_id)
+    best: dict[tuple[int, int], int] = {}
     inner: dict[tuple[int, int], tuple[int, str]] = {}
     for m in marked:
-        if m.case.corridor_id != corridor.id:
-            continue
         shape = reproject(m.case.polygon, m.case.crs, crs)
         point = shape.point_on_surface()
         home = (int(point.x // SIDE_M), int(point.y // SIDE_M))
         for cell in {home, *_covered(shape)}:
-            known = best.get(cell)
-            best[cell] = m.standing if known is None else min(known, m.standing)
+            best[cell] = min(best.get(cell, m.standing), m.standing)
         mine = (m.standing, m.case.case_id)
         inner[home] = min(inner.get(home, mine), mine)
     return [
-        Place(Square(corridor.id, crs, *cell), standing, _of_standing(inner.get(cell), standing))
-        for cell, standing in sorted(best.items())
+        Place(
+            Square(corridor_id, crs, *cell),
+            best.get(cell),
+            _of_standing(inner.get(cell), best.get(cell)),
+        )
+        for cell, corridor_id in sorted(owner.items())
     ]
 
 

@@ -39,8 +39,13 @@ def in_turn(action: Callable[[], ExitCode], minutes: float, look_s: float = _LOO
         time.sleep(look_s)
 
 
-def note_run(workflow: Path, action: Callable[[], ExitCode], debug: bool) -> None:
-    """Run ``action`` to its exit code; what is noted, or cannot be, never changes that code."""
+def note_run(
+    workflow: Path, action: Callable[[], ExitCode], debug: bool, *, part: bool = False
+) -> None:
+    """Run ``action`` to its exit code; what is noted, or cannot be, never changes that code.
+
+    ``part``: of some corridors or other dates only, which answers no time of the schedule.
+    """
     from pipeline.io.alerts import payload, tell  # noqa: PLC0415 - keeps --help fast
     from pipeline.schedule.listed import Listed, read_listed  # noqa: PLC0415
     from pipeline.schedule.runs import Run, note  # noqa: PLC0415
@@ -52,7 +57,7 @@ def note_run(workflow: Path, action: Callable[[], ExitCode], debug: bool) -> Non
         nonlocal one
         try:
             one = read_listed(workflow)
-            note(one.runs, Run(pid, began))
+            note(one.runs, Run(pid, began, part=part))
         except SiluanError:
             pass  # the run itself refuses that workflow, with the sentence
         except OSError as error:
@@ -64,7 +69,7 @@ def note_run(workflow: Path, action: Callable[[], ExitCode], debug: bool) -> Non
             return
         now = datetime.now(UTC)
         try:
-            note(one.runs, Run(pid, began, now, int(code)))
+            note(one.runs, Run(pid, began, now, int(code), part=part))
         except OSError as error:
             log.warning("the ending was not noted: %s", error.strerror)
         tell(one.alerts, payload(one.name, int(code), began, now))

@@ -60,8 +60,8 @@ class WaterOptions(BaseModel):
         default=0.025,
         ge=0.0,
         le=0.05,
-        description="darker than this in NIR and SWIR a pixel has no plants, whatever its ratios: "
-        "shaded woods keep 0.03 and more",
+        description="darker than this in NIR and SWIR, and darker in NIR than in green or red, a "
+        "pixel has no plants, whatever its ratios",
     )
     green_ndvi: float = Field(
         default=0.4,
@@ -85,10 +85,11 @@ def water_score(bands: Mapping[str, Float], options: WaterOptions | None = None)
     * a shade test in the spirit of AWEI_sh (Feyisa 2014, doi:10.1016/j.rse.2013.08.029): shaded or
       burnt land keeps NIR above green and red by ``shade_ratio``; water does not.
 
-    Where NIR and SWIR are both below ``dark_nir`` the NDVI and the shade test give way to how dark
-    the pixel is: atmospheric correction is good to some 0.005 to 0.01 over dark water (Pahlevan
-    2021, doi:10.1016/j.rse.2021.112366), as much as its red and NIR themselves, so that ratios of
-    clear or humic lakes say anything; leaves in shade are brighter than that.
+    Where NIR and SWIR are both below ``dark_nir``, and NIR below the brighter of green and red, the
+    NDVI and the shade test give way to how dark the pixel is: atmospheric correction is good to
+    some 0.005 to 0.01 over dark water (Pahlevan 2021, doi:10.1016/j.rse.2021.112366), as much as
+    its red and NIR themselves, so that ratios of clear lakes say anything. Leaves in the deepest
+    shade keep an NIR above green.
 
     The brighter of green and red is asked in both, because sediment raises red above green (Doxaran
     2002, doi:10.1016/S0034-4257(01)00341-8); bare soil, even wet, has more SWIR than either.
@@ -122,6 +123,7 @@ def water_score(bands: Mapping[str, Float], options: WaterOptions | None = None)
         if o.dark_nir > 0:
             infrared = nir if swir is None else np.maximum(nir, swir)
             depth = np.float32(1) - infrared * np.float32(1 / o.dark_nir)
+            depth = np.minimum(depth, (visible - nir) / np.maximum(floor, np.float32(1e-3)))
             plants = np.maximum(plants, depth * np.float32(o.ndvi_max))
         score = np.minimum(score, plants)
         score = np.minimum(score, (np.float32(o.nir_max) - nir) * np.float32(1 / o.nir_max))

@@ -99,6 +99,13 @@ def newest_states(store: CorridorStore, workflow: str) -> Mapping[str, str]:
     return max(runs, key=lambda r: r[:4])[4] if runs else {}
 
 
+def newest_looks(store: CorridorStore, workflow: str) -> frozenset[str]:
+    """Give the passes that the newest run of a workflow used; none where none has ended."""
+    runs = [(r.used_ns, r.runs[0]) for r in _records(store) if r.workflow == workflow and r.runs]
+    own = [(used, run["state"]) for used, run in runs if run.get("state")]
+    return frozenset(max(own, key=lambda r: r[0])[1]) if own else frozenset()
+
+
 def last_used(root: Path) -> dict[str, int]:
     """Give when each pass of a store was used last [ns], of those that a record of runs names."""
     found: dict[str, int] = {}

@@ -168,7 +168,8 @@ class Clock:
             return
         if not self._has_turn(kept):
             return
-        if any(r.code in GOOD and at <= r.began <= now for r in read_runs(kept.one.runs)):
+        runs = (r for r in read_runs(kept.one.runs) if not r.part)
+        if any(r.code in GOOD and at <= r.began <= now for r in runs):
             # By hand, or of a clock that was killed and whose run went on.
             self._say(kept, f"has run already for {at:%Y-%m-%d %H:%M}Z")
             write_memory(kept.one.memory, Memory(done=at))

@@ -33,6 +33,7 @@ class Run:
     ended: datetime | None = None  # UTC; None: it still runs, or was killed
     code: int | None = None
     mark: str | None = None  # tells its process from a later one of that number
+    part: bool = False  # of some corridors or other dates only: it answers no due time
 
     @property
     def seconds(self) -> float | None:
@@ -51,6 +52,8 @@ def note(path: Path, run: Run) -> None:
     if path.exists() and path.stat().st_size > LIMIT_BYTES:
         path.replace(path.with_name(f"{path.name}.1"))
     entry: dict[str, Any] = {"pid": run.pid, "began": run.began.isoformat()}
+    if run.part:
+        entry["part"] = True
     if run.ended is not None:
         entry |= {"ended": run.ended.isoformat(), "code": run.code}
     elif (mark := run.mark or mark_of(run.pid)) is not None:
@@ -85,7 +88,8 @@ def _parse(line: str) -> Run | None:
     try:
         entry: Mapping[str, Any] = json.loads(line)
         began, mark = datetime.fromisoformat(entry["began"]), entry.get("process")
-        run = Run(int(entry["pid"]), began, mark=None if mark is None else str(mark))
+        part = bool(entry.get("part"))
+        run = Run(int(entry["pid"]), began, None, None, None if mark is None else str(mark), part)
         if "ended" in entry:
             ended, code = datetime.fromisoformat(entry["ended"]), int(entry["code"])
             run = replace(run, ended=ended, code=code)

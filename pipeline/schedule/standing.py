@@ -133,7 +133,7 @@ def _due_since(
     """
     if one.schedule is None:
         return None
-    answered = [r.began for r in runs if r.began <= now]
+    answered = [r.began for r in runs if r.began <= now and not r.part]
     if memory is not None and memory.done <= now + PUT_BACK:
         answered.append(memory.done)
     # Without any run and any clock nobody knows since when it should have run.
