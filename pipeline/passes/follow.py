@@ -135,7 +135,8 @@ def relook(
         if case.detector != GROUND:
             found = carried(_looks_at(pixels, first, (benches, states), options), fold)
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
-            found = lasting(found, case.evidence.first_seen or start, wait, fold)
+            since = case.evidence.first_seen or start
+            found = lasting(found, since, wait, fold, counted=True)
             found = doubtful(found) if case.measures.get("strip") else found
         else:
             bench = benches.ground(first)
@@ -238,7 +239,9 @@ def _candidate(
     leaves = _may_leave(data, track, (found, since), zhan)
     wait = _wait(track, zhan, leaves=leaves)
     fold = options.adjudicate.fold
-    found = lasting(carried(with_sightings(found, track), fold), since, wait, fold)
+    found = carried(with_sightings(found, track), fold)
+    # What only waited may count in the end: the object's measures say so (waited_out).
+    found = lasting(found, since, wait, fold, counted=True)
     strip = float(_is_deck(states, track, found))
     found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
