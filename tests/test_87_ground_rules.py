@@ -155,7 +155,7 @@ def test_a_pond_of_mixed_pixels_waits_for_floods_and_not_for_a_season() -> None:
         assert gone.evidence.state.value == "provisional"
         for other in (
             {"z_bright": 3.5}, {"z_water": 2.0}, {"water": -0.4}, {"lost_px": 20.0},
-            {"expected_water": 0.1},
+            {"lost_px": 9.0}, {"lost_px": 0.0}, {"expected_water": 0.1},
         ):  # fmt: skip
             soil = candidate(looks("hhhhhhhh", 10), **POND | other)
             assert "mixed_water" not in soil.measures

@@ -175,7 +175,7 @@ def _pond(
     dug, and has nothing to wait for. Where history never looked while crops stand, one may grow.
     """
     found, since, options = how
-    mixed = _half_water(measures, options.disturb)
+    mixed = _half_water(measures, track.rows.size, options.disturb)
     if not (measures["wet_share"] >= 0.5 or mixed) or measures["bar_share"] >= 0.5:
         return {}
     window = _window(site, (track.rows, track.cols))
@@ -194,15 +194,16 @@ def _pond(
     return {"uncropped": 1.0}
 
 
-def _half_water(measures: Mapping[str, float], options: DisturbOptions) -> bool:
+def _half_water(measures: Mapping[str, float], pixels: int, options: DisturbOptions) -> bool:
     """Tell a small pond of mixed pixels from soil: half way to water, and no lighter.
 
-    Soil takes the place of plants and is lighter than they are; its water score is as low.
+    Soil takes the place of plants and is lighter than they are; its water score is as low. Where
+    plants went from less than half of the ``pixels`` that argument fails: a bare yard gets damp.
     """
     dry = measures.get("expected_water", 0.0)  # cases of earlier versions do not have it
     if measures["wet_share"] >= 0.5 or dry >= 0:
         return False
-    small = measures["lost_px"] <= options.mixed_pixels
+    small = pixels / 2 <= measures["lost_px"] <= options.mixed_pixels
     dark = measures["z_bright"] < options.lighter_z
     half = measures["water"] >= options.mixed_wet * dry and measures["z_water"] >= _RISEN
     return small and dark and half
