@@ -56,15 +56,18 @@ def test_what_outlasted_debris_and_boats_was_seen_often_enough_by_then(
     assert state(waited_out(looks(text), WAITS)) == told
 
 
-def known_by_patrols(found: list[Look], since: datetime) -> tuple[list[Look], list[Look]]:
-    """Give what a candidate and a known case are worth, of whose place looks say the same."""
+def followed(
+    found: list[Look], measures: dict[str, float], start: datetime = START
+) -> tuple[list[Look], list[Look]]:
+    """Give what looks are worth of a candidate, and from ``start`` on of a known case there."""
+    since = START
     pixels = (np.array([3, 4]), np.array([5, 5]))
-    sighting = SimpleNamespace(measures={"wait_days": 90.0, "elongation": 1.6})
+    sighting = SimpleNamespace(measures={"wait_days": 0.0, "elongation": 1.6})
     track = SimpleNamespace(
         rows=pixels[0], cols=pixels[1], first_on=since, pass_ids=(), sightings=(sighting,)
     )
     case = SimpleNamespace(
-        case_id="case", detector="zhan/1", measures=WAITS, area_m2=700.0,
+        case_id="case", detector="zhan/1", measures=measures, area_m2=measures["area_m2"],
         evidence=SimpleNamespace(first_seen=since),
     )  # fmt: skip
     site = SimpleNamespace(
@@ -80,8 +83,8 @@ def known_by_patrols(found: list[Look], since: datetime) -> tuple[list[Look], li
 
     def assemble(_: object, looks: list[Look], *__: object, **___: object) -> Candidate:
         return Candidate(
-            Kind.ZHAN, "river", box(0, 0, 35, 20), "EPSG:32649", 700.0, tuple(looks), fold(looks),
-            0.5, WAITS, (), "zhan/1",
+            Kind.ZHAN, "river", box(0, 0, 35, 20), "EPSG:32649", 0.0, tuple(looks), fold(looks),
+            0.5, measures, (), "zhan/1",
         )  # fmt: skip
 
     watched: Any = SimpleNamespace(
@@ -90,10 +93,10 @@ def known_by_patrols(found: list[Look], since: datetime) -> tuple[list[Look], li
     with mock.patch.multiple(
         follow_module,
         States=mock.Mock(), _Benches=mock.Mock(), case_pixels=mock.Mock(return_value=pixels),
-        _looks_at=mock.Mock(return_value=found), _may_leave=mock.Mock(return_value=True),
+        _looks_at=mock.Mock(return_value=found), _may_leave=lambda *_: "wait_days" in measures,
         _is_deck=mock.Mock(return_value=False), with_sightings=lambda f, _: f, assemble=assemble,
         _outline=mock.Mock(return_value=box(0, 0, 35, 20)), water_scores=lambda *_: {},
-        geodesic_area_m2=lambda *_: 700.0,
+        geodesic_area_m2=lambda *_: measures["area_m2"],
     ):  # fmt: skip
         passes: Any = SimpleNamespace(passes=())
         made = follow_module._candidate(
@@ -101,11 +104,9 @@ def known_by_patrols(found: list[Look], since: datetime) -> tuple[list[Look], li
             (options, until, since),
         )  # fmt: skip
         again = follow_module.relook(
-            cast(Any, site), passes, watched, cast(Any, [case]), (options, START)
+            cast(Any, site), passes, watched, cast(Any, [case]), (options, start)
         )
-    return list(weighed(made, how, until).looks), weighed_again(cast(Any, [case]), again, how)[
-        "case"
-    ]
+    return list(weighed(made, how, until).looks), again["case"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def known_by_patrols(found: list[Look], since: datetime) -> tuple[list[Look], li
 )  # fmt: skip
 def test_only_what_was_certain_but_for_the_wait_counts_after_it(text: str, told: str) -> None:
     """Days 0 to 90, and a certain hit at the end: what its level doubts, no wait makes sure."""
-    for found in known_by_patrols(looks(text), START):
+    for found in followed(looks(text), WAITS):
         assert state(found) == told
         assert [k.certain for k in found] == [False] * 10 + [True]
 
@@ -161,6 +162,14 @@ def test_a_small_one_a_bar_a_bridge_and_what_history_hardly_knew_need_two(
 ) -> None:
     assert outlasted(looks("huuuuu"), FILL | other) == looks("huuuuu")
     assert state(outlasted(looks("huu"), FILL, FoldOptions(outlast_hits=3))) == "provisional"
+
+
+@pytest.mark.parametrize("cut", range(4))
+def test_where_patrols_are_cut_changes_nothing_of_what_looks_prove_together(cut: int) -> None:
+    seen = looks("huuu")
+    whole, again = followed(seen, FILL, START + timedelta(days=9 * cut))
+    assert again == whole[cut:]
+    assert state([*whole[:cut], *again]) == "suspected"
 
 
 @given(TEXTS)
