@@ -53,7 +53,8 @@ def surface(residual_px: float = 0.1) -> Surface:
     return Surface(
         Window(0, SIDE, 0, SIDE), expected.copy(), expected, spread, state, land, ~land & False,
         ~land & False, land.copy(), np.ones((SIDE, SIDE), bool),
-        np.where(land, 20, 0).astype(np.uint16), np.ones((SIDE, SIDE), np.uint16), residual_px,
+        np.where(land, 20, 0).astype(np.uint16), np.ones((SIDE, SIDE), np.uint16),
+        np.where(land, 0, 31).astype(np.uint8), residual_px,
     )  # fmt: skip
 
 
@@ -107,7 +108,8 @@ def test_water_above_dry_ground_is_certain_though_no_level_is_known() -> None:
         lower[:, 10 : 10 + wide] = True
         state = np.where(lower, shoal, s.state).astype(np.uint8)
         known = np.full_like(s.levelled, levelled)
-        s = replace(s, shoal=lower, land=s.land & ~lower, state=state, levelled=known)
+        bins = np.where(lower, 3, s.bins).astype(np.uint8)
+        s = replace(s, shoal=lower, land=s.land & ~lower, state=state, levelled=known, bins=bins)
         found = [k for k in judge(s) if isinstance(k, Sighting) and k.cols.min() == 30]
         (pond,) = found
         assert pond.kind is Kind.CAI
@@ -121,16 +123,20 @@ def test_water_above_dry_ground_is_certain_though_no_level_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shore", "levelled", "seen"),
+    ("shore", "levelled", "seen", "often"),
     [
-        (Ground.DRY, False, Seen.HIT), (Ground.WET, False, Seen.UNKNOWN),
-        (Ground.UNKNOWN, False, Seen.UNKNOWN), (Ground.DRY, True, Seen.UNKNOWN),
+        (Ground.DRY, False, Seen.HIT, 10), (Ground.WET, False, Seen.UNKNOWN, 10),
+        (Ground.UNKNOWN, False, Seen.UNKNOWN, 10), (Ground.DRY, True, Seen.UNKNOWN, 10),
+        (Ground.DRY, False, Seen.UNKNOWN, 19),
     ],
 )  # fmt: skip
 def test_a_pit_on_a_bar_is_seen_below_all_levels_where_the_shore_is_dry(
-    shore: Ground, levelled: bool, seen: Seen
+    shore: Ground, levelled: bool, seen: Seen, often: int
 ) -> None:
-    """A level that is known and says nothing of a pixel stays the better witness."""
+    """A level that is known and says nothing of a pixel stays the better witness.
+
+    The last one is a hollow: wet at three fifths of the levels, in a bar that is at one third.
+    """
     where = box(20, 30, 5, 7)
     s = surface()
     lower = s.land.copy()
@@ -138,7 +144,9 @@ def test_a_pit_on_a_bar_is_seen_below_all_levels_where_the_shore_is_dry(
     s = replace(
         s, shoal=lower, land=s.land & ~lower, dry=s.land & False, state=state,
         levelled=np.full_like(s.levelled, levelled),
+        bins=np.where(lower, 10, s.bins).astype(np.uint8),
     )  # fmt: skip
+    s.bins[where] = often
     pit = Signature(np.array(POND, np.float32))
     mask = np.zeros_like(s.land)
     mask[where] = True

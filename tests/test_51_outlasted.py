@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any, cast
+from unittest import mock
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,19 +15,27 @@ from shapely.geometry import box
 
 from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.adjudicate.weighing import outlasted, waited_out, weighed, weighed_again
+from pipeline.config import GroundOptions
+from pipeline.detect.zhan import ZhanOptions
 from pipeline.model import Candidate, Kind, Look, Seen
+from pipeline.passes import follow as follow_module
 
 START = datetime(2025, 1, 1, 3, tzinfo=UTC)
-CODES = {"h": (Seen.HIT, True), "u": (Seen.HIT, False), "m": (Seen.MISS, True)}
+CODES = {
+    "h": (Seen.HIT, True), "u": (Seen.HIT, False), "w": (Seen.HIT, False), "m": (Seen.MISS, True),
+}  # fmt: skip
 FILL = {"area_m2": 2000.0, "known_looks": 5.0, "bar_share": 0.2, "elongation": 1.6, "deep": 0.0}
 WAITS = FILL | {"wait_days": 90.0, "bar_share": 0.8, "area_m2": 700.0}
-TEXTS = st.text(alphabet="hum", max_size=14)
+TEXTS = st.text(alphabet="huwm", max_size=14)
 
 
 def looks(text: str) -> list[Look]:
-    """h certain hit, u uncertain hit, m miss."""
+    """h certain hit, u uncertain for its level, w uncertain for the wait alone, m miss."""
     on = [START + timedelta(days=9 * i) for i in range(len(text))]
-    return [Look(d, f"{d:%Y%m%d}_s2", "s2", 1.0, *CODES[c]) for d, c in zip(on, text, strict=True)]
+    return [
+        Look(d, f"{d:%Y%m%d}_s2", "s2", 1.0, *CODES[c], pending=c == "w")
+        for d, c in zip(on, text, strict=True)
+    ]
 
 
 def state(found: list[Look]) -> str:
@@ -34,15 +45,82 @@ def state(found: list[Look]) -> str:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("uuuh", "suspected"), ("uuuu", "provisional"), ("uh", "provisional"),
-        ("uuumh", "provisional"), ("umuuh", "suspected"),
+        ("wwwh", "suspected"), ("wwww", "provisional"), ("wh", "provisional"),
+        ("wwwmh", "provisional"), ("wmwwh", "suspected"), ("uuuuh", "provisional"),
+        ("wuuuh", "provisional"), ("wuwuh", "suspected"),
     ],
 )  # fmt: skip
 def test_what_outlasted_debris_and_boats_was_seen_often_enough_by_then(
     text: str, told: str
 ) -> None:
     assert state(waited_out(looks(text), WAITS)) == told
-    assert state(looks(text)) == "provisional"
+
+
+def followed(
+    found: list[Look], measures: dict[str, float], start: datetime = START
+) -> tuple[list[Look], list[Look]]:
+    """Give what looks are worth of a candidate, and from ``start`` on of a known case there."""
+    since = START
+    pixels = (np.array([3, 4]), np.array([5, 5]))
+    sighting = SimpleNamespace(measures={"wait_days": 0.0, "elongation": 1.6})
+    track = SimpleNamespace(
+        rows=pixels[0], cols=pixels[1], first_on=since, pass_ids=(), sightings=(sighting,)
+    )
+    case = SimpleNamespace(
+        case_id="case", detector="zhan/1", measures=measures, area_m2=measures["area_m2"],
+        evidence=SimpleNamespace(first_seen=since),
+    )  # fmt: skip
+    site = SimpleNamespace(
+        workers=1, store=SimpleNamespace(grid=SimpleNamespace(crs="EPSG:32649")),
+        corridor=SimpleNamespace(id="river"),
+    )  # fmt: skip
+    how = FoldOptions()
+    options: Any = SimpleNamespace(
+        watch=SimpleNamespace(zhan=ZhanOptions(), ground=GroundOptions()),
+        adjudicate=SimpleNamespace(fold=how),
+    )
+    until = START + timedelta(days=400)
+
+    def assemble(_: object, looks: list[Look], *__: object, **___: object) -> Candidate:
+        return Candidate(
+            Kind.ZHAN, "river", box(0, 0, 35, 20), "EPSG:32649", 0.0, tuple(looks), fold(looks),
+            0.5, measures, (), "zhan/1",
+        )  # fmt: skip
+
+    watched: Any = SimpleNamespace(
+        epochs=[(SimpleNamespace(start=START), None)], flagged={}, normals={}, against={}
+    )
+    with mock.patch.multiple(
+        follow_module,
+        States=mock.Mock(), _Benches=mock.Mock(), case_pixels=mock.Mock(return_value=pixels),
+        _looks_at=mock.Mock(return_value=found), _may_leave=lambda *_: "wait_days" in measures,
+        _is_deck=mock.Mock(return_value=False), with_sightings=lambda f, _: f, assemble=assemble,
+        _outline=mock.Mock(return_value=box(0, 0, 35, 20)), water_scores=lambda *_: {},
+        geodesic_area_m2=lambda *_: measures["area_m2"],
+    ):  # fmt: skip
+        passes: Any = SimpleNamespace(passes=())
+        made = follow_module._candidate(
+            cast(Any, site), passes, cast(Any, track), (mock.Mock(), mock.Mock()),
+            (options, until, since),
+        )  # fmt: skip
+        again = follow_module.relook(
+            cast(Any, site), passes, watched, cast(Any, [case]), (options, start)
+        )
+    return list(weighed(made, how, until).looks), again["case"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("huuuhuuuuuh", "suspected"), ("uuuuuuuuuuh", "provisional"),
+        ("huuuuuuuuuh", "provisional"),
+    ],
+)  # fmt: skip
+def test_only_what_was_certain_but_for_the_wait_counts_after_it(text: str, told: str) -> None:
+    """Days 0 to 90, and a certain hit at the end: what its level doubts, no wait makes sure."""
+    for found in followed(looks(text), WAITS):
+        assert state(found) == told
+        assert [k.certain for k in found] == [False] * 10 + [True]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +134,8 @@ def test_what_may_be_a_line_of_drift_or_no_water_of_history_counts_from_its_wait
     other: dict[str, float],
 ) -> None:
     assert waited_out(looks("uumuh"), WAITS | other) == looks("uumuh")
+    if {"wait_days", "wet_share"}.isdisjoint(other):
+        assert waited_out(looks("wwmwh"), WAITS | other) == looks("uumuh")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +164,14 @@ def test_a_small_one_a_bar_a_bridge_and_what_history_hardly_knew_need_two(
     assert state(outlasted(looks("huu"), FILL, FoldOptions(outlast_hits=3))) == "provisional"
 
 
+@pytest.mark.parametrize("cut", range(4))
+def test_where_patrols_are_cut_changes_nothing_of_what_looks_prove_together(cut: int) -> None:
+    seen = looks("huuu")
+    whole, again = followed(seen, FILL, START + timedelta(days=9 * cut))
+    assert again == whole[cut:]
+    assert state([*whole[:cut], *again]) == "suspected"
+
+
 @given(TEXTS)
 def test_law_weighing_twice_says_the_same_and_no_hit_comes_or_goes(text: str) -> None:
     for measures, rule in ((FILL, outlasted), (WAITS, waited_out)):
@@ -94,7 +182,7 @@ def test_law_weighing_twice_says_the_same_and_no_hit_comes_or_goes(text: str) ->
 
 
 def test_both_are_asked_of_candidates_and_of_known_cases() -> None:
-    for text, measures in (("huu", FILL), ("uuuh", WAITS)):
+    for text, measures in (("huu", FILL), ("wwwh", WAITS)):
         seen = tuple(looks(text))
         made = Candidate(
             Kind.ZHAN, "river", box(0, 0, 50, 40), "EPSG:32649", 2000.0, seen, fold(seen), 0.5,

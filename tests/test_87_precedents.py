@@ -46,7 +46,8 @@ def surface(bare: bool) -> Surface:
     return Surface(
         Window(0, SIDE, 0, SIDE), seen, expected, spread.copy(),
         np.full((SIDE, SIDE), Ground.DRY, np.uint8), yes, ~yes, ~yes, yes, yes,
-        np.full((SIDE, SIDE), 20, np.uint16), np.ones((SIDE, SIDE), np.uint16), 0.1,
+        np.full((SIDE, SIDE), 20, np.uint16), np.ones((SIDE, SIDE), np.uint16),
+        np.zeros((SIDE, SIDE), np.uint8), 0.1,
     )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from pipeline.detect.change import (
     tally_residuals,
 )
 from pipeline.detect.features import MODELLED, features
+from pipeline.detect.level import N_BINS
 from pipeline.detect.normal import NormalOptions
 from pipeline.detect.water import ground_state, water_score
 from pipeline.model import Ground, Window
@@ -114,7 +115,7 @@ def two_dates(before: dict[str, Stack], after: dict[str, Stack]) -> tuple[Stack,
         return Surface(
             window, new, old, spread, now, land, np.zeros(shape, bool), np.zeros(shape, bool),
             land, np.ones(shape, bool), np.full(shape, 2, np.uint16), np.ones(shape, np.uint16),
-            0.2, 30.0,
+            np.where(land, 0, N_BINS - 1).astype(np.uint8), 0.2, 30.0,
         )  # fmt: skip
 
     options = ChangeOptions()

@@ -173,15 +173,18 @@ def waited_out(
     """Count what was seen of a fill while it might have been debris or boats.
 
     What has outlasted both was neither, so that its first certain hit is not the first thing known
-    of it: the hits of the wait are ``pending``. That holds for what history knows as water at three
-    lower levels and more, and is no line: drift wood, decks and a bridge's parts are long, and may
-    come again. A clear miss undoes what only waited before it.
+    of it: hits that were certain but for the wait are ``pending``
+    (:func:`pipeline.adjudicate.evidence.lasting`), and stay it. That holds for what history knows
+    as water at three lower levels and more, and is no line: drift wood, decks and a bridge's parts
+    are long, and may come again. A clear miss undoes what only waited before it. A hit that is
+    uncertain for its level says no more here than it does of a fill without a wait.
     """
     o = options or FoldOptions()
-    waits = measures.get("wait_days", 0.0) > 0
-    if not waits or not _known_fill(measures, o) or measures.get("elongation", 99) >= _LINE:
+    if "wet_share" in measures or not measures.get("wait_days", 0.0) > 0:
         return list(looks)
-    return [_pending(k) if k.seen is Seen.HIT else _undoing(k) for k in looks]
+    if not _known_fill(measures, o) or measures.get("elongation", 99) >= _LINE:
+        return [replace(k, pending=False) for k in looks]
+    return [_undoing(k) for k in looks]
 
 
 def outlasted(
@@ -218,10 +221,6 @@ def _known_fill(measures: Mapping[str, float], o: FoldOptions) -> bool:
     water = "wet_share" not in measures and not measures.get("deep", 0.0)
     known = measures.get("known_looks", 0.0) >= o.confirm_hits
     return water and known and not measures.get("strip", 0.0)
-
-
-def _pending(look: Look) -> Look:
-    return replace(look, pending=look.pending or not look.certain)
 
 
 def _undoing(look: Look) -> Look:

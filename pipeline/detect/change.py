@@ -139,7 +139,8 @@ class Surface:
     ``seen`` (3, H, W) and ``expected`` (3, H, W), features of ``MODELLED``; ``spread`` (3, H, W);
     ``state`` Ground codes; ``land`` never wet in history, ``shoal`` wet in part of it, ``bar`` what
     of that was seen dry at levels as low as today's; ``dry``: the level says that it should be dry;
-    ``levelled``: there is a level; ``looks`` of the model, 0 without one; ``reach`` 1-based.
+    ``levelled``: there is a level; ``looks`` of the model, 0 without one; ``reach`` 1-based;
+    ``bins``: how often history saw water (:func:`pipeline.detect.level.frequency_bins`).
     """
 
     window: Window
@@ -154,6 +155,7 @@ class Surface:
     levelled: Bool
     looks: NDArray[np.uint16]
     reach: NDArray[np.uint16]
+    bins: NDArray[np.uint8]
     residual_px: float
     res_m: float = 10.0
 
@@ -232,7 +234,7 @@ def surface_of(
     return Surface(
         window, seen, normal.at(day), normal.spread, state, land, shoal, bar, dry, levelled,
         np.where(base.n_clear >= o.least_looks, normal.looks, 0).astype(np.uint16), reach,
-        residual, res_m,
+        base.bins, residual, res_m,
     )  # fmt: skip
 
 
@@ -254,12 +256,14 @@ def decided(seen: Float, state: NDArray[np.uint8], options: ChangeOptions) -> ND
 def around_is_dry(surface: Surface, mask: Bool) -> bool:
     """Tell that no level explains water in ``mask`` (H, W), though none may be known.
 
-    What history saw under water now and then lies around it and is dry. A flood that reaches
-    ground that was never wet covers what is lower first; and where even the lowest of a shore is
-    dry, the water is lower than all of it.
+    What history saw under water as often as ``mask`` (its median), or more often, and not always,
+    lies around it: there is enough of it, and no more than a twentieth is wet. A flood that reaches
+    ``mask`` covers such lower ground first. Higher ground around says nothing: a hollow of a bar is
+    full at levels that leave the bar's top dry.
     """
     own = np.asarray(ndimage.binary_dilation(mask, np.ones((5, 5))), bool)
-    lower = surface.shoal & (surface.state != Ground.UNKNOWN) & ~own
+    as_low = surface.shoal & (surface.bins >= np.median(surface.bins[mask]))
+    lower = as_low & (surface.state != Ground.UNKNOWN) & ~own
     wet = int(np.count_nonzero(lower & (surface.state == Ground.WET)))
     n = int(np.count_nonzero(lower))
     return n >= _LOWER_PX and wet <= _LOWER_WET * n

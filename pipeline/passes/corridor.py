@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.adjudicate.tracks import link
-from pipeline.adjudicate.weighing import weighed_again
 from pipeline.config import Workflow
 from pipeline.io.failpoints import failpoint
 from pipeline.io.progress import DETAIL
@@ -141,8 +140,7 @@ def _sweep(
         fold = workflow.options.adjudicate.fold
         here = [c for c in known[0] if c.corridor_id == own]
         judged.candidates, absorbed = one_problem(every, fold, span.until, here)
-        again = relook(site, looks, watched, cases, (how, span.start))
-        judged.relooks = weighed_again(cases, again, fold)
+        judged.relooks = relook(site, looks, watched, cases, (how, span.start))
         keep_histories(site, "watch", watched)
     judged.not_observed = unseen(workflow, site, passes, reduced)
     judged.counts = _counts(passes, reduced, watched, len(tracks), site) | {"absorbed": absorbed}

@@ -13,6 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
 from pipeline.adjudicate.evidence import came_with, carried, doubtful, lasting
 from pipeline.adjudicate.tracks import Track
+from pipeline.adjudicate.weighing import weighed_again
 from pipeline.detect.expect import (
     Baseline,
     ExpectOptions,
@@ -113,7 +114,8 @@ def relook(
     Parameters
     ----------
     how : (FollowOptions, datetime)
-        Options, and the start of the patrol (UTC): looks from then on are given.
+        Options, and the start of the patrol (UTC): looks from then on are given, weighed beside
+        those before.
 
     Returns
     -------
@@ -135,15 +137,19 @@ def relook(
         if case.detector != GROUND:
             found = carried(_looks_at(pixels, first, (benches, states), options), fold)
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
-            found = lasting(found, case.evidence.first_seen or start, wait, fold)
+            since = case.evidence.first_seen or start
+            found = lasting(found, since, wait, fold, counted=True)
             found = doubtful(found) if case.measures.get("strip") else found
         else:
             bench = benches.ground(first)
             found = relook_ground(site, bench, case, pixels, (options.watch.ground, fold))
-        return [k for k in found if k.on >= start]
+        return found
 
     results = map_tiles(one, cases, site.workers)
-    return {case.case_id: found for case, found in zip(cases, results, strict=True)}
+    found = {case.case_id: some for case, some in zip(cases, results, strict=True)}
+    # What a look is worth hangs on those before it, and not on where patrols are cut.
+    every = weighed_again(cases, found, fold)
+    return {case_id: [k for k in some if k.on >= start] for case_id, some in every.items()}
 
 
 def _known_since(track: Track, earlier: Sequence[tuple[Case, Sparse]]) -> datetime:
@@ -238,7 +244,9 @@ def _candidate(
     leaves = _may_leave(data, track, (found, since), zhan)
     wait = _wait(track, zhan, leaves=leaves)
     fold = options.adjudicate.fold
-    found = lasting(carried(with_sightings(found, track), fold), since, wait, fold)
+    found = carried(with_sightings(found, track), fold)
+    # What only waited may count in the end: the object's measures say so (waited_out).
+    found = lasting(found, since, wait, fold, counted=True)
     strip = float(_is_deck(states, track, found))
     found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,7 +176,7 @@ def _pond(
     dug, and has nothing to wait for. Where history never looked while crops stand, one may grow.
     """
     found, since, options = how
-    mixed = _half_water(measures, options.disturb)
+    mixed = _half_water(measures, track.rows.size, options.disturb)
     if not (measures["wet_share"] >= 0.5 or mixed) or measures["bar_share"] >= 0.5:
         return {}
     window = _window(site, (track.rows, track.cols))
@@ -194,15 +195,16 @@ def _pond(
     return {"uncropped": 1.0}
 
 
-def _half_water(measures: Mapping[str, float], options: DisturbOptions) -> bool:
+def _half_water(measures: Mapping[str, float], pixels: int, options: DisturbOptions) -> bool:
     """Tell a small pond of mixed pixels from soil: half way to water, and no lighter.
 
-    Soil takes the place of plants and is lighter than they are; its water score is as low.
+    Soil takes the place of plants and is lighter than they are; its water score is as low. Where
+    plants went from less than half of the ``pixels`` that argument fails: a bare yard gets damp.
     """
     dry = measures.get("expected_water", 0.0)  # cases of earlier versions do not have it
     if measures["wet_share"] >= 0.5 or dry >= 0:
         return False
-    small = measures["lost_px"] <= options.mixed_pixels
+    small = pixels / 2 <= measures["lost_px"] <= options.mixed_pixels
     dark = measures["z_bright"] < options.lighter_z
     half = measures["water"] >= options.mixed_wet * dry and measures["z_water"] >= _RISEN
     return small and dark and half
@@ -321,22 +323,22 @@ def _seasons(
     site: Site, bench: Bench, track: Track, measures: Mapping[str, float],
     how: tuple[datetime, GroundOptions],
 ) -> int:  # fmt: skip
-    """Count the precedents of the first sighting, and of water that stays also of the newest hit.
+    """Count the precedents of the first sighting; none of water that stays beyond its season.
 
-    A paddy is flooded in its season. Water that was there in every season since, and at whose
-    newest hits the years before were dry, is a pond that was dug in one.
+    A paddy is flooded in its season. Water that was not missed since, and at one of whose hits of
+    120 days later the years before were dry, is a pond that was dug in one. It stays that when the
+    season comes round again, and when it is gone later.
     """
     trait = trait_of(measures)
     first = precedents_of(site, bench, track, trait, how)
     if not first or measures["wet_share"] < 0.5:
         return first
     found = looks_at_ground(site, bench, (track.rows, track.cols), trait, how)
-    since = [k for k in found if k.on >= how[0]]
-    newest = max((k.on for k in since if k.seen is Seen.HIT), default=how[0])
-    gone = any(k.seen is Seen.MISS for k in since)
-    if gone or newest - how[0] < 2 * _SEASON:
-        return first
-    return precedents_of(site, bench, track, trait, (newest, how[1]))
+    since = sorted((k for k in found if k.on >= how[0]), key=lambda k: (k.on, k.pass_id))
+    stayed = list(takewhile(lambda k: k.seen is not Seen.MISS, since))
+    later = [k.on for k in stayed if k.seen is Seen.HIT and k.on - how[0] >= 2 * _SEASON]
+    outlasted = any(not precedents_of(site, bench, track, trait, (on, how[1])) for on in later)
+    return 0 if outlasted else first
 
 
 def precedents_of(

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.adjudicate.weighing import weighed_again
 from pipeline.config import Workflow
 from pipeline.detect.disturb import MARGIN_PX
 from pipeline.detect.zhan import HALO_PX
@@ -87,8 +86,7 @@ def _look(
         part = only_around(site, asked.cases)
         watched = watch_first(part, looks, start, how.watch, flagged)
         judged.judged = bool(watched.epochs)
-        again = relook(part, looks, watched, asked.cases, (how, start))
-        judged.relooks = weighed_again(asked.cases, again, how.adjudicate.fold)
+        judged.relooks = relook(part, looks, watched, asked.cases, (how, start))
         keep_histories(part, "recheck", watched)
     tiles = (len(part.store.tiles), len(site.store.tiles))
     judged.counts = {
