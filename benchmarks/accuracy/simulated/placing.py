@@ -72,14 +72,17 @@ class _Ground:
         return self._water[level]
 
     def heights(self, shape: Polygon) -> NDArray[np.float64]:
-        """Heights on a 5 m lattice inside a shape [m]; other bodies are infinitely high."""
+        """Heights on a 5 m lattice inside a shape [m]; elsewhere than in this body infinite."""
         x0, y0, x1, y1 = shape.bounds
         gx, gy = np.meshgrid(np.arange(x0 + 2.5, x1, 5.0), np.arange(y0 + 2.5, y1, 5.0))
         inside = shapely.contains_xy(shape, gx.ravel(), gy.ravel()).reshape(gx.shape)
         step = RES / FINE
         rows, cols = (((v[inside] + PAD * RES) / step).astype(int) for v in (gy, gx))
+        height, width = self.ground.fine_z.shape
+        on_map = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
+        rows, cols = np.clip(rows, 0, height - 1), np.clip(cols, 0, width - 1)
         z = self.ground.fine_z[rows, cols].astype(np.float64)
-        return np.where(self.ground.fine_body[rows, cols] == self.number, z, 99.0)
+        return np.where(on_map & (self.ground.fine_body[rows, cols] == self.number), z, 99.0)
 
     def cover(self, x: float, y: float) -> int:
         """Class of the land cover at a point."""
