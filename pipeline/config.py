@@ -30,6 +30,7 @@ from pipeline.detect.image_change import PictureOptions
 from pipeline.detect.kinds import KindOptions
 from pipeline.detect.normal import NormalOptions
 from pipeline.detect.observe import ObserveOptions
+from pipeline.detect.ramps import RampOptions
 from pipeline.detect.resemble import ResembleOptions
 from pipeline.detect.stock import StockOptions
 from pipeline.detect.water import WaterOptions
@@ -151,6 +152,7 @@ class GroundOptions(BaseModel):
     stock: StockOptions = StockOptions()
     woods: WoodOptions = WoodOptions()
     dry: DryOptions = DryOptions()
+    ramps: RampOptions = RampOptions()
     flooded_fields: float = Field(
         default=0.2,
         gt=0,

@@ -26,9 +26,11 @@ from pipeline.detect.expect import (
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.medians import middle_of
 from pipeline.detect.observe import ObserveOptions, observe
+from pipeline.detect.ramps import RampOptions, leaves_shore
 from pipeline.detect.waterline import covered_share, outline, width_of_change
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
+from pipeline.io.burn import burn
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Pass, Seen, Window
 from pipeline.passes.book import Book
@@ -247,7 +249,14 @@ def _candidate(
     found = carried(with_sightings(found, track), fold)
     # What only waited may count in the end: the object's measures say so (waited_out).
     found = lasting(found, since, wait, fold, counted=True)
-    strip = float(_is_deck(states, track, found))
+    shape = _outline(states, track, found)
+    strip = float(
+        _is_deck(states, track, found)
+        or (
+            until - since < timedelta(days=options.watch.ground.ramps.days)
+            and _is_ramp(data, track, shape, options.watch.ground.ramps)
+        )
+    )
     found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
     candidate = assemble(
@@ -260,7 +269,6 @@ def _candidate(
         until=until,
         options=options.adjudicate,
     )
-    shape = _outline(states, track, found)
     area = round(geodesic_area_m2(shape, grid.crs), 2)
     scores = water_scores([s.measures for s in track.sightings], options.watch.ground.kinds)
     kinds = {f"kind_{kind.value}": score for kind, score in scores.items()}
@@ -419,6 +427,16 @@ def _is_deck(states: States, track: Track, found: Sequence[Look]) -> bool:
     was, now = (_middle(states, track, some, (window, ["nir"]))[0] for some in (before, after))
     width = width_of_change(was, now, pixels_to_mask(track.rows, track.cols, window))
     return not width > _DECK_NIR_PX  # unknown: what closes a channel stays doubted
+
+
+def _is_ramp(
+    data: tuple[_Benches, States], track: Track, shape: BaseGeometry, options: RampOptions
+) -> bool:
+    """Tell what may become a bridge: a slim strip that leaves the shore, or stands in the water."""
+    site = data[1].site
+    window = _around(site, track)
+    history = data[0].ground(track.first_on).given(window)[1]
+    return leaves_shore(burn(shape, site.store.grid.sub(window)), history.bins, options, wet=True)
 
 
 def _around(site: Site, track: Track) -> Window:

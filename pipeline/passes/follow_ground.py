@@ -25,11 +25,13 @@ from pipeline.detect.level import N_BINS
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import YEAR_DAYS, Normal
 from pipeline.detect.observe import Observed
+from pipeline.detect.ramps import leaves_shore
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
 from pipeline.detect.seasons import longest_unseen
 from pipeline.detect.waterline import outline
 from pipeline.detect.woods import only_felled, wooded_share
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
+from pipeline.io.burn import burn
 from pipeline.model import Candidate, Case, Ground, Kind, Look, Pass, Seen, Window
 from pipeline.passes.change import DETECTOR, Normals, box_of
 from pipeline.passes.ground import Looks, Site, Sparse, shared
@@ -261,6 +263,12 @@ def ground_candidate(
         with_sightings(found, track), began, trait.wait, how[0].fold, counted=trait.counted
     )
     found = unbroken(found) if _gradual(measures) else found
+    shape = _outline(site, bench, track, trait.signature, found)
+    if measures["wet_share"] < 0.5 and how[1] - how[2] < timedelta(days=options.ramps.days):
+        window = _window(site, (track.rows, track.cols))
+        mask = burn(shape, site.store.grid.sub(window))
+        ramp = leaves_shore(mask, bench.given(window)[1].bins, options.ramps, wet=False)
+        measures["strip"] = max(measures["strip"], float(ramp))
     if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
@@ -276,7 +284,6 @@ def ground_candidate(
         until=how[1],
         options=how[0],
     )
-    shape = _outline(site, bench, track, trait.signature, found)
     area = round(geodesic_area_m2(shape, site.store.grid.crs), 2)
     return replace(candidate, polygon=shape, area_m2=area, measures=dict(sorted(measures.items())))
 

@@ -1,0 +1,48 @@
+"""Slim strips that leave the shore may become bridges; what lies along it is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.detect.level import N_BINS, UNSEEN
+from pipeline.detect.ramps import RampOptions, leaves_shore
+
+ALWAYS = N_BINS - 1
+
+
+def world(rows: slice, cols: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Land in the upper half of 40 x 40 px, water below; a box in it."""
+    bins = np.zeros((40, 40), np.uint8)
+    bins[20:] = ALWAYS
+    mask = np.zeros((40, 40), bool)
+    mask[rows, cols] = True
+    return mask, bins
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "wet", "told"),
+    [
+        (slice(20, 30), slice(10, 12), True, False),  # a pier, or the first deck
+        (slice(28, 31), slice(10, 24), True, False),  # a deck that stands alone
+        (slice(20, 22), slice(10, 22), True, True),  # a fill along the shore
+        (slice(20, 26), slice(10, 22), True, True),  # a fill that is no strip
+        (slice(10, 20), slice(10, 12), False, False),  # a ramp down to the water
+        (slice(18, 20), slice(10, 22), False, True),  # sheds along the shore
+        (slice(4, 14), slice(10, 12), False, True),  # a road that ends before the shore
+        (slice(5, 20), slice(10, 16), False, True),  # a yard at the water
+    ],
+)
+def test_what_leaves_the_shore_and_what_lies_along_it(
+    rows: slice, cols: slice, wet: bool, told: bool
+) -> None:
+    mask, bins = world(rows, cols)
+    for turn in range(4):
+        turned = np.rot90(mask, turn), np.rot90(bins, turn)
+        assert leaves_shore(*turned, RampOptions(), wet=wet) is not told
+
+
+def test_nothing_and_ground_that_nobody_saw() -> None:
+    mask, bins = world(slice(10, 20), slice(10, 12))
+    assert not leaves_shore(np.zeros_like(mask), bins, RampOptions(), wet=False)
+    assert not leaves_shore(mask, np.full_like(bins, UNSEEN), RampOptions(), wet=False)
