@@ -157,6 +157,8 @@ GUARDS = (
         "young decks (a bridge is looked for in all looks together)",
         _ground(disturb={"deck_looks": 100}),
     ),
+    Guard("ramps (slim strips that leave the shore are told at once)",
+        _ground(ramps={"days": 0.0})),
     Guard(
         "bridge rule",
         {
