@@ -61,7 +61,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         monkeypatch.setattr(module, name, work)
 
-    noted(levels, "tally_levels")
+    noted(levels, "tally_level")
     noted(levels, "tally_shore")
     noted(watch, "candidates")
     noted(change, "deviation")
@@ -78,7 +78,7 @@ def test_what_is_kept_is_not_judged_again_and_changes_nothing(
     run(path)
     once = tiny.outputs(tmp_path)
     assert json.loads(once["cases.geojson"])["features"] or json.loads(once["watch.geojson"])
-    assert {"tally_levels", "tally_shore", "candidates", "deviation"} <= set(calls)
+    assert {"tally_level", "tally_shore", "candidates", "deviation"} <= set(calls)
     entries = kept(tmp_path)
     assert {name.split("/")[0] for name in entries} == set(KINDS)
 

@@ -62,13 +62,15 @@ def mostly_wet(
     rank: NDArray[np.float32] | float,
     margin: float,
     tolerance: float = 0.1,
+    where: tuple[slice, slice] | None = None,
 ) -> NDArray[np.uint16]:
     """Stand in for :func:`pipeline.detect.level.known_wet` without any level.
 
     What was wet in at least half of all looks is expected to be wet on every date.
     """
     del rank, margin, tolerance
-    wet, dry = (part.sum(axis=0, dtype=np.int64) for part in (history.wet, history.dry))
+    part = (slice(None), *(where or (slice(None), slice(None))))
+    wet, dry = (each[part].sum(axis=0, dtype=np.int64) for each in (history.wet, history.dry))
     return np.where((wet > 0) & (wet >= dry), wet, 0).astype(np.uint16)
 
 
