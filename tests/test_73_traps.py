@@ -138,8 +138,9 @@ def _ground(**parts: Any) -> dict[str, Any]:
     return {"ground": parts}
 
 
+AT_ONCE = {"days": 0.0}  # slim strips that leave the shore
 SPAN = Guard(
-    _ground(disturb={"linear_elongation": 1e6}),
+    _ground(disturb={"linear_elongation": 1e6}, ramps=AT_ONCE),
     {
         "pipeline.detect.zhan.spans": _no,
         "pipeline.detect.zhan.closes": _no,
@@ -162,7 +163,7 @@ GUARDS: Mapping[str, Guard] = {
     "weed": AFLOAT,
     "thin weed": Guard({"zhan": {"deck_index": -1.0}}, AFLOAT.replace),
     "snow": Guard({}, AFLOAT.replace, {"mask": {"spectral": {"snow_visible": 1.0}}}),
-    "debris": Guard({"zhan": {"high_water": 0.0}}),
+    "debris": Guard({"zhan": {"high_water": 0.0}} | _ground(ramps=AT_ONCE)),
     "felled": BARE,
     "felled bare": Guard(replace={"pipeline.passes.follow_ground.only_felled": _no}),
     "roof": Guard(
