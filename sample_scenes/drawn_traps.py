@@ -18,7 +18,7 @@ from shapely.geometry.base import BaseGeometry
 from sample_scenes.corridor import corridor_shapes
 from sample_scenes.fields import generator
 from sample_scenes.objects import RESERVOIR, RIVER, SceneObject
-from sample_scenes.options import FINE, PAD, RES, SampleOptions
+from sample_scenes.options import SampleOptions
 from sample_scenes.shapes import bar, blob
 from sample_scenes.site import Place, place
 from sample_scenes.terrain import Terrain
@@ -45,16 +45,6 @@ class _Site:
         for area in self.areas.values():
             shapely.prepare(area)
 
-    def heights(self, shape: Polygon, body: int) -> NDArray[np.float64]:
-        """Heights on a 5 m lattice in a shape [m]; infinite where another body's ground is."""
-        x0, y0, x1, y1 = shape.bounds
-        gx, gy = np.meshgrid(np.arange(x0 + 2.5, x1, 5.0), np.arange(y0 + 2.5, y1, 5.0))
-        inside = shapely.contains_xy(shape, gx.ravel(), gy.ravel()).reshape(gx.shape)
-        step = RES / FINE
-        rows, cols = (((v[inside] + PAD * RES) / step).astype(int) for v in (gy, gx))
-        z = self.ground.fine_z[rows, cols].astype(np.float64)
-        return np.where(self.ground.fine_body[rows, cols] == body, z, np.inf)
-
     def fit(self, name: str, corridor: str, draw: Callable[[], Polygon], fits: Fits) -> Polygon:
         """Draw until a shape lies in its corridor, apart from others, on ground that fits.
 
@@ -67,7 +57,7 @@ class _Site:
             shape = draw()
             if not self.areas[corridor].contains(shape):
                 continue
-            heights = self.heights(shape, 1 if corridor == RIVER else 2)
+            heights = self.ground.heights_in(shape, 1 if corridor == RIVER else 2)
             if not heights.size or not fits(heights):
                 continue
             if all(t.distance(shape) > _APART_M for t in self.taken):

@@ -8,7 +8,7 @@ water in early summer), and have no source.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -157,15 +157,8 @@ def _river(rng: np.random.Generator) -> River:
         centre, half = at_zero.centre_x(y), at_zero.half_width(y)
         room = _BANKS[0] - float((centre - half).min()), _BANKS[1] - float((centre + half).max())
         if room[0] < room[1] and float(np.abs(np.gradient(centre, 20.0)).max()) < 0.8:
-            moved = _moved(at_zero, x=float(rng.uniform(*room)))
-            return _moved(moved, inlet=_inlet(rng, moved))
-
-
-def _moved(river: River, x: float | None = None, inlet: tuple[Point, Point] | None = None) -> River:
-    return River(
-        x=river.x if x is None else x, bends=river.bends, half_m=river.half_m, swell=river.swell,
-        widening=river.widening, island=river.island, inlet=inlet or river.inlet,
-    )  # fmt: skip
+            moved = replace(at_zero, x=float(rng.uniform(*room)))
+            return replace(moved, inlet=_inlet(rng, moved))
 
 
 def _inlet(rng: np.random.Generator, river: River) -> tuple[Point, Point]:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from shapely.geometry import Polygon
 
 from sample_scenes.fields import F32, Real, generator, smooth_noise, smoothstep, to_coarse, to_fine
 from sample_scenes.options import FINE, PAD, RES, SampleOptions
@@ -49,6 +51,19 @@ class Terrain:
             x=self.x[pixels],
             y=self.y[pixels],
         )
+
+    def heights_in(self, shape: Polygon, body: int) -> NDArray[np.float64]:
+        """Heights on a 5 m lattice in a shape [m]; infinite beyond the map and in other bodies."""
+        x0, y0, x1, y1 = shape.bounds
+        gx, gy = np.meshgrid(np.arange(x0 + 2.5, x1, 5.0), np.arange(y0 + 2.5, y1, 5.0))
+        inside = shapely.contains_xy(shape, gx.ravel(), gy.ravel()).reshape(gx.shape)
+        step = RES / FINE
+        rows, cols = (((v[inside] + PAD * RES) / step).astype(int) for v in (gy, gx))
+        height, width = self.fine_z.shape
+        own = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
+        rows, cols = np.clip(rows, 0, height - 1), np.clip(cols, 0, width - 1)
+        own &= self.fine_body[rows, cols] == body
+        return np.where(own, self.fine_z[rows, cols].astype(np.float64), np.inf)
 
     def height_at(self, x: float, y: float) -> float:
         """Ground height at a local point [m], nearest sub-pixel."""

@@ -17,6 +17,7 @@ from shapely.geometry import box
 from pipeline.errors import SceneUnusableError
 from pipeline.io import inflate
 from pipeline.io.raster import AssetReader
+from pipeline.io.recent import Recent
 from pipeline.io.store import NODATA, CorridorStore
 from pipeline.io.tiff_parts import TiffHead, parse
 from pipeline.io.unpack import runs_of
@@ -184,14 +185,14 @@ def test_classes_of_a_second_scene_fill_what_the_first_lacks(how: Any, tmp_path:
 
 
 def test_decoded_blocks_are_dropped_with_their_file_and_at_a_limit() -> None:
-    kept = inflate.Kept(5000)
+    kept: Recent[tuple[int, int], Any] = Recent(5000, lambda block: block.nbytes)
     block = np.zeros((10, 100), np.uint16)
     for number in range(3):
         kept.put((1, number), block)
     assert kept.get((1, 0)) is None
     assert kept.get((1, 2)) is block
     kept.put((2, 0), block)
-    kept.drop(1)
+    kept.drop(lambda key: key[0] == 1)
     assert kept.get((1, 2)) is None
     assert kept.get((2, 0)) is block
     assert kept.held == block.nbytes

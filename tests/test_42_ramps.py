@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.detect.level import N_BINS, UNSEEN
-from pipeline.detect.ramps import RampOptions, leaves_shore
+from pipeline.detect.ramps import RampOptions, is_slim, leaves_shore
 
 ALWAYS = N_BINS - 1
 
@@ -39,10 +39,11 @@ def test_what_leaves_the_shore_and_what_lies_along_it(
     mask, bins = world(rows, cols)
     for turn in range(4):
         turned = np.rot90(mask, turn), np.rot90(bins, turn)
-        assert leaves_shore(*turned, RampOptions(), wet=wet) is not told
+        ramp = is_slim(turned[0], RampOptions()) and leaves_shore(*turned, RampOptions(), wet=wet)
+        assert ramp is not told
 
 
 def test_nothing_and_ground_that_nobody_saw() -> None:
     mask, bins = world(slice(10, 20), slice(10, 12))
-    assert not leaves_shore(np.zeros_like(mask), bins, RampOptions(), wet=False)
+    assert not is_slim(np.zeros_like(mask), RampOptions())
     assert not leaves_shore(mask, np.full_like(bins, UNSEEN), RampOptions(), wet=False)

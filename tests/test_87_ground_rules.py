@@ -73,7 +73,8 @@ def candidate(
     bench = SimpleNamespace(
         looks=SimpleNamespace(passes=[]),
         normals=SimpleNamespace(quarter=quarter),
-        given=lambda w: (None, SimpleNamespace(bins=np.zeros(w.shape, np.uint8))),
+        given=lambda _: (None, None),
+        history=lambda w: SimpleNamespace(bins=np.zeros(w.shape, np.uint8)),
     )
     how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST)
     with told(found, seasonal):
@@ -88,7 +89,7 @@ def test_a_pool_that_was_gone_between_is_no_suspected_candidate() -> None:
     with mock.patch.object(follow_ground, "_is_bridge", return_value=False):
         assert candidate(looks("hhhmh"), **heap).evidence.state.value == "suspected"
         # What may become a bridge stays on watch, whatever its looks.
-        with mock.patch.object(follow_ground, "leaves_shore", return_value=True):
+        with mock.patch.object(follow_ground, "may_span", return_value=True):
             ramp = candidate(looks("hhhhh"), **heap)
         assert (ramp.evidence.state.value, ramp.measures["strip"]) == ("provisional", 1.0)
 

@@ -41,11 +41,6 @@ class Square:
         x, y = self.col * SIDE_M, self.row * SIDE_M
         return box(x, y, x + SIDE_M, y + SIDE_M)
 
-    @property
-    def polygon_wgs84(self) -> BaseGeometry:
-        """The square in lon/lat."""
-        return reproject(self.polygon, self.crs, "EPSG:4326")
-
 
 @dataclass(frozen=True, slots=True)
 class Marked:

@@ -35,8 +35,16 @@ class RampOptions(BaseModel):
     )
 
 
+def is_slim(mask: Bool, options: RampOptions) -> bool:
+    """Tell a strip as slim as a deck or a road, bool (H, W)."""
+    if not mask.any():
+        return False
+    shape = measure(mask)
+    return shape.elongation >= options.elongation and shape.width_px <= options.width_px
+
+
 def leaves_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions, *, wet: bool) -> bool:
-    """Tell a slim strip that leaves the shore, or stands in the water, from one along a shore.
+    """Tell a strip that leaves the shore, or stands in the water, from one along a shore.
 
     A bridge is built from its ramps over months, and its decks come one by one. A fill, a wall or a
     row of sheds along the shore touches it with most of its length, and is none.
@@ -44,18 +52,13 @@ def leaves_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions, *, w
     Parameters
     ----------
     mask : bool (H, W)
-        The object, as outlined by its newest hits.
+        The object, as outlined by its newest hits; not empty.
     bins : uint8 (H, W)
         Codes of :func:`pipeline.detect.level.frequency_bins`: 0 was never water.
     wet : bool
         The object stands where water belongs; else it lies on land, and must reach the water.
     """
-    if not mask.any():
-        return False
-    shape = measure(mask)
-    if shape.elongation < options.elongation or shape.width_px > options.width_px:
-        return False
     other = (bins == 0) if wet else (bins > 0) & (bins != UNSEEN)
     near = ring(np.asarray(other & ~mask), options.shore_px) & mask
-    share = float(np.count_nonzero(near)) / shape.pixels
-    return share <= options.shore_share and (wet or share > 0)
+    share = np.count_nonzero(near) / np.count_nonzero(mask)
+    return bool(share <= options.shore_share and (wet or share > 0))

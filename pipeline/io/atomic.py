@@ -137,6 +137,35 @@ def remove_tree(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def latest_of(folder: Path, name: str = "latest") -> Path | None:
+    """Give what :func:`point_latest` points to in a folder, there or not; None if to nothing yet.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError
+        It cannot be looked at.
+    """
+    link, pointer = folder / name, folder / f"{name}.txt"
+    if is_there(link):
+        return link
+    return folder / pointer.read_text(encoding="utf-8").strip() if is_there(pointer) else None
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a name is there, also of a link that leads nowhere; not so is no answer.
+
+    Raises
+    ------
+    OSError
+        It cannot be looked at.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def point_latest(target: Path, name: str = "latest") -> Path:
     """Let the relative link ``latest`` beside ``target`` point to it, atomically.
 

@@ -11,15 +11,15 @@ import json
 import os
 import struct
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 from numcodecs.blosc import Blosc, decompress
 from numpy.typing import NDArray
+
+from pipeline.io.recent import Recent
 
 MARK_CHARS = 8
 """Of the checksum of a block, as text."""
@@ -111,35 +111,20 @@ def decode(blob: bytes, names: Iterable[str]) -> dict[str, Layer]:
     return {name: layer for name, layer in found.items() if layer is not None}
 
 
-class _Cache:
-    """Compressed blocks, the least recently used dropped first; shared by all threads."""
+_recent: Recent[tuple[str, int, int], Block] = Recent(_CACHE_BYTES, lambda block: len(block.body))
 
-    def __init__(self, limit: int) -> None:
-        self._limit, self._held = limit, 0
-        self._blocks: OrderedDict[tuple[str, int, int], Block] = OrderedDict()
-        self._lock = Lock()
 
-    def get(self, path: str) -> Block:
-        stat = os.stat(path)  # noqa: PTH116 - asked for every layer; a Path costs more than the call
-        key = (path, stat.st_mtime_ns, stat.st_size)
-        with self._lock:
-            if key in self._blocks:
-                self._blocks.move_to_end(key)
-                return self._blocks[key]
+def _block(path: str) -> Block:
+    stat = os.stat(path)  # noqa: PTH116 - asked for every layer; a Path costs more than the call
+    key = (path, stat.st_mtime_ns, stat.st_size)
+    block = _recent.get(key)
+    if block is None:
         try:
             block = Block.parse(Path(path).read_bytes())
         except ValueError as error:
             raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
-        with self._lock:
-            if key not in self._blocks:
-                self._blocks[key] = block
-                self._held += len(block.body)
-            while self._held > self._limit and len(self._blocks) > 1:
-                self._held -= len(self._blocks.popitem(last=False)[1].body)
-        return block
-
-
-_cache = _Cache(_CACHE_BYTES)
+        _recent.put(key, block)
+    return block
 
 
 def read_layer(path: str, name: str) -> Layer | None:
@@ -150,14 +135,8 @@ def read_layer(path: str, name: str) -> Layer | None:
     DamagedBlockError
         With the path.
     """
-    try:
-        block = _cache.get(path)
-    except FileNotFoundError:
-        return None
-    try:
-        return block.layer(name)
-    except ValueError as error:
-        raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
+    layers = read_layers(path, (name,))
+    return None if layers is None else layers[0]
 
 
 def read_layers(path: str, names: Sequence[str]) -> list[Layer | None] | None:
@@ -169,7 +148,7 @@ def read_layers(path: str, names: Sequence[str]) -> list[Layer | None] | None:
         With the path.
     """
     try:
-        block = _cache.get(path)
+        block = _block(path)
     except FileNotFoundError:
         return None
     try:

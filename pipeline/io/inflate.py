@@ -10,20 +10,19 @@ Format: TIFF 6.0 (Adobe, 1992), sections 14 and 15; Photoshop TIFF Technical Not
 from __future__ import annotations
 
 import importlib
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from pathlib import Path
-from threading import Lock
 from typing import Any, BinaryIO, TypeGuard
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.io.recent import Recent
 from pipeline.io.tiff_parts import TiffHead, parse
 from pipeline.io.unpack import Runs
 
@@ -48,42 +47,7 @@ def inflating() -> Callable[[Any, int], bytearray] | None:
         return None
 
 
-class Kept:
-    """Decoded blocks of all open files, the least recently used dropped first.
-
-    ``held`` are their bytes.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self.held = limit, 0
-        self._blocks: OrderedDict[tuple[int, int], Block] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: tuple[int, int]) -> Block | None:
-        """Give a block by its file and number."""
-        with self._lock:
-            block = self._blocks.get(key)
-            if block is not None:
-                self._blocks.move_to_end(key)
-            return block
-
-    def put(self, key: tuple[int, int], block: Block) -> None:
-        """Keep a block."""
-        with self._lock:
-            if key not in self._blocks:
-                self._blocks[key] = block
-                self.held += block.nbytes
-            while self.held > self._limit and len(self._blocks) > 1:
-                self.held -= self._blocks.popitem(last=False)[1].nbytes
-
-    def drop(self, file: int) -> None:
-        """Let go of a file's."""
-        with self._lock:
-            for key in [k for k in self._blocks if k[0] == file]:
-                self.held -= self._blocks.pop(key).nbytes
-
-
-_kept = Kept(_KEPT_BYTES)
+_kept: Recent[tuple[int, int], Block] = Recent(_KEPT_BYTES, lambda block: block.nbytes)
 _numbers = count()
 
 
@@ -125,7 +89,7 @@ class Blocks:
     def close(self) -> None:
         """Close the file, and let go of what is decoded."""
         self._close()
-        _kept.drop(self._file)
+        _kept.drop(lambda key: key[0] == self._file)
 
     def stored(
         self, corner: tuple[int, int], runs: Runs, table: NDArray[np.int16], nodata: int
@@ -153,7 +117,7 @@ class Blocks:
         NotInflatedError
             A block is not in the file, or does not decode.
         """
-        out = np.full(int((runs.end - runs.begin).sum()), nodata, np.int16)
+        out = np.full(runs.size, nodata, np.int16)
         if not out.size:
             return out
         rows, cols = self._head.block

@@ -69,18 +69,18 @@ class LookReader:
         found = self.packed(pass_id, band, tile)
         if found is not None:
             return found
-        runs, size = self.store.runs(tile)
+        runs = self.store.runs(tile.core)
         quality = self.quality.get(pass_id)
         dy, dx = quality.shift_px if quality else (0.0, 0.0)
         offset = np.float32(quality.reflectance_offset if quality else 0.0)
         if math.hypot(dy, dx) >= _STILL_PX:
             margin = _shift_margin(dy, dx)
             block = self._raw(pass_id, band, tile.core.pad(margin))
-            return resample_at(block, (dy, dx), margin, runs, size) + offset
+            return resample_at(block, (dy, dx), margin, runs) + offset
         values, factor = self.store.reflectance(pass_id, band, tile.core, _MARGIN_PX)
         if factor == 1:
             return values[self.store.kept(tile.core)] + offset
-        return bilinear_at(values, *_between(tile.core, factor), runs, size) + offset
+        return bilinear_at(values, *_between(tile.core, factor), runs) + offset
 
     def stored_codes(self, folder: str, band: str, tile: Tile) -> NDArray[np.uint8]:
         """Class codes as :meth:`codes` has them of the stored pixels of a tile, uint8 (N,)."""
@@ -94,7 +94,7 @@ class LookReader:
         if factor == 1:
             return dense[self.store.kept(core)]
         first = (moved.row0 % factor, moved.col0 % factor)
-        return repeated_at(dense, factor, first, *self.store.runs(tile))
+        return repeated_at(dense, factor, first, self.store.runs(core))
 
     def codes(self, folder: str, band: str, window: Window) -> NDArray[np.uint8]:
         """Class codes (``scl``, mask) over ``window``, uint8, 0 without data; nearest pixel."""

@@ -58,12 +58,12 @@ def resample_shift(block: NDArray[np.float32], dy: float, dx: float, m: int) -> 
 
 
 def resample_at(
-    block: NDArray[np.float32], shift: tuple[float, float], m: int, runs: Runs, size: int
+    block: NDArray[np.float32], shift: tuple[float, float], m: int, runs: Runs
 ) -> NDArray[np.float32]:
-    """Resample as :func:`resample_shift` at the stored pixels of a tile only, float32 (size,)."""
+    """Resample as :func:`resample_shift` at the stored pixels of a tile only, float32 (N,)."""
     dy, dx = shift
     _check_margin(dy, dx, m)
-    out = np.empty(size, np.float32)
+    out = np.empty(runs.size, np.float32)
     _convolve_at(block, *_taps(dy, dx, m), (runs.rows, runs.begin, runs.end, runs.at), out)
     return out
 

@@ -129,14 +129,8 @@ class CorridorStore:
         with self._one_at_a_time:  # readers of all bands ask for the same mask at the same time
             return self._kept_at(window, factor)[0]
 
-    def runs(self, tile: Tile) -> tuple[Runs, int]:
-        """Give where the stored pixels of a tile's core lie, and their number."""
-        with self._one_at_a_time:
-            runs = self._kept_at(tile.core, 1)[1]
-        return runs, int((runs.end - runs.begin).sum())
-
-    def runs_in(self, window: Window, factor: int = 1) -> Runs:
-        """Give the same mask as runs."""
+    def runs(self, window: Window, factor: int = 1) -> Runs:
+        """Give the mask of :meth:`kept` as runs."""
         with self._one_at_a_time:
             return self._kept_at(window, factor)[1]
 

@@ -29,6 +29,11 @@ class Runs:
     end: Ints
     at: Ints
 
+    @property
+    def size(self) -> int:
+        """How many pixels they hold."""
+        return int((self.end - self.begin).sum())
+
 
 def runs_of(mask: NDArray[np.bool_]) -> Runs:
     """Give the runs of a mask of stored pixels, bool (H, W)."""
@@ -143,29 +148,28 @@ def bilinear_at(
     rows: tuple[NDArray[np.intp], NDArray[np.float32]],
     cols: tuple[NDArray[np.intp], NDArray[np.float32]],
     runs: Runs,
-    size: int,
 ) -> NDArray[np.float32]:
     """Interpolate as :func:`bilinear` at the stored pixels of a tile only.
 
     Returns
     -------
-    float32 (size,)
-        In their order; ``size`` is their number.
+    float32 (N,)
+        In their order.
     """
-    out = np.empty(size, np.float32)
+    out = np.empty(runs.size, np.float32)
     where = (runs.rows, runs.begin, runs.end, runs.at)
     _bilinear_at(np.ascontiguousarray(coarse), *rows, *cols, where, out)
     return out
 
 
 def repeated_at(
-    coarse: NDArray[np.uint8], factor: int, first: tuple[int, int], runs: Runs, size: int
+    coarse: NDArray[np.uint8], factor: int, first: tuple[int, int], runs: Runs
 ) -> NDArray[np.uint8]:
     """Give the codes of coarse pixels at the stored pixels of a tile.
 
     ``first``: row and column of the tile's first pixel within the first coarse pixel.
     """
-    out = np.empty(size, np.uint8)
+    out = np.empty(runs.size, np.uint8)
     _repeated_at(coarse, factor, first, (runs.rows, runs.begin, runs.end, runs.at), out)
     return out
 

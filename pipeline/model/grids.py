@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from affine import Affine
@@ -37,6 +38,16 @@ class Window:
         r0, r1 = max(self.row0, other.row0), min(self.row1, other.row1)
         c0, c1 = max(self.col0, other.col0), min(self.col1, other.col1)
         return Window(r0, r1, c0, c1) if r0 < r1 and c0 < c1 else None
+
+    @classmethod
+    def around(cls, windows: Sequence[Window]) -> Window:
+        """Give the smallest window that holds all of some; there is one at least."""
+        return cls(
+            min(w.row0 for w in windows),
+            max(w.row1 for w in windows),
+            min(w.col0 for w in windows),
+            max(w.col1 for w in windows),
+        )
 
     def within(self, outer: Window) -> tuple[slice, slice]:
         """Slices of this window inside an array that covers ``outer``."""

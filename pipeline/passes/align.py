@@ -142,12 +142,7 @@ def _measure(
     spec: AlignSpec, ids: Sequence[str], windows: Sequence[Window]
 ) -> list[list[WindowShift | None]]:
     """Give the shifts of dates by window; empty where nothing is stored."""
-    region = Window(
-        min(w.row0 for w in windows),
-        max(w.row1 for w in windows),
-        min(w.col0 for w in windows),
-        max(w.col1 for w in windows),
-    )
+    region = Window.around(windows)
     stored = np.zeros(region.shape, bool)
     for tile in spec.store.touched(region):
         common = tile.core.intersect(region)

@@ -372,24 +372,16 @@ def _finish(spec: SkySpec, job: Job) -> None:
     window = spec.wide(tile.core, radius)
     for look in job.looks:
         codes = spec.stored_codes(look.code, tile)
-        boxes = [spec.box_of(look.code, "mask", window, _HIDING)]
+        found = [spec.box_of(look.code, "mask", window, _HIDING)]
         if spec.classes:
-            boxes.append(spec.box_of(look.pass_id, "scl", window, (SCL_SHADOW,)))
-        if (box := _around([b for b in boxes if b is not None])) is not None:
-            # All that hides lies in the box, so that nothing beyond this matters.
-            near = box.pad(radius).intersect(window)
-            assert near is not None  # the box lies in the window
+            found.append(spec.box_of(look.pass_id, "scl", window, (SCL_SHADOW,)))
+        if boxes := [box for box in found if box is not None]:
+            # All that hides lies in the boxes, so that nothing beyond this matters.
+            near = Window.around(boxes).pad(radius).intersect(window)
+            assert near is not None  # they lie in the window
             draw = partial(_drawn_masks, spec, job.turn, look, near)
             codes = spec.redrawn(codes, tile, near, draw)
         spec.put_stored(look.mask, tile, codes)
-
-
-def _around(boxes: Sequence[Window]) -> Window | None:
-    """Give the box of boxes, None of none."""
-    if not boxes:
-        return None
-    rows = (min(b.row0 for b in boxes), max(b.row1 for b in boxes))
-    return Window(*rows, min(b.col0 for b in boxes), max(b.col1 for b in boxes))
 
 
 def _drawn_masks(

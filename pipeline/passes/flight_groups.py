@@ -49,7 +49,7 @@ def by_groups(
         tiles_.setdefault(middle, []).append(i)
     groups: list[tuple[Window, list[int]]] = []
     for _, own in sorted(tiles_.items()):
-        hull = _hull([windows[i] for i in own])
+        hull = Window.around([windows[i] for i in own])
         if _area(hull) <= sum(_area(windows[i]) for i in own):
             groups.append((hull, own))
         else:
@@ -59,13 +59,6 @@ def by_groups(
     for (_, own), one in zip(groups, shown, strict=True):
         done.update(zip(own, do(one, own), strict=True))
     return [done[i] for i in range(len(windows))]
-
-
-def _hull(windows: Sequence[Window]) -> Window:
-    return Window(
-        min(w.row0 for w in windows), max(w.row1 for w in windows),
-        min(w.col0 for w in windows), max(w.col1 for w in windows),
-    )  # fmt: skip
 
 
 def _area(window: Window) -> int:

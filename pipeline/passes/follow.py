@@ -26,17 +26,15 @@ from pipeline.detect.expect import (
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.medians import middle_of
 from pipeline.detect.observe import ObserveOptions, observe
-from pipeline.detect.ramps import RampOptions, leaves_shore
 from pipeline.detect.waterline import covered_share, outline, width_of_change
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
-from pipeline.io.burn import burn
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Pass, Seen, Window
 from pipeline.passes.book import Book
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import box_of, ranks_of
-from pipeline.passes.follow_ground import Bench, ground_candidate, relook_ground
+from pipeline.passes.follow_ground import Bench, ground_candidate, may_span, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
 from pipeline.passes.past import Past
@@ -250,12 +248,11 @@ def _candidate(
     # What only waited may count in the end: the object's measures say so (waited_out).
     found = lasting(found, since, wait, fold, counted=True)
     shape = _outline(states, track, found)
+    history, drawn = data[0].past(data[0].of(track.first_on)[0]), (_around(site, track), shape)
+    ramps = options.watch.ground.ramps
     strip = float(
         _is_deck(states, track, found)
-        or (
-            until - since < timedelta(days=options.watch.ground.ramps.days)
-            and _is_ramp(data, track, shape, options.watch.ground.ramps)
-        )
+        or may_span(site, drawn, until - since, history.baseline, ramps, wet=True)
     )
     found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
@@ -427,16 +424,6 @@ def _is_deck(states: States, track: Track, found: Sequence[Look]) -> bool:
     was, now = (_middle(states, track, some, (window, ["nir"]))[0] for some in (before, after))
     width = width_of_change(was, now, pixels_to_mask(track.rows, track.cols, window))
     return not width > _DECK_NIR_PX  # unknown: what closes a channel stays doubted
-
-
-def _is_ramp(
-    data: tuple[_Benches, States], track: Track, shape: BaseGeometry, options: RampOptions
-) -> bool:
-    """Tell what may become a bridge: a slim strip that leaves the shore, or stands in the water."""
-    site = data[1].site
-    window = _around(site, track)
-    history = data[0].ground(track.first_on).given(window)[1]
-    return leaves_shore(burn(shape, site.store.grid.sub(window)), history.bins, options, wet=True)
 
 
 def _around(site: Site, track: Track) -> Window:

@@ -25,7 +25,7 @@ from pipeline.detect.level import N_BINS
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import YEAR_DAYS, Normal
 from pipeline.detect.observe import Observed
-from pipeline.detect.ramps import leaves_shore
+from pipeline.detect.ramps import RampOptions, is_slim, leaves_shore
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
 from pipeline.detect.seasons import longest_unseen
 from pipeline.detect.waterline import outline
@@ -78,6 +78,10 @@ class Bench:
         if window not in self._given:
             self._given[window] = self.normals.given(window)
         return self._given[window]
+
+    def history(self, window: Window) -> Baseline:
+        """Give the water history of a window."""
+        return self.given(window)[1]
 
     def surfaces(
         self, window: Window, wanted: Callable[[Pass], bool]
@@ -264,11 +268,10 @@ def ground_candidate(
     )
     found = unbroken(found) if _gradual(measures) else found
     shape = _outline(site, bench, track, trait.signature, found)
-    if measures["wet_share"] < 0.5 and how[1] - how[2] < timedelta(days=options.ramps.days):
-        window = _window(site, (track.rows, track.cols))
-        mask = burn(shape, site.store.grid.sub(window))
-        ramp = leaves_shore(mask, bench.given(window)[1].bins, options.ramps, wet=False)
-        measures["strip"] = max(measures["strip"], float(ramp))
+    if measures["wet_share"] < 0.5 and not bridge:
+        drawn, stood = (_window(site, (track.rows, track.cols)), shape), how[1] - how[2]
+        ramp = may_span(site, drawn, stood, bench.history, options.ramps, wet=False)
+        measures["strip"] = float(ramp)
     if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
@@ -423,6 +426,27 @@ def _is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) 
         known = (surface.state != Ground.UNKNOWN) | deck
         scores.append(np.where(known, surface.seen[WATER], np.nan).astype(np.float32))
     return goes_out(footprint, scores, given[1].bins, options)
+
+
+def may_span(
+    site: Site,
+    drawn: tuple[Window, BaseGeometry],
+    stood: timedelta,
+    history: Callable[[Window], Baseline],
+    options: RampOptions,
+    *,
+    wet: bool,
+) -> bool:
+    """Tell what may still become a bridge: a slim strip that leaves the shore, and is young.
+
+    ``drawn`` holds the outline and a window around it, of which ``history`` is asked where that
+    decides; ``wet`` as of :func:`pipeline.detect.ramps.leaves_shore`.
+    """
+    window, shape = drawn
+    if stood >= timedelta(days=options.days):
+        return False
+    mask = burn(shape, site.store.grid.sub(window))
+    return is_slim(mask, options) and leaves_shore(mask, history(window).bins, options, wet=wet)
 
 
 def _outline(

@@ -395,7 +395,7 @@ def _quickly(
     # One table for all files of a sensor, whatever they are called.
     kind = replace(reader.asset, href="", band_index=1, access=None)
     table = _every_number(kind, band, reader.numbers, reader.blanks)
-    return reader.stored(tile.core, store.runs_in(tile.core, reader.factor), table, NODATA)
+    return reader.stored(tile.core, store.runs(tile.core, reader.factor), table, NODATA)
 
 
 @lru_cache(maxsize=32)

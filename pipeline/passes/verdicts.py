@@ -99,7 +99,7 @@ def values_at(
         gaps.setdefault(gap, []).append(square)
     for gap, own in gaps.items():
         if gap:
-            window = _around([s.window for s in own])
+            window = Window.around([s.window for s in own])
             made = judge([passes[i] for i in gap], window)
             for square in own:
                 part = made[:, *square.window.within(window)]
@@ -140,15 +140,6 @@ class _Square:
         """Keep what was asked; of looks that nobody asks for any more nothing is kept."""
         values = np.stack([self.by_look[name] for name in names])
         book.vault.put(kind, self.key, names=np.array(names), values=values)
-
-
-def _around(windows: Sequence[Window]) -> Window:
-    return Window(
-        min(w.row0 for w in windows),
-        max(w.row1 for w in windows),
-        min(w.col0 for w in windows),
-        max(w.col1 for w in windows),
-    )
 
 
 def _held(book: Book, question: Question, key: str) -> dict[str, NDArray[Any]]:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pipeline.io.atomic import latest_of
+
 _LISTS = ("cases", "watch", "suppressed")
 
 
@@ -14,10 +16,10 @@ def published_confidence(out_dir: Path) -> dict[str, float] | None:
 
     None where no run has published anything that can be read.
     """
-    latest = out_dir / "latest"
     try:
-        if not latest.exists():
-            latest = out_dir / (out_dir / "latest.txt").read_text(encoding="utf-8").strip()
+        latest = latest_of(out_dir)
+        if latest is None:
+            return None
         found: dict[str, float] = {}
         for name in _LISTS:
             document: dict[str, Any] = json.loads((latest / f"{name}.geojson").read_bytes())

@@ -9,11 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.io.atomic import is_there, latest_of
 
 _LOOSE = ConfigDict(frozen=True, extra="ignore")
 
@@ -25,14 +26,10 @@ class UnreadableError(Exception):
         super().__init__(f"{path} ({why})")
 
 
-def _zoned(at: datetime) -> datetime:
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
 class _Corridor(BaseModel):
     model_config = _LOOSE
 
-    newest_clear: Annotated[datetime, AfterValidator(_zoned)] | None = None
+    newest_clear: AwareDatetime | None = None
 
 
 class _Counts(BaseModel):
@@ -77,20 +74,19 @@ def last_report(out: Path | None) -> Report:
     """
     if out is None:
         return Report()
-    latest, pointer = out / "latest", out / "latest.txt"  # the second where no link can be made
-    folder = latest
+    report = out / "latest" / "run.json"
     try:
-        if not _is_there(latest):
-            if not _is_there(pointer):
-                return Report()
-            folder = out / pointer.read_text(encoding="utf-8").strip()
-        return Report.model_validate_json((folder / "run.json").read_bytes())
+        folder = latest_of(out)
+        if folder is None:
+            return Report()
+        report = folder / "run.json"
+        return Report.model_validate_json(report.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableError(_named(error, latest), _why(error)) from error
+        raise UnreadableError(_named(error, report), _why(error)) from error
     except ValidationError as error:
         item = error.errors()[0]
         place = ".".join(map(str, item["loc"]))
-        raise UnreadableError(folder / "run.json", f"{place} {item['msg']}".strip()) from error
+        raise UnreadableError(report, f"{place} {item['msg']}".strip()) from error
 
 
 def outbox_counts(path: Path) -> Mapping[str, int] | None:
@@ -102,7 +98,7 @@ def outbox_counts(path: Path) -> Mapping[str, int] | None:
         It is there, and is no database that can be read.
     """
     try:
-        if not _is_there(path):
+        if not is_there(path):
             return None
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=2)) as database:
             rows = dict(database.execute("select state, count(*) from queue group by state"))
@@ -111,15 +107,6 @@ def outbox_counts(path: Path) -> Mapping[str, int] | None:
     except sqlite3.Error as error:
         raise UnreadableError(path, str(error)) from error
     return {"waiting": int(rows.get("waiting", 0)), "dead": int(rows.get("dead", 0))}
-
-
-def _is_there(path: Path) -> bool:
-    """Tell whether a name is there, also of a link that leads nowhere; not so is no answer."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 def _named(error: Exception, path: Path) -> Path:

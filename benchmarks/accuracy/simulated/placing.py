@@ -22,7 +22,7 @@ from sample_scenes import truth
 from sample_scenes.fields import generator
 from sample_scenes.landcover import CODE
 from sample_scenes.objects import RESERVOIR, RIVER, SceneObject, utc
-from sample_scenes.options import FINE, PAD, RES
+from sample_scenes.options import PAD, RES
 from sample_scenes.schedule import Day
 from sample_scenes.shapes import bar, blob, outline, place, rough_box, valid
 from sample_scenes.surface import World
@@ -72,17 +72,8 @@ class _Ground:
         return self._water[level]
 
     def heights(self, shape: Polygon) -> NDArray[np.float64]:
-        """Heights on a 5 m lattice inside a shape [m]; elsewhere than in this body infinite."""
-        x0, y0, x1, y1 = shape.bounds
-        gx, gy = np.meshgrid(np.arange(x0 + 2.5, x1, 5.0), np.arange(y0 + 2.5, y1, 5.0))
-        inside = shapely.contains_xy(shape, gx.ravel(), gy.ravel()).reshape(gx.shape)
-        step = RES / FINE
-        rows, cols = (((v[inside] + PAD * RES) / step).astype(int) for v in (gy, gx))
-        height, width = self.ground.fine_z.shape
-        on_map = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
-        rows, cols = np.clip(rows, 0, height - 1), np.clip(cols, 0, width - 1)
-        z = self.ground.fine_z[rows, cols].astype(np.float64)
-        return np.where(on_map & (self.ground.fine_body[rows, cols] == self.number), z, 99.0)
+        """Heights on a 5 m lattice inside a shape [m]; 99 elsewhere than in this body."""
+        return np.minimum(self.ground.heights_in(shape, self.number), 99.0)
 
     def cover(self, x: float, y: float) -> int:
         """Class of the land cover at a point."""
