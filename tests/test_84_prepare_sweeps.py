@@ -23,6 +23,7 @@ import valley
 
 from pipeline.io import blocks
 from pipeline.io.looks import LookReader
+from pipeline.io.recent import Recent
 from pipeline.io.store import DamagedBlockError
 from pipeline.io.vault import Vault
 from pipeline.model import Pass, Window
@@ -237,7 +238,8 @@ def traced_peak(folder: Path, dates: int, side: int, monkeypatch: pytest.MonkeyP
     for _ in range(2):
         # The cache of blocks is bounded and belongs to the process: what earlier tests left in it
         # must not decide what is counted here.
-        monkeypatch.setattr(blocks, "_cache", blocks._Cache(1 << 17))
+        few = Recent(1 << 17, lambda block: len(block.body))
+        monkeypatch.setattr(blocks, "_recent", few)
         shutil.rmtree(folder, ignore_errors=True)
         where = valley.site(folder, side, side)
         passes = valley.fill(where, valley.looks(dates, side), {})

@@ -74,6 +74,7 @@ def test_a_clock_that_is_dead_for_two_weeks_is_critical(
         '{"counts": null}',
         '{"set_aside": null}',
         '{"counts": {"corridors": {"far": {"newest_clear": "garbage"}}}}',
+        '{"counts": {"corridors": {"far": {"newest_clear": "2026-11-01T03:00:00"}}}}',  # no zone
     ],
 )
 def test_a_report_that_cannot_be_read_is_told(tmp_path: Path, content: str) -> None:

@@ -204,6 +204,10 @@ class _Benches:
         """Give the packed history of a quarter."""
         return self._against[epoch.start].past
 
+    def history(self, when: datetime) -> Past:
+        """Give the packed history of the quarter in which a track began."""
+        return self.past(self.of(when)[0])
+
     def high_water(self, site: Site, track: Track) -> float:
         """Give the level rank from which the water is high where a track began; inf: never."""
         share = self._zhan.high_water
@@ -248,8 +252,8 @@ def _candidate(
     # What only waited may count in the end: the object's measures say so (waited_out).
     found = lasting(found, since, wait, fold, counted=True)
     shape = _outline(states, track, found)
-    history, drawn = data[0].past(data[0].of(track.first_on)[0]), (_around(site, track), shape)
-    ramps = options.watch.ground.ramps
+    drawn, ramps = (_around(site, track), shape), options.watch.ground.ramps
+    history = data[0].history(track.first_on)
     strip = float(
         _is_deck(states, track, found)
         or may_span(site, drawn, until - since, history.baseline, ramps, wet=True)
