@@ -545,7 +545,46 @@ def test_water_on_a_bar_is_unexpected_below_all_known_levels_and_bare_ground_is_
     there = put(low, box(30, 30, 6, 6), POND, Ground.WET)
     assert resemble(foot, there, pit).seen is Seen.HIT
     assert resemble(foot, low, pit).seen is Seen.MISS
-    assert resemble(foot, put(low, box(30, 30, 6, 6), HEAP, Ground.DRY), heap).seen is Seen.UNKNOWN
+    alone = replace(low, shoal=foot)  # nothing lies as high
+    there = put(alone, box(30, 30, 6, 6), HEAP, Ground.DRY)
+    assert resemble(foot, there, heap).seen is Seen.UNKNOWN
+
+
+def test_below_all_known_levels_a_heap_on_a_bar_is_told_by_ground_that_lies_as_high() -> None:
+    nowhere = np.zeros((SIDE, SIDE), bool)
+    bins = np.full((SIDE, SIDE), 12, np.uint8)
+    bins[:20] = 24  # lower ground, that has dried for less long
+    low = replace(bars(), bar=nowhere, bins=bins)
+    heap = Signature(np.array(HEAP, np.float32))
+    foot = nowhere.copy()
+    foot[box(30, 30, 6, 6)] = True
+
+    def says(s: Surface) -> Seen:
+        return resemble(foot, s, heap).seen
+
+    def lighter(s: Surface, part: tuple[slice, ...], by: float) -> Surface:
+        seen = s.seen.copy()
+        seen[0][part] += by
+        return replace(s, seen=seen)
+
+    all_of_it = (slice(None), slice(None))
+    there = put(low, box(30, 30, 6, 6), HEAP, Ground.DRY)
+    assert says(there) is Seen.HIT
+    assert says(low) is Seen.MISS
+    # A bar that dries becomes lighter as a whole: what lies as high says by how much.
+    assert says(lighter(there, all_of_it, 0.04)) is Seen.HIT
+    assert says(lighter(low, all_of_it, 0.04)) is Seen.MISS
+    # Ground that lies lower says nothing of it, and none is no control.
+    assert says(lighter(low, (slice(0, 20),), 0.12)) is Seen.MISS
+    assert says(replace(there, bins=np.where(foot, 12, 24).astype(np.uint8))) is Seen.UNKNOWN
+    # No level need be known, if what lies as high lies dry.
+    unlevelled = replace(there, levelled=nowhere, dry=nowhere)
+    assert says(unlevelled) is Seen.HIT
+    assert says(put(unlevelled, box(45, 20, 3, 30), POND, Ground.WET)) is Seen.HIT
+    assert says(put(unlevelled, box(45, 20, 6, 38), POND, Ground.WET)) is Seen.UNKNOWN
+    # What is as light as the heap in many places around is nothing special here.
+    assert says(put(there, box(40, 12, 16, SIDE - 14), HEAP, Ground.DRY)) is Seen.UNKNOWN
+    assert says(put(low, all_of_it, HEAP, Ground.DRY)) is Seen.UNKNOWN
 
 
 def test_a_pool_on_a_bar_is_told_by_how_often_it_was_dry_not_by_its_normal() -> None:
