@@ -47,7 +47,7 @@ class WoodOptions(BaseModel):
         default=90.0, ge=0, le=400, description="bare soil there must have stayed bare so long [d]"
     )
     growth: float = Field(
-        default=1.4, ge=1, le=10, description="last over first area of what goes on growing"
+        default=1.4, ge=1, le=10, description="later over first area of what goes on growing"
     )
     step: float = Field(
         default=1.28,
@@ -121,7 +121,8 @@ def only_felled(
     # One look held against one other is haze and clouds, and neither growth nor turned earth.
     if third < _OFTEN:
         return True
-    grown = _whole(last) >= o.growth * _whole(first)
+    # What is brought by loads grows while it is new, and lies as it is for the rest of the year.
+    grown = _whole(measures[_OFTEN:]) >= o.growth * _whole(measures[:_OFTEN])
     return not (grown or _another_surface(first, last, o))
 
 
