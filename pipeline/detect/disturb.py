@@ -41,6 +41,7 @@ from pipeline.detect.change import (
     around_is_dry,
     may_have_lost,
 )
+from pipeline.detect.hollows import HollowOptions, hollow_share
 from pipeline.detect.level import N_BINS
 from pipeline.detect.medians import middle_of
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
@@ -53,6 +54,8 @@ MARGIN_PX = 32
 
 _LOST, _LOST_Z = 0.2, 3.0  # NDVI, and its deviation, that a pixel of one felling has lost
 _SOIL_NDVI = 0.1  # of ground without plants
+_BARE_NDVI, _BARE_BRIGHT, _FAR_FROM_WET = 0.3, 0.08, -0.2  # what is expected of bare dry ground
+_BARE_PX = 30  # pixels of it that tell how wet the soil is on a date
 _PUDDLES = 0.2  # share of water from which an object may be a flooded field
 _RAY_PX = 36  # how far from an object a strip over water is looked for
 _FLANK_PX = 3.0  # a strip has water this far on both sides
@@ -141,6 +144,9 @@ class DisturbOptions(BaseModel):
         le=100,
         description="newest looks that are asked for a deck, which is younger than its ramp",
     )
+    hollow: HollowOptions = Field(
+        default_factory=HollowOptions, description="what tells a pit by the water in it"
+    )
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,7 @@ def examine(
     surface = marked.surface
     mask = pixels_to_mask(pixels.rows, pixels.cols, surface.window)
     shape = measure(mask)
-    numbers = _numbers(mask, shape, marked)
+    numbers = _numbers(mask, shape, marked, o.hollow)
     wet = numbers["wet_share"] >= 0.5
     if wet and _is_shore(mask, surface, o):
         return Rejection("a shore that the level or a shift of the image explains", True, n)
@@ -362,7 +368,9 @@ def _is_rim(
     return int(np.count_nonzero(core)) < max(o.min_pixels, mask.sum() / 4)
 
 
-def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str, float]:
+def _numbers(
+    mask: NDArray[np.bool_], shape: Shape, marked: Marked, hollow: HollowOptions
+) -> dict[str, float]:
     surface = marked.surface
     seen, z = surface.seen[:, mask], marked.z[:, mask]
     ever = (surface.state == Ground.WET) & ~surface.land | surface.shoal
@@ -374,27 +382,32 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
     bare = marked.bare[mask][inner]
     index = {"bare": float(np.median(bare))} if np.isfinite(bare).all() else {}
     barest, lost = _barest(mask, seen[NDVI][inner], marked)
-    return index | {
-        "area_m2": surface.res_m**2 * shape.pixels,
-        "elongation": shape.elongation,
-        "compactness": shape.compactness,
-        "rectangularity": rectangularity(mask),
-        "wet_share": _wet_share(mask, marked.flags),
-        "bar_share": float(np.count_nonzero(surface.shoal[mask])) / shape.pixels,
-        "bright": float(np.median(seen[BRIGHT])),
-        "core_bright": float(np.median(seen[BRIGHT][core])),
-        "ndvi": float(np.median(seen[NDVI])),
-        "barest_ndvi": barest,
-        "lost_px": float(lost),
-        "water": float(np.median(seen[WATER])),
-        "expected_ndvi": float(np.median(surface.expected[NDVI][mask])),
-        "expected_water": float(np.median(surface.expected[WATER][mask])),
-        "z_bright": float(np.median(z[BRIGHT])),
-        "z_ndvi": float(np.median(z[NDVI])),
-        "z_water": float(np.median(z[WATER])),
-        "shore_px": near,
-        "looks": float(np.median(surface.looks[mask])),
-    }
+    return (
+        index
+        | _around(mask, marked)
+        | {
+            "area_m2": surface.res_m**2 * shape.pixels,
+            "elongation": shape.elongation,
+            "compactness": shape.compactness,
+            "rectangularity": rectangularity(mask),
+            "wet_share": _wet_share(mask, marked.flags),
+            "hollow_share": hollow_share(mask, marked.flags.wet, surface, hollow),
+            "bar_share": float(np.count_nonzero(surface.shoal[mask])) / shape.pixels,
+            "bright": float(np.median(seen[BRIGHT])),
+            "core_bright": float(np.median(seen[BRIGHT][core])),
+            "ndvi": float(np.median(seen[NDVI])),
+            "barest_ndvi": barest,
+            "lost_px": float(lost),
+            "water": float(np.median(seen[WATER])),
+            "expected_ndvi": float(np.median(surface.expected[NDVI][mask])),
+            "expected_water": float(np.median(surface.expected[WATER][mask])),
+            "z_bright": float(np.median(z[BRIGHT])),
+            "z_ndvi": float(np.median(z[NDVI])),
+            "z_water": float(np.median(z[WATER])),
+            "shore_px": near,
+            "looks": float(np.median(surface.looks[mask])),
+        }
+    )
 
 
 def _barest(mask: NDArray[np.bool_], inner: Float, marked: Marked) -> tuple[float, int]:
@@ -417,6 +430,18 @@ def _barest(mask: NDArray[np.bool_], inner: Float, marked: Marked) -> tuple[floa
     if np.count_nonzero(off_edge) < max(4, np.count_nonzero(mask) / 4):
         return float(np.median(inner)), size
     return float(np.median(surface.seen[NDVI][off_edge])), size
+
+
+def _around(mask: NDArray[np.bool_], marked: Marked) -> dict[str, float]:
+    """Give how bright the ordinary bare ground around an object is, where there is enough of it."""
+    surface = marked.surface
+    with np.errstate(invalid="ignore"):
+        bare = (surface.state == Ground.DRY) & surface.land & (surface.looks > 0)
+        bare &= (surface.expected[NDVI] <= _BARE_NDVI) & (surface.expected[WATER] <= _FAR_FROM_WET)
+        bare &= (surface.expected[BRIGHT] >= _BARE_BRIGHT) & ~mask & ~marked.flags.marked
+    if np.count_nonzero(bare) < _BARE_PX:
+        return {}
+    return {"around_bright": float(np.median(surface.seen[BRIGHT][bare]))}
 
 
 def _joined(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.bool_]:
