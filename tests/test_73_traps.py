@@ -85,7 +85,7 @@ TRAPS: Mapping[str, Thing] = {
     ),
     "snow": Thing(place(62, 74, 98, 112), made_of("snow"), APRIL, JUNE),
     "felled": Thing(place(60, 72, 6, 18), made_of("stubble"), APRIL),
-    "felled bare": Thing(place(104, 115, 22, 32), light_soil, APRIL),  # away from all others
+    "felled bare": Thing(place(104, 115, 22, 32), light_soil, JUNE),  # away from all others
     "roof": Thing(place(84, 92, 8, 16), made_of("bright_roof")),
     "barge": Thing(place(62, 74, 57, 63), drifting, APRIL, date(2025, 6, 25), afloat=True),
     "barges ashore": Thing(place(62, 68, 64, 78), moored, APRIL, JUNE, afloat=True),
