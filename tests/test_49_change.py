@@ -622,6 +622,21 @@ def test_what_was_dark_before_is_no_pit() -> None:
     assert found.measures["hollow_share"] == 0
 
 
+@pytest.mark.parametrize(
+    ("ndvi", "index", "certain"),
+    [(0.31, -0.15, False), (0.31, -0.05, True), (0.12, -0.15, True)],
+    ids=["snow", "thin cloud or rubble among plants", "blue roof"],
+)
+def test_plants_under_thin_snow_are_never_certain(
+    ndvi: float, index: float, *, certain: bool
+) -> None:
+    s = surface()
+    s.expected[NDVI] = s.seen[NDVI] = 0.7
+    (found,) = judge(put(s, box(20, 30, 8, 8), (0.19, ndvi, -0.56), Ground.DRY), bare=index)
+    assert isinstance(found, Sighting)
+    assert found.certain == certain
+
+
 def test_ordinary_bare_ground_around_tells_how_wet_the_soil_is() -> None:
     yard = (0.14, 0.15, -0.7)
     s = put(surface(), box(20, 30, 5, 7), HEAP, Ground.DRY)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.detect.normal import TERMS, Normal
-from pipeline.detect.woods import WoodOptions, only_felled, waits, wooded_share
+from pipeline.detect.woods import only_felled, wooded_share
 from pipeline.passes.follow_ground import trait_of
 
 SOIL_INDEX = 0.08
@@ -93,11 +93,6 @@ def test_what_grew_by_loads_while_it_was_new_is_a_heap() -> None:
     areas = [2500.0, 3500.0, 5000.0] + [5000.0] * 12
     assert not only_felled(1.0, [m | {"area_m2": a} for m, a in zip(dates(15), areas, strict=True)],
                            SOIL_INDEX)  # fmt: skip
-
-
-def test_what_is_as_large_as_a_stand_waits_until_the_season_comes_round() -> None:
-    assert (waits(4999.0), waits(5000.0)) == (90.0, 365.0)
-    assert waits(5000.0, WoodOptions(stand_days=0.0)) == 90.0
 
 
 def test_one_look_against_one_is_no_growth() -> None:

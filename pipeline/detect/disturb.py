@@ -16,6 +16,7 @@ What can look like one and is none:
   has stayed so for :attr:`DisturbOptions.wait_soil_days`;
 * the rim of a bare shore is brighter at a level that its season had not seen: bare ground that was
   bare before, at the water's edge, must be thicker than the shift;
+* thin snow lightens plants that still show through it, and is dark in SWIR: never certain;
 * roads and levees are long and thin: never certain;
 * a bridge goes on as a narrow strip over the water (:func:`goes_out`): never certain.
 """
@@ -138,6 +139,15 @@ class DisturbOptions(BaseModel):
     soil_index: float = Field(
         default=0.08, ge=-0.2, le=0.4, description="BSI above which bare ground is like soil"
     )
+    veil_index: float = Field(
+        default=-0.1,
+        ge=-1,
+        le=0.1,
+        description="BSI below which plants that show through something light are under snow",
+    )
+    veil_ndvi: float = Field(
+        default=0.25, ge=0.1, le=1, description="NDVI off the edge above which plants show through"
+    )
     deck_looks: int = Field(
         default=8,
         ge=1,
@@ -212,6 +222,7 @@ def examine(
     )
     known = np.count_nonzero(surface.levelled[mask]) >= n / 2
     certain &= not (wet and not known and not around_is_dry(surface, mask))
+    certain &= not (not wet and _veiled(numbers, o))
     certain &= not (region.fields_flooded and numbers["wet_share"] >= _PUDDLES)
     return Sighting(
         Kind.CAI if wet else Kind.DUI,
@@ -240,6 +251,16 @@ def _stays_bare(numbers: dict[str, float], o: DisturbOptions) -> bool:
         most = max(most, _SOIL_NDVI + left)
     bare = numbers["barest_ndvi"] <= most
     return bare and numbers["expected_ndvi"] - numbers["barest_ndvi"] >= o.green_lost
+
+
+def _veiled(numbers: dict[str, float], o: DisturbOptions) -> bool:
+    """Tell plants under thin snow: light in the visible, dark in SWIR (Dozier 1989), and green.
+
+    In all of an object, off its edge: a roof among trees has pixels of its own. Where it is so
+    small that it has none, plants show through anyway.
+    """
+    through = numbers["barest_ndvi"] > o.veil_ndvi and numbers["lost_px"] > o.mixed_pixels
+    return through and numbers.get("bare", np.inf) < o.veil_index
 
 
 def goes_out(

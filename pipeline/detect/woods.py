@@ -11,10 +11,6 @@ start is not held back.
 A surface is another one when it has become lighter or darker by more than soil does that dries or
 gets wet: the bare ground around it does so too, and is asked on the same dates. What is green again
 is darker as well, and is no work of builders.
-
-A stand is felled as a whole and a yard is cleared for one building: what is as large as a stand
-waits until the season has come round, since trees are felled in winter and what is felled then is
-bare for longer than what is felled in spring.
 """
 
 from __future__ import annotations
@@ -61,18 +57,6 @@ class WoodOptions(BaseModel):
     )
     hollow: float = Field(
         default=0.3, gt=0, le=1, description="share of water or of ground as dark: somebody dug"
-    )
-    stand_m2: float = Field(
-        default=5000.0,
-        ge=0,
-        description="size from which a whole stand may have been felled [m2]: what FAO calls a "
-        "forest (Terms and Definitions FRA 2020)",
-    )
-    stand_days: float = Field(
-        default=365.0,
-        ge=0,
-        le=800,
-        description="what is so large must have stayed bare so long [d]",
     )
 
 
@@ -124,12 +108,6 @@ def only_felled(
     # What is brought by loads grows while it is new, and lies as it is for the rest of the year.
     grown = _whole(measures[_OFTEN:]) >= o.growth * _whole(measures[:_OFTEN])
     return not (grown or _another_surface(first, last, o))
-
-
-def waits(area_m2: float, options: WoodOptions | None = None) -> float:
-    """Give how long soil of that size that may be felled must have stayed bare [d]."""
-    o = options or WoodOptions()
-    return max(o.wait_days, o.stand_days) if area_m2 >= o.stand_m2 else o.wait_days
 
 
 def _middle(measures: Sequence[Mapping[str, float]], name: str, otherwise: float = 0.0) -> float:

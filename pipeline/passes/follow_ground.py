@@ -29,7 +29,7 @@ from pipeline.detect.ramps import RampOptions, is_slim, leaves_shore
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
 from pipeline.detect.seasons import longest_unseen
 from pipeline.detect.waterline import outline
-from pipeline.detect.woods import only_felled, waits, wooded_share
+from pipeline.detect.woods import only_felled, wooded_share
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.burn import burn
 from pipeline.model import Candidate, Case, Ground, Kind, Look, Pass, Seen, Window
@@ -166,7 +166,7 @@ def _felled(
     felled = only_felled(wooded, _by_pass(track), index, options.woods)
     out = {"wooded": round(wooded, 4), "felled": float(felled)}
     if felled:
-        out["wait_days"] = max(measures["wait_days"], waits(measures["area_m2"], options.woods))
+        out["wait_days"] = max(measures["wait_days"], options.woods.wait_days)
     return out
 
 
