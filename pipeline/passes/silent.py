@@ -69,10 +69,10 @@ class Silent:
         return pixels_to_mask(rows[own], cols[own], window) if own.any() else None
 
     def _at(self, when: datetime) -> tuple[Sparse, str]:
-        before = sorted(on for on, _ in self._seen.values() if on < when)
+        before = sum(on < when for on, _ in self._seen.values())
         stands = self.standing is not None and self.since is not None and when >= self.since
         # Looks between two sightings have the same; those of before the patrol have none.
-        key = 2 * len(before) + stands
+        key = 2 * before + stands
         if key not in self._held:
             pixels = self._silenced(when, stands=stands)
             self._held[key] = (pixels, sparse_mark(pixels) if pixels[0].size else "")
