@@ -359,14 +359,13 @@ def _shown(
     epoch, window = where
     wide = window.pad(HALO_PX + 2).intersect(benches.grid.window)
     assert wide is not None
-    part = window.within(wide)
     base = benches.past(epoch).baseline(wide, benches.of(epoch.start)[1])
     shown = np.empty((len(both), *window.shape), np.uint8)
     views = [benches.view(p, wide, base) for p, _ in both]
     for i in by_shore([t.days for _, t in both], views[0].reach):
-        expected = expect(views[i], both[i][1], options)
+        expected = expect(views[i], both[i][1], options, window)
         flags = _ORDINARY * expected.ordinary + _BEYOND * expected.beyond
-        shown[i] = (views[i].state + flags)[part]
+        shown[i] = views[i].state[window.within(wide)] + flags
     return shown
 
 
