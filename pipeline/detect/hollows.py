@@ -41,14 +41,14 @@ class HollowOptions(BaseModel):
         "and dark roofs have 0.1 and more",
     )
     dryness: float = Field(
-        default=-0.45,
+        default=-0.5,
         ge=-1,
         le=0,
-        description="water score below which SWIR sees no water at all: 2.6 times as light as the "
+        description="water score below which SWIR sees no water at all: thrice as light as the "
         "visible; dark roofs and charred ground are",
     )
     ndvi: float = Field(
-        default=0.1, ge=-0.1, le=0.3, description="NDVI above which it may be shaded plants"
+        default=0.15, ge=-0.1, le=0.3, description="NDVI above which it may be shaded plants"
     )
 
 
