@@ -712,6 +712,10 @@ def test_kinds_keep_their_alternatives() -> None:
     corner = numbers(bare=-0.02, area_m2=100.0)
     whole = numbers(bare=-0.02, area_m2=1000.0, hollow_share=0.4)
     assert next(iter(kind_scores([corner] * 3 + [whole] * 2))) is Kind.CAI
+    # It was dug before it filled; what dried again was a puddle.
+    dry, filled = numbers(bare=-0.02), numbers(bare=-0.02, hollow_share=0.4)
+    assert next(iter(kind_scores([dry] * 3 + [filled] * 3))) is Kind.CAI
+    assert next(iter(kind_scores([filled] * 2 + [dry] * 4))) is Kind.JIAN
     # Without the index nothing is forced.
     assert abs(kind_scores([numbers()])[Kind.DUI] - kind_scores([numbers()])[Kind.JIAN]) < 0.15
 
