@@ -598,7 +598,7 @@ SPOIL = (0.17, 0.2, -0.8)
         ((0.03, -0.2, 0.3), Ground.WET, 0.5),
         ((0.03, 0.35, -0.2), Ground.DRY, 0.0),  # plants in the shade of what was built
         ((0.035, 0.05, -0.6), Ground.DRY, 0.0),  # a dark roof: SWIR is as light as ever
-        ((0.09, 0.05, -0.3), Ground.DRY, 0.0),  # tarmac
+        ((0.068, 0.147, -0.42), Ground.DRY, 0.0),  # tarmac, or dark rubble
         ((0.04, 0.0, -0.9), Ground.UNKNOWN, 0.0),  # a cloud
         (FIELD, Ground.GREEN, 0.0),
     ],

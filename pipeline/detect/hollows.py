@@ -34,11 +34,11 @@ class HollowOptions(BaseModel):
         default=0.4, gt=0, le=1, description="share of the expected near infrared that is left"
     )
     darkest: float = Field(
-        default=0.09,
+        default=0.07,
         gt=0,
         le=0.2,
-        description="near infrared up to which a pixel may be mostly water [reflectance]: asphalt "
-        "and dark roofs have 0.1 and more",
+        description="near infrared up to which a pixel may be mostly water [reflectance]: tarmac "
+        "and dark roofs have 0.09 and more",
     )
     dryness: float = Field(
         default=-0.5,
