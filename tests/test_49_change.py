@@ -637,7 +637,7 @@ SPOIL = (0.17, 0.2, -0.8)
         ((0.03, -0.2, 0.3), Ground.WET, 0.5),
         ((0.03, 0.35, -0.2), Ground.DRY, 0.0),  # plants in the shade of what was built
         ((0.035, 0.05, -0.6), Ground.DRY, 0.0),  # a dark roof: SWIR is as light as ever
-        ((0.09, 0.05, -0.3), Ground.DRY, 0.0),  # tarmac
+        ((0.068, 0.147, -0.42), Ground.DRY, 0.0),  # tarmac, or dark rubble
         ((0.04, 0.0, -0.9), Ground.UNKNOWN, 0.0),  # a cloud
         (FIELD, Ground.GREEN, 0.0),
     ],
@@ -751,6 +751,10 @@ def test_kinds_keep_their_alternatives() -> None:
     corner = numbers(bare=-0.02, area_m2=100.0)
     whole = numbers(bare=-0.02, area_m2=1000.0, hollow_share=0.4)
     assert next(iter(kind_scores([corner] * 3 + [whole] * 2))) is Kind.CAI
+    # It was dug before it filled; what dried again was a puddle.
+    dry, filled = numbers(bare=-0.02), numbers(bare=-0.02, hollow_share=0.4)
+    assert next(iter(kind_scores([dry] * 3 + [filled] * 3))) is Kind.CAI
+    assert next(iter(kind_scores([filled] * 2 + [dry] * 4))) is Kind.JIAN
     # Without the index nothing is forced.
     assert abs(kind_scores([numbers()])[Kind.DUI] - kind_scores([numbers()])[Kind.JIAN]) < 0.15
 

@@ -34,21 +34,21 @@ class HollowOptions(BaseModel):
         default=0.4, gt=0, le=1, description="share of the expected near infrared that is left"
     )
     darkest: float = Field(
-        default=0.09,
+        default=0.07,
         gt=0,
         le=0.2,
-        description="near infrared up to which a pixel may be mostly water [reflectance]: asphalt "
-        "and dark roofs have 0.1 and more",
+        description="near infrared up to which a pixel may be mostly water [reflectance]: tarmac "
+        "and dark roofs have 0.09 and more",
     )
     dryness: float = Field(
-        default=-0.45,
+        default=-0.5,
         ge=-1,
         le=0,
-        description="water score below which SWIR sees no water at all: 2.6 times as light as the "
+        description="water score below which SWIR sees no water at all: thrice as light as the "
         "visible; dark roofs and charred ground are",
     )
     ndvi: float = Field(
-        default=0.1, ge=-0.1, le=0.3, description="NDVI above which it may be shaded plants"
+        default=0.15, ge=-0.1, le=0.3, description="NDVI above which it may be shaded plants"
     )
 
 
