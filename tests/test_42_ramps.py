@@ -24,10 +24,12 @@ def world(rows: slice, cols: slice) -> tuple[np.ndarray, np.ndarray]:
     ("rows", "cols", "wet", "told"),
     [
         (slice(20, 30), slice(10, 12), True, False),  # a pier, or the first deck
-        (slice(28, 31), slice(10, 24), True, False),  # a deck that stands alone
+        (slice(25, 39), slice(10, 13), True, False),  # a deck that stands alone
+        (slice(28, 31), slice(10, 24), True, True),  # spoil in a row along the shore
         (slice(20, 22), slice(10, 22), True, True),  # a fill along the shore
         (slice(20, 26), slice(10, 22), True, True),  # a fill that is no strip
         (slice(10, 20), slice(10, 12), False, False),  # a ramp down to the water
+        (slice(7, 17), slice(10, 13), False, False),  # and one that almost reaches it
         (slice(18, 20), slice(10, 22), False, True),  # sheds along the shore
         (slice(4, 14), slice(10, 12), False, True),  # a road that ends before the shore
         (slice(5, 20), slice(10, 16), False, True),  # a yard at the water

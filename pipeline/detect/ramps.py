@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 
 from pipeline.detect.level import UNSEEN
-from pipeline.detect.objects import measure, ring
+from pipeline.detect.objects import measure
 
 Bool = NDArray[np.bool_]
 
@@ -18,17 +19,20 @@ class RampOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     elongation: float = Field(
-        default=3.5, ge=2, description="a strip that is longer than this over its width"
+        default=2.75, ge=2, description="a strip that is longer than this over its width"
     )
     width_px: float = Field(
         default=4.5, ge=1, description="and not wider than this [px], as decks and roads are"
     )
-    shore_px: int = Field(default=2, ge=1, le=5, description="what lies nearer touches [px]")
-    shore_share: float = Field(
-        default=0.4,
+    across: float = Field(
+        default=0.65,
         gt=0,
-        le=1,
-        description="of a strip that leaves the shore no more touches; one along it does with most",
+        lt=1,
+        description="mean cosine between its axis and the way to the shore, from which it goes out "
+        "from it; what lies along a shore has some 0.25",
+    )
+    reach_px: float = Field(
+        default=5.0, ge=0, description="on land it ends no farther from the water [px]"
     )
     days: float = Field(
         default=365.0, ge=0, description="for so long it may still become a bridge [d]"
@@ -44,10 +48,11 @@ def is_slim(mask: Bool, options: RampOptions) -> bool:
 
 
 def leaves_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions, *, wet: bool) -> bool:
-    """Tell a strip that leaves the shore, or stands in the water, from one along a shore.
+    """Tell a strip that goes out from the shore, or towards it, from one along a shore.
 
-    A bridge is built from its ramps over months, and its decks come one by one. A fill, a wall or a
-    row of sheds along the shore touches it with most of its length, and is none.
+    A bridge is built from its ramps over months, and its decks come one by one, from bank to bank.
+    A fill, a wall or a row of sheds along the shore lies the other way, and is none. The shore is
+    where ground begins that was never water.
 
     Parameters
     ----------
@@ -56,9 +61,15 @@ def leaves_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions, *, w
     bins : uint8 (H, W)
         Codes of :func:`pipeline.detect.level.frequency_bins`: 0 was never water.
     wet : bool
-        The object stands where water belongs; else it lies on land, and must reach the water.
+        The object stands where water belongs; else it lies on land, and must almost reach it.
     """
-    other = (bins == 0) if wet else (bins > 0) & (bins != UNSEEN)
-    near = ring(np.asarray(other & ~mask), options.shore_px) & mask
-    share = np.count_nonzero(near) / np.count_nonzero(mask)
-    return bool(share <= options.shore_share and (wet or share > 0))
+    water = (bins > 0) & (bins != UNSEEN)
+    if not water.any() or water.all():
+        return wet  # far from any shore
+    out = ndimage.distance_transform_edt(water) - ndimage.distance_transform_edt(~water)
+    if not wet and out[mask].max() < -options.reach_px:
+        return False
+    way = np.gradient(out)
+    axis = measure(mask).axis
+    along = np.abs(way[0] * axis[0] + way[1] * axis[1])[mask]
+    return bool(along.mean() >= options.across)
