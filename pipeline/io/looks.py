@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.io.resample import resample_at, resample_shift
 from pipeline.io.store import NODATA, SCALE, CorridorStore
-from pipeline.io.unpack import bilinear, bilinear_at, repeated_at
+from pipeline.io.unpack import bilinear, bilinear_at, bilinear_known, repeated_at
 from pipeline.model import DateQuality, Tile, Window
 
 _MARGIN_PX = 4  # around a window of a coarse band
@@ -81,6 +81,25 @@ class LookReader:
         if factor == 1:
             return values[self.store.kept(tile.core)] + offset
         return bilinear_at(values, *_between(tile.core, factor), runs) + offset
+
+    def known(self, pass_id: str, band: str, tile: Tile) -> NDArray[np.float32]:
+        """Give what :meth:`band` holds of a tile's core where it has data.
+
+        Returns
+        -------
+        float32 (N,)
+            In no particular order, and some NaN may be left.
+        """
+        found = self.packed(pass_id, band, tile)
+        quality = self.quality.get(pass_id)
+        if found is not None:
+            return found
+        if quality and math.hypot(*quality.shift_px) >= _STILL_PX:
+            return self.band(pass_id, band, tile.core).ravel()
+        values, factor = self.store.reflectance(pass_id, band, tile.core, _MARGIN_PX)
+        if factor > 1:
+            values = bilinear_known(values, *_between(tile.core, factor))
+        return values.ravel() + np.float32(quality.reflectance_offset if quality else 0.0)
 
     def stored_codes(self, folder: str, band: str, tile: Tile) -> NDArray[np.uint8]:
         """Class codes as :meth:`codes` has them of the stored pixels of a tile, uint8 (N,)."""
