@@ -20,7 +20,7 @@ from pipeline.detect.expect import Baseline
 from pipeline.detect.level import UNSEEN, LevelHistory, frequency_bins, known_wet, reaches_in
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import NormalOptions, design, fit_normal
-from pipeline.detect.recession import CLIP_PX, band_width, distance_at, distance_to
+from pipeline.detect.recession import CLIP_PX, band_width, distance_at, distance_to, farther
 from pipeline.errors import SceneUnusableError
 from pipeline.io.burn import burn, burnt_pixels
 from pipeline.io.looks import LookReader
@@ -102,12 +102,17 @@ def test_interpolated_numbers_are_those_of_the_image(seed: int, blank: float) ->
 def test_distances_at_some_pixels_are_those_of_the_whole(seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     shape = tuple(int(n) for n in rng.integers(1, 120, 2))
-    mask, where = rng.random(shape) < share, rng.random(shape) < 0.3
+    # Few that ask look around themselves, and many have the whole window measured.
+    mask, where = rng.random(shape) < share, rng.random(shape) < rng.choice([0.01, 0.05, 0.3])
     far = np.full(shape, CLIP_PX, np.float64)
     if mask.any():
         far = np.minimum(ndimage.distance_transform_edt(~mask), CLIP_PX)
     np.testing.assert_array_equal(distance_to(mask), far.astype(np.float32))
-    np.testing.assert_array_equal(distance_at(mask, where), far.astype(np.float32)[where])
+    found = far.astype(np.float32)[where]
+    np.testing.assert_array_equal(distance_at(mask, where), found)
+    limit = rng.choice([3.0, 4.0, 4.414, 6.5, 47.0], found.size).astype(np.float32)
+    limit[rng.random(limit.size) < share] = 3
+    np.testing.assert_array_equal(farther(mask, np.flatnonzero(where), limit), found > limit)
 
 
 @settings(max_examples=20, deadline=None)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pipeline.detect.deviations import dry_counts
 from pipeline.detect.expect import Baseline
 from pipeline.detect.level import (
     UNSEEN,
@@ -20,7 +21,16 @@ from pipeline.detect.level import (
     tally_by_level,
     tally_history,
 )
-from pipeline.detect.recession import CLIP_PX, WIDTH_EDGES, distance_to, find_shore
+from pipeline.detect.recession import (
+    CLIP_PX,
+    N_WIDTHS,
+    WIDTH_EDGES,
+    band_width,
+    distance_to,
+    find_shore,
+    tally_recession,
+)
+from pipeline.model import Ground
 
 SIDE = 24
 
@@ -47,6 +57,21 @@ def test_a_folded_history_is_that_of_all_looks_at_once(seed: int, looks: int, re
     assert not whole.dry[~kept].any()
     at = rng.random((SIDE, SIDE)).astype(np.float32)
     assert np.array_equal(known_wet(found, at, 0.05), known_wet(whole, at, 0.05))
+    # Levels of reaches, as they are asked for, of the whole and of parts of a part.
+    day = rng.random(reaches + 1).astype(np.float32)
+    day[rng.random(day.size) < 0.2] = np.nan
+    outer, inner = (slice(3, 20), slice(2, 19)), (slice(1, 12), slice(4, 17))
+    for kept, plain, own in (
+        (found, whole, reach),
+        (found.part(outer).part(inner), whole.part(outer).part(inner), reach[outer][inner]),
+    ):
+        assert np.array_equal(known_wet(kept, day[own], 0.05), known_wet(plain, day[own], 0.05))
+        for one, other in zip(
+            dry_counts(kept, own, day, 0.05), dry_counts(plain, own, day, 0.05), strict=True
+        ):
+            assert np.array_equal(one, other)
+    part = known_wet(found, day[reach[outer]], 0.05, where=outer)
+    assert np.array_equal(part, known_wet(whole, day[reach], 0.05)[outer])
 
 
 def peak(looks: int, side: int) -> int:
@@ -110,3 +135,26 @@ def test_a_shore_is_that_of_general_filters(seed: int) -> None:
     edge = np.where(near, band, 0)
     gentlest = ndimage.maximum_filter(edge, size=25, mode="constant")
     assert np.array_equal(shore.width, np.digitize(gentlest, WIDTH_EDGES))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.02, 0.5]))
+def test_recession_is_that_of_plain_distances(seed: int, cloud: float) -> None:
+    rng = np.random.default_rng(seed)
+    bed = ndimage.gaussian_filter(rng.normal(16, 60, (90, 80)), 4)
+    bins, clear = np.clip(bed, 0, 31).astype(np.uint8), np.full(bed.shape, 9, np.uint16)
+    reach = (np.indices(bed.shape)[1] // 40).astype(np.uint16)
+    shore = find_shore(bins, clear, (np.array([0, 15], np.uint8), reach), band_width(bins))
+    state = np.where(bed >= rng.choice([15, 18, 40]), Ground.WET, Ground.DRY).astype(np.uint8)
+    hidden = ndimage.binary_dilation(rng.random(bed.shape) < cloud / 60, np.ones((9, 9)))
+    state[hidden | (rng.random(bed.shape) < 0.05)] = Ground.UNKNOWN
+    part = np.zeros(bed.shape, bool)
+    part[5:70, 4:75] = True
+    edge = shore.edge & (reach > 0) & (state != Ground.UNKNOWN) & part
+    away = distance_to(state == Ground.WET)[edge]
+    under = ndimage.binary_erosion(state == Ground.UNKNOWN, np.ones((5, 5)))
+    seen = distance_to(under)[edge] > np.minimum(away + 3, CLIP_PX - 1)
+    plain = np.zeros((2, N_WIDTHS, CLIP_PX + 1), np.int64)
+    where = (reach[edge][seen], shore.width[edge][seen], away[seen].astype(np.int64))
+    np.add.at(plain, where, 1)
+    assert np.array_equal(tally_recession(state, shore, reach, 1, part), plain)

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.detect.level import TOLERANCE, LevelHistory
+from pipeline.detect.level import TOLERANCE, History, LookHistory
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -73,7 +73,7 @@ def count_residuals(
 
 
 def dry_counts(
-    history: LevelHistory, reach: NDArray[np.uint16], ranks: Float, margin: float
+    history: History, reach: NDArray[np.uint16], ranks: Float, margin: float
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
     """Count the looks in which a pixel was dry, at levels clearly higher and at levels as low.
 
@@ -94,6 +94,8 @@ def dry_counts(
         At the date's rank and the margin above it, or lower.
     """
     limit, upper = (1 - ranks).astype(np.float32) - np.float32(margin), ranks + np.float32(margin)
+    if isinstance(history, LookHistory):
+        return history.dry_around((limit, upper.astype(np.float32)), TOLERANCE)
     higher, lower = np.empty(reach.shape, np.uint16), np.empty(reach.shape, np.uint16)
     held = (history.wet, history.dry, history.ranks)
     _dry_counts(held, reach, limit, upper.astype(np.float32), TOLERANCE, higher, lower)

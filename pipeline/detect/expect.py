@@ -22,7 +22,7 @@ from pipeline.detect.level import (
     N_BINS,
     UNSEEN,
     Cut,
-    LevelHistory,
+    History,
     LevelOptions,
     fit_cut,
     fit_level,
@@ -87,7 +87,7 @@ class Baseline:
 
     bins: NDArray[np.uint8]  # of water frequency
     n_clear: NDArray[np.uint16]
-    history: LevelHistory
+    history: History
     # The window that this is a part of, and which part: its banks are those of the whole.
     _of: tuple[Baseline, tuple[slice, slice]] | None = field(
         default=None, repr=False, compare=False
@@ -136,9 +136,8 @@ class Baseline:
 
     def part(self, where: tuple[slice, slice]) -> Baseline:
         """Give a part of the window."""
-        held = self.history
-        history = LevelHistory(held.ranks, held.wet[:, *where], held.dry[:, *where])
-        return Baseline(self.bins[where], self.n_clear[where], history, (self, where))
+        held = (self.bins[where], self.n_clear[where], self.history.part(where))
+        return Baseline(*held, (self, where))
 
     def shore(self, partial: NDArray[np.uint8], reach: NDArray[np.uint16]) -> Shore:
         """Give the shore for the partial bins of a date, uint8 (n_reach + 1,); dates share them."""
@@ -162,6 +161,7 @@ class View:
     base: Baseline
     residual_px: float = 0.3  # registration residual rho, 1 sigma
     res_m: float = 10.0
+    silent: NDArray[np.bool_] | None = None  # known to be filled: it tells no level; None: nothing
 
     @property
     def radius_px(self) -> int:
@@ -257,7 +257,7 @@ def tally_shore(view: View, days: Days, core: Window | None = None) -> NDArray[n
 def _part(view: View, core: Window | None) -> NDArray[np.bool_]:
     part = np.zeros(view.state.shape, bool)
     part[(core or view.window).within(view.window)] = True
-    return part
+    return part if view.silent is None else part & ~view.silent
 
 
 def _partials(days: Days) -> NDArray[np.uint8]:

@@ -14,13 +14,15 @@ official can check. The second also says honestly that nobody ever looked at so 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.detect import lookbits
 from pipeline.model import Ground, Level
 
 N_BINS = 32
@@ -29,7 +31,7 @@ N_BINS = 32
 UNSEEN = 255
 """Bin code of a pixel that history never saw clearly."""
 
-PACKED_LOOKS = 7
+PACKED_LOOKS = lookbits.LOOKS
 """Looks in a word of :func:`packed`."""
 
 TOLERANCE = 0.1
@@ -37,6 +39,8 @@ TOLERANCE = 0.1
 
 _BAND_PX = 200  # of ground that is wet at some levels, without which all levels say the same
 _NEARLY, _SLACK = 1.5, 0.01  # contradictions, over the least and of the band, that are no worse
+
+_HELD_LOOKS = 112  # up to which looks as they are packed are fewer bytes than counts by level
 
 _WET, _DRY, _GREEN = int(Ground.WET), int(Ground.DRY), int(Ground.GREEN)
 
@@ -66,6 +70,13 @@ class LevelOptions(BaseModel):
         ge=1,
         le=32,
         description="nor are dates that fit so many bins as well as a level below all seen",
+    )
+    silent_looks: int = Field(
+        default=2,
+        ge=0,
+        le=20,
+        description="certain sightings of a fill after which its ground has no say in the level of "
+        "later looks; 0: it always has",
     )
 
 
@@ -249,6 +260,91 @@ class LevelHistory:
     wet: NDArray[np.uint16 | np.uint8]
     dry: NDArray[np.uint16 | np.uint8]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are held."""
+        return self.wet.nbytes + self.dry.nbytes
+
+    def part(self, where: tuple[slice, slice]) -> LevelHistory:
+        """Give a part of the window."""
+        return LevelHistory(self.ranks, self.wet[:, *where], self.dry[:, *where])
+
+
+@dataclass(frozen=True)
+class LookHistory:
+    """The same, look by look as :func:`packed`; counted by level only for those who ask.
+
+    ``words`` int16 (N, H, W) and ``reach`` uint16 (H, W) are those of a whole window, of which
+    ``where`` is the part that is meant: first row and column, height and width. ``index`` int64
+    (T, n_reach + 1): place in ``ranks`` of the level of each reach on each look; -1 leaves it out.
+    """
+
+    ranks: NDArray[np.float32]
+    words: NDArray[np.int16]
+    reach: NDArray[np.uint16]
+    index: NDArray[np.int64]
+    where: tuple[int, int, int, int]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are held."""
+        return self.words.nbytes + self.reach.nbytes
+
+    @property
+    def wet(self) -> NDArray[np.uint16 | np.uint8]:
+        """Looks at water by level, (L, H, W)."""
+        return self._levels.wet
+
+    @property
+    def dry(self) -> NDArray[np.uint16 | np.uint8]:
+        """Looks at ground by level, (L, H, W)."""
+        return self._levels.dry
+
+    def part(self, where: tuple[slice, slice]) -> LookHistory:
+        """Give a part of the window."""
+        return replace(self, where=self._within(where))
+
+    def known_wet(
+        self,
+        rank: NDArray[np.float32] | float,
+        margin: float,
+        where: tuple[slice, slice] | None,
+        tolerance: float,
+    ) -> NDArray[np.uint16]:
+        """Answer :func:`known_wet`."""
+        top, left, *shape = self._within(where) if where else self.where
+        limit = np.broadcast_to(np.asarray(rank, np.float32), shape) - np.float32(margin)
+        held = (self.words, self.reach, self._middles)
+        return lookbits.wet_below(*held, limit, (top, left), tolerance)
+
+    def dry_around(
+        self, limits: tuple[NDArray[np.float32], NDArray[np.float32]], tolerance: float
+    ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+        """Answer :func:`pipeline.detect.deviations.dry_counts`."""
+        held = (self.words, self.reach, self._middles)
+        return lookbits.dry_around(*held, limits, self.where, tolerance)
+
+    def _within(self, where: tuple[slice, slice]) -> tuple[int, int, int, int]:
+        top, left, *shape = self.where
+        rows, cols = (s.indices(n) for s, n in zip(where, shape, strict=True))
+        return top + rows[0], left + cols[0], rows[1] - rows[0], cols[1] - cols[0]
+
+    @cached_property
+    def _middles(self) -> NDArray[np.float32]:
+        middles = np.append(self.ranks, np.float32(np.nan))  # of the place -1
+        return middles[self.index].astype(np.float32)
+
+    @cached_property
+    def _levels(self) -> LevelHistory:
+        top, left, high, wide = self.where
+        part = (slice(top, top + high), slice(left, left + wide))
+        words = (np.ascontiguousarray(word[part]) for word in self.words)
+        own = np.ascontiguousarray(self.reach[part])
+        return _fold_levels(words, (self.ranks, self.index), own)[2]
+
+
+History = LevelHistory | LookHistory
+
 
 def tally_by_level(
     states: NDArray[np.uint8], ranks: NDArray[np.float32], n_levels: int = N_BINS
@@ -309,13 +405,13 @@ def fold_history(
     ranks: NDArray[np.float32],
     reach: NDArray[np.uint16],
     n_levels: int = N_BINS,
-) -> tuple[NDArray[np.uint16], NDArray[np.uint16], LevelHistory]:
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16], History]:
     """Count as :func:`tally_history` and :func:`tally_by_level` do, a word of looks at a time.
 
     Parameters
     ----------
     words : int16 (H, W) each
-        Of :func:`packed`, negative where nothing is stored; no more than one is held.
+        Of :func:`packed`, negative where nothing is stored; of many looks no more than one is held.
     ranks : float32 (T, n_reach + 1)
         Rank of each reach on each of the packed looks; NaN leaves the look out.
     reach : uint16 (H, W)
@@ -324,15 +420,30 @@ def fold_history(
     Returns
     -------
     n_wet, n_clear : uint16 (H, W)
-    LevelHistory
+    LookHistory, or LevelHistory of many looks
         Of the levels that occur in these reaches: the others hold nothing.
     """
-    middles, index = _level_index(ranks, reach, n_levels)
-    dtype = np.uint8 if len(ranks) <= np.iinfo(np.uint8).max else np.uint16
+    levels = _level_index(ranks, reach, n_levels)
+    if len(ranks) > _HELD_LOOKS:
+        return _fold_levels(words, levels, reach)
+    held = list(words)
+    stack = np.stack(held) if held else np.zeros((0, *reach.shape), np.int16)
+    where = (0, 0, *reach.shape)
+    return *lookbits.count_looks(stack), LookHistory(levels[0], stack, reach, levels[1], where)
+
+
+def _fold_levels(
+    words: Iterable[NDArray[np.int16]],
+    levels: tuple[NDArray[np.float32], NDArray[np.int64]],
+    reach: NDArray[np.uint16],
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16], LevelHistory]:
+    """Count words by level; ``levels`` are those of :func:`_level_index`."""
+    middles, index = levels
+    dtype = np.uint8 if len(index) <= np.iinfo(np.uint8).max else np.uint16
     wet = np.zeros((middles.size, *reach.shape), dtype)
     dry = np.zeros((middles.size, *reach.shape), dtype)
     n_wet, n_clear = np.zeros(reach.shape, np.uint16), np.zeros(reach.shape, np.uint16)
-    starts = range(0, len(ranks), PACKED_LOOKS)
+    starts = range(0, len(index), PACKED_LOOKS)
     for word, start in zip(words, starts, strict=True):
         own = index[start : start + PACKED_LOOKS]
         _fold(word, own, reach, (n_wet, n_clear), (wet, dry))
@@ -405,7 +516,7 @@ def _by_level(states, ranks, wet, dry):  # type: ignore[no-untyped-def]  # pragm
 
 
 def known_wet(
-    history: LevelHistory,
+    history: History,
     rank: NDArray[np.float32] | float,
     margin: float,
     tolerance: float = TOLERANCE,
@@ -431,6 +542,8 @@ def known_wet(
         0 where nothing is known or history contradicts: more than ``tolerance`` of the looks, or
         more than half as many as the looks that speak for water. Non-decreasing in ``rank``.
     """
+    if isinstance(history, LookHistory):
+        return history.known_wet(rank, margin, where, tolerance)
     every = history.wet.shape[1:]
     asked = where or (slice(None), slice(None))
     rows, cols = (s.indices(n) for s, n in zip(asked, every, strict=True))

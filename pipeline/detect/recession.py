@@ -36,6 +36,9 @@ WIDTH_EDGES = (1.5, 3.0, 6.0, 12.0, 24.0)
 
 N_WIDTHS = len(WIDTH_EDGES) + 1
 
+_LIMITS = np.array(WIDTH_EDGES, np.float32)
+_FEW = 16  # pixels of a window for each that asks, from which on few ask
+
 
 class RecessionOptions(BaseModel):
     """How far the shore of a reach may be taken to have receded."""
@@ -59,13 +62,13 @@ class RecessionOptions(BaseModel):
 class Shore:
     """The area that is water at the next known level above that of a date, arrays (H, W).
 
-    ``inside`` bool; ``edge`` bool, what of it touches other ground; ``width`` uint8, class of
-    gentleness of the banks nearby (index into the bins of :data:`WIDTH_EDGES`).
+    ``inside`` bool; ``edge`` bool, what of it touches other ground; ``band`` float32,
+    :func:`band_width`.
     """
 
     inside: NDArray[np.bool_]
     edge: NDArray[np.bool_]
-    width: NDArray[np.uint8]
+    band: NDArray[np.float32]
     # The shore that this is a part of, and which part: depths are those of the whole.
     _of: tuple[Shore, tuple[slice, slice]] | None = field(default=None, repr=False, compare=False)
 
@@ -78,9 +81,21 @@ class Shore:
         depth[self.inside] = distance_at(~self.inside, self.inside)
         return depth
 
+    @cached_property
+    def width(self) -> NDArray[np.uint8]:
+        """Give the class of gentleness of the banks nearby, for those who ask it of every pixel.
+
+        An index into the bins of :data:`WIDTH_EDGES`; 0 where no shore is near.
+        """
+        if self._of is not None:
+            return self._of[0].width[self._of[1]]
+        width = np.zeros(self.inside.shape, np.uint8)
+        _gentlest(np.flatnonzero(self.edge), self.band, _LIMITS, GENTLE_PX, width)
+        return width
+
     def part(self, where: tuple[slice, slice]) -> Shore:
         """Give a part of the window."""
-        return Shore(self.inside[where], self.edge[where], self.width[where], (self, where))
+        return Shore(self.inside[where], self.edge[where], self.band[where], (self, where))
 
 
 def band_width(bins: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -100,7 +115,7 @@ def find_shore(
     band: NDArray[np.float32],
     options: RecessionOptions | None = None,
 ) -> Shore:
-    """Measure the area wet at the next known level, and the gentleness of its banks.
+    """Find the area that is wet at the next known level.
 
     Parameters
     ----------
@@ -120,10 +135,9 @@ def find_shore(
     band, reach = np.ascontiguousarray(band), np.ascontiguousarray(partial[1])
     # A majority of 3x3 heals single errors of the mask; each would be a shore of its own.
     _majority(bins, n_clear, np.maximum(partial[0], np.uint8(1)), reach, o.min_looks, inside)
-    edge, width = np.empty_like(inside), np.zeros(bins.shape, np.uint8)
+    edge = np.empty_like(inside)
     _edge_of(inside, edge)
-    _gentlest(edge, band, np.array(WIDTH_EDGES, np.float32), GENTLE_PX, width)
-    return Shore(inside, edge, width)
+    return Shore(inside, edge, band)
 
 
 @njit(cache=True, nogil=True)
@@ -134,51 +148,76 @@ def _majority(bins, n_clear, partial, reach, least, inside):  # type: ignore[no-
     wet = np.empty(w, np.uint8)
     for r in range(-1, h + 1):
         own = min(max(r, 0), h - 1)
-        for c in range(w):
-            known = bins[own, c] != UNSEEN and n_clear[own, c] >= least
-            wet[c] = known and bins[own, c] >= partial[reach[own, c]]
-        line = rows[(r + 1) % 3]
-        for c in range(w):
-            line[c] = wet[max(c - 1, 0)] + wet[c] + wet[min(c + 1, w - 1)]
+        begin = 0
+        while begin < w:  # pixels of one reach at a time: those of a stretch are one step
+            end = begin + 1
+            while end < w and reach[own, end] == reach[own, begin]:
+                end += 1
+            seen = (bins[own, begin:end], n_clear[own, begin:end])
+            _wet_at(seen, partial[reach[own, begin]], least, wet[begin:end])
+            begin = end
+        _three_in_a_row(wet, rows[(r + 1) % 3])
         if r >= 1:
+            one, two, three, out = rows[0], rows[1], rows[2], inside[r - 1]
             for c in range(w):
-                inside[r - 1, c] = rows[0, c] + rows[1, c] + rows[2, c] >= 5
+                out[c] = one[c] + two[c] + three[c] >= 5
+
+
+@njit(cache=True, nogil=True)
+def _wet_at(seen, partial, least, wet):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Say what history saw clearly often enough, and at the level ``partial`` under water."""
+    bins, n_clear = seen
+    for c in range(wet.size):
+        wet[c] = (bins[c] != UNSEEN) & (n_clear[c] >= least) & (bins[c] >= partial)
+
+
+@njit(cache=True, nogil=True)
+def _three_in_a_row(wet, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Count each pixel of a row with its neighbours; the ends are repeated."""
+    n = wet.size
+    left, own, right, out = wet[: n - 2], wet[1 : n - 1], wet[2:], line[1 : n - 1]
+    for c in range(out.size):
+        out[c] = left[c] + own[c] + right[c]
+    line[0] = 2 * wet[0] + wet[min(1, n - 1)]
+    line[n - 1] = 2 * wet[n - 1] + wet[max(n - 2, 0)]
 
 
 @njit(cache=True, nogil=True)
 def _edge_of(inside, edge):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Say which pixels of an area have one of their eight neighbours outside of it."""
     h, w = inside.shape
-    for r in range(h):
-        up, low = max(r - 1, 0), min(r + 1, h - 1)
+    rows = np.empty((3, w), np.uint8)
+    own = np.empty(w, np.uint8)
+    for r in range(-1, h + 1):
+        source = inside[min(max(r, 0), h - 1)]
         for c in range(w):
-            left, right = max(c - 1, 0), min(c + 1, w - 1)
-            within = inside[r, left] & inside[r, right] & inside[up, c] & inside[low, c]
-            within &= inside[up, left] & inside[up, right]
-            within &= inside[low, left] & inside[low, right]
-            edge[r, c] = inside[r, c] & (not within)
+            own[c] = source[c]
+        _three_in_a_row(own, rows[(r + 1) % 3])
+        if r >= 1:
+            one, two, three, out = rows[0], rows[1], rows[2], edge[r - 1]
+            area = inside[r - 1]
+            for c in range(w):
+                out[c] = area[c] & (one[c] + two[c] + three[c] != 9)
 
 
 @njit(cache=True, nogil=True)
 def _gentlest(edge, band, limits, radius, width):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Give the class of the widest band of a shore in the square around each pixel.
 
-    Few pixels are shore: each spreads along its row; then each row takes the largest of those
-    around it, of 2, 4, 8, ... rows at a time.
+    Few pixels are shore (``edge`` holds their places): each spreads along its row; then each row
+    takes the largest of those around it, of 2, 4, 8, ... rows at a time.
     """
-    h, w = edge.shape
+    h, w = width.shape
     high = h + 2 * radius
     reached = np.zeros((high, w), np.uint8)
-    for r in range(h):
-        for c in range(w):
-            if not edge[r, c]:
-                continue
-            kind = np.uint8(0)
-            for limit in limits:
-                if band[r, c] >= limit:
-                    kind += np.uint8(1)
-            for k in range(max(c - radius, 0), min(c + radius + 1, w)):
-                reached[r + radius, k] = max(reached[r + radius, k], kind)
+    for at in edge:
+        r, c = at // w, at % w
+        kind = np.uint8(0)
+        for limit in limits:
+            if band[r, c] >= limit:
+                kind += np.uint8(1)
+        for k in range(max(c - radius, 0), min(c + radius + 1, w)):
+            reached[r + radius, k] = max(reached[r + radius, k], kind)
     rows = 1
     while 2 * rows <= 2 * radius + 1:
         for r in range(high - rows):
@@ -221,13 +260,13 @@ def tally_recession(
     edge = shore.edge & (reach > 0) & ~unknown
     if part is not None:
         edge &= part
-    distance = distance_at(state == Ground.WET, edge)
+    at = np.flatnonzero(edge)
+    distance = _distance(state == Ground.WET, at)
     # UNKNOWN is also the thin band at every waterline; only what survives an erosion is cloud.
-    cloud = _eroded(unknown)
-    clear = distance_at(cloud, edge) > np.minimum(distance + 3, CLIP_PX - 1)
-    edge[edge] = clear
-    steps = distance[clear].astype(np.int64)
-    key = (reach[edge].astype(np.int64) * N_WIDTHS + shore.width[edge]) * (CLIP_PX + 1) + steps
+    clear = farther(_eroded(unknown), at, np.minimum(distance + 3, CLIP_PX - 1))
+    at, steps = at[clear], distance[clear].astype(np.int64)
+    kind = reach.ravel()[at].astype(np.int64) * N_WIDTHS + shore.width.ravel()[at]
+    key = kind * (CLIP_PX + 1) + steps
     shape = (n_reach + 1, N_WIDTHS, CLIP_PX + 1)
     size = shape[0] * shape[1] * shape[2]
     return np.bincount(key, minlength=size)[:size].reshape(shape).astype(np.int64)
@@ -280,14 +319,86 @@ def distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 def distance_at(mask: NDArray[np.bool_], where: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Give :func:`distance_to` at some pixels only, in the order of ``where``; float32 (N,)."""
-    out = np.full(int(np.count_nonzero(where)), CLIP_PX, np.float32)
+    return _distance(mask, np.flatnonzero(where))
+
+
+def _distance(mask: NDArray[np.bool_], at: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Give :func:`distance_at` of places of the raveled window, ascending."""
+    out = np.full(at.size, CLIP_PX, np.float32)
     if out.size and mask.any():
-        _at(mask, where, CLIP_PX, out)
+        few = out.size * _FEW <= mask.size
+        # Where few pixels ask, and what they ask for is near, most of the window is not looked at.
+        if not (few and _around(mask, at, CLIP_PX, mask.size, out)):
+            _at(mask, at, CLIP_PX, out)
+    return out
+
+
+def farther(
+    mask: NDArray[np.bool_], at: NDArray[np.intp], limit: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Tell where the distance to the nearest true pixel is greater than a limit below the clip.
+
+    Parameters
+    ----------
+    mask : bool (H, W)
+    at : intp (N,)
+        Places of the raveled window.
+    limit : float32 (N,)
+
+    Returns
+    -------
+    bool (N,)
+    """
+    asked = int(np.square(2 * limit.astype(np.int64) + 1).sum())
+    if asked > mask.size:
+        return _distance(mask, at) > limit
+    out = np.ones(limit.size, np.bool_)
+    _none_within(mask, at, limit, out)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _at(mask, where, clip, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _around(mask, at, clip, most, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Look row by row away from each pixel; give up after so many pixels looked at."""
+    h, w = mask.shape
+    done = 0
+    for k in range(at.size):
+        r, c = at[k] // w, at[k] % w
+        nearest, step = clip * clip, 0
+        while step * step < nearest:
+            for side in range(2 if step else 1):
+                row = r + step if side else r - step
+                if row < 0 or row >= h:
+                    continue
+                d = 0
+                while d * d + step * step < nearest:  # along the row, both ways
+                    done += 1
+                    if (c >= d and mask[row, c - d]) or (c + d < w and mask[row, c + d]):
+                        nearest = d * d + step * step
+                    d += 1
+            step += 1
+        out[k] = np.sqrt(np.float64(nearest))
+        if done > most:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _none_within(mask, at, limit, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Say where no true pixel lies as near as a limit."""
+    h, w = mask.shape
+    for k in range(at.size):
+        r, c, n = at[k] // w, at[k] % w, int(limit[k])
+        for row in range(max(r - n, 0), min(r + n + 1, h)):
+            for col in range(max(c - n, 0), min(c + n + 1, w)):
+                if mask[row, col]:
+                    square = (row - r) ** 2 + (col - c) ** 2
+                    if np.float32(np.sqrt(np.float64(square))) <= limit[k]:
+                        out[k] = False
+
+
+@njit(cache=True, nogil=True)
+def _at(mask, at, clip, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Look along rows first, then up and down from each pixel for as long as it can pay."""
     h, w = mask.shape
     square = np.empty((h, w), np.int16)  # of the clip at most
@@ -307,20 +418,16 @@ def _at(mask, where, clip, out):  # type: ignore[no-untyped-def]  # pragma: no c
             s, t = min(s + 1, square[c, k]), min(t + 1, square[d, k])
             square[a, k], square[b, k], square[c, k], square[d, k] = p, q, s, t
     square *= square
-    k = 0
-    for r in range(h):
-        for c in range(w):
-            if not where[r, c]:
-                continue
-            nearest, step = np.int64(square[r, c]), 1
-            while step * step < nearest:
-                if r >= step:
-                    nearest = min(nearest, square[r - step, c] + step * step)
-                if r + step < h:
-                    nearest = min(nearest, square[r + step, c] + step * step)
-                step += 1
-            out[k] = np.sqrt(np.float64(nearest))
-            k += 1
+    for k in range(at.size):
+        r, c = at[k] // w, at[k] % w
+        nearest, step = np.int64(square[r, c]), 1
+        while step * step < nearest:
+            if r >= step:
+                nearest = min(nearest, square[r - step, c] + step * step)
+            if r + step < h:
+                nearest = min(nearest, square[r + step, c] + step * step)
+            step += 1
+        out[k] = np.sqrt(np.float64(nearest))
 
 
 @njit(cache=True, nogil=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detect.expect import Baseline
-from pipeline.model import Window
+from pipeline.model import Tile, Window
 from pipeline.passes.past import Past
 
 _ROUND_PX = 64  # windows of objects are widened to this lattice so that dates share a baseline
@@ -72,6 +72,10 @@ class BaselineCache:
                 size -= _bytes(self._held.popitem(last=False)[1])
         return built
 
+    def stored(self, tile: Tile, at: NDArray[np.intp]) -> Baseline:
+        """Give the baseline of some stored pixels of a tile (:meth:`Past.stored`); not held."""
+        return self._past.stored(tile, self._ranks, at)
+
     def around(self, window: Window) -> Baseline:
         """Give the baseline of ``window``, cut from that of a rounder one."""
         grid = self._past.states.site.store.grid.window
@@ -80,7 +84,7 @@ class BaselineCache:
 
 
 def _bytes(base: Baseline) -> int:
-    held = (base.bins, base.n_clear, base.history.wet, base.history.dry)
+    held = (base.bins, base.n_clear, base.history)
     return sum(a.nbytes for a in held) + _BAND_BYTES * base.bins.size
 
 

@@ -35,6 +35,7 @@ from pipeline.detect.change import (
 )
 from pipeline.detect.disturb import MARGIN_PX, Marked, Region, examine
 from pipeline.detect.expect import Baseline, Days
+from pipeline.detect.features import MODELLED
 from pipeline.detect.level import reaches_in
 from pipeline.detect.normal import Normal
 from pipeline.detect.objects import Pixels, Rejection, split
@@ -43,7 +44,8 @@ from pipeline.io.tasks import map_tiles
 from pipeline.model import Ground, Pass, Sighting, Tile, Window
 from pipeline.passes.book import Arrays, Book, Found, found_by_look
 from pipeline.passes.ground import Site, Sparse, States
-from pipeline.passes.normals import day_of, read_normal, write_normals
+from pipeline.passes.normals import day_of, read_normal, stored_normal, write_normals
+from pipeline.passes.stored import Stored, stored_pixels, stored_values
 
 DETECTOR = "ground/1"
 
@@ -60,6 +62,10 @@ class Baselines(Protocol):
 
     def around(self, window: Window) -> Baseline:
         """Give the history of a window."""
+        ...
+
+    def stored(self, tile: Tile, at: NDArray[np.intp]) -> Baseline:
+        """Give the history of some stored pixels of a tile, as one row."""
         ...
 
 
@@ -100,14 +106,38 @@ class Normals:
     ) -> Surface:
         """Put one look beside its normal; ``ranks`` (n_reach + 1,), NaN unknown."""
         states = self.quarter.states
-        grid = states.site.store.grid
-        residual = states.looks.quality[p.id].residual_m / grid.res_m
-        look = (states.features(p.id, window), states.of(p.id, window), residual)
-        where = (window, states.site.reach(window), grid.res_m)
-        top = self.quarter.top
-        return surface_of(
-            look, given[0], day_of(p.acquired), given[1], where, (ranks, top), self.options
-        )
+        look = (states.features(p.id, window), states.of(p.id, window))
+        return self._beside(p, look, given, (window, states.site.reach(window)), ranks)
+
+    def stored(
+        self, p: Pass, pixels: Stored, ranks: NDArray[np.float32], given: tuple[Normal, Baseline]
+    ) -> Surface:
+        """Put stored pixels of one look beside their normal as :meth:`surface`, as one row."""
+        states, tile, at = self.quarter.states, pixels.tile, pixels.at
+        folder = f"feature/{states.looks.state_keys[p.id]}/{p.id}"
+        seen = stored_values(states.site.store, folder, MODELLED, (tile, at), float("nan"))
+        row = (seen[:, None], states.stored(p.id, tile)[at][None])
+        return self._beside(p, row, given, (Window(0, 1, 0, at.size), pixels.reach[None]), ranks)
+
+    def _beside(
+        self,
+        p: Pass,
+        look: tuple[NDArray[np.float32], NDArray[np.uint8]],
+        given: tuple[Normal, Baseline],
+        where: tuple[Window, NDArray[np.uint16]],
+        ranks: NDArray[np.float32],
+    ) -> Surface:
+        states, both = self.quarter.states, (ranks, self.quarter.top)
+        res = states.site.store.grid.res_m
+        seen = (*look, states.looks.quality[p.id].residual_m / res)
+        day = day_of(p.acquired)
+        return surface_of(seen, given[0], day, given[1], (*where, res), both, self.options)
+
+    def given_at(self, pixels: Stored) -> tuple[Normal, Baseline]:
+        """Give the normal and the water history of stored pixels, as one row."""
+        site, where = self.quarter.site, (pixels.tile, pixels.at)
+        normal = stored_normal(site.store, self.folder, *where)
+        return normal, self.quarter.baselines.stored(*where)
 
     def given(self, window: Window) -> tuple[Normal, Baseline]:
         """Give the normal and the water history of a window."""
@@ -200,23 +230,21 @@ class ChangeSweep:
         site = self.quarter.site
         judged = [(self.quarter.judged[i], self.quarter.days[i]) for i in new]
 
-        def one(tile: Tile) -> _Counts:
-            window = self._window(tile)
-            given = self.normals.given(window)
+        def one(pixels: Stored) -> _Counts:
+            given = self.normals.given_at(pixels)
             fields, brightest = cropland(given[0])
             residuals, flooded = [], list[_Flooded]()
             for p, days in judged:
-                surface = self.normals.surface(p, window, ranks_of(days), given)
-                residuals.append(tally_residuals(surface, tile.core, site.n_reach))
-                flooded.append(count_fields(surface, fields, tile.core))
-            part = tile.core.within(window)
-            reach = site.reach(tile.core)
-            counts = tally_fields(fields[part], brightest[part], reach, site.n_reach)
-            here = reaches_in(reach)
+                surface = self.normals.stored(p, pixels, ranks_of(days), given)
+                residuals.append(tally_residuals(surface, surface.window, site.n_reach))
+                flooded.append(count_fields(surface, fields, pixels.places))
+            counts = tally_fields(fields, brightest, pixels.reach[None], site.n_reach)
+            here = reaches_in(pixels.reach[None])
             own = [r[here].astype(np.int32) for r in residuals]
             return here, np.stack(own), flooded, counts
 
-        tiles = map_tiles(one, self._parts, site.workers)
+        # Whatever is counted looks at nothing but the pixel itself: no window is drawn.
+        tiles = map_tiles(one, stored_pixels(site), site.workers)
         # A tile tells of the reaches that it holds: a long river has many of both.
         shape = (len(judged), site.n_reach + 1, *tiles[0][1].shape[2:])
         residuals = np.zeros(shape, np.int64)
@@ -322,21 +350,28 @@ def _run_in(run: Run, window: Window, core: Window) -> Arrays:
     }
 
 
-def count_fields(surface: Surface, fields: NDArray[np.bool_], core: Window) -> _Flooded:
-    """Count cropland seen, and of that what is under water, by square, in a tile's core."""
+def count_fields(surface: Surface, fields: NDArray[np.bool_], where: Window | Sparse) -> _Flooded:
+    """Count cropland seen, and of that what is under water, by square.
+
+    ``where`` is the core of a tile that the surface's window holds, or the row and column in the
+    grid of each pixel of a surface of one row.
+    """
     # What the level of the reach explains is no flooded field.
     expected = surface.land & surface.dry & (surface.reach > 0)
     seen = fields & expected & (surface.state != Ground.UNKNOWN)
     wet = seen & (surface.state == Ground.WET)
-    part = core.within(surface.window)
-    rows, cols = np.nonzero(seen[part])
-    squares = zip(
-        ((rows + core.row0) // _SQUARE_PX).tolist(),
-        ((cols + core.col0) // _SQUARE_PX).tolist(),
-        wet[part][rows, cols].tolist(),
-        strict=True,
-    )
-    return Counter(squares)
+    if isinstance(where, Window):
+        part = where.within(surface.window)
+        rows, cols = np.nonzero(seen[part])
+        under = wet[part][rows, cols]
+        rows, cols = rows + where.row0, cols + where.col0
+    else:
+        rows, cols = (each[seen[0]] for each in where)
+        under = wet[0][seen[0]]
+    squares = np.stack([rows // _SQUARE_PX, cols // _SQUARE_PX, under], axis=1)
+    each, counts = np.unique(squares, axis=0, return_counts=True)
+    keys = ((row, col, bool(water)) for row, col, water in each.tolist())
+    return Counter(dict(zip(keys, counts.tolist(), strict=True)))
 
 
 def fields_flooded(counts: _Flooded, options: GroundOptions, own: Window | None = None) -> bool:

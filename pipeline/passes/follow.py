@@ -359,14 +359,13 @@ def _shown(
     epoch, window = where
     wide = window.pad(HALO_PX + 2).intersect(benches.grid.window)
     assert wide is not None
-    part = window.within(wide)
     base = benches.past(epoch).baseline(wide, benches.of(epoch.start)[1])
     shown = np.empty((len(both), *window.shape), np.uint8)
     views = [benches.view(p, wide, base) for p, _ in both]
     for i in by_shore([t.days for _, t in both], views[0].reach):
-        expected = expect(views[i], both[i][1], options)
+        expected = expect(views[i], both[i][1], options, window)
         flags = _ORDINARY * expected.ordinary + _BEYOND * expected.beyond
-        shown[i] = (views[i].state + flags)[part]
+        shown[i] = views[i].state[window.within(wide)] + flags
     return shown
 
 
@@ -419,14 +418,18 @@ def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometr
 def _is_deck(states: States, track: Track, found: Sequence[Look]) -> bool:
     """Tell what ties two banks together on enough of its dates and is as narrow as a deck.
 
-    SWIR blurs a deck to six pixels; the near infrared of 10 m does not.
+    SWIR blurs a deck to six pixels; the near infrared of 10 m does not. Its width is what
+    brightened over its length from bank to bank, whichever side of the object is the longer one.
     """
-    if np.mean([s.measures["closes"] for s in track.sightings]) < _STRIP:
+    spans = [s.measures["span_px"] for s in track.sightings]
+    if np.mean([s > 0 for s in spans]) < _STRIP:
         return False
+    length = float(np.median([s for s in spans if s > 0]))
     window = _around(states.site, track)
     before, after = _about_one_level(track, found)
     was, now = (_middle(states, track, some, (window, ["nir"]))[0] for some in (before, after))
-    width = width_of_change(was, now, pixels_to_mask(track.rows, track.cols, window))
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    width = width_of_change(was, now, footprint, length)
     return not width > _DECK_NIR_PX  # unknown: what closes a channel stays doubted
 
 

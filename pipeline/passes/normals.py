@@ -23,6 +23,7 @@ from pipeline.model import Ground, Pass, Tile, Window
 from pipeline.passes.ground import Site, States
 from pipeline.passes.layers import keep_used
 from pipeline.passes.naming import code_mark, history_content
+from pipeline.passes.stored import stored_values
 from pipeline.passes.strips import strips
 
 _BORDER_PX = 2  # pixels around the corridor that need a model, for gradients
@@ -140,13 +141,26 @@ def _pack(values: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.clip(np.rint(values * SCALE), -32767, 32767).astype(np.int16)
 
 
+_READ = (
+    *(f"{n}.{j}" for n in MODELLED for j in range(TERMS)),
+    *(f"{n}.{part}" for part in ("spread", "low", "high") for n in MODELLED),
+    "looks",
+)
+
+
 def read_normal(store: CorridorStore, folder: str, window: Window) -> Normal:
     """Read the model over any window; pixels without one have ``looks`` 0."""
-    names = [f"{n}.{j}" for n in MODELLED for j in range(TERMS)]
-    names += [f"{n}.{part}" for part in ("spread", "low", "high") for n in MODELLED]
-    held = store.reflectances(folder, [*names, "looks"], window, 0.0)
+    return _normal_of(store.reflectances(folder, _READ, window, 0.0))
+
+
+def stored_normal(store: CorridorStore, folder: str, tile: Tile, at: NDArray[np.intp]) -> Normal:
+    """Read the model of some stored pixels of a tile's core, all (1, N); ``at``: their places."""
+    return _normal_of(stored_values(store, folder, _READ, (tile, at), 0.0)[:, None])
+
+
+def _normal_of(held: NDArray[np.float32]) -> Normal:
     f = len(MODELLED)
-    coef = held[: f * TERMS].reshape(f, TERMS, *window.shape)
+    coef = held[: f * TERMS].reshape(f, TERMS, *held.shape[1:])
     spread, low, high = (held[f * (TERMS + k) : f * (TERMS + k + 1)] for k in range(3))
     looks = np.rint(held[-1] * SCALE).astype(np.uint16)
     return Normal(coef, np.maximum(spread, 1e-3, out=spread), low, high, looks)

@@ -65,14 +65,28 @@ class Past:
         words = (self._word(name, window) for name in self._names)
         return Baseline.fold(words, ranks, site.reach(window))
 
-    def stored(self, tile: Tile) -> Baseline:
-        """Fold the history of the stored pixels of a tile's core, all (1, N), without levels."""
+    def stored(
+        self,
+        tile: Tile,
+        ranks: NDArray[np.float32] | None = None,
+        at: NDArray[np.intp] | slice = slice(None),
+    ) -> Baseline:
+        """Fold the history of stored pixels of a tile's core, all (1, N).
+
+        Parameters
+        ----------
+        ranks : float32 (looks, n_reach + 1), optional
+            As of :meth:`baseline`.
+        at : intp (N,), optional
+            Places of those that are wanted among the stored pixels; all of them by default.
+        """
         site = self.states.site
         self._make(tile)
+        if ranks is None:
+            ranks = np.full((len(self.ids), site.n_reach + 1), np.nan, np.float32)
         layers = (site.store.packed(self.folder, name, tile) for name in self._names)
-        words = (np.asarray(layer.values, np.int16)[None] for layer in layers if layer is not None)
-        ranks = np.full((len(self.ids), site.n_reach + 1), np.nan, np.float32)
-        return Baseline.fold(words, ranks, site.stored_reach(tile)[None])
+        words = (np.asarray(layer.values[at], np.int16)[None] for layer in layers if layer)
+        return Baseline.fold(words, ranks, site.stored_reach(tile)[at][None])
 
     def _make(self, tile: Tile) -> None:
         """Write the packed states of a tile that are not there yet."""
