@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from datetime import date, datetime
 from pathlib import Path
@@ -202,4 +203,8 @@ def main() -> None:
     """Entry point of the console script."""
     # Work is spread over tiles: threads of the linear algebra inside them only get in the way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    app()
+    try:
+        app()
+    finally:
+        # Python would look through all that a run has made once more; the system takes it as it is.
+        gc.freeze()

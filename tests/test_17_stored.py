@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import LineString, Polygon
 
+from pipeline.io import blocks
 from pipeline.io.blocks import DamagedBlockError
 from pipeline.io.burn import burn_indices
 from pipeline.io.looks import LookReader
@@ -51,6 +54,29 @@ def test_codes_of_stored_pixels(
     for tile in store.tiles:
         drawn = reader.mask("look", tile.core)[store.kept(tile.core)]
         np.testing.assert_array_equal(reader.stored_mask("look", tile), drawn)
+
+
+def test_a_block_is_the_same_without_the_package_for_checksums(
+    store: CorridorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = {"red": Layer(np.arange(999, dtype=np.int16), 1)}
+    blob = blocks.encode(layers)
+    assert blob[4:8] == struct.pack("<I", zlib.crc32(blob[8:]))
+    store.write("look", store.tiles[0], layers)
+    monkeypatch.setattr(blocks, "_summing", lambda: zlib.crc32)
+    assert blocks.encode(layers) == blob == store.block_path("look", store.tiles[0]).read_bytes()
+    assert blocks.damaged_in(store.root / "look") == []
+
+
+def test_some_stored_pixels_are_those_of_all(store: CorridorStore) -> None:
+    write(store, "look", "red", 1, 9000)
+    write(store, "look2", "red", 2, 9000)
+    reader = LookReader(store, {"look": DateQuality("look", (0.0, 0.0), 0.0, 0.0, 0.0, 0.1)})
+    for tile in store.tiles:
+        at = np.flatnonzero(np.arange(store.runs(tile.core).size) % 3 == 1)
+        for look in ("look", "look2"):
+            every = reader.stored(look, "red", tile)
+            np.testing.assert_array_equal(reader.stored(look, "red", tile, at), every[at])
 
 
 def test_layers_of_a_block_are_read_as_one_by_one(store: CorridorStore) -> None:

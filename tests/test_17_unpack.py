@@ -26,7 +26,7 @@ from pipeline.io.burn import burn, burnt_pixels
 from pipeline.io.looks import LookReader
 from pipeline.io.raster import AssetReader, raster_profile
 from pipeline.io.store import NODATA, SCALE, Layer, open_store
-from pipeline.io.unpack import bilinear, place, place_codes, place_scaled, runs_of
+from pipeline.io.unpack import bilinear, bilinear_known, place, place_codes, place_scaled, runs_of
 from pipeline.model import Asset, DateQuality, Grid, Window
 from pipeline.passes.gather import _packed
 from pipeline.prepare.radiometry import BINS, HIGHEST, LOWEST, band_histogram
@@ -82,6 +82,19 @@ def test_interpolation_is_the_plain_formula_bit_for_bit(seed: int) -> None:
     nearest = coarse[np.ix_(k + (rw >= 0.5), j + (cw >= 0.5))]
     expected = np.where(np.isnan(plain), nearest, plain).astype(np.float32)
     np.testing.assert_array_equal(bilinear(coarse, rows, cols), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.sampled_from([0.0, 0.2, 0.9, 1.0]))
+def test_interpolated_numbers_are_those_of_the_image(seed: int, blank: float) -> None:
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(0.1, 0.1, (9, 8)).astype(np.float32)
+    coarse[rng.random(coarse.shape) < blank] = np.nan
+    coarse[:, slice(*sorted(rng.integers(0, 9, 2).tolist()))] = np.nan
+    rows = np.sort(rng.integers(0, 8, 12)).astype(np.intp), rng.random(12).astype(np.float32)
+    cols = np.sort(rng.integers(0, 7, 15)).astype(np.intp), rng.random(15).astype(np.float32)
+    image = bilinear(coarse, rows, cols)
+    np.testing.assert_array_equal(bilinear_known(coarse, rows, cols), image[~np.isnan(image)])
 
 
 @settings(max_examples=20, deadline=None)

@@ -13,7 +13,9 @@ from pipeline.model import Window
 from pipeline.prepare.register import (
     Matched,
     RegisterOptions,
+    Seen,
     lattice_windows,
+    moved,
     quantile,
     shift_between,
     sobel,
@@ -46,6 +48,29 @@ def test_gradients_and_a_high_quantile_are_those_of_the_libraries(seed: int) -> 
     np.testing.assert_array_equal(along, ndimage.sobel(image, 1))
     for share in (0.0, 0.5, 0.99, 1.0):
         assert quantile(image.ravel(), share) == np.quantile(image, share)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.sampled_from([0.0, 0.05, 1.0, 3.0]))
+def test_a_moved_texture_is_that_of_scipy(seed: int, step: float) -> None:
+    rng = np.random.default_rng(seed)
+    image = rng.normal(0.2, 0.1, rng.integers(1, 70, 2)).astype(np.float32)
+    dy, dx = (float(np.float32(n * step)) for n in rng.integers(-3, 4, 2) + rng.random(2) * 0.4)
+    expected = ndimage.shift(image, (-dy, -dx), order=1, mode="nearest")
+    np.testing.assert_array_equal(moved(image, dy, dx), expected)
+
+
+def test_a_correlation_is_the_plain_formula() -> None:
+    rng = np.random.default_rng(5)
+    first, second, weight = (rng.random((64, 64)).astype(np.float32) for _ in range(3))
+    a = first - (first * weight).sum() / weight.sum()
+    b = second - (second * weight).sum() / weight.sum()
+    power = float(np.sqrt((a * a * weight).sum() * (b * b * weight).sum()))
+    every = np.ones((64, 64), bool)
+    seen = Seen(every, every, weight, first, np.zeros((1, 1), np.complex64))
+    for _ in range(2):
+        assert seen.correlation(second) == float((a * b * weight).sum()) / power
+    assert seen.correlation(np.zeros_like(second)) == 0.0
 
 
 @pytest.mark.parametrize("parts", [[], [(0, 3, 0, 3)], [(40, 90, 200, 260), (350, 351, 0, 420)]])

@@ -7,12 +7,14 @@ times as many fit as of decoded ones, and decoding one layer costs less than a m
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,15 @@ _HEAD_BYTES = 4096  # at least of the line that names the layers
 _FLOAT = "f4"
 
 Packed = NDArray[np.int16 | np.float32]
+
+
+@cache
+def _summing() -> Callable[[bytes | memoryview], int]:
+    """Give what makes a CRC-32 (ISO 3309): libdeflate's, four times as fast, where it is there."""
+    try:
+        return importlib.import_module("deflate").crc32
+    except ImportError:
+        return zlib.crc32
 
 
 class DamagedBlockError(ValueError):
@@ -66,7 +77,7 @@ class Block:
         """
         view = memoryview(blob)
         whole = len(blob) >= 8 and blob[:4] == _MAGIC
-        if not whole or struct.unpack("<I", blob[4:8])[0] != zlib.crc32(view[8:]):
+        if not whole or struct.unpack("<I", blob[4:8])[0] != _summing()(view[8:]):
             raise DamagedBlockError("checksum")
         end = blob.find(b"\n", 8)
         end = len(blob) if end < 0 else end
@@ -95,7 +106,7 @@ def encode(layers: Mapping[str, Layer]) -> bytes:
         head[name] = [len(part), int(layer.values.size), layer.factor, *kind]
         parts.append(part)
     body = json.dumps(head).encode() + b"\n" + b"".join(parts)
-    return _MAGIC + struct.pack("<I", zlib.crc32(body)) + body
+    return _MAGIC + struct.pack("<I", _summing()(body)) + body
 
 
 def decode(blob: bytes, names: Iterable[str]) -> dict[str, Layer]:
@@ -120,11 +131,24 @@ def _block(path: str) -> Block:
     block = _recent.get(key)
     if block is None:
         try:
-            block = Block.parse(Path(path).read_bytes())
+            block = Block.parse(_content(path))
         except ValueError as error:
             raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
         _recent.put(key, block)
     return block
+
+
+def _content(path: str) -> bytes:
+    """Read a file by the system's calls: of thousands of them a run a file object costs more."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(file).st_size
+        content = os.read(file, size)
+        while len(content) < size and (more := os.read(file, size - len(content))):
+            content += more
+    finally:
+        os.close(file)
+    return content
 
 
 def read_layer(path: str, name: str) -> Layer | None:

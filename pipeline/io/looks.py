@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.io.resample import resample_at, resample_shift
 from pipeline.io.store import NODATA, SCALE, CorridorStore
-from pipeline.io.unpack import bilinear, bilinear_at, repeated_at
+from pipeline.io.unpack import bilinear, bilinear_at, bilinear_known, repeated_at
 from pipeline.model import DateQuality, Tile, Window
 
 _MARGIN_PX = 4  # around a window of a coarse band
@@ -44,14 +44,16 @@ class LookReader:
         block = self._raw(pass_id, band, window.pad(margin))
         return resample_shift(block, dy, dx, margin) + offset
 
-    def packed(self, pass_id: str, band: str, tile: Tile) -> NDArray[np.float32] | None:
+    def packed(
+        self, pass_id: str, band: str, tile: Tile, at: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float32] | None:
         """Give what :meth:`band` holds of a tile's core without drawing it.
 
         Returns
         -------
         float32 (N,) or None
-            Of the stored pixels, row-major, NaN without data; None where neighbours have a say (a
-            coarse band, a shift) and where nothing is stored.
+            Of the stored pixels, or of those at places ``at``, row-major, NaN without data; None
+            where neighbours have a say (a coarse band, a shift) and where nothing is stored.
         """
         quality = self.quality.get(pass_id)
         if quality and math.hypot(*quality.shift_px) >= _STILL_PX:
@@ -60,15 +62,23 @@ class LookReader:
         if layer is None or layer.factor > 1:
             return None
         offset = np.float32(quality.reflectance_offset if quality else 0.0)
-        values = layer.values / np.float32(SCALE)
-        values[layer.values == NODATA] = np.nan
+        numbers = layer.values if at is None else layer.values[at]
+        values = numbers / np.float32(SCALE)
+        values[numbers == NODATA] = np.nan
         return values + offset
 
-    def stored(self, pass_id: str, band: str, tile: Tile) -> NDArray[np.float32]:
-        """Reflectance of the stored pixels of a tile's core, float32 (N,), row-major."""
-        found = self.packed(pass_id, band, tile)
+    def stored(
+        self, pass_id: str, band: str, tile: Tile, at: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float32]:
+        """Reflectance of the stored pixels of a tile's core, float32 (N,), row-major.
+
+        ``at``: only of those at these places, int (M,).
+        """
+        found = self.packed(pass_id, band, tile, at)
         if found is not None:
             return found
+        if at is not None:
+            return self.stored(pass_id, band, tile)[at]
         runs = self.store.runs(tile.core)
         quality = self.quality.get(pass_id)
         dy, dx = quality.shift_px if quality else (0.0, 0.0)
@@ -81,6 +91,25 @@ class LookReader:
         if factor == 1:
             return values[self.store.kept(tile.core)] + offset
         return bilinear_at(values, *_between(tile.core, factor), runs) + offset
+
+    def known(self, pass_id: str, band: str, tile: Tile) -> NDArray[np.float32]:
+        """Give what :meth:`band` holds of a tile's core where it has data.
+
+        Returns
+        -------
+        float32 (N,)
+            In no particular order, and some NaN may be left.
+        """
+        found = self.packed(pass_id, band, tile)
+        quality = self.quality.get(pass_id)
+        if found is not None:
+            return found
+        if quality and math.hypot(*quality.shift_px) >= _STILL_PX:
+            return self.band(pass_id, band, tile.core).ravel()
+        values, factor = self.store.reflectance(pass_id, band, tile.core, _MARGIN_PX)
+        if factor > 1:
+            values = bilinear_known(values, *_between(tile.core, factor))
+        return values.ravel() + np.float32(quality.reflectance_offset if quality else 0.0)
 
     def stored_codes(self, folder: str, band: str, tile: Tile) -> NDArray[np.uint8]:
         """Class codes as :meth:`codes` has them of the stored pixels of a tile, uint8 (N,)."""

@@ -25,7 +25,6 @@ _STAGES: dict[str, tuple[str, str]] = {  # what a stage is called, and what it c
     "reading the disk": ("整理磁盘 reading the disk", _PIECES),
     "reading scenes": ("读取影像 reading scenes", _SCENES),
     "radiometry": ("辐射检查 radiometry", _SCENES),
-    "regional change": ("区域变化 regional change", _SCENES),
     "quarantine": ("质量检查 quarantine", _SCENES),
     "evidence": ("证据 evidence", _CASES),
     "registration": ("配准 registration", _TILES),

@@ -117,8 +117,10 @@ class CorridorStore:
 
     def _burn_kept(self, window: Window, factor: int) -> tuple[NDArray[np.bool_], Runs]:
         """Mask of stored pixels, and their runs."""
-        mask = burn(self.stored, self.grid.sub(window))
-        if factor > 1:
+        if factor == 1:
+            mask = burn(self.stored, self.grid.sub(window))
+        else:
+            mask = self._kept_at(window, 1)[0]
             rows, cols = mask.shape
             view = mask.reshape(rows // factor, factor, cols // factor, factor)
             mask = np.asarray(view.any(axis=(1, 3)), dtype=bool)

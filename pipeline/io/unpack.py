@@ -35,6 +35,13 @@ class Runs:
         return int((self.end - self.begin).sum())
 
 
+def get_ready() -> None:
+    """Call a compiled function once: numba brings a hundred modules with the first of a process."""
+    _repeated_at(
+        np.zeros((1, 1), np.uint8), 1, (0, 0), (np.zeros(1, np.int64),) * 4, np.empty(0, np.uint8)
+    )
+
+
 def runs_of(mask: NDArray[np.bool_]) -> Runs:
     """Give the runs of a mask of stored pixels, bool (H, W)."""
     wide = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
@@ -162,6 +169,22 @@ def bilinear_at(
     return out
 
 
+def bilinear_known(
+    coarse: NDArray[np.float32],
+    rows: tuple[NDArray[np.intp], NDArray[np.float32]],
+    cols: tuple[NDArray[np.intp], NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    """Interpolate as :func:`bilinear` where that gives a number.
+
+    Returns
+    -------
+    float32 (N,)
+        Row-major, without NaN: a river is a fifth of its tile.
+    """
+    out = np.empty(rows[0].size * cols[0].size, np.float32)
+    return out[: _bilinear_known(np.ascontiguousarray(coarse), *rows, *cols, out)]
+
+
 def repeated_at(
     coarse: NDArray[np.uint8], factor: int, first: tuple[int, int], runs: Runs
 ) -> NDArray[np.uint8]:
@@ -257,6 +280,36 @@ def _bilinear_at(coarse, rows, rw, cols, cw, where, out):  # type: ignore[no-unt
                 if np.isnan(value):
                     value = coarse[near, k + (1 if v >= half else 0)]
                 out[shift + c] = value
+
+
+@njit(cache=True, nogil=True)
+def _bilinear_known(coarse, rows, rw, cols, cw, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    one, half = np.float32(1), np.float32(0.5)
+    height, width = coarse.shape
+    along = np.empty(width, np.float32)
+    left, right = np.full(height, width), np.zeros(height, np.int64)  # what a row holds
+    for r in range(height):
+        for k in range(width):
+            if not np.isnan(coarse[r, k]):
+                left[r] = min(left[r], k)
+                right[r] = k + 1
+    n = 0
+    for r in range(rows.size):
+        row, w = rows[r], rw[r]
+        begin, end = min(left[row], left[row + 1]), max(right[row], right[row + 1])
+        begin, end = max(begin - 1, 0), min(end + 1, width)
+        for k in range(begin, end):
+            along[k] = coarse[row, k] * (one - w) + coarse[row + 1, k] * w
+        near = row + (1 if w >= half else 0)
+        for c in range(np.searchsorted(cols, begin), np.searchsorted(cols, end - 1)):
+            k, v = cols[c], cw[c]
+            value = along[k] * (one - v) + along[k + 1] * v
+            if np.isnan(value):
+                value = coarse[near, k + (1 if v >= half else 0)]
+            if not np.isnan(value):
+                out[n] = value
+                n += 1
+    return n
 
 
 @njit(cache=True, nogil=True)

@@ -355,7 +355,7 @@ def _give_back(spec: SkySpec, job: Job) -> None:
         most = pixels_at_once(len(looks), len(RESCUE_BANDS))
         for part in (at[k : k + most] for k in range(0, at.size, most)):
             stacks = [
-                np.stack([spec.reader.stored(k.pass_id, band, tile)[part] for k in looks])[:, None]
+                np.stack([spec.reader.stored(k.pass_id, band, tile, part) for k in looks])[:, None]
                 for band in RESCUE_BANDS
             ]
             spectrum = (stacks[0], stacks[1], stacks[2])

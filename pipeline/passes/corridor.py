@@ -14,8 +14,10 @@ from typing import Any
 from pipeline.adjudicate.tracks import link
 from pipeline.config import Workflow
 from pipeline.io.failpoints import failpoint
+from pipeline.io.heap import while_importing
 from pipeline.io.progress import DETAIL
 from pipeline.io.tasks import Progress, Workers
+from pipeline.io.unpack import get_ready
 from pipeline.model import Candidate, Case, Corridor, Look, NotObserved, Pass, SetAside
 from pipeline.passes.follow import FollowOptions, follow, relook
 from pipeline.passes.foretelling import all_lines, busy_lines, foretell, planned_site
@@ -182,6 +184,8 @@ def prepare_looks(
     """Bring all passes into the store and prepare them; what is set aside goes into ``judged``."""
     detect = workflow.options.detect
     with stage(judged, "gather"):
+        with while_importing():
+            get_ready()
         gathered = gather(site, passes)
     judged.set_aside = [a for g in gathered for a in g.set_aside]
     judged.unreachable = [g.unreachable for g in gathered if g.unreachable]

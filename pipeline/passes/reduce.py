@@ -129,9 +129,7 @@ def _histograms(
     out = {b: np.zeros(BINS, np.int64) for b in bands}
     for tile in store.tiles:
         for b in bands:
-            values = reader.packed(pass_id, b, tile)
-            if values is None:
-                values = reader.band(pass_id, b, tile.core)
+            values = reader.known(pass_id, b, tile)
             out[b] += band_histogram(values, np.ones(values.shape, dtype=bool))
     return out
 

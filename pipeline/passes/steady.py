@@ -44,6 +44,7 @@ from pipeline.prepare.temporal import median_and_spread
 QUARANTINE_BANDS = ("green", "red", "nir", "swir16")
 _LOOK = "Look at the scene and at its band table; other dates are not affected"
 LEAST_PASSES = 3
+_HELD_BYTES = 32 << 20  # of what is compared of one look: 50 km of river
 
 Image = NDArray[np.float32]
 
@@ -150,9 +151,7 @@ def _counts(site: Site, spec: SteadySpec, ids: Sequence[str]) -> dict[str, tuple
     run = (site.workers, site.progress)
     todo = [t for t in spec.store.tiles if not spec.store.block_path(spec.folder, t).exists()]
     map_tiles(partial(_write_ground, spec), todo, *run, "stable ground")
-    regional = map_tiles(partial(_regional, spec), ids, *run, "regional change")
-    work = list(zip(ids, regional, strict=True))
-    counts = map_tiles(partial(_changes, spec), work, *run, "quarantine")
+    counts = map_tiles(partial(_tally, spec), ids, *run, "quarantine")
     return dict(zip(ids, counts, strict=True))
 
 
@@ -213,22 +212,24 @@ def _compare(spec: SteadySpec, pass_id: str, tile: Tile) -> _Compared:
     return _Compared(median[:, None], spread[:, None], look[:, None])
 
 
-def _regional(spec: SteadySpec, pass_id: str) -> Image:
-    """Give what the region did on one date, by band, over all tiles; float32 (B,)."""
+def _tally(spec: SteadySpec, pass_id: str) -> tuple[int, int]:
+    """Count (changed, stable) pixels of one date over all tiles, once all said what the region did.
+
+    What is compared is read and shifted once, as far as it may be kept.
+    """
     total = np.zeros((len(spec.bands), BINS), np.int64)
+    held: list[_Compared | None] = []
+    room = _HELD_BYTES
     for tile in spec.store.tiles:
         c = _compare(spec, pass_id, tile)
         for k, (median, look) in enumerate(zip(c.median, c.look, strict=True)):
             total[k] += difference_histogram(median, look, np.ones(look.shape, bool))
-    return np.array([regional_shift(h) for h in total], np.float32)
-
-
-def _changes(spec: SteadySpec, item: tuple[str, Image]) -> tuple[int, int]:
-    """Count (changed, stable) pixels of one date over all tiles."""
-    pass_id, shift = item
+        room -= 3 * c.look.nbytes
+        held.append(c if room >= 0 else None)
+    shift = np.array([regional_shift(h) for h in total], np.float32)
     changed = stable = 0
-    for tile in spec.store.tiles:
-        c = _compare(spec, pass_id, tile)
+    for tile, known in zip(spec.store.tiles, held, strict=True):
+        c = _compare(spec, pass_id, tile) if known is None else known
         seen = np.ones(c.look.shape[1:], bool)
         found = tally_change(c.median, c.spread, c.look, seen, shift, spec.options)
         changed, stable = changed + found[0], stable + found[1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -140,7 +140,7 @@ def window_shift(
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """What of the reference is compared where some of a window is seen."""
 
     ok: Mask
@@ -148,6 +148,20 @@ class _Seen:
     weight: Image
     texture: Image
     spectrum: NDArray[np.complexfloating[Any, Any]]
+
+    @cached_property
+    def _level(self) -> tuple[Image, np.float32, np.float32]:
+        """Give the texture less its weighted mean, the power of that, and the sum of weights."""
+        total = self.weight.sum()
+        level = self.texture - (self.texture * self.weight).sum() / total
+        return level, (level * level * self.weight).sum(), total
+
+    def correlation(self, other: Image) -> float:
+        """Correlate the texture with another one under the weight, -1..1."""
+        a, own, total = self._level
+        b = other - (other * self.weight).sum() / total
+        power = float(np.sqrt(own * (b * b * self.weight).sum()))
+        return float((a * b * self.weight).sum()) / power if power > 0 else 0.0
 
 
 class Matched:
@@ -158,12 +172,12 @@ class Matched:
 
     def __init__(self, reference: Image) -> None:
         self._reference = reference
-        self._last: _Seen | None = None
+        self._last: Seen | None = None
 
     def shift(self, moving: Image, ok_mask: Mask, options: RegisterOptions) -> WindowShift | None:
         """Measure a look as :func:`window_shift`."""
         ok = ok_mask & np.isfinite(self._reference) & np.isfinite(moving)
-        if ok.mean() < options.least_usable:
+        if np.count_nonzero(ok) / ok.size < options.least_usable:
             return None  # of which the inner part is no more
         seen = self._seen(ok, options)
         if seen is None:
@@ -176,19 +190,18 @@ class Matched:
         dy, dx = -float(found[0]), -float(found[1])
         if max(abs(dy), abs(dx)) > options.max_shift_px:
             return None
-        before = _correlation(seen.texture, second, seen.weight)
-        moved = ndimage.shift(second, (-dy, -dx), order=1, mode="nearest")
-        after = _correlation(seen.texture, np.asarray(moved, dtype=np.float32), seen.weight)
+        before = seen.correlation(second)
+        after = seen.correlation(moved(second, dy, dx))
         if after < options.least_correlation or after < before - 0.02:
             return None
         return WindowShift(dy, dx, after)
 
-    def _seen(self, ok: Mask, options: RegisterOptions) -> _Seen | None:
+    def _seen(self, ok: Mask, options: RegisterOptions) -> Seen | None:
         if self._last is not None and np.array_equal(self._last.ok, ok):
             return self._last
         inner = np.empty_like(ok)
         _inner(ok, inner)
-        if inner.mean() < options.least_usable:
+        if np.count_nonzero(inner) / inner.size < options.least_usable:
             return None
         weight = _hann(ok.shape) * ndimage.gaussian_filter(inner.astype(np.float32), 2.0)
         weight = np.where(inner, weight, np.float32(0))
@@ -196,7 +209,7 @@ class Matched:
         if texture is None:
             return None
         spectrum = np.asarray(fft.fftn(texture * weight))
-        self._last = _Seen(ok, inner, weight, texture, spectrum)
+        self._last = Seen(ok, inner, weight, texture, spectrum)
         return self._last
 
 
@@ -249,13 +262,6 @@ def _texture(image: Image, ok: Mask, inner: Mask, weight: Image) -> Image | None
     return gradient.astype(np.float32) if power > 1e-10 else None
 
 
-def _correlation(first: Image, second: Image, weight: Image) -> float:
-    a = first - (first * weight).sum() / weight.sum()
-    b = second - (second * weight).sum() / weight.sum()
-    power = float(np.sqrt((a * a * weight).sum() * (b * b * weight).sum()))
-    return float((a * b * weight).sum()) / power if power > 0 else 0.0
-
-
 def shift_between(
     reference: NDArray[np.complexfloating[Any, Any]],
     moving: NDArray[np.complexfloating[Any, Any]],
@@ -288,7 +294,7 @@ def shift_between(
     offset = middle - shift * steps
     fine = product.conj()
     for axis in (1, 0):
-        fine = np.tensordot(_kernel(shape[axis], upsample, float(offset[axis])), fine, axes=(1, -1))
+        fine = np.dot(_kernel(shape[axis], upsample, float(offset[axis])), fine.T)
     shift += (np.array(_highest(fine.conj()), np.float32) - middle) / steps
     return np.where(np.array(shape) == 1, np.float32(0), shift)
 
@@ -304,6 +310,16 @@ def _kernel(length: int, upsample: int, offset: float) -> NDArray[np.complex64]:
     place = np.arange(np.ceil(np.float32(upsample) * 1.5)) - np.float32(offset)
     phase = place[:, None] * np.asarray(fft.fftfreq(length, float(upsample)))
     return np.exp(-1j * 2 * np.pi * phase).astype(np.complex64)
+
+
+def moved(image: Image, dy: float, dx: float) -> Image:
+    """Give :func:`scipy.ndimage.shift` of an image by minus a shift [px], linear, edges repeated.
+
+    ``image`` is float32 (H, W), without NaN.
+    """
+    out = np.empty_like(image)
+    _moved(image, dy, dx, out)
+    return out
 
 
 def quantile(values: NDArray[np.float32], share: float) -> np.float32:
@@ -344,6 +360,26 @@ def _sobel(image, down, along):  # type: ignore[no-untyped-def]  # pragma: no co
             down[r, c] = 2.0 * one[c] + sides
             sides = np.float64(other[up, c]) + np.float64(other[low, c])
             along[r, c] = 2.0 * other[r, c] + sides
+
+
+@njit(cache=True, nogil=True)
+def _moved(image, dy, dx, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """In the order in which SciPy multiplies and adds, as float64."""
+    h, w = image.shape
+    for r in range(h):
+        y = min(max(r + dy, 0.0), h - 1.0)
+        i = int(y)
+        below, down = min(i + 1, h - 1), y - i
+        up = 1.0 - down
+        for c in range(w):
+            x = min(max(c + dx, 0.0), w - 1.0)
+            j = int(x)
+            beside, right = min(j + 1, w - 1), x - j
+            left = 1.0 - right
+            value = np.float64(image[i, j]) * up * left
+            value += np.float64(image[i, beside]) * up * right
+            value += np.float64(image[below, j]) * down * left
+            out[r, c] = value + np.float64(image[below, beside]) * down * right
 
 
 @njit(cache=True, nogil=True)
