@@ -287,9 +287,16 @@ def leave_box_out(totals: Totals, view: View, box: Window, options: ExpectOption
 
 
 def expect(
-    view: View, totals: Totals, options: ExpectOptions | None = None, part: Window | None = None
+    view: View,
+    totals: Totals,
+    options: ExpectOptions | None = None,
+    part: Window | None = None,
+    asked: NDArray[np.bool_] | None = None,
 ) -> Expected:
-    """Map where water is expected in a window on a date, or in a part of it (grid indices)."""
+    """Map where water is expected in a window on a date, or in a part of it (grid indices).
+
+    ``asked`` bool (h, w) of that part: where ``deep`` and ``beyond`` are wanted, false elsewhere.
+    """
     o = options or ExpectOptions()
     days = totals.days
     where = (part or view.window).within(view.window)
@@ -302,8 +309,9 @@ def expect(
     table[[bool(d.unusable) for d in days]] = CLIP_PX
     allowance = table[reach, shore.width]
     can_tell = shore.inside & (allowance < CLIP_PX) & (reach > 0)
-    deep = can_tell & (shore.depth > o.deep_factor * allowance + o.deep_margin_px)
-    beyond = can_tell & (shore.depth > allowance + 1)
+    depth = shore.depth if asked is None else shore.depth_where(asked)
+    deep = can_tell & (depth > o.deep_factor * allowance + o.deep_margin_px)
+    beyond = can_tell & (depth > allowance + 1)
     return Expected(known, allowance, deep, beyond, known >= o.known_looks, shore)
 
 

@@ -81,6 +81,18 @@ class Shore:
         depth[self.inside] = distance_at(~self.inside, self.inside)
         return depth
 
+    def depth_where(self, asked: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Give :attr:`depth` where ``asked``, and 0 elsewhere."""
+        if self._of is not None:
+            whole, where = self._of
+            wide = np.zeros(whole.inside.shape, np.bool_)
+            wide[where] = asked
+            return whole.depth_where(wide)[where]
+        depth = np.zeros(self.inside.shape, np.float32)
+        at = np.flatnonzero(self.inside & asked)
+        depth.ravel()[at] = _distance(~self.inside, at)
+        return depth
+
     @cached_property
     def width(self) -> NDArray[np.uint8]:
         """Give the class of gentleness of the banks nearby, for those who ask it of every pixel.
