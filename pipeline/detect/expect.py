@@ -295,7 +295,8 @@ def expect(
 ) -> Expected:
     """Map where water is expected in a window on a date, or in a part of it (grid indices).
 
-    ``asked`` bool (h, w) of that part: where ``deep`` and ``beyond`` are wanted, false elsewhere.
+    ``asked`` bool (h, w) of that part: where ``deep`` and ``beyond`` are wanted. Elsewhere they are
+    false, and the allowance is that of what cannot be told.
     """
     o = options or ExpectOptions()
     days = totals.days
@@ -307,9 +308,17 @@ def expect(
     known = known_wet(view.base.history, ranks[reach], o.rank_margin, where=where)
     table = np.stack([expected_recession(r, o.recession) for r in totals.recession])
     table[[bool(d.unusable) for d in days]] = CLIP_PX
-    allowance = table[reach, shore.width]
+    if asked is None:
+        allowance, depth = table[reach, shore.width], shore.depth
+    else:
+        at = np.flatnonzero(shore.inside & asked)
+        allowance, depth = (
+            np.full(reach.shape, CLIP_PX, np.float32),
+            np.zeros(reach.shape, np.float32),
+        )
+        allowance.ravel()[at] = table[reach.ravel()[at], shore.width_at(at)]
+        depth.ravel()[at] = shore.depth_at(at)
     can_tell = shore.inside & (allowance < CLIP_PX) & (reach > 0)
-    depth = shore.depth if asked is None else shore.depth_where(asked)
     deep = can_tell & (depth > o.deep_factor * allowance + o.deep_margin_px)
     beyond = can_tell & (depth > allowance + 1)
     return Expected(known, allowance, deep, beyond, known >= o.known_looks, shore)
