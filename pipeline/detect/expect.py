@@ -93,6 +93,10 @@ class Baseline:
         default=None, repr=False, compare=False
     )
     _shores: dict[bytes, Shore] = field(default_factory=dict, repr=False, compare=False)
+    # The reaches of the window that were asked for last, and which occur in it.
+    _here: list[tuple[NDArray[np.uint16], NDArray[np.uint16]]] = field(
+        default_factory=list, repr=False, compare=False
+    )
 
     @classmethod
     def build(
@@ -141,7 +145,11 @@ class Baseline:
 
     def shore(self, partial: NDArray[np.uint8], reach: NDArray[np.uint16]) -> Shore:
         """Give the shore for the partial bins of a date, uint8 (n_reach + 1,); dates share them."""
-        here = partial[reaches_in(reach)].tobytes()
+        held = next((there for asked, there in self._here[-1:] if asked is reach), None)
+        if held is None:
+            held = reaches_in(reach)
+            self._here[:] = [(reach, held)]  # looks at a window share them
+        here = partial[held].tobytes()
         found = self._shores.get(here)
         if found is None:
             found = find_shore(self.bins, self.n_clear, (partial, reach), self.band)

@@ -73,6 +73,11 @@ class Shore:
     _of: tuple[Shore, tuple[slice, slice]] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
+    def edge_at(self) -> NDArray[np.intp]:
+        """Give the places of ``edge`` in the raveled window, ascending."""
+        return np.flatnonzero(self.edge)
+
+    @cached_property
     def depth(self) -> NDArray[np.float32]:
         """Give the distance inside to the edge [px], 0 outside; measured for those who ask."""
         if self._of is not None:
@@ -96,7 +101,7 @@ class Shore:
         if self._of is not None:
             return self._of[0].width[self._of[1]]
         width = np.zeros(self.inside.shape, np.uint8)
-        _gentlest(np.flatnonzero(self.edge), self.band, _LIMITS, GENTLE_PX, width)
+        _gentlest(self.edge_at, self.band, _LIMITS, GENTLE_PX, width)
         return width
 
     def width_at(self, at: NDArray[np.intp]) -> NDArray[np.uint8]:
@@ -106,7 +111,7 @@ class Shore:
         out = np.empty(at.size, np.uint8)
         if "width" in vars(self):
             return self.width.ravel()[at]
-        _gentlest_at(np.flatnonzero(self.edge), self.band, _LIMITS, GENTLE_PX, at, out)
+        _gentlest_at(self.edge_at, self.band, _LIMITS, GENTLE_PX, at, out)
         return out
 
     def _whole(self, at: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -302,10 +307,11 @@ def tally_recession(
         whose nearest water may hide under a cloud is not counted.
     """
     unknown = state == Ground.UNKNOWN
-    edge = shore.edge & (reach > 0) & ~unknown
+    at = shore.edge_at
+    counted = (reach.ravel()[at] > 0) & ~unknown.ravel()[at]
     if part is not None:
-        edge &= part
-    at = np.flatnonzero(edge)
+        counted &= part.ravel()[at]
+    at = at[counted]
     distance = _distance(state == Ground.WET, at)
     # UNKNOWN is also the thin band at every waterline; only what survives an erosion is cloud.
     clear = farther(_eroded(unknown), at, np.minimum(distance + 3, CLIP_PX - 1))
