@@ -24,6 +24,7 @@ from pipeline.commands.report import report
 from pipeline.commands.schedule import schedule
 from pipeline.commands.status import status
 from pipeline.commands.submit import submit
+from pipeline.io.heap import while_importing
 
 app = typer.Typer(
     cls=Commands,
@@ -118,8 +119,9 @@ def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Run one workflow, start to end: a patrol, an inspection by drone flights, or a recheck."""
-    from pipeline.dispatch import run_any, run_beside  # noqa: PLC0415 - keeps --help fast
-    from pipeline.running.request import RunRequest  # noqa: PLC0415
+    with while_importing():
+        from pipeline.dispatch import run_any, run_beside  # noqa: PLC0415 - keeps --help fast
+        from pipeline.running.request import RunRequest  # noqa: PLC0415
 
     request = RunRequest(
         workflow=workflow,

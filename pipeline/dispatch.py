@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.cluster_options import ClusterOptions, check_cluster
+from pipeline.io.heap import while_importing
 from pipeline.io.settings import kind_of, load_model
 from pipeline.running.request import RunRequest
 
@@ -35,14 +36,17 @@ def run_any(request: RunRequest) -> ExitCode:
     _check_cluster(request.workflow)
     # Each kind imports what it needs, and none the others' workbooks and databases.
     if kind == "inspect":
-        from pipeline.inspect_flights import run_inspection  # noqa: PLC0415
+        with while_importing():
+            from pipeline.inspect_flights import run_inspection  # noqa: PLC0415
 
         return run_inspection(request)
     if kind == "recheck":
-        from pipeline.recheck import run_recheck  # noqa: PLC0415
+        with while_importing():
+            from pipeline.recheck import run_recheck  # noqa: PLC0415
 
         return run_recheck(request)
-    from pipeline.run import run_workflow  # noqa: PLC0415
+    with while_importing():
+        from pipeline.run import run_workflow  # noqa: PLC0415
 
     return run_workflow(request)
 

@@ -60,13 +60,16 @@ def test_what_ties_two_banks_together_closes_however_short_the_span() -> None:
     land = np.zeros((40, 40), bool)
     land[:16], land[24:] = True, True
 
-    def tells(mask: np.ndarray) -> bool:
+    def tells(mask: np.ndarray) -> float:
         return closes(mask, land & ~mask, ~land & ~mask)
 
     deck = np.zeros_like(land)
     deck[16:24, 14:21] = True
-    assert tells(deck)
-    assert tells(deck.T) is False  # in water from end to end of the window, land on both flanks
+    assert tells(deck) == 8
+    assert not tells(deck.T)  # in water from end to end of the window, land on both flanks
+    filled = np.zeros_like(land)  # along one bank of an arm, and a pixel short of the other
+    filled[17:24, 10:30] = True
+    assert tells(filled) == 7
     groyne = np.zeros_like(land)
     groyne[16:20, 14:21] = True
     assert not tells(groyne)

@@ -142,7 +142,7 @@ def test_the_width_of_a_deck_is_told_through_a_blurred_footprint(metres: int, de
     footprint = np.zeros((80, 80), bool)
     spread = max(3, metres // 20 + 1)  # as wide as SWIR makes it
     footprint[40 - spread : 40 + spread, 20:36] = True
-    width = width_of_change(before, after, footprint)
+    width = width_of_change(before, after, footprint, 16)
     assert width == pytest.approx(metres / 10, abs=0.8)
     assert (width <= 2.8) is deck
 

@@ -73,7 +73,11 @@ def _ranks(history: np.ndarray) -> np.ndarray:
 
 
 def _detect(
-    history: np.ndarray, state: np.ndarray, size: int = 500, options: ZhanOptions | None = None
+    history: np.ndarray,
+    state: np.ndarray,
+    size: int = 500,
+    options: ZhanOptions | None = None,
+    silent: np.ndarray | None = None,
 ) -> tuple[Pixels, list[Sighting | Rejection]]:
     """What the driver does: tiles with halo, merged counts, joined objects, windows."""
     grid = Grid("EPSG:32649", None, SHAPE)  # type: ignore[arg-type]
@@ -82,7 +86,8 @@ def _detect(
     def cut(window: Window) -> View:
         at = window.slices
         base = Baseline.build(history[:, *at], ranks, REACH[at])
-        return View(window, state[at], REACH[at], base)
+        mute = None if silent is None else silent[at]
+        return View(window, state[at], REACH[at], base, silent=mute)
 
     tiles = [(t.core, cut(t.halo)) for t in tiles_over(grid, size, HALO_PX)]
     level = np.sum([tally_levels(v, 2, core) for core, v in tiles], axis=0)
@@ -142,6 +147,27 @@ def test_a_fill_at_an_ordinary_level_is_found_and_certain(seed: int) -> None:
     seen = [s for s in _sightings(verdicts) if s.certain]
     assert _covered(seen, fill, known_water) > 0.6
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_large_fill_that_is_known_does_not_hide_another_in_its_reach(seed: int) -> None:
+    # Three arms of a reach are filled: so much ground that is dry at every level contradicts each.
+    bed = _bed(seed)
+    large = np.zeros(SHAPE, bool)
+    for col in (12, 36, 60):
+        large |= _fill(bed, 8.7, col, 14)
+    small = _fill(bed, 8.7, 86, 7)
+    state = _look(bed, 8.7, 100 + seed, large | small)
+    history, water = _history(bed), bed < 8.0
+    seen = [s for s in _sightings(_detect(history, state)[1]) if s.certain]
+    assert _covered(seen, small, water) == 0
+    edge = np.asarray(ndimage.binary_dilation(large), bool)
+    known = _sightings(_detect(history, state, silent=edge)[1])
+    assert _covered([s for s in known if s.certain], small, water) > 0.6
+    # What has no say is still seen itself, and tiles say the same of it.
+    assert _covered([s for s in known if s.certain], large, water) > 0.6
+    tiled = _sightings(_detect(history, state, 70, silent=edge)[1])
+    assert [str(v) for v in tiled] == [str(v) for v in known]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -226,6 +252,7 @@ def test_a_short_span_over_a_narrow_arm_says_that_it_closes() -> None:
         (one,) = [s for s in found if change[s.rows, s.cols].mean() > 0.5]
         assert one.measures["elongation"] < 3
         said.append(one.measures["closes"])
+        assert (one.measures["span_px"] > 0) == one.measures["closes"]
     assert said == [1, 0]
 
 

@@ -33,6 +33,7 @@ from pipeline.passes.book import (
 from pipeline.passes.change import ChangeSweep
 from pipeline.passes.ground import Looks, States, meet
 from pipeline.passes.past import Past
+from pipeline.passes.silent import Silent
 from pipeline.passes.verdicts import Question, rows_of
 
 histories = st.integers(0, 2 * PACKED_LOOKS + 1).flatmap(
@@ -119,7 +120,11 @@ def quarter(place: Path, **more: Any) -> tuple[Book, tuple[Pass, ...], States]:
         passes = (*passes[:2], replace(passes[2], acquired=more["later"]), passes[3])
     looks = Looks(passes, quality, keys, keys)
     states = States(site, looks, more.get("flagged", {}))
-    book = Book.of(Past.of(states, passes[:2]), more.get("options", {"zhan": 1}))
+    silent = Silent(1)
+    if "filled" in more:
+        fill = replace(sighting([(2, 2)]), kind=Kind.ZHAN, certain=True)
+        silent.tell(passes[more["filled"]], [fill])
+    book = Book.of(Past.of(states, passes[:2]), more.get("options", {"zhan": 1}), silent)
     return book, passes, states
 
 
@@ -127,6 +132,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a pixel of the history": {"p0": True},
     "what was flagged in the history": {"flagged": {"p1": [(np.array([3]), np.array([4]))]}},
     "an option": {"options": {"zhan": 2}},
+    "what is known to be filled in its history": {"filled": 0},
+    "what is known to be filled before it": {"filled": 1},
     "a pixel of the look": {"p2": True},
     "its residual": {"residual": True},
     "its time": {"later": datetime(2024, 7, 5, 0, 0, 15, tzinfo=UTC)},

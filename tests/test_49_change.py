@@ -545,7 +545,46 @@ def test_water_on_a_bar_is_unexpected_below_all_known_levels_and_bare_ground_is_
     there = put(low, box(30, 30, 6, 6), POND, Ground.WET)
     assert resemble(foot, there, pit).seen is Seen.HIT
     assert resemble(foot, low, pit).seen is Seen.MISS
-    assert resemble(foot, put(low, box(30, 30, 6, 6), HEAP, Ground.DRY), heap).seen is Seen.UNKNOWN
+    alone = replace(low, shoal=foot)  # nothing lies as high
+    there = put(alone, box(30, 30, 6, 6), HEAP, Ground.DRY)
+    assert resemble(foot, there, heap).seen is Seen.UNKNOWN
+
+
+def test_below_all_known_levels_a_heap_on_a_bar_is_told_by_ground_that_lies_as_high() -> None:
+    nowhere = np.zeros((SIDE, SIDE), bool)
+    bins = np.full((SIDE, SIDE), 12, np.uint8)
+    bins[:20] = 24  # lower ground, that has dried for less long
+    low = replace(bars(), bar=nowhere, bins=bins)
+    heap = Signature(np.array(HEAP, np.float32))
+    foot = nowhere.copy()
+    foot[box(30, 30, 6, 6)] = True
+
+    def says(s: Surface) -> Seen:
+        return resemble(foot, s, heap).seen
+
+    def lighter(s: Surface, part: tuple[slice, ...], by: float) -> Surface:
+        seen = s.seen.copy()
+        seen[0][part] += by
+        return replace(s, seen=seen)
+
+    all_of_it = (slice(None), slice(None))
+    there = put(low, box(30, 30, 6, 6), HEAP, Ground.DRY)
+    assert says(there) is Seen.HIT
+    assert says(low) is Seen.MISS
+    # A bar that dries becomes lighter as a whole: what lies as high says by how much.
+    assert says(lighter(there, all_of_it, 0.04)) is Seen.HIT
+    assert says(lighter(low, all_of_it, 0.04)) is Seen.MISS
+    # Ground that lies lower says nothing of it, and none is no control.
+    assert says(lighter(low, (slice(0, 20),), 0.12)) is Seen.MISS
+    assert says(replace(there, bins=np.where(foot, 12, 24).astype(np.uint8))) is Seen.UNKNOWN
+    # No level need be known, if what lies as high lies dry.
+    unlevelled = replace(there, levelled=nowhere, dry=nowhere)
+    assert says(unlevelled) is Seen.HIT
+    assert says(put(unlevelled, box(45, 20, 3, 30), POND, Ground.WET)) is Seen.HIT
+    assert says(put(unlevelled, box(45, 20, 6, 38), POND, Ground.WET)) is Seen.UNKNOWN
+    # What is as light as the heap in many places around is nothing special here.
+    assert says(put(there, box(40, 12, 16, SIDE - 14), HEAP, Ground.DRY)) is Seen.UNKNOWN
+    assert says(put(low, all_of_it, HEAP, Ground.DRY)) is Seen.UNKNOWN
 
 
 def test_a_pool_on_a_bar_is_told_by_how_often_it_was_dry_not_by_its_normal() -> None:
@@ -585,6 +624,69 @@ def test_a_small_heap_is_seen_with_its_mixed_rim_and_a_large_one_as_it_is() -> N
 FOOT = np.zeros((SIDE, SIDE), bool)
 FOOT[20:25, 30:37] = True
 SEEN_AS = Signature(np.array(HEAP, np.float32))
+
+
+SPOIL = (0.17, 0.2, -0.8)
+
+
+@pytest.mark.parametrize(
+    ("beside", "state", "share"),
+    [
+        ((0.04, 0.0, -0.2), Ground.DRY, 0.5),  # a pond; its SWIR is half that of the banks
+        ((0.04, 0.0, -0.04), Ground.UNKNOWN, 0.5),  # neither water nor land by its score
+        ((0.03, -0.2, 0.3), Ground.WET, 0.5),
+        ((0.03, 0.35, -0.2), Ground.DRY, 0.0),  # plants in the shade of what was built
+        ((0.035, 0.05, -0.6), Ground.DRY, 0.0),  # a dark roof: SWIR is as light as ever
+        ((0.068, 0.147, -0.42), Ground.DRY, 0.0),  # tarmac, or dark rubble
+        ((0.04, 0.0, -0.9), Ground.UNKNOWN, 0.0),  # a cloud
+        (FIELD, Ground.GREEN, 0.0),
+    ],
+)
+def test_a_pit_is_told_by_the_dark_ground_beside_its_spoil(
+    beside: tuple[float, float, float], state: Ground, share: float
+) -> None:
+    s = put(surface(), box(20, 30, 6, 6), SPOIL, Ground.DRY)
+    found, *_ = judge(put(s, box(20, 36, 6, 6), beside, state), bare=-0.02)
+    assert isinstance(found, Sighting)
+    assert found.measures["hollow_share"] == pytest.approx(share, abs=0.09)
+    assert (next(iter(kind_scores([found.measures]))) is Kind.CAI) == (share > 0)
+
+
+def test_what_was_dark_before_is_no_pit() -> None:
+    s = put(surface(), box(20, 30, 6, 6), SPOIL, Ground.DRY)
+    s = put(s, box(20, 36, 6, 6), (0.04, 0.0, -0.2), Ground.DRY)
+    s.expected[:, 20:26, 36:42] = s.seen[:, 20:26, 36:42]
+    found, *_ = judge(s)
+    assert isinstance(found, Sighting)
+    assert found.measures["hollow_share"] == 0
+
+
+@pytest.mark.parametrize(
+    ("ndvi", "index", "certain"),
+    [(0.31, -0.15, False), (0.31, -0.05, True), (0.12, -0.15, True)],
+    ids=["snow", "thin cloud or rubble among plants", "blue roof"],
+)
+def test_plants_under_thin_snow_are_never_certain(
+    ndvi: float, index: float, *, certain: bool
+) -> None:
+    s = surface()
+    s.expected[NDVI] = s.seen[NDVI] = 0.7
+    (found,) = judge(put(s, box(20, 30, 8, 8), (0.19, ndvi, -0.56), Ground.DRY), bare=index)
+    assert isinstance(found, Sighting)
+    assert found.certain == certain
+
+
+def test_ordinary_bare_ground_around_tells_how_wet_the_soil_is() -> None:
+    yard = (0.14, 0.15, -0.7)
+    s = put(surface(), box(20, 30, 5, 7), HEAP, Ground.DRY)
+    (alone,) = judge(s)
+    assert isinstance(alone, Sighting)
+    assert "around_bright" not in alone.measures
+    s = put(s, box(40, 30, 6, 6), yard, Ground.DRY)
+    s.expected[:, 40:46, 30:36] = s.seen[:, 40:46, 30:36]
+    (found,) = judge(s)
+    assert isinstance(found, Sighting)
+    assert found.measures["around_bright"] == pytest.approx(0.14)
 
 
 def test_a_look_is_a_hit_a_miss_or_nothing() -> None:
@@ -643,6 +745,16 @@ def test_kinds_keep_their_alternatives() -> None:
     assert kind_scores(growing)[Kind.DUI] > kind_scores([numbers(bare=0.06)] * 3)[Kind.DUI]
     # A third of it stands under water: no roof and no heap does.
     assert next(iter(kind_scores([numbers(bare=-0.02, wet_share=0.35)] * 3))) is Kind.CAI
+    # A pond in which SWIR sees the banks is dark and no water, and a pit all the same.
+    assert next(iter(kind_scores([numbers(bare=-0.02, hollow_share=0.4)] * 3))) is Kind.CAI
+    # Corners of it between clouds say little of the whole, however many.
+    corner = numbers(bare=-0.02, area_m2=100.0)
+    whole = numbers(bare=-0.02, area_m2=1000.0, hollow_share=0.4)
+    assert next(iter(kind_scores([corner] * 3 + [whole] * 2))) is Kind.CAI
+    # It was dug before it filled; what dried again was a puddle.
+    dry, filled = numbers(bare=-0.02), numbers(bare=-0.02, hollow_share=0.4)
+    assert next(iter(kind_scores([dry] * 3 + [filled] * 3))) is Kind.CAI
+    assert next(iter(kind_scores([filled] * 2 + [dry] * 4))) is Kind.JIAN
     # Without the index nothing is forced.
     assert abs(kind_scores([numbers()])[Kind.DUI] - kind_scores([numbers()])[Kind.JIAN]) < 0.15
 

@@ -23,7 +23,7 @@ def normal_of(mean: float, swing: float, looks: int = 30) -> Normal:
 
 def dates(n: int = 6, **last: float) -> list[dict[str, float]]:
     """Sightings of bare soil; the later half may differ."""
-    one = {"wet_share": 0.0, "area_m2": 5000.0, "core_bright": 0.16, "bare": 0.12}
+    one = {"wet_share": 0.0, "area_m2": 5000.0, "core_bright": 0.16, "bare": 0.12, "ndvi": 0.18}
     return [one] * (n - n // 2) + [one | last] * (n // 2)
 
 
@@ -48,7 +48,9 @@ def test_bare_soil_where_trees_stood_may_be_no_more_than_a_felling() -> None:
     [
         (0.2, {}),  # no trees stood there
         (1.0, {"area_m2": 9000.0}),  # it goes on growing
-        (1.0, {"core_bright": 0.20}),  # earth was turned, or a roof was laid
+        (1.0, {"core_bright": 0.21}),  # earth was turned, or a roof was laid
+        (1.0, {"core_bright": 0.12}),  # a dark roof, or tarmac
+        (1.0, {"hollow_share": 0.4}),  # a pit whose pond no index calls water
         (1.0, {"bare": 0.02}),  # concrete is no soil
         (1.0, {"wet_share": 1.0}),  # a pit that filled
     ],
@@ -60,6 +62,37 @@ def test_a_felling_does_not_explain_what_came_after_it(
     if "wet_share" in last:
         measures = measures[3:]
     assert not only_felled(wooded, measures, SOIL_INDEX)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"core_bright": 0.19},  # soil that dries
+        {"core_bright": 0.21, "around_bright": 0.14},  # as all bare ground around it does
+        {"core_bright": 0.12, "ndvi": 0.30},  # it is green again
+        {"area_m2": 6500.0},
+    ],
+)
+def test_a_felling_explains_what_the_season_makes_of_it(last: dict[str, float]) -> None:
+    measures = [{"around_bright": 0.11} | m for m in dates(6, **last)]
+    assert only_felled(1.0, measures, SOIL_INDEX)
+
+
+def test_what_stands_out_of_the_bare_ground_around_it_is_another_surface() -> None:
+    measures = [{"around_bright": 0.11} | m for m in dates(6, core_bright=0.24, around_bright=0.12)]
+    assert not only_felled(1.0, measures, SOIL_INDEX)
+
+
+def test_a_cloud_over_a_part_is_no_growth() -> None:
+    cut = dates(6)
+    cut[0] = cut[0] | {"area_m2": 1500.0}
+    assert only_felled(1.0, cut, SOIL_INDEX)
+
+
+def test_what_grew_by_loads_while_it_was_new_is_a_heap() -> None:
+    areas = [2500.0, 3500.0, 5000.0] + [5000.0] * 12
+    assert not only_felled(1.0, [m | {"area_m2": a} for m, a in zip(dates(15), areas, strict=True)],
+                           SOIL_INDEX)  # fmt: skip
 
 
 def test_one_look_against_one_is_no_growth() -> None:

@@ -305,7 +305,7 @@ def test_a_seed_that_other_code_made_is_not_taken_for_ours(
     job = campaign.Job(tmp_path / "scratch", tmp_path / "keep", 4)
     for mark, times in (("one", 1), ("one", 1), ("two", 2)):
         monkeypatch.setattr(campaign, "code_mark", lambda mark=mark: mark)
-        assert campaign._one(job) == {"seed": 4}
+        assert campaign.run_job(job) == {"seed": 4}
         assert len(made) == times
 
 
@@ -314,7 +314,7 @@ def test_the_command_writes_both_files(
 ) -> None:
     command = importlib.import_module("benchmarks.accuracy.__main__")
     given = Section("simulated", "Simulated", (), {"recall_large": 0.5, "offset_m": float("nan")})
-    monkeypatch.setattr(command, "PARTS", {"simulated": lambda _: given})
+    monkeypatch.setattr(command, "PARTS", {"simulated": lambda _: lambda: given})
     assert command.main(["--only", "simulated", "--out", str(tmp_path / "new")]) == 0
     text = (tmp_path / "new/accuracy.md").read_text(encoding="utf-8")
     assert "| ≥ 0.95 | 0.5 |" in text

@@ -129,6 +129,26 @@ print(*(set("{heavy}".split()) & set(sys.modules)))
     assert done.stdout.split() == []
 
 
+def test_a_patrol_imports_nothing_of_flights_and_bars() -> None:
+    others = "pipeline.passes.inspect_workflow pipeline.detect.surface_single rich.progress"
+    code = f"""
+import gc, sys
+from pipeline.io.heap import while_importing
+with while_importing():
+    import pipeline.dispatch, pipeline.run
+    assert not gc.isenabled()
+assert gc.isenabled()
+gc.disable()
+with while_importing():
+    pass
+assert not gc.isenabled()
+print(*(set("{others}".split()) & set(sys.modules)))
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tiny.ROOT)
+    assert done.stdout.split() == []
+
+
 def test_help_cuts_no_sentence_off() -> None:
     said = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
     assert "what waits, what was set aside; only reads. run Run one workflow" in said

@@ -51,6 +51,20 @@ def disk_of(tmp_path: Path, **source: Any) -> Path:
     return tiny.workflow(tmp_path, disk, sources=sources)
 
 
+def test_the_doctor_names_a_program_of_alerts_that_cannot_be_run(
+    tmp_path: Path, config: Path
+) -> None:
+    path = disk_of(tmp_path)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("alerts: {command: [./tell.sh]}\n")
+    program = path.parent / "tell.sh"
+    program.write_text("#!/bin/sh\n")
+    said = f"the command of alerts is not there, or may not be run: {program}"
+    assert "chmod" in about(config, path)[said].remedy
+    program.chmod(0o755)
+    assert said not in about(config, path)
+
+
 def test_a_workflow_that_is_well_has_nothing_but_that_it_never_ran(
     tmp_path: Path, config: Path
 ) -> None:

@@ -21,7 +21,7 @@ from pipeline.ledger import codec
 from pipeline.ledger.plan import plan
 from pipeline.model import DRONE, DRONE_SURFACES, Candidate, Case, EvidenceState, Grid, Status
 from pipeline.passes.change import DETECTOR as GROUND
-from pipeline.passes.known import earlier_cases, known_pixels
+from pipeline.passes.known import earlier_cases, known_pixels, proved_fills
 
 NEXT = START + timedelta(days=40)  # a look every five days: seven before it
 SEEN = candidate(0, 0, 40, "mmhhhhh")
@@ -134,3 +134,21 @@ def test_it_comes_back_from_the_ledger() -> None:
     assert once.evidence.state is not EvidenceState.EXPIRED
     for case in (FOUND, once):
         assert codec.load_case(codec.dump_case(case), case.polygon).inherited == case.inherited
+
+
+def silent(case: Case, least: int = 2) -> list[int]:
+    """Count the pixels of the fills that tell no level to the later patrol."""
+    earlier = earlier_cases("xiangjiang", [case], NEXT)
+    return [rows.size for rows, _ in proved_fills(SITE, earlier, NEXT, least)]
+
+
+def test_a_fill_that_an_earlier_patrol_proved_tells_no_level() -> None:
+    assert silent(FOUND) == [16]
+    assert silent(FOUND, 6) == silent(FOUND, 0) == []
+    doubted = tuple(replace(k, certain=False) for k in FOUND.looks)
+    assert silent(replace(FOUND, looks=doubted)) == []
+    (ground,) = apply([], [candidate(0, 0, 40, "mmhhhhh", detector=GROUND)]).cases
+    assert silent(ground) == []
+    # Nor do the patrol's own looks change what was proved before it.
+    (grown,) = patrolled([FOUND], candidate(0, 0, 60, "mmhhhhhhhh"))
+    assert silent(grown) == [16]

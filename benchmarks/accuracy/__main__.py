@@ -5,7 +5,8 @@ Usage: python -m benchmarks.accuracy [--only KEY ...] [--out DIR] [--seeds N ...
 
 Prints Markdown, and writes accuracy.md and accuracy.json into DIR (with the date, the code's
 version, and the goals beside what was reached). ``--into`` replaces what stands in a document below
-the line ``<!-- measured -->``. A part whose data are absent says so.
+the line ``<!-- measured -->``. A part whose data are absent says so. All parts share the processes;
+progress goes to stderr.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy.goals import goals_table
-from benchmarks.accuracy.parts import PARTS, Asked
+from benchmarks.accuracy.parts import PARTS, Asked, Bench
+from benchmarks.accuracy.pool import Pool
 from benchmarks.accuracy.report import Section, markdown
 from pipeline import __version__
 from pipeline.io.atomic import write_bytes
@@ -42,21 +46,15 @@ class _Given:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts that were asked for."""
     given = _parse(arguments)
-    began, sections = time.monotonic(), list[Section]()
-    seconds: dict[str, float] = {}
-    for key, part in PARTS.items():
-        if given.only and key not in given.only:
-            continue
-        start = time.monotonic()
-        print(f"accuracy: {key}", file=sys.stderr)
-        sections.append(part(given.asked))
-        seconds[key] = round(time.monotonic() - start, 1)
+    began, commit = time.monotonic(), _commit()  # of the code that is measured, before it changes
+    sections = _measure(given)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     stamp = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "version": __version__,
-        "commit": _commit(),
+        "commit": commit,
         "seconds": round(time.monotonic() - began, 1),
-        "seconds_by_part": seconds,
+        "cpu_seconds": round(spent.ru_utime + spent.ru_stime, 1),
     }
     text = _text(sections, stamp)
     print(text)
@@ -73,6 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plain = json.dumps(_finite(content), ensure_ascii=False, indent=1, allow_nan=False)
         write_bytes(given.out / "accuracy.json", plain.encode())
     return 0
+
+
+def _measure(given: _Given) -> list[Section]:
+    """Begin all parts that were asked for, then wait for one after the other."""
+    parts = [part for key, part in PARTS.items() if not given.only or key in given.only]
+    with tempfile.TemporaryDirectory() as scratch, Pool(given.asked.jobs, "accuracy") as pool:
+        bench = Bench(given.asked, pool, Path(scratch))
+        waiting = [part(bench) for part in parts]
+        return [finish() for finish in waiting]
 
 
 def _parse(arguments: Sequence[str] | None) -> _Given:
@@ -109,7 +116,8 @@ def _text(sections: Sequence[Section], stamp: dict[str, Any]) -> str:
         "# Accuracy",
         "",
         f"Measured on {stamp['date']} with version {stamp['version']} ({stamp['commit']}) in"
-        f" {stamp['seconds'] / 60:.1f} minutes by `python -m benchmarks.accuracy`.",
+        f" {stamp['seconds'] / 60:.1f} minutes ({stamp['cpu_seconds'] / 60:.1f} of CPU) by"
+        " `python -m benchmarks.accuracy`.",
         "",
     ]
     goals = goals_table(numbers_of(sections))

@@ -28,8 +28,9 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.accuracy.pool import Pool
 from benchmarks.accuracy.report import Section, Table, markdown
-from benchmarks.accuracy.simulated.campaign import DEVELOPMENT, code_mark, parallel
+from benchmarks.accuracy.simulated.campaign import DEVELOPMENT, code_mark
 from benchmarks.accuracy.simulated.running import describe, run_once
 from benchmarks.accuracy.simulated.scoring import score_seed
 from benchmarks.accuracy.simulated.series import make_series
@@ -296,9 +297,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.keep:
         given.keep.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, Pool(given.jobs, "ablation") as pool:
         items = [(Path(scratch) / str(s), s, given.keep) for s in given.seeds]
-        found = parallel(run_guards, items, given.jobs, "ablation")
+        found = pool.begin(run_guards, items)()
     text = markdown(section(found))
     print(text)
     if given.out:

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.accuracy.confidence import FILE, basis_of, entries_of, fit
-from benchmarks.accuracy.simulated.campaign import HELD_OUT, HELD_OUT_EMPTY, run_all
+from benchmarks.accuracy.simulated.campaign import HELD_OUT, HELD_OUT_EMPTY, Campaign, run_all
 from benchmarks.accuracy.simulated.scoring import score_seed
 from pipeline import __version__
 from pipeline.io.atomic import write_bytes
@@ -36,7 +36,8 @@ def main() -> None:
     secret = sorted({*given.seeds, *given.empty} & {*HELD_OUT, *HELD_OUT_EMPTY})
     if secret:
         parser.error(f"seeds {secret} are held out; choose from 1 to 40")
-    scored = [score_seed(r) for r in run_all(given.seeds, given.empty, given.jobs, given.keep)]
+    campaign = Campaign(given.seeds, given.empty, given.keep)
+    scored = [score_seed(r) for r in run_all(campaign, given.jobs)]
     entries = entries_of(scored)
     calibration = fit(entries, basis_of(given.seeds, given.empty, entries, __version__))
     content = yaml.safe_dump(calibration.model_dump(mode="json"), sort_keys=False)

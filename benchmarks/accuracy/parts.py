@@ -1,10 +1,13 @@
-"""The parts of the report, in its order; a part takes what was asked and gives a section."""
+"""The parts of the report, in its order.
+
+A part begins its work in processes that all share, and gives what waits for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,15 @@ from benchmarks.accuracy import (
     real_sequence,
     real_water,
 )
+from benchmarks.accuracy.pool import Pool
 from benchmarks.accuracy.report import Section
 from benchmarks.accuracy.simulated import tables, versus
-from benchmarks.accuracy.simulated.campaign import HELD_OUT, HELD_OUT_EMPTY, run_all
+from benchmarks.accuracy.simulated.campaign import (
+    HELD_OUT,
+    HELD_OUT_EMPTY,
+    Campaign,
+    run_job,
+)
 from benchmarks.accuracy.simulated.scoring import score_seed
 
 
@@ -36,36 +45,63 @@ class Asked:
     pictures: Path = Path("out/accuracy")
 
 
-def _simulated(asked: Asked) -> Section:
-    return tables.section(_seeds(asked))
+@dataclass(frozen=True)
+class Bench:
+    """What all parts share: what was asked, the processes, and a folder for what they write."""
+
+    asked: Asked
+    pool: Pool
+    scratch: Path
+
+    @cached_property
+    def seeds(self) -> Callable[[], list[dict[str, Any]]]:
+        """Begin the seeds once for all parts that need them."""
+        asked = self.asked
+        empty = asked.empty
+        if empty is None:
+            empty = HELD_OUT_EMPTY if asked.seeds is None else ()
+        campaign = Campaign(asked.seeds or HELD_OUT, empty, asked.keep, asked.monthly)
+        return self.pool.begin(run_job, campaign.jobs(self.scratch))
 
 
-def _baselines(asked: Asked) -> Section:
-    return versus.section(_seeds(asked))
+Finish = Callable[[], Section]
+"""Waits for what a part has begun and gives its section."""
 
 
-def _confidence(asked: Asked) -> Section:
-    return confidence.section([score_seed(r) for r in _seeds(asked)])
+def _simulated(bench: Bench) -> Finish:
+    seeds = bench.seeds
+    return lambda: tables.section(seeds())
 
 
-def _real(measure: Callable[[Path, Path], Section]) -> Callable[[Asked], Section]:
-    def part(asked: Asked) -> Section:
+def _baselines(bench: Bench) -> Finish:
+    seeds = bench.seeds
+    return lambda: versus.section(seeds())
+
+
+def _confidence(bench: Bench) -> Finish:
+    seeds = bench.seeds
+    return lambda: confidence.section([score_seed(r) for r in seeds()])
+
+
+def _real(measure: Callable[[Path, Path], Section]) -> Callable[[Bench], Finish]:
+    def part(bench: Bench) -> Finish:
+        asked = bench.asked
         asked.pictures.mkdir(parents=True, exist_ok=True)
-        return measure(asked.data, asked.pictures)
+        waiting = bench.pool.begin(partial(measure, asked.data), [asked.pictures])
+        return lambda: waiting()[0]
 
     return part
 
 
-@cache
-def _seeds(asked: Asked) -> tuple[dict[str, Any], ...]:
-    """Run the seeds once for all parts that need them."""
-    empty = asked.empty
-    if empty is None:
-        empty = HELD_OUT_EMPTY if asked.seeds is None else ()
-    return tuple(run_all(asked.seeds or HELD_OUT, empty, asked.jobs, asked.keep, asked.monthly))
+def _injected(bench: Bench) -> Finish:
+    return real_injected.begin(bench.pool, bench.asked.data, bench.asked.pictures)
 
 
-PARTS: dict[str, Callable[[Asked], Section]] = {
+def _sensors(bench: Bench) -> Finish:
+    return real_sensors.begin(bench.pool, bench.asked.data, bench.asked.pictures)
+
+
+PARTS: dict[str, Callable[[Bench], Finish]] = {
     "simulated": _simulated,
     "baselines": _baselines,
     "confidence": _confidence,
@@ -73,6 +109,6 @@ PARTS: dict[str, Callable[[Asked], Section]] = {
     "real_change": _real(real_change.measure),
     "real_registration": _real(real_registration.measure),
     "real_sequence": _real(real_sequence.measure),
-    "real_injected": _real(real_injected.measure),
-    "real_sensors": _real(real_sensors.measure),
+    "real_injected": _injected,
+    "real_sensors": _sensors,
 }

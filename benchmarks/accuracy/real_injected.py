@@ -1,6 +1,6 @@
 """Objects of the four kinds pasted into long series of a real reservoir.
 
-Usage: python -m benchmarks.accuracy.real_injected --data ../shared/data [--seeds 4] [--explain]
+Usage: python -m benchmarks.accuracy.real_injected --data ../shared/data [--seeds 6] [--explain]
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ import argparse
 import json
 import math
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache, partial
@@ -25,6 +23,7 @@ from affine import Affine
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from benchmarks.accuracy.pool import Pool
 from benchmarks.accuracy.real_objects import survey
 from benchmarks.accuracy.real_place import EDGES, KINDS, place_all
 from benchmarks.accuracy.real_run import (
@@ -51,6 +50,8 @@ from benchmarks.accuracy.stats import counted, median, median_interval, poisson,
 from benchmarks.boadella_fills import load_grid
 from pipeline.grid import reproject
 
+TITLE = "Objects injected into a real reservoir"
+SERIES = 6
 LENGTH_KM = 7.0
 """Axis of the reservoir inside the images, along its longest arm and the one to the west."""
 
@@ -154,18 +155,33 @@ def recall_table(verdicts: Sequence[Verdict]) -> Table:
     return Table("Recall of suspected cases", columns, tuple(rows))
 
 
-def measure(data: Path, out: Path, seeds: int = 4, verbose: bool = False) -> Section:
+def measure(data: Path, out: Path) -> Section:
     """Run the series and give the section."""
-    title = "Objects injected into a real reservoir"
-    if not (data / "s2_l2a_boadella_reservoir").is_dir():
-        return Section("real_injected", title, (), note=f"Not measured: no imagery in {data}.")
-    began = time.perf_counter()
-    jobs = [Case(s, plan=Plan(drought=bool(s % 2))) for s in range(seeds)]
-    with ProcessPoolExecutor(2) as pool:
-        outcomes = list(pool.map(partial(one, data, out / "injected"), jobs))
-    if verbose:
-        print(explain(outcomes))
-        print(f"{time.perf_counter() - began:.0f} s")
+    with Pool(2, "series") as pool:
+        return begin(pool, data, out)()
+
+
+def begin(pool: Pool, data: Path, out: Path, seeds: int = SERIES) -> Callable[[], Section]:
+    """Begin the series; the answer waits for them and gives the section."""
+    if not _there(data):
+        section = Section("real_injected", TITLE, (), note=f"Not measured: no imagery in {data}.")
+        return lambda: section
+    jobs = series_of(seeds)
+    waiting = pool.begin(partial(one, data, out / "injected"), jobs)
+    return lambda: section_of(jobs, waiting())
+
+
+def series_of(seeds: int) -> list[Case]:
+    """Give the report's series; the odd ones fall below all levels of their history."""
+    return [Case(s, plan=Plan(drought=bool(s % 2))) for s in range(seeds)]
+
+
+def _there(data: Path) -> bool:
+    return (data / "s2_l2a_boadella_reservoir").is_dir()
+
+
+def section_of(jobs: Sequence[Case], outcomes: Sequence[Outcome]) -> Section:
+    """Count what came out of the series."""
     verdicts = [v for o in outcomes for v in o.verdicts]
     false = sum(len(o.false) for o in outcomes)
     months = sum(j.plan.patrol_days for j in jobs) / 30.44
@@ -199,7 +215,7 @@ def measure(data: Path, out: Path, seeds: int = 4, verbose: bool = False) -> Sec
     numbers |= {"false": density, "false_low": low, "false_high": high}
     numbers |= dict(zip(("delay_all", "delay_all_low", "delay_all_high"), delays, strict=True))
     numbers["kind_macro"] = _right_kind(found)
-    return Section("real_injected", title, tables, numbers)
+    return Section("real_injected", TITLE, tables, numbers)
 
 
 def _causes(outcomes: Sequence[Outcome]) -> Table:
@@ -243,10 +259,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("out/accuracy"))
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=SERIES)
+    parser.add_argument("--jobs", type=int, default=2, help="processes; default 2")
     parser.add_argument("--explain", action="store_true", help="list what was missed and why")
     given = parser.parse_args()
-    print(markdown(measure(given.data, given.out, given.seeds, given.explain)))
+    if not _there(given.data):
+        parser.error(f"no imagery in {given.data}")
+    jobs = series_of(given.seeds)
+    with Pool(given.jobs, "series") as pool:
+        outcomes = pool.begin(partial(one, given.data, given.out / "injected"), jobs)()
+    if given.explain:
+        print(explain(outcomes))
+    print(markdown(section_of(jobs, outcomes)))
 
 
 if __name__ == "__main__":

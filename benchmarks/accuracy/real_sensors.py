@@ -5,11 +5,11 @@ Usage: python -m benchmarks.accuracy.real_sensors --data ../shared/data [--out o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks.accuracy.pool import Pool
 from benchmarks.accuracy.real_cli import said_alone
 from benchmarks.accuracy.real_injected import LENGTH_KM, Case, one
 from benchmarks.accuracy.real_run import Outcome, Refused
@@ -17,6 +17,7 @@ from benchmarks.accuracy.real_series import SENSORS, Plan
 from benchmarks.accuracy.report import Cell, Section, Table
 from benchmarks.accuracy.stats import counted, poisson
 
+TITLE = "The same series by sensor"
 SEED = 0
 FEW = 7
 PLAN = Plan(history_days=550, patrol_days=180, history_every=20.0)  # some 40 looks
@@ -24,13 +25,22 @@ PLAN = Plan(history_days=550, patrol_days=180, history_every=20.0)  # some 40 lo
 
 def measure(data: Path, out: Path) -> Section:
     """Run the series as each sensor sees it."""
-    title = "The same series by sensor"
+    with Pool(2, "sensors") as pool:
+        return begin(pool, data, out)()
+
+
+def begin(pool: Pool, data: Path, out: Path) -> Callable[[], Section]:
+    """Begin the series as each sensor sees it; the answer waits for them and gives the section."""
     if not (data / "s2_l2a_boadella_reservoir").is_dir():
-        return Section("real_sensors", title, (), note=f"Not measured: no imagery in {data}.")
+        section = Section("real_sensors", TITLE, (), note=f"Not measured: no imagery in {data}.")
+        return lambda: section
     jobs = [Case(SEED, name, PLAN) for name in SENSORS]
     jobs += [Case(SEED, "s2-scl", only=FEW), Case(SEED + 1, "s2-scl", only=FEW)]
-    with ProcessPoolExecutor(2) as pool:
-        outcomes = list(pool.map(partial(_one, data, out / "injected"), jobs))
+    waiting = pool.begin(partial(_one, data, out / "injected"), jobs)
+    return lambda: _section(jobs, waiting())
+
+
+def _section(jobs: Sequence[Case], outcomes: Sequence[Outcome | str]) -> Section:
     rows: list[tuple[Cell, ...]] = []
     numbers: dict[str, float] = {}
     for job, outcome in zip(jobs[:-2], outcomes[:-2], strict=True):
@@ -55,7 +65,7 @@ def measure(data: Path, out: Path) -> Section:
     )
     few = outcomes[-2:]
     tables = (Table("By sensor", columns, tuple(rows), note), _sparse(few), _visits(few))
-    return Section("real_sensors", title, tables, numbers)
+    return Section("real_sensors", TITLE, tables, numbers)
 
 
 def _one(data: Path, keep: Path, case: Case) -> Outcome | str:

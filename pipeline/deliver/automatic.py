@@ -18,7 +18,8 @@ from pipeline.adjudicate.calibration import Calibration, calibrated
 from pipeline.cases.where import today
 from pipeline.deliver.changes import AUTOMATIC
 from pipeline.deliver.feed import event_mark
-from pipeline.deliver.outbox import Cursor, Outbox
+from pipeline.deliver.outbox import Outbox
+from pipeline.deliver.outbox_tables import Cursor
 from pipeline.deliver.planning import BATCH, known_place
 from pipeline.ledger import Changes, Command, Edit, LedgerStore, change
 from pipeline.model import Case, EvidenceState, Kind, Status

@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
@@ -21,103 +20,37 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from pipeline.deliver.changes import Held
-from pipeline.deliver.features import epoch_of, has_ended
+from pipeline.deliver.features import epoch_of
 from pipeline.deliver.feed import Page
+from pipeline.deliver.outbox_tables import (
+    EPOCH,
+    FEED,
+    ROUND,
+    SCHEMA_VERSION,
+    Cursor,
+    Parcel,
+    begin_epoch,
+    cursors,
+    enqueue,
+    held,
+    hold,
+    knows,
+    move,
+    oldest,
+    open_round,
+    pages,
+    parcel_of,
+    parts_of,
+    queue,
+    receivers,
+    rounds,
+    tables,
+    version,
+)
 from pipeline.errors import ConfigurationError
 from pipeline.io.sqlite import connected, open_engine
 from pipeline.model import Status
 from pipeline.publish.geojson import instant
-
-SCHEMA_VERSION = 1
-FEED = "feed"
-"""The cursor of the feed over the ledger's events."""
-_EPOCH, _ROUND = "epoch", "round: "
-
-_Query: TypeAlias = "sa.Select[*tuple[Any, ...]]"
-
-_tables = sa.MetaData()
-version = sa.Table("version", _tables, sa.Column("value", sa.Integer, primary_key=True))
-pages = sa.Table(
-    "pages",
-    _tables,
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("full", sa.Boolean, nullable=False),
-    sa.Column("part", sa.Integer, nullable=False),
-    sa.Column("parts", sa.Integer, nullable=False),
-    sa.Column("events_to", sa.Integer, nullable=False),
-    sa.Column("last_event", sa.Text, nullable=False),
-    sa.Column("sha256", sa.Text, nullable=False),
-    sa.Column("size", sa.Integer, nullable=False),
-)
-cursors = sa.Table(
-    "cursors",
-    _tables,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("seq", sa.Integer, nullable=False),
-    sa.Column("mark", sa.Text, nullable=False),
-)
-held = sa.Table(
-    "held",
-    _tables,
-    sa.Column("case_id", sa.Text, primary_key=True),
-    sa.Column("revision", sa.Integer, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("ended", sa.Boolean, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),  # the feature as it was handed over
-)
-receivers = sa.Table(
-    "receivers",
-    _tables,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("answers_after", sa.Text),  # where the next answers begin, in its own words
-)
-queue = sa.Table(
-    "queue",
-    _tables,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("receiver", sa.Text, nullable=False),
-    sa.Column("case_id", sa.Text, nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),  # waiting delivered dead superseded
-    sa.Column("body", sa.Text),  # the feature; dropped when delivered
-    sa.Column("tries", sa.Integer, nullable=False, default=0),
-    sa.Column("due", sa.Text, nullable=False, default=""),  # UTC, not before
-    sa.Column("error", sa.Text),
-    sa.Column("answer", sa.Text),  # JSON that came back and waits for the ledger
-    sa.UniqueConstraint("receiver", "case_id", "revision"),
-    sqlite_autoincrement=True,
-)
-sa.Index("queue_waiting", queue.c.receiver, queue.c.state, queue.c.case_id, queue.c.id)
-rounds = sa.Table(
-    "rounds",
-    _tables,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("what", sa.Text, nullable=False),
-    sa.Column("size", sa.Integer, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("released_by", sa.Text),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far the ledger's events were read, and which event that was."""
-
-    seq: int = 0
-    mark: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """One delivery of a queue."""
-
-    id: int
-    receiver: str
-    case_id: str
-    revision: int
-    tries: int
-    error: str | None
-    body: dict[str, Any] = field(repr=False)
 
 
 class Outbox:
@@ -157,7 +90,7 @@ class Outbox:
     def move(self, name: str, to: Cursor) -> None:
         """Say how far something has read."""
         with self._connect() as connection:
-            _move(connection, name, to)
+            move(connection, name, to)
 
     def take_in(self, page: Page) -> None:
         """Take in what a number said: it is handed over, and every receiver gets it."""
@@ -175,28 +108,28 @@ class Outbox:
             }
             connection.execute(insert(pages).values(row).on_conflict_do_nothing())
             # Of a full set too: where the database was lost, it may be all that tells the epoch.
-            _begin_epoch(connection, max(map(epoch_of, page.features), default=0))
+            begin_epoch(connection, max(map(epoch_of, page.features), default=0))
             if head.full:
                 for feature in page.features:
-                    if not _knows(connection, feature["id"]):
-                        _hold(connection, feature)  # the database was lost, and this is left
+                    if not knows(connection, feature["id"]):
+                        hold(connection, feature)  # the database was lost, and this is left
             else:
                 names = connection.execute(sa.select(receivers.c.name)).scalars().all()
                 for feature in page.features:
-                    _hold(connection, feature)
-                    _enqueue(connection, names, feature)
-            _move(connection, FEED, Cursor(head.events_to, head.last_event))
+                    hold(connection, feature)
+                    enqueue(connection, names, feature)
+            move(connection, FEED, Cursor(head.events_to, head.last_event))
 
     def epoch(self) -> int:
         """Give the epoch of what is handed over now; see ``features.epoch_of``."""
-        return self.cursor(_EPOCH).seq
+        return self.cursor(EPOCH).seq
 
     def held(self, only: Collection[str] | None = None, epoch: int = 0) -> dict[str, Held]:
         """Give what was last handed over, by case; of an earlier epoch as revision 0."""
         told = sa.func.coalesce(sa.func.json_extract(held.c.body, "$.delivery.epoch"), 0)
         columns = (held.c.case_id, held.c.revision, held.c.status, held.c.ended, told)
         with self._connect() as connection:
-            rows = [r for q in _parts(sa.select(*columns), only) for r in connection.execute(q)]
+            rows = [r for q in parts_of(sa.select(*columns), only) for r in connection.execute(q)]
         return {
             name: Held(revision if said >= epoch else 0, Status(status), bool(ended))
             for name, revision, status, ended, said in rows
@@ -214,7 +147,7 @@ class Outbox:
         """Give features as they were last handed over."""
         with self._connect() as connection:
             query = sa.select(held.c.case_id, held.c.body)
-            rows = [r for q in _parts(query, ids) for r in connection.execute(q)]
+            rows = [r for q in parts_of(query, ids) for r in connection.execute(q)]
         return [json.loads(r.body) for r in sorted(rows, key=lambda r: str(r.case_id))]
 
     # -- receivers --------------------------------------------------------------------------
@@ -223,7 +156,7 @@ class Outbox:
         """Let features wait for a receiver; what it was given already is left out."""
         with self._connect() as connection:
             for feature in features:
-                _enqueue(connection, (name,), feature)
+                enqueue(connection, (name,), feature)
 
     def welcome(self, name: str) -> None:
         """Let a receiver hear of everything from now on."""
@@ -251,7 +184,7 @@ class Outbox:
     def due(self, name: str, now: datetime) -> list[tuple[int, str]]:
         """Give what may be tried now, as (id, case): of each case the oldest that waits."""
         query = sa.select(queue.c.id, queue.c.case_id)
-        query = query.where(queue.c.id.in_(_oldest(name)), queue.c.due <= instant(now))
+        query = query.where(queue.c.id.in_(oldest(name)), queue.c.due <= instant(now))
         with self._connect() as connection:
             rows = connection.execute(query.order_by(queue.c.id)).all()
         return [(int(i), str(case)) for i, case in rows]
@@ -260,7 +193,7 @@ class Outbox:
         """Give one delivery."""
         query = sa.select(queue).where(queue.c.id == number)
         with self._connect() as connection:
-            return _parcel(connection.execute(query).mappings().one())
+            return parcel_of(connection.execute(query).mappings().one())
 
     def delivered(self, parcel: Parcel, answer: str | None) -> None:
         """Mark as delivered; older dead ones of the case need no more to be put back."""
@@ -291,7 +224,7 @@ class Outbox:
         """List the dead letters, oldest first."""
         query = sa.select(queue).where(queue.c.state == "dead").order_by(queue.c.id)
         with self._connect() as connection:
-            return [_parcel(r) for r in connection.execute(query).mappings().all()]
+            return [parcel_of(r) for r in connection.execute(query).mappings().all()]
 
     def hurry(self, name: str) -> None:
         """Let everything that waits be tried now."""
@@ -301,7 +234,7 @@ class Outbox:
 
     def next_due(self, name: str) -> str:
         """Give when the next try may be, UTC; empty where nothing waits."""
-        query = sa.select(sa.func.min(queue.c.due)).where(queue.c.id.in_(_oldest(name)))
+        query = sa.select(sa.func.min(queue.c.due)).where(queue.c.id.in_(oldest(name)))
         with self._connect() as connection:
             return str(connection.execute(query).scalar() or "")
 
@@ -329,7 +262,7 @@ class Outbox:
         query = sa.select(queue.c.case_id, queue.c.revision)
         query = query.where(queue.c.receiver == name, queue.c.state == "delivered")
         with self._connect() as connection:
-            parts = _parts(query, ids, queue.c.case_id)
+            parts = parts_of(query, ids, queue.c.case_id)
             rows = [row for part in parts for row in connection.execute(part)]
         return {(str(row.case_id), int(row.revision)) for row in rows}
 
@@ -364,7 +297,7 @@ class Outbox:
         """Give how many recent rounds held that held any, newest first."""
         query = sa.select(rounds.c.size).where(rounds.c.what == what, rounds.c.size > 0)
         with self._connect() as connection:
-            query = query.where(rounds.c.id != _open_round(connection, what))
+            query = query.where(rounds.c.id != open_round(connection, what))
             found = connection.execute(query.order_by(rounds.c.id.desc()).limit(most)).scalars()
             return [int(n) for n in found]
 
@@ -372,20 +305,20 @@ class Outbox:
         """Remember how many a round held, and who released it; what a kill left goes on in it."""
         row = {"what": what, "size": size, "at": instant(now), "released_by": released_by}
         with self._connect() as connection:
-            if not _open_round(connection, what):
+            if not open_round(connection, what):
                 made = connection.execute(insert(rounds).values(row)).inserted_primary_key
-                _move(connection, _ROUND + what, Cursor(int(made[0]) if made else 0))
+                move(connection, ROUND + what, Cursor(int(made[0]) if made else 0))
 
     def end_round(self, what: str) -> None:
         """Remember that all of a round happened."""
         with self._connect() as connection:
-            _move(connection, _ROUND + what, Cursor())
+            move(connection, ROUND + what, Cursor())
 
     def was_released(self, what: str, size: int) -> bool:
         """Tell whether a person released the round that a kill left, and it held as many."""
         with self._connect() as connection:
             query = sa.select(rounds.c.released_by, rounds.c.size)
-            row = connection.execute(query.where(rounds.c.id == _open_round(connection, what)))
+            row = connection.execute(query.where(rounds.c.id == open_round(connection, what)))
             found = row.first()
         return found is not None and found.released_by is not None and found.size >= size
 
@@ -399,7 +332,7 @@ class Outbox:
         """
         try:
             with self._connect() as connection:
-                _tables.create_all(connection)
+                tables.create_all(connection)
                 mine = insert(version).values(value=SCHEMA_VERSION)
                 if connection.execute(sa.select(version.c.value)).first() is None:
                     connection.execute(mine)
@@ -420,87 +353,3 @@ class Outbox:
     def _connect(self) -> Generator[sa.Connection]:
         with connected(self._engine, self.path, "outbox", "nothing is lost") as connection:
             yield connection
-
-
-def _oldest(name: str) -> sa.Select[tuple[int]]:
-    """Ask of each case for the oldest delivery that waits for a receiver."""
-    waits = sa.and_(queue.c.receiver == name, queue.c.state == "waiting")
-    return sa.select(sa.func.min(queue.c.id)).where(waits).group_by(queue.c.case_id)
-
-
-def _open_round(connection: sa.Connection, what: str) -> int:
-    """Give the id of a round of which a kill may have left something; 0 where there is none."""
-    query = sa.select(cursors.c.seq).where(cursors.c.name == _ROUND + what)
-    return int(connection.execute(query).scalar() or 0)
-
-
-def _begin_epoch(connection: sa.Connection, epoch: int) -> None:
-    """Let revisions begin anew where a page is of a later epoch.
-
-    What was given in earlier ones keeps no number, so that the same numbers can wait again; what
-    still waited is of a ledger that is no more, and all of it is handed over anew.
-    """
-    known = sa.select(cursors.c.seq).where(cursors.c.name == _EPOCH)
-    if epoch <= (connection.execute(known).scalar() or 0):
-        return
-    waits = queue.c.state.in_(("waiting", "dead"))
-    connection.execute(sa.update(queue).where(waits).values(state="superseded", body=None))
-    mine = sa.update(queue).where(queue.c.revision > 0)
-    connection.execute(mine.values(revision=-queue.c.id))
-    _move(connection, _EPOCH, Cursor(epoch))
-
-
-def _knows(connection: sa.Connection, case_id: str) -> bool:
-    query = sa.select(held.c.case_id).where(held.c.case_id == case_id)
-    return connection.execute(query).first() is not None
-
-
-def _hold(connection: sa.Connection, feature: Mapping[str, Any]) -> None:
-    delivery = feature["delivery"]
-    row = {
-        "case_id": feature["id"],
-        "revision": feature["properties"]["revision"],
-        "status": delivery["new_status"],
-        "ended": has_ended(feature),
-        "body": _json(feature),
-    }
-    upsert = insert(held).values(row)
-    connection.execute(upsert.on_conflict_do_update(index_elements=["case_id"], set_=row))
-
-
-def _enqueue(connection: sa.Connection, names: Iterable[str], feature: Mapping[str, Any]) -> None:
-    for name in names:
-        row = {
-            "receiver": name,
-            "case_id": feature["id"],
-            "revision": feature["properties"]["revision"],
-            "state": "waiting",
-            "body": _json(feature),
-        }
-        connection.execute(insert(queue).values(row).on_conflict_do_nothing())
-
-
-def _move(connection: sa.Connection, name: str, to: Cursor) -> None:
-    row = {"name": name, "seq": to.seq, "mark": to.mark}
-    upsert = insert(cursors).values(row)
-    connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_=row))
-
-
-def _parcel(row: sa.RowMapping) -> Parcel:
-    body = json.loads(row["body"]) if row["body"] else {}
-    names = ("id", "receiver", "case_id", "revision", "tries", "error")
-    return Parcel(**{n: row[n] for n in names}, body=body)
-
-
-def _parts(
-    query: _Query, only: Collection[str] | None, column: sa.Column[Any] = held.c.case_id
-) -> list[_Query]:
-    """Ask for some ids in parts that the database takes; for all of them at once."""
-    if only is None:
-        return [query]
-    ids = sorted(set(only))
-    return [query.where(column.in_(ids[i : i + 500])) for i in range(0, len(ids), 500)]
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

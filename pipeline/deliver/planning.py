@@ -12,7 +12,8 @@ from pipeline.deliver.contract import check_page
 from pipeline.deliver.evidence import gather
 from pipeline.deliver.features import Dressing, handed_over, restated
 from pipeline.deliver.feed import Head, Page, event_mark, make_page, numbers, page_path, read_page
-from pipeline.deliver.outbox import FEED, Cursor, Outbox
+from pipeline.deliver.outbox import Outbox
+from pipeline.deliver.outbox_tables import FEED, Cursor
 from pipeline.errors import ConfigurationError, ContractError
 from pipeline.ledger import LedgerStore
 

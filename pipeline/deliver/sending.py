@@ -12,7 +12,8 @@ from pathlib import Path
 from pipeline.deliver.evidence import chip_path
 from pipeline.deliver.line import Line, Outcome, Reply
 from pipeline.deliver.options import ReceiverOptions
-from pipeline.deliver.outbox import Outbox, Parcel
+from pipeline.deliver.outbox import Outbox
+from pipeline.deliver.outbox_tables import Parcel
 from pipeline.io.failpoints import failpoint
 
 

@@ -23,7 +23,8 @@ from pipeline.deliver.feed import Page, page_path, write_index, write_page
 from pipeline.deliver.hearing import Heard, Listener
 from pipeline.deliver.line import Line, open_line, secret_of
 from pipeline.deliver.options import ReceiverOptions
-from pipeline.deliver.outbox import FEED, Outbox
+from pipeline.deliver.outbox import Outbox
+from pipeline.deliver.outbox_tables import FEED
 from pipeline.deliver.place import Place, open_outbox
 from pipeline.deliver.planning import Plan, catch_up, known_place, plan, require_same
 from pipeline.deliver.sending import Sender, Sent

@@ -16,6 +16,7 @@ What can look like one and is none:
   has stayed so for :attr:`DisturbOptions.wait_soil_days`;
 * the rim of a bare shore is brighter at a level that its season had not seen: bare ground that was
   bare before, at the water's edge, must be thicker than the shift;
+* thin snow lightens plants that still show through it, and is dark in SWIR: never certain;
 * roads and levees are long and thin: never certain;
 * a bridge goes on as a narrow strip over the water (:func:`goes_out`): never certain.
 """
@@ -41,6 +42,7 @@ from pipeline.detect.change import (
     around_is_dry,
     may_have_lost,
 )
+from pipeline.detect.hollows import HollowOptions, hollow_share
 from pipeline.detect.level import N_BINS
 from pipeline.detect.medians import middle_of
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
@@ -53,6 +55,8 @@ MARGIN_PX = 32
 
 _LOST, _LOST_Z = 0.2, 3.0  # NDVI, and its deviation, that a pixel of one felling has lost
 _SOIL_NDVI = 0.1  # of ground without plants
+_BARE_NDVI, _BARE_BRIGHT, _FAR_FROM_WET = 0.3, 0.08, -0.2  # what is expected of bare dry ground
+_BARE_PX = 30  # pixels of it that tell how wet the soil is on a date
 _PUDDLES = 0.2  # share of water from which an object may be a flooded field
 _RAY_PX = 36  # how far from an object a strip over water is looked for
 _FLANK_PX = 3.0  # a strip has water this far on both sides
@@ -135,11 +139,23 @@ class DisturbOptions(BaseModel):
     soil_index: float = Field(
         default=0.08, ge=-0.2, le=0.4, description="BSI above which bare ground is like soil"
     )
+    veil_index: float = Field(
+        default=-0.1,
+        ge=-1,
+        le=0.1,
+        description="BSI below which plants that show through something light are under snow",
+    )
+    veil_ndvi: float = Field(
+        default=0.25, ge=0.1, le=1, description="NDVI off the edge above which plants show through"
+    )
     deck_looks: int = Field(
         default=8,
         ge=1,
         le=100,
         description="newest looks that are asked for a deck, which is younger than its ramp",
+    )
+    hollow: HollowOptions = Field(
+        default_factory=HollowOptions, description="what tells a pit by the water in it"
     )
 
 
@@ -184,7 +200,7 @@ def examine(
     surface = marked.surface
     mask = pixels_to_mask(pixels.rows, pixels.cols, surface.window)
     shape = measure(mask)
-    numbers = _numbers(mask, shape, marked)
+    numbers = _numbers(mask, shape, marked, o.hollow)
     wet = numbers["wet_share"] >= 0.5
     if wet and _is_shore(mask, surface, o):
         return Rejection("a shore that the level or a shift of the image explains", True, n)
@@ -206,6 +222,7 @@ def examine(
     )
     known = np.count_nonzero(surface.levelled[mask]) >= n / 2
     certain &= not (wet and not known and not around_is_dry(surface, mask))
+    certain &= not (not wet and _veiled(numbers, o))
     certain &= not (region.fields_flooded and numbers["wet_share"] >= _PUDDLES)
     return Sighting(
         Kind.CAI if wet else Kind.DUI,
@@ -234,6 +251,16 @@ def _stays_bare(numbers: dict[str, float], o: DisturbOptions) -> bool:
         most = max(most, _SOIL_NDVI + left)
     bare = numbers["barest_ndvi"] <= most
     return bare and numbers["expected_ndvi"] - numbers["barest_ndvi"] >= o.green_lost
+
+
+def _veiled(numbers: dict[str, float], o: DisturbOptions) -> bool:
+    """Tell plants under thin snow: light in the visible, dark in SWIR (Dozier 1989), and green.
+
+    In all of an object, off its edge: a roof among trees has pixels of its own. Where it is so
+    small that it has none, plants show through anyway.
+    """
+    through = numbers["barest_ndvi"] > o.veil_ndvi and numbers["lost_px"] > o.mixed_pixels
+    return through and numbers.get("bare", np.inf) < o.veil_index
 
 
 def goes_out(
@@ -362,7 +389,9 @@ def _is_rim(
     return int(np.count_nonzero(core)) < max(o.min_pixels, mask.sum() / 4)
 
 
-def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str, float]:
+def _numbers(
+    mask: NDArray[np.bool_], shape: Shape, marked: Marked, hollow: HollowOptions
+) -> dict[str, float]:
     surface = marked.surface
     seen, z = surface.seen[:, mask], marked.z[:, mask]
     ever = (surface.state == Ground.WET) & ~surface.land | surface.shoal
@@ -374,27 +403,32 @@ def _numbers(mask: NDArray[np.bool_], shape: Shape, marked: Marked) -> dict[str,
     bare = marked.bare[mask][inner]
     index = {"bare": float(np.median(bare))} if np.isfinite(bare).all() else {}
     barest, lost = _barest(mask, seen[NDVI][inner], marked)
-    return index | {
-        "area_m2": surface.res_m**2 * shape.pixels,
-        "elongation": shape.elongation,
-        "compactness": shape.compactness,
-        "rectangularity": rectangularity(mask),
-        "wet_share": _wet_share(mask, marked.flags),
-        "bar_share": float(np.count_nonzero(surface.shoal[mask])) / shape.pixels,
-        "bright": float(np.median(seen[BRIGHT])),
-        "core_bright": float(np.median(seen[BRIGHT][core])),
-        "ndvi": float(np.median(seen[NDVI])),
-        "barest_ndvi": barest,
-        "lost_px": float(lost),
-        "water": float(np.median(seen[WATER])),
-        "expected_ndvi": float(np.median(surface.expected[NDVI][mask])),
-        "expected_water": float(np.median(surface.expected[WATER][mask])),
-        "z_bright": float(np.median(z[BRIGHT])),
-        "z_ndvi": float(np.median(z[NDVI])),
-        "z_water": float(np.median(z[WATER])),
-        "shore_px": near,
-        "looks": float(np.median(surface.looks[mask])),
-    }
+    return (
+        index
+        | _around(mask, marked)
+        | {
+            "area_m2": surface.res_m**2 * shape.pixels,
+            "elongation": shape.elongation,
+            "compactness": shape.compactness,
+            "rectangularity": rectangularity(mask),
+            "wet_share": _wet_share(mask, marked.flags),
+            "hollow_share": hollow_share(mask, marked.flags.wet, surface, hollow),
+            "bar_share": float(np.count_nonzero(surface.shoal[mask])) / shape.pixels,
+            "bright": float(np.median(seen[BRIGHT])),
+            "core_bright": float(np.median(seen[BRIGHT][core])),
+            "ndvi": float(np.median(seen[NDVI])),
+            "barest_ndvi": barest,
+            "lost_px": float(lost),
+            "water": float(np.median(seen[WATER])),
+            "expected_ndvi": float(np.median(surface.expected[NDVI][mask])),
+            "expected_water": float(np.median(surface.expected[WATER][mask])),
+            "z_bright": float(np.median(z[BRIGHT])),
+            "z_ndvi": float(np.median(z[NDVI])),
+            "z_water": float(np.median(z[WATER])),
+            "shore_px": near,
+            "looks": float(np.median(surface.looks[mask])),
+        }
+    )
 
 
 def _barest(mask: NDArray[np.bool_], inner: Float, marked: Marked) -> tuple[float, int]:
@@ -417,6 +451,18 @@ def _barest(mask: NDArray[np.bool_], inner: Float, marked: Marked) -> tuple[floa
     if np.count_nonzero(off_edge) < max(4, np.count_nonzero(mask) / 4):
         return float(np.median(inner)), size
     return float(np.median(surface.seen[NDVI][off_edge])), size
+
+
+def _around(mask: NDArray[np.bool_], marked: Marked) -> dict[str, float]:
+    """Give how bright the ordinary bare ground around an object is, where there is enough of it."""
+    surface = marked.surface
+    with np.errstate(invalid="ignore"):
+        bare = (surface.state == Ground.DRY) & surface.land & (surface.looks > 0)
+        bare &= (surface.expected[NDVI] <= _BARE_NDVI) & (surface.expected[WATER] <= _FAR_FROM_WET)
+        bare &= (surface.expected[BRIGHT] >= _BARE_BRIGHT) & ~mask & ~marked.flags.marked
+    if np.count_nonzero(bare) < _BARE_PX:
+        return {}
+    return {"around_bright": float(np.median(surface.seen[BRIGHT][bare]))}
 
 
 def _joined(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.bool_]:

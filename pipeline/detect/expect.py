@@ -169,6 +169,7 @@ class View:
     base: Baseline
     residual_px: float = 0.3  # registration residual rho, 1 sigma
     res_m: float = 10.0
+    silent: NDArray[np.bool_] | None = None  # known to be filled: it tells no level; None: nothing
 
     @property
     def radius_px(self) -> int:
@@ -264,7 +265,7 @@ def tally_shore(view: View, days: Days, core: Window | None = None) -> NDArray[n
 def _part(view: View, core: Window | None) -> NDArray[np.bool_]:
     part = np.zeros(view.state.shape, bool)
     part[(core or view.window).within(view.window)] = True
-    return part
+    return part if view.silent is None else part & ~view.silent
 
 
 def _partials(days: Days) -> NDArray[np.uint8]:

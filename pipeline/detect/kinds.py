@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.detect.medians import weighted_median
 from pipeline.model import Kind
 
 
@@ -54,11 +55,16 @@ def kind_scores(
     """
     o = options or KindOptions()
 
-    def middle(name: str) -> float:
-        values = [m[name] for m in measures if name in m and np.isfinite(m[name])]
-        return float(np.median(values)) if values else float("nan")
+    def middle(*names: str, some: Sequence[Mapping[str, float]] = measures) -> float:
+        each = np.array([[m.get(n, np.nan) for n in names] for m in some])
+        areas = np.array([m["area_m2"] for m in some])
+        return weighted_median(np.fmax.reduce(each, axis=1), areas)
 
-    wet, bar = middle("wet_share"), middle("bar_share")
+    # A pond in which SWIR sees the banks is water on some dates, and only dark on the others. It
+    # fills once it is dug: that a pit was dry before says nothing.
+    water = ("wet_share", "hollow_share")
+    wet = max(middle(*water), middle(*water, some=measures[len(measures) // 2 :]))
+    bar = middle("bar_share")
     pond = min(1.0, wet / (2 * o.pond_share))  # no roof and no heap holds water
     dig = pond + (1 - pond) * bar * o.bar_weight
     dry = 1 - dig

@@ -71,6 +71,13 @@ class LevelOptions(BaseModel):
         le=32,
         description="nor are dates that fit so many bins as well as a level below all seen",
     )
+    silent_looks: int = Field(
+        default=2,
+        ge=0,
+        le=20,
+        description="certain sightings of a fill after which its ground has no say in the level of "
+        "later looks; 0: it always has",
+    )
 
 
 def tally_history(

@@ -42,3 +42,24 @@ def _medians(stack, out):  # type: ignore[no-untyped-def]  # pragma: no cover - 
             out[i] = np.nan
         else:
             out[i] = (held[(n - 1) // 2] + held[n // 2]) / np.float32(2)
+
+
+def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Give the weighted median of finite values (N,); NaN of none.
+
+    By area it is that of an object's whole: a date on which clouds left a corner of it to be seen
+    says little. Between two halves of equal weight it is their mean, as that of equal weights is.
+
+    Parameters
+    ----------
+    values, weights : float64 (N,)
+        Weights are positive.
+    """
+    known = np.flatnonzero(np.isfinite(values))
+    if not known.size:
+        return float("nan")
+    order = known[np.argsort(values[known], kind="stable")]
+    total = np.cumsum(weights[order])
+    low = int(np.searchsorted(total, total[-1] / 2))
+    high = int(np.searchsorted(total, total[-1] / 2, side="right"))
+    return float(values[order[[low, min(high, order.size - 1)]]].mean())

@@ -160,11 +160,13 @@ def ring(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     return grown & ~mask
 
 
-def closes(mask: NDArray[np.bool_], land: NDArray[np.bool_], wet: NDArray[np.bool_]) -> bool:
-    """Tell whether an object ties two banks together and has water on both sides.
+def closes(mask: NDArray[np.bool_], land: NDArray[np.bool_], wet: NDArray[np.bool_]) -> float:
+    """Tell how far an object reaches from bank to bank [px]; 0: it does not tie two together.
 
     Going round it at a distance of two pixels (mixed pixels lie nearer), land and water must take
-    turns at least twice; arcs of fewer than three pixels do not count.
+    turns at least twice; arcs of fewer than three pixels do not count. It is measured along the
+    line between the middles of the two longest arcs of land: a deck goes that way, while a fill
+    along one bank of a narrow arm that almost meets the other is longer the other way.
 
     Parameters
     ----------
@@ -173,13 +175,20 @@ def closes(mask: NDArray[np.bool_], land: NDArray[np.bool_], wet: NDArray[np.boo
     """
     round_it = ring(mask, 2) & ~ring(mask, 1)
 
-    def arcs(own: NDArray[np.bool_], between: NDArray[np.bool_]) -> int:
+    def arcs(own: NDArray[np.bool_], between: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
         labels = label(round_it & (own | between))
-        sizes = np.bincount(labels[round_it & own], minlength=1)[1:]
-        return int(np.count_nonzero(sizes >= _ARC_PX))
+        sizes = np.bincount(labels[round_it & own], minlength=1)
+        sizes[0] = 0
+        longest = [k for k in np.argsort(-sizes, kind="stable") if sizes[k] >= _ARC_PX]
+        return [np.argwhere((labels == k) & own).mean(axis=0) for k in longest]
 
     unclear = ~land & ~wet
-    return arcs(wet, np.zeros_like(wet)) >= 2 and arcs(land, unclear) >= 2
+    banks = arcs(land, unclear)
+    if len(banks) < 2 or len(arcs(wet, np.zeros_like(wet))) < 2:
+        return 0.0
+    line = banks[1] - banks[0]
+    along = np.argwhere(mask) @ (line / max(float(np.linalg.norm(line)), 1e-9))
+    return float(along.max() - along.min()) + 1.0
 
 
 def spans(mask: NDArray[np.bool_], land: NDArray[np.bool_], shape: Shape) -> bool:

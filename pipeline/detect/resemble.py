@@ -8,7 +8,7 @@ of soil), where too little is clear, or where the level hides the place, it is n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,22 @@ class ResembleOptions(BaseModel):
     )
     around_pixels: int = Field(
         default=30, ge=5, description="pixels around that make a local offset"
+    )
+    like_bins: int = Field(
+        default=4,
+        ge=0,
+        le=16,
+        description="bins of water frequency (of 32) by which a bar's ground may lie higher or "
+        "lower and still dries alike",
+    )
+    like_wet: float = Field(
+        default=0.05, ge=0, le=1, description="share of such ground that may be under water"
+    )
+    like_hits: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="share of such ground that may look like the object, or it is nothing special",
     )
 
 
@@ -114,9 +130,16 @@ def resemble(
     judged = clear & (_drained(footprint, surface) if watery else surface.ground)
     share = np.count_nonzero(clear) / total
     unknown = Observed(float(share), Seen.UNKNOWN, True)
-    if share < o.clear_min or np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
+    if share < o.clear_min:
         return unknown
-    offset = local_offset(footprint, surface, o, watery=watery)
+    if np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
+        lower = None if watery else _as_low(footprint, surface, signature, o)
+        judged = clear & surface.known
+        if lower is None or np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
+            return unknown
+        surface, offset = lower, np.zeros(surface.seen.shape[0], np.float32)
+    else:
+        offset = local_offset(footprint, surface, o, watery=watery)
     if not watery:
         judged &= surface.state != Ground.WET  # water over it says nothing of it
     at, apart = place(surface, offset, signature)
@@ -128,6 +151,37 @@ def resemble(
         alike = _alike(surface, offset, signature, known, o)
         return Observed(float(share), Seen.HIT, True) if alike else unknown
     return Observed(float(share), Seen.MISS, True) if where <= o.miss else unknown
+
+
+def _as_low(
+    footprint: NDArray[np.bool_], surface: Surface, signature: Signature, o: ResembleOptions
+) -> Surface | None:
+    """Give a bar below all known levels with what its like does there as its expected ground.
+
+    A bar that lies dry for longer than ever is unlike itself, and no history says what it looks
+    like. But ground around it that history saw under water as often lies as high, has dried for as
+    long, and by as much: what it differs from its own normal by is what is expected of the object's
+    place too. It lies dry itself, whether or not a level is known; None where more than a twentieth
+    is under water, where there is too little of it, or where more than a fifth of it looks like the
+    object: then it is nothing special that the place does.
+    """
+    bins = surface.bins.astype(np.int16)
+    inside = footprint & surface.shoal
+    if np.count_nonzero(inside) < np.count_nonzero(footprint) / 2:
+        return None
+    middle = float(np.median(bins[inside]))
+    like = surface.known & surface.shoal & (np.abs(bins - middle) <= o.like_bins)
+    like &= ~footprint & ~ring(footprint, 2)
+    wet = np.count_nonzero(like & (surface.state == Ground.WET))
+    residual = surface.seen - surface.expected
+    dry = like & (surface.state != Ground.WET) & np.isfinite(residual).all(axis=0)
+    if np.count_nonzero(dry) < o.around_pixels or wet > o.like_wet * np.count_nonzero(like):
+        return None
+    like = dry
+    offset = np.median(residual[:, like], axis=1).astype(np.float32)
+    moved = replace(surface, expected=surface.expected + offset[:, None, None])
+    at, _ = place(moved, np.zeros_like(offset), signature)
+    return None if np.mean(at[like] >= o.hit) > o.like_hits else moved
 
 
 def _drained(footprint: NDArray[np.bool_], surface: Surface) -> NDArray[np.bool_]:

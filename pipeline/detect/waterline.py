@@ -102,8 +102,10 @@ def covered_share(before: Float, after: Float, footprint: NDArray[np.bool_]) -> 
     return (np.tensordot(line, change, axes=1) / length).astype(np.float32)
 
 
-def width_of_change(before: Float, after: Float, footprint: NDArray[np.bool_]) -> float:
-    """Give the mean width of what brightened, across an object's longer side [px]; NaN if unknown.
+def width_of_change(
+    before: Float, after: Float, footprint: NDArray[np.bool_], length_px: float
+) -> float:
+    """Give the mean width of what brightened, across a length [px]; NaN if unknown.
 
     Parameters
     ----------
@@ -111,6 +113,8 @@ def width_of_change(before: Float, after: Float, footprint: NDArray[np.bool_]) -
         One band of the sensor's finest pixels, in which water is dark; NaN unknown.
     footprint : bool (H, W)
         The object, which may be wider than what made it where other bands are blurred.
+    length_px : float
+        Of a deck from bank to bank (:func:`pipeline.detect.objects.closes`).
     """
     change = (after - before)[footprint]
     change = change[np.isfinite(change)]
@@ -119,11 +123,9 @@ def width_of_change(before: Float, after: Float, footprint: NDArray[np.bool_]) -
     top = float(np.quantile(change, 0.9))
     if top < _LEAST_CHANGE:
         return float("nan")
-    rows, cols = np.nonzero(footprint)
-    corners = shapely.get_coordinates(smallest_rectangle(rows, cols))[:3]
-    longer = float(np.linalg.norm(np.diff(corners, axis=0), axis=1).max())
-    whole = float(np.clip(change / top, 0, 1).sum()) * rows.size / change.size
-    return whole / longer
+    pixels = int(np.count_nonzero(footprint))
+    whole = float(np.clip(change / top, 0, 1).sum()) * pixels / change.size
+    return whole / max(length_px, 1.0)
 
 
 def smallest_rectangle(rows: NDArray[np.intp], cols: NDArray[np.intp]) -> BaseGeometry:

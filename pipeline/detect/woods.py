@@ -4,8 +4,13 @@ Where a wood was felled the soil is as bare, and as much brighter than before, a
 soil lies: one date at 10 m cannot tell them apart, and most fellings are nobody's encroachment. But
 quarries and building sites begin with a felling too. So bare soil where trees stood is never
 forgotten, only held back: until it has stayed bare for a season (what was felled is green again by
-then), or has grown, or has become brighter than it was when it was new (turned earth, rubble and
-roofs come after the trees are gone). What has no spectrum of soil from the start is not held back.
+then), or has grown, or has become another surface than it was when it was new (turned earth, rubble
+and roofs come after the trees are gone), or holds water. What has no spectrum of soil from the
+start is not held back.
+
+A surface is another one when it has become lighter or darker by more than soil does that dries or
+gets wet: the bare ground around it does so too, and is asked on the same dates. What is green again
+is darker as well, and is no work of builders.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.detect.change import NDVI
+from pipeline.detect.medians import weighted_median
 from pipeline.detect.normal import YEAR_DAYS, Normal
 
 _OFTEN = 2  # looks at the beginning and at the end that tell what an object gained
@@ -37,10 +43,20 @@ class WoodOptions(BaseModel):
         default=90.0, ge=0, le=400, description="bare soil there must have stayed bare so long [d]"
     )
     growth: float = Field(
-        default=1.6, ge=1, le=10, description="last over first area of what goes on growing"
+        default=1.4, ge=1, le=10, description="later over first area of what goes on growing"
     )
-    brighter: float = Field(
-        default=0.03, gt=0, le=0.3, description="brightness gained since it was new [reflectance]"
+    step: float = Field(
+        default=1.28,
+        ge=1.05,
+        le=10,
+        description="ratio of brightness now and when it was new, or its inverse, from which it is "
+        "another surface",
+    )
+    regrown: float = Field(
+        default=0.05, ge=0, le=0.5, description="NDVI gained since from which darkness is plants"
+    )
+    hollow: float = Field(
+        default=0.3, gt=0, le=1, description="share of water or of ground as dark: somebody dug"
     )
 
 
@@ -83,18 +99,34 @@ def only_felled(
         return False
     third = max(1, len(measures) // 3)
     first, last = measures[:third], measures[-third:]
-
-    def gained(name: str) -> tuple[float, float]:
-        return (
-            float(np.median([m[name] for m in first])),
-            float(np.median([m[name] for m in last])),
-        )
-
-    index = float(np.median([m.get("bare", np.inf) for m in last]))
-    if index < soil_index:
+    # Ground without the index may be soil.
+    if _middle(last, "bare", np.nan) < soil_index or _middle(last, "hollow_share") >= o.hollow:
         return False
-    small, large = gained("area_m2")
-    dark, light = gained("core_bright")
     # One look held against one other is haze and clouds, and neither growth nor turned earth.
-    often = third >= _OFTEN
-    return not (often and (large >= o.growth * small or light >= dark + o.brighter))
+    if third < _OFTEN:
+        return True
+    # What is brought by loads grows while it is new, and lies as it is for the rest of the year.
+    grown = _whole(measures[_OFTEN:]) >= o.growth * _whole(measures[:_OFTEN])
+    return not (grown or _another_surface(first, last, o))
+
+
+def _middle(measures: Sequence[Mapping[str, float]], name: str, otherwise: float = 0.0) -> float:
+    values = np.array([m.get(name, otherwise) for m in measures])
+    return weighted_median(values, np.array([m["area_m2"] for m in measures]))
+
+
+def _whole(measures: Sequence[Mapping[str, float]]) -> float:
+    """Give the upper median of the areas: clouds hide parts of an object, and add none."""
+    return sorted(m["area_m2"] for m in measures)[len(measures) // 2]
+
+
+def _another_surface(
+    first: Sequence[Mapping[str, float]], last: Sequence[Mapping[str, float]], o: WoodOptions
+) -> bool:
+    """Tell what became much lighter or darker, also beside the bare ground around it."""
+    ratios = [_middle(last, "core_bright") / max(_middle(first, "core_bright"), 1e-3)]
+    around = [_middle(some, "around_bright", np.nan) for some in (last, first)]
+    if np.isfinite(around).all() and min(around) > 0:
+        ratios.append(ratios[0] * around[1] / around[0])
+    green = _middle(last, "ndvi") - _middle(first, "ndvi") >= o.regrown
+    return min(ratios) >= o.step or (max(ratios) <= 1 / o.step and not green)

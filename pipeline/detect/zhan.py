@@ -202,7 +202,8 @@ def examine(
     firm = grounded or bar >= _ON_BAR
     certain = bool(enough) and firm and not deep and looks >= o.sparse_below
     numbers |= {"bar_share": bar, "island": float(not grounded)}
-    numbers["closes"] = float(_closes(mask, shape, view, found, o))
+    numbers["span_px"] = _span(mask, shape, view, found)
+    numbers["closes"] = float(numbers["span_px"] > 0)
     numbers["wait_days"] = 0.0 if grounded else o.island_days
     reach = int(np.bincount(view.reach[mask]).argmax())
     numbers |= {"level_rank": rest.days[reach].level.rank, "deep": float(deep), "looks": looks}
@@ -257,10 +258,8 @@ def _harmless(
     return None
 
 
-def _closes(
-    mask: NDArray[np.bool_], shape: Shape, view: View, found: Expected, o: ZhanOptions
-) -> bool:
-    """Tell a strip of dry ground from bank to bank, however short the water left it.
+def _span(mask: NDArray[np.bool_], shape: Shape, view: View, found: Expected) -> float:
+    """Measure a strip of dry ground from bank to bank [px], however short the water left it; or 0.
 
     SWIR sees 20 m and darkens for another one, so a deck of one pixel is dry over six of them, and
     over a narrow arm as wide as it is long.
@@ -269,7 +268,7 @@ def _closes(
     # A bar in the channel is no bank: spoil that ties it to one is no bridge.
     labels = label(land)
     land &= np.isin(labels, np.unique(labels[land & never_wet(view.base.bins)]))
-    return shape.width_px <= _DECK_PX and closes(mask, land, view.state == Ground.WET)
+    return closes(mask, land, view.state == Ground.WET) if shape.width_px <= _DECK_PX else 0.0
 
 
 def _grounded(mask: NDArray[np.bool_], view: View) -> bool:

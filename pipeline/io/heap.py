@@ -7,8 +7,11 @@ it held 1.1 GB for 335 MB that were in use. What is free within can be handed ba
 from __future__ import annotations
 
 import ctypes
+import gc
 import mmap
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -45,3 +48,15 @@ def hand_back(above_bytes: int) -> bool:
     if trim is None or resident_bytes() <= above_bytes:
         return False
     return bool(trim(0))
+
+
+@contextmanager
+def while_importing() -> Generator[None]:
+    """Look for no garbage while modules are imported: they make none, and much to look through."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -9,9 +9,6 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 from pipeline.io.tasks import Progress as Callback
 
 log = logging.getLogger("siluan")
@@ -68,6 +65,14 @@ def reporter() -> Generator[Callback]:
     if not sys.stderr.isatty():
         yield Lines(time.monotonic)
         return
+    from rich.console import Console  # noqa: PLC0415 - a schedule's run draws no bar
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

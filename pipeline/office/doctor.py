@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.config import Workflow, choose_corridors
 from pipeline.errors import ExitCode, SiluanError
 from pipeline.io import FOREIGN
+from pipeline.io.alerts import missing_program, placed
 from pipeline.io.cluster_options import check_cluster
 from pipeline.io.corridors import load_corridors
 from pipeline.io.layers import OfficeLayer, load_layer
@@ -282,6 +283,7 @@ def _open(path: Path) -> _Opened | Finding:
 def _workflow(checkup: Checkup, one: _Opened) -> Iterator[Finding]:
     group, workflow = one.group, one.workflow
     yield from _ledger_and_disk(checkup, one)
+    yield from _alerts(one)
     if isinstance(workflow, InspectWorkflow):
         yield from _flights(workflow, group)
         return
@@ -295,6 +297,19 @@ def _workflow(checkup: Checkup, one: _Opened) -> Iterator[Finding]:
             "its history was fetched, but it has never run" if held else "it has never run",
             "there are no cases and no water history",
             f"siluan run {one.path} --dry-run, then without --dry-run",
+        )
+
+
+def _alerts(one: _Opened) -> Iterator[Finding]:
+    alerts = one.workflow.alerts
+    if alerts is None:
+        return
+    if missing := missing_program(placed(alerts, one.path.resolve().parent)):
+        yield Finding(
+            one.group,
+            f"the command of alerts is not there, or may not be run: {missing}",
+            "nobody is told of a run that ends badly",
+            "Correct alerts.command, or make the file executable (chmod +x)",
         )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config import Workflow, load_workflow
 from pipeline.io.settings import kind_of
-from pipeline.passes.inspect_workflow import InspectWorkflow, load_inspection
-from pipeline.passes.recheck_workflow import load_recheck
+
+if TYPE_CHECKING:
+    from pipeline.passes.inspect_workflow import InspectWorkflow
 
 
 def load_any(path: Path) -> Workflow | InspectWorkflow:
@@ -20,5 +22,12 @@ def load_any(path: Path) -> Workflow | InspectWorkflow:
     """
     kind = kind_of(path)
     if kind == "inspect":
+        # All that flights are compared by comes along, and who reads a patrol needs none of it.
+        from pipeline.passes.inspect_workflow import load_inspection  # noqa: PLC0415
+
         return load_inspection(path)
-    return load_recheck(path)[1] if kind == "recheck" else load_workflow(path)
+    if kind == "recheck":
+        from pipeline.passes.recheck_workflow import load_recheck  # noqa: PLC0415
+
+        return load_recheck(path)[1]
+    return load_workflow(path)

@@ -3,7 +3,8 @@
 The history of a quarter ends where the quarter begins (:func:`pipeline.passes.watch.epochs_of`), so
 that what a look shows against it stays true until the history itself changes. Entries are named by
 all that they depend on: the history's layers without what was flagged in them, the look's own
-layers, the options, and the ground of the reaches. Dropping one costs time and changes no result.
+layers and what of it is known to be filled (:mod:`pipeline.passes.silent`), the options, and the
+ground of the reaches. Dropping one costs time and changes no result.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pipeline.passes.ground import Sparse, States
 from pipeline.passes.naming import look_mark
 from pipeline.passes.past import Past
 from pipeline.passes.reduce import reaches_mark
+from pipeline.passes.silent import Silent
 
 _VERSION = 1
 _TOLD = tuple(f.name for f in fields(Sighting) if f.name not in ("rows", "cols"))
@@ -96,21 +98,29 @@ class Book:
     states: States
     vault: Vault
     base: str
+    silent: Silent  # what of each look has no say in its level
 
     @classmethod
-    def of(cls, past: Past, options: object) -> Book:
+    def of(cls, past: Past, options: object, silent: Silent | None = None) -> Book:
         """Open the entries of a history under some options."""
         site = past.states.site
         # A recheck adds up some tiles and a patrol all of them: both have levels of their own.
         tiles = [site.store.tile_name(t) for t in site.store.tiles]
-        base = content_key(_VERSION, past.key, tiles, reaches_mark(site), options)
-        return cls(past.states, Vault(site.store.root / "kept"), base)
+        silent = silent or Silent(0)
+        # The levels of the history's own looks rest on it as well.
+        own = set(past.ids)
+        looks = past.states.looks.passes
+        marks = {p.id: m for p in looks if p.id in own and (m := silent.mark(p.acquired))}
+        base = content_key(_VERSION, past.key, tiles, reaches_mark(site), options, marks)
+        return cls(past.states, Vault(site.store.root / "kept"), base, silent)
 
     def key(self, p: Pass, *more: object) -> str:
         """Name what is found of a look."""
         residual = self.states.looks.quality[p.id].residual_m
         # A scene that joins a pass may move its time, and no pixel of this corridor.
         when = p.acquired.isoformat()
+        silent = self.silent.mark(p.acquired)
+        more = (*more, {"silent": silent}) if silent else more
         return content_key(self.base, p.id, when, look_mark(self.states, p), residual, *more)
 
     def sums(self, kind: str, p: Pass) -> NDArray[np.int64] | None:

@@ -21,7 +21,7 @@ from pipeline.passes.follow import FollowOptions, follow, relook
 from pipeline.passes.foretelling import all_lines, busy_lines, foretell, planned_site
 from pipeline.passes.gather import REASONS, fingerprint, gather, plan, was_used
 from pipeline.passes.ground import Looks, Site
-from pipeline.passes.known import earlier_cases, known_pixels
+from pipeline.passes.known import earlier_cases, known_pixels, proved_fills
 from pipeline.passes.layers import keep_looks
 from pipeline.passes.mending import mended
 from pipeline.passes.merge import one_problem
@@ -131,7 +131,9 @@ def _sweep(
     how = follow_options(workflow)
     with stage(judged, "watch"):
         earlier = known_pixels(site, looks, cases, span.start)
-        watched = watch(site, looks, span.start, how.watch, earlier)
+        least = how.watch.zhan.expect.level.silent_looks
+        filled = proved_fills(site, cases, span.start, least)
+        watched = watch(site, looks, span.start, how.watch, earlier, filled)
     judged.judged = bool(watched.epochs)
     failpoint("detect.sighted")
     with stage(judged, "follow"):

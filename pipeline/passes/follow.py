@@ -423,14 +423,18 @@ def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometr
 def _is_deck(states: States, track: Track, found: Sequence[Look]) -> bool:
     """Tell what ties two banks together on enough of its dates and is as narrow as a deck.
 
-    SWIR blurs a deck to six pixels; the near infrared of 10 m does not.
+    SWIR blurs a deck to six pixels; the near infrared of 10 m does not. Its width is what
+    brightened over its length from bank to bank, whichever side of the object is the longer one.
     """
-    if np.mean([s.measures["closes"] for s in track.sightings]) < _STRIP:
+    spans = [s.measures["span_px"] for s in track.sightings]
+    if np.mean([s > 0 for s in spans]) < _STRIP:
         return False
+    length = float(np.median([s for s in spans if s > 0]))
     window = _around(states.site, track)
     before, after = _about_one_level(track, found)
     was, now = (_middle(states, track, some, (window, ["nir"]))[0] for some in (before, after))
-    width = width_of_change(was, now, pixels_to_mask(track.rows, track.cols, window))
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    width = width_of_change(was, now, footprint, length)
     return not width > _DECK_NIR_PX  # unknown: what closes a channel stays doubted
 
 

@@ -455,14 +455,18 @@ def _outline(
     """Outline where the newest hits lie nearer to the object than to the ground before."""
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
-    hits = {k.pass_id for k in [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]}
-    places: list[NDArray[np.float32]] = []
-    for _, surface, _ in bench.surfaces(window, lambda p: p.id in hits):
-        watery = signature.watery
-        at, _ = place(surface, local_offset(footprint, surface, watery=watery), signature)
-        judged = surface.drained if watery else surface.ground
-        places.append(np.where(judged, at, np.nan).astype(np.float32))
-    share = middle_of(places) - np.float32(0.5)
+    watery = signature.watery
+    places, unsaid = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
+    for hit in reversed([k.pass_id for k in found if k.seen is Seen.HIT]):
+        for _, surface, _ in bench.surfaces(window, lambda p, own=hit: p.id == own):
+            judged = surface.drained if watery else surface.ground
+            at, _ = place(surface, local_offset(footprint, surface, watery=watery), signature)
+            # Below all known levels a bar is compared with its like, and shows no edge.
+            some = places if (judged & footprint).any() else unsaid
+            some.append(np.where(judged, at, np.nan).astype(np.float32))
+        if len(places) >= _OUTLINE_LOOKS:
+            break
+    share = middle_of((places or unsaid)[::-1]) - np.float32(0.5)
     return outline(share, footprint, site.store.grid.sub(window))
 
 

@@ -9,7 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
 from pipeline.io.burn import burnt_pixels
-from pipeline.model import Case
+from pipeline.model import Case, Kind, Seen
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import grown
 from pipeline.passes.ground import Looks, Site, Sparse
@@ -64,4 +64,21 @@ def known_pixels(
             stood = piece.first_seen <= p.acquired < start and p.id not in piece.missed
             if stood and (not only_hits or p.id in piece.shown):
                 out.setdefault(p.id, []).append(flagged)
+    return out
+
+
+def proved_fills(site: Site, cases: Sequence[Case], start: datetime, least: int) -> list[Sparse]:
+    """Give the pixels of the fills that ``least`` certain looks before ``start`` (UTC) proved.
+
+    They tell no level any more (:mod:`pipeline.passes.silent`). Of each case the pieces in the
+    water, as this patrol first found them.
+    """
+    out: list[Sparse] = []
+    for case in cases:
+        certain = [k for k in case.looks if k.on < start and k.seen is Seen.HIT and k.certain]
+        if not least or len([k for k in certain if not k.of_drone]) < least:
+            continue
+        for piece in case.as_found(start).pieces:
+            if piece.detector.split("/")[0] == Kind.ZHAN.value:
+                out.append(_pixels(site, piece.outline, piece.crs))
     return out

@@ -1,7 +1,8 @@
 """Levels and shores of looks against one history: counts of all tiles, each look counted once.
 
-Nothing here depends on other looks than those of the history, so that what was counted of a look is
-kept (:mod:`pipeline.passes.book`) and asked for by every later run.
+Nothing here depends on other looks than those of the history, and on what looks before it showed to
+be filled (:mod:`pipeline.passes.silent`), so that what was counted of a look is kept
+(:mod:`pipeline.passes.book`) and asked for by every later run.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ class Levels:
         res = site.store.grid.res_m
         state = self.states.of(p.id, window)
         reach = site.reach(window) if reach is None else reach
-        return View(window, state, reach, base, quality.residual_m / res, res)
+        silent = self.book.silent.over(p.acquired, window)
+        residual = quality.residual_m / res
+        return View(window, state, reach, base, residual, res, silent)
 
     def levels(self, passes: Sequence[Pass], what: str) -> tuple[list[Counts], list[Days]]:
         """Count what all tiles say of the level of every look, and judge it by reach.
@@ -69,8 +72,15 @@ class Levels:
             # Of the whole tile: what lies outside its part lies in no reach.
             (tile,) = site.store.touched(part.core)
             bins, reach = self.past.stored(tile).bins, site.stored_reach(tile)[None]
-            looks = (self.states.stored(p.id, tile)[None] for p in missing)
-            return [tally_level(state, bins, reach, site.n_reach) for state in looks]
+            out: list[Counts] = []
+            for p in missing:
+                silent = self.book.silent.over(p.acquired, tile.core)
+                own = reach
+                if silent is not None:
+                    own = np.where(silent[site.store.kept(tile.core)], np.uint16(0), reach)
+                state = self.states.stored(p.id, tile)[None]
+                out.append(tally_level(state, bins, own, site.n_reach))
+            return out
 
         sums = self._sums(("levels", (N_BINS, 2)), passes, tally, what)
         return sums, [judge_levels(s, self.options) for s in sums]

@@ -30,7 +30,7 @@ from pipeline.passes.corridor import (
 )
 from pipeline.passes.follow import relook
 from pipeline.passes.ground import Site
-from pipeline.passes.known import case_pixels, earlier_cases, known_pixels
+from pipeline.passes.known import case_pixels, earlier_cases, known_pixels, proved_fills
 from pipeline.passes.mending import mended
 from pipeline.passes.old_stores import note_use
 from pipeline.passes.site import open_site, why_unopened
@@ -84,7 +84,9 @@ def _look(
         earlier = earlier_cases(site.corridor.id, asked.known, start)
         flagged = known_pixels(site, looks, earlier, start)
         part = only_around(site, asked.cases)
-        watched = watch_first(part, looks, start, how.watch, flagged)
+        least = how.watch.zhan.expect.level.silent_looks
+        filled = proved_fills(site, earlier, start, least)
+        watched = watch_first(part, looks, start, how.watch, flagged, filled)
         judged.judged = bool(watched.epochs)
         judged.relooks = relook(part, looks, watched, asked.cases, (how, start))
         keep_histories(part, "recheck", watched)

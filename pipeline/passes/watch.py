@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import EpochOptions, GroundOptions
-from pipeline.detect.expect import Days, Totals, by_shore
+from pipeline.detect.expect import Totals, by_shore
 from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.detect.zhan import (
     HALO_PX,
@@ -35,6 +35,7 @@ from pipeline.passes.layers import keep_together, trim_results
 from pipeline.passes.levels import Levels
 from pipeline.passes.past import Past
 from pipeline.passes.rules import note_judged
+from pipeline.passes.silent import Silent, joined
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Watched:
     normals: dict[datetime, Normals] = field(default_factory=dict[datetime, Normals])
     # Of each quarter's history, by its start: what every look is held against.
     against: dict[datetime, Levels] = field(default_factory=dict[datetime, Levels])
+    # What of each look is known to be filled, and has no say in its level.
+    silent: Silent = field(default_factory=lambda: Silent(0))
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,14 @@ def watch(
     patrol_start: datetime,
     options: WatchOptions,
     known: Mapping[str, Sequence[Sparse]] | None = None,
+    filled: Sequence[Sparse] = (),
 ) -> Watched:
     """Find all sightings from ``patrol_start`` on.
 
     ``known`` are pixel-looks of cases found before the patrol, by pass: they are no history.
+    ``filled`` are those of them that are proved to be fills: they tell no level of the patrol.
     """
-    found = Watched()
+    found = Watched(silent=_silent(patrol_start, options, filled))
     _begin(found, known or {})
     for epoch in epochs_of(looks.passes, patrol_start, options.epoch):
         if len(epoch.history) < options.epoch.min_history:
@@ -143,12 +148,13 @@ def watch_first(
     patrol_start: datetime,
     options: WatchOptions,
     known: Mapping[str, Sequence[Sparse]],
+    filled: Sequence[Sparse] = (),
 ) -> Watched:
     """Make ready the first quarter that a patrol could judge, and search nothing in it.
 
     Known cases are looked at against this quarter; see :func:`pipeline.passes.follow.relook`.
     """
-    found = Watched()
+    found = Watched(silent=_silent(patrol_start, options, filled))
     _begin(found, known)
     every = epochs_of(looks.passes, patrol_start, options.epoch)
     epoch = next((e for e in every if len(e.history) >= options.epoch.min_history), None)
@@ -186,6 +192,10 @@ def record(found: Watched, p: Pass, of: Found) -> None:
             found.unknown_px[p.id] = found.unknown_px.get(p.id, 0) + pixels
 
 
+def _silent(start: datetime, options: WatchOptions, filled: Sequence[Sparse]) -> Silent:
+    return Silent(options.zhan.expect.level.silent_looks, joined(filled), start)
+
+
 def _begin(found: Watched, known: Mapping[str, Sequence[Sparse]]) -> None:
     """Begin with what was found before the patrol."""
     for held in (found.flagged, found.sighted):
@@ -206,14 +216,13 @@ class _EpochSweep:
         self.site, self.epoch, self.options = site, epoch, options.zhan
         self.states = States(site, looks, found.flagged, found.sighted)
         past = Past.of(self.states, epoch.history)
-        book = Book.of(past, [options.zhan.model_dump(), options.ground.model_dump()])
-        self.levels = Levels(past, book, options.zhan.expect)
+        rules = [options.zhan.model_dump(), options.ground.model_dump()]
+        self.levels = Levels(past, Book.of(past, rules, found.silent), options.zhan.expect)
         everything = [*epoch.history, *epoch.judged]
-        what = f"levels {epoch.start:%Y-%m}"
-        self._level_sums, judged = self.levels.levels(everything, what)
+        sums, judged = self.levels.levels(everything, self._what)
         n = len(epoch.history)
         self.ranks = np.array([[_rank(d) for d in days] for days in judged[:n]], np.float32)
-        self.days: list[Days] = judged[n:]
+        self._level_sums, self.days = sums[n:], judged[n:]
         self.cache = BaselineCache(self.levels.past, self.ranks)
 
     def quarter(self) -> Quarter:
@@ -229,18 +238,43 @@ class _EpochSweep:
             self.levels.book,
         )
 
+    @property
+    def _what(self) -> str:
+        return f"levels {self.epoch.start:%Y-%m}"
+
     def judge(self, found: Watched) -> None:
-        """Add the quarter's sightings and what was rejected to ``found``."""
+        """Add the quarter's sightings and what was rejected to ``found``.
+
+        What looks show to be filled has no say in the levels of those after them, which are judged
+        again where that is new; nothing is after the last one.
+        """
         book, judged = self.levels.book, self.epoch.judged
+        held: dict[str, Found] = {}
         keys = [book.key(p) for p in judged]
-        held = [book.found("zhan", key) for key in keys]
-        new = [i for i, h in enumerate(held) if h is None]
-        for i, made in zip(new, self._search(new), strict=True):
-            held[i] = made
+        while True:
+            self._judge(keys, held)
+            for p, key in zip(judged, keys, strict=True):
+                found.silent.tell(p, held[key].sightings)
+            before, keys = keys, [book.key(p) for p in judged]
+            if keys == before:
+                break
+            self._level_sums, self.days = self.levels.levels(judged, self._what)
+        for p, key in zip(judged, keys, strict=True):
+            record(found, p, held[key])
+
+    def _judge(self, keys: Sequence[str], held: dict[str, Found]) -> None:
+        """Fill in what is found of the quarter's looks: what is kept, and the rest is searched."""
+        book = self.levels.book
+        missing: list[int] = []
+        for i, key in enumerate(keys):
+            kept = held.get(key) or book.found("zhan", key)
+            if kept is None:
+                missing.append(i)
+            else:
+                held[key] = kept
+        for i, made in zip(missing, self._search(missing), strict=True):
+            held[keys[i]] = made
             book.keep_found("zhan", keys[i], made)
-        for p, of in zip(judged, held, strict=True):
-            assert of is not None  # what was not kept was searched
-            record(found, p, of)
 
     def _search(self, new: Sequence[int]) -> list[Found]:
         """Search some of the quarter's looks, by their places."""
@@ -249,8 +283,7 @@ class _EpochSweep:
         site, passes = self.site, [self.epoch.judged[i] for i in new]
         days = [self.days[i] for i in new]
         shores = self.levels.shores(passes, days, self.cache.over)
-        n = len(self.epoch.history)
-        totals = [Totals(self._level_sums[n + i], shores[k], days[k]) for k, i in enumerate(new)]
+        totals = [Totals(self._level_sums[i], shores[k], days[k]) for k, i in enumerate(new)]
 
         def pixels(tile: Tile) -> list[Pixels]:
             window = tile.core.pad(HALO_PX).intersect(site.store.grid.window)

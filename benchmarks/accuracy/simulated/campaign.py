@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from benchmarks.accuracy.pool import Pool
 from benchmarks.accuracy.simulated.running import run_seed
-
-Item = TypeVar("Item")
-Done = TypeVar("Done")
 
 # 100 to 123 and 200 to 214 were the report's before, and were seen as totals.
 HELD_OUT = tuple(range(124, 148))
@@ -43,24 +36,33 @@ class Job:
         return f"{self.seed}{'' if self.objects else '-empty'}{'-monthly' if self.monthly else ''}"
 
 
-def run_all(
-    seeds: Sequence[int],
-    empty: Sequence[int],
-    jobs: int = 2,
-    keep: Path | None = None,
-    monthly: Sequence[int] = (),
-) -> list[dict[str, Any]]:
-    """Run seeds with objects and seeds without; ``keep`` is where finished ones are kept.
+@dataclass(frozen=True)
+class Campaign:
+    """Seeds with objects and seeds without; those of ``monthly`` are run month by month.
 
-    Those of ``monthly`` are run month by month.
+    ``keep`` is where finished ones are kept.
     """
-    work = [(s, True) for s in seeds] + [(s, False) for s in empty]
-    with tempfile.TemporaryDirectory() as scratch:
-        items = [Job(Path(scratch), keep, s, o, s in monthly) for s, o in work]
-        return parallel(_one, items, jobs, "seeds")
+
+    seeds: Sequence[int]
+    empty: Sequence[int] = ()
+    keep: Path | None = None
+    monthly: Sequence[int] = ()
+
+    def jobs(self, scratch: Path) -> list[Job]:
+        """List the seeds, the longest first: none must begin when all others end."""
+        work = [(s, True) for s in self.seeds] + [(s, False) for s in self.empty]
+        found = [Job(scratch, self.keep, s, o, s in self.monthly) for s, o in work]
+        return sorted(found, key=lambda j: not j.monthly)
 
 
-def _one(job: Job) -> dict[str, Any]:
+def run_all(campaign: Campaign, jobs: int = 2) -> list[dict[str, Any]]:
+    """Run a campaign in ``jobs`` processes; give the results of its seeds."""
+    with tempfile.TemporaryDirectory() as scratch, Pool(jobs, "seeds") as pool:
+        return pool.begin(run_job, campaign.jobs(Path(scratch)))()
+
+
+def run_job(job: Job) -> dict[str, Any]:
+    """Run one seed, or take what an earlier run of the same code kept."""
     keep, name = job.keep, job.name
     kept = keep / code_mark() / f"{name}.json" if keep else None
     if kept and kept.is_file():
@@ -85,21 +87,3 @@ def code_mark() -> str:
     for path in sorted((root / "config").rglob("*.yaml")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def parallel(
-    work: Callable[[Item], Done], items: Iterable[Item], jobs: int, what: str
-) -> list[Done]:
-    """Do the items in ``jobs`` processes of one thread each, in order; progress to stderr."""
-    everything = list(items)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    began = time.monotonic()
-    out: dict[int, Done] = {}
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(work, item): i for i, item in enumerate(everything)}
-        for future in as_completed(futures):
-            out[futures[future]] = future.result()
-            spent = time.monotonic() - began
-            print(f"{what}: {len(out)} of {len(everything)}, {spent:.0f} s", file=sys.stderr)
-    return [out[i] for i in range(len(everything))]

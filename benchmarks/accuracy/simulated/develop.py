@@ -15,7 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.accuracy.report import markdown
-from benchmarks.accuracy.simulated.campaign import DEVELOPMENT, HELD_OUT, HELD_OUT_EMPTY, run_all
+from benchmarks.accuracy.simulated.campaign import (
+    DEVELOPMENT,
+    HELD_OUT,
+    HELD_OUT_EMPTY,
+    Campaign,
+    run_all,
+)
 from benchmarks.accuracy.simulated.scoring import score_seed
 from benchmarks.accuracy.simulated.tables import miss_table, section
 
@@ -32,7 +38,8 @@ def main() -> None:
     secret = sorted({*given.seeds, *given.empty} & {*HELD_OUT, *HELD_OUT_EMPTY})
     if secret:
         parser.error(f"seeds {secret} are held out; choose from 1 to 40")
-    results = run_all(given.seeds, given.empty, given.jobs, given.keep, given.monthly)
+    campaign = Campaign(given.seeds, given.empty, given.keep, given.monthly)
+    results = run_all(campaign, given.jobs)
     scored = [score_seed(r) for r in results]
     whole = section(results)
     print(markdown(replace(whole, tables=(miss_table(scored), *whole.tables))))

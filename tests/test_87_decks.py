@@ -1,0 +1,53 @@
+"""A deck is narrow along the water, whichever side of an object is the longer one."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from pipeline.model import Window
+from pipeline.passes import follow
+
+WINDOW = Window(0, 30, 0, 30)
+
+
+@pytest.mark.parametrize(
+    ("footprint", "built", "span_px", "deck"),
+    [
+        # A fill along one bank, 70 m of it, that leaves a pixel of the arm open.
+        ((slice(8, 16), slice(10, 14)), (slice(8, 15), slice(10, 13)), 4.0, False),
+        # The same from bank to bank: 30 m wide, a dam.
+        ((slice(8, 16), slice(10, 14)), (slice(8, 16), slice(10, 13)), 8.0, False),
+        # A deck of two pixels over an arm of four, that SWIR blurs to six.
+        ((slice(10, 14), slice(8, 14)), (slice(10, 14), slice(10, 12)), 4.0, True),
+        ((slice(5, 25), slice(8, 14)), (slice(5, 25), slice(10, 12)), 20.0, True),
+        # Most of its dates show water on.
+        ((slice(5, 25), slice(8, 14)), (slice(5, 25), slice(10, 12)), 0.0, False),
+    ],
+)
+def test_the_width_of_a_deck_is_measured_across_the_line_from_bank_to_bank(
+    footprint: tuple[slice, slice], built: tuple[slice, slice], span_px: float, deck: bool
+) -> None:
+    rows, cols = np.indices((30, 30))
+    inside = np.zeros((30, 30), bool)
+    inside[footprint] = True
+    track = SimpleNamespace(
+        rows=rows[inside], cols=cols[inside],
+        sightings=[SimpleNamespace(measures={"span_px": span_px})] * 3,
+    )  # fmt: skip
+    before = np.full((1, 30, 30), 0.03, np.float32)
+    after = before.copy()
+    after[0][built] = 0.25
+    with mock.patch.multiple(
+        follow,
+        _around=mock.Mock(return_value=WINDOW),
+        _about_one_level=mock.Mock(return_value=((), ())),
+        _middle=mock.Mock(side_effect=[before, after]),
+    ):
+        states = cast(Any, SimpleNamespace(site=None))
+        told = follow._is_deck(states, cast(Any, track), ())  # pyright: ignore[reportPrivateUsage]
+    assert told is deck
