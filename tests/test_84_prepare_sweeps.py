@@ -237,10 +237,11 @@ def traced_peak(folder: Path, dates: int, side: int, monkeypatch: pytest.MonkeyP
     """
     peaks: list[int] = []
     for _ in range(2):
-        # The cache of blocks is bounded and belongs to the process: what earlier tests left in it
+        # Caches of blocks are bounded and belong to the process: what earlier tests left in them
         # must not decide what is counted here.
         few = Recent(1 << 17, lambda block: len(block.body))
         monkeypatch.setattr(blocks, "_recent", few)
+        monkeypatch.setattr(blocks, "_decoded", Recent(1 << 17, lambda one: one.values.nbytes))
         shutil.rmtree(folder, ignore_errors=True)
         where = valley.site(folder, side, side)
         passes = valley.fill(where, valley.looks(dates, side), {})

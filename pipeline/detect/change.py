@@ -15,7 +15,9 @@ What a pixel's history cannot say stays unsaid: no model, no flag.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,7 @@ from pipeline.model import Ground, Window
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
+T = TypeVar("T", bound=np.generic)
 
 BRIGHT, NDVI, WATER = range(len(MODELLED))
 
@@ -133,6 +136,25 @@ class ChangeOptions(BaseModel):
 
 
 @dataclass(frozen=True)
+class Places:
+    """Some pixels of a window: its shape, and the places ``at`` intp (N,) of its raveled image."""
+
+    shape: tuple[int, int]
+    at: NDArray[np.intp]
+
+    def take(self, image: NDArray[T]) -> NDArray[T]:
+        """Give these pixels of images (..., H, W) as one row, (..., 1, N)."""
+        flat = image.reshape(*image.shape[:-2], -1)
+        return flat[..., self.at][..., None, :]
+
+    def draw(self, row: NDArray[T], blank: float = 0) -> NDArray[T]:
+        """Give the image (H, W) of a row (1, N); ``blank`` elsewhere."""
+        out = np.full(self.shape, blank, row.dtype)
+        out.ravel()[self.at] = row[0]
+        return out
+
+
+@dataclass(frozen=True)
 class Surface:
     """One look at one window against its normal; arrays end in (H, W).
 
@@ -177,6 +199,12 @@ class Surface:
     def known(self) -> Bool:
         """Clear pixels with a model."""
         return (self.state != Ground.UNKNOWN) & (self.looks > 0)
+
+    def take(self, places: Places) -> Surface:
+        """Give some pixels as one row, all (1, N): what needs no neighbours is asked of those."""
+        every = (f.name for f in fields(self))
+        arrays = ((name, getattr(self, name)) for name in every)
+        return replace(self, **{n: places.take(a) for n, a in arrays if isinstance(a, np.ndarray)})
 
 
 @dataclass(frozen=True)
@@ -356,12 +384,21 @@ def deviation(surface: Surface, offsets: Float, options: ChangeOptions | None = 
 
 
 def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Flags:
-    """Mark the unexpected pixels of a look; exact where :data:`HALO_PX` lies around a pixel."""
+    """Mark the unexpected pixels of a look; exact where :data:`HALO_PX` lies around a pixel.
+
+    Few pixels are out of the ordinary at all: only they are asked, and drawn where neighbours have
+    a say.
+    """
     o = options or ChangeOptions()
+    places = Places(surface.state.shape, np.flatnonzero(_notable(surface, z, o)))
+    if not places.at.size:
+        return Flags(*np.zeros((4, *places.shape), bool))
+    window, surface, z = surface, surface.take(places), places.take(z)
     ground = surface.ground
     lighter, greener = z[BRIGHT], z[NDVI]
     bare = (surface.state == Ground.DRY) & (surface.seen[NDVI] <= o.bare_ndvi)
-    bare |= (surface.state != Ground.WET) & _mostly_bare(surface, z, o)
+    few = _mostly_bare(surface, z, o, lambda: places.take(_small(window, o)))
+    bare |= (surface.state != Ground.WET) & few
     bare &= ground & (surface.seen[BRIGHT] >= o.bright_min)
     lost = surface.expected[NDVI] - surface.seen[NDVI] >= o.green_lost
     with np.errstate(invalid="ignore"):
@@ -372,17 +409,30 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
         wet = drained & (surface.state == Ground.WET) & risen
         wet |= drained & _mostly_wet(surface, z, o)
         drowned = wet & (z[WATER] >= o.seed_z)
-        rim = drained & _partly_wet(surface, z, drowned, o)
-        small = _count(weak) <= o.rim_pixels
-        rim |= ground & small & _partly_bare(surface, z, strong & surface.land, o)
+        rim = drained & _partly_wet(surface, z, (drowned, places), o)
+        small = places.take(_count(places.draw(weak))) <= o.rim_pixels
+        rim |= ground & small & _partly_bare(surface, z, (strong & surface.land, places), o)
         rim &= ~wet & ~weak
-    company = _share(weak | wet, surface.drained, o)
+    company = places.take(_share(places.draw(weak | wet), window.drained, o))
     bare_seed = strong & surface.land | weak & surface.bar & company
     # That dry ground is water is no matter of degree: a pool of nine pixels has a core of its own.
-    pool = wet & (_around(wet & (_around(wet) >= 5)) > 0) if wet.any() else wet
+    pool = places.take(_core(places.draw(wet))) if wet.any() else wet
     wet_seed = drowned & surface.land | wet & (drowned & company | surface.shoal & pool)
     keep = surface.land | company | pool
-    return Flags(weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)
+    rows = (weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)
+    return Flags(*(places.draw(row) for row in rows))
+
+
+def _notable(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
+    """Where a pixel deviates as far as any that is marked, or is water on a bar."""
+    with np.errstate(invalid="ignore"):
+        away = (z[BRIGHT] >= o.grow_z) | (z[NDVI] <= -o.grow_z) | (z[WATER] >= o.grow_z)
+    return away | (surface.shoal & surface.dry & (surface.state == Ground.WET))
+
+
+def _core(wet: Bool) -> Bool:
+    """Where a pixel under water is one of a pool that has a pixel with most neighbours wet."""
+    return wet & (_around(wet & (_around(wet) >= 5)) > 0)
 
 
 def _mostly_wet(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
@@ -393,25 +443,24 @@ def _mostly_wet(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
     """
     with np.errstate(invalid="ignore"):
         dark = (surface.state == Ground.DRY) & (surface.seen[NDVI] <= o.water_ndvi)
-        # Dry ground that dark is rare: the rest is asked of it alone.
-        at = np.nonzero(dark)
-        expected, seen = surface.expected[WATER][at], surface.seen[WATER][at]
-        lighter, greener, wetter = z[BRIGHT][at], z[NDVI][at], z[WATER][at]
+        expected, seen = surface.expected[WATER], surface.seen[WATER]
         half = (expected < 0) & (seen >= o.mixed_wet * expected)
-        risen = (wetter >= o.grow_z) | surface.shoal[at] & (greener <= -o.grow_z)
-        dark[at] = half & risen & (greener < 0) & (lighter < o.grow_z)
-    return dark
+        risen = (z[WATER] >= o.grow_z) | surface.shoal & (z[NDVI] <= -o.grow_z)
+        return dark & half & risen & (z[NDVI] < 0) & (z[BRIGHT] < o.grow_z)
 
 
-def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
-    """Where green ground lost most of its green and became much brighter: pixels partly covered."""
+def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions, small: Callable[[], Bool]) -> Bool:
+    """Where green ground lost most of its green and became much brighter: pixels partly covered.
+
+    ``small`` gives :func:`_small` of them, where anything hangs on that.
+    """
     expected = surface.expected[NDVI]
     with np.errstate(invalid="ignore"):
         left = (surface.seen[NDVI] - _SOIL_NDVI) / np.maximum(expected - _SOIL_NDVI, 0.05)
         green = (expected >= _STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
         lost = green & (z[NDVI] <= -o.seed_z) & (z[BRIGHT] >= o.grow_z)
     dim = lost & (z[BRIGHT] < o.seed_z)
-    return lost & ~(dim & ~_small(surface, o)) if dim.any() else lost
+    return lost & ~(dim & ~small()) if dim.any() else lost
 
 
 def _small(surface: Surface, o: ChangeOptions) -> Bool:
@@ -435,7 +484,7 @@ def may_have_lost(surface: Surface, green: float) -> Bool:
         return np.asarray(surface.expected[NDVI] - bare >= green)
 
 
-def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> Bool:
+def _partly_bare(surface: Surface, z: Float, beside: tuple[Bool, Places], o: ChangeOptions) -> Bool:
     """Where ground beside unexpected bare ground is half way to it: the mixed rim.
 
     It lost half of its plants too, or became half as much brighter.
@@ -443,9 +492,10 @@ def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> 
     A heap of 1,000 m2 is one or two pure pixels and eight mixed ones; left out of it, those are
     history of the next quarter, and the ground is taken for one that changes all the time.
     """
+    strong, places = beside
     if not strong.any():
         return strong
-    beside = np.asarray(ndimage.binary_dilation(strong, np.ones((3, 3))), bool)
+    near = places.take(_around(places.draw(strong))) > 0
     expected = surface.expected[NDVI]
     with np.errstate(invalid="ignore"):
         gone = (expected - surface.seen[NDVI]) / np.maximum(expected - _SOIL_NDVI, 0.05)
@@ -453,25 +503,27 @@ def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> 
         partly = lost & (gone >= o.rim_gone) & (z[NDVI] <= -o.grow_z) & (z[BRIGHT] >= 0)
         # Where plants are dormant light alone tells the mixture.
         light = surface.seen[BRIGHT] - surface.expected[BRIGHT]
-        most = ndimage.maximum_filter(np.where(strong, light, -np.inf), 3, mode="nearest")
+        image = places.draw(np.where(strong, light, -np.inf), -np.inf)
+        most = places.take(ndimage.maximum_filter(image, 3, mode="nearest"))
         known = surface.looks >= o.small_looks
         partly |= known & (light >= o.rim_gone * most) & (z[BRIGHT] >= o.grow_z)
-    return beside & surface.land & (surface.state != Ground.WET) & partly
+    return near & surface.land & (surface.state != Ground.WET) & partly
 
 
-def _partly_wet(surface: Surface, z: Float, drowned: Bool, o: ChangeOptions) -> Bool:
+def _partly_wet(surface: Surface, z: Float, beside: tuple[Bool, Places], o: ChangeOptions) -> Bool:
     """Where ground beside unexpected water is itself half way to water: a pond's mixed rim.
 
     A pond of 1,000 m2 has a handful of pure pixels; without its rim it is smaller than the smallest
     object.
     """
+    drowned, places = beside
     if not drowned.any():
         return drowned
-    beside = np.asarray(ndimage.binary_dilation(drowned, np.ones((3, 3))), bool)
+    near = places.take(_around(places.draw(drowned))) > 0
     expected = surface.expected[WATER]
     with np.errstate(invalid="ignore"):
         half = surface.seen[WATER] >= o.mixed_wet * expected
-        return beside & (expected < 0) & half & (z[WATER] >= o.grow_z)
+        return near & (expected < 0) & half & (z[WATER] >= o.grow_z)
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,10 @@ class Baseline:
         default=None, repr=False, compare=False
     )
     _shores: dict[bytes, Shore] = field(default_factory=dict, repr=False, compare=False)
+    # The reaches of the window that were asked for last, and which occur in it.
+    _here: list[tuple[NDArray[np.uint16], NDArray[np.uint16]]] = field(
+        default_factory=list, repr=False, compare=False
+    )
 
     @classmethod
     def build(
@@ -141,7 +145,11 @@ class Baseline:
 
     def shore(self, partial: NDArray[np.uint8], reach: NDArray[np.uint16]) -> Shore:
         """Give the shore for the partial bins of a date, uint8 (n_reach + 1,); dates share them."""
-        here = partial[reaches_in(reach)].tobytes()
+        held = next((there for asked, there in self._here[-1:] if asked is reach), None)
+        if held is None:
+            held = reaches_in(reach)
+            self._here[:] = [(reach, held)]  # looks at a window share them
+        here = partial[held].tobytes()
         found = self._shores.get(here)
         if found is None:
             found = find_shore(self.bins, self.n_clear, (partial, reach), self.band)
@@ -288,9 +296,17 @@ def leave_box_out(totals: Totals, view: View, box: Window, options: ExpectOption
 
 
 def expect(
-    view: View, totals: Totals, options: ExpectOptions | None = None, part: Window | None = None
+    view: View,
+    totals: Totals,
+    options: ExpectOptions | None = None,
+    part: Window | None = None,
+    asked: NDArray[np.bool_] | None = None,
 ) -> Expected:
-    """Map where water is expected in a window on a date, or in a part of it (grid indices)."""
+    """Map where water is expected in a window on a date, or in a part of it (grid indices).
+
+    ``asked`` bool (h, w) of that part: where ``deep`` and ``beyond`` are wanted. Elsewhere they are
+    false, and the allowance is that of what cannot be told.
+    """
     o = options or ExpectOptions()
     days = totals.days
     where = (part or view.window).within(view.window)
@@ -301,10 +317,19 @@ def expect(
     known = known_wet(view.base.history, ranks[reach], o.rank_margin, where=where)
     table = np.stack([expected_recession(r, o.recession) for r in totals.recession])
     table[[bool(d.unusable) for d in days]] = CLIP_PX
-    allowance = table[reach, shore.width]
+    if asked is None:
+        allowance, depth = table[reach, shore.width], shore.depth
+    else:
+        at = np.flatnonzero(shore.inside & asked)
+        allowance, depth = (
+            np.full(reach.shape, CLIP_PX, np.float32),
+            np.zeros(reach.shape, np.float32),
+        )
+        allowance.ravel()[at] = table[reach.ravel()[at], shore.width_at(at)]
+        depth.ravel()[at] = shore.depth_at(at)
     can_tell = shore.inside & (allowance < CLIP_PX) & (reach > 0)
-    deep = can_tell & (shore.depth > o.deep_factor * allowance + o.deep_margin_px)
-    beyond = can_tell & (shore.depth > allowance + 1)
+    deep = can_tell & (depth > o.deep_factor * allowance + o.deep_margin_px)
+    beyond = can_tell & (depth > allowance + 1)
     return Expected(known, allowance, deep, beyond, known >= o.known_looks, shore)
 
 

@@ -164,16 +164,28 @@ def fit_normal(
 @njit(cache=True, nogil=True)
 def _expect(coef, terms, low, high, looks, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     n_f, n_j, h, w = coef.shape
+    value = np.empty(w, np.float32)
     for k in range(n_f):
         for r in range(h):
-            for c in range(w):
-                if looks[r, c] == 0:
-                    out[k, r, c] = np.nan
-                    continue
-                value = coef[k, 0, r, c]
-                for j in range(1, n_j):
-                    value += terms[j] * coef[k, j, r, c]
-                out[k, r, c] = min(max(value, low[k, r, c]), high[k, r, c])
+            value[:] = coef[k, 0, r]
+            for j in range(1, n_j):
+                _add(terms[j], coef[k, j, r], value)
+            _within(value, (low[k, r], high[k, r], looks[r]), out[k, r])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add(term, coef, value):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for c in range(value.size):  # of a row: many pixels are one step
+        value[c] += term * coef[c]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _within(value, known, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Keep to the range that history saw; NaN without a model."""
+    low, high, looks = known
+    for c in range(value.size):
+        kept = min(max(value[c], low[c]), high[c])
+        out[c] = np.float32(np.nan) if looks[c] == 0 else kept
 
 
 @njit(cache=True, nogil=True)

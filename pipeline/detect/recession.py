@@ -73,6 +73,11 @@ class Shore:
     _of: tuple[Shore, tuple[slice, slice]] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
+    def edge_at(self) -> NDArray[np.intp]:
+        """Give the places of ``edge`` in the raveled window, ascending."""
+        return np.flatnonzero(self.edge)
+
+    @cached_property
     def depth(self) -> NDArray[np.float32]:
         """Give the distance inside to the edge [px], 0 outside; measured for those who ask."""
         if self._of is not None:
@@ -80,6 +85,12 @@ class Shore:
         depth = np.zeros(self.inside.shape, np.float32)
         depth[self.inside] = distance_at(~self.inside, self.inside)
         return depth
+
+    def depth_at(self, at: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Give :attr:`depth` of places of the raveled window that lie inside, float32 (N,)."""
+        if self._of is not None:
+            return self._of[0].depth_at(self._whole(at))
+        return _distance(~self.inside, at)
 
     @cached_property
     def width(self) -> NDArray[np.uint8]:
@@ -90,8 +101,26 @@ class Shore:
         if self._of is not None:
             return self._of[0].width[self._of[1]]
         width = np.zeros(self.inside.shape, np.uint8)
-        _gentlest(np.flatnonzero(self.edge), self.band, _LIMITS, GENTLE_PX, width)
+        _gentlest(self.edge_at, self.band, _LIMITS, GENTLE_PX, width)
         return width
+
+    def width_at(self, at: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Give :attr:`width` of places of the raveled window, uint8 (N,)."""
+        if self._of is not None:
+            return self._of[0].width_at(self._whole(at))
+        out = np.empty(at.size, np.uint8)
+        if "width" in vars(self):
+            return self.width.ravel()[at]
+        _gentlest_at(self.edge_at, self.band, _LIMITS, GENTLE_PX, at, out)
+        return out
+
+    def _whole(self, at: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Give the places in the whole window of places of this part."""
+        assert self._of is not None
+        whole, (rows, cols) = self._of
+        r, c = np.divmod(at, self.inside.shape[1])
+        high, wide = whole.inside.shape
+        return (r + rows.indices(high)[0]) * wide + c + cols.indices(wide)[0]
 
     def part(self, where: tuple[slice, slice]) -> Shore:
         """Give a part of the window."""
@@ -201,6 +230,34 @@ def _edge_of(inside, edge):  # type: ignore[no-untyped-def]  # pragma: no cover 
 
 
 @njit(cache=True, nogil=True)
+def _along_shore(edge, band, limits, radius, reached):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Spread the class of the band of each pixel of a shore along its row."""
+    w = reached.shape[1]
+    for at in edge:
+        r, c = at // w, at % w
+        kind = np.uint8(0)
+        for limit in limits:
+            if band[r, c] >= limit:
+                kind += np.uint8(1)
+        for k in range(max(c - radius, 0), min(c + radius + 1, w)):
+            reached[r, k] = max(reached[r, k], kind)
+
+
+@njit(cache=True, nogil=True)
+def _gentlest_at(edge, band, limits, radius, at, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Give what :func:`_gentlest` does at some places of the raveled window."""
+    h, w = band.shape
+    reached = np.zeros((h, w), np.uint8)
+    _along_shore(edge, band, limits, radius, reached)
+    for k in range(at.size):
+        r, c = at[k] // w, at[k] % w
+        kind = np.uint8(0)
+        for row in range(max(r - radius, 0), min(r + radius + 1, h)):
+            kind = max(kind, reached[row, c])
+        out[k] = kind
+
+
+@njit(cache=True, nogil=True)
 def _gentlest(edge, band, limits, radius, width):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Give the class of the widest band of a shore in the square around each pixel.
 
@@ -210,14 +267,7 @@ def _gentlest(edge, band, limits, radius, width):  # type: ignore[no-untyped-def
     h, w = width.shape
     high = h + 2 * radius
     reached = np.zeros((high, w), np.uint8)
-    for at in edge:
-        r, c = at // w, at % w
-        kind = np.uint8(0)
-        for limit in limits:
-            if band[r, c] >= limit:
-                kind += np.uint8(1)
-        for k in range(max(c - radius, 0), min(c + radius + 1, w)):
-            reached[r + radius, k] = max(reached[r + radius, k], kind)
+    _along_shore(edge, band, limits, radius, reached[radius : radius + h])
     rows = 1
     while 2 * rows <= 2 * radius + 1:
         for r in range(high - rows):
@@ -257,15 +307,16 @@ def tally_recession(
         whose nearest water may hide under a cloud is not counted.
     """
     unknown = state == Ground.UNKNOWN
-    edge = shore.edge & (reach > 0) & ~unknown
+    at = shore.edge_at
+    counted = (reach.ravel()[at] > 0) & ~unknown.ravel()[at]
     if part is not None:
-        edge &= part
-    at = np.flatnonzero(edge)
+        counted &= part.ravel()[at]
+    at = at[counted]
     distance = _distance(state == Ground.WET, at)
     # UNKNOWN is also the thin band at every waterline; only what survives an erosion is cloud.
     clear = farther(_eroded(unknown), at, np.minimum(distance + 3, CLIP_PX - 1))
     at, steps = at[clear], distance[clear].astype(np.int64)
-    kind = reach.ravel()[at].astype(np.int64) * N_WIDTHS + shore.width.ravel()[at]
+    kind = reach.ravel()[at].astype(np.int64) * N_WIDTHS + shore.width_at(at)
     key = kind * (CLIP_PX + 1) + steps
     shape = (n_reach + 1, N_WIDTHS, CLIP_PX + 1)
     size = shape[0] * shape[1] * shape[2]

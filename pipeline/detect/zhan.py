@@ -145,8 +145,8 @@ def candidates(
     o = options or ZhanOptions()
     near = core.pad(view.radius_px).intersect(view.window)
     assert near is not None  # a view holds its core
-    found = expect(view, totals, o.expect, near)
     dry = view.state[near.within(view.window)] == Ground.DRY
+    found = expect(view, totals, o.expect, near, dry)
     own = core.within(near)
     seed = (dry & (_shifted(found.ordinary, view.radius_px) | found.deep))[own]
     grow = (dry & (found.ordinary | found.beyond))[own] | seed

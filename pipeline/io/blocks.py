@@ -2,7 +2,8 @@
 
 A block holds, per layer, the stored pixels of its tile in row-major order as int16 (or float32 for
 references), compressed by bitshuffle and LZ4. What is cached are checked, compressed blocks: three
-times as many fit as of decoded ones, and decoding one layer costs less than a millisecond.
+times as many fit as of decoded ones, and decoding one layer costs less than a millisecond. A few
+megabytes of decoded layers are cached beside them, as windows that are neighbours share blocks.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ MARK_CHARS = 8
 
 _MAGIC = b"SLB1"
 _CACHE_BYTES = 64 << 20
+_DECODED_BYTES = 24 << 20
 _HEAD_BYTES = 4096  # at least of the line that names the layers
 _FLOAT = "f4"
 
@@ -122,10 +124,15 @@ def decode(blob: bytes, names: Iterable[str]) -> dict[str, Layer]:
     return {name: layer for name, layer in found.items() if layer is not None}
 
 
-_recent: Recent[tuple[str, int, int], Block] = Recent(_CACHE_BYTES, lambda block: len(block.body))
+_Key = tuple[str, int, int]  # path, time and size of a file
+_recent: Recent[_Key, Block] = Recent(_CACHE_BYTES, lambda block: len(block.body))
 
 
-def _block(path: str) -> Block:
+# Windows with halos ask for a tile's layers as often as it has neighbours.
+_decoded: Recent[tuple[_Key, str], Layer] = Recent(_DECODED_BYTES, lambda one: one.values.nbytes)
+
+
+def _block(path: str) -> tuple[_Key, Block]:
     stat = os.stat(path)  # noqa: PTH116 - asked for every layer; a Path costs more than the call
     key = (path, stat.st_mtime_ns, stat.st_size)
     block = _recent.get(key)
@@ -135,7 +142,17 @@ def _block(path: str) -> Block:
         except ValueError as error:
             raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
         _recent.put(key, block)
-    return block
+    return key, block
+
+
+def _layer(key: _Key, block: Block, name: str) -> Layer | None:
+    """Decode one layer through the cache; nobody writes into what comes from it."""
+    layer = _decoded.get((key, name))
+    if layer is None:
+        layer = block.layer(name)
+        if layer is not None:
+            _decoded.put((key, name), layer)
+    return layer
 
 
 def _content(path: str) -> bytes:
@@ -172,11 +189,11 @@ def read_layers(path: str, names: Sequence[str]) -> list[Layer | None] | None:
         With the path.
     """
     try:
-        block = _block(path)
+        key, block = _block(path)
     except FileNotFoundError:
         return None
     try:
-        return [block.layer(name) for name in names]
+        return [_layer(key, block, name) for name in names]
     except ValueError as error:
         raise DamagedBlockError(f"{path} is damaged", Path(path)) from error
 

@@ -224,12 +224,16 @@ class _Benches:
         shores = levels.shores(passes, days, levels.past.baseline)
         return tuple(Totals(*each) for each in zip(sums, shores, days, strict=True))
 
-    def view(self, p: Pass, window: Window, base: Baseline) -> View:
-        """Give one look over a window."""
+    def reach(self, window: Window) -> NDArray[np.uint16]:
+        """Give the reaches of a window."""
+        return self._site.reach(window)
+
+    def view(self, p: Pass, window: Window, base: Baseline, reach: NDArray[np.uint16]) -> View:
+        """Give one look over a window and its reaches."""
         res = self._site.store.grid.res_m
         residual = self._looks.quality[p.id].residual_m / res
         state = self._states.of(p.id, window)
-        return View(window, state, self._site.reach(window), base, residual, res)
+        return View(window, state, reach, base, residual, res)
 
 
 def _candidate(
@@ -361,8 +365,9 @@ def _shown(
     assert wide is not None
     base = benches.past(epoch).baseline(wide, benches.of(epoch.start)[1])
     shown = np.empty((len(both), *window.shape), np.uint8)
-    views = [benches.view(p, wide, base) for p, _ in both]
-    for i in by_shore([t.days for _, t in both], views[0].reach):
+    reach = benches.reach(wide)
+    views = [benches.view(p, wide, base, reach) for p, _ in both]
+    for i in by_shore([t.days for _, t in both], reach):
         expected = expect(views[i], both[i][1], options, window)
         flags = _ORDINARY * expected.ordinary + _BEYOND * expected.beyond
         shown[i] = views[i].state[window.within(wide)] + flags

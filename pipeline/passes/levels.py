@@ -47,14 +47,17 @@ class Levels:
         """Ground states of all looks."""
         return self.past.states
 
-    def view(self, p: Pass, window: Window, base: Baseline) -> View:
-        """Give one look over a window."""
+    def view(
+        self, p: Pass, window: Window, base: Baseline, reach: NDArray[np.uint16] | None = None
+    ) -> View:
+        """Give one look over a window; who asks for several gives their reaches."""
         site, quality = self.states.site, self.states.looks.quality[p.id]
         res = site.store.grid.res_m
         state = self.states.of(p.id, window)
+        reach = site.reach(window) if reach is None else reach
         silent = self.book.silent.over(p.acquired, window)
         residual = quality.residual_m / res
-        return View(window, state, site.reach(window), base, residual, res, silent)
+        return View(window, state, reach, base, residual, res, silent)
 
     def levels(self, passes: Sequence[Pass], what: str) -> tuple[list[Counts], list[Days]]:
         """Count what all tiles say of the level of every look, and judge it by reach.
@@ -92,10 +95,10 @@ class Levels:
             window = tile.core.pad(HALO_PX).intersect(site.store.grid.window)
             assert window is not None
             base = over(window)
-            own = [by_id[p.id] for p in missing]
+            own, reach = [by_id[p.id] for p in missing], site.reach(window)
             found: dict[int, Counts] = {}
-            for i in by_shore(own, site.reach(window)):
-                view = self.view(missing[i], window, base)
+            for i in by_shore(own, reach):
+                view = self.view(missing[i], window, base, reach)
                 found[i] = tally_shore(view, own[i], tile.core)
             return [found[i] for i in range(len(own))]
 

@@ -288,10 +288,10 @@ class _EpochSweep:
         def pixels(tile: Tile) -> list[Pixels]:
             window = tile.core.pad(HALO_PX).intersect(site.store.grid.window)
             assert window is not None
-            base = self.cache.over(window)
+            base, reach = self.cache.over(window), site.reach(window)
             out: dict[int, Pixels] = {}
-            for k in by_shore(days, site.reach(window)):
-                view = self.levels.view(passes[k], window, base)
+            for k in by_shore(days, reach):
+                view = self.levels.view(passes[k], window, base, reach)
                 out[k] = candidates(view, tile.core, totals[k], self.options)
             return [out[k] for k in range(len(totals))]
 

@@ -1,0 +1,154 @@
+"""Unexpected pixels are those of the plain formula, which asks every pixel of a window."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipeline.detect import change
+from pipeline.detect.change import BRIGHT, NDVI, WATER, ChangeOptions, Flags, Surface, flag
+from pipeline.model import Ground, Window
+
+Bool = NDArray[np.bool_]
+Float = NDArray[np.float32]
+SHAPE = (40, 36)
+
+
+def plain(surface: Surface, z: Float, o: ChangeOptions) -> Flags:
+    ground = surface.ground
+    lighter, greener = z[BRIGHT], z[NDVI]
+    bare = (surface.state == Ground.DRY) & (surface.seen[NDVI] <= o.bare_ndvi)
+    bare |= (surface.state != Ground.WET) & _mostly_bare(surface, z, o)
+    bare &= ground & (surface.seen[BRIGHT] >= o.bright_min)
+    lost = surface.expected[NDVI] - surface.seen[NDVI] >= o.green_lost
+    with np.errstate(invalid="ignore"):
+        weak = bare & ((lighter >= o.grow_z) | ((greener <= -o.grow_z) & lost & (lighter >= 0)))
+        strong = bare & ((lighter >= o.seed_z) | ((greener <= -o.seed_z) & lost & (lighter >= 1)))
+        drained = surface.drained & surface.dry
+        risen = (z[WATER] >= o.grow_z) | surface.shoal
+        wet = drained & (surface.state == Ground.WET) & risen
+        wet |= drained & _mostly_wet(surface, z, o)
+        drowned = wet & (z[WATER] >= o.seed_z)
+        rim = drained & _partly_wet(surface, z, drowned, o)
+        small = change._count(weak) <= o.rim_pixels
+        rim |= ground & small & _partly_bare(surface, z, strong & surface.land, o)
+        rim &= ~wet & ~weak
+    company = change._share(weak | wet, surface.drained, o)
+    bare_seed = strong & surface.land | weak & surface.bar & company
+    # That dry ground is water is no matter of degree: a pool of nine pixels has a core of its own.
+    pool = wet & (change._around(wet & (change._around(wet) >= 5)) > 0) if wet.any() else wet
+    wet_seed = drowned & surface.land | wet & (drowned & company | surface.shoal & pool)
+    keep = surface.land | company | pool
+    return Flags(weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)
+
+
+def _mostly_wet(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
+    with np.errstate(invalid="ignore"):
+        dark = (surface.state == Ground.DRY) & (surface.seen[NDVI] <= o.water_ndvi)
+        # Dry ground that dark is rare: the rest is asked of it alone.
+        at = np.nonzero(dark)
+        expected, seen = surface.expected[WATER][at], surface.seen[WATER][at]
+        lighter, greener, wetter = z[BRIGHT][at], z[NDVI][at], z[WATER][at]
+        half = (expected < 0) & (seen >= o.mixed_wet * expected)
+        risen = (wetter >= o.grow_z) | surface.shoal[at] & (greener <= -o.grow_z)
+        dark[at] = half & risen & (greener < 0) & (lighter < o.grow_z)
+    return dark
+
+
+def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
+    expected = surface.expected[NDVI]
+    with np.errstate(invalid="ignore"):
+        left = (surface.seen[NDVI] - change._SOIL_NDVI) / np.maximum(
+            expected - change._SOIL_NDVI, 0.05
+        )
+        green = (expected >= change._STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
+        lost = green & (z[NDVI] <= -o.seed_z) & (z[BRIGHT] >= o.grow_z)
+    dim = lost & (z[BRIGHT] < o.seed_z)
+    return lost & ~(dim & ~change._small(surface, o)) if dim.any() else lost
+
+
+def _partly_bare(surface: Surface, z: Float, strong: Bool, o: ChangeOptions) -> Bool:
+    if not strong.any():
+        return strong
+    beside = np.asarray(ndimage.binary_dilation(strong, np.ones((3, 3))), bool)
+    expected = surface.expected[NDVI]
+    with np.errstate(invalid="ignore"):
+        gone = (expected - surface.seen[NDVI]) / np.maximum(expected - change._SOIL_NDVI, 0.05)
+        lost = expected - surface.seen[NDVI] >= o.green_lost
+        partly = lost & (gone >= o.rim_gone) & (z[NDVI] <= -o.grow_z) & (z[BRIGHT] >= 0)
+        # Where plants are dormant light alone tells the mixture.
+        light = surface.seen[BRIGHT] - surface.expected[BRIGHT]
+        most = ndimage.maximum_filter(np.where(strong, light, -np.inf), 3, mode="nearest")
+        known = surface.looks >= o.small_looks
+        partly |= known & (light >= o.rim_gone * most) & (z[BRIGHT] >= o.grow_z)
+    return beside & surface.land & (surface.state != Ground.WET) & partly
+
+
+def _partly_wet(surface: Surface, z: Float, drowned: Bool, o: ChangeOptions) -> Bool:
+    if not drowned.any():
+        return drowned
+    beside = np.asarray(ndimage.binary_dilation(drowned, np.ones((3, 3))), bool)
+    expected = surface.expected[WATER]
+    with np.errstate(invalid="ignore"):
+        half = surface.seen[WATER] >= o.mixed_wet * expected
+        return beside & (expected < 0) & half & (z[WATER] >= o.grow_z)
+
+
+def look(rng: np.random.Generator, share: float) -> tuple[Surface, Float]:
+    """Make a look of blobs of soil, water and ground as usual, with some noise and cloud."""
+
+    def blobs(scale: float) -> Float:
+        field = ndimage.gaussian_filter(rng.normal(0, 1, SHAPE), scale)
+        return (field / field.std()).astype(np.float32)
+
+    odd, kind = blobs(1.5) > 2 - 2 * share, blobs(3)
+    seen, expected = (np.zeros((3, *SHAPE), np.float32) for _ in range(2))
+    expected[BRIGHT], expected[NDVI] = 0.1, 0.45 + 0.2 * blobs(6)
+    expected[WATER] = -0.3 + 0.1 * blobs(6)
+    seen[:] = expected + rng.normal(0, 0.04, seen.shape)
+    seen[BRIGHT][odd] += np.where(kind > 0, 0.1, -0.05)[odd]
+    seen[NDVI][odd] = np.where(kind > 0, 0.12, -0.15)[odd] + 0.1 * rng.random(odd.sum())
+    seen[WATER][odd] = np.where(kind > 0, -0.3, 0.1)[odd] + 0.3 * (rng.random(odd.sum()) - 0.5)
+    state = np.where(seen[WATER] > 0, Ground.WET, Ground.DRY)
+    state = np.where((state == Ground.DRY) & (seen[NDVI] > 0.35), Ground.GREEN, state)
+    state[blobs(2) > 1.5] = Ground.UNKNOWN
+    bins = np.where(blobs(4) > 0.6, rng.integers(0, 31, SHAPE), 0).astype(np.uint8)
+    land, shoal = bins == 0, bins > 0
+    z = ((seen - expected) / rng.choice([0.02, 0.05, 0.2], (3, 1, 1))).astype(np.float32)
+    looks = rng.choice([0, 9, 20], SHAPE, p=[0.05, 0.25, 0.7]).astype(np.uint16)
+    z[:, looks == 0] = np.nan
+    expected[:, looks == 0] = np.nan
+    surface = Surface(
+        Window(0, SHAPE[0], 0, SHAPE[1]), seen, expected, np.ones_like(seen),
+        state.astype(np.uint8), land, shoal, shoal & (blobs(4) > 0), land | (blobs(4) > -1),
+        np.ones(SHAPE, bool), looks, np.ones(SHAPE, np.uint16), bins, 0.3,
+    )  # fmt: skip
+    return surface, z
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.2, 0.6]))
+def test_flags_are_those_of_every_pixel(seed: int, share: float) -> None:
+    surface, z = look(np.random.default_rng(seed), share)
+    found, every = flag(surface, z), plain(surface, z, ChangeOptions())
+    for name in ("bare", "wet", "seed", "rim"):
+        assert np.array_equal(getattr(found, name), getattr(every, name)), name
+
+
+@pytest.mark.parametrize("name", ["bare", "wet", "seed", "rim"])
+def test_such_looks_have_flags_of_all_sorts(name: str) -> None:
+    looks = (look(np.random.default_rng(seed), 0.6) for seed in range(3))
+    assert any(getattr(flag(*each), name).any() for each in looks)
+
+
+def test_a_look_as_usual_has_no_flag() -> None:
+    surface, z = look(np.random.default_rng(1), 0.2)
+    quiet = replace(surface, shoal=np.zeros(SHAPE, bool))  # on a bar water needs no deviation
+    found = flag(quiet, np.zeros_like(z))
+    assert not (found.marked | found.seed).any()
