@@ -66,10 +66,15 @@ def leaves_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions, *, w
     water = (bins > 0) & (bins != UNSEEN)
     if not water.any() or water.all():
         return wet  # far from any shore
-    out = ndimage.distance_transform_edt(water) - ndimage.distance_transform_edt(~water)
+    out = _distance(water) - _distance(~water)
     if not wet and out[mask].max() < -options.reach_px:
         return False
     way = np.gradient(out)
     axis = measure(mask).axis
     along = np.abs(way[0] * axis[0] + way[1] * axis[1])[mask]
     return bool(along.mean() >= options.across)
+
+
+def _distance(inside: Bool) -> NDArray[np.float64]:
+    """Give how far each pixel inside lies from what is outside [px], 0 there."""
+    return np.asarray(ndimage.distance_transform_edt(inside), np.float64)
