@@ -203,9 +203,11 @@ def _place(values, first, begin, end, at, where, out):  # type: ignore[no-untype
     for r in range(row0, row1):
         for k in range(first[r], first[r + 1]):
             b, e = max(begin[k], col0), min(end[k], col1)
-            shift = at[k] - begin[k]
-            for c in range(b, e):
-                out[r - row0 + top, c - col0 + left] = values[shift + c]
+            if b < e:  # a stretch of its own, of which many pixels are one step
+                own = values[at[k] - begin[k] + b : at[k] - begin[k] + e]
+                line = out[r - row0 + top, b - col0 + left : e - col0 + left]
+                for c in range(own.size):
+                    line[c] = own[c]
 
 
 @njit(cache=True, nogil=True)
@@ -213,8 +215,11 @@ def _fill(numbers, first, begin, end, where, out):  # type: ignore[no-untyped-de
     row0, row1, col0, col1, top, left = where
     for r in range(row0, row1):
         for k in range(first[r], first[r + 1]):
-            for c in range(max(begin[k], col0), min(end[k], col1)):
-                out[r - row0 + top, c - col0 + left] = numbers[k]
+            b, e = max(begin[k], col0), min(end[k], col1)
+            if b < e:
+                line = out[r - row0 + top, b - col0 + left : e - col0 + left]
+                for c in range(line.size):
+                    line[c] = numbers[k]
 
 
 @njit(cache=True, nogil=True)
@@ -224,11 +229,12 @@ def _place_scaled(values, first, begin, end, at, where, out, how):  # type: igno
     for r in range(row0, row1):
         for k in range(first[r], first[r + 1]):
             b, e = max(begin[k], col0), min(end[k], col1)
-            shift = at[k] - begin[k]
-            for c in range(b, e):
-                v = values[shift + c]
-                known = np.float32(v) / divisor
-                out[r - row0 + top, c - col0 + left] = blank if v == nodata else known
+            if b < e:
+                own = values[at[k] - begin[k] + b : at[k] - begin[k] + e]
+                line = out[r - row0 + top, b - col0 + left : e - col0 + left]
+                for c in range(own.size):
+                    known = np.float32(own[c]) / divisor
+                    line[c] = blank if own[c] == nodata else known
 
 
 @njit(cache=True, nogil=True)
@@ -237,11 +243,11 @@ def _place_codes(values, first, begin, end, at, where, out, nodata):  # type: ig
     for r in range(row0, row1):
         for k in range(first[r], first[r + 1]):
             b, e = max(begin[k], col0), min(end[k], col1)
-            shift = at[k] - begin[k]
-            for c in range(b, e):
-                v = values[shift + c]
-                if v != nodata:
-                    out[r - row0 + top, c - col0 + left] = np.uint8(v)
+            if b < e:
+                own = values[at[k] - begin[k] + b : at[k] - begin[k] + e]
+                line = out[r - row0 + top, b - col0 + left : e - col0 + left]
+                for c in range(own.size):
+                    line[c] = line[c] if own[c] == nodata else np.uint8(own[c])
 
 
 @njit(cache=True, nogil=True)
