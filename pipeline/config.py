@@ -24,6 +24,7 @@ from pipeline.adjudicate.calibration import Calibration
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.adjudicate.grading_tables import SEVERITY_COLUMNS, SUBTYPE_COLUMNS, grading_of
 from pipeline.adjudicate.weighing import DryOptions
+from pipeline.detect.afloat import AfloatOptions
 from pipeline.detect.change import ChangeOptions
 from pipeline.detect.disturb import DisturbOptions
 from pipeline.detect.image_change import PictureOptions
@@ -153,6 +154,7 @@ class GroundOptions(BaseModel):
     woods: WoodOptions = WoodOptions()
     dry: DryOptions = DryOptions()
     ramps: RampOptions = RampOptions()
+    afloat: AfloatOptions = AfloatOptions()
     flooded_fields: float = Field(
         default=0.2,
         gt=0,

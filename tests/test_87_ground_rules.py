@@ -17,6 +17,7 @@ from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
+from pipeline.detect.level import LevelHistory
 from pipeline.detect.objects import Pixels, Rejection
 from pipeline.grid import Grid
 from pipeline.model import Candidate, Ground, Kind, Look, Seen, Sighting, Window
@@ -26,6 +27,8 @@ from pipeline.passes.change import ChangeSweep
 FIRST = datetime(2025, 11, 1, tzinfo=UTC)
 ROWS, COLS = (a.ravel().astype(np.int32) for a in np.mgrid[10:15, 10:14])
 WINDOW = Window(0, 40, 0, 40)
+# Neither wet nor dry looks: nothing contradicts.
+HISTORY = LevelHistory(np.array([0.5], np.float32), *np.zeros((2, 1, 40, 40), np.uint16))
 SEEN = {"h": Seen.HIT, "m": Seen.MISS}
 WATER = {
     "bright": 0.06, "ndvi": -0.2, "water": 0.6, "wet_share": 1.0, "bar_share": 1.0, "bare": -0.05,
@@ -74,7 +77,7 @@ def candidate(
         looks=SimpleNamespace(passes=[]),
         normals=SimpleNamespace(quarter=quarter),
         given=lambda _: (None, None),
-        history=lambda w: SimpleNamespace(bins=np.zeros(w.shape, np.uint8)),
+        history=lambda w: SimpleNamespace(bins=np.zeros(w.shape, np.uint8), history=HISTORY),
     )
     how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST)
     with told(found, seasonal):
@@ -92,6 +95,14 @@ def test_a_pool_that_was_gone_between_is_no_suspected_candidate() -> None:
         with mock.patch.object(follow_ground, "may_span", return_value=True):
             ramp = candidate(looks("hhhhh"), **heap)
         assert (ramp.evidence.state.value, ramp.measures["strip"]) == ("provisional", 1.0)
+
+
+def test_water_from_which_a_mat_of_plants_went_stays_on_watch() -> None:
+    with mock.patch.object(follow_ground, "contradiction", return_value=0.5):
+        pool = candidate(looks("hhhhh"))
+        pond = candidate(looks("hhhhh"), bar_share=0.0)
+    assert (pool.evidence.state.value, pool.measures["floated"]) == ("provisional", 1.0)
+    assert pond.measures["floated"] == 0.0  # on land that was never water nothing floats
 
 
 @pytest.mark.parametrize(("text", "state"), [("hhhhh", "suspected"), ("hhhmh", "provisional")])

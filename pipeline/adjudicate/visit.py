@@ -23,6 +23,7 @@ _SIGNS = (
     (("soil",), "裸土光谱，可能为耕地、采伐或施工"),
     (("felled",), "原为林地，可能仅为采伐；裸露满一季、扩大、积水或地表改变后再定"),
     (("strip", "linear"), "条带状，可能为桥梁、道路或堤"),
+    (("floated",), "水面此前可能为漂浮植物（如水葫芦）覆盖，清除后复现"),
     (("precedents",), "往年同季曾见类似地表，可能为季节性"),
 )
 """Measures that speak against a place, and how the list of visits says it."""

@@ -16,6 +16,7 @@ from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting, stood_s
 from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import below_floods
 from pipeline.config import GroundOptions
+from pipeline.detect.afloat import contradiction
 from pipeline.detect.change import WATER, Surface, cropland
 from pipeline.detect.disturb import MARGIN_PX, DisturbOptions, goes_out
 from pipeline.detect.expect import Baseline
@@ -138,11 +139,12 @@ def trait_of(measures: Mapping[str, float]) -> Trait:
 def doubted(measures: Mapping[str, float]) -> bool:
     """Tell what all dates together show, whatever single ones said.
 
-    A bridge; a thing of the season; a road or a levee, of which a cloud over one end leaves what is
-    no line. Cases of earlier versions have no ``precedents``.
+    A bridge; a thing of the season; water from which a mat of plants went; a road or a levee, of
+    which a cloud over one end leaves what is no line. Cases of earlier versions have no
+    ``precedents`` and were not asked whether they ``floated``.
     """
-    season = measures.get("precedents", 0.0)
-    return bool(measures["strip"] or season or measures["linear"] >= 0.5)
+    season, floated = measures.get("precedents", 0.0), measures.get("floated", 0.0)
+    return bool(measures["strip"] or season or floated or measures["linear"] >= 0.5)
 
 
 def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
@@ -168,6 +170,18 @@ def _felled(
     if felled:
         out["wait_days"] = max(measures["wait_days"], options.woods.wait_days)
     return out
+
+
+def _floated(
+    site: Site, bench: Bench, track: Track, measures: Mapping[str, float], options: GroundOptions
+) -> bool:
+    """Tell water where something floated before, and no ground was dug."""
+    if measures["wet_share"] < 0.5 or measures["bar_share"] < _ON_BAR:
+        return False
+    window = _window(site, (track.rows, track.cols))
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    history = bench.history(window).history
+    return contradiction(history, footprint, options.afloat) >= options.afloat.share
 
 
 def _pond(
@@ -258,6 +272,7 @@ def ground_candidate(
     measures["strip"] = float(bridge)
     measures["precedents"] = float(_seasons(site, bench, track, measures, (how[2], options)))
     measures |= _felled(site, bench, track, measures, options)
+    measures["floated"] = float(_floated(site, bench, track, measures, options))
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
     measures |= _pond(site, bench, track, measures, (found, how[2], options))
