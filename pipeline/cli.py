@@ -200,7 +200,7 @@ def _day(value: datetime | None) -> date | None:
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Entry point of the console script, which ends the process: nothing is freed after it."""
     # Work is spread over tiles: threads of the linear algebra inside them only get in the way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:

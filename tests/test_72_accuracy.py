@@ -18,6 +18,7 @@ from shapely.geometry import box
 from benchmarks.accuracy import baselines
 from benchmarks.accuracy.ablation import GUARDS, mostly_dry, mostly_wet, switched_off
 from benchmarks.accuracy.goals import GOALS, goals_table
+from benchmarks.accuracy.pool import Pool
 from benchmarks.accuracy.report import Section, markdown
 from benchmarks.accuracy.simulated import campaign, series
 from benchmarks.accuracy.simulated.monthly import months_tables, score_months
@@ -331,3 +332,13 @@ def test_the_command_writes_both_files(
         written = document.read_text(encoding="utf-8")
         assert written.startswith(f"# By hand\n\n{command.MARK}\n\nMeasured on")
         assert "old tables" not in written
+
+
+def test_parts_share_processes_and_the_first_failure_ends_all() -> None:
+    with Pool(1, "test") as pool:
+        roots = pool.begin(math.sqrt, [4.0, 9.0])
+        others = pool.begin(math.sqrt, [16.0])
+        assert (others(), roots()) == ([4.0], [2.0, 3.0])
+        late = pool.begin(math.sqrt, [25.0, -1.0, *range(100)])
+        with pytest.raises(ValueError, match="domain"):
+            late()

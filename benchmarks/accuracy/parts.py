@@ -101,6 +101,9 @@ def _sensors(bench: Bench) -> Finish:
     return real_sensors.begin(bench.pool, bench.asked.data, bench.asked.pictures)
 
 
+OF_SEEDS = ("simulated", "baselines", "confidence")
+"""The parts that rest on the simulated seeds."""
+
 PARTS: dict[str, Callable[[Bench], Finish]] = {
     "simulated": _simulated,
     "baselines": _baselines,

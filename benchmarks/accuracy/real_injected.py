@@ -60,6 +60,11 @@ LENGTH_KM = 7.0
 class Case:
     """One series to make and run."""
 
+    @property
+    def name(self) -> str:
+        """Name what is kept of it."""
+        return f"{self.sensor}-{self.seed}{f'-of-{self.only}' if self.only else ''}"
+
     seed: int
     sensor: str = "s2-scl"
     plan: Plan = field(default_factory=Plan)
@@ -100,7 +105,7 @@ def one(data: Path, keep: Path, case: Case) -> Outcome:
         for note in notes:
             write_look(images, make_look(scene, note, ground.things, noise), scene, sensor, corner)
         keep.mkdir(parents=True, exist_ok=True)
-        write_notes(keep / f"looks-{case.sensor}-{case.seed}.json", notes)
+        write_notes(keep / f"looks-{case.name}.json", notes)
         days = (FIRST, FIRST + timedelta(plan.history_days), FIRST + timedelta(int(end)))
         path = write_workflow(
             folder, images, (sensor.table, sensor.pattern), corridor_of(data), days

@@ -36,7 +36,7 @@ def begin(pool: Pool, data: Path, out: Path) -> Callable[[], Section]:
         return lambda: section
     jobs = [Case(SEED, name, PLAN) for name in SENSORS]
     jobs += [Case(SEED, "s2-scl", only=FEW), Case(SEED + 1, "s2-scl", only=FEW)]
-    waiting = pool.begin(partial(_one, data, out / "injected"), jobs)
+    waiting = pool.begin(partial(_one, data, out / "sensors"), jobs)
     return lambda: _section(jobs, waiting())
 
 

@@ -411,7 +411,7 @@ def fold_history(
     Parameters
     ----------
     words : int16 (H, W) each
-        Of :func:`packed`, negative where nothing is stored; of many looks no more than one is held.
+        Of :func:`packed`, -32768 where nothing is stored; of many looks no more than one is held.
     ranks : float32 (T, n_reach + 1)
         Rank of each reach on each of the packed looks; NaN leaves the look out.
     reach : uint16 (H, W)
@@ -427,6 +427,9 @@ def fold_history(
     if len(ranks) > _HELD_LOOKS:
         return _fold_levels(words, levels, reach)
     held = list(words)
+    if len(held) != -(-len(ranks) // PACKED_LOOKS):
+        # Kernels index words by look, and check no bounds.
+        raise ValueError(f"{len(held)} words of looks, and levels of {len(ranks)} looks")
     stack = np.stack(held) if held else np.zeros((0, *reach.shape), np.int16)
     where = (0, 0, *reach.shape)
     return *lookbits.count_looks(stack), LookHistory(levels[0], stack, reach, levels[1], where)

@@ -26,7 +26,7 @@ def count_looks(words: Words) -> tuple[Count, Count]:
     Parameters
     ----------
     words : int16 (N, H, W)
-        Negative where nothing is stored.
+        -32768 where nothing is stored: no look of it is clear.
 
     Returns
     -------

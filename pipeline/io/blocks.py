@@ -41,7 +41,7 @@ def _summing() -> Callable[[bytes | memoryview], int]:
     """Give what makes a CRC-32 (ISO 3309): libdeflate's, four times as fast, where it is there."""
     try:
         return importlib.import_module("deflate").crc32
-    except ImportError:
+    except (ImportError, AttributeError):  # old ones have none
         return zlib.crc32
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.detect.expect import Baseline
 from pipeline.detect.level import PACKED_LOOKS, packed
+from pipeline.io.blocks import DamagedBlockError
 from pipeline.io.store import Layer
 from pipeline.io.vault import content_key
 from pipeline.model import Pass, Tile, Window
@@ -84,9 +85,16 @@ class Past:
         self._make(tile)
         if ranks is None:
             ranks = np.full((len(self.ids), site.n_reach + 1), np.nan, np.float32)
-        layers = (site.store.packed(self.folder, name, tile) for name in self._names)
-        words = (np.asarray(layer.values[at], np.int16)[None] for layer in layers if layer)
+        words = (self._stored_word(name, tile)[at][None] for name in self._names)
         return Baseline.fold(words, ranks, site.stored_reach(tile)[at][None])
+
+    def _stored_word(self, name: str, tile: Tile) -> NDArray[np.int16]:
+        store = self.states.site.store
+        layer = store.packed(self.folder, name, tile)
+        if layer is None:  # left out, it would shift all later words onto other looks
+            path = store.block_path(self.folder, tile)
+            raise DamagedBlockError(f"{path} has no layer {name}", path)
+        return np.asarray(layer.values, np.int16)
 
     def _make(self, tile: Tile) -> None:
         """Write the packed states of a tile that are not there yet."""

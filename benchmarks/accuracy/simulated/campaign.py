@@ -49,7 +49,7 @@ class Campaign:
     monthly: Sequence[int] = ()
 
     def jobs(self, scratch: Path) -> list[Job]:
-        """List the seeds, the longest first: none must begin when all others end."""
+        """List the seeds, the longest first, as they keep a core busy longest."""
         work = [(s, True) for s in self.seeds] + [(s, False) for s in self.empty]
         found = [Job(scratch, self.keep, s, o, s in self.monthly) for s, o in work]
         return sorted(found, key=lambda j: not j.monthly)
