@@ -1,4 +1,4 @@
-"""What floats is dry at high levels and water at low ones; ground is never so."""
+"""What floats is green at high levels and water lies there at low ones; ground is never so."""
 
 from __future__ import annotations
 
@@ -6,43 +6,45 @@ import numpy as np
 import pytest
 
 from pipeline.detect.afloat import contradiction
-from pipeline.detect.expect import Baseline
-from pipeline.detect.level import History
 from pipeline.model import Ground
 
-SIDE = 12
+LOOKS, PIXELS = 30, 144
+LEVELS = ((np.arange(LOOKS) * 7 % LOOKS + 0.5) / LOOKS).astype(np.float32)
 
 
-def history(heights: float, mat: range = range(0), noise: float = 0.0) -> History:
-    """Thirty looks at levels in turn over flat ground of one height, a mat on some of them."""
-    rng = np.random.default_rng(5)
-    levels = (np.arange(30) * 7 % 30 + 0.5) / 30
-    ranks = np.stack([np.full(30, np.nan), levels], axis=1).astype(np.float32)
-    states = np.empty((30, SIDE, SIDE), np.uint8)
-    for k, level in enumerate(levels):
-        wet = level + rng.normal(0, noise, (SIDE, SIDE)) > heights
-        states[k] = np.where(wet & (k not in mat), Ground.WET, Ground.DRY)
-    return Baseline.build(iter(states), ranks, np.ones((SIDE, SIDE), np.uint16)).history
+def ground(height: float, noise: float = 0.0) -> np.ndarray:
+    """Thirty looks at levels in turn over plants on flat ground of one height."""
+    error = np.random.default_rng(5).normal(0, noise, (LOOKS, PIXELS))
+    wet = LEVELS[:, None] + error > height
+    return np.where(wet, Ground.WET, Ground.GREEN).astype(np.uint8)
 
 
 @pytest.mark.parametrize("height", [0.2, 0.5, 0.8])
 def test_ground_of_any_height_contradicts_itself_no_more_than_levels_err(height: float) -> None:
-    everywhere = np.ones((SIDE, SIDE), bool)
-    assert contradiction(history(height), everywhere) == 0
-    assert contradiction(history(height, noise=0.05), everywhere) < 0.05
+    assert contradiction(ground(height), LEVELS) == 0
+    assert contradiction(ground(height, noise=0.05), LEVELS) < 0.05
 
 
 @pytest.mark.parametrize("looks", [3, 6, 10])
 def test_a_mat_on_deep_water_contradicts_what_was_seen_before(looks: int) -> None:
-    mat = range(20, 20 + looks)
-    everywhere = np.ones((SIDE, SIDE), bool)
-    assert contradiction(history(-1, mat), everywhere) > 0.35
-    # Beside the footprint it may lie as it likes.
-    corner = np.zeros((SIDE, SIDE), bool)
-    assert contradiction(history(-1, mat), corner) == 0
+    states = ground(-1)
+    states[20 : 20 + looks] = Ground.GREEN
+    assert contradiction(states, LEVELS) > 0.35
+    # A look without a level says nothing, and the order of looks is nothing either.
+    levels = np.append(LEVELS, np.float32(np.nan))
+    more = np.concatenate([states, states[:1]])
+    assert contradiction(more[::-1], levels[::-1]) == contradiction(states, LEVELS)
+    assert contradiction(states[20 : 20 + looks], LEVELS[20 : 20 + looks]) == 0  # no water
 
 
-def test_what_was_always_water_or_never_has_no_pair() -> None:
-    everywhere = np.ones((SIDE, SIDE), bool)
-    assert contradiction(history(-1), everywhere) == 0
-    assert contradiction(history(2), everywhere) == 0
+def test_neither_a_pool_nor_what_was_dug_and_filled_up_again_is_a_mat() -> None:
+    pool = ground(2)
+    pool[int(np.argmin(LEVELS))] = Ground.WET  # one look, at the lowest level
+    assert contradiction(pool, LEVELS) == 0
+    filled = ground(-1)
+    filled[20:] = Ground.DRY
+    assert contradiction(filled, LEVELS) == 0
+
+
+def test_no_look_is_no_contradiction() -> None:
+    assert contradiction(np.zeros((0, PIXELS), np.uint8), np.zeros(0, np.float32)) == 0

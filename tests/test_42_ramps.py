@@ -45,6 +45,21 @@ def test_what_leaves_the_shore_and_what_lies_along_it(
         assert ramp is not told
 
 
+def test_neither_a_ragged_shore_nor_specks_turn_what_lies_along_it() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        mask, bins = world(slice(28, 31), slice(10, 24))
+        edge = 20 + np.round(rng.normal(0, 1.5, 40)).astype(int)
+        bins[:] = np.where(np.arange(40)[:, None] < edge, 0, ALWAYS)
+        speck = rng.random(bins.shape) < 0.01
+        bins[speck & (bins > 0)] = 0
+        bins[rng.random(bins.shape) < 0.01] = UNSEEN
+        assert not leaves_shore(mask, bins, RampOptions(), wet=True)
+        pier = np.zeros_like(mask)
+        pier[edge[10:13].max() :, 10:13] = True
+        assert leaves_shore(pier, bins, RampOptions(), wet=True)
+
+
 def test_nothing_and_ground_that_nobody_saw() -> None:
     mask, bins = world(slice(10, 20), slice(10, 12))
     assert not is_slim(np.zeros_like(mask), RampOptions())

@@ -131,3 +131,16 @@ def test_the_order_of_the_list_does_not_matter(
     assert sorted(v.rank for v in ranked.values()) == list(range(1, len(rows) + 1))
     top = VisitOptions().zone_weight ** 2
     assert all(0 <= v.score <= top for v in ranked.values())
+
+
+@pytest.mark.parametrize(
+    ("measure", "sign"),
+    [
+        ("deep", "水位低于以往记录"), ("soil", "裸土光谱"), ("felled", "原为林地"),
+        ("strip", "条带状"), ("floated", "漂浮植物"), ("precedents", "往年同季"),
+    ],
+)  # fmt: skip
+def test_the_list_says_what_speaks_against_a_place(measure: str, sign: str) -> None:
+    told = rank_visits([_case("a", measures={measure: 1.0})], UNTIL)["a"]
+    assert sign in str(told)
+    assert sign not in str(rank_visits([_case("a", measures={measure: 0.0})], UNTIL)["a"])

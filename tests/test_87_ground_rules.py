@@ -17,7 +17,6 @@ from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
-from pipeline.detect.level import LevelHistory
 from pipeline.detect.objects import Pixels, Rejection
 from pipeline.grid import Grid
 from pipeline.model import Candidate, Ground, Kind, Look, Seen, Sighting, Window
@@ -27,8 +26,6 @@ from pipeline.passes.change import ChangeSweep
 FIRST = datetime(2025, 11, 1, tzinfo=UTC)
 ROWS, COLS = (a.ravel().astype(np.int32) for a in np.mgrid[10:15, 10:14])
 WINDOW = Window(0, 40, 0, 40)
-# Neither wet nor dry looks: nothing contradicts.
-HISTORY = LevelHistory(np.array([0.5], np.float32), *np.zeros((2, 1, 40, 40), np.uint16))
 SEEN = {"h": Seen.HIT, "m": Seen.MISS}
 WATER = {
     "bright": 0.06, "ndvi": -0.2, "water": 0.6, "wet_share": 1.0, "bar_share": 1.0, "bare": -0.05,
@@ -61,23 +58,34 @@ def told(found: list[Look], seasonal: Callable[..., int] | int = 0) -> Generator
 
 
 def candidate(
-    found: list[Look], seasonal: Callable[..., int] | int = 0, **measures: float
-) -> Candidate:
+    found: list[Look], seasonal: Callable[..., int] | int = 0, *, mat: bool = False,
+    **measures: float,
+) -> Candidate:  # fmt: skip
+    """Of dry ground all along, or of water on which a ``mat`` of plants lay of late."""
     sighting = Sighting(Kind.CAI, FIRST.isoformat(), FIRST, ROWS, COLS, 0.5, WATER | measures, True)
     track = Track(Kind.CAI, (sighting,), ROWS, COLS, ROWS, COLS)
     grid = Grid("EPSG:32649", Affine(10, 0, 500_000, 0, -10, 3_100_000), WINDOW.shape)
-    site = SimpleNamespace(store=SimpleNamespace(grid=grid), corridor=SimpleNamespace(id="river"))
+    site = SimpleNamespace(
+        store=SimpleNamespace(grid=grid), corridor=SimpleNamespace(id="river"),
+        reach=lambda w: np.ones(w.shape, np.uint16),
+    )  # fmt: skip
     days = [FIRST - timedelta(days=d) for d in range(1, 400, 10)]
-    dry = np.full(WINDOW.shape, Ground.DRY, np.uint8)
+    codes = [Ground.GREEN if k < 5 else Ground.WET for k in range(len(days))]
+    codes = codes if mat else [Ground.DRY] * len(days)
+    history = [SimpleNamespace(id=d.isoformat(), acquired=d, scenes=()) for d in days]
     quarter = SimpleNamespace(
-        history=[SimpleNamespace(id=d.isoformat(), acquired=d) for d in days],
-        states=SimpleNamespace(each=lambda ids, _: (dry for _ in ids)),
+        history=history,
+        states=SimpleNamespace(
+            each=lambda _, window: (np.full(window.shape, c, np.uint8) for c in codes)
+        ),
     )
+    levels = [0.9 if k < 5 else k % 10 / 10 for k in range(len(days))]
     bench = SimpleNamespace(
-        looks=SimpleNamespace(passes=[]),
+        looks=SimpleNamespace(passes=history),
         normals=SimpleNamespace(quarter=quarter),
         given=lambda _: (None, None),
-        history=lambda w: SimpleNamespace(bins=np.zeros(w.shape, np.uint8), history=HISTORY),
+        ranks=[np.array([np.nan, level], np.float32) for level in levels],
+        history=lambda w: SimpleNamespace(bins=np.zeros(w.shape, np.uint8)),
     )
     how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST)
     with told(found, seasonal):
@@ -98,9 +106,7 @@ def test_a_pool_that_was_gone_between_is_no_suspected_candidate() -> None:
 
 
 def test_water_from_which_a_mat_of_plants_went_stays_on_watch() -> None:
-    with mock.patch.object(follow_ground, "contradiction", return_value=0.5):
-        pool = candidate(looks("hhhhh"))
-        pond = candidate(looks("hhhhh"), bar_share=0.0)
+    pool, pond = (candidate(looks("hhhhh"), mat=True, bar_share=s) for s in (1.0, 0.0))
     assert (pool.evidence.state.value, pool.measures["floated"]) == ("provisional", 1.0)
     assert pond.measures["floated"] == 0.0  # on land that was never water nothing floats
 

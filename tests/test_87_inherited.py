@@ -149,6 +149,15 @@ def test_a_fill_that_an_earlier_patrol_proved_tells_no_level() -> None:
     assert silent(replace(FOUND, looks=doubted)) == []
     (ground,) = apply([], [candidate(0, 0, 40, "mmhhhhh", detector=GROUND)]).cases
     assert silent(ground) == []
+    # What was dug away again is asked again.
+    (gone,) = apply([], [candidate(0, 0, 40, "mmhhhmm")]).cases
+    assert silent(gone) == []
+    # A look that the patrol did not find when it first came proves nothing to it.
+    (once,) = patrolled([FOUND], candidate(0, 0, 44, "mmhhhhhhhh"))
+    held = once.inherited
+    assert held is not None
+    later = tuple(replace(p, shown=p.shown[:1]) for p in held.pieces)
+    assert silent(replace(once, inherited=replace(held, pieces=later))) == []
     # Nor do the patrol's own looks change what was proved before it.
     (grown,) = patrolled([FOUND], candidate(0, 0, 60, "mmhhhhhhhh"))
     assert silent(grown) == [16]

@@ -18,7 +18,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class Pool:
-    """Processes of one thread each; what was begun first runs first, and the first failure ends all.
+    """Processes of one thread each: what was begun first runs first, a failure ends all of it.
 
     Progress goes to stderr.
     """

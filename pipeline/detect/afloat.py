@@ -13,43 +13,53 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.detect.level import History
+from pipeline.model import Ground
 
 
 class AfloatOptions(BaseModel):
-    """From when on history says that what was dry floated; the number has no source."""
+    """From when on history says that what was dry floated; the numbers have no source."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     share: float = Field(
-        default=0.3, gt=0, le=1, description="of pairs of a dry and a wet look that contradict"
+        default=0.3, gt=0, le=1, description="of pairs of a green and a wet look that contradict"
     )
     margin: float = Field(
         default=0.05, ge=0, le=0.3, description="uncertainty of the difference of two ranks"
     )
+    looks: int = Field(
+        default=3,
+        ge=1,
+        description="green looks, and wet ones, at half of the pixels or more: one pool that a "
+        "flood left is no water under a mat",
+    )
 
 
 def contradiction(
-    history: History, footprint: NDArray[np.bool_], options: AfloatOptions | None = None
+    states: NDArray[np.uint8],
+    ranks: NDArray[np.float32],
+    options: AfloatOptions | None = None,
 ) -> float:
     """Give the share of pairs of looks that no height of the ground explains, 0..1.
 
-    A pair is a look at which a pixel was dry and one at which it was water; it contradicts where
-    the level was clearly higher at the dry one.
+    A pair is a look at which a pixel was green and one at which it was water; it contradicts where
+    the level was clearly higher at the green one. Bare ground says nothing: what was dug and filled
+    up again was bare, and mats are not.
 
     Parameters
     ----------
-    history
-        Of the window, without the object's own looks.
-    footprint : bool (H, W)
-        The object. Pixels that were always water, or never, have no pair.
+    states : uint8 (T, N)
+        Ground codes of an object's pixels on the looks before it.
+    ranks : float32 (T,)
+        Level of its reach on them; NaN leaves a look out.
     """
     o = options or AfloatOptions()
-    wet = history.wet[:, footprint].astype(np.int64)
-    dry = history.dry[:, footprint].astype(np.int64)
-    pairs = int((wet.sum(axis=0) * dry.sum(axis=0)).sum())
-    if not pairs:
+    order = np.argsort(ranks, kind="stable")[: np.count_nonzero(np.isfinite(ranks))]
+    ranks, states = ranks[order], states[order]
+    wet, green = states == Ground.WET, states == Ground.GREEN
+    if not wet.size or min(np.median(m.sum(axis=0)) for m in (wet, green)) < o.looks:
         return 0.0
-    lower = np.searchsorted(history.ranks, history.ranks - np.float32(o.margin), side="right")
-    below = np.concatenate([np.zeros_like(wet[:1]), np.cumsum(wet, axis=0)])[lower]
-    return float((dry * below).sum() / pairs)
+    pairs = int((wet.sum(axis=0) * green.sum(axis=0)).sum())
+    lower = np.searchsorted(ranks, ranks - np.float32(o.margin), side="right")
+    below = np.concatenate([np.zeros((1, wet.shape[1]), np.int64), np.cumsum(wet, axis=0)])[lower]
+    return float((green * below).sum() / pairs)

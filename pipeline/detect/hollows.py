@@ -14,12 +14,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 
 from pipeline.detect.change import BRIGHT, NDVI, WATER, Surface
-from pipeline.detect.objects import label
+from pipeline.detect.objects import label, ring
 from pipeline.model import Ground
 
 _FLOOR = np.float32(0.01)  # of the NDVI (:mod:`pipeline.detect.features`)
+_SEAM_PX = 7  # what is undecided and as wide both ways is a cloud, or its shadow
+_ON_PX = 8  # how far from an object its pond may go on
 _UNDECIDED = 0.05  # water scores nearer to zero are those of neither class
 
 Float = NDArray[np.float32]
@@ -63,8 +66,11 @@ def darkened(surface: Surface, options: HollowOptions | None = None) -> NDArray[
     o = options or HollowOptions()
     seen, expected = surface.seen, surface.expected
     place = (surface.looks > 0) & (surface.land | (surface.shoal & surface.dry))
-    # What is clear but neither water nor land by its score is seen as well.
-    clear = (surface.state != Ground.UNKNOWN) | (np.abs(seen[WATER]) < _UNDECIDED)
+    # What is clear but neither water nor land by its score is seen as well: a thin seam between the
+    # two, or a small pond. Under a cloud or its shadow scores may be as near to zero, but wider.
+    unknown = surface.state == Ground.UNKNOWN
+    wide = np.asarray(ndimage.binary_opening(unknown, np.ones((_SEAM_PX, _SEAM_PX))), bool)
+    clear = ~unknown | (~wide & (np.abs(seen[WATER]) < _UNDECIDED))
     with np.errstate(invalid="ignore"):
         dark = place & clear & (seen[NDVI] <= o.ndvi) & (expected[WATER] < 0)
         dark &= seen[WATER] >= o.dryness
@@ -91,6 +97,7 @@ def hollow_share(
     dark = wet | darkened(surface, options)
     if not dark.any():
         return 0.0
-    labels = label(mask | dark)
-    whole = np.isin(labels, np.unique(labels[mask])) & (mask | dark)
+    own = (mask | dark) & (mask | ring(mask, _ON_PX))
+    labels = label(own)
+    whole = np.isin(labels, np.unique(labels[mask])) & own
     return float(np.count_nonzero(dark & whole) / np.count_nonzero(whole))

@@ -187,7 +187,9 @@ def closes(mask: NDArray[np.bool_], land: NDArray[np.bool_], wet: NDArray[np.boo
     if len(banks) < 2 or len(arcs(wet, np.zeros_like(wet))) < 2:
         return 0.0
     line = banks[1] - banks[0]
-    along = np.argwhere(mask) @ (line / max(float(np.linalg.norm(line)), 1e-9))
+    if np.hypot(*line) < _ARC_PX:  # arcs around one middle: no line says where the banks are
+        return measure(mask).length_px
+    along = np.argwhere(mask) @ (line / np.hypot(*line))
     return float(along.max() - along.min()) + 1.0
 
 

@@ -8,9 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
 from pipeline.detect.level import UNSEEN
-from pipeline.detect.objects import measure
+from pipeline.detect.objects import label, measure
 
 Bool = NDArray[np.bool_]
+
+_SPECK_PX = 10  # land or water of fewer pixels makes no shore
+_SMOOTH_PX = 2.0
 
 
 class RampOptions(BaseModel):
@@ -29,7 +32,7 @@ class RampOptions(BaseModel):
         gt=0,
         lt=1,
         description="mean cosine between its axis and the way to the shore, from which it goes out "
-        "from it; what lies along a shore has some 0.25",
+        "from it; any direction has 0.64 in the mean, and what lies along a shore less than 0.3",
     )
     reach_px: float = Field(
         default=5.0, ge=0, description="on land it ends no farther from the water [px]"
@@ -63,16 +66,41 @@ def leaves_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions, *, w
     wet : bool
         The object stands where water belongs; else it lies on land, and must almost reach it.
     """
-    water = (bins > 0) & (bins != UNSEEN)
+    water = _shore(bins)
     if not water.any() or water.all():
         return wet  # far from any shore
     out = _distance(water) - _distance(~water)
     if not wet and out[mask].max() < -options.reach_px:
         return False
-    way = np.gradient(out)
+    # Smoothed by a deck's width: how ragged a shore is says nothing of where it runs.
+    way = np.stack(np.gradient(ndimage.gaussian_filter(out, _SMOOTH_PX)))[:, mask]
+    length = np.hypot(*way)
+    if not (length > 0).any():
+        return wet
     axis = measure(mask).axis
-    along = np.abs(way[0] * axis[0] + way[1] * axis[1])[mask]
-    return bool(along.mean() >= options.across)
+    along = np.abs(way[0] * axis[0] + way[1] * axis[1]) / np.where(length > 0, length, 1)
+    return bool(along[length > 0].mean() >= options.across)
+
+
+def _shore(bins: NDArray[np.uint8]) -> Bool:
+    """Tell which side of the shore pixels lie on, bool (H, W): true is water.
+
+    What nobody saw is taken as what lies nearest to it, and specks on either side (boulders, masts,
+    puddles) are no shore.
+    """
+    seen = bins != UNSEEN
+    water = bins > 0
+    if seen.any() and not seen.all():
+        at = ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
+        water = water[tuple(np.asarray(at))]
+    elif not seen.any():
+        return np.zeros_like(water)
+    for side in (True, False):
+        labels = label(water == side)
+        sizes = np.bincount(labels.ravel())
+        specks = (sizes < _SPECK_PX)[labels] & (labels > 0)
+        water = np.where(specks, not side, water)
+    return water
 
 
 def _distance(inside: Bool) -> NDArray[np.float64]:

@@ -121,8 +121,13 @@ def resemble(
     surface: Surface,
     signature: Signature,
     options: ResembleOptions | None = None,
+    *,
+    below_known: bool = True,
 ) -> Observed:
-    """Judge one look at one object; ``footprint`` bool (H, W) over the surface's window."""
+    """Judge one look at one object; ``footprint`` bool (H, W) over the surface's window.
+
+    ``below_known``: where no known level tells what a bar should look like, its like is asked.
+    """
     o = options or ResembleOptions()
     total = max(int(np.count_nonzero(footprint)), 1)
     clear = footprint & (surface.state != Ground.UNKNOWN)
@@ -133,7 +138,8 @@ def resemble(
     if share < o.clear_min:
         return unknown
     if np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
-        lower = None if watery else _as_low(footprint, surface, signature, o)
+        ask = below_known and not watery
+        lower = _as_low(footprint, surface, signature, o) if ask else None
         judged = clear & surface.known
         if lower is None or np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
             return unknown

@@ -120,13 +120,20 @@ def _whole(measures: Sequence[Mapping[str, float]]) -> float:
     return sorted(m["area_m2"] for m in measures)[len(measures) // 2]
 
 
+def _beside(measures: Mapping[str, float]) -> dict[str, float]:
+    """Hold the brightness of one date against that of the bare ground around on the same date."""
+    around = measures.get("around_bright", np.nan)
+    ratio = measures["core_bright"] / around if around > 0 else np.nan
+    return {"beside": ratio, "area_m2": measures["area_m2"]}
+
+
 def _another_surface(
     first: Sequence[Mapping[str, float]], last: Sequence[Mapping[str, float]], o: WoodOptions
 ) -> bool:
     """Tell what became much lighter or darker, also beside the bare ground around it."""
     ratios = [_middle(last, "core_bright") / max(_middle(first, "core_bright"), 1e-3)]
-    around = [_middle(some, "around_bright", np.nan) for some in (last, first)]
-    if np.isfinite(around).all() and min(around) > 0:
-        ratios.append(ratios[0] * around[1] / around[0])
+    now, then = (_middle([_beside(m) for m in some], "beside", np.nan) for some in (last, first))
+    if np.isfinite([now, then]).all() and then > 0:
+        ratios.append(now / then)
     green = _middle(last, "ndvi") - _middle(first, "ndvi") >= o.regrown
     return min(ratios) >= o.step or (max(ratios) <= 1 / o.step and not green)

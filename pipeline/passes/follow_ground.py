@@ -51,6 +51,7 @@ _BEFORE = timedelta(days=200)  # looks before the first sighting that say when i
 
 _HELD_BYTES = 24 << 20  # of looks beside their normal, for one object
 _SURFACE_BYTES = 48  # of a pixel of one
+_PRECEDENTS = "precedents"
 _SEEN = tuple(Seen)
 
 Ranks = Sequence[NDArray[np.float32]]
@@ -180,8 +181,14 @@ def _floated(
         return False
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
-    history = bench.history(window).history
-    return contradiction(history, footprint, options.afloat) >= options.afloat.share
+    quarter = bench.normals.quarter
+    reach = int(np.bincount(site.reach(window)[footprint]).argmax())
+    level = {p.id: r[reach] for p, r in zip(bench.looks.passes, bench.ranks, strict=True)}
+    ranks = np.array([level[p.id] for p in quarter.history], np.float32)
+    states = [s[footprint] for s in quarter.states.each([p.id for p in quarter.history], window)]
+    if not states:
+        return False
+    return contradiction(np.stack(states), ranks, options.afloat) >= options.afloat.share
 
 
 def _pond(
@@ -386,7 +393,7 @@ def precedents_of(
             return False
         return _share_of(pixels, sighted.get(p.id, ())) < _KNOWN
 
-    asked = _Asked("precedents", wanted)
+    asked = _Asked(_PRECEDENTS, wanted)
     found = _verdicts(site, bench, pixels, trait, (asked, options))
     return sum(verdict.seen is Seen.HIT for _, verdict, _ in found)
 
@@ -417,7 +424,11 @@ def _verdicts(
         reach = int(np.bincount(site.reach(window)[footprint]).argmax())
         out: Rows = []
         for _, surface, ranks in bench.surfaces(window, lambda p: p.id in new):
-            said = resemble(footprint, surface, trait.signature, options.resemble)
+            # What is the same as in its like at low water is no season, whatever year it was.
+            below = asked.kind != _PRECEDENTS
+            said = resemble(
+                footprint, surface, trait.signature, options.resemble, below_known=below
+            )
             out.append(np.array([said.clear_share, _SEEN.index(said.seen), ranks[reach]]))
         return out
 

@@ -71,14 +71,20 @@ def proved_fills(site: Site, cases: Sequence[Case], start: datetime, least: int)
     """Give the pixels of the fills that ``least`` certain looks before ``start`` (UTC) proved.
 
     They tell no level any more (:mod:`pipeline.passes.silent`). Of each case the pieces in the
-    water, as this patrol first found them.
+    water, as this patrol first found them, and by the looks that it found: what scenes that came
+    late added since says nothing here. What the newest of these looks missed was dug away again.
     """
     out: list[Sparse] = []
     for case in cases:
-        certain = [k for k in case.looks if k.on < start and k.seen is Seen.HIT and k.certain]
-        if not least or len([k for k in certain if not k.of_drone]) < least:
-            continue
+        looks = {k.pass_id: k for k in case.looks if k.on < start and not k.of_drone}
         for piece in case.as_found(start).pieces:
-            if piece.detector.split("/")[0] == Kind.ZHAN.value:
+            if piece.detector.split("/")[0] != Kind.ZHAN.value:
+                continue
+            shown = [looks[i] for i in piece.shown if i in looks]
+            gone = [looks[i].on for i in piece.missed if i in looks]
+            certain = [k for k in shown if k.seen is Seen.HIT and k.certain]
+            if not least or len(certain) < least:
+                continue
+            if max(gone, default=shown[0].on) <= max(k.on for k in shown):
                 out.append(_pixels(site, piece.outline, piece.crs))
     return out

@@ -4,11 +4,12 @@ How often history saw water orders the pixels of a reach by height, and the wate
 which level it was. Ground that was filled stands above every level, whatever history saw there: it
 contradicts the level of the reach on every date, pulls it down, and a few hectares of fill leave a
 small reach without any. An object takes its own vote away when it is examined
-(:func:`pipeline.detect.expect.leave_box_out`), but not
-those of the other fills. So what two certain
-sightings on dates before a look have shown, and what an earlier patrol proved, is left out of the
-levels and shores of that look. What is seen on the look itself never is, nor what comes after it: a
-look says the same whenever it is asked.
+(:func:`pipeline.detect.expect.leave_box_out`), but not those of the other fills. So what two
+certain sightings on dates before a look have shown, and what an earlier patrol proved, is left out
+of the levels and shores of that look. What is seen on the look itself never is, nor what comes
+after it: within a patrol a look says the same whenever it is asked. A patrol that begins later has
+what it did not judge itself from the ledger, and only for its own looks; a recheck judges nothing,
+and so silences nothing new.
 """
 
 from __future__ import annotations

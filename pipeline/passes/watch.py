@@ -129,9 +129,10 @@ def watch(
         sweep = _EpochSweep(site, looks, epoch, options, found)
         found.epochs.append((epoch, sweep.ranks))
         found.against[epoch.start] = sweep.levels
+        sweep.judge(found)
+        # What was proved to be filled meanwhile has changed some of them.
         for p, days in zip(epoch.judged, sweep.days, strict=True):
             found.levels[p.id] = tuple(d.level for d in days)
-        sweep.judge(found)
         ground = ChangeSweep(sweep.quarter(), options.ground)
         found.normals[epoch.start] = ground.normals
         for p, made in zip(epoch.judged, ground.found(), strict=True):
