@@ -73,7 +73,8 @@ def leaves_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions, *, w
     if not wet and out[mask].max() < -options.reach_px:
         return False
     # Smoothed by a deck's width: how ragged a shore is says nothing of where it runs.
-    way = np.stack(np.gradient(ndimage.gaussian_filter(out, _SMOOTH_PX)))[:, mask]
+    smooth = np.asarray(ndimage.gaussian_filter(out, _SMOOTH_PX), np.float64)
+    way = [np.gradient(smooth, axis=k)[mask] for k in (0, 1)]
     length = np.hypot(*way)
     if not (length > 0).any():
         return wet

@@ -22,12 +22,12 @@ _AT_ONCE = 1 << 17  # pixels that are compared at once; a tile of 512 px has twi
 class Stored:
     """Stored pixels of a tile in which a case may lie, in their order.
 
-    ``at`` int32 (N,): places among all its stored pixels; ``reach`` uint16 (N,); ``places``: rows
-    and columns in the grid, int32 (N,) each. 14 bytes a pixel, of the whole corridor at once.
+    ``at`` intp (N,): places among all its stored pixels; ``reach`` uint16 (N,); ``places``: rows
+    and columns in the grid, int32 (N,) each. 18 bytes a pixel, of the whole corridor at once.
     """
 
     tile: Tile
-    at: NDArray[np.int32]
+    at: NDArray[np.intp]
     reach: NDArray[np.uint16]
     places: Sparse
 
@@ -38,7 +38,7 @@ def stored_pixels(site: Site) -> list[Stored]:
     for part in site.parts:
         (tile,) = site.store.touched(part.core)
         reach = site.stored_reach(tile)
-        inside = np.flatnonzero(reach).astype(np.int32)
+        inside = np.flatnonzero(reach)
         rows, cols = np.nonzero(site.store.kept(tile.core))
         rows, cols = rows + tile.core.row0, cols + tile.core.col0
         for begin in range(0, max(inside.size, 1), _AT_ONCE):  # one at least, of none
