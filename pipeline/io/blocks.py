@@ -29,7 +29,7 @@ MARK_CHARS = 8
 
 _MAGIC = b"SLB1"
 _CACHE_BYTES = 64 << 20
-_DECODED_BYTES = 24 << 20
+_DECODED_BYTES = 12 << 20
 _HEAD_BYTES = 4096  # at least of the line that names the layers
 _FLOAT = "f4"
 

@@ -44,7 +44,7 @@ from pipeline.prepare.temporal import median_and_spread
 QUARANTINE_BANDS = ("green", "red", "nir", "swir16")
 _LOOK = "Look at the scene and at its band table; other dates are not affected"
 LEAST_PASSES = 3
-_HELD_BYTES = 32 << 20  # of what is compared of one look: 50 km of river
+_HELD_BYTES = 4 << 20  # of what is compared of one look, in each thread
 
 Image = NDArray[np.float32]
 
