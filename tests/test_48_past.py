@@ -19,7 +19,7 @@ from hypothesis.extra.numpy import arrays
 sys.path.insert(0, str(Path(__file__).parent))
 import valley
 
-from pipeline.detect.expect import Baseline
+from pipeline.detect.expect import Baseline, ExpectOptions
 from pipeline.detect.level import PACKED_LOOKS, packed
 from pipeline.detect.objects import Rejection
 from pipeline.io.vault import content_key
@@ -32,6 +32,7 @@ from pipeline.passes.book import (
 )
 from pipeline.passes.change import ChangeSweep
 from pipeline.passes.ground import Looks, States, meet
+from pipeline.passes.levels import Levels
 from pipeline.passes.past import Past
 from pipeline.passes.silent import Silent
 from pipeline.passes.verdicts import Question, rows_of
@@ -113,7 +114,8 @@ def quarter(place: Path, **more: Any) -> tuple[Book, tuple[Pass, ...], States]:
     for p in passes:
         for layer in ("state", "feature"):
             for tile in site.store.tiles:
-                values = np.full(tile.core.shape, len(more) if p.id in more else 7, np.int16)
+                value = len(more) if p.id in more else 9000 if "wet" in more else 7
+                values = np.full(tile.core.shape, value, np.int16)
                 packed = {"state": site.store.pack(values, tile, 1)}
                 site.store.write(f"{layer}/k/{p.id}", tile, packed, durable=False)
     if "later" in more:
@@ -122,7 +124,7 @@ def quarter(place: Path, **more: Any) -> tuple[Book, tuple[Pass, ...], States]:
     states = States(site, looks, more.get("flagged", {}))
     silent = Silent(1)
     if "filled" in more:
-        fill = replace(sighting([(2, 2)]), kind=Kind.ZHAN, certain=True)
+        fill = replace(sighting([more.get("at", (2, 2))]), kind=Kind.ZHAN, certain=True)
         silent.tell(passes[more["filled"]], [fill])
     book = Book.of(Past.of(states, passes[:2]), more.get("options", {"zhan": 1}), silent)
     return book, passes, states
@@ -206,3 +208,16 @@ def test_pixels_meet_where_they_share_one(
 ) -> None:
     a, b = sighting(one), sighting(other)
     assert meet((a.rows, a.cols), (b.rows, b.cols)) == bool(set(one) & set(other))
+
+
+def test_ground_that_is_known_to_be_filled_has_no_vote_in_the_level(tmp_path: Path) -> None:
+    def votes(place: Path, **more: Any) -> int:
+        book, passes, states = quarter(place, wet=True, **more)
+        levels = Levels(Past.of(states, passes[:2]), book, ExpectOptions())
+        ((total,), _) = levels.levels(passes[2:3], "levels")
+        return int(total.sum())
+
+    every = votes(tmp_path / "a")
+    # One pixel of a fill, and its edge.
+    assert votes(tmp_path / "b", filled=1, at=(32, 32)) == every - 9
+    assert votes(tmp_path / "c", filled=3, at=(32, 32)) == every  # seen after the look
