@@ -68,19 +68,16 @@ Finish = Callable[[], Section]
 """Waits for what a part has begun and gives its section."""
 
 
-def _simulated(bench: Bench) -> Finish:
-    seeds = bench.seeds
-    return lambda: tables.section(seeds())
+def _of_seeds(section: Callable[[list[dict[str, Any]]], Section]) -> Callable[[Bench], Finish]:
+    def part(bench: Bench) -> Finish:
+        seeds = bench.seeds
+        return lambda: section(seeds())
+
+    return part
 
 
-def _baselines(bench: Bench) -> Finish:
-    seeds = bench.seeds
-    return lambda: versus.section(seeds())
-
-
-def _confidence(bench: Bench) -> Finish:
-    seeds = bench.seeds
-    return lambda: confidence.section([score_seed(r) for r in seeds()])
+def _confidence(seeds: list[dict[str, Any]]) -> Section:
+    return confidence.section([score_seed(r) for r in seeds])
 
 
 def _real(measure: Callable[[Path, Path], Section]) -> Callable[[Bench], Finish]:
@@ -93,25 +90,21 @@ def _real(measure: Callable[[Path, Path], Section]) -> Callable[[Bench], Finish]
     return part
 
 
-def _injected(bench: Bench) -> Finish:
-    return real_injected.begin(bench.pool, bench.asked.data, bench.asked.pictures)
-
-
-def _sensors(bench: Bench) -> Finish:
-    return real_sensors.begin(bench.pool, bench.asked.data, bench.asked.pictures)
+def _series(begin: Callable[[Pool, Path, Path], Finish]) -> Callable[[Bench], Finish]:
+    return lambda bench: begin(bench.pool, bench.asked.data, bench.asked.pictures)
 
 
 OF_SEEDS = ("simulated", "baselines", "confidence")
 """The parts that rest on the simulated seeds."""
 
 PARTS: dict[str, Callable[[Bench], Finish]] = {
-    "simulated": _simulated,
-    "baselines": _baselines,
-    "confidence": _confidence,
+    "simulated": _of_seeds(tables.section),
+    "baselines": _of_seeds(versus.section),
+    "confidence": _of_seeds(_confidence),
     "real_water": _real(real_water.measure),
     "real_change": _real(real_change.measure),
     "real_registration": _real(real_registration.measure),
     "real_sequence": _real(real_sequence.measure),
-    "real_injected": _injected,
-    "real_sensors": _sensors,
+    "real_injected": _series(real_injected.begin),
+    "real_sensors": _series(real_sensors.begin),
 }

@@ -60,16 +60,16 @@ LENGTH_KM = 7.0
 class Case:
     """One series to make and run."""
 
-    @property
-    def name(self) -> str:
-        """Name what is kept of it."""
-        return f"{self.sensor}-{self.seed}{f'-of-{self.only}' if self.only else ''}"
-
     seed: int
     sensor: str = "s2-scl"
     plan: Plan = field(default_factory=Plan)
     per_kind: int = 4
     only: int = 0  # keep so many looks, evenly spread; 0 keeps all
+
+    @property
+    def name(self) -> str:
+        """Name what is kept of it."""
+        return f"{self.sensor}-{self.seed}{f'-of-{self.only}' if self.only else ''}"
 
 
 @lru_cache(maxsize=1)

@@ -46,7 +46,8 @@ _STRATA_EDGES = np.array([0.3, 0.55], np.float32)
 _SOIL_NDVI = np.float32(0.1)  # of ground without plants
 _RESIDUAL_BINS = 161
 _RESIDUAL_STEP = 0.005  # residuals of -0.4..0.4 in steps of this; the ends collect the rest
-_UNDECIDED = 0.05  # water scores nearer to zero are those of neither class
+UNDECIDED = 0.05
+"""Water scores nearer to zero are those of neither class."""
 _LOWER_PX, _LOWER_WET = 50, 0.05  # pixels of a shore that tell, and share that is under water
 _BRIGHT_BINS = 200  # of 0..1
 
@@ -276,7 +277,7 @@ def decided(seen: Float, state: NDArray[np.uint8], options: ChangeOptions) -> ND
     state : uint8 (H, W)
         Ground codes; of what is not clear the score is that of a cloud, and far from zero.
     """
-    near = np.abs(seen[WATER]) < _UNDECIDED
+    near = np.abs(seen[WATER]) < UNDECIDED
     wet = (state == Ground.UNKNOWN) & near & (seen[NDVI] <= options.water_ndvi)
     return np.where(wet, np.uint8(Ground.WET), state)
 
@@ -478,7 +479,7 @@ def may_have_lost(surface: Surface, green: float) -> Bool:
     Beside the edge of a swath or under a cloud only ground counts that should have been green.
     """
     ndvi = surface.seen[NDVI]
-    clouded = (surface.state == Ground.UNKNOWN) & (np.abs(surface.seen[WATER]) >= _UNDECIDED)
+    clouded = (surface.state == Ground.UNKNOWN) & (np.abs(surface.seen[WATER]) >= UNDECIDED)
     bare = np.where(clouded | ~np.isfinite(ndvi), _SOIL_NDVI, ndvi)
     with np.errstate(invalid="ignore"):
         return np.asarray(surface.expected[NDVI] - bare >= green)

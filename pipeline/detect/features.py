@@ -24,7 +24,8 @@ MODELLED = ("bright", "ndvi", "water")
 
 FEATURES = (*MODELLED, "bare")
 
-_FLOOR = np.float32(0.01)
+FLOOR = np.float32(0.01)
+"""Reflectance added to the sums of the indices, so that those of dark pixels stay calm."""
 
 
 def features(bands: Mapping[str, Float], score: Float) -> dict[str, Float]:
@@ -45,10 +46,10 @@ def features(bands: Mapping[str, Float], score: Float) -> dict[str, Float]:
     green, red, nir = bands["green"], bands["red"], bands["nir"]
     blue, swir = bands.get("blue"), bands.get("swir16")
     visible = (green + red) / 2 if blue is None else (blue + green + red) / 3
-    ndvi = (nir - red) / _positive(nir + red + _FLOOR)
+    ndvi = (nir - red) / _positive(nir + red + FLOOR)
     bare = np.full(green.shape, np.nan, np.float32)
     if blue is not None and swir is not None:
-        bare = (swir + red - nir - blue) / _positive(swir + red + nir + blue + _FLOOR)
+        bare = (swir + red - nir - blue) / _positive(swir + red + nir + blue + FLOOR)
     named = {"bright": visible, "ndvi": ndvi, "water": score, "bare": bare}
     return {name: np.clip(value, -2, 2).astype(np.float32) for name, value in named.items()}
 

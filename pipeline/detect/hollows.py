@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.change import BRIGHT, NDVI, WATER, Surface
+from pipeline.detect.change import BRIGHT, NDVI, UNDECIDED, WATER, Surface
+from pipeline.detect.features import FLOOR
 from pipeline.detect.objects import label, ring
 from pipeline.model import Ground
 
-_FLOOR = np.float32(0.01)  # of the NDVI (:mod:`pipeline.detect.features`)
 _SEAM_PX = 7  # what is undecided and as wide both ways is a cloud, or its shadow
 _ON_PX = 8  # how far from an object its pond may go on
-_UNDECIDED = 0.05  # water scores nearer to zero are those of neither class
 
 Float = NDArray[np.float32]
 
@@ -58,7 +57,7 @@ class HollowOptions(BaseModel):
 def near_infrared(bright: Float, ndvi: Float) -> Float:
     """Give the near infrared of brightness and NDVI, where red is as bright as the visible mean."""
     rest = np.maximum(np.float32(1) - ndvi, np.float32(0.05))
-    return np.asarray((bright * (1 + ndvi) + _FLOOR * ndvi) / rest, np.float32)
+    return np.asarray((bright * (1 + ndvi) + FLOOR * ndvi) / rest, np.float32)
 
 
 def darkened(surface: Surface, options: HollowOptions | None = None) -> NDArray[np.bool_]:
@@ -70,7 +69,7 @@ def darkened(surface: Surface, options: HollowOptions | None = None) -> NDArray[
     # two, or a small pond. Under a cloud or its shadow scores may be as near to zero, but wider.
     unknown = surface.state == Ground.UNKNOWN
     wide = np.asarray(ndimage.binary_opening(unknown, np.ones((_SEAM_PX, _SEAM_PX))), bool)
-    clear = ~unknown | (~wide & (np.abs(seen[WATER]) < _UNDECIDED))
+    clear = ~unknown | (~wide & (np.abs(seen[WATER]) < UNDECIDED))
     with np.errstate(invalid="ignore"):
         dark = place & clear & (seen[NDVI] <= o.ndvi) & (expected[WATER] < 0)
         dark &= seen[WATER] >= o.dryness

@@ -7,7 +7,7 @@ cannot be told apart from a receding shore is *unknown*: an area to count, not a
 geometry, and not the pixels' own history at lower levels, calls water never makes a certain one.
 
 What ties two banks together with water on both sides is a bridge or a dam, however wide SWIR makes
-its deck: the measure ``closes`` says so date by date, and what they say together decides later.
+its deck: the measure ``span_px`` says so date by date, and what they say together decides later.
 
 Bare ground in open water, touching no shore, is most often a vessel, a raft or a shoal: small ones
 are rejected, large ones (land reclaimed as an island) are kept but never certain. On a bar, which
@@ -203,7 +203,6 @@ def examine(
     certain = bool(enough) and firm and not deep and looks >= o.sparse_below
     numbers |= {"bar_share": bar, "island": float(not grounded)}
     numbers["span_px"] = _span(mask, shape, view, found)
-    numbers["closes"] = float(numbers["span_px"] > 0)
     numbers["wait_days"] = 0.0 if grounded else o.island_days
     reach = int(np.bincount(view.reach[mask]).argmax())
     numbers |= {"level_rank": rest.days[reach].level.rank, "deep": float(deep), "looks": looks}

@@ -350,24 +350,17 @@ def _run_in(run: Run, window: Window, core: Window) -> Arrays:
     }
 
 
-def count_fields(surface: Surface, fields: NDArray[np.bool_], where: Window | Sparse) -> _Flooded:
+def count_fields(surface: Surface, fields: NDArray[np.bool_], places: Sparse) -> _Flooded:
     """Count cropland seen, and of that what is under water, by square.
 
-    ``where`` is the core of a tile that the surface's window holds, or the row and column in the
-    grid of each pixel of a surface of one row.
+    Surface and ``fields`` are of one row; ``places`` are the row and column in the grid of each of
+    its pixels.
     """
     # What the level of the reach explains is no flooded field.
     expected = surface.land & surface.dry & (surface.reach > 0)
     seen = fields & expected & (surface.state != Ground.UNKNOWN)
-    wet = seen & (surface.state == Ground.WET)
-    if isinstance(where, Window):
-        part = where.within(surface.window)
-        rows, cols = np.nonzero(seen[part])
-        under = wet[part][rows, cols]
-        rows, cols = rows + where.row0, cols + where.col0
-    else:
-        rows, cols = (each[seen[0]] for each in where)
-        under = wet[0][seen[0]]
+    under = (surface.state == Ground.WET)[seen]
+    rows, cols = (each[seen[0]] for each in places)
     squares = np.stack([rows // _SQUARE_PX, cols // _SQUARE_PX, under], axis=1)
     each, counts = np.unique(squares, axis=0, return_counts=True)
     keys = ((row, col, bool(water)) for row, col, water in each.tolist())

@@ -15,11 +15,9 @@ from pipeline.adjudicate.evidence import came_with, carried, doubtful, lasting
 from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import weighed_again
 from pipeline.detect.expect import (
-    Baseline,
     ExpectOptions,
     ReachDay,
     Totals,
-    View,
     by_shore,
     expect,
 )
@@ -37,6 +35,7 @@ from pipeline.passes.change import box_of, ranks_of
 from pipeline.passes.follow_ground import Bench, ground_candidate, may_span, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
+from pipeline.passes.levels import Levels
 from pipeline.passes.past import Past
 from pipeline.passes.reduce import CLEAR_CODES
 from pipeline.passes.states import state_bands
@@ -86,7 +85,7 @@ def follow(
         return []
     options, until = how
     states = States(site, looks, watched.flagged)
-    benches = _Benches(site, looks, watched, states, options.watch.zhan)
+    benches = _Benches(site, looks, watched, options.watch.zhan)
 
     earlier = [(c, case_pixels(site, c)) for c in cases]
 
@@ -126,7 +125,7 @@ def relook(
     if not watched.epochs or not cases:
         return {}
     states = States(site, looks, watched.flagged)
-    benches = _Benches(site, looks, watched, states, options.watch.zhan)
+    benches = _Benches(site, looks, watched, options.watch.zhan)
     fold = options.adjudicate.fold
 
     def one(case: Case) -> list[Look]:
@@ -168,10 +167,8 @@ def _known_since(track: Track, earlier: Sequence[tuple[Case, Sparse]]) -> dateti
 class _Benches:
     """Levels of all dates, history and patrol, against the history of one quarter."""
 
-    def __init__(
-        self, site: Site, looks: Looks, watched: Watched, states: States, zhan: ZhanOptions
-    ) -> None:
-        self._site, self._looks, self._states, self._zhan = site, looks, states, zhan
+    def __init__(self, site: Site, looks: Looks, watched: Watched, zhan: ZhanOptions) -> None:
+        self._site, self._looks, self._zhan = site, looks, zhan
         self._epochs = watched.epochs
         self._normals = watched.normals
         self._against = watched.against
@@ -200,9 +197,13 @@ class _Benches:
         """Grid of the corridor."""
         return self._site.store.grid
 
+    def levels(self, epoch: Epoch) -> Levels:
+        """Give what looks are held against in a quarter."""
+        return self._against[epoch.start]
+
     def past(self, epoch: Epoch) -> Past:
         """Give the packed history of a quarter."""
-        return self._against[epoch.start].past
+        return self.levels(epoch).past
 
     def history(self, when: datetime) -> Past:
         """Give the packed history of the quarter in which a track began."""
@@ -223,17 +224,6 @@ class _Benches:
         sums, days = levels.levels(passes, "levels")
         shores = levels.shores(passes, days, levels.past.baseline)
         return tuple(Totals(*each) for each in zip(sums, shores, days, strict=True))
-
-    def reach(self, window: Window) -> NDArray[np.uint16]:
-        """Give the reaches of a window."""
-        return self._site.reach(window)
-
-    def view(self, p: Pass, window: Window, base: Baseline, reach: NDArray[np.uint16]) -> View:
-        """Give one look over a window and its reaches."""
-        res = self._site.store.grid.res_m
-        residual = self._looks.quality[p.id].residual_m / res
-        state = self._states.of(p.id, window)
-        return View(window, state, reach, base, residual, res)
 
 
 def _candidate(
@@ -365,8 +355,9 @@ def _shown(
     assert wide is not None
     base = benches.past(epoch).baseline(wide, benches.of(epoch.start)[1])
     shown = np.empty((len(both), *window.shape), np.uint8)
-    reach = benches.reach(wide)
-    views = [benches.view(p, wide, base, reach) for p, _ in both]
+    levels = benches.levels(epoch)
+    reach = levels.states.site.reach(wide)
+    views = [levels.view(p, wide, base, reach) for p, _ in both]
     for i in by_shore([t.days for _, t in both], reach):
         expected = expect(views[i], both[i][1], options, window)
         flags = _ORDINARY * expected.ordinary + _BEYOND * expected.beyond
