@@ -22,17 +22,68 @@ from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import NormalOptions, design, fit_normal
 from pipeline.detect.recession import CLIP_PX, band_width, distance_at, distance_to, farther
 from pipeline.errors import SceneUnusableError
+from pipeline.grid import tiles_over
+from pipeline.io import store as store_module
 from pipeline.io.burn import burn, burnt_pixels
 from pipeline.io.looks import LookReader
 from pipeline.io.raster import AssetReader, raster_profile
 from pipeline.io.store import NODATA, SCALE, Layer, open_store
-from pipeline.io.unpack import bilinear, bilinear_known, place, place_codes, place_scaled, runs_of
+from pipeline.io.unpack import (
+    bilinear,
+    bilinear_known,
+    mask_of,
+    place,
+    place_codes,
+    place_scaled,
+    runs_of,
+)
 from pipeline.model import Asset, DateQuality, Grid, Window
 from pipeline.passes.gather import _packed
 from pipeline.prepare.radiometry import BINS, HIGHEST, LOWEST, band_histogram
 from pipeline.prepare.temporal import NMAD, median_and_spread
 
 SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.sampled_from([0.0, 0.05, 0.5, 1.0]))
+def test_a_mask_is_its_runs(seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    mask = rng.random(tuple(int(n) for n in rng.integers(1, 20, 2))) < share
+    np.testing.assert_array_equal(mask_of(runs_of(mask), mask.shape), mask)
+    assert runs_of(mask).size == mask.sum()
+
+
+def test_tiles_and_masks_are_those_of_the_outline(tmp_path: Path) -> None:
+    """A river that winds, in a box of many tiles: those left out by the box hold no pixel."""
+    line = LineString([(x * 40.0, 3000 + 2600 * np.sin(x / 25)) for x in range(220)])
+    grid = Grid("EPSG:32649", Affine(10, 0, 0, 0, -10, 6400), (640, 896))
+    store = open_store(tmp_path, grid, 64, line.buffer(130))
+    whole = burn(store.stored, grid)
+    held = []
+    for tile in tiles_over(grid, 64, 0):
+        mine = whole[tile.core.slices]
+        np.testing.assert_array_equal(store.kept(tile.core), mine)
+        coarse = mine.reshape(32, 2, 32, 2).any(axis=(1, 3))
+        np.testing.assert_array_equal(store.kept(tile.core, 2), coarse)
+        held += [tile] if mine.any() else []
+    assert list(store.all_tiles) == held
+    assert 20 < len(held) < 100
+
+
+def test_masks_of_all_tiles_of_a_long_river_are_burnt_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sweeps ask for all tiles in turn: what forgets the first before the last keeps nothing."""
+    grid = Grid("EPSG:32649", Affine(10, 0, 0, 0, -10, 6400), (640, 640 * 4))
+    store = open_store(tmp_path, grid, 64, box(0, 0, 25_600, 6400))
+    assert len(store.all_tiles) == 400
+    drawn = list[Grid]()
+    monkeypatch.setattr(store_module, "burn", lambda shape, on: drawn.append(on) or burn(shape, on))
+    for _ in range(2):
+        for tile in store.all_tiles:
+            store.kept(tile.core), store.runs(tile.core, 2)
+    assert drawn == []
 
 
 @settings(max_examples=40, deadline=None)

@@ -50,7 +50,7 @@ from pipeline.io.blocks import (
     read_layers,
 )
 from pipeline.io.burn import burn
-from pipeline.io.unpack import Runs, place, place_codes, place_scaled, runs_of
+from pipeline.io.unpack import Runs, mask_of, place, place_codes, place_scaled, runs_of
 from pipeline.io.vault import Memory
 from pipeline.model import Grid, Tile, Window
 
@@ -69,6 +69,7 @@ __all__ = [
 LAYOUT = 1
 NODATA = -32768
 SCALE = 10_000.0
+_RUNS_KEPT = 2048  # tiles and resolutions: some 1,500 km of river at 10 and 20 m
 
 
 @dataclass(frozen=True)
@@ -101,40 +102,47 @@ class CorridorStore:
     @cached_property
     def all_tiles(self) -> tuple[Tile, ...]:
         """All tiles (without halo) that hold stored pixels, row-major."""
-        return tuple(t for t in tiles_over(self.grid, self.tile_px, 0) if self.kept(t.core).any())
+        shapely.prepare(self.stored)
+        near = (  # the box of a river that winds has many tiles, and few that it touches
+            t
+            for t in tiles_over(self.grid, self.tile_px, 0)
+            if self.stored.intersects(shapely.box(*self.grid.sub(t.core).bounds))
+        )
+        return tuple(t for t in near if self._runs_at(t.core, 1).begin.size)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What workers elsewhere need; masks and tiles are made there once, and not once a sweep.
         return _shared, (self.root, self.grid, self.tile_px, self.stored.wkb)
 
     @cached_property
-    def _kept_at(self) -> Callable[[Window, int], tuple[NDArray[np.bool_], Runs]]:
-        return lru_cache(maxsize=128)(self._burn_kept)
+    def _runs_at(self) -> Callable[[Window, int], Runs]:
+        # 30 kB a tile and resolution: of a mask of bytes it would be ten times that, and a long
+        # river has more tiles than one could keep masks of. Each sweep asks for all in turn, so
+        # that a cache which does not hold them all holds none when it is asked.
+        return lru_cache(maxsize=_RUNS_KEPT)(self._burn_runs)
 
     @cached_property
     def _one_at_a_time(self) -> Lock:
         return Lock()
 
-    def _burn_kept(self, window: Window, factor: int) -> tuple[NDArray[np.bool_], Runs]:
-        """Mask of stored pixels, and their runs."""
+    def _burn_runs(self, window: Window, factor: int) -> Runs:
+        """Burn the outline; give the runs of stored pixels."""
         if factor == 1:
-            mask = burn(self.stored, self.grid.sub(window))
-        else:
-            mask = self._kept_at(window, 1)[0]
-            rows, cols = mask.shape
-            view = mask.reshape(rows // factor, factor, cols // factor, factor)
-            mask = np.asarray(view.any(axis=(1, 3)), dtype=bool)
-        return mask, runs_of(mask)
+            return runs_of(burn(self.stored, self.grid.sub(window)))
+        fine = mask_of(self._runs_at(window, 1), window.shape)
+        rows, cols = fine.shape
+        view = fine.reshape(rows // factor, factor, cols // factor, factor)
+        return runs_of(np.asarray(view.any(axis=(1, 3)), dtype=bool))
 
     def kept(self, window: Window, factor: int = 1) -> NDArray[np.bool_]:
-        """Give the mask of stored pixels of a tile's core at ``factor``."""
-        with self._one_at_a_time:  # readers of all bands ask for the same mask at the same time
-            return self._kept_at(window, factor)[0]
+        """Give the mask of stored pixels of a tile's core at ``factor``, the caller's own."""
+        rows, cols = window.shape
+        return mask_of(self.runs(window, factor), (rows // factor, cols // factor))
 
     def runs(self, window: Window, factor: int = 1) -> Runs:
         """Give the mask of :meth:`kept` as runs."""
-        with self._one_at_a_time:
-            return self._kept_at(window, factor)[1]
+        with self._one_at_a_time:  # readers of all bands ask for the same runs at the same time
+            return self._runs_at(window, factor)
 
     @staticmethod
     def tile_name(tile: Tile) -> str:
@@ -323,7 +331,7 @@ class CorridorStore:
             common = tile.core.intersect(window)
             assert common is not None  # the window touches it
             corner = (common.row0 - window.row0, common.col0 - window.col0)
-            where = (self._kept_at(tile.core, 1)[1], common.within(tile.core))
+            where = (self._runs_at(tile.core, 1), common.within(tile.core))
             for values, layer in zip(out, layers, strict=True):
                 if layer is not None:
                     place_scaled(layer.values, *where, values, corner, (NODATA, SCALE, blank))  # type: ignore[arg-type]
@@ -395,7 +403,7 @@ class CorridorStore:
             common = core.intersect(coarse)
             if common is not None:
                 corner = (common.row0 - coarse.row0, common.col0 - coarse.col0)
-                yield layer, self._kept_at(tile.core, factor)[1], common.within(core), corner
+                yield layer, self._runs_at(tile.core, factor), common.within(core), corner
 
 
 @lru_cache(maxsize=4)

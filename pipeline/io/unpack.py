@@ -55,6 +55,13 @@ def runs_of(mask: NDArray[np.bool_]) -> Runs:
     return Runs(*(np.asarray(a, np.int64) for a in (rows, begin, end, at)))
 
 
+def mask_of(runs: Runs, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Give the mask bool (H, W) that :func:`runs_of` took apart, the caller's own."""
+    mask = np.zeros(shape, np.bool_)
+    _draw(runs.rows, runs.begin, runs.end, mask)
+    return mask
+
+
 def areas_of(image: NDArray[np.uint16]) -> tuple[Runs, NDArray[np.uint16]]:
     """Give the runs of one number each of an image uint16 (H, W), and these; 0 is left out."""
     wide = np.zeros((image.shape[0], image.shape[1] + 2), np.uint16)
@@ -195,6 +202,14 @@ def repeated_at(
     out = np.empty(runs.size, np.uint8)
     _repeated_at(coarse, factor, first, (runs.rows, runs.begin, runs.end, runs.at), out)
     return out
+
+
+@njit(cache=True, nogil=True)
+def _draw(rows, begin, end, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for r in range(out.shape[0]):
+        for k in range(rows[r], rows[r + 1]):
+            for c in range(begin[k], end[k]):
+                out[r, c] = True
 
 
 @njit(cache=True, nogil=True)

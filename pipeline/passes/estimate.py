@@ -69,7 +69,7 @@ def estimate(site: Site, passes: Sequence[Pass]) -> Estimate:
         cpu += len(own) * statistics.median(f.cpu for f in samples)
         sampled += len(samples)
         measured = measured and all(f.measured for f in samples)
-    pixels = sum(int(site.store.kept(t.core).sum()) for t in site.store.tiles)
+    pixels = sum(site.store.runs(t.core).size for t in site.store.tiles)
     bands = statistics.mean(len(_wanted(s)) for s in scenes) if scenes else 0.0
     return Estimate(
         scenes=len(scenes),
@@ -185,4 +185,4 @@ def _seconds(site: Site, asset: Asset) -> tuple[float, float]:
 
 
 def _busiest(site: Site) -> Tile:
-    return max(site.store.tiles, key=lambda t: int(site.store.kept(t.core).sum()))
+    return max(site.store.tiles, key=lambda t: site.store.runs(t.core).size)

@@ -435,6 +435,10 @@ def _scaled(values: NDArray[np.generic], scale: float, offset: float) -> NDArray
 
 
 def _overcast(classes: Mapping[str, Layer]) -> bool:
-    values = np.concatenate([layer.values for layer in classes.values()])
-    seen = values[values != NODATA]
-    return seen.size > 0 and bool(np.isin(seen, _CLOUD_CLASSES).mean() >= _OVERCAST)
+    seen = cloudy = 0
+    for layer in classes.values():
+        # Counted tile by tile: readers of eight passes would hold the whole corridor three times.
+        counts = np.bincount(layer.values[layer.values != NODATA].astype(np.intp))
+        seen += int(counts.sum())
+        cloudy += int(counts[[c for c in _CLOUD_CLASSES if c < counts.size]].sum())
+    return seen > 0 and cloudy >= _OVERCAST * seen

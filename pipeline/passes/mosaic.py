@@ -118,7 +118,7 @@ def _stored(store: CorridorStore, window: Window) -> NDArray[np.bool_]:
     """Mask of the stored pixels of such a square."""
     tiles = store.touched(window)
     if len(tiles) == 1 and tiles[0].core == window:
-        return store.kept(window).copy()
+        return store.kept(window)
     return burn(store.stored, store.grid.sub(window))
 
 
