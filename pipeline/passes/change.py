@@ -244,7 +244,12 @@ class ChangeSweep:
             return here, np.stack(own), flooded, counts
 
         # Whatever is counted looks at nothing but the pixel itself: no window is drawn.
-        tiles = map_tiles(one, stored_pixels(site), site.workers)
+        parts = map_tiles(
+            lambda part: [one(pixels) for pixels in stored_pixels(site, part)],
+            site.parts,
+            site.workers,
+        )
+        tiles = list(itertools.chain.from_iterable(parts))
         # A tile tells of the reaches that it holds: a long river has many of both.
         shape = (len(judged), site.n_reach + 1, *tiles[0][1].shape[2:])
         residuals = np.zeros(shape, np.int64)

@@ -5,7 +5,7 @@ A window is a river's box with a halo, and mostly empty; the store keeps its pix
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ class Stored:
     """Stored pixels of a tile in which a case may lie, in their order.
 
     ``at`` intp (N,): places among all its stored pixels; ``reach`` uint16 (N,); ``places``: rows
-    and columns in the grid, int32 (N,) each. 18 bytes a pixel, of the whole corridor at once.
+    and columns in the grid, int32 (N,) each.
     """
 
     tile: Tile
@@ -32,20 +32,21 @@ class Stored:
     places: Sparse
 
 
-def stored_pixels(site: Site) -> list[Stored]:
-    """Give the stored pixels in which a case may lie, in pieces that are worked on at once."""
-    out: list[Stored] = []
-    for part in site.parts:
-        (tile,) = site.store.touched(part.core)
-        reach = site.stored_reach(tile)
-        inside = np.flatnonzero(reach)
-        rows, cols = np.nonzero(site.store.kept(tile.core))
-        rows, cols = rows + tile.core.row0, cols + tile.core.col0
-        for begin in range(0, max(inside.size, 1), _AT_ONCE):  # one at least, of none
-            at = inside[begin : begin + _AT_ONCE]
-            places = (rows[at].astype(np.int32), cols[at].astype(np.int32))
-            out.append(Stored(tile, at, reach[at], places))
-    return out
+def stored_pixels(site: Site, part: Tile) -> Iterator[Stored]:
+    """Give the stored pixels of a part in which a case may lie, in pieces worked on at once.
+
+    One piece at least, of none. They are made part by part: 18 bytes a pixel of a whole corridor
+    would be more than all else that grows with its length.
+    """
+    (tile,) = site.store.touched(part.core)
+    reach = site.stored_reach(tile)
+    inside = np.flatnonzero(reach)
+    rows, cols = np.nonzero(site.store.kept(tile.core))
+    rows, cols = rows + tile.core.row0, cols + tile.core.col0
+    for begin in range(0, max(inside.size, 1), _AT_ONCE):
+        at = inside[begin : begin + _AT_ONCE]
+        places = (rows[at].astype(np.int32), cols[at].astype(np.int32))
+        yield Stored(tile, at, reach[at], places)
 
 
 def stored_values(
