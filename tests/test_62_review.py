@@ -33,7 +33,7 @@ from pipeline.model import (
     Severity,
     Status,
 )
-from pipeline.passes.map_tiles import SIDE, pyramid
+from pipeline.passes.map_tiles import SIDE, Picture, pyramid
 from pipeline.publish import PublishContext, feature_of
 from pipeline.publish.gis.drawings import KIND_COLOURS
 from pipeline.publish.gis.layers import Said, run_cases
@@ -125,7 +125,7 @@ def test_a_page_without_imagery_of_its_own_shows_what_the_last_patrol_left(tmp_p
     grid = Grid(pages.CRS, Affine(10, 0, pages.X, 0, -10, pages.Y), (512, 512))
     for n, name in enumerate(("older", "newest", "torn")):
         seen = np.full((SIDE, SIDE, 4), 40 * n, np.uint8)
-        keep(shelf / name, pyramid({(0, 0): seen}, grid, SIDE))
+        keep(shelf / name, pyramid({(0, 0): Picture.of(seen)}, grid, SIDE))
         os.utime(shelf / name, (n, n))
     (shelf / "torn" / "0_0_0.webp").unlink()
     folder = pages.publish(tmp_path, [pages.case(0)], pictures=False).parent

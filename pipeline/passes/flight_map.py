@@ -23,7 +23,7 @@ from pipeline.io.shelf import is_whole, keep
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.io.vault import content_key
 from pipeline.model import Grid, Window
-from pipeline.passes.map_tiles import SIDE, Rgba, pyramid
+from pipeline.passes.map_tiles import SIDE, Picture, pyramid
 from pipeline.passes.showing_flights import FlightViews, Taken
 
 _VERSION = 1
@@ -111,14 +111,14 @@ def _render(grid: Grid, taken: Taken, how: tuple[int, Progress | None]) -> dict[
     windows = [t.core for t in tiles_over(grid, SIDE * step, 0)]
     pictures = map_tiles(partial(_picture, taken, step), windows, how[0], how[1], "map")
     finest = {
-        (w.row0 // (SIDE * step), w.col0 // (SIDE * step)): image
-        for w, image in zip(windows, pictures, strict=True)
-        if image is not None
+        (w.row0 // (SIDE * step), w.col0 // (SIDE * step)): picture
+        for w, picture in zip(windows, pictures, strict=True)
+        if picture is not None
     }
     return pyramid(finest, grid, SIDE * step) if finest else None
 
 
-def _picture(taken: Taken, step: int, window: Window) -> Rgba | None:
+def _picture(taken: Taken, step: int, window: Window) -> Picture | None:
     """Give one picture from the overview, None where the flight shows nothing."""
     pixels = taken.read(window, step)
     if not pixels.valid.any():
@@ -128,4 +128,4 @@ def _picture(taken: Taken, step: int, window: Window) -> Rgba | None:
     rows, cols = pixels.valid.shape
     image[:rows, :cols, :3] = (pixels.colour[:3] >> spare).transpose(1, 2, 0)
     image[:rows, :cols, 3] = np.where(pixels.valid, 255, 0)
-    return image
+    return Picture.of(image)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from typing import Any
@@ -26,7 +27,24 @@ Rgba = NDArray[np.uint8]
 """(512, 512, 4); clear where nothing was seen."""
 
 
-def pyramid(finest: Mapping[tuple[int, int], Rgba], grid: Grid, span: int) -> dict[str, bytes]:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture as its file, and what is left of it in the next coarser level.
+
+    Pictures of a whole river at full size were what grew most with its length.
+    """
+
+    webp: bytes
+    small: Rgba  # (128, 128, 4)
+
+    @classmethod
+    def of(cls, image: Rgba) -> Picture:
+        """Encode a picture (512, 512, 4)."""
+        reduced = Image.fromarray(image).convert("RGBa").reduce(_REDUCE).convert("RGBA")
+        return cls(_webp(image), np.asarray(reduced))
+
+
+def pyramid(finest: Mapping[tuple[int, int], Picture], grid: Grid, span: int) -> dict[str, bytes]:
     """Give the files of a map by name, with ``tiles.json`` and a manifest.
 
     Parameters
@@ -42,9 +60,9 @@ def pyramid(finest: Mapping[tuple[int, int], Rgba], grid: Grid, span: int) -> di
     contents: dict[str, bytes] = {}
     tiles: list[dict[str, Any]] = []
     for n in range(_LEVELS):
-        for (row, col), image in sorted(level.items()):
+        for (row, col), picture in sorted(level.items()):
             name = f"{n}_{row}_{col}.webp"
-            contents[name] = _webp(image)
+            contents[name] = picture.webp
             box = Window(row * span, (row + 1) * span, col * span, (col + 1) * span)
             tiles.append({"name": name, "level": n, "corners": _corners(grid, box)})
         if len(level) == 1:
@@ -58,17 +76,18 @@ def pyramid(finest: Mapping[tuple[int, int], Rgba], grid: Grid, span: int) -> di
     return {**contents, MANIFEST: json.dumps({"files": listed}).encode()}
 
 
-def _coarser(level: Mapping[tuple[int, int], Rgba]) -> Iterator[tuple[tuple[int, int], Rgba]]:
+def _coarser(
+    level: Mapping[tuple[int, int], Picture],
+) -> Iterator[tuple[tuple[int, int], Picture]]:
     """Put 4 by 4 pictures into one."""
     small = SIDE // _REDUCE
     for key in sorted({(r // _REDUCE, c // _REDUCE) for r, c in level}):
         out = np.zeros((SIDE, SIDE, 4), np.uint8)
-        for (row, col), image in level.items():
+        for (row, col), picture in level.items():
             if (row // _REDUCE, col // _REDUCE) == key:
                 r, c = row % _REDUCE * small, col % _REDUCE * small
-                reduced = Image.fromarray(image).convert("RGBa").reduce(_REDUCE).convert("RGBA")
-                out[r : r + small, c : c + small] = np.asarray(reduced)
-        yield key, out
+                out[r : r + small, c : c + small] = picture.small
+        yield key, Picture.of(out)
 
 
 def _webp(image: Rgba) -> bytes:

@@ -20,7 +20,7 @@ from pipeline.io.store import CorridorStore, DamagedBlockError
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.io.vault import content_key
 from pipeline.model import Pass, Tile, Window
-from pipeline.passes.map_tiles import SIDE, Rgba, pyramid
+from pipeline.passes.map_tiles import SIDE, Picture, pyramid
 from pipeline.passes.showing import Shown
 from pipeline.prepare.sky import is_clear
 
@@ -99,9 +99,9 @@ def _render(
     windows = [t.core for t in _squares(shown.store, SIDE * thin)]
     work = partial(_picture, shown, passes, thin)
     first = map_tiles(work, windows, how[0], how[1], "map")
-    level: dict[tuple[int, int], Rgba] = {
-        (w.row0 // (SIDE * thin), w.col0 // (SIDE * thin)): image
-        for w, image in zip(windows, first, strict=True)
+    level: dict[tuple[int, int], Picture] = {
+        (w.row0 // (SIDE * thin), w.col0 // (SIDE * thin)): picture
+        for w, picture in zip(windows, first, strict=True)
     }
     return pyramid(level, grid, SIDE * thin)
 
@@ -122,8 +122,8 @@ def _stored(store: CorridorStore, window: Window) -> NDArray[np.bool_]:
     return burn(store.stored, store.grid.sub(window))
 
 
-def _picture(shown: Shown, passes: Sequence[Pass], thin: int, window: Window) -> Rgba:
-    """Give one picture, (512, 512, 4) uint8; clear where nothing is stored or nothing was seen."""
+def _picture(shown: Shown, passes: Sequence[Pass], thin: int, window: Window) -> Picture:
+    """Give one picture; clear where nothing is stored or nothing was seen."""
     reader = shown.looks.reader(shown.store)
     out = np.full((3, *window.shape), np.nan, np.float32)
     wanted = _stored(shown.store, window)
@@ -149,4 +149,4 @@ def _picture(shown: Shown, passes: Sequence[Pass], thin: int, window: Window) ->
     seen = image[: known.shape[0], : known.shape[1]]
     seen[known, :3] = np.rint(share * 255).astype(np.uint8).T
     seen[known, 3] = 255
-    return image
+    return Picture.of(image)
