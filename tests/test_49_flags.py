@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from pipeline.detect import change, resemble
 from pipeline.detect.change import BRIGHT, NDVI, WATER, ChangeOptions, Flags, Surface, flag
+from pipeline.detect.neighbours import around, count
 from pipeline.model import Ground, Window
 
 Bool = NDArray[np.bool_]
@@ -38,13 +39,13 @@ def plain(surface: Surface, z: Float, o: ChangeOptions) -> Flags:
         wet |= drained & _mostly_wet(surface, z, o)
         drowned = wet & (z[WATER] >= o.seed_z)
         rim = drained & _partly_wet(surface, z, drowned, o)
-        small = change._count(weak) <= o.rim_pixels
+        small = count(weak) <= o.rim_pixels
         rim |= ground & small & _partly_bare(surface, z, strong & surface.land, o)
         rim &= ~wet & ~weak
     company = change._share(weak | wet, surface.drained, o)
     bare_seed = strong & surface.land | weak & surface.bar & company
     # That dry ground is water is no matter of degree: a pool of nine pixels has a core of its own.
-    pool = wet & (change._around(wet & (change._around(wet) >= 5)) > 0) if wet.any() else wet
+    pool = wet & (around(wet & (around(wet) >= 5)) > 0) if wet.any() else wet
     wet_seed = drowned & surface.land | wet & (drowned & company | surface.shoal & pool)
     keep = surface.land | company | pool
     return Flags(weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)
@@ -163,7 +164,7 @@ def test_counts_around_are_those_of_a_general_filter(seed: int, side: int) -> No
     mask = rng.random(rng.integers(1, 40, 2)) < rng.choice([0.02, 0.5, 1.0])
     rows = ndimage.correlate1d(mask.astype(np.int16), np.ones(side), axis=0, mode="constant")
     plain = ndimage.correlate1d(rows, np.ones(side), axis=1, mode="constant")
-    found = change._count(mask, side)
+    found = count(mask, side)
     np.testing.assert_array_equal(found, plain)
     assert found.dtype == np.int16
 

@@ -19,11 +19,17 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.detect.distances import (
+    CLIP_PX,
+    along_rows,
+    distance_at,
+    distances,
+    eroded,
+    farther,
+    nearest,
+)
 from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.model import Ground
-
-CLIP_PX = 48
-"""Distances are clipped here; a shore that receded further is as far as can be told."""
 
 GENTLE_PX = 12
 """Radius in which the gentlest bank counts (a square, so the result has no ties)."""
@@ -39,7 +45,6 @@ N_WIDTHS = len(WIDTH_EDGES) + 1
 _LIMITS = np.array(WIDTH_EDGES, np.float32)
 _WIDEST = int(WIDTH_EDGES[-1]) + 1  # a distance from which the band is of the last class
 _UNASKED = 255
-_FEW = 16  # pixels of a window for each that asks, from which on few ask
 
 
 class RecessionOptions(BaseModel):
@@ -94,7 +99,7 @@ class Band:
         if new.size:
             never, always = (np.empty(new.size, np.float32) for _ in range(2))
             for along, away in zip(self._along, (never, always), strict=True):
-                _nearest(along, _WIDEST, new, away)
+                nearest(along, _WIDEST, new, away)
             width = np.maximum(never - 1, 0) + always
             held[new] = np.searchsorted(_LIMITS, width, side="right")
         return held[at]
@@ -109,7 +114,7 @@ class Band:
         never = (self._bins == 0) | (self._bins == UNSEEN)
         found = (np.empty(self._bins.shape, np.uint8), np.empty(self._bins.shape, np.uint8))
         for mask, along in zip((never, self._bins == N_BINS - 1), found, strict=True):
-            _along_rows(mask, _WIDEST, along)
+            along_rows(mask, _WIDEST, along)
         return found
 
 
@@ -153,7 +158,7 @@ class Shore:
         """Give :attr:`depth` of places of the raveled window that lie inside, float32 (N,)."""
         if self._of is not None:
             return self._of[0].depth_at(self._whole(at))
-        return _distance(~self.inside, at)
+        return distances(~self.inside, at)
 
     @cached_property
     def width(self) -> NDArray[np.uint8]:
@@ -360,9 +365,9 @@ def tally_recession(
     if part is not None:
         counted &= part.ravel()[at]
     at = at[counted]
-    distance = _distance(state == Ground.WET, at)
+    distance = distances(state == Ground.WET, at)
     # UNKNOWN is also the thin band at every waterline; only what survives an erosion is cloud.
-    clear = farther(_eroded(unknown), at, np.minimum(distance + 3, CLIP_PX - 1))
+    clear = farther(eroded(unknown), at, np.minimum(distance + 3, CLIP_PX - 1))
     at, steps = at[clear], distance[clear].astype(np.int64)
     kind = reach.ravel()[at].astype(np.int64) * N_WIDTHS + shore.width_at(at)
     key = kind * (CLIP_PX + 1) + steps
@@ -401,155 +406,3 @@ def percentile_of(counts: NDArray[np.int64], percent: float, at_least: int) -> f
     if total < at_least:
         return None
     return float(np.searchsorted(np.cumsum(counts), percent / 100 * total))
-
-
-def distance_at(mask: NDArray[np.bool_], where: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Distance to the nearest true pixel [px], clipped to CLIP_PX, at some pixels of a window.
-
-    Parameters
-    ----------
-    mask, where : bool (H, W)
-
-    Returns
-    -------
-    float32 (N,)
-        In the order of ``where``, row-major.
-    """
-    return _distance(mask, np.flatnonzero(where))
-
-
-def _distance(mask: NDArray[np.bool_], at: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Give :func:`distance_at` of places of the raveled window, ascending."""
-    out = np.full(at.size, CLIP_PX, np.float32)
-    if out.size and mask.any():
-        few = out.size * _FEW <= mask.size
-        # Where few pixels ask, and what they ask for is near, most of the window is not looked at.
-        if not (few and _around(mask, at, CLIP_PX, mask.size, out)):
-            along = np.empty(mask.shape, np.uint8)
-            _along_rows(mask, CLIP_PX, along)
-            _nearest(along, CLIP_PX, at, out)
-    return out
-
-
-def farther(
-    mask: NDArray[np.bool_], at: NDArray[np.intp], limit: NDArray[np.float32]
-) -> NDArray[np.bool_]:
-    """Tell where the distance to the nearest true pixel is greater than a limit below the clip.
-
-    Parameters
-    ----------
-    mask : bool (H, W)
-    at : intp (N,)
-        Places of the raveled window.
-    limit : float32 (N,)
-
-    Returns
-    -------
-    bool (N,)
-    """
-    asked = int(np.square(2 * limit.astype(np.int64) + 1).sum())
-    if asked > mask.size:
-        return _distance(mask, at) > limit
-    out = np.ones(limit.size, np.bool_)
-    _none_within(mask, at, limit, out)
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _around(mask, at, clip, most, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Look row by row away from each pixel; give up after so many pixels looked at."""
-    h, w = mask.shape
-    done = 0
-    for k in range(at.size):
-        r, c = at[k] // w, at[k] % w
-        nearest, step = clip * clip, 0
-        while step * step < nearest:
-            for side in range(2 if step else 1):
-                row = r + step if side else r - step
-                if row < 0 or row >= h:
-                    continue
-                d = 0
-                while d * d + step * step < nearest:  # along the row, both ways
-                    done += 1
-                    if (c >= d and mask[row, c - d]) or (c + d < w and mask[row, c + d]):
-                        nearest = d * d + step * step
-                    d += 1
-            step += 1
-        out[k] = np.sqrt(np.float64(nearest))
-        if done > most:
-            return False
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _none_within(mask, at, limit, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Say where no true pixel lies as near as a limit."""
-    h, w = mask.shape
-    for k in range(at.size):
-        r, c, n = at[k] // w, at[k] % w, int(limit[k])
-        for row in range(max(r - n, 0), min(r + n + 1, h)):
-            for col in range(max(c - n, 0), min(c + n + 1, w)):
-                if mask[row, col]:
-                    square = (row - r) ** 2 + (col - c) ** 2
-                    if np.float32(np.sqrt(np.float64(square))) <= limit[k]:
-                        out[k] = False
-
-
-@njit(cache=True, nogil=True)
-def _along_rows(mask, clip, along):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Give the distance to the nearest true pixel of each row, clipped; less than 256."""
-    h, w = mask.shape
-    for r in range(0, h, 4):
-        # Each pixel waits for the one before it: four rows at a time.
-        a, b, c, d = r, min(r + 1, h - 1), min(r + 2, h - 1), min(r + 3, h - 1)
-        p = q = s = t = clip
-        for k in range(w):
-            p = 0 if mask[a, k] else min(p + 1, clip)
-            q = 0 if mask[b, k] else min(q + 1, clip)
-            s = 0 if mask[c, k] else min(s + 1, clip)
-            t = 0 if mask[d, k] else min(t + 1, clip)
-            along[a, k], along[b, k], along[c, k], along[d, k] = p, q, s, t
-        p = q = s = t = clip
-        for k in range(w - 1, -1, -1):
-            p, q = min(p + 1, np.int64(along[a, k])), min(q + 1, np.int64(along[b, k]))
-            s, t = min(s + 1, np.int64(along[c, k])), min(t + 1, np.int64(along[d, k]))
-            along[a, k], along[b, k], along[c, k], along[d, k] = p, q, s, t
-
-
-@njit(cache=True, nogil=True)
-def _nearest(along, clip, at, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Look up and down from each pixel, by how far it is along rows, for as long as it can pay."""
-    h, w = along.shape
-    square = np.arange(clip + 1) ** 2
-    for k in range(at.size):
-        r, c = at[k] // w, at[k] % w
-        nearest, step = square[along[r, c]], 1
-        while step * step < nearest:
-            if r >= step:
-                nearest = min(nearest, square[along[r - step, c]] + step * step)
-            if r + step < h:
-                nearest = min(nearest, square[along[r + step, c]] + step * step)
-            step += 1
-        out[k] = np.sqrt(np.float64(nearest))
-
-
-@njit(cache=True, nogil=True)
-def _eroded(mask):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Give what is true in all of 5 by 5 pixels; false outside the window."""
-    h, w = mask.shape
-    out = np.zeros((h, w), np.bool_)
-    if h < 5 or w < 5:
-        return out
-    rows = np.empty((5, w - 4), np.uint8)  # true in all of five in a row, of the last five rows
-    for r in range(h):
-        own = mask[r]
-        _all_of(own[: w - 4], own[1 : w - 3], own[2 : w - 2], own[3 : w - 1], own[4:], rows[r % 5])
-        if r >= 4:
-            _all_of(rows[0], rows[1], rows[2], rows[3], rows[4], out[r - 2, 2 : w - 2])
-    return out
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _all_of(a, b, c, d, e, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    for k in range(out.size):  # as bytes, many at once
-        out[k] = a[k] & b[k] & c[k] & d[k] & e[k]
