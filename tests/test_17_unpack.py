@@ -16,11 +16,12 @@ from scipy import ndimage
 from shapely.geometry import LineString, Polygon, box
 
 from pipeline.detect.deviations import count_residuals, deviations, dry_counts
+from pipeline.detect.distances import CLIP_PX, distance_at, farther
 from pipeline.detect.expect import Baseline
 from pipeline.detect.level import UNSEEN, LevelHistory, frequency_bins, known_wet, reaches_in
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import NormalOptions, design, fit_normal
-from pipeline.detect.recession import CLIP_PX, band_width, distance_at, distance_to, farther
+from pipeline.detect.recession import Band
 from pipeline.errors import SceneUnusableError
 from pipeline.grid import tiles_over
 from pipeline.io import store as store_module
@@ -158,7 +159,8 @@ def test_distances_at_some_pixels_are_those_of_the_whole(seed: int, share: float
     far = np.full(shape, CLIP_PX, np.float64)
     if mask.any():
         far = np.minimum(ndimage.distance_transform_edt(~mask), CLIP_PX)
-    np.testing.assert_array_equal(distance_to(mask), far.astype(np.float32))
+    every = distance_at(mask, np.ones(mask.shape, bool))
+    np.testing.assert_array_equal(every, far.astype(np.float32).ravel())
     found = far.astype(np.float32)[where]
     np.testing.assert_array_equal(distance_at(mask, where), found)
     limit = rng.choice([3.0, 4.0, 4.414, 6.5, 47.0], found.size).astype(np.float32)
@@ -327,9 +329,11 @@ def test_banks_of_a_part_are_those_of_the_whole() -> None:
     base = Baseline.build(states, ranks, np.ones((20, 24), np.uint16))
     where, inner = (slice(5, 15), slice(4, 20)), (slice(1, 9), slice(0, 7))
     part = base.part(where).part(inner)
-    np.testing.assert_array_equal(part.band, band_width(base.bins)[where][inner])
+    places = np.arange(base.bins.size).reshape(base.bins.shape)[where][inner].ravel()
+    every = np.arange(places.size)
+    np.testing.assert_array_equal(part.band.kind_at(every), Band(base.bins).kind_at(places))
     np.testing.assert_array_equal(part.history.wet, base.history.wet[:, 6:14, 4:11])
-    assert (part.band != band_width(part.bins)).any()
+    assert (part.band.kind_at(every) != Band(part.bins).kind_at(every)).any()
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(1e-4, 0.0), (1e-4, -0.1), (2.75e-5, -0.2)])

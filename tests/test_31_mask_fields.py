@@ -29,6 +29,7 @@ from pipeline.prepare.quarantine import (
     GROUND_FIELDS,
     TALLY_FIELDS,
     QuarantineOptions,
+    deviation_of,
     stable_ground,
     tally_change,
 )
@@ -114,4 +115,7 @@ def test_stable_ground_and_its_counts_look_at_what_they_declare() -> None:
     stable = stable_ground(one, one * 0.01, fill(0.0), spy)
     spy = Spy(options, tally)
     tally_change(one, one * 0.01, one, stable, np.zeros(1, np.float32), spy)
-    assert (ground, tally) == (set(GROUND_FIELDS), set(TALLY_FIELDS))
+    before: set[str] = set()
+    spy = Spy(options, before)
+    deviation_of(one[0], one[0] * 0.01, one[0], np.zeros(len(one[0]), np.float32), spy)
+    assert (ground, tally, before) == (set(GROUND_FIELDS), set(TALLY_FIELDS), set(TALLY_FIELDS))

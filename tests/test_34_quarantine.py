@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.prepare.quarantine import (
+    NEAR_SHIFT,
     QuarantineOptions,
     QuarantineVerdict,
     decide,
+    deviation_of,
     difference_histogram,
     regional_shift,
     stable_ground,
@@ -109,3 +113,35 @@ def test_a_date_of_another_place_or_of_undetected_cloud_is_quarantined() -> None
 def test_too_little_ground_says_unknown() -> None:
     look = np.full_like(world()[0], np.nan)
     assert judge(look) == QuarantineVerdict(False, 0.0, False, "")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+def test_what_is_told_before_the_shift_is_known_is_what_is_told_with_it(
+    seed: int, bands: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    median = rng.uniform(0.02, 0.4, (bands, 300)).astype(np.float32)
+    spread = rng.uniform(0, 0.03, median.shape).astype(np.float32)
+    limit = np.maximum(OPTIONS.sigmas * spread, OPTIONS.floor + OPTIONS.relative * median)
+    # Many lie where the shift decides, and some to the last bit at the limit itself.
+    away = limit * rng.choice([-1, 1], limit.shape) + rng.choice(
+        np.array([0, NEAR_SHIFT, -NEAR_SHIFT, 0.3, -0.01], np.float32), limit.shape
+    )
+    look = (median + away * rng.choice([0.0, 0.5, 1.0], limit.shape)).astype(np.float32)
+    for values in (median, spread, look):
+        values[rng.random(values.shape) < 0.03] = np.nan
+    guess = rng.choice(np.array([0, 0, 0.031, -0.2], np.float32), bands)
+    look += guess[:, None]
+    found = deviation_of(median, spread, look, guess, OPTIONS)
+    steps = np.array([-0.9999, -0.5, 0, 0.25, 0.9999], np.float32) * np.float32(NEAR_SHIFT)
+    for _ in range(6):
+        shift = guess + rng.choice(steps, bands)
+        assert found.holds(shift)
+        plain = tally_change(
+            median[:, None], spread[:, None], look[:, None],
+            np.ones((1, 300), bool), shift, OPTIONS,
+        )  # fmt: skip
+        assert found.count(shift) == plain
+    assert found.stable > found.changed
+    assert not found.holds(guess + np.float32(2 * NEAR_SHIFT))

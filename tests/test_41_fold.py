@@ -14,6 +14,7 @@ from scipy import ndimage
 from pipeline.detect.deviations import dry_counts
 from pipeline.detect.expect import Baseline
 from pipeline.detect.level import (
+    N_BINS,
     UNSEEN,
     fold_history,
     known_wet,
@@ -25,8 +26,8 @@ from pipeline.detect.recession import (
     CLIP_PX,
     N_WIDTHS,
     WIDTH_EDGES,
-    band_width,
-    distance_to,
+    Band,
+    distance_at,
     find_shore,
     tally_recession,
 )
@@ -112,7 +113,8 @@ def test_distances_are_those_of_a_general_transform(
         expected = np.minimum(away, CLIP_PX).astype(np.float32)
     else:
         expected = np.full(shape, CLIP_PX, np.float32)
-    assert np.array_equal(distance_to(mask), expected)
+    everywhere = np.ones(shape, bool)
+    assert np.array_equal(distance_at(mask, everywhere), expected.ravel())
 
 
 @settings(max_examples=30, deadline=None)
@@ -125,16 +127,50 @@ def test_a_shore_is_that_of_general_filters(seed: int) -> None:
     reach = rng.integers(0, 2, bins.shape).astype(np.uint16)
     clear[rng.random(bins.shape) < 0.05] = 1
     bins[rng.random(bins.shape) < 0.02] = UNSEEN
-    band = (rng.random(bins.shape) * 40).astype(np.float32)
-    shore = find_shore(bins, clear, (np.array([0, 15], np.uint8), reach), band)
+    shore = find_shore(bins, clear, (np.array([0, 15], np.uint8), reach), Band(bins))
     wet = (bins >= np.where(reach == 1, 15, 1)) & (bins != UNSEEN) & (clear >= 2)
     votes = ndimage.convolve(wet.astype(np.uint8), np.ones((3, 3)), mode="nearest")
     assert np.array_equal(shore.inside, votes >= 5)
     near = shore.inside & (shore.depth < 1.5)
     assert np.array_equal(shore.edge, near)
-    edge = np.where(near, band, 0)
+    edge = np.where(near, _plain_band(bins), 0)
     gentlest = ndimage.maximum_filter(edge, size=25, mode="constant")
+    at = rng.permutation(bins.size)[:200]
+    some = np.digitize(gentlest, WIDTH_EDGES).ravel()[at]
+    assert np.array_equal(shore.width_at(at), some)  # before the whole is known
     assert np.array_equal(shore.width, np.digitize(gentlest, WIDTH_EDGES))
+
+
+def _plain_band(bins: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Give the width of the band of known levels by general distances, clipped [px]."""
+
+    def away(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+        if not mask.any():
+            return np.full(mask.shape, CLIP_PX, np.float64)
+        found = np.asarray(ndimage.distance_transform_edt(~mask), np.float64)
+        return np.minimum(found, CLIP_PX).astype(np.float32).astype(np.float64)
+
+    never = (bins == 0) | (bins == UNSEEN)
+    return np.maximum(away(never) - 1, 0) + away(bins == N_BINS - 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([3.0, 20.0, 200.0]))
+def test_classes_of_banks_are_those_of_plain_distances(seed: int, steep: float) -> None:
+    rng = np.random.default_rng(seed)
+    bins = ndimage.gaussian_filter(rng.normal(16, steep, rng.integers(2, 90, 2)), 3)
+    bins = np.clip(bins, 0, 31).astype(np.uint8)
+    bins[rng.random(bins.shape) < 0.01] = UNSEEN
+    plain = np.digitize(_plain_band(bins), WIDTH_EDGES)
+    band = Band(bins)
+    for _ in range(3):  # what was asked before as well
+        at = np.sort(rng.choice(bins.size, bins.size // 3, replace=False))
+        np.testing.assert_array_equal(band.kind_at(at), plain.ravel()[at])
+    every = np.arange(bins.size)
+    np.testing.assert_array_equal(band.kind_at(every), plain.ravel())
+    where = (slice(1, bins.shape[0]), slice(0, bins.shape[1] - 1))
+    part = band.part(where).kind_at(np.arange(plain[where].size))
+    np.testing.assert_array_equal(part, plain[where].ravel())
 
 
 @settings(max_examples=30, deadline=None)
@@ -144,16 +180,16 @@ def test_recession_is_that_of_plain_distances(seed: int, cloud: float) -> None:
     bed = ndimage.gaussian_filter(rng.normal(16, 60, (90, 80)), 4)
     bins, clear = np.clip(bed, 0, 31).astype(np.uint8), np.full(bed.shape, 9, np.uint16)
     reach = (np.indices(bed.shape)[1] // 40).astype(np.uint16)
-    shore = find_shore(bins, clear, (np.array([0, 15], np.uint8), reach), band_width(bins))
+    shore = find_shore(bins, clear, (np.array([0, 15], np.uint8), reach), Band(bins))
     state = np.where(bed >= rng.choice([15, 18, 40]), Ground.WET, Ground.DRY).astype(np.uint8)
     hidden = ndimage.binary_dilation(rng.random(bed.shape) < cloud / 60, np.ones((9, 9)))
     state[hidden | (rng.random(bed.shape) < 0.05)] = Ground.UNKNOWN
     part = np.zeros(bed.shape, bool)
     part[5:70, 4:75] = True
     edge = shore.edge & (reach > 0) & (state != Ground.UNKNOWN) & part
-    away = distance_to(state == Ground.WET)[edge]
+    away = distance_at(state == Ground.WET, edge)
     under = ndimage.binary_erosion(state == Ground.UNKNOWN, np.ones((5, 5)))
-    seen = distance_to(under)[edge] > np.minimum(away + 3, CLIP_PX - 1)
+    seen = distance_at(under, edge) > np.minimum(away + 3, CLIP_PX - 1)
     plain = np.zeros((2, N_WIDTHS, CLIP_PX + 1), np.int64)
     where = (reach[edge][seen], shore.width[edge][seen], away[seen].astype(np.int64))
     np.add.at(plain, where, 1)

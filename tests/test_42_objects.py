@@ -83,3 +83,14 @@ def test_ring_is_outside() -> None:
     mask = np.zeros((9, 9), bool)
     mask[4, 4] = True
     assert int(ring(mask, 1).sum()) == 8
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**31), st.integers(1, 40), st.sampled_from([0.0, 0.001, 0.05, 1.0]))
+def test_a_ring_is_that_of_the_whole_window(seed: int, radius: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    mask = np.zeros(rng.integers(1, 80, 2), bool)
+    part = tuple(slice(*sorted(rng.integers(0, n + 1, 2))) for n in mask.shape)
+    mask[part] = rng.random(mask[part].shape) < share
+    grown = ndimage.maximum_filter(mask, 2 * radius + 1, mode="constant")
+    np.testing.assert_array_equal(ring(mask, radius), grown & ~mask)

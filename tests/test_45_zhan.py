@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from pipeline.detect import zhan
 from pipeline.detect.expect import (
     Baseline,
     Totals,
@@ -339,3 +340,14 @@ def test_an_empty_history_says_nothing() -> None:
     state = _look(_bed(0), 8.7, 0)
     found, _ = _detect(np.zeros((1, *SHAPE), np.uint8), state)
     assert found.rows.size == 0
+
+
+@pytest.mark.parametrize("radius", [1, 2, 3])
+def test_water_under_every_shift_is_that_of_a_general_filter(radius: int) -> None:
+    rng = np.random.default_rng(radius)
+    for share in (0.0, 0.01, 0.1, 1.0):
+        expected = ndimage.gaussian_filter(rng.normal(size=(40, 33)), 4) > -0.05
+        asked = rng.random(expected.shape) < share
+        every = ndimage.minimum_filter(expected, 2 * radius + 1, mode="nearest")
+        found = zhan._shifted(expected, radius, asked)  # pyright: ignore[reportPrivateUsage]
+        np.testing.assert_array_equal(found, every & asked)

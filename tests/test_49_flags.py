@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.detect import change
+from pipeline.detect import change, resemble
 from pipeline.detect.change import BRIGHT, NDVI, WATER, ChangeOptions, Flags, Surface, flag
+from pipeline.detect.neighbours import around, count
 from pipeline.model import Ground, Window
 
 Bool = NDArray[np.bool_]
@@ -36,13 +39,13 @@ def plain(surface: Surface, z: Float, o: ChangeOptions) -> Flags:
         wet |= drained & _mostly_wet(surface, z, o)
         drowned = wet & (z[WATER] >= o.seed_z)
         rim = drained & _partly_wet(surface, z, drowned, o)
-        small = change._count(weak) <= o.rim_pixels
+        small = count(weak) <= o.rim_pixels
         rim |= ground & small & _partly_bare(surface, z, strong & surface.land, o)
         rim &= ~wet & ~weak
     company = change._share(weak | wet, surface.drained, o)
     bare_seed = strong & surface.land | weak & surface.bar & company
     # That dry ground is water is no matter of degree: a pool of nine pixels has a core of its own.
-    pool = wet & (change._around(wet & (change._around(wet) >= 5)) > 0) if wet.any() else wet
+    pool = wet & (around(wet & (around(wet) >= 5)) > 0) if wet.any() else wet
     wet_seed = drowned & surface.land | wet & (drowned & company | surface.shoal & pool)
     keep = surface.land | company | pool
     return Flags(weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)
@@ -152,3 +155,39 @@ def test_a_look_as_usual_has_no_flag() -> None:
     quiet = replace(surface, shoal=np.zeros(SHAPE, bool))  # on a bar water needs no deviation
     found = flag(quiet, np.zeros_like(z))
     assert not (found.marked | found.seed).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([5, 9]))
+def test_counts_around_are_those_of_a_general_filter(seed: int, side: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = rng.random(rng.integers(1, 40, 2)) < rng.choice([0.02, 0.5, 1.0])
+    rows = ndimage.correlate1d(mask.astype(np.int16), np.ones(side), axis=0, mode="constant")
+    plain = ndimage.correlate1d(rows, np.ones(side), axis=1, mode="constant")
+    found = count(mask, side)
+    np.testing.assert_array_equal(found, plain)
+    assert found.dtype == np.int16
+
+
+def test_places_on_the_line_are_those_of_the_plain_formula() -> None:
+    rng = np.random.default_rng(4)
+    seen, expected = rng.normal(0.2, 0.1, (2, 3, *SHAPE)).astype(np.float32)
+    spread = rng.uniform(0.01, 0.05, seen.shape).astype(np.float32)
+    expected[:, rng.random(SHAPE) < 0.1] = np.nan
+    object_, offset = rng.normal(0.1, 0.1, (2, 3)).astype(np.float32)
+    goal = object_[:, None, None] - expected
+    done = seen - offset[:, None, None] - expected
+    length = (goal**2 / spread**2).sum(axis=0)
+    along = ((goal * done / spread**2).sum(axis=0) / length).astype(np.float32)
+    surface = SimpleNamespace(
+        seen=seen, expected=expected, spread=spread, state=np.zeros(SHAPE, np.uint8)
+    )
+    signature = resemble.Signature(object_)
+    at, apart = resemble.place(cast("Surface", surface), offset, signature)
+    np.testing.assert_array_equal(at, along)
+    np.testing.assert_array_equal(apart, np.sqrt(length))
+    for mask in (rng.random(SHAPE) < 0.1, np.arange(seen[0].size).reshape(SHAPE) == 7):
+        some = (seen[:, mask], expected[:, mask], spread[:, mask])
+        placed = resemble._placed(some, offset, signature)
+        np.testing.assert_array_equal(placed[0], along[mask])
+        np.testing.assert_array_equal(placed[1], np.sqrt(length)[mask])

@@ -158,7 +158,8 @@ def reduced(folder: Path, tile_px: int) -> tuple[Site, list[Pass], Reduced]:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strips, "_STRIP_BYTES", 1 << 18)
-    monkeypatch.setattr(steady, "_HELD_BYTES", 1 << 18)  # some tiles are compared twice
+    monkeypatch.setattr(steady, "_HELD_BYTES", 1 << 16)  # some tiles are compared twice
+    monkeypatch.setattr(steady, "_LOOKS_AT_ONCE", 3)
 
 
 @pytest.mark.usefixtures("narrow")
@@ -346,12 +347,12 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
             plain(spec, job)
 
         monkeypatch.setattr(clearsky, f"_{step}", work)
-    measure, compare = align._measure, steady._tally  # pyright: ignore[reportPrivateUsage]
+    measure, compare = align._measure, steady._counts  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setattr(
         align, "_measure", lambda s, ids, w: (asked["measure"].extend(ids), measure(s, ids, w))[1]
     )
     monkeypatch.setattr(
-        steady, "_tally", lambda s, i: (asked["compare"].append(i), compare(s, i))[1]
+        steady, "_counts", lambda w, s, i: (asked["compare"].extend(i), compare(w, s, i))[1]
     )
     return asked
 

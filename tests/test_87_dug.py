@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import cast
 from unittest import mock
 
 import numpy as np
@@ -17,8 +18,9 @@ from pipeline.detect.objects import Pixels, Rejection
 from pipeline.detect.seasons import longest_unseen
 from pipeline.model import Ground, Kind, Look, Seen, Sighting, Window
 from pipeline.passes import follow_ground
-from pipeline.passes.book import found_by_look
+from pipeline.passes.book import by_place, found_by_look
 from pipeline.passes.change import grown, too_small
+from pipeline.passes.ground import Site
 
 FIRST = datetime(2025, 11, 1, tzinfo=UTC)
 ROWS, COLS = (a.ravel().astype(np.int32) for a in np.mgrid[10:15, 10:14])
@@ -118,3 +120,23 @@ def test_what_is_only_too_small_is_no_history_either() -> None:
     whole = replace(SIGHTING, rows=pieces[2].rows, cols=pieces[2].cols)
     (found,) = found_by_look(1, work[2:], [whole], lambda p: (p.rows, p.cols))
     assert len(found.flagged) == 1
+
+
+def test_objects_are_examined_tile_after_tile_and_given_in_order() -> None:
+    rng = np.random.default_rng(3)
+    work: list[tuple[int, Pixels]] = []
+    for k in range(40):
+        rows, cols = rng.integers(0, 300, (2, 1)).astype(np.int32)
+        work.append((k % 3, Pixels(rows, cols, np.ones(1, bool))))
+    asked: list[tuple[int, int]] = []
+
+    def examine(one: tuple[int, Pixels]) -> Rejection:
+        asked.append((int(one[1].rows[0]) // 64, int(one[1].cols[0]) // 64))
+        return Rejection(f"{one[0]} {one[1].rows[0]} {one[1].cols[0]}", False, 1)
+
+    site = cast("Site", SimpleNamespace(store=SimpleNamespace(tile_px=64), workers=1))
+    found = by_place(work, examine, site)
+    expected = [f"{k} {p.rows[0]} {p.cols[0]}" for k, p in work]
+    assert [f.reason for f in found if isinstance(f, Rejection)] == expected
+    assert asked == sorted(asked)
+    assert by_place([], examine, site) == []

@@ -1,6 +1,6 @@
 """What of siluan itself is timed beside the command: the store as a peer, and a slow server.
 
-Usage: python -m benchmarks.speed.own TASK WORKFLOW LAYOUT NAME [NAME ...]
+:mod:`benchmarks.speed.own_main` runs a task in a process of its own.
 
 ``store`` makes the output of :mod:`benchmarks.speed.wet` from the corridor store, after gathering;
 ``fetch`` gathers all bands with the workflow's readers, ``fetch-one`` as one thread.
@@ -9,7 +9,6 @@ Usage: python -m benchmarks.speed.own TASK WORKFLOW LAYOUT NAME [NAME ...]
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -100,12 +99,3 @@ TASKS: dict[str, Callable[[Path, Path, Sequence[str]], str]] = {
     "fetch": fetch,
     "fetch-one": fetch_one,
 }
-
-
-def main() -> None:
-    task, workflow, layout, *names = sys.argv[1:]
-    print(TASKS[task](Path(workflow), Path(layout), names))
-
-
-if __name__ == "__main__":
-    main()

@@ -95,7 +95,7 @@ class Bench:
         """Time a task of :mod:`benchmarks.speed.own`, from an empty state."""
         shutil.rmtree(workflow.parent / "state", ignore_errors=True)
         names = (d.name for d in used)
-        return child(self.folder, "benchmarks.speed.own", task, workflow, layout, *names)
+        return child(self.folder, "benchmarks.speed.own_main", task, workflow, layout, *names)
 
 
 def _restored(kept: Path, place: Path) -> None:

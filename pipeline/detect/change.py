@@ -28,6 +28,7 @@ from pipeline.detect.deviations import count_residuals, deviations, dry_counts
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.level import N_BINS, UNSEEN
+from pipeline.detect.neighbours import around, count
 from pipeline.detect.normal import Normal
 from pipeline.model import Ground, Window
 
@@ -411,7 +412,7 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
         wet |= drained & _mostly_wet(surface, z, o)
         drowned = wet & (z[WATER] >= o.seed_z)
         rim = drained & _partly_wet(surface, z, (drowned, places), o)
-        small = places.take(_count(places.draw(weak))) <= o.rim_pixels
+        small = places.take(count(places.draw(weak))) <= o.rim_pixels
         rim |= ground & small & _partly_bare(surface, z, (strong & surface.land, places), o)
         rim &= ~wet & ~weak
     company = places.take(_share(places.draw(weak | wet), window.drained, o))
@@ -433,7 +434,7 @@ def _notable(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
 
 def _core(wet: Bool) -> Bool:
     """Where a pixel under water is one of a pool that has a pixel with most neighbours wet."""
-    return wet & (_around(wet & (_around(wet) >= 5)) > 0)
+    return wet & (around(wet & (around(wet) >= 5)) > 0)
 
 
 def _mostly_wet(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
@@ -469,7 +470,7 @@ def _small(surface: Surface, o: ChangeOptions) -> Bool:
 
     Whatever their spread: where a felling was taken for ordinary ground once, it is wide.
     """
-    few = _count(may_have_lost(surface, o.green_lost), 9) <= o.small_pixels
+    few = count(may_have_lost(surface, o.green_lost), 9) <= o.small_pixels
     return few & (surface.looks >= o.small_looks)
 
 
@@ -496,7 +497,7 @@ def _partly_bare(surface: Surface, z: Float, beside: tuple[Bool, Places], o: Cha
     strong, places = beside
     if not strong.any():
         return strong
-    near = places.take(_around(places.draw(strong))) > 0
+    near = places.take(around(places.draw(strong))) > 0
     expected = surface.expected[NDVI]
     with np.errstate(invalid="ignore"):
         gone = (expected - surface.seen[NDVI]) / np.maximum(expected - _SOIL_NDVI, 0.05)
@@ -520,7 +521,7 @@ def _partly_wet(surface: Surface, z: Float, beside: tuple[Bool, Places], o: Chan
     drowned, places = beside
     if not drowned.any():
         return drowned
-    near = places.take(_around(places.draw(drowned))) > 0
+    near = places.take(around(places.draw(drowned))) > 0
     expected = surface.expected[WATER]
     with np.errstate(invalid="ignore"):
         half = surface.seen[WATER] >= o.mixed_wet * expected
@@ -568,19 +569,5 @@ def _share(marked: Bool, ground: Bool, o: ChangeOptions) -> Bool:
     """Where more than the share of the judged 5x5 neighbourhood is marked."""
     if not marked.any():
         return marked
-    count, judged = _count(marked), _count(ground)
-    return (judged >= o.bar_pixels) & (count > o.bar_share * judged)
-
-
-def _around(mask: Bool) -> NDArray[np.int8]:
-    """Count in a 3x3 neighbourhood, itself included."""
-    wide = np.pad(mask.astype(np.int8), 1)
-    rows = wide[:-2] + wide[1:-1] + wide[2:]
-    return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:], np.int8)
-
-
-def _count(mask: Bool, side: int = 5) -> NDArray[np.int16]:
-    """Count in a square around, in integers: a running sum of floats would know its tile."""
-    ones = np.ones(side, np.int16)
-    rows = ndimage.correlate1d(mask.astype(np.int16), ones, axis=0, mode="constant")
-    return np.asarray(ndimage.correlate1d(rows, ones, axis=1, mode="constant"), np.int16)
+    own, judged = count(marked), count(ground)
+    return (judged >= o.bar_pixels) & (own > o.bar_share * judged)

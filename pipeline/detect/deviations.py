@@ -105,32 +105,42 @@ def dry_counts(
 @njit(cache=True, nogil=True, error_model="numpy")
 def _deviations(seen, expected, spread, kind, reach, offsets, shift, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     n_f, h, w = seen.shape
+    moved, wide = np.empty((n_f, w), np.float32), np.empty(w + 2, np.float32)
+    for r in range(h):
+        up, down = max(r - 1, 0), min(r + 1, h - 1)
+        for c in range(w):
+            for f in range(n_f):
+                moved[f, c] = offsets[reach[r, c], kind[r, c], f]
+        for f in range(n_f):
+            own = expected[f, r]
+            wide[0], wide[w + 1] = own[0], own[w - 1]
+            wide[1 : w + 1] = own
+            around = (expected[f, up], expected[f, down], wide[:w], wide[2:])
+            _deviate(seen[f, r], own, moved[f], around, (spread[f, r], shift), out[f, r])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _deviate(seen, expected, moved, around, how, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     zero, one = np.float32(0), np.float32(1)
-    for f in range(n_f):
-        for r in range(h):
-            up, down = max(r - 1, 0), min(r + 1, h - 1)
-            for c in range(w):
-                own = expected[f, r, c]
-                d = seen[f, r, c] - own - offsets[reach[r, c], kind[r, c], f]
-                if np.isnan(d):
-                    out[f, r, c] = np.nan
-                    continue
-                low = high = own
-                around = (
-                    expected[f, up, c],
-                    expected[f, down, c],
-                    expected[f, r, max(c - 1, 0)],
-                    expected[f, r, min(c + 1, w - 1)],
-                )
-                for value in around:
-                    if value < low:  # noqa: PLR1730 - a NaN must leave it as it is
-                        low = value
-                    if value > high:  # noqa: PLR1730
-                        high = value
-                slack = shift * max(high - own, own - low)
-                z = max(abs(d) - slack, zero) / spread[f, r, c]
-                sign = one if d > zero else (-one if d < zero else zero)
-                out[f, r, c] = sign * z
+    up, down, left, right = around
+    spread, shift = how
+    for c in range(out.size):  # without a branch, so that many pixels are one step
+        own = expected[c]
+        d = seen[c] - own - moved[c]
+        # Compared so that a neighbour that is NaN leaves them as they are.
+        low = up[c] if up[c] < own else own
+        low = down[c] if down[c] < low else low
+        low = left[c] if left[c] < low else low
+        low = right[c] if right[c] < low else low
+        high = up[c] if up[c] > own else own
+        high = down[c] if down[c] > high else high
+        high = left[c] if left[c] > high else high
+        high = right[c] if right[c] > high else high
+        above, below = high - own, own - low
+        rest = abs(d) - shift * (above if above > below else below)
+        z = (rest if rest > zero else zero) / spread[c]
+        sign = (one if d > zero else zero) - (one if d < zero else zero)
+        out[c] = np.float32(np.nan) if np.isnan(d) else sign * z
 
 
 @njit(cache=True, nogil=True)

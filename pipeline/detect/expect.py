@@ -36,9 +36,9 @@ from pipeline.detect.level import (
 )
 from pipeline.detect.recession import (
     CLIP_PX,
+    Band,
     RecessionOptions,
     Shore,
-    band_width,
     expected_recession,
     find_shore,
     tally_recession,
@@ -132,11 +132,9 @@ class Baseline:
         return cls(bins, n_clear, history)
 
     @cached_property
-    def band(self) -> NDArray[np.float32]:
-        """Give :func:`band_width` [px]; measured for those who ask for a shore."""
-        if self._of is None:
-            return band_width(self.bins)
-        return self._of[0].band[self._of[1]]
+    def band(self) -> Band:
+        """Give how gentle its banks are, for those who ask for a shore."""
+        return Band(self.bins) if self._of is None else self._of[0].band.part(self._of[1])
 
     def part(self, where: tuple[slice, slice]) -> Baseline:
         """Give a part of the window."""

@@ -27,6 +27,7 @@ TERMS = 5
 
 YEAR_DAYS = 365.25
 
+_AT_ONCE = 1024  # pixels of a row, which stay in the cache of the processor
 _SHORT = 64  # numbers up to which the plainest sort is the fastest
 
 Float = NDArray[np.float32]
@@ -191,18 +192,33 @@ def _within(value, known, out):  # type: ignore[no-untyped-def]  # pragma: no co
 @njit(cache=True, nogil=True)
 def _over_year(coef, low, high, looks, terms, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     least, greatest = out
+    w = looks.shape[1]
+    value = np.empty(min(w, _AT_ONCE), np.float32)
     for r in range(looks.shape[0]):
-        for c in range(looks.shape[1]):
-            if looks[r, c] == 0:
-                least[r, c] = greatest[r, c] = np.nan
-                continue
+        for begin in range(0, w, _AT_ONCE):
+            end = min(begin + _AT_ONCE, w)
+            some, bounds = value[: end - begin], (low[r, begin:end], high[r, begin:end])
+            few, most = least[r, begin:end], greatest[r, begin:end]
+            few[:] = np.inf
+            most[:] = -np.inf
             for d in range(terms.shape[0]):
-                value = coef[0, r, c]
+                some[:] = coef[0, r, begin:end]
                 for j in range(1, terms.shape[1]):
-                    value += terms[d, j] * coef[j, r, c]
-                value = min(max(value, low[r, c]), high[r, c])
-                least[r, c] = value if d == 0 else min(value, least[r, c])
-                greatest[r, c] = value if d == 0 else max(value, greatest[r, c])
+                    _add(terms[d, j], coef[j, r, begin:end], some)
+                _widen(some, bounds, few, most)
+            for c in range(begin, end):
+                if looks[r, c] == 0:
+                    least[r, c] = greatest[r, c] = np.nan
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _widen(value, bounds, least, greatest):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Widen ranges to what is expected on one more day."""
+    low, high = bounds
+    for c in range(value.size):
+        kept = min(max(value[c], low[c]), high[c])
+        least[c] = min(kept, least[c])
+        greatest[c] = max(kept, greatest[c])
 
 
 @njit(cache=True, nogil=True)

@@ -156,8 +156,16 @@ def measure(mask: NDArray[np.bool_]) -> Shape:
 
 def ring(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     """Pixels outside ``mask`` within ``radius`` (chessboard) of it."""
-    grown = np.asarray(ndimage.maximum_filter(mask, 2 * radius + 1, mode="constant"), bool)
-    return grown & ~mask
+    out = np.zeros(mask.shape, np.bool_)
+    rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if rows.size:  # beyond its box and the radius nothing is within it
+        part = tuple(
+            slice(max(int(a[0]) - radius, 0), int(a[-1]) + radius + 1) for a in (rows, cols)
+        )
+        own = mask[part]
+        grown = np.asarray(ndimage.maximum_filter(own, 2 * radius + 1, mode="constant"), bool)
+        out[part] = grown & ~own
+    return out
 
 
 def closes(mask: NDArray[np.bool_], land: NDArray[np.bool_], wet: NDArray[np.bool_]) -> float:

@@ -19,11 +19,17 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.detect.distances import (
+    CLIP_PX,
+    along_rows,
+    distance_at,
+    distances,
+    eroded,
+    farther,
+    nearest,
+)
 from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.model import Ground
-
-CLIP_PX = 48
-"""Distances are clipped here; a shore that receded further is as far as can be told."""
 
 GENTLE_PX = 12
 """Radius in which the gentlest bank counts (a square, so the result has no ties)."""
@@ -37,7 +43,8 @@ WIDTH_EDGES = (1.5, 3.0, 6.0, 12.0, 24.0)
 N_WIDTHS = len(WIDTH_EDGES) + 1
 
 _LIMITS = np.array(WIDTH_EDGES, np.float32)
-_FEW = 16  # pixels of a window for each that asks, from which on few ask
+_WIDEST = int(WIDTH_EDGES[-1]) + 1  # a distance from which the band is of the last class
+_UNASKED = 255
 
 
 class RecessionOptions(BaseModel):
@@ -58,17 +65,78 @@ class RecessionOptions(BaseModel):
     )
 
 
+class Band:
+    """The band of known levels around each pixel of a window: wide bands are gentle banks.
+
+    Its width [px] is the distance to ground that was never wet, less one, plus the distance to the
+    always-wet area. Shores ask for the class of it, of their own pixels only.
+
+    Parameters
+    ----------
+    bins : uint8 (H, W)
+        Codes of :func:`pipeline.detect.level.frequency_bins`.
+    """
+
+    def __init__(
+        self, bins: NDArray[np.uint8], of: tuple[Band, tuple[slice, slice]] | None = None
+    ) -> None:
+        self._bins, self._of = bins, of
+
+    def part(self, where: tuple[slice, slice]) -> Band:
+        """Give a part of the window: its banks are those of the whole."""
+        return Band(self._bins[where], (self, where))
+
+    def kind_at(self, at: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Give the class at places of the raveled window, an index into the bins of the widths.
+
+        Of :data:`WIDTH_EDGES`, uint8 (N,); what was asked once is known.
+        """
+        if self._of is not None:
+            whole, where = self._of
+            return whole.kind_at(_in_whole(at, self._bins.shape, whole._bins.shape, where))
+        held = self._held
+        new = at[held[at] == _UNASKED]
+        if new.size:
+            never, always = (np.empty(new.size, np.float32) for _ in range(2))
+            for along, away in zip(self._along, (never, always), strict=True):
+                nearest(along, _WIDEST, new, away)
+            width = np.maximum(never - 1, 0) + always
+            held[new] = np.searchsorted(_LIMITS, width, side="right")
+        return held[at]
+
+    @cached_property
+    def _held(self) -> NDArray[np.uint8]:
+        return np.full(self._bins.size, _UNASKED, np.uint8)
+
+    @cached_property
+    def _along(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Give how far both ends of a band are along each row; beyond the widest none matters."""
+        never = (self._bins == 0) | (self._bins == UNSEEN)
+        found = (np.empty(self._bins.shape, np.uint8), np.empty(self._bins.shape, np.uint8))
+        for mask, along in zip((never, self._bins == N_BINS - 1), found, strict=True):
+            along_rows(mask, _WIDEST, along)
+        return found
+
+
+def _in_whole(
+    at: NDArray[np.intp], own: tuple[int, ...], whole: tuple[int, ...], where: tuple[slice, slice]
+) -> NDArray[np.intp]:
+    """Give the places in a raveled window of those in a part of it."""
+    r, c = np.divmod(at, own[1])
+    rows, cols = where
+    return (r + rows.indices(whole[0])[0]) * whole[1] + c + cols.indices(whole[1])[0]
+
+
 @dataclass(frozen=True)
 class Shore:
     """The area that is water at the next known level above that of a date, arrays (H, W).
 
-    ``inside`` bool; ``edge`` bool, what of it touches other ground; ``band`` float32,
-    :func:`band_width`.
+    ``inside`` bool; ``edge`` bool, what of it touches other ground.
     """
 
     inside: NDArray[np.bool_]
     edge: NDArray[np.bool_]
-    band: NDArray[np.float32]
+    band: Band
     # The shore that this is a part of, and which part: depths are those of the whole.
     _of: tuple[Shore, tuple[slice, slice]] | None = field(default=None, repr=False, compare=False)
 
@@ -90,7 +158,7 @@ class Shore:
         """Give :attr:`depth` of places of the raveled window that lie inside, float32 (N,)."""
         if self._of is not None:
             return self._of[0].depth_at(self._whole(at))
-        return _distance(~self.inside, at)
+        return distances(~self.inside, at)
 
     @cached_property
     def width(self) -> NDArray[np.uint8]:
@@ -101,7 +169,7 @@ class Shore:
         if self._of is not None:
             return self._of[0].width[self._of[1]]
         width = np.zeros(self.inside.shape, np.uint8)
-        _gentlest(self.edge_at, self.band, _LIMITS, GENTLE_PX, width)
+        _gentlest(self.edge_at, self.band.kind_at(self.edge_at), GENTLE_PX, width)
         return width
 
     def width_at(self, at: NDArray[np.intp]) -> NDArray[np.uint8]:
@@ -111,37 +179,26 @@ class Shore:
         out = np.empty(at.size, np.uint8)
         if "width" in vars(self):
             return self.width.ravel()[at]
-        _gentlest_at(self.edge_at, self.band, _LIMITS, GENTLE_PX, at, out)
+        edge, shape = self.edge_at, self.inside.shape
+        _gentlest_at(edge, self.band.kind_at(edge), shape, GENTLE_PX, at, out)
         return out
 
     def _whole(self, at: NDArray[np.intp]) -> NDArray[np.intp]:
         """Give the places in the whole window of places of this part."""
         assert self._of is not None
-        whole, (rows, cols) = self._of
-        r, c = np.divmod(at, self.inside.shape[1])
-        high, wide = whole.inside.shape
-        return (r + rows.indices(high)[0]) * wide + c + cols.indices(wide)[0]
+        whole, where = self._of
+        return _in_whole(at, self.inside.shape, whole.inside.shape, where)
 
     def part(self, where: tuple[slice, slice]) -> Shore:
         """Give a part of the window."""
-        return Shore(self.inside[where], self.edge[where], self.band[where], (self, where))
-
-
-def band_width(bins: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Measure the band of known levels around each pixel [px]: wide bands are gentle banks.
-
-    Distance to ground that was never wet plus distance to the always-wet area, float32 (H, W).
-    """
-    ever = (bins >= 1) & (bins != UNSEEN)
-    outward = np.maximum(distance_to(~ever) - 1, 0)
-    return (outward + distance_to(bins == N_BINS - 1)).astype(np.float32)
+        return Shore(self.inside[where], self.edge[where], self.band.part(where), (self, where))
 
 
 def find_shore(
     bins: NDArray[np.uint8],
     n_clear: NDArray[np.uint16],
     partial: tuple[NDArray[np.uint8], NDArray[np.uint16]],
-    band: NDArray[np.float32],
+    band: Band,
     options: RecessionOptions | None = None,
 ) -> Shore:
     """Find the area that is wet at the next known level.
@@ -154,14 +211,14 @@ def find_shore(
         Clear looks behind them.
     partial : uint8 (n_reach + 1,), uint16 (H, W)
         Partial bin of the date (:class:`pipeline.detect.level.Cut`) by reach, and pixels' reach.
-    band : float32 (H, W)
-        :func:`band_width`.
+    band : Band
+        Of the same window.
     """
     o = options or RecessionOptions()
     inside = np.empty(bins.shape, np.bool_)
     # In one piece, as windows are and parts of them are not: compiled for that alone.
     bins, n_clear = np.ascontiguousarray(bins), np.ascontiguousarray(n_clear)
-    band, reach = np.ascontiguousarray(band), np.ascontiguousarray(partial[1])
+    reach = np.ascontiguousarray(partial[1])
     # A majority of 3x3 heals single errors of the mask; each would be a shore of its own.
     _majority(bins, n_clear, np.maximum(partial[0], np.uint8(1)), reach, o.min_looks, inside)
     edge = np.empty_like(inside)
@@ -230,25 +287,21 @@ def _edge_of(inside, edge):  # type: ignore[no-untyped-def]  # pragma: no cover 
 
 
 @njit(cache=True, nogil=True)
-def _along_shore(edge, band, limits, radius, reached):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _along_shore(edge, kinds, radius, reached):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Spread the class of the band of each pixel of a shore along its row."""
     w = reached.shape[1]
-    for at in edge:
-        r, c = at // w, at % w
-        kind = np.uint8(0)
-        for limit in limits:
-            if band[r, c] >= limit:
-                kind += np.uint8(1)
+    for i in range(edge.size):
+        r, c, kind = edge[i] // w, edge[i] % w, kinds[i]
         for k in range(max(c - radius, 0), min(c + radius + 1, w)):
             reached[r, k] = max(reached[r, k], kind)
 
 
 @njit(cache=True, nogil=True)
-def _gentlest_at(edge, band, limits, radius, at, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _gentlest_at(edge, kinds, shape, radius, at, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Give what :func:`_gentlest` does at some places of the raveled window."""
-    h, w = band.shape
+    h, w = shape
     reached = np.zeros((h, w), np.uint8)
-    _along_shore(edge, band, limits, radius, reached)
+    _along_shore(edge, kinds, radius, reached)
     for k in range(at.size):
         r, c = at[k] // w, at[k] % w
         kind = np.uint8(0)
@@ -258,7 +311,7 @@ def _gentlest_at(edge, band, limits, radius, at, out):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True)
-def _gentlest(edge, band, limits, radius, width):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _gentlest(edge, kinds, radius, width):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Give the class of the widest band of a shore in the square around each pixel.
 
     Few pixels are shore (``edge`` holds their places): each spreads along its row; then each row
@@ -267,7 +320,7 @@ def _gentlest(edge, band, limits, radius, width):  # type: ignore[no-untyped-def
     h, w = width.shape
     high = h + 2 * radius
     reached = np.zeros((high, w), np.uint8)
-    _along_shore(edge, band, limits, radius, reached[radius : radius + h])
+    _along_shore(edge, kinds, radius, reached[radius : radius + h])
     rows = 1
     while 2 * rows <= 2 * radius + 1:
         for r in range(high - rows):
@@ -312,9 +365,9 @@ def tally_recession(
     if part is not None:
         counted &= part.ravel()[at]
     at = at[counted]
-    distance = _distance(state == Ground.WET, at)
+    distance = distances(state == Ground.WET, at)
     # UNKNOWN is also the thin band at every waterline; only what survives an erosion is cloud.
-    clear = farther(_eroded(unknown), at, np.minimum(distance + 3, CLIP_PX - 1))
+    clear = farther(eroded(unknown), at, np.minimum(distance + 3, CLIP_PX - 1))
     at, steps = at[clear], distance[clear].astype(np.int64)
     kind = reach.ravel()[at].astype(np.int64) * N_WIDTHS + shore.width_at(at)
     key = kind * (CLIP_PX + 1) + steps
@@ -353,202 +406,3 @@ def percentile_of(counts: NDArray[np.int64], percent: float, at_least: int) -> f
     if total < at_least:
         return None
     return float(np.searchsorted(np.cumsum(counts), percent / 100 * total))
-
-
-def distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Distance to the nearest true pixel [px], clipped to CLIP_PX.
-
-    Two scans, exact in whole numbers, three times as fast as a general transform. Source: Meijster,
-    Roerdink & Hesselink 2000 (doi:10.1007/0-306-47025-X_36).
-    """
-    out = np.empty(mask.shape, np.float32)
-    along = np.empty(mask.shape[::-1], np.int32)
-    _along_rows(mask, CLIP_PX, along)
-    _down_columns(along, CLIP_PX, out)
-    return out
-
-
-def distance_at(mask: NDArray[np.bool_], where: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Give :func:`distance_to` at some pixels only, in the order of ``where``; float32 (N,)."""
-    return _distance(mask, np.flatnonzero(where))
-
-
-def _distance(mask: NDArray[np.bool_], at: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Give :func:`distance_at` of places of the raveled window, ascending."""
-    out = np.full(at.size, CLIP_PX, np.float32)
-    if out.size and mask.any():
-        few = out.size * _FEW <= mask.size
-        # Where few pixels ask, and what they ask for is near, most of the window is not looked at.
-        if not (few and _around(mask, at, CLIP_PX, mask.size, out)):
-            _at(mask, at, CLIP_PX, out)
-    return out
-
-
-def farther(
-    mask: NDArray[np.bool_], at: NDArray[np.intp], limit: NDArray[np.float32]
-) -> NDArray[np.bool_]:
-    """Tell where the distance to the nearest true pixel is greater than a limit below the clip.
-
-    Parameters
-    ----------
-    mask : bool (H, W)
-    at : intp (N,)
-        Places of the raveled window.
-    limit : float32 (N,)
-
-    Returns
-    -------
-    bool (N,)
-    """
-    asked = int(np.square(2 * limit.astype(np.int64) + 1).sum())
-    if asked > mask.size:
-        return _distance(mask, at) > limit
-    out = np.ones(limit.size, np.bool_)
-    _none_within(mask, at, limit, out)
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _around(mask, at, clip, most, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Look row by row away from each pixel; give up after so many pixels looked at."""
-    h, w = mask.shape
-    done = 0
-    for k in range(at.size):
-        r, c = at[k] // w, at[k] % w
-        nearest, step = clip * clip, 0
-        while step * step < nearest:
-            for side in range(2 if step else 1):
-                row = r + step if side else r - step
-                if row < 0 or row >= h:
-                    continue
-                d = 0
-                while d * d + step * step < nearest:  # along the row, both ways
-                    done += 1
-                    if (c >= d and mask[row, c - d]) or (c + d < w and mask[row, c + d]):
-                        nearest = d * d + step * step
-                    d += 1
-            step += 1
-        out[k] = np.sqrt(np.float64(nearest))
-        if done > most:
-            return False
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _none_within(mask, at, limit, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Say where no true pixel lies as near as a limit."""
-    h, w = mask.shape
-    for k in range(at.size):
-        r, c, n = at[k] // w, at[k] % w, int(limit[k])
-        for row in range(max(r - n, 0), min(r + n + 1, h)):
-            for col in range(max(c - n, 0), min(c + n + 1, w)):
-                if mask[row, col]:
-                    square = (row - r) ** 2 + (col - c) ** 2
-                    if np.float32(np.sqrt(np.float64(square))) <= limit[k]:
-                        out[k] = False
-
-
-@njit(cache=True, nogil=True)
-def _at(mask, at, clip, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Look along rows first, then up and down from each pixel for as long as it can pay."""
-    h, w = mask.shape
-    square = np.empty((h, w), np.int16)  # of the clip at most
-    for r in range(0, h, 4):
-        # Each pixel waits for the one before it: four rows at a time.
-        a, b, c, d = r, min(r + 1, h - 1), min(r + 2, h - 1), min(r + 3, h - 1)
-        p = q = s = t = clip
-        for k in range(w):
-            p = 0 if mask[a, k] else min(p + 1, clip)
-            q = 0 if mask[b, k] else min(q + 1, clip)
-            s = 0 if mask[c, k] else min(s + 1, clip)
-            t = 0 if mask[d, k] else min(t + 1, clip)
-            square[a, k], square[b, k], square[c, k], square[d, k] = p, q, s, t
-        p = q = s = t = clip
-        for k in range(w - 1, -1, -1):
-            p, q = min(p + 1, square[a, k]), min(q + 1, square[b, k])
-            s, t = min(s + 1, square[c, k]), min(t + 1, square[d, k])
-            square[a, k], square[b, k], square[c, k], square[d, k] = p, q, s, t
-    square *= square
-    for k in range(at.size):
-        r, c = at[k] // w, at[k] % w
-        nearest, step = np.int64(square[r, c]), 1
-        while step * step < nearest:
-            if r >= step:
-                nearest = min(nearest, square[r - step, c] + step * step)
-            if r + step < h:
-                nearest = min(nearest, square[r + step, c] + step * step)
-            step += 1
-        out[k] = np.sqrt(np.float64(nearest))
-
-
-@njit(cache=True, nogil=True)
-def _eroded(mask):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Give what is true in all of 5 by 5 pixels; false outside the window."""
-    h, w = mask.shape
-    out = np.zeros((h, w), np.bool_)
-    down = np.zeros(w, np.int32)
-    for r in range(h):
-        along = 0
-        for c in range(w):
-            along = along + 1 if mask[r, c] else 0
-            if c >= 2:
-                # The five pixels around c - 2 end here; those at the edge have none.
-                down[c - 2] = down[c - 2] + 1 if along >= 5 else 0
-                if down[c - 2] >= 5:
-                    out[r - 2, c - 2] = True
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _along_rows(mask, clip, along):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Give the clipped distance along each row, transposed."""
-    h, w = mask.shape
-    line = np.empty(w, np.int32)
-    for r in range(h):
-        d = clip
-        for c in range(w):
-            d = 0 if mask[r, c] else min(d + 1, clip)
-            line[c] = d
-        d = clip
-        for c in range(w - 1, -1, -1):
-            d = min(d + 1, line[c])
-            along[c, r] = d
-
-
-@njit(cache=True, nogil=True)
-def _down_columns(along, clip, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Find the lower envelope of one parabola a row: ``at`` its rows, ``since`` where it begins.
-
-    A row that is as far as the clip has no parabola: it brings nothing nearer than the clip is.
-    """
-    w, h = along.shape
-    at, since = np.empty(h, np.int32), np.empty(h, np.int32)
-    square = np.empty(h, np.int32)
-    roots = np.sqrt(np.arange(clip * clip + 1).astype(np.float64)).astype(np.float32)
-    for c in range(w):
-        n = -1
-        for r in range(h):
-            d = along[c, r]
-            if d >= clip:
-                continue
-            square[r] = d * d
-            while n >= 0 and (since[n] - at[n]) ** 2 + square[at[n]] > (
-                (since[n] - r) ** 2 + square[r]
-            ):
-                n -= 1
-            if n < 0:
-                n, at[0], since[0] = 0, r, 0
-                continue
-            k = at[n]
-            first = 1 + (r * r - k * k + square[r] - square[k]) // (2 * (r - k))
-            if first < h:
-                n += 1
-                at[n], since[n] = r, first
-        if n < 0:
-            out[:, c] = clip
-            continue
-        for r in range(h - 1, -1, -1):
-            nearest = min((r - at[n]) ** 2 + square[at[n]], clip * clip)
-            out[r, c] = roots[nearest]
-            if r == since[n]:
-                n -= 1

@@ -93,7 +93,7 @@ def local_offset(
     middle = float(np.nanmedian(own)) if np.isfinite(own).any() else float("nan")
     with np.errstate(invalid="ignore"):
         about &= np.abs(surface.expected[NDVI] - middle) <= o.stratum
-    residual = (surface.seen - surface.expected)[:, about]
+    residual = surface.seen[:, about] - surface.expected[:, about]
     residual = residual[:, np.isfinite(residual).all(axis=0)]
     if residual.shape[1] < o.around_pixels:
         return np.zeros(surface.seen.shape[0], np.float32)
@@ -108,11 +108,22 @@ def place(surface: Surface, offset: Float, signature: Signature) -> tuple[Float,
     place, apart : float32 (H, W)
         The place, and the length of the line in spreads; NaN without a model.
     """
-    goal = signature.values[:, None, None] - surface.expected
-    done = surface.seen - offset[:, None, None] - surface.expected
-    length = (goal**2 / surface.spread**2).sum(axis=0)
+    features = (surface.seen, surface.expected, surface.spread)
+    seen, expected, spread = (a.reshape(len(a), -1) for a in features)
+    at, apart = _placed((seen, expected, spread), offset, signature)
+    return at.reshape(surface.state.shape), apart.reshape(surface.state.shape)
+
+
+def _placed(
+    pixels: tuple[Float, Float, Float], offset: Float, signature: Signature
+) -> tuple[Float, Float]:
+    """Place pixels as :func:`place` does: seen, expected and spread, (F, N) each."""
+    seen, expected, spread = pixels
+    goal = signature.values[:, None] - expected
+    done = seen - offset[:, None] - expected
+    length = (goal**2 / spread**2).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        at = (goal * done / surface.spread**2).sum(axis=0) / length
+        at = (goal * done / spread**2).sum(axis=0) / length
     return at.astype(np.float32), np.sqrt(length).astype(np.float32)
 
 
@@ -148,12 +159,15 @@ def resemble(
         offset = local_offset(footprint, surface, o, watery=watery)
     if not watery:
         judged &= surface.state != Ground.WET  # water over it says nothing of it
-    at, apart = place(surface, offset, signature)
-    known = judged & np.isfinite(at)
-    if not known.any() or float(np.median(apart[known])) < o.apart:
+    some = (surface.seen[:, judged], surface.expected[:, judged], surface.spread[:, judged])
+    at, apart = _placed(some, offset, signature)
+    told = np.isfinite(at)
+    if not told.any() or float(np.median(apart[told])) < o.apart:
         return unknown
-    where = float(np.median(at[known]))
+    where = float(np.median(at[told]))
     if where >= o.hit:
+        known = judged.copy()
+        known[judged] = told
         alike = _alike(surface, offset, signature, known, o)
         return Observed(float(share), Seen.HIT, True) if alike else unknown
     return Observed(float(share), Seen.MISS, True) if where <= o.miss else unknown

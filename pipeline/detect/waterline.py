@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
-from shapely.geometry import MultiPoint, MultiPolygon, Polygon
+from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 from skimage.measure import find_contours
 
@@ -131,11 +131,20 @@ def width_of_change(
 def smallest_rectangle(rows: NDArray[np.intp], cols: NDArray[np.intp]) -> BaseGeometry:
     """Give the smallest rectangle, at any angle, around pixels, in x (columns) and y (rows) [px].
 
-    Around their corners, that is: joining squares first costs ten times it and changes no bit.
+    Around their corners, that is: joining squares first costs ten times it and changes no bit. Of
+    a row only the ends can be corners of the hull, which is all that counts.
     """
-    x = np.concatenate([cols, cols + 1, cols, cols + 1])
-    y = np.concatenate([rows, rows, rows + 1, rows + 1])
-    return MultiPoint(np.stack([x, y], axis=1)).minimum_rotated_rectangle
+    top = int(rows.min())
+    high = int(rows.max()) - top + 1
+    left, right = np.full(high, np.iinfo(np.intp).max), np.full(high, -1)
+    np.minimum.at(left, rows - top, cols)
+    np.maximum.at(right, rows - top, cols)
+    y = np.flatnonzero(right >= 0)
+    x0, x1, y = left[y], right[y] + 1, y + top
+    x = np.concatenate([x0, x1, x0, x1])
+    corners = np.stack([x, np.concatenate([y, y, y + 1, y + 1])], axis=1)
+    points: BaseGeometry = shapely.multipoints(corners.astype(np.float64))  # type: ignore[assignment]
+    return points.minimum_rotated_rectangle
 
 
 def waterline(field: Float, grid: Grid, level: float = 0.0) -> list[NDArray[np.float64]]:

@@ -20,9 +20,9 @@ from __future__ import annotations
 from datetime import datetime
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
 
 from pipeline.detect.expect import (
     Expected,
@@ -148,7 +148,7 @@ def candidates(
     dry = view.state[near.within(view.window)] == Ground.DRY
     found = expect(view, totals, o.expect, near, dry)
     own = core.within(near)
-    seed = (dry & (_shifted(found.ordinary, view.radius_px) | found.deep))[own]
+    seed = (dry & found.deep | _shifted(found.ordinary, view.radius_px, dry))[own]
     grow = (dry & (found.ordinary | found.beyond))[own] | seed
     rows, cols = np.nonzero(grow)
     return Pixels(
@@ -197,7 +197,7 @@ def examine(
             return Rejection("cannot be told from the shore that this level uncovers", True, n)
     grounded, bar = _grounded(mask, view), _bar_share(mask, view)
     looks = float(np.median(view.base.n_clear[mask]))
-    sure = mask & _shifted(found.known >= o.certain_looks, view.radius_px)
+    sure = _shifted(found.known >= o.certain_looks, view.radius_px, mask)
     enough = np.count_nonzero(sure) >= max(o.min_pixels, o.known_share * n / 2)
     firm = grounded or bar >= _ON_BAR
     certain = bool(enough) and firm and not deep and looks >= o.sparse_below
@@ -223,9 +223,27 @@ def _box(pixels: Pixels) -> Window:
     return Window(int(r.min()), int(r.max()) + 1, int(c.min()), int(c.max()) + 1)
 
 
-def _shifted(expected: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """Where water is expected under every shift up to ``radius``."""
-    return np.asarray(ndimage.minimum_filter(expected, 2 * radius + 1, mode="nearest"), bool)
+def _shifted(
+    expected: NDArray[np.bool_], radius: int, asked: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Where water is expected under every shift up to ``radius``, of what is ``asked``."""
+    out = np.zeros(expected.shape, np.bool_)
+    at = np.flatnonzero(expected & asked)
+    if at.size:  # of few pixels: what is dry where water belongs is what is looked for
+        _all_around(np.ascontiguousarray(expected), at, radius, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _all_around(expected, at, radius, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    h, w = expected.shape
+    for i in range(at.size):
+        r, c = at[i] // w, at[i] % w
+        every = True
+        for row in range(max(r - radius, 0), min(r + radius + 1, h)):
+            for col in range(max(c - radius, 0), min(c + radius + 1, w)):
+                every &= expected[row, col]
+        out[r, c] = every
 
 
 def _survivors(mask: NDArray[np.bool_], found: Expected, radius: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
@@ -119,8 +120,9 @@ def png(image: Rgb | Image.Image, colours: int | None = None) -> bytes:
     if colours:
         picture = picture.quantize(colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     out = BytesIO()
-    # Half the time of level 6, for five hundredths more of bytes.
-    picture.save(out, "PNG", compress_level=4)
+    # Runs of one byte are looked for, and no earlier strings: the same pixels in two thirds of the
+    # time, for a few hundredths more of bytes.
+    picture.save(out, "PNG", compress_level=4, compress_type=zlib.Z_RLE)
     return out.getvalue()
 
 

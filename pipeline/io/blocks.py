@@ -32,6 +32,7 @@ _CACHE_BYTES = 64 << 20
 _DECODED_BYTES = 12 << 20
 _HEAD_BYTES = 4096  # at least of the line that names the layers
 _FLOAT = "f4"
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # Windows would end lines in its own way
 
 Packed = NDArray[np.int16 | np.float32]
 
@@ -157,7 +158,7 @@ def _layer(key: _Key, block: Block, name: str) -> Layer | None:
 
 def _content(path: str) -> bytes:
     """Read a file by the system's calls: of thousands of them a run a file object costs more."""
-    file = os.open(path, os.O_RDONLY)
+    file = os.open(path, _READ)
     try:
         size = os.fstat(file).st_size
         content = os.read(file, size)
@@ -201,7 +202,7 @@ def read_layers(path: str, names: Sequence[str]) -> list[Layer | None] | None:
 def block_mark(path: str | Path) -> str:
     """Give the checksum that a block carries, "" where there is none; it is not verified here."""
     try:
-        file = os.open(path, os.O_RDONLY)  # of thousands of blocks a run; a file object costs more
+        file = os.open(path, _READ)  # of thousands of blocks a run; a file object costs more
     except FileNotFoundError:
         return ""
     try:
@@ -210,15 +211,17 @@ def block_mark(path: str | Path) -> str:
         os.close(file)
 
 
-def has_full_length(path: Path) -> bool:
+def has_full_length(path: str | Path) -> bool:
     """Tell, by its head and its size, whether a block was written to its end.
 
     A disk that changes bytes is not found so: that shows when the block is read.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(_HEAD_BYTES)
-            size = file.seek(0, 2)
+        file = os.open(path, _READ)  # every run asks this of every block of its looks
+        try:
+            start, size = os.read(file, _HEAD_BYTES), os.fstat(file).st_size
+        finally:
+            os.close(file)
         line, found, _ = start[8:].partition(b"\n")
         if start[:4] != _MAGIC or not found:
             return False

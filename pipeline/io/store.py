@@ -214,8 +214,9 @@ class CorridorStore:
         """
         if folder in self._whole:
             return []
-        blocks = (self.block_path(folder, tile) for tile in self.all_tiles)
-        found = [block for block in blocks if not has_full_length(block)]
+        start = f"{self.root}/{folder}/"
+        blocks = (f"{start}{self.tile_name(tile)}.blk" for tile in self.all_tiles)
+        found = [Path(block) for block in blocks if not has_full_length(block)]
         if not found:
             self._whole.add(folder)
         return found

@@ -20,7 +20,7 @@ from pipeline.passes.past import Past
 
 _ROUND_PX = 64  # windows of objects are widened to this lattice so that dates share a baseline
 _HELD_BYTES = 48 << 20  # of baselines; a tile of 512 px with its halo is 6 to 15 MB
-_BAND_BYTES = 4  # of a pixel, once somebody asks for a shore
+_BAND_BYTES = 3  # of a pixel, once somebody asks for a shore
 _SENT_KEPT = 2  # caches of other processes whose baselines are kept here
 
 _Held = OrderedDict[Window, Baseline]

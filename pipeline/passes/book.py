@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detect.objects import Pixels, Rejection
+from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import Vault, content_key
 from pipeline.model import Kind, Pass, Sighting
-from pipeline.passes.ground import Sparse, States
+from pipeline.passes.ground import Site, Sparse, States
 from pipeline.passes.naming import look_mark
 from pipeline.passes.past import Past
 from pipeline.passes.reduce import reaches_mark
@@ -89,6 +90,24 @@ def found_by_look(
         else:
             found[k].append((result, flagged(pixels)))
     return [Found.of(*each) for each in zip(found, rejected, besides, strict=True)]
+
+
+def by_place(
+    work: Sequence[tuple[int, Pixels]],
+    examine: Callable[[tuple[int, Pixels]], Sighting | Rejection],
+    site: Site,
+) -> list[Sighting | Rejection]:
+    """Examine objects of several looks, tile after tile, and give what became of each in order.
+
+    All looks at a tile ask for the same layers of its history and normal ground, which are kept
+    for as long as a few tiles need.
+    """
+    n = site.store.tile_px
+    # Of every object its first pixel; each has one at least.
+    tiles = [(int(p.rows[0]) // n, int(p.cols[0]) // n, i) for i, (_, p) in enumerate(work)]
+    order = [i for *_, i in sorted(tiles)]
+    found = map_tiles(examine, [work[i] for i in order], site.workers)
+    return [result for _, result in sorted(zip(order, found, strict=True), key=lambda f: f[0])]
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.grid import box_of_mask
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Ground, Pass, Sighting, Tile, Window
-from pipeline.passes.book import Arrays, Book, Found, found_by_look
+from pipeline.passes.book import Arrays, Book, Found, by_place, found_by_look
 from pipeline.passes.ground import Site, Sparse, States
 from pipeline.passes.normals import day_of, read_normal, stored_normal, write_normals
 from pipeline.passes.stored import Stored, stored_pixels, stored_values
@@ -209,10 +209,10 @@ class ChangeSweep:
             self._parts, site.workers, site.progress, f"ground {self.quarter.name}",
         )  # fmt: skip
         work = [(k, piece) for k in range(len(new)) for piece in split([t[0][k] for t in tiles])]
-        results = map_tiles(
-            lambda w: self._examine(new[w[0]], w[1], offsets[w[0]], (ceiling, flooded[w[0]])),
+        results = by_place(
             work,
-            site.workers,
+            lambda w: self._examine(new[w[0]], w[1], offsets[w[0]], (ceiling, flooded[w[0]])),
+            site,
         )
         least = self.options.disturb.min_pixels
         found = found_by_look(
@@ -366,9 +366,10 @@ def count_fields(surface: Surface, fields: NDArray[np.bool_], places: Sparse) ->
     seen = fields & expected & (surface.state != Ground.UNKNOWN)
     under = (surface.state == Ground.WET)[seen]
     rows, cols = (each[seen[0]] for each in places)
-    squares = np.stack([rows // _SQUARE_PX, cols // _SQUARE_PX, under], axis=1)
-    each, counts = np.unique(squares, axis=0, return_counts=True)
-    keys = ((row, col, bool(water)) for row, col, water in each.tolist())
+    # Row, column and water as one number: rows of arrays are sorted ten times as slowly.
+    row, col = rows.astype(np.int64) // _SQUARE_PX, cols // _SQUARE_PX
+    each, counts = np.unique(row << 32 | col << 1 | under, return_counts=True)
+    keys = ((n >> 32, (n & 0xFFFFFFFF) >> 1, bool(n & 1)) for n in each.tolist())
     return Counter(dict(zip(keys, counts.tolist(), strict=True)))
 
 

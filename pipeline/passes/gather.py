@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -105,10 +106,10 @@ def _stable(href: str) -> str:
 def _file_state(href: str) -> list[int]:
     if "://" in href:
         return []
-    path = Path(href)
-    if not path.exists():
+    try:
+        stat = os.stat(href)  # noqa: PTH116 - asked of every band of every look, several times a run
+    except (FileNotFoundError, NotADirectoryError):
         return [-1]
-    stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns]
 
 

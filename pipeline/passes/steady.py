@@ -29,8 +29,10 @@ from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.quarantine import (
     GROUND_FIELDS,
     TALLY_FIELDS,
+    Deviation,
     QuarantineOptions,
     decide,
+    deviation_of,
     difference_histogram,
     regional_shift,
     stable_ground,
@@ -44,7 +46,12 @@ from pipeline.prepare.temporal import median_and_spread
 QUARANTINE_BANDS = ("green", "red", "nir", "swir16")
 _LOOK = "Look at the scene and at its band table; other dates are not affected"
 LEAST_PASSES = 3
-_HELD_BYTES = 4 << 20  # of what is compared of one look, in each thread
+_Sums = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""Bins of the raveled histograms (B, BINS) of differences that are not empty, and their counts."""
+
+_LOOKS_AT_ONCE = 8
+_GUESSING = 2  # tiles that say first what the region did
+_HELD_BYTES = 4 << 20  # of what is compared of them, over all tiles
 
 Image = NDArray[np.float32]
 
@@ -151,8 +158,11 @@ def _counts(site: Site, spec: SteadySpec, ids: Sequence[str]) -> dict[str, tuple
     run = (site.workers, site.progress)
     todo = [t for t in spec.store.tiles if not spec.store.block_path(spec.folder, t).exists()]
     map_tiles(partial(_write_ground, spec), todo, *run, "stable ground")
-    counts = map_tiles(partial(_tally, spec), ids, *run, "quarantine")
-    return dict(zip(ids, counts, strict=True))
+    counts: dict[str, tuple[int, int]] = {}
+    for begin in range(0, len(ids), _LOOKS_AT_ONCE):
+        some = ids[begin : begin + _LOOKS_AT_ONCE]
+        counts |= dict(zip(some, _tally(site, spec, some), strict=True))
+    return counts
 
 
 def _write_ground(spec: SteadySpec, tile: Tile) -> None:
@@ -181,56 +191,140 @@ def _write_ground(spec: SteadySpec, tile: Tile) -> None:
 
 
 @dataclass(frozen=True)
-class _Compared:
-    """One look over the stable ground of one tile, all (B, 1, N).
+class _Ground:
+    """The stable ground of a tile: places among its stored pixels, and what is usual there."""
+
+    at: NDArray[np.intp]
+    median: Image  # (B, N)
+    spread: Image
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one tile says of one look; no deviation where too much hangs on the shift."""
+
+    sums: _Sums
+    deviation: Deviation | None
+
+
+def _ground(spec: SteadySpec, tile: Tile) -> _Ground:
+    def layer(name: str) -> NDArray[np.generic]:
+        found = spec.store.packed(spec.folder, name, tile)
+        assert found is not None  # a block of the ground holds all of its layers
+        return found.values
+
+    at = np.flatnonzero(layer("stable") == 1)
+    median, spread = (
+        np.stack([layer(f"{name}_{b}")[at] for b in spec.bands]).astype(np.float32, copy=False)
+        for name in ("median", "spread")
+    )
+    return _Ground(at, median, spread)
+
+
+def _compare(
+    spec: SteadySpec, pass_id: str, tile: Tile, ground: _Ground
+) -> tuple[Image, Image, Image]:
+    """Give median, spread and one look, float32 (B, N) each, of the stable ground of a tile.
 
     Of that ground what is clear, and not flooded: a flood is no fault of a date.
     """
-
-    median: Image
-    spread: Image
-    look: Image
-
-
-def _compare(spec: SteadySpec, pass_id: str, tile: Tile) -> _Compared:
-    reader, store = spec.reader, spec.store
-
-    def ground(name: str) -> NDArray[np.generic]:
-        layer = store.packed(spec.folder, name, tile)
-        assert layer is not None  # a block of the ground holds all of its layers
-        return layer.values
-
-    at = np.flatnonzero(ground("stable") == 1)
-    at = at[is_clear(reader.stored_mask(pass_id, tile)[at])]
-    look = np.stack([reader.stored(pass_id, b, tile)[at] for b in spec.bands])
+    reader = spec.reader
+    own = np.flatnonzero(is_clear(reader.stored_mask(pass_id, tile)[ground.at]))
+    at = ground.at[own]
+    look = np.stack([reader.stored(pass_id, b, tile, at) for b in spec.bands])
     dry = ~(look[spec.bands.index("green")] > look[spec.bands.index(spec.dark)])
-    at, look = at[dry], look[:, dry]
-    median, spread = (
-        np.stack([ground(f"{name}_{b}")[at] for b in spec.bands]).astype(np.float32, copy=False)
-        for name in ("median", "spread")
-    )
-    return _Compared(median[:, None], spread[:, None], look[:, None])
+    own = own[dry]
+    return ground.median[:, own], ground.spread[:, own], look[:, dry]
 
 
-def _tally(spec: SteadySpec, pass_id: str) -> tuple[int, int]:
-    """Count (changed, stable) pixels of one date over all tiles, once all said what the region did.
+def _tally(site: Site, spec: SteadySpec, ids: Sequence[str]) -> list[tuple[int, int]]:
+    """Count (changed, stable) pixels of some dates over all tiles.
 
-    What is compared is read and shifted once, as far as it may be kept.
+    Which pixels look changed hangs on what the region did, and that on all tiles. But some tiles
+    tell it nearly, so that most pixels are told at once; of the others what is compared is kept, as
+    far as it may be. Where there is too much of it, or the guess was wrong, tiles are compared
+    again.
     """
-    total = np.zeros((len(spec.bands), BINS), np.int64)
-    held: list[_Compared | None] = []
-    room = _HELD_BYTES
-    for tile in spec.store.tiles:
-        c = _compare(spec, pass_id, tile)
-        for k, (median, look) in enumerate(zip(c.median, c.look, strict=True)):
-            total[k] += difference_histogram(median, look, np.ones(look.shape, bool))
-        room -= 3 * c.look.nbytes
-        held.append(c if room >= 0 else None)
-    shift = np.array([regional_shift(h) for h in total], np.float32)
-    changed = stable = 0
-    for tile, known in zip(spec.store.tiles, held, strict=True):
-        c = _compare(spec, pass_id, tile) if known is None else known
-        seen = np.ones(c.look.shape[1:], bool)
-        found = tally_change(c.median, c.spread, c.look, seen, shift, spec.options)
-        changed, stable = changed + found[0], stable + found[1]
-    return changed, stable
+    run, tiles = (site.workers, site.progress), spec.store.tiles
+    some = [tiles[len(tiles) * k // _GUESSING] for k in range(_GUESSING)] if tiles else []
+    begun = map_tiles(partial(_differences, spec, tuple(ids)), dict.fromkeys(some), site.workers)
+    guesses = tuple(_shifts(spec, [b[i] for b in begun]) for i in range(len(ids)))
+    most = _HELD_BYTES // (8 * len(spec.bands) * len(ids) * max(len(tiles), 1))
+    first = partial(_first, spec, tuple(ids), guesses, most)
+    parts = map_tiles(first, tiles, *run, "quarantine")
+    shifts = [_shifts(spec, [p[i].sums for p in parts]) for i in range(len(ids))]
+    counts = np.zeros((len(ids), 2), np.int64)
+    again: list[tuple[Tile, tuple[int, ...]]] = []
+    for tile, part in zip(tiles, parts, strict=True):
+        left: list[int] = []
+        for i, (one, shift) in enumerate(zip(part, shifts, strict=True)):
+            if one.deviation is not None and one.deviation.holds(shift):
+                counts[i] += one.deviation.count(shift)
+            else:
+                left.append(i)
+        if left:
+            again.append((tile, tuple(left)))
+    work = partial(_second, spec, tuple(ids), tuple(shifts))
+    second = map_tiles(work, again, *run, "quarantine")
+    for (_, which), found in zip(again, second, strict=True):
+        counts[list(which)] += found
+    return [(int(changed), int(stable)) for changed, stable in counts]
+
+
+def _shifts(spec: SteadySpec, sums: Sequence[_Sums]) -> NDArray[np.float32]:
+    """Give what the region did by band, float32 (B,), from what some tiles or all say of a look."""
+    total = np.zeros(len(spec.bands) * BINS, np.int64)
+    for bins, counts in sums:
+        total[bins] += counts
+    every = total.reshape(len(spec.bands), BINS)
+    return np.array([regional_shift(h) for h in every], np.float32)
+
+
+def _summed(median: Image, look: Image) -> _Sums:
+    every = np.ones(look.shape[1], bool)
+    pairs = zip(median, look, strict=True)
+    sums = np.concatenate([difference_histogram(*pair, every) for pair in pairs])
+    bins = np.flatnonzero(sums)
+    return bins.astype(np.int32), sums[bins].astype(np.int32)
+
+
+def _differences(spec: SteadySpec, ids: Sequence[str], tile: Tile) -> list[_Sums]:
+    """Give what a tile says of what the region did on some looks."""
+    ground = _ground(spec, tile)
+    compared = (_compare(spec, i, tile, ground) for i in ids)
+    return [_summed(median, look) for median, _, look in compared]
+
+
+def _first(
+    spec: SteadySpec,
+    ids: Sequence[str],
+    guesses: Sequence[NDArray[np.float32]],
+    most: int,
+    tile: Tile,
+) -> list[_Part]:
+    """Compare some looks over a tile; of no more than so many pixels of each anything is held."""
+    ground = _ground(spec, tile)
+    out: list[_Part] = []
+    for pass_id, guess in zip(ids, guesses, strict=True):
+        median, spread, look = _compare(spec, pass_id, tile, ground)
+        deviation = deviation_of(median, spread, look, guess, spec.options)
+        held = deviation if deviation.limit.shape[1] <= most else None
+        out.append(_Part(_summed(median, look), held))
+    return out
+
+
+def _second(
+    spec: SteadySpec,
+    ids: Sequence[str],
+    shifts: Sequence[NDArray[np.float32]],
+    job: tuple[Tile, Sequence[int]],
+) -> list[tuple[int, int]]:
+    """Count (changed, stable) pixels of a tile on some dates, by their places among ``ids``."""
+    tile, which = job
+    ground = _ground(spec, tile)
+    out: list[tuple[int, int]] = []
+    for i in which:
+        median, spread, look = (a[:, None] for a in _compare(spec, ids[i], tile, ground))
+        seen = np.ones(look.shape[1:], bool)
+        out.append(tally_change(median, spread, look, seen, shifts[i], spec.options))
+    return out

@@ -28,7 +28,7 @@ from pipeline.detect.zhan import (
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Level, Pass, Sighting, Tile, Window
 from pipeline.passes.baselines import BaselineCache
-from pipeline.passes.book import Book, Found, found_by_look
+from pipeline.passes.book import Book, Found, by_place, found_by_look
 from pipeline.passes.change import ChangeSweep, Normals, Quarter
 from pipeline.passes.ground import Looks, Site, Sparse, States
 from pipeline.passes.layers import keep_together, trim_results
@@ -299,9 +299,7 @@ class _EpochSweep:
         what = f"candidates {self.epoch.start:%Y-%m}"
         tiles = map_tiles(pixels, site.parts, site.workers, site.progress, what)
         work = [(k, piece) for k in range(len(new)) for piece in split([tile[k] for tile in tiles])]
-        results = map_tiles(
-            lambda w: self._examine(passes[w[0]], totals[w[0]], w[1]), work, site.workers
-        )
+        results = by_place(work, lambda w: self._examine(passes[w[0]], totals[w[0]], w[1]), site)
         return found_by_look(len(new), work, results, lambda p: (p.rows, p.cols))
 
     def _examine(self, p: Pass, totals: Totals, pixels: Pixels) -> Sighting | Rejection:

@@ -60,6 +60,11 @@ GROUND_FIELDS = ("most_spread", "most_spread_share", "most_wet")
 TALLY_FIELDS = ("sigmas", "floor", "relative")
 """Options that say which of it looks changed; the others only decide on what was counted."""
 
+NEAR_SHIFT = 0.02
+"""By how much what a region did on a date is seldom beside a guess from some of it."""
+
+_ROUNDED = np.float32(1e-5)  # for what rounding does to numbers up to some ten: 1e-6 a step
+
 
 @dataclass(frozen=True, slots=True)
 class QuarantineVerdict:
@@ -136,6 +141,56 @@ def tally_change(
     # A band may be odd on a few roofs; a wrong date is wrong in most bands.
     votes = (difference > limit).sum(axis=0) * 2 >= look.shape[0]
     return int((votes & seen).sum()), int(seen.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """Stable ground seen on one look, while what the region did on that date is only guessed.
+
+    ``stable`` pixels, of which ``changed`` look changed for any shift within :data:`NEAR_SHIFT` of
+    the ``guess`` float32 (B,); ``difference`` and ``limit`` float32 (B, N) of those of which the
+    shift decides, few as a rule.
+    """
+
+    stable: int
+    changed: int
+    difference: Image
+    limit: Image
+    guess: NDArray[np.float32]
+
+    def holds(self, shift: NDArray[np.float32]) -> bool:
+        """Tell whether a shift float32 (B,) is near enough to the guess."""
+        return bool(np.all(np.abs(shift - self.guess) <= np.float32(NEAR_SHIFT)))
+
+    def count(self, shift: NDArray[np.float32]) -> tuple[int, int]:
+        """Give what :func:`tally_change` does for a ``shift`` that holds."""
+        over = np.abs(self.difference - shift[:, None]) > self.limit
+        votes = over.sum(axis=0) * 2 >= self.limit.shape[0]
+        return self.changed + int(votes.sum()), self.stable
+
+
+def deviation_of(
+    reference_median: Image,
+    spread: Image,
+    look: Image,
+    guess: NDArray[np.float32],
+    options: QuarantineOptions,
+) -> Deviation:
+    """Compare stable ground that is clear on a date, float32 (B, N) each, NaN without data.
+
+    ``guess`` float32 (B,): what the region may have done.
+    """
+    difference = look - reference_median
+    limit = np.maximum(options.sigmas * spread, options.floor + options.relative * reference_median)
+    seen = np.all(np.isfinite(difference) & np.isfinite(limit), axis=0)
+    away, bands = np.abs(difference - guess[:, None]), look.shape[0]
+    near = np.float32(NEAR_SHIFT) + _ROUNDED
+    with np.errstate(invalid="ignore"):
+        may, must = away + near > limit, away - near > limit
+    changed = seen & (must.sum(axis=0) * 2 >= bands)
+    open_ = np.flatnonzero(seen & ~changed & (may.sum(axis=0) * 2 >= bands))
+    held = (difference[:, open_], limit[:, open_])
+    return Deviation(int(seen.sum()), int(changed.sum()), *held, guess)
 
 
 def decide(changed: int, stable: int, options: QuarantineOptions) -> QuarantineVerdict:
