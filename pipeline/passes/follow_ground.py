@@ -18,7 +18,8 @@ from pipeline.adjudicate.weighing import below_floods
 from pipeline.config import GroundOptions
 from pipeline.detect.afloat import contradiction
 from pipeline.detect.change import WATER, Surface, cropland
-from pipeline.detect.disturb import MARGIN_PX, DisturbOptions, goes_out
+from pipeline.detect.decks import goes_out
+from pipeline.detect.disturb import MARGIN_PX, DisturbOptions
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
