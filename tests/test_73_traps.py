@@ -426,6 +426,34 @@ def test_paddies_at_low_water_are_held_by_the_flooded_fields_alone(
 
 
 @pytest.mark.thorough
+def test_a_field_that_lies_bare_in_its_season_is_held_by_earlier_years_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Last spring it was tilled, and this year's crop is late: bare for longer than soil waits.
+
+    Another plot, which nobody tilled in the year before, is reported: nothing else holds it back.
+    """
+    monkeypatch.setattr(riverside, "PATROL_LEVELS", (0.6, 0.7, 0.65) * 5)
+    tilled, first = place(12, 22, 4, 16), place(12, 22, 20, 32)
+    soil = made_of("red_soil")
+    plots = [
+        Thing(tilled, soil, date(2024, 4, 5), date(2024, 5, 10)),
+        *(Thing(where, soil, APRIL) for where in (tilled, first)),
+    ]
+    fields = riverside.open_site(tmp_path / "store")
+    seen = ((d, riverside.scene(d, plots)) for d in riverside.DAYS)
+    looks = riverside.prepared(fields, riverside.gathered(fields, seen))
+
+    def told() -> list[int]:
+        found = riverside.judged(fields, looks, {}, [tilled, first])
+        return [len(reported(where, found)) for where in (tilled, first)]
+
+    assert told() == [0, 1]
+    monkeypatch.setattr("pipeline.passes.follow_ground.precedents_of", lambda *_: 0)
+    assert told() == [1, 1]
+
+
+@pytest.mark.thorough
 def test_a_bank_that_a_flood_silted_is_held_by_the_flood_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
