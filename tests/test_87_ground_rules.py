@@ -102,7 +102,7 @@ def test_a_pool_that_was_gone_between_is_no_suspected_candidate() -> None:
     assert candidate(looks("hhhmh")).evidence.state.value == "provisional"
     # What stands on dry ground is missed on one look in a hundred.
     heap = {"wet_share": 0.0, "bar_share": 0.0, "ndvi": 0.1, "water": -0.7, "wait_days": 0.0}
-    with mock.patch.object(follow_ground, "_is_bridge", return_value=False):
+    with mock.patch.object(follow_ground, "is_bridge", return_value=False):
         assert candidate(looks("hhhmh"), **heap).evidence.state.value == "suspected"
         # What may become a bridge stays on watch, whatever its looks.
         with mock.patch.object(follow_ground, "may_span", return_value=True):
@@ -145,7 +145,7 @@ def test_a_ramp_is_what_most_sightings_show_of_an_object() -> None:
 
     with mock.patch.object(follow_ground, "goes_out", leads):
         options = GroundOptions().disturb
-        assert follow_ground._is_bridge(site, bench, track, options)  # type: ignore[arg-type]
+        assert follow_ground.is_bridge(site, bench, track, options)  # type: ignore[arg-type]
     assert asked == [bank[0].size, ROWS.size]
 
 
@@ -207,7 +207,7 @@ POND = HEAP | {
 
 
 def test_a_pond_of_mixed_pixels_waits_for_floods_and_not_for_a_season() -> None:
-    with mock.patch.object(follow_ground, "_is_bridge", return_value=False):
+    with mock.patch.object(follow_ground, "is_bridge", return_value=False):
         found = candidate(looks("hhhhhhhh", 10), **POND)
         assert (found.kind, found.evidence.state.value) == (Kind.CAI, "suspected")
         assert found.measures["wait_days"] == 60.0

@@ -215,7 +215,7 @@ def ground_candidate(
     measures = summed_up(track, options)
     measures["bar_share"] = _bar_share(site, bench, track)
     pixels = (track.rows, track.cols)
-    bridge = measures["wet_share"] < 0.5 and _is_bridge(site, bench, track, options.disturb)
+    bridge = measures["wet_share"] < 0.5 and is_bridge(site, bench, track, options.disturb)
     measures["strip"] = float(bridge)
     measures["precedents"] = float(_seasons(site, bench, track, measures, (how[2], options)))
     measures |= _felled(site, bench, track, measures, options)
@@ -380,7 +380,7 @@ def _verdicts(
         yield p, Observed(float(share), _SEEN[int(seen)], True), float(rank)
 
 
-def _is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) -> bool:
+def is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) -> bool:
     """Look for a strip over the water in the looks since the first sighting.
 
     It may leave from what at least half of the sightings show: where a flood has bared the bank, a
