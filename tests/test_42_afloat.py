@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.detect.afloat import contradiction
+from pipeline.detect.afloat import contradiction, floated, sudden_green
 from pipeline.model import Ground
 
 LOOKS, PIXELS = 30, 144
@@ -48,3 +48,35 @@ def test_neither_a_pool_nor_what_was_dug_and_filled_up_again_is_a_mat() -> None:
 
 def test_no_look_is_no_contradiction() -> None:
     assert contradiction(np.zeros((0, PIXELS), np.uint8), np.zeros(0, np.float32)) == 0
+
+
+@pytest.mark.parametrize(("gap", "mat"), [(15, True), (30, True), (45, False)])
+def test_plants_on_what_was_water_weeks_ago_float(gap: int, mat: bool) -> None:
+    days = np.r_[np.arange(10) * 15.0, 135.0 + gap + np.arange(4) * 15.0]
+    states = np.full((days.size, PIXELS), Ground.WET, np.uint8)
+    states[10:] = Ground.GREEN
+    assert (sudden_green(states, days) >= 0.5) is mat
+    # The river fell all the while: no lower level is known, and no level contradicts another.
+    falling = np.linspace(0.9, 0.1, days.size).astype(np.float32)
+    assert contradiction(states, falling) == 0
+    assert floated(states, falling, days) is mat
+
+
+def test_a_bar_that_falls_dry_is_bare_before_it_is_green() -> None:
+    days = np.arange(12) * 15.0
+    states = np.full((12, PIXELS), Ground.WET, np.uint8)
+    states[6], states[7:] = Ground.DRY, Ground.GREEN
+    assert sudden_green(states, days) == 0
+    # A look that was not clear says nothing of what lay there.
+    states[6] = Ground.UNKNOWN
+    assert sudden_green(states, days) == 1
+    states[5] = Ground.UNKNOWN
+    assert sudden_green(states, days) == 0
+
+
+def test_a_mat_that_lay_once_on_a_bar_leaves_it_a_bar() -> None:
+    days = np.arange(30) * 15.0
+    states = np.full((30, PIXELS), Ground.DRY, np.uint8)
+    states[3:6], states[6:9] = Ground.WET, Ground.GREEN
+    assert sudden_green(states, days) < 0.5
+    assert sudden_green(states[:0], days[:0]) == 0

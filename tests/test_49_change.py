@@ -21,8 +21,9 @@ from pipeline.detect.change import (
     regional_offsets,
     tally_residuals,
 )
+from pipeline.detect.decks import goes_out, strip_over
 from pipeline.detect.deviations import dry_counts
-from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine, goes_out, strip_over
+from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine
 from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level import N_BINS, tally_by_level
@@ -377,6 +378,27 @@ def test_a_ramp_that_hangs_together_with_bare_shore_is_a_bridge_and_a_fill_besid
     fill = np.zeros((SIDE, SIDE), bool)
     fill[8:32, 20:26] = True
     assert not strip_over(fill, water, bins_of(land))
+
+
+@pytest.mark.parametrize("degrees", [-40, -17, -6, 4, 9, 13, 28])
+@pytest.mark.parametrize("wide", [1.5, 3.0])
+def test_a_deck_is_found_in_any_direction_and_over_a_shore_that_falls_dry(
+    degrees: float, wide: float
+) -> None:
+    """The ramp ends eight pixels before what was always water, as on a gentle bank."""
+    rows, cols = np.indices((SIDE, SIDE)).astype(np.float64)
+    turn = np.radians(degrees)
+    along = (42 - cols) * np.cos(turn) + (rows - 30) * np.sin(turn)
+    off = np.abs((rows - 30) * np.cos(turn) - (42 - cols) * np.sin(turn))
+    bins = np.where(cols < 30, N_BINS - 1, np.where(cols < 38, 12, 0)).astype(np.uint8)
+    water = np.where(cols < 30, 0.5, -0.5).astype(np.float32)
+    ramp = (off <= 2) & (along >= -4) & (cols >= 38)
+    assert not strip_over(ramp, water, bins)
+    blurred = np.clip((off - wide / 2) / 2, 0, 1)  # SWIR sees twenty metres
+    deck = np.where(cols < 30, 0.05 + 0.45 * blurred, -0.5).astype(np.float32)
+    assert strip_over(ramp, deck, bins)
+    mole = np.where((cols < 30) & (off <= 5), 0.05, water).astype(np.float32)
+    assert not strip_over(ramp, mole, bins)
 
 
 def test_a_deck_that_is_younger_than_its_ramp_is_seen_on_the_newest_looks() -> None:

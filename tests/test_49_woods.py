@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.detect.normal import TERMS, Normal
 from pipeline.detect.woods import only_felled, wooded_share
-from pipeline.passes.follow_ground import trait_of
+from pipeline.passes.traits import trait_of
 
 SOIL_INDEX = 0.08
 ALL = np.ones((4, 4), bool)

@@ -35,7 +35,7 @@ from pipeline.adjudicate.rules import Subject
 from pipeline.adjudicate.screen import Screener
 from pipeline.detect.normal import Normal
 from pipeline.grid import reproject
-from pipeline.model import Attribution, Candidate, EvidenceState, LayerArea, Pass
+from pipeline.model import Attribution, Candidate, EvidenceState, LayerArea, Look, Pass
 from pipeline.passes.ground import Looks, Site
 
 
@@ -136,6 +136,10 @@ def _like_the_rest(self: Normal, day: float, own: Callable[..., Any] = Normal.at
 
 def _ground(**parts: Any) -> dict[str, Any]:
     return {"ground": parts}
+
+
+def _as_they_are(looks: Sequence[Look], *_: object) -> list[Look]:
+    return list(looks)
 
 
 AT_ONCE = {"days": 0.0}  # slim strips that leave the shore
@@ -419,3 +423,48 @@ def test_paddies_at_low_water_are_held_by_the_flooded_fields_alone(
 
     assert told({}) == [0, 0]
     assert told(_ground(flooded_fields=1.0)) == [1, 1]
+
+
+@pytest.mark.thorough
+def test_a_field_that_lies_bare_in_its_season_is_held_by_earlier_years_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Last spring it was tilled, and this year's crop is late: bare for longer than soil waits.
+
+    Another plot, which nobody tilled in the year before, is reported: nothing else holds it back.
+    """
+    monkeypatch.setattr(riverside, "PATROL_LEVELS", (0.6, 0.7, 0.65) * 5)
+    tilled, first = place(12, 22, 4, 16), place(12, 22, 20, 32)
+    soil = made_of("red_soil")
+    plots = [
+        Thing(tilled, soil, date(2024, 4, 5), date(2024, 5, 10)),
+        *(Thing(where, soil, APRIL) for where in (tilled, first)),
+    ]
+    fields = riverside.open_site(tmp_path / "store")
+    seen = ((d, riverside.scene(d, plots)) for d in riverside.DAYS)
+    looks = riverside.prepared(fields, riverside.gathered(fields, seen))
+
+    def told() -> list[int]:
+        found = riverside.judged(fields, looks, {}, [tilled, first])
+        return [len(reported(where, found)) for where in (tilled, first)]
+
+    assert told() == [0, 1]
+    monkeypatch.setattr("pipeline.passes.follow_ground.precedents_of", lambda *_: 0)
+    assert told() == [1, 1]
+
+
+@pytest.mark.thorough
+def test_a_bank_that_a_flood_silted_is_held_by_the_flood_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Grass at the water's edge lies under sand from the flood on, to the last look."""
+    flood = riverside.PATROL_DAYS[8]
+    bank = place(72, 84, 77, 81)
+    sand = Thing(bank, made_of("sand"), flood)
+    silted = riverside.open_site(tmp_path / "store")
+    seen = ((d, riverside.scene(d, [sand, *TRUE.values()])) for d in riverside.DAYS)
+    looks = riverside.prepared(silted, riverside.gathered(silted, seen))
+
+    assert reported(bank, riverside.judged(silted, looks, {}, [bank])) == []
+    monkeypatch.setattr("pipeline.adjudicate.weighing.after_floods", _as_they_are)
+    assert len(reported(bank, riverside.judged(silted, looks, {}, [bank]))) == 1

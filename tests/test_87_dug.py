@@ -21,6 +21,7 @@ from pipeline.passes import follow_ground
 from pipeline.passes.book import by_place, found_by_look
 from pipeline.passes.change import grown, too_small
 from pipeline.passes.ground import Site
+from pipeline.passes.traits import trait_of
 
 FIRST = datetime(2025, 11, 1, tzinfo=UTC)
 ROWS, COLS = (a.ravel().astype(np.int32) for a in np.mgrid[10:15, 10:14])
@@ -100,8 +101,8 @@ def test_what_a_flood_may_have_left_waits_and_was_seen_often_enough_by_then(
     assert found == {"uncropped": 1.0}
     base = POND | {"bright": 0.06, "ndvi": -0.2, "water": 0.6, "soil": 0.0, "certain_share": 1.0}
     base |= {"strip": 0.0, "linear": 0.0}
-    assert follow_ground.trait_of(base | found).counted
-    assert not follow_ground.trait_of(base).counted
+    assert trait_of(base | found).counted
+    assert not trait_of(base).counted
 
 
 def test_what_is_only_too_small_is_no_history_either() -> None:

@@ -11,6 +11,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from affine import Affine
+from numpy.typing import NDArray
 from shapely.geometry import box
 
 from pipeline.adjudicate.candidates import AdjudicateOptions
@@ -59,9 +60,13 @@ def told(found: list[Look], seasonal: Callable[..., int] | int = 0) -> Generator
 
 def candidate(
     found: list[Look], seasonal: Callable[..., int] | int = 0, *, mat: bool = False,
-    **measures: float,
+    before: bool | None = None, **measures: float,
 ) -> Candidate:  # fmt: skip
-    """Of dry ground all along, or of water on which a ``mat`` of plants lay of late."""
+    """Of dry ground all along, or of water on which a ``mat`` of plants lay of late.
+
+    ``before``: whether it was a bar before it came; default: what its sightings say.
+    """
+    bar = (WATER | measures)["bar_share"] >= 0.5 if before is None else before
     sighting = Sighting(Kind.CAI, FIRST.isoformat(), FIRST, ROWS, COLS, 0.5, WATER | measures, True)
     track = Track(Kind.CAI, (sighting,), ROWS, COLS, ROWS, COLS)
     grid = Grid("EPSG:32649", Affine(10, 0, 500_000, 0, -10, 3_100_000), WINDOW.shape)
@@ -85,7 +90,7 @@ def candidate(
         normals=SimpleNamespace(quarter=quarter),
         given=lambda _: (None, None),
         ranks=[np.array([np.nan, level], np.float32) for level in levels],
-        history=lambda w: SimpleNamespace(bins=np.zeros(w.shape, np.uint8)),
+        history=lambda w: SimpleNamespace(bins=np.full(w.shape, 16 * bar, np.uint8)),
     )
     how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST)
     with told(found, seasonal):
@@ -97,7 +102,7 @@ def test_a_pool_that_was_gone_between_is_no_suspected_candidate() -> None:
     assert candidate(looks("hhhmh")).evidence.state.value == "provisional"
     # What stands on dry ground is missed on one look in a hundred.
     heap = {"wet_share": 0.0, "bar_share": 0.0, "ndvi": 0.1, "water": -0.7, "wait_days": 0.0}
-    with mock.patch.object(follow_ground, "_is_bridge", return_value=False):
+    with mock.patch.object(follow_ground, "is_bridge", return_value=False):
         assert candidate(looks("hhhmh"), **heap).evidence.state.value == "suspected"
         # What may become a bridge stays on watch, whatever its looks.
         with mock.patch.object(follow_ground, "may_span", return_value=True):
@@ -109,6 +114,39 @@ def test_water_from_which_a_mat_of_plants_went_stays_on_watch() -> None:
     pool, pond = (candidate(looks("hhhhh"), mat=True, bar_share=s) for s in (1.0, 0.0))
     assert (pool.evidence.state.value, pool.measures["floated"]) == ("provisional", 1.0)
     assert pond.measures["floated"] == 0.0  # on land that was never water nothing floats
+
+
+def test_a_paddy_that_its_own_water_made_a_bar_waits_as_on_land() -> None:
+    waits = {"wait_days": 18.0}
+    own, bar = (candidate(looks("hhhhhh"), before=b, **waits) for b in (False, True))
+    assert [c.measures["bar_share"] for c in (own, bar)] == [0.0, 1.0]
+    # Only of ponds on land it is asked whether a crop grows there.
+    assert ["uncropped" in c.measures for c in (own, bar)] == [True, False]
+
+
+def test_a_ramp_is_what_most_sightings_show_of_an_object() -> None:
+    def seen(day: int, rows: NDArray[np.int32], cols: NDArray[np.int32]) -> Sighting:
+        on = FIRST + timedelta(days=day)
+        return Sighting(Kind.DUI, on.isoformat(), on, rows, cols, 0.5, {}, True)
+
+    bank = tuple(a.ravel().astype(np.int32) for a in np.mgrid[10:40, 10:14])
+    sightings = (*(seen(day, ROWS, COLS) for day in range(4)), seen(9, *bank))
+    track = Track(Kind.DUI, sightings, *bank, *bank)
+    site = SimpleNamespace(store=SimpleNamespace(grid=SimpleNamespace(window=WINDOW)))
+    bench = SimpleNamespace(
+        given=lambda w: (None, SimpleNamespace(bins=np.zeros(w.shape, np.uint8))),
+        surfaces=lambda *_: (),
+    )
+    asked: list[int] = []
+
+    def leads(mask: NDArray[np.bool_], *_: object) -> bool:
+        asked.append(int(mask.sum()))
+        return mask.sum() == ROWS.size
+
+    with mock.patch.object(follow_ground, "goes_out", leads):
+        options = GroundOptions().disturb
+        assert follow_ground.is_bridge(site, bench, track, options)  # type: ignore[arg-type]
+    assert asked == [bank[0].size, ROWS.size]
 
 
 @pytest.mark.parametrize(("text", "state"), [("hhhhh", "suspected"), ("hhhmh", "provisional")])
@@ -169,7 +207,7 @@ POND = HEAP | {
 
 
 def test_a_pond_of_mixed_pixels_waits_for_floods_and_not_for_a_season() -> None:
-    with mock.patch.object(follow_ground, "_is_bridge", return_value=False):
+    with mock.patch.object(follow_ground, "is_bridge", return_value=False):
         found = candidate(looks("hhhhhhhh", 10), **POND)
         assert (found.kind, found.evidence.state.value) == (Kind.CAI, "suspected")
         assert found.measures["wait_days"] == 60.0

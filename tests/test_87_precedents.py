@@ -19,7 +19,8 @@ from pipeline.detect.resemble import Signature
 from pipeline.model import Ground, Kind, Sighting, Window
 from pipeline.passes.book import _packed, _unpacked, found_by_look
 from pipeline.passes.change import grown
-from pipeline.passes.follow_ground import Trait, precedents_of, summed_up
+from pipeline.passes.follow_ground import precedents_of
+from pipeline.passes.traits import Trait, summed_up
 from pipeline.passes.watch import Watched, record
 
 FIRST = datetime(2025, 5, 10, tzinfo=UTC)

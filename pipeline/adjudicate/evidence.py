@@ -67,6 +67,19 @@ class FoldOptions(BaseModel):
         description="level rank from which water on land that was dry proves nothing: the river "
         "stands as high on one look in ten",
     )
+    flood_days: float = Field(
+        default=60.0,
+        ge=0,
+        le=200,
+        description="ground at the shore is bare for as long after such a level [d]",
+    )
+    flood_reach_px: float = Field(
+        default=3.0,
+        ge=0,
+        le=20,
+        description="from water that history saw, within which a flood that it did not see may "
+        "have stood on ground [px]",
+    )
     expire_misses: int = Field(
         default=4, ge=1, le=20, description="clear misses in a row that expire it"
     )

@@ -62,7 +62,8 @@ class DryOptions(BaseModel):
 def weighed(candidate: Candidate, options: FoldOptions, until: datetime) -> Candidate:
     """Weigh looks by what all of them together show.
 
-    In turn :func:`above_floods`, :func:`swiftly`, :func:`waited_out` and :func:`outlasted`.
+    In turn :func:`above_floods`, :func:`after_floods`, :func:`swiftly`, :func:`waited_out` and
+    :func:`outlasted`.
     """
     looks = tuple(_weighed(candidate.looks, _of(candidate), options))
     if looks == candidate.looks:
@@ -144,6 +145,33 @@ def above_floods(
         else k
         for k in looks
     ]
+
+
+def after_floods(
+    looks: Iterable[Look], measures: Mapping[str, float], options: FoldOptions | None = None
+) -> list[Look]:
+    """Let no hit of bare ground at the shore be certain that a flood may have bared.
+
+    High water leaves silt and drowned plants on the bank. Until they have grown again the bank is
+    lighter and barer than it ever was in that season, all along the river, and for weeks. What is
+    still bare ``flood_days`` after the last high water was not bared by it: what was seen meanwhile
+    counts with the first look after that (``pending``), if no clear miss lies between, as where it
+    was green again. A look at high water comes late enough to be counted as the flood itself.
+    """
+    o = options or FoldOptions()
+    bare = measures.get("wet_share", 1.0) < _LAKE and not measures.get("mixed_water", 0.0)
+    if not bare or measures.get("shore_px", o.flood_reach_px + 1) > o.flood_reach_px:
+        return list(looks)
+    wait, high, out = timedelta(days=o.flood_days), None, list[Look]()
+    for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
+        if look.level_rank is not None and look.level_rank >= o.flood_rank:
+            high = look.on
+        if look.seen is Seen.HIT and not look.of_drone and high and look.on - high <= wait:
+            pending = look.pending or look.certain
+            out.append(replace(look, certain=False, pending=pending, strong=False))
+        else:
+            out.append(look if high is None else _undoing(look))
+    return out
 
 
 def below_floods(looks: Iterable[Look], since: datetime, options: DryOptions | None = None) -> bool:
@@ -230,7 +258,8 @@ def _undoing(look: Look) -> Look:
 def _weighed(
     looks: Sequence[Look], measures: Mapping[str, float], options: FoldOptions
 ) -> list[Look]:
-    found = swiftly(above_floods(looks, measures, options), measures, options)
+    found = after_floods(above_floods(looks, measures, options), measures, options)
+    found = swiftly(found, measures, options)
     return outlasted(waited_out(found, measures, options), measures, options)
 
 

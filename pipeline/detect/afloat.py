@@ -4,7 +4,9 @@ Water hyacinth covers still water for months and is dry ground with plants to ev
 drifts off, or is taken out, ground that history saw dry at high levels is water at a low one: a
 pond in a bar, to a rule that takes each look of history for what it says. But ground that stands
 higher than the water at one level does so at every lower one, and what floats does not: where it
-lay, history saw water at lower levels than those at which it saw plants.
+lay, history saw water at lower levels than those at which it saw plants. And ground that the water
+leaves is bare for weeks before it is green, while a mat drifts in overnight: that is told where the
+river has fallen so fast that no lower level was seen.
 """
 
 from __future__ import annotations
@@ -33,6 +35,64 @@ class AfloatOptions(BaseModel):
         description="green looks, and wet ones, at half of the pixels or more: one pool that a "
         "flood left is no water under a mat",
     )
+    sudden_days: float = Field(
+        default=30.0,
+        ge=1,
+        le=60,
+        description="what was water so long before it was green, and not bare between, did not "
+        "grow there: ground that falls dry is bare for longer [d]",
+    )
+    sudden_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="of the looks at which it was no water that such plants must be",
+    )
+
+
+def floated(
+    states: NDArray[np.uint8],
+    ranks: NDArray[np.float32],
+    days: NDArray[np.float64],
+    options: AfloatOptions | None = None,
+) -> bool:
+    """Tell whether what history saw as ground floated, by its levels or by how soon it was green.
+
+    Parameters
+    ----------
+    states : uint8 (T, N)
+        Ground codes of an object's pixels on the looks before it, in time order.
+    ranks : float32 (T,)
+        Level of its reach on them; NaN leaves a look out.
+    days : float64 (T,)
+        Of the looks, since any fixed date.
+    """
+    o = options or AfloatOptions()
+    levels = contradiction(states, ranks, o) >= o.share
+    return levels or sudden_green(states, days, o) >= o.sudden_share
+
+
+def sudden_green(
+    states: NDArray[np.uint8], days: NDArray[np.float64], options: AfloatOptions | None = None
+) -> float:
+    """Give the share of the looks at no water that show plants which came over water, 0..1.
+
+    Plants of a pixel came over water where the last clear look before the first of them is water,
+    and ``sudden_days`` old at most. They stay that until the pixel is bare or water again.
+    Parameters as of :func:`floated`.
+    """
+    o = options or AfloatOptions()
+    n = states.shape[1]
+    wet, when, afloat = np.zeros(n, bool), np.full(n, -np.inf), np.zeros(n, bool)
+    came = solid = 0
+    for state, day in zip(states, days, strict=True):
+        known, green = state != Ground.UNKNOWN, state == Ground.GREEN
+        afloat = np.where(known, green & (afloat | (wet & (day - when <= o.sudden_days))), afloat)
+        came += int(np.count_nonzero(afloat & green))
+        solid += int(np.count_nonzero(known & (state != Ground.WET)))
+        wet = np.where(known, state == Ground.WET, wet)
+        when = np.where(known, day, when)
+    return came / solid if solid else 0.0
 
 
 def contradiction(

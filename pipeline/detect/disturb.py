@@ -18,15 +18,13 @@ What can look like one and is none:
   bare before, at the water's edge, must be thicker than the shift;
 * thin snow lightens plants that still show through it, and is dark in SWIR: never certain;
 * roads and levees are long and thin: never certain;
-* a bridge goes on as a narrow strip over the water (:func:`goes_out`): never certain.
+* a bridge goes on as a narrow strip over the water (:mod:`pipeline.detect.decks`): never certain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +41,6 @@ from pipeline.detect.change import (
     may_have_lost,
 )
 from pipeline.detect.hollows import HollowOptions, hollow_share
-from pipeline.detect.level import N_BINS
-from pipeline.detect.medians import middle_of
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
 from pipeline.detect.waterline import smallest_rectangle
 from pipeline.grid import pixels_to_mask
@@ -58,14 +54,6 @@ _SOIL_NDVI = 0.1  # of ground without plants
 _BARE_NDVI, _BARE_BRIGHT, _FAR_FROM_WET = 0.3, 0.08, -0.2  # what is expected of bare dry ground
 _BARE_PX = 30  # pixels of it that tell how wet the soil is on a date
 _PUDDLES = 0.2  # share of water from which an object may be a flooded field
-_RAY_PX = 36  # how far from an object a strip over water is looked for
-_FLANK_PX = 3.0  # a strip has water this far on both sides
-_STRIP_PX = 8  # and is at least so long
-_WET_FLANK = 0.1  # water score of open water beside it
-_CONTRAST = 0.15  # by which the strip is less water than that
-_RAY_STARTS = 96  # pixels at the water from which a strip is looked for, at most
-_RAMP_PX = 2.5  # from the line of a strip, in which its ramp lies
-_RAMP_SHARE = 1 / 3  # of the object that must lie there
 
 Float = NDArray[np.float32]
 
@@ -261,102 +249,6 @@ def _veiled(numbers: dict[str, float], o: DisturbOptions) -> bool:
     """
     through = numbers["barest_ndvi"] > o.veil_ndvi and numbers["lost_px"] > o.mixed_pixels
     return through and numbers.get("bare", np.inf) < o.veil_index
-
-
-def goes_out(
-    mask: NDArray[np.bool_],
-    looks: Sequence[Float],
-    bins: NDArray[np.uint8],
-    options: DisturbOptions | None = None,
-) -> bool:
-    """Tell whether a strip goes out from an object over water, in the median of its looks.
-
-    A bridge grows from its banks for months, and its first ramp is older than its deck: of the
-    newest looks alone the strip may be whole.
-
-    Parameters
-    ----------
-    looks : sequence of float32 (H, W)
-        Water scores since it was first seen, in time order, at least one; NaN unknown.
-    bins : uint8 (H, W)
-        How often history saw water (:func:`pipeline.detect.level.frequency_bins`).
-    """
-    newest = looks[-(options or DisturbOptions()).deck_looks :]
-    every = [looks] if len(newest) == len(looks) else [looks, newest]
-    return any(strip_over(mask, middle_of(some), bins) for some in every)
-
-
-def strip_over(mask: NDArray[np.bool_], water: Float, bins: NDArray[np.uint8]) -> bool:
-    """Tell whether a narrow strip leads from an object out over water: a bridge, a pier.
-
-    Rays from its centre, and from its pixels at the water: where they cross water on both flanks,
-    30 m to each side, the ray itself is clearly less water, for 80 m or more. A deck narrower than
-    two pixels is neither dry nor water on one look, so several looks are needed. A ramp that hangs
-    together with bare shore has its centre elsewhere; the shore has no part in a line that only a
-    third of the object lies on. What history never saw under water is no deck: a dike, a spit, a
-    pier that has stood for long.
-
-    Parameters
-    ----------
-    mask : bool (H, W)
-        The object.
-    water : float32 (H, W)
-        Median water score of the looks since it was first seen; NaN unknown.
-    bins : uint8 (H, W)
-        How often history saw water (:func:`pipeline.detect.level.frequency_bins`).
-    """
-    ashore = bins != N_BINS - 1  # a bar that low water uncovers is a strip as well
-    # Not the surroundings of old land: a sluice spans an inlet of nine pixels.
-    no_deck = mask | (bins == 0)
-    own = np.stack(np.nonzero(mask)).astype(np.float64)
-    at_water = np.stack(np.nonzero(mask & _near(~ashore)))
-    some = at_water[:, :: max(1, -(-at_water.shape[1] // _RAY_STARTS))]
-    centre = own.mean(axis=1, keepdims=True)
-    angles = np.arange(32) * np.pi / 16
-    steps = np.stack([np.sin(angles), np.cos(angles)], axis=1)
-    across = steps[:, ::-1] * np.array([1, -1])
-    for start in (centre, *some.T[:, :, None]):
-        beside = np.abs(across @ (own - start))
-        on_line = np.count_nonzero(beside <= _RAMP_PX, axis=1) >= own.shape[1] * _RAMP_SHARE
-        for k in np.flatnonzero(on_line | (start is centre)):
-            ray = (start, steps[k][:, None], across[k][:, None] * _FLANK_PX)
-            if _strip_along(no_deck, water, ashore, ray):
-                return True
-    return False
-
-
-def _strip_along(
-    no_deck: NDArray[np.bool_],
-    water: Float,
-    ashore: NDArray[np.bool_],
-    ray: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
-) -> bool:
-    """Follow one ray (start, step, flank; each (2, 1)) out between what was always water.
-
-    Of its flanks it is asked, and not of the ray: a deck of some quarters is in its history.
-    """
-    start, along, flank = ray
-    lines = [start + along * np.arange(1, _RAY_PX) + k * flank for k in (0, 1, -1)]
-    over = ~_at(ashore, lines[1], True) & ~_at(ashore, lines[2], True)
-    over &= ~_at(no_deck, lines[0], False)
-    middle, left, right = (_at(water, line, np.nan)[over] for line in lines)
-    between = (left > _WET_FLANK) & (right > _WET_FLANK) & np.isfinite(middle)
-    deck = between & (middle < np.fmin(left, right) - _CONTRAST)
-    return bool(np.count_nonzero(deck) >= max(_STRIP_PX, 0.7 * np.count_nonzero(between)))
-
-
-def _near(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Grow a mask by two pixels: the shore beside water is mixed."""
-    return np.asarray(ndimage.maximum_filter(mask, 5, mode="constant"), bool)
-
-
-def _at(field: NDArray[Any], points: NDArray[np.float64], outside: object) -> NDArray[Any]:
-    """Sample a field at points (2, N), row and column; ``outside`` where they leave it."""
-    r, c = np.rint(points).astype(np.intp)
-    ok = (r >= 0) & (r < field.shape[0]) & (c >= 0) & (c < field.shape[1])
-    out = np.full(r.shape, outside, field.dtype)
-    out[ok] = field[r[ok], c[ok]]
-    return out
 
 
 def _is_shore(mask: NDArray[np.bool_], surface: Surface, o: DisturbOptions) -> bool:

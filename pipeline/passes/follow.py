@@ -37,6 +37,7 @@ from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
 from pipeline.passes.levels import Levels
 from pipeline.passes.past import Past
+from pipeline.passes.piers import goes_on_as_deck
 from pipeline.passes.reduce import CLEAR_CODES
 from pipeline.passes.states import state_bands
 from pipeline.passes.verdicts import values_at
@@ -251,6 +252,7 @@ def _candidate(
     strip = float(
         _is_deck(states, track, found)
         or may_span(site, drawn, until - since, history.baseline, ramps, wet=True)
+        or goes_on_as_deck(site, data[0].ground(track.first_on), track, options.watch)
     )
     found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]

@@ -16,11 +16,11 @@ from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting, stood_s
 from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import below_floods
 from pipeline.config import GroundOptions
-from pipeline.detect.afloat import contradiction
+from pipeline.detect.afloat import floated
 from pipeline.detect.change import WATER, Surface, cropland
-from pipeline.detect.disturb import MARGIN_PX, DisturbOptions, goes_out
+from pipeline.detect.decks import goes_out
+from pipeline.detect.disturb import MARGIN_PX, DisturbOptions
 from pipeline.detect.expect import Baseline
-from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level import N_BINS
 from pipeline.detect.medians import middle_of
@@ -38,11 +38,19 @@ from pipeline.passes.change import DETECTOR, Normals, box_of
 from pipeline.passes.ground import Looks, Site, Sparse, shared
 from pipeline.passes.naming import sparse_mark
 from pipeline.passes.normals import day_of
+from pipeline.passes.traits import (
+    ON_BAR,
+    Trait,
+    by_pass,
+    doubted,
+    gradual,
+    half_water,
+    summed_up,
+    trait_of,
+)
 from pipeline.passes.verdicts import Question, Rows, rows_of
 
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
-_ON_BAR = 0.5  # share of an object on a bar
-_RISEN = 2.5  # deviation of the water score of what is half water
 _UNCLEAR = 0.06  # water scores nearer to zero than this are neither water nor land
 _KNOWN = 0.25  # of an object, from which a sighting at its place was of itself
 _YEAR = timedelta(days=YEAR_DAYS)
@@ -112,50 +120,15 @@ class _Asked:
     wanted: Callable[[Pass], bool]
 
 
-@dataclass(frozen=True)
-class Trait:
-    """What is known of an object before its looks are judged."""
+def _bar_share(site: Site, bench: Bench, track: Track) -> float:
+    """Give the share of an object on ground that was water now and then before it came.
 
-    signature: Signature
-    wait: timedelta  # a look is certain once the object has lasted so long
-    certain: bool  # most of its sightings were
-    counted: bool = False  # looks that only waited count with the first that is certain
-
-
-def trait_of(measures: Mapping[str, float]) -> Trait:
-    """Read the trait from the summed-up measures of a track or of a case."""
-    values = np.array([measures[name] for name in MODELLED], np.float32)
-    wait = timedelta(days=measures["wait_days"])
-    certain = measures["certain_share"] >= 0.5 and not doubted(measures)
-    # Water on a bar that a flood left goes in weeks; what is there at each look of two months of
-    # low water was seen often enough by then.
-    pool = measures["wet_share"] >= 0.5 and measures["bar_share"] >= 0.5
-    pool |= measures.get("uncropped", 0.0) > 0  # nor is a pond in a wood a paddy
-    # Light soil where trees stood was seen well enough; only time tells it from a felling. Cases of
-    # earlier versions do not have the measure.
-    light = bool(measures.get("felled", 0.0)) and measures["soil"] < 0.5
-    return Trait(Signature(values), wait, certain, pool or light)
-
-
-def doubted(measures: Mapping[str, float]) -> bool:
-    """Tell what all dates together show, whatever single ones said.
-
-    A bridge; a thing of the season; water from which a mat of plants went; a road or a levee, of
-    which a cloud over one end leaves what is no line. Cases of earlier versions have no
-    ``precedents`` and were not asked whether they ``floated``.
+    Later sightings are held against a history that knows its own water: a paddy becomes a bar.
     """
-    season, floated = measures.get("precedents", 0.0), measures.get("floated", 0.0)
-    return bool(measures["strip"] or season or floated or measures["linear"] >= 0.5)
-
-
-def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
-    """Give the medians of a track's measures, the share of certain sightings, and kind scores."""
-    each = [s.measures for s in track.sightings]
-    names = sorted(set.intersection(*(set(m) for m in each)))
-    out = {n: round(float(np.median([m[n] for m in each])), 4) for n in names}
-    out["certain_share"] = round(float(np.mean([s.certain for s in track.sightings])), 4)
-    scores = kind_scores(_by_pass(track), options.kinds)
-    return out | {f"kind_{kind.value}": score for kind, score in scores.items()}
+    window = _window(site, (track.rows, track.cols))
+    bins = bench.history(window).bins[pixels_to_mask(track.rows, track.cols, window)]
+    shoal = (bins > 0) & (bins < N_BINS - 1)  # UNSEEN is above all bins
+    return round(float(np.count_nonzero(shoal)) / bins.size, 4)
 
 
 def _felled(
@@ -166,7 +139,7 @@ def _felled(
     footprint = pixels_to_mask(track.rows, track.cols, window)
     wooded = wooded_share(bench.given(window)[0], footprint, options.woods)
     index = options.disturb.soil_index
-    felled = only_felled(wooded, _by_pass(track), index, options.woods)
+    felled = only_felled(wooded, by_pass(track), index, options.woods)
     out = {"wooded": round(wooded, 4), "felled": float(felled)}
     if felled:
         out["wait_days"] = max(measures["wait_days"], options.woods.wait_days)
@@ -177,7 +150,7 @@ def _floated(
     site: Site, bench: Bench, track: Track, measures: Mapping[str, float], options: GroundOptions
 ) -> bool:
     """Tell water where something floated before, and no ground was dug."""
-    if measures["wet_share"] < 0.5 or measures["bar_share"] < _ON_BAR:
+    if measures["wet_share"] < 0.5 or measures["bar_share"] < ON_BAR:
         return False
     window = _window(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
@@ -186,9 +159,8 @@ def _floated(
     level = {p.id: r[reach] for p, r in zip(bench.looks.passes, bench.ranks, strict=True)}
     ranks = np.array([level[p.id] for p in quarter.history], np.float32)
     states = [s[footprint] for s in quarter.states.each([p.id for p in quarter.history], window)]
-    if not states:
-        return False
-    return contradiction(np.stack(states), ranks, options.afloat) >= options.afloat.share
+    days = np.array([day_of(p.acquired) for p in quarter.history], np.float64)
+    return bool(states) and floated(np.stack(states), ranks, days, options.afloat)
 
 
 def _pond(
@@ -203,7 +175,7 @@ def _pond(
     dug, and has nothing to wait for. Where history never looked while crops stand, one may grow.
     """
     found, since, options = how
-    mixed = _half_water(measures, track.rows.size, options.disturb)
+    mixed = half_water(measures, track.rows.size, options.disturb)
     if not (measures["wet_share"] >= 0.5 or mixed) or measures["bar_share"] >= 0.5:
         return {}
     window = _window(site, (track.rows, track.cols))
@@ -222,21 +194,6 @@ def _pond(
     return {"uncropped": 1.0}
 
 
-def _half_water(measures: Mapping[str, float], pixels: int, options: DisturbOptions) -> bool:
-    """Tell a small pond of mixed pixels from soil: half way to water, and no lighter.
-
-    Soil takes the place of plants and is lighter than they are; its water score is as low. Where
-    plants went from less than half of the ``pixels`` that argument fails: a bare yard gets damp.
-    """
-    dry = measures.get("expected_water", 0.0)  # cases of earlier versions do not have it
-    if measures["wet_share"] >= 0.5 or dry >= 0:
-        return False
-    small = pixels / 2 <= measures["lost_px"] <= options.mixed_pixels
-    dark = measures["z_bright"] < options.lighter_z
-    half = measures["water"] >= options.mixed_wet * dry and measures["z_water"] >= _RISEN
-    return small and dark and half
-
-
 def _unseen(bench: Bench, window: Window, footprint: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Give the longest part of the year (days) that a footprint's pixels were never seen in."""
     quarter = bench.normals.quarter
@@ -244,24 +201,6 @@ def _unseen(bench: Bench, window: Window, footprint: NDArray[np.bool_]) -> NDArr
     clear = (state[footprint] != Ground.UNKNOWN for state in codes)
     days = [day_of(p.acquired) for p in quarter.history]
     return longest_unseen(days, clear, int(np.count_nonzero(footprint)))
-
-
-def _gradual(measures: Mapping[str, float]) -> bool:
-    """Tell what comes about by itself and slowly: a bar that dries, a pool that drains."""
-    water = measures["wet_share"] >= 0.5 or measures.get("mixed_water", 0.0) > 0
-    return water or measures["bar_share"] >= _ON_BAR
-
-
-def _by_pass(track: Track) -> list[dict[str, float]]:
-    """Sum up a track's measures date by date: a pond and its spoil may be apart on one of them."""
-    out: list[dict[str, float]] = []
-    for pass_id in track.pass_ids:
-        each = [s.measures for s in track.sightings if s.pass_id == pass_id]
-        areas = [m["area_m2"] for m in each]
-        names = sorted(set.intersection(*(set(m) for m in each)))
-        one = {n: float(np.average([m[n] for m in each], weights=areas)) for n in names}
-        out.append(one | {"area_m2": float(sum(areas))})
-    return out
 
 
 def ground_candidate(
@@ -274,8 +213,9 @@ def ground_candidate(
     earlier patrol may have seen it, and its waiting does not begin anew.
     """
     measures = summed_up(track, options)
+    measures["bar_share"] = _bar_share(site, bench, track)
     pixels = (track.rows, track.cols)
-    bridge = measures["wet_share"] < 0.5 and _is_bridge(site, bench, track, options.disturb)
+    bridge = measures["wet_share"] < 0.5 and is_bridge(site, bench, track, options.disturb)
     measures["strip"] = float(bridge)
     measures["precedents"] = float(_seasons(site, bench, track, measures, (how[2], options)))
     measures |= _felled(site, bench, track, measures, options)
@@ -284,11 +224,11 @@ def ground_candidate(
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
     measures |= _pond(site, bench, track, measures, (found, how[2], options))
     trait = trait_of(measures)
-    began = how[2] if _gradual(measures) else stood_since(found, how[2])
+    began = how[2] if gradual(measures) else stood_since(found, how[2])
     found = lasting(
         with_sightings(found, track), began, trait.wait, how[0].fold, counted=trait.counted
     )
-    found = unbroken(found) if _gradual(measures) else found
+    found = unbroken(found) if gradual(measures) else found
     shape = _outline(site, bench, track, trait.signature, found)
     if measures["wet_share"] < 0.5 and not bridge:
         drawn, stood = (_window(site, (track.rows, track.cols)), shape), how[1] - how[2]
@@ -297,7 +237,7 @@ def ground_candidate(
     if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
-    kind = next(iter(kind_scores(_by_pass(track), options.kinds)))
+    kind = next(iter(kind_scores(by_pass(track), options.kinds)))
     kind = Kind.CAI if measures.get("mixed_water") else kind
     candidate = assemble(
         replace(track, kind=kind),
@@ -322,7 +262,7 @@ def relook_ground(
     trait = trait_of(case.measures)
     found = looks_at_ground(site, bench, pixels, trait, (first, how[0]))
     found = lasting(found, first, trait.wait, how[1], counted=trait.counted)
-    return unbroken(found) if _gradual(case.measures) else found
+    return unbroken(found) if gradual(case.measures) else found
 
 
 def looks_at_ground(
@@ -440,10 +380,13 @@ def _verdicts(
         yield p, Observed(float(share), _SEEN[int(seen)], True), float(rank)
 
 
-def _is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) -> bool:
-    """Look for a strip over the water in the looks since the first sighting."""
+def is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) -> bool:
+    """Look for a strip over the water in the looks since the first sighting.
+
+    It may leave from what at least half of the sightings show: where a flood has bared the bank, a
+    ramp is a part of all that is bare for a while.
+    """
     window = _window(site, (track.rows, track.cols))
-    footprint = pixels_to_mask(track.rows, track.cols, window)
     scores: list[NDArray[np.float32]] = []
     given = bench.given(window)
     for _, surface, _ in bench.surfaces(window, lambda p: p.acquired >= track.first_on):
@@ -451,7 +394,11 @@ def _is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) 
         deck = np.abs(surface.seen[WATER]) <= _UNCLEAR
         known = (surface.state != Ground.UNKNOWN) | deck
         scores.append(np.where(known, surface.seen[WATER], np.nan).astype(np.float32))
-    return goes_out(footprint, scores, given[1].bins, options)
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    often = sum(pixels_to_mask(s.rows, s.cols, window).astype(int) for s in track.sightings)
+    steady = np.asarray(often >= len(track.pass_ids) / 2)
+    parts = [footprint, steady] if steady.any() and (steady != footprint).any() else [footprint]
+    return any(goes_out(part, scores, given[1].bins, options) for part in parts)
 
 
 def may_span(

@@ -14,7 +14,7 @@ from pipeline.passes.ground import Sparse, States
 
 _JUDGING = (
     "baselines", "book", "change", "follow", "follow_ground", "ground", "levels", "normals", "past",
-    "silent", "stored", "strips", "verdicts", "watch",
+    "piers", "silent", "stored", "strips", "traits", "verdicts", "watch",
 )  # fmt: skip
 
 

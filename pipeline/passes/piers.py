@@ -1,0 +1,22 @@
+"""Parts of a bridge that stand in the water: what a deck leads from."""
+
+from __future__ import annotations
+
+from pipeline.adjudicate.tracks import Track
+from pipeline.detect.objects import measure
+from pipeline.grid import pixels_to_mask
+from pipeline.passes.change import box_of
+from pipeline.passes.follow_ground import Bench, is_bridge
+from pipeline.passes.ground import Site
+from pipeline.passes.watch import WatchOptions
+
+
+def goes_on_as_deck(site: Site, bench: Bench, track: Track, options: WatchOptions) -> bool:
+    """Tell a pier or a ramp in the water by the deck that leads from it, if it is as narrow.
+
+    Wider fills are not asked (``zhan.span_width_max_px``): a new bridge beside one hides none.
+    """
+    box = box_of((track.rows, track.cols))
+    width = measure(pixels_to_mask(track.rows, track.cols, box)).width_px
+    narrow = width <= options.zhan.span_width_max_px
+    return narrow and is_bridge(site, bench, track, options.ground.disturb)

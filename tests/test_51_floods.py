@@ -1,0 +1,72 @@
+"""What a flood bares at the shore is certain once its plants could have grown again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.adjudicate.evidence import FoldOptions, fold
+from pipeline.adjudicate.weighing import after_floods
+from pipeline.model import DRONE, Look, Seen
+
+START = datetime(2025, 6, 1, 3, tzinfo=UTC)
+SHORE = {"wet_share": 0.0, "shore_px": 1.4, "bar_share": 0.0}
+SEEN = {"h": Seen.HIT, "m": Seen.MISS, "?": Seen.UNKNOWN}
+
+
+def looks(text: str, high: int = 1, days: int = 10) -> list[Look]:
+    """Say h hit, m miss, ? nothing; the first ``high`` looks are at high water."""
+    out: list[Look] = []
+    for i, c in enumerate(text):
+        on = START + timedelta(days=days * i)
+        rank = 0.95 if i < high else 0.5
+        out.append(Look(on, f"{on:%Y%m%d}", "s2", 1.0, SEEN[c], True, level_rank=rank))
+    return out
+
+
+def state(seen: list[Look], **measures: float) -> str:
+    return fold(after_floods(seen, SHORE | measures)).state.value
+
+
+def test_ground_that_is_bare_for_weeks_after_high_water_is_no_case_yet() -> None:
+    assert state(looks("hhhhh")) == "provisional"
+    assert state(looks("?hhhh")) == "provisional"  # a look that only tells the level
+    assert state(looks("hhhhh", high=0)) == "suspected"
+    off = FoldOptions(flood_rank=1.0)
+    assert fold(after_floods(looks("hhhhh"), SHORE, off)).state.value == "suspected"
+
+
+def test_what_is_bare_for_longer_counts_all_that_was_seen_of_it() -> None:
+    seen = looks("hhhhhhhh")
+    assert state(seen[:7]) == "provisional"  # sixty days after it
+    assert state(seen) == "suspected"
+    # Where it was green again between, the flood had bared it.
+    assert state(looks("hhhhmmhh")) == "provisional"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"shore_px": 8.0}, {"wet_share": 1.0}, {"mixed_water": 1.0}],
+)
+def test_what_lies_inland_and_what_is_water_is_not_asked(other: dict[str, float]) -> None:
+    seen = looks("hhhhh")
+    assert after_floods(seen, SHORE | other) == seen
+    assert after_floods(seen, {}) == seen  # a fill, or a case of an earlier version
+
+
+def test_a_later_flood_says_nothing_of_what_stood_before_it() -> None:
+    seen = looks("hhhhhh", high=0)
+    flooded = [*seen[:4], *(replace(k, level_rank=0.95) for k in seen[4:])]
+    assert after_floods(flooded, SHORE)[:4] == seen[:4]
+    assert state(flooded) == "suspected"
+
+
+def test_looks_that_were_weighed_stay_what_they_are() -> None:
+    once = after_floods(looks("?hhmhhhhh"), SHORE)
+    assert after_floods(once, SHORE) == once
+
+
+def test_a_drone_measured_what_stands_there() -> None:
+    (hit,) = looks("h")
+    measured = replace(hit, sensor=DRONE)
+    assert after_floods([measured], SHORE) == [measured]
