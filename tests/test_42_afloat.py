@@ -80,3 +80,18 @@ def test_a_mat_that_lay_once_on_a_bar_leaves_it_a_bar() -> None:
     states[3:6], states[6:9] = Ground.WET, Ground.GREEN
     assert sudden_green(states, days) < 0.5
     assert sudden_green(states[:0], days[:0]) == 0
+
+
+@pytest.mark.parametrize("under", [30, 60, 120])
+def test_reeds_and_meadows_that_a_flood_covers_are_no_mat(under: int) -> None:
+    """Green all year, and under water for some of it: green again on the first look after it."""
+    days = np.arange(0.0, 730.0, 10.0)
+    states = np.full((days.size, PIXELS), Ground.GREEN, np.uint8)
+    flooded = (days % 365 >= 150) & (days % 365 < 150 + under)
+    states[flooded] = Ground.WET
+    ranks = np.where(flooded, 0.95, 0.4).astype(np.float32)
+    assert sudden_green(states, days) == 0
+    assert not floated(states, ranks, days)
+    # Where plants had come over water they have no roots, and a second time they float again.
+    states[days < 150] = Ground.WET
+    assert sudden_green(states, days) > 0.5

@@ -40,8 +40,39 @@ def test_what_is_bare_for_longer_counts_all_that_was_seen_of_it() -> None:
     seen = looks("hhhhhhhh")
     assert state(seen[:7]) == "provisional"  # sixty days after it
     assert state(seen) == "suspected"
-    # Where it was green again between, the flood had bared it.
-    assert state(looks("hhhhmmhh")) == "provisional"
+
+
+def test_what_was_green_again_between_had_been_bared_by_the_flood() -> None:
+    """All but the miss would do: the hits before it must not count, and those after it do."""
+    seen = looks("hhhhhmhh")
+    assert state(seen) == "provisional"
+    assert fold([replace(k, undoes=False) for k in after_floods(seen, SHORE)]).state.value == (
+        "suspected"
+    )
+    assert state([*seen, replace(seen[-1], on=START + timedelta(days=80), pass_id="z")]) == (
+        "suspected"
+    )
+
+
+def test_a_miss_withdraws_no_case_that_a_flood_does_not_hold() -> None:
+    # What was certain once the flood was over counts as everywhere else.
+    assert state(looks("hhhhhhhhm")) == "suspected"
+    # Nor do hits that wait for something else, half a year after it.
+    wait = [replace(k, certain=False, pending=True) for k in looks("?" * 15 + "hhhhhh")]
+    last = looks("?" * 21 + "hmh")[-3:]
+    assert state([*wait, *last]) == fold([*wait, *last]).state.value == "suspected"
+
+
+def test_floods_that_come_often_hide_nothing_that_stood_before_them() -> None:
+    before = replace(looks("h", high=0)[0], on=START - timedelta(days=10), pass_id="a")
+    often = [
+        replace(k, level_rank=0.95 if i % 5 == 0 else 0.5)
+        for i, k in enumerate(looks("h" * 20, high=0))
+    ]
+    assert state(often) == "provisional"
+    assert state([before, *often]) == "suspected"
+    gone = replace(often[0], seen=Seen.MISS)
+    assert state([before, gone, *often[1:]]) == "provisional"
 
 
 @pytest.mark.parametrize(

@@ -156,21 +156,31 @@ def after_floods(
     lighter and barer than it ever was in that season, all along the river, and for weeks. What is
     still bare ``flood_days`` after the last high water was not bared by it: what was seen meanwhile
     counts with the first look after that (``pending``), if no clear miss lies between, as where it
-    was green again. A look at high water comes late enough to be counted as the flood itself.
+    was green again. A look at high water comes late enough to be counted as the flood itself. What
+    was certain before the water rose, and was there ever since, no flood of these has bared.
     """
     o = options or FoldOptions()
     bare = measures.get("wet_share", 1.0) < _LAKE and not measures.get("mixed_water", 0.0)
     if not bare or measures.get("shore_px", o.flood_reach_px + 1) > o.flood_reach_px:
         return list(looks)
     wait, high, out = timedelta(days=o.flood_days), None, list[Look]()
+    stood = held = False  # certain and not gone since; waiting for the flood's end
     for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
-        if look.level_rank is not None and look.level_rank >= o.flood_rank:
+        stood = stood and look.seen is not Seen.MISS
+        if not stood and look.level_rank is not None and look.level_rank >= o.flood_rank:
             high = look.on
-        if look.seen is Seen.HIT and not look.of_drone and high and look.on - high <= wait:
-            pending = look.pending or look.certain
-            out.append(replace(look, certain=False, pending=pending, strong=False))
+        if look.seen is Seen.MISS:
+            out.append(_undoing(look) if held else look)
+            held = False
+        elif look.seen is not Seen.HIT:
+            out.append(look)
+        elif high and not stood and not look.of_drone and look.on - high <= wait:
+            counts = look.pending or look.certain
+            held = held or counts
+            out.append(replace(look, certain=False, pending=counts, strong=False))
         else:
-            out.append(look if high is None else _undoing(look))
+            stood, held = stood or look.certain, held and not look.certain
+            out.append(look)
     return out
 
 

@@ -78,16 +78,20 @@ def sudden_green(
     """Give the share of the looks at no water that show plants which came over water, 0..1.
 
     Plants of a pixel came over water where the last clear look before the first of them is water,
-    and ``sudden_days`` old at most. They stay that until the pixel is bare or water again.
-    Parameters as of :func:`floated`.
+    and ``sudden_days`` old at most. They stay that until the pixel is bare or water again. Reeds
+    and meadows that a flood covers are green again at once: what was green before the water, and
+    had not come over it, has roots. Parameters as of :func:`floated`.
     """
     o = options or AfloatOptions()
     n = states.shape[1]
     wet, when, afloat = np.zeros(n, bool), np.full(n, -np.inf), np.zeros(n, bool)
+    rooted = np.zeros(n, bool)  # green when it was last no water
     came = solid = 0
     for state, day in zip(states, days, strict=True):
         known, green = state != Ground.UNKNOWN, state == Ground.GREEN
-        afloat = np.where(known, green & (afloat | (wet & (day - when <= o.sudden_days))), afloat)
+        drifted = wet & ~rooted & (day - when <= o.sudden_days)
+        afloat = np.where(known, green & (afloat | drifted), afloat)
+        rooted = np.where(known & (state != Ground.WET), green & ~afloat, rooted)
         came += int(np.count_nonzero(afloat & green))
         solid += int(np.count_nonzero(known & (state != Ground.WET)))
         wet = np.where(known, state == Ground.WET, wet)

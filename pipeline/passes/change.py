@@ -233,15 +233,15 @@ class ChangeSweep:
         def one(pixels: Stored) -> _Counts:
             given = self.normals.given_at(pixels)
             fields, brightest = cropland(given[0])
-            residuals, flooded = [], list[_Flooded]()
+            here = reaches_in(pixels.reach[None])
+            residuals, flooded = list[NDArray[np.int32]](), list[_Flooded]()
             for p, days in judged:
                 surface = self.normals.stored(p, pixels, ranks_of(days), given)
-                residuals.append(tally_residuals(surface, surface.window, site.n_reach))
+                every = tally_residuals(surface, surface.window, site.n_reach)
+                residuals.append(every[here].astype(np.int32))
                 flooded.append(count_fields(surface, fields, pixels.places))
             counts = tally_fields(fields, brightest, pixels.reach[None], site.n_reach)
-            here = reaches_in(pixels.reach[None])
-            own = [r[here].astype(np.int32) for r in residuals]
-            return here, np.stack(own), flooded, counts
+            return here, np.stack(residuals), flooded, counts.sum(axis=0, keepdims=True)
 
         # Whatever is counted looks at nothing but the pixel itself: no window is drawn.
         parts = map_tiles(
@@ -252,7 +252,7 @@ class ChangeSweep:
         tiles = list(itertools.chain.from_iterable(parts))
         # A tile tells of the reaches that it holds: a long river has many of both.
         shape = (len(judged), site.n_reach + 1, *tiles[0][1].shape[2:])
-        residuals = np.zeros(shape, np.int64)
+        residuals = np.zeros(shape, np.int32)  # of new looks and reaches, 20 kB each
         for here, own, _, _ in tiles:
             residuals[:, here] += own
         ceiling = soil_ceiling(np.sum([t[3] for t in tiles], axis=0))
