@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.features import rasterize
 from scipy import ndimage
-from shapely.geometry import LineString, Polygon, box
+from shapely.geometry import LineString, MultiPolygon, Polygon, box
+from shapely.geometry.base import BaseGeometry
 
 from pipeline.detect.deviations import count_residuals, deviations, dry_counts
 from pipeline.detect.distances import CLIP_PX, distance_at, farther
@@ -39,7 +40,7 @@ from pipeline.io.unpack import (
     runs_of,
 )
 from pipeline.model import Asset, DateQuality, Grid, Window
-from pipeline.passes.gather import _packed
+from pipeline.passes.gather import _overcast, _packed
 from pipeline.prepare.radiometry import BINS, HIGHEST, LOWEST, band_histogram
 from pipeline.prepare.temporal import NMAD, median_and_spread
 
@@ -55,15 +56,24 @@ def test_a_mask_is_its_runs(seed: int, share: float) -> None:
     assert runs_of(mask).size == mask.sum()
 
 
-def test_tiles_and_masks_are_those_of_the_outline(tmp_path: Path) -> None:
+WINDING = LineString([(x * 40.0, 3000 + 2600 * np.sin(x / 25)) for x in range(220)])
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        WINDING.buffer(130),
+        WINDING,
+        MultiPolygon([box(500, 500, 4000, 2500), box(2000, 1000, 7000, 5000)]),  # they overlap
+    ],
+)
+def test_tiles_and_masks_are_those_of_the_outline(tmp_path: Path, outline: BaseGeometry) -> None:
     """A river that winds, in a box of many tiles: those left out by the box hold no pixel."""
-    line = LineString([(x * 40.0, 3000 + 2600 * np.sin(x / 25)) for x in range(220)])
     grid = Grid("EPSG:32649", Affine(10, 0, 0, 0, -10, 6400), (640, 896))
-    store = open_store(tmp_path, grid, 64, line.buffer(130))
-    whole = burn(store.stored, grid)
+    store = open_store(tmp_path, grid, 64, outline)
     held = []
     for tile in tiles_over(grid, 64, 0):
-        mine = whole[tile.core.slices]
+        mine = burn(outline, grid.sub(tile.core))
         np.testing.assert_array_equal(store.kept(tile.core), mine)
         coarse = mine.reshape(32, 2, 32, 2).any(axis=(1, 3))
         np.testing.assert_array_equal(store.kept(tile.core, 2), coarse)
@@ -434,3 +444,14 @@ def test_checksums_that_are_remembered_are_those_on_the_disk(tmp_path: Path) -> 
         fresh = open_store(tmp_path, grid, 32, store.stored)
         assert store.marks(folder, tiles) == fresh.marks(folder, tiles), step
         assert store.marks(folder, tiles[:2]) == fresh.marks(folder, tiles)[:2]
+
+
+@pytest.mark.parametrize(("clouds", "overcast"), [(994, False), (995, True), (1000, True)])
+def test_a_pass_is_overcast_by_the_classes_of_all_tiles(clouds: int, overcast: bool) -> None:
+    """Classes that no producer has (65535 as -1) are seen, and no cloud; no data is neither."""
+    every = np.full(1200, NODATA, np.int16)
+    every[:1000] = np.where(np.arange(1000) < clouds, 9, -1)
+    tiles = {str(i): Layer(part, 2) for i, part in enumerate(np.split(every, 4))}
+    assert _overcast(tiles) is overcast
+    assert not _overcast({"0": Layer(every[1000:], 2)})
+    assert not _overcast({})

@@ -145,3 +145,25 @@ def test_what_is_told_before_the_shift_is_known_is_what_is_told_with_it(
         assert found.count(shift) == plain
     assert found.stable > found.changed
     assert not found.holds(guess + np.float32(2 * NEAR_SHIFT))
+
+
+def test_rounding_tells_nothing_at_the_edge_of_a_guess() -> None:
+    """Pixels exactly at their limit, with a shift exactly as far from the guess as may be."""
+    rng = np.random.default_rng(3)
+    asked = 0
+    for _ in range(100):
+        guess = rng.uniform(-0.1, 0.1, 1).astype(np.float32)
+        edge = np.float32(NEAR_SHIFT) * np.float32(rng.choice([-1, 1]))
+        shift = (guess + edge).astype(np.float32)
+        median = rng.uniform(0.02, 0.4, (1, 2000)).astype(np.float32)
+        spread = np.full_like(median, 0.001)
+        limit = np.maximum(OPTIONS.sigmas * spread, OPTIONS.floor + OPTIONS.relative * median)
+        look = median + shift[:, None] + limit * rng.choice([-1, 1], limit.shape)
+        found = deviation_of(median, spread, look.astype(np.float32), guess, OPTIONS)
+        if not found.holds(shift):
+            continue
+        asked += 1
+        every = np.ones((1, 2000), bool)
+        rows = (median[:, None], spread[:, None], look.astype(np.float32)[:, None])
+        assert found.count(shift) == tally_change(*rows, every, shift, OPTIONS)
+    assert asked > 20

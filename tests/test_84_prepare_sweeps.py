@@ -158,7 +158,7 @@ def reduced(folder: Path, tile_px: int) -> tuple[Site, list[Pass], Reduced]:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strips, "_STRIP_BYTES", 1 << 18)
-    monkeypatch.setattr(steady, "_HELD_BYTES", 1 << 16)  # some tiles are compared twice
+    monkeypatch.setattr(steady, "_HELD_BYTES", 1 << 16)
     monkeypatch.setattr(steady, "_LOOKS_AT_ONCE", 3)
 
 
@@ -181,6 +181,31 @@ def test_masks_are_those_of_all_dates_at_once(tmp_path: Path, tile_px: int) -> N
         for p, code in zip(own, codes, strict=True):
             assert np.array_equal(written[passes.index(p)][kept], code[kept]), p.id
     assert set(np.unique(written[:, kept])) >= {0, 2, 3, 5}
+
+
+@pytest.mark.parametrize("why", ["no room", "a wrong guess"])
+def test_tiles_that_are_compared_twice_say_what_they_say_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    once = reduced(tmp_path / "once", 64)[2]
+    second, shifts, twice = steady._second, steady._shifts, list[object]()
+
+    def counted(*given: Any) -> Any:
+        twice.append(given[-1])
+        return second(*given)
+
+    def wrong(*given: Any) -> Any:
+        guess = len(given[1]) <= steady._GUESSING
+        return shifts(*given) + np.float32(0.3 if guess else 0.0)
+
+    monkeypatch.setattr(steady, "_second", counted)
+    if why == "no room":
+        monkeypatch.setattr(steady, "_HELD_BYTES", 0)
+    else:
+        monkeypatch.setattr(steady, "_shifts", wrong)
+    found = reduced(tmp_path / "twice", 64)[2]
+    assert twice
+    assert found.quality == once.quality
 
 
 @pytest.mark.usefixtures("narrow")

@@ -105,6 +105,8 @@ def dry_counts(
 @njit(cache=True, nogil=True, error_model="numpy")
 def _deviations(seen, expected, spread, kind, reach, offsets, shift, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     n_f, h, w = seen.shape
+    if w == 0:
+        return
     moved, wide = np.empty((n_f, w), np.float32), np.empty(w + 2, np.float32)
     for r in range(h):
         up, down = max(r - 1, 0), min(r + 1, h - 1)

@@ -120,8 +120,6 @@ class LookReader:
         core = tile.core
         moved = Window(core.row0 + dy, core.row1 + dy, core.col0 + dx, core.col1 + dx)
         dense, factor = self.store.codes(folder, band, moved)
-        if factor == 1:
-            return dense[self.store.kept(core)]
         first = (moved.row0 % factor, moved.col0 % factor)
         return repeated_at(dense, factor, first, self.store.runs(core))
 

@@ -69,7 +69,6 @@ __all__ = [
 LAYOUT = 1
 NODATA = -32768
 SCALE = 10_000.0
-_RUNS_KEPT = 2048  # tiles and resolutions: some 1,500 km of river at 10 and 20 m
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,13 @@ class CorridorStore:
     @cached_property
     def all_tiles(self) -> tuple[Tile, ...]:
         """All tiles (without halo) that hold stored pixels, row-major."""
-        shapely.prepare(self.stored)
-        near = (  # the box of a river that winds has many tiles, and few that it touches
-            t
-            for t in tiles_over(self.grid, self.tile_px, 0)
-            if self.stored.intersects(shapely.box(*self.grid.sub(t.core).bounds))
-        )
-        return tuple(t for t in near if self._runs_at(t.core, 1).begin.size)
+        every = list(tiles_over(self.grid, self.tile_px, 0))
+        if self.stored.geom_type in ("Polygon", "MultiPolygon") and self.stored.is_valid:
+            # The box of a river that winds has many tiles, and few that it touches.
+            around = [self.grid.sub(t.core.pad(1)).bounds for t in every]
+            near = shapely.intersects(self.stored, shapely.box(*np.array(around).T))
+            every = [t for t, touched in zip(every, near, strict=True) if touched]
+        return tuple(t for t in every if self._runs_at(t.core, 1).begin.size)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What workers elsewhere need; masks and tiles are made there once, and not once a sweep.
@@ -116,10 +115,9 @@ class CorridorStore:
 
     @cached_property
     def _runs_at(self) -> Callable[[Window, int], Runs]:
-        # 30 kB a tile and resolution: of a mask of bytes it would be ten times that, and a long
-        # river has more tiles than one could keep masks of. Each sweep asks for all in turn, so
-        # that a cache which does not hold them all holds none when it is asked.
-        return lru_cache(maxsize=_RUNS_KEPT)(self._burn_runs)
+        # All of them, some 5 kB a kilometre: each sweep asks for all in turn, so that a cache which
+        # does not hold them all holds none when it is asked. Masks would be twenty times that.
+        return lru_cache(maxsize=None)(self._burn_runs)
 
     @cached_property
     def _one_at_a_time(self) -> Lock:

@@ -436,10 +436,9 @@ def _scaled(values: NDArray[np.generic], scale: float, offset: float) -> NDArray
 
 
 def _overcast(classes: Mapping[str, Layer]) -> bool:
+    """Tell whether nearly all that is seen is cloud; tile by tile, a river's classes are many."""
     seen = cloudy = 0
     for layer in classes.values():
-        # Counted tile by tile: readers of eight passes would hold the whole corridor three times.
-        counts = np.bincount(layer.values[layer.values != NODATA].astype(np.intp))
-        seen += int(counts.sum())
-        cloudy += int(counts[[c for c in _CLOUD_CLASSES if c < counts.size]].sum())
-    return seen > 0 and cloudy >= _OVERCAST * seen
+        seen += int(np.count_nonzero(layer.values != NODATA))
+        cloudy += int(np.count_nonzero(np.isin(layer.values, _CLOUD_CLASSES)))
+    return seen > 0 and cloudy / seen >= _OVERCAST
