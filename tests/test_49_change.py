@@ -401,6 +401,62 @@ def test_a_deck_is_found_in_any_direction_and_over_a_shore_that_falls_dry(
     assert not strip_over(ramp, mole, bins)
 
 
+@pytest.mark.parametrize("degrees", [-17, -6, 6, 17])
+def test_a_deck_over_a_wide_river_lies_in_one_of_the_directions(degrees: float) -> None:
+    """It is a pixel and a half wide and 350 m long: rays 11 degrees apart leave it half way."""
+    rows, cols = np.indices((SIDE, SIDE)).astype(np.float64)
+    turn = np.radians(degrees)
+    along = (44 - cols) * np.cos(turn) + (rows - 30) * np.sin(turn)
+    off = np.abs((rows - 30) * np.cos(turn) - (44 - cols) * np.sin(turn))
+    land = cols >= 42
+    water = np.where(land, -0.5, np.where(off <= 0.7, 0.05, 0.5)).astype(np.float32)
+    ramp = land & (off <= 2) & (along >= -6)
+    assert strip_over(ramp, water, bins_of(land))
+
+
+def test_a_ramp_and_bare_shore_may_end_on_ground_that_falls_dry() -> None:
+    """Four pixels before what is always water; the shore beside it pulls the middle away."""
+    water, land = over_water(True)
+    bins = bins_of(land)
+    bins[:, 20:24] = 12
+    shore = np.zeros((SIDE, SIDE), bool)
+    shore[29:31, 24:40] = shore[3:29, 24:26] = True
+    assert strip_over(shore, water, bins)
+    fill = np.zeros((SIDE, SIDE), bool)
+    fill[3:31, 24:30] = True  # most of it lies elsewhere
+    assert not strip_over(fill, water, bins)
+
+
+def test_a_yard_to_whose_middle_a_deck_points_is_no_landing() -> None:
+    water, land = over_water(True)
+    yard, landing = np.zeros((2, SIDE, SIDE), bool)
+    yard[22:38, 28:44] = True
+    landing[26:34, 28:36] = True  # of some 80 m
+    assert not strip_over(yard, water, bins_of(land))
+    assert strip_over(landing, water, bins_of(land))
+
+
+def test_a_heap_at_a_narrow_bridge_that_has_stood_for_long_is_no_ramp() -> None:
+    """A deck of a pixel or two was wet on every look of its history, as the river is."""
+    (deck, land), (open_water, _) = over_water(True), over_water(False)
+    heap = np.zeros((SIDE, SIDE), bool)
+    heap[28:32, 22:30] = True
+    unknown = np.full_like(deck, np.nan)
+    for was, bridge in ((deck, False), (open_water, True), (unknown, True)):
+        assert strip_over(heap, deck, bins_of(land), was) is bridge
+        assert goes_out(heap, [deck] * 8, bins_of(land), before=lambda was=was: was) is bridge
+
+
+def test_what_was_before_is_asked_only_where_there_is_a_strip() -> None:
+    def never() -> NDArray[np.float32]:
+        raise AssertionError
+
+    open_water, land = over_water(False)
+    heap = np.zeros((SIDE, SIDE), bool)
+    heap[28:32, 22:30] = True
+    assert not goes_out(heap, [open_water] * 3, bins_of(land), before=never)
+
+
 def test_a_deck_that_is_younger_than_its_ramp_is_seen_on_the_newest_looks() -> None:
     (whole, land), (open_water, _) = over_water(True), over_water(False)
     ramp = np.zeros((SIDE, SIDE), bool)

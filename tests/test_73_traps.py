@@ -35,7 +35,7 @@ from pipeline.adjudicate.rules import Subject
 from pipeline.adjudicate.screen import Screener
 from pipeline.detect.normal import Normal
 from pipeline.grid import reproject
-from pipeline.model import Attribution, Candidate, EvidenceState, LayerArea, Look, Pass
+from pipeline.model import Attribution, Candidate, EvidenceState, LayerArea, Look, Pass, Window
 from pipeline.passes.ground import Looks, Site
 
 
@@ -122,6 +122,10 @@ def _no_cloud(date_: Mapping[str, Any], *_: object) -> Any:
 
 def _yes(*_: object) -> bool:
     return True
+
+
+def _nobody_looked(_: object, window: Window) -> Any:
+    return np.full(window.shape, np.nan, np.float32)
 
 
 def _nothing_over_water(bands: Mapping[str, Float], _: object) -> Any:
@@ -399,6 +403,26 @@ def test_bad_date_is_reported_without_its_guard(
     site: Site, bad_dates: tuple[Pass, ...], name: str, days: Sequence[date]
 ) -> None:
     assert fresh(judged_without(site, bad_dates, DATES[name]), days)
+
+
+@pytest.mark.thorough
+def test_a_heap_beside_an_old_bridge_is_told(tmp_path: Path) -> None:
+    """A deck of one pixel was wet on every look of the history; only what it was says it is old."""
+    deck = Thing(place(40, 41, 34, 86), made_of("road"))
+    heap = Thing(place(37, 44, 79, 87), made_of("rubble"), APRIL)  # its landing, by the shape
+    fill = Thing(place(42, 48, 46, 52), made_of("rubble"), APRIL)
+    old = riverside.open_site(tmp_path / "store")
+    seen = ((d, riverside.scene(d, [deck, heap, fill])) for d in riverside.DAYS)
+    looks = riverside.prepared(old, riverside.gathered(old, seen))
+    places = [heap.where, fill.where]
+
+    def told() -> list[int]:
+        found = riverside.judged(old, looks, {}, places)
+        return [len(reported(where, found)) for where in places]
+
+    assert told() == [1, 1]
+    with mock.patch("pipeline.passes.follow_ground.water_before", _nobody_looked):
+        assert told() == [0, 1]
 
 
 @pytest.mark.thorough

@@ -249,10 +249,11 @@ def _candidate(
     shape = _outline(states, track, found)
     drawn, ramps = (_around(site, track), shape), options.watch.ground.ramps
     history = data[0].history(track.first_on)
+    stood = until - since
     strip = float(
         _is_deck(states, track, found)
-        or may_span(site, drawn, until - since, history.baseline, ramps, wet=True)
-        or goes_on_as_deck(site, data[0].ground(track.first_on), track, options.watch)
+        or may_span(site, drawn, stood, history.baseline, ramps, wet=True)
+        or goes_on_as_deck(site, data[0].ground(track.first_on), track, stood, options.watch)
     )
     found = doubtful(found) if strip else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import takewhile
 
 import numpy as np
@@ -35,6 +36,7 @@ from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.burn import burn
 from pipeline.model import Candidate, Case, Ground, Kind, Look, Pass, Seen, Window
 from pipeline.passes.change import DETECTOR, Normals, box_of
+from pipeline.passes.deck_looks import known_scores, parts_of, water_before
 from pipeline.passes.ground import Looks, Site, Sparse, shared
 from pipeline.passes.naming import sparse_mark
 from pipeline.passes.normals import day_of
@@ -51,7 +53,6 @@ from pipeline.passes.traits import (
 from pipeline.passes.verdicts import Question, Rows, rows_of
 
 _OUTLINE_LOOKS = 8  # newest hits that make an outline
-_UNCLEAR = 0.06  # water scores nearer to zero than this are neither water nor land
 _KNOWN = 0.25  # of an object, from which a sighting at its place was of itself
 _YEAR = timedelta(days=YEAR_DAYS)
 _SEASON = timedelta(days=60)  # around the first sighting, in which earlier years are asked
@@ -381,24 +382,21 @@ def _verdicts(
 
 
 def is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) -> bool:
-    """Look for a strip over the water in the looks since the first sighting.
+    """Look for a new strip over the water in the looks since the first sighting.
 
     It may leave from what at least half of the sightings show: where a flood has bared the bank, a
-    ramp is a part of all that is bare for a while.
+    ramp is a part of all that is bare for a while. A strip that the quarter's history saw as little
+    water as now is old, and explains nothing; where no look of it tells, a strip counts as new.
     """
     window = _window(site, (track.rows, track.cols))
-    scores: list[NDArray[np.float32]] = []
-    given = bench.given(window)
-    for _, surface, _ in bench.surfaces(window, lambda p: p.acquired >= track.first_on):
-        # Where a look was not clear its score is that of a cloud; a deck's is near zero.
-        deck = np.abs(surface.seen[WATER]) <= _UNCLEAR
-        known = (surface.state != Ground.UNKNOWN) | deck
-        scores.append(np.where(known, surface.seen[WATER], np.nan).astype(np.float32))
-    footprint = pixels_to_mask(track.rows, track.cols, window)
-    often = sum(pixels_to_mask(s.rows, s.cols, window).astype(int) for s in track.sightings)
-    steady = np.asarray(often >= len(track.pass_ids) / 2)
-    parts = [footprint, steady] if steady.any() and (steady != footprint).any() else [footprint]
-    return any(goes_out(part, scores, given[1].bins, options) for part in parts)
+    bins = bench.given(window)[1].bins
+    scores = [
+        known_scores(surface.seen[WATER], surface.state)
+        for _, surface, _ in bench.surfaces(window, lambda p: p.acquired >= track.first_on)
+    ]
+    before = cache(lambda: water_before(bench.normals.quarter, window))
+    parts = parts_of(track, window, options.min_pixels)
+    return any(goes_out(part, scores, bins, options, before) for part in parts)
 
 
 def may_span(
