@@ -145,7 +145,7 @@ def test_a_part_that_most_sightings_show_is_connected_and_no_speck() -> None:
         return Sighting(Kind.DUI, str(day), on, rows, cols, 0.5, {}, True)
 
     ramp, speck = np.s_[10:14, 10:20], np.s_[10:12, 30:33]
-    beyond, bank = np.s_[20:40, 40:42], np.s_[10:30, 10:36]
+    beyond, bank = np.s_[10:14, 5:10], np.s_[10:30, 10:36]
     sightings = (*(seen(day, ramp, speck, beyond) for day in range(3)), seen(9, bank))
     own = (sightings[-1].rows, sightings[-1].cols)
     whole = Track(Kind.DUI, sightings, *own, *own)
