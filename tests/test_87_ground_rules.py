@@ -177,7 +177,9 @@ def test_the_search_of_a_quarter_keeps_small_pieces_out_of_history() -> None:
 
     pieces = [pixels(0, 3, True), pixels(10, 3, False), pixels(20, 30, True)]
     sweep = ChangeSweep.__new__(ChangeSweep)
-    sweep.quarter = SimpleNamespace(name="q", site=SimpleNamespace(workers=1, progress=None))  # type: ignore[assignment]
+    store = SimpleNamespace(tile_px=512)
+    site = SimpleNamespace(workers=1, progress=None, store=store)
+    sweep.quarter = SimpleNamespace(name="q", site=site)  # type: ignore[assignment]
     sweep.options = GroundOptions()
     sweep._parts = (None,)  # type: ignore[assignment]
     joined = Pixels(*(np.concatenate([getattr(p, n) for p in pieces])
