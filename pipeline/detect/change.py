@@ -316,7 +316,9 @@ def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.
     return np.moveaxis(out, 0, 2)
 
 
-def regional_offsets(total: NDArray[np.int64], options: ChangeOptions | None = None) -> Float:
+def regional_offsets(
+    total: NDArray[np.signedinteger], options: ChangeOptions | None = None
+) -> Float:
     """Give what the region did on a date: float32 (n_reach + 1, N_STRATA, 3), to be subtracted.
 
     The median of a stratum of the reach; of the whole corridor where the reach has too few pixels,
