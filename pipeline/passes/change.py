@@ -252,7 +252,7 @@ class ChangeSweep:
         tiles = list(itertools.chain.from_iterable(parts))
         # A tile tells of the reaches that it holds: a long river has many of both.
         shape = (len(judged), site.n_reach + 1, *tiles[0][1].shape[2:])
-        residuals = np.zeros(shape, np.int32)  # of new looks and reaches, 20 kB each
+        residuals = np.zeros(shape, np.int32)  # of new looks and reaches, 8 kB each
         for here, own, _, _ in tiles:
             residuals[:, here] += own
         ceiling = soil_ceiling(np.sum([t[3] for t in tiles], axis=0))

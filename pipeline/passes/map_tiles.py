@@ -31,7 +31,7 @@ Rgba = NDArray[np.uint8]
 class Picture:
     """A picture as its file, and what is left of it in the next coarser level.
 
-    Pictures of a whole river at full size were what grew most with its length.
+    At full size a megabyte each: those of a long river are never held together.
     """
 
     webp: bytes
