@@ -117,6 +117,17 @@ def test_identity_survives_shift_growth_and_another_kind() -> None:
     assert len(apply([case], [candidate(0, 0, 20, "hhh", corridor_id="lushui")]).cases) == 2
 
 
+def test_drift_of_a_small_thing_opens_none_where_pixels_of_another_size_drew_it() -> None:
+    (case,) = apply([], [candidate(0, 0, 20, "hhh")]).cases
+    # 30 m by 30 m that hold 12 m by 14 m of it, their middles 17 m away and no similar size.
+    (after,) = apply([case], [candidate(8, 6, 30, "hhhh")], run="2").cases
+    assert after.case_id == case.case_id
+    # A tenth of it is inside; or a fifth, and a shift of 10 m would leave most of it outside.
+    assert len(apply([case], [candidate(18, 0, 30, "hhhh")], run="2").cases) == 2
+    (large,) = apply([], [candidate(0, 0, 100, "hhh")]).cases
+    assert len(apply([large], [candidate(78, 0, 150, "hhhh")], run="2").cases) == 2
+
+
 def test_merging_keeps_the_oldest() -> None:
     two = apply([], [candidate(0, 0, 60, "mhhh"), candidate(70, 0, 60, "hhh")])
     old = next(c for c in two.cases if c.polygon.bounds[0] == 70)

@@ -7,6 +7,7 @@ on is a candidate with all its looks, and known cases are looked at again from t
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -222,15 +223,21 @@ def test_law_a_later_patrol_does_not_unsay_what_an_earlier_one_told(
         assert set(case.looks) <= set(after[case.case_id].looks)
 
 
-_shift = st.tuples(st.floats(-7, 7), st.floats(-7, 7))
+# What is left after registration: up to 12 m from run to run, of pixels of 10 m.
+_shift = st.builds(
+    lambda m, a: (m * math.cos(a), m * math.sin(a)), st.floats(0, 6), st.floats(0, 2 * math.pi)
+)
 
 
 _SMALL = [Thing(Kind.ZHAN, 20.0, "h" * DAYS)]
 _COARSE = [Run(0, 8), Run(4, DAYS, (-7.0, -14.0), 30.0)]  # 60 m by 60 m of pixels that it straddles
+# 30 m by 30 m, and 11.7 m beside it: less than half of it is inside, and half of the size.
+_BESIDE = [Run(0, 4, (0.0, 4.0), 10.0), Run(0, DAYS, (-4.0, -7.0))]
 
 
 @settings(max_examples=30, deadline=None)
 @example(_SMALL, _COARSE)
+@example([Thing(Kind.ZHAN, 20.0, "???h")], _BESIDE)
 @given(things, cut(shift=_shift, pixel_m=st.sampled_from([0.0, 2.0, 10.0, 30.0])))
 def test_law_drift_and_sensors_of_other_pixels_open_no_second_case(
     world: list[Thing], runs: list[Run]
