@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from shapely.geometry import box
 
 from benchmarks.accuracy import baselines
-from benchmarks.accuracy.ablation import GUARDS, mostly_dry, mostly_wet, switched_off
+from benchmarks.accuracy.ablation import GUARDS, chosen, mostly_dry, mostly_wet, switched_off
 from benchmarks.accuracy.goals import GOALS, goals_table
 from benchmarks.accuracy.pool import Pool
 from benchmarks.accuracy.report import Section, markdown
@@ -272,6 +272,15 @@ def test_every_guard_can_be_switched_off(guard) -> None:
         # What is found of a look is kept by this name: no run may be given what another found.
         assert (naming.code_mark() != mark) == bool(guard.replace)
     assert naming.code_mark() == mark
+
+
+def test_guards_are_chosen_by_how_their_names_begin() -> None:
+    assert chosen(()) == GUARDS
+    assert [g.name.split(" (")[0] for g in chosen(("waits", "flood"))] == [
+        "all on", "flood rank", "waits", "flooded fields"
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"no guard begins with decks, barges; there are: all on"):
+        chosen(("decks", "waits", "barges"))
 
 
 def test_what_a_guard_names_is_off_without_it() -> None:

@@ -1,6 +1,7 @@
 """Each guard switched off in turn: what it costs in recall and saves in false alarms.
 
 Usage: python -m benchmarks.accuracy.ablation [--seeds 1 2 3 4] [--jobs 2] [--keep DIR] [--out DIR]
+           [--only "flood rank" waits]
 
 Most guards end at an option; those that have none are replaced here while the run goes on, under
 another name of the code, so that nothing that was kept with the guard is taken for what is found
@@ -17,6 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -38,12 +40,14 @@ from benchmarks.accuracy.simulated.tables import asked, exposure_of, false_ones
 from benchmarks.accuracy.stats import median, poisson, share
 from pipeline import __version__
 from pipeline.adjudicate.evidence import FoldOptions
+from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import weighed
 from pipeline.detect.change import Surface
 from pipeline.detect.deviations import dry_counts
 from pipeline.detect.level import LevelHistory
+from pipeline.grid import pixels_to_mask
 from pipeline.io.atomic import write_bytes
-from pipeline.model import Candidate
+from pipeline.model import Candidate, Window
 from pipeline.passes import naming
 
 _NEVER = 1_000_000
@@ -113,6 +117,18 @@ def all_told(
     return [weighed(c, options, until) for c in candidates], 0
 
 
+def _never_green(*_: object) -> float:
+    return 0.0
+
+
+def _unknown_before(_: object, window: Window) -> NDArray[np.float32]:
+    return np.full(window.shape, np.nan, np.float32)
+
+
+def _whole(track: Track, window: Window, _: int) -> list[NDArray[np.bool_]]:
+    return [pixels_to_mask(track.rows, track.cols, window)]
+
+
 def _ground(**parts: Any) -> dict[str, Any]:
     return {"detect": {"ground": parts}}
 
@@ -132,6 +148,7 @@ GUARDS = (
     Guard("swift confirmation (three certain hits for all)", _fold(swift_hits=20)),
     Guard("fills that fall dry (only certain hits prove them)", _fold(outlast_hits=20)),
     Guard("flood rank (new water at high water is certain)", _fold(flood_rank=1.0)),
+    Guard("banks after floods (certain at once)", _fold(flood_days=0.0)),
     Guard(
         "one case per problem (parts and both detectors' sightings apart)",
         replace={"pipeline.passes.corridor.one_problem": all_told},
@@ -160,6 +177,14 @@ GUARDS = (
         "young decks (a bridge is looked for in all looks together)",
         _ground(disturb={"deck_looks": 100}),
     ),
+    Guard("piers (what stands in the water is asked for no deck)", replace={
+        "pipeline.passes.follow.goes_on_as_deck": _nothing}),
+    Guard("new decks (one that was there before explains as well)", replace={
+        "pipeline.passes.follow_ground.water_before": _unknown_before}),
+    Guard("steady part (a bridge leaves from all of an object)", replace={
+        "pipeline.passes.follow_ground.parts_of": _whole}),
+    Guard("plants that came over water at once (levels alone tell mats)", replace={
+        "pipeline.detect.afloat.sudden_green": _never_green}),
     Guard("ramps (slim strips that leave the shore are told at once)",
         _ground(ramps={"days": 0.0})),
     Guard(
@@ -229,19 +254,37 @@ def switched_off(guard: Guard) -> Generator[None]:
         yield
 
 
-def run_guards(item: tuple[Path, int, Path | None]) -> list[dict[str, Any]]:
-    """Run one seed with every guard off in turn, in the order of :data:`GUARDS`."""
-    folder, seed, keep = item
-    kept = keep / f"ablation-{code_mark()}-{seed}.json" if keep else None
+def chosen(words: Sequence[str]) -> tuple[Guard, ...]:
+    """Give the guards whose names begin with one of some words, all on first; all for no words.
+
+    Raises
+    ------
+    ValueError
+        Names every word that no guard begins with.
+    """
+    strange = [w for w in words if not any(g.name.startswith(w) for g in GUARDS)]
+    if strange:
+        names = ", ".join(g.name.split(" (")[0] for g in GUARDS)
+        raise ValueError(f"no guard begins with {', '.join(strange)}; there are: {names}")
+    some = tuple(g for g in GUARDS[1:] if any(g.name.startswith(w) for w in words))
+    return (GUARDS[0], *some) if words else GUARDS
+
+
+def run_guards(item: tuple[Path, int, Path | None, tuple[str, ...]]) -> list[dict[str, Any]]:
+    """Run one seed with every chosen guard off in turn, in the order of :data:`GUARDS`."""
+    folder, seed, keep, words = item
+    guards = chosen(words)
+    part = f"-{zlib.crc32(repr([g.name for g in guards]).encode()):08x}"
+    kept = keep / f"ablation-{code_mark()}-{seed}{part}.json" if keep else None
     out: list[dict[str, Any]] = []
     if kept and kept.is_file():
         out = json.loads(kept.read_text(encoding="utf-8"))
-    if len(out) == len(GUARDS):
+    if len(out) == len(guards):
         return out
     shutil.rmtree(folder, ignore_errors=True)
     made = make_series(folder / "data", seed)
     true = describe(made, seed, objects=True)
-    for guard in GUARDS[len(out) :]:
+    for guard in guards[len(out) :]:
         began = time.process_time()
         with switched_off(guard):
             out.append(true | run_once(folder, guard.options, fresh=False))
@@ -253,11 +296,13 @@ def run_guards(item: tuple[Path, int, Path | None]) -> list[dict[str, Any]]:
     return out
 
 
-def section(by_seed: Sequence[Sequence[Mapping[str, Any]]]) -> Section:
-    """Tell what each guard costs and saves; ``by_seed`` holds results in the order of GUARDS."""
+def section(
+    by_seed: Sequence[Sequence[Mapping[str, Any]]], guards: Sequence[Guard] = GUARDS
+) -> Section:
+    """Tell what each guard costs and saves; ``by_seed`` holds results in the order of guards."""
     rows: list[tuple[str | int | float | None, ...]] = []
     base: tuple[int, int, int] | None = None
-    for k, guard in enumerate(GUARDS):
+    for k, guard in enumerate(guards):
         scored = [score_seed(results[k], layers=False) for results in by_seed]
         fates = asked(scored)
         large = [f for f in fates if f.area_m2 >= 1000]
@@ -294,13 +339,18 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="keep finished seeds here, and start from them")
     parser.add_argument("--out", type=Path, help="folder for ablation.md")
+    parser.add_argument("--only", nargs="+", default=[], help="guards whose names begin so")
     given = parser.parse_args()
+    try:
+        guards = chosen(given.only)
+    except ValueError as error:
+        parser.error(str(error))
     if given.keep:
         given.keep.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, Pool(given.jobs, "ablation") as pool:
-        items = [(Path(scratch) / str(s), s, given.keep) for s in given.seeds]
+        items = [(Path(scratch) / str(s), s, given.keep, tuple(given.only)) for s in given.seeds]
         found = pool.begin(run_guards, items)()
-    text = markdown(section(found))
+    text = markdown(section(found, guards))
     print(text)
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
