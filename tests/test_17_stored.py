@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 import zlib
@@ -120,3 +121,29 @@ def test_reaches_over_any_window_are_those_that_are_drawn(store: CorridorStore) 
         drawn = burn_indices([(edge, 1), (other, 2)], store.grid.sub(window))
         np.testing.assert_array_equal(site.reach(window), drawn)
     assert set(np.unique(site.reach(store.grid.window))) == {0, 1, 2}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of open files are read from /proc")
+def test_a_pass_is_noted_once_its_blocks_are_on_the_disk(
+    store: CorridorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tile in store.tiles:
+        values = store.pack(np.ones(tile.core.shape, np.int16), tile, 1)
+        store.write("look", tile, {"green": values}, durable=False)
+    left = store.root / "look" / f".{store.tile_name(store.tiles[0])}.blk.0123abcd.partial"
+    left.write_bytes(b"killed here")
+    waited: list[str] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        waited.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store.finish("look", "mark", {})
+    blocks = {f"{store.tile_name(t)}.blk" for t in store.tiles}
+    note = waited.index(".pass.json.partial")
+    assert blocks
+    assert blocks <= set(waited[:note])
+    assert "look" in waited[:note]  # the names of the blocks
+    assert not left.exists()

@@ -36,7 +36,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
 from pipeline.grid import tiles_over
-from pipeline.io.atomic import write_bytes, write_json
+from pipeline.io.atomic import sync_files, write_bytes, write_json
 from pipeline.io.blocks import (
     MARK_CHARS,
     DamagedBlockError,
@@ -267,7 +267,15 @@ class CorridorStore:
         return dict(_noted(self.note_path(pass_id))["note"])
 
     def finish(self, pass_id: str, fingerprint: str, note: Mapping[str, Any]) -> None:
-        """Declare a pass gathered, with a note of what was found."""
+        """Declare a pass gathered, with a note of what was found, once its blocks are on disk.
+
+        What a run that was killed left half-written beside them goes.
+        """
+        folder = self.note_path(pass_id).parent
+        if folder.is_dir():
+            for leftover in folder.glob(".*.partial"):
+                leftover.unlink(missing_ok=True)
+            sync_files(folder)
         write_json(self.note_path(pass_id), {"fingerprint": fingerprint, "note": dict(note)})
 
     def dense(self, folder: str, band: str, window: Window) -> tuple[Packed, int]:

@@ -254,7 +254,7 @@ def _read_pass(
             if classes:
                 layers["scl"] = classes[store.tile_name(tile)]
             seen += int(np.count_nonzero(layers["green"].values != NODATA))
-            store.write(pass_id, tile, layers)
+            store.write(pass_id, tile, layers, durable=False)  # waited for when it is noted
             failpoint("gather.block")
     if seen == 0:
         return False, (), "holds no data over the corridor"
