@@ -22,7 +22,7 @@ from pipeline.io.store import NODATA, CorridorStore
 from pipeline.io.tiff_parts import TiffHead, parse
 from pipeline.io.unpack import runs_of
 from pipeline.model import Asset, Grid, Tile, Window
-from pipeline.passes.gather import _every_number, _packed, _read_tile
+from pipeline.passes.bands import every_number, packed, read_tile
 
 CRS, LEFT, TOP = "EPSG:32649", 700_000, 3_080_000
 GRID = Grid(CRS, Affine(10, 0, LEFT, 0, -10, TOP), (256, 256))
@@ -42,10 +42,10 @@ def written(path: Path, values: np.ndarray[Any, Any], res: float = 10, **how: An
 def both(reader: AssetReader, window: Window, keep: np.ndarray[Any, Any], band: str) -> list[Any]:
     """Give what the store would keep, without GDAL and with it."""
     assert reader.numbers
-    table = _every_number(reader.asset, band, reader.numbers, reader.blanks)
+    table = every_number(reader.asset, band, reader.numbers, reader.blanks)
     quick = reader.stored(window, runs_of(keep), table, NODATA)
     values, valid = reader.read(window, keep)
-    return [quick, _packed(values[keep], valid[keep], reader.asset, band)]
+    return [quick, packed(values[keep], valid[keep], reader.asset, band)]
 
 
 @settings(max_examples=10)
@@ -136,7 +136,7 @@ def test_a_block_that_was_never_written_is_left_to_gdal(tmp_path: Path) -> None:
         sink.write(np.full((16, 32), 9, np.uint16), 1, window=((0, 16), (0, 32)))
     asset = Asset("scl", str(path), 1, 1.0, 0.0, 0.0, 10.0)
     with AssetReader(asset, GRID) as reader:
-        table = _every_number(asset, "scl", reader.numbers, reader.blanks)
+        table = every_number(asset, "scl", reader.numbers, reader.blanks)
         runs = runs_of(np.ones((64, 64), bool))
         assert reader.stored(Window(0, 64, 0, 64), runs, table, NODATA) is None
 
@@ -176,7 +176,7 @@ def test_classes_of_a_second_scene_fill_what_the_first_lacks(how: Any, tmp_path:
     with AssetReader(assets[0], GRID) as one, AssetReader(assets[1], GRID) as other:
         assert bool(one.numbers) is not bool(how)
         scenes: Any = [("a", one), ("b", other)]
-        layer = _read_tile(store, "scl", scenes, tile)
+        layer = read_tile(store, "scl", scenes, tile)
     found = layer.values.reshape(64, 128)
     inside = np.full((64, 128), NODATA)
     inside[20:, 30:94] = 6

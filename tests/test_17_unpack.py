@@ -40,7 +40,8 @@ from pipeline.io.unpack import (
     runs_of,
 )
 from pipeline.model import Asset, DateQuality, Grid, Window
-from pipeline.passes.gather import _overcast, _packed
+from pipeline.passes.bands import packed
+from pipeline.passes.gather import _overcast
 from pipeline.prepare.radiometry import BINS, HIGHEST, LOWEST, band_histogram
 from pipeline.prepare.temporal import NMAD, median_and_spread
 
@@ -353,7 +354,7 @@ def test_numbers_are_packed_as_one_by_one(scale: float, offset: float) -> None:
     asset = Asset("red", "x.tif", 1, scale, offset, 0.0, 10.0)
     plain = np.rint(np.clip((every.astype(np.float64) * scale + offset) * SCALE, -32767, 32767))
     expected = np.where(valid, plain, NODATA).astype(np.int16)
-    np.testing.assert_array_equal(_packed(every, valid, asset, "red"), expected)
+    np.testing.assert_array_equal(packed(every, valid, asset, "red"), expected)
 
 
 def test_blocks_without_wanted_pixels_are_not_read(tmp_path: Path) -> None:

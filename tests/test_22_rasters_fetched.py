@@ -218,3 +218,25 @@ def test_no_more_is_held_than_there_is_room_for() -> None:
     for thread in threads:
         thread.join()
     assert 0 < most[0] <= 10
+
+
+def test_room_is_given_by_turn_and_not_by_who_is_small() -> None:
+    room, order = Room(10), list[tuple[int, int]]()
+    waiting = threading.Event()
+
+    def work(size: int, turn: int) -> None:
+        with room.held(size, turn):
+            order.append((turn, size))
+
+    with room.held(10):
+        threads = [
+            threading.Thread(target=work, args=at) for at in ((6, 2), (9, 1), (7, 3), (8, 1))
+        ]
+        for thread in threads:
+            thread.start()
+        while len(room._line) < len(threads):  # pyright: ignore[reportPrivateUsage]
+            waiting.wait(0.001)
+        assert order == []
+    for thread in threads:
+        thread.join()
+    assert [turn for turn, _ in order] == [1, 1, 2, 3]

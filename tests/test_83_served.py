@@ -21,7 +21,7 @@ from pipeline.errors import ExitCode
 from pipeline.io.raster import AssetReader
 from pipeline.io.store import CorridorStore
 from pipeline.model import Asset, Grid
-from pipeline.passes.gather import _read_tile  # pyright: ignore[reportPrivateUsage]
+from pipeline.passes.bands import read_tile
 from pipeline.run import RunRequest, run_workflow
 
 
@@ -100,7 +100,7 @@ def test_scenes_of_two_zones_keep_their_coarse_bands(tmp_path: Path) -> None:
         assert [(r.factor, r.warped) for r in readers] == [(2, False), (1, True)]
         for order in (readers, readers[::-1]):
             named: Any = [("scene", r) for r in order]
-            layer = _read_tile(store, "swir16", named, tile)
+            layer = read_tile(store, "swir16", named, tile)
             values = layer.values.reshape(64, 128)
             assert layer.factor == 1
             assert (values[:, :48] == 500).all()

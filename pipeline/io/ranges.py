@@ -6,21 +6,24 @@ waits a dozen round trips. Here what is wanted of a file is asked for at once.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from threading import Condition, Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pipeline.access import Access
 from pipeline.errors import SourceUnreachableError
 from pipeline.io import remote
+from pipeline.io.heap import few_arenas
 from pipeline.io.line import Answer, LeftToGdalError, Line, Span
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-_HELD_BYTES = 128 << 20  # of fetched files that are being decoded
+_HELD_BYTES = 64 << 20  # of fetched files that are being decoded
 _GAP_BYTES = 1024  # between blocks that one request takes along: less than a request's own head
 _MOST_BYTES = 4 << 20  # of one request, where several blocks are neighbours
 
@@ -53,17 +56,25 @@ class Coming(Generic[T]):
 
 
 class Room:
-    """Bytes that may be held at once."""
+    """Bytes that may be held at once; who asks with an earlier turn is let in first."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._used = limit, 0
         self._free = Condition()
+        self._line: list[tuple[int, int]] = []  # turn and number of those who wait, sorted
+        self._numbers = count()
 
     @contextmanager
-    def held(self, size: int) -> Generator[None]:
+    def held(self, size: int, turn: int = 0) -> Generator[None]:
         """Wait until there is room; more than all of it is let in alone."""
         with self._free:
-            self._free.wait_for(lambda: not self._used or self._used + size <= self._limit)
+            mine = (turn, next(self._numbers))
+            insort(self._line, mine)
+            try:
+                self._free.wait_for(lambda: self._line[0] == mine and self._fits(size))
+            finally:
+                self._line.remove(mine)
+                self._free.notify_all()
             self._used += size
         try:
             yield
@@ -71,6 +82,9 @@ class Room:
             with self._free:
                 self._used -= size
                 self._free.notify_all()
+
+    def _fits(self, size: int) -> bool:
+        return not self._used or self._used + size <= self._limit
 
 
 class Fetcher:
@@ -87,6 +101,8 @@ class Fetcher:
         self._line = Line(connections)
         self._renewing = Lock()
         self.room = Room(_HELD_BYTES)
+        self._turns = count()
+        few_arenas()
 
     def __enter__(self) -> Fetcher:
         return self
@@ -95,6 +111,10 @@ class Fetcher:
         self._line.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._line.close()
+
+    def turn(self) -> int:
+        """Give a turn for :attr:`room`, later than all before it."""
+        return next(self._turns)
 
     def start(self, what: remote.Opening, access: Access | None, size: int) -> Answer:
         """Give the first bytes of a file.
@@ -136,6 +156,7 @@ class Fetcher:
 
         def wait() -> list[bytes]:
             bodies = dict(zip(joined, [a.result() for a in asked], strict=True))
+            asked.clear()  # what was brought is held once
             out: list[bytes] = []
             for first, end in wanted:
                 whole = next(s for s in joined if s[0] <= first and end <= s[1])

@@ -14,27 +14,23 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.io.failpoints import failpoint
-from pipeline.io.fetched import Planned, plan_band
-from pipeline.io.line import LeftToGdalError
 from pipeline.io.progress import DETAIL
 from pipeline.io.ranges import Fetcher
 from pipeline.io.raster import AssetReader
 from pipeline.io.remote import read_remotely
-from pipeline.io.store import NODATA, SCALE, CorridorStore, DamagedBlockError, Layer
+from pipeline.io.store import NODATA, CorridorStore, DamagedBlockError, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Asset, Pass, Scene, SetAside, Tile
+from pipeline.passes.bands import BadSceneError, Readers, read_tile
+from pipeline.passes.fetched_bands import fetched_bands
 from pipeline.passes.ground import Site
-from pipeline.prepare.classes import scl_codes
 
 log = logging.getLogger("siluan")
 
@@ -56,11 +52,9 @@ _NAMED = 3  # blocks of a pass that are named in the log: the first stand for th
 _CLOUD_CLASSES = (0, 1, 8, 9, 10)  # no data, saturated, clouds, cirrus of Sentinel-2's SCL
 _PER_READER = 7  # requests under way for each scene that is read at once: one a band
 _MOST_REQUESTS = 64
-_MOST_FETCHED = 512 << 20  # bytes of one pass that are held packed; GDAL reads larger ones
 _OVERCAST = 0.995  # share of such pixels from which a pass is not read further
 
 
-_Readers = Mapping[str, Sequence[tuple[Scene, AssetReader]]]
 _Place = tuple[CorridorStore, Fetcher | None]
 """Where looks go, and what fetches remote files where there are any."""
 
@@ -189,7 +183,7 @@ def _gather_pass(site: Site, p: Pass, fetcher: Fetcher | None, damaged: list[Pat
     while scenes:
         try:
             usable, bands, why = _read_pass((store, fetcher), p.id, scenes)
-        except _BadSceneError as error:
+        except BadSceneError as error:
             aside.append(SetAside(error.scene_id, "gather", _stable(error.what), error.remedy))
             scenes = [s for s in scenes if s.id != error.scene_id]
             continue
@@ -222,12 +216,6 @@ def _settled(store: CorridorStore, p: Pass) -> bool:
     """Tell whether there is nothing to gain from reading again: a bad URL may have been mended."""
     mendable = any(item["remedy"] for item in store.note(p.id)["set_aside"])
     return not mendable or not any("://" in a.href for s in p.scenes for a in s.assets.values())
-
-
-class _BadSceneError(Exception):
-    def __init__(self, scene_id: str, cause: SceneUnusableError) -> None:
-        super().__init__(scene_id)
-        self.scene_id, self.what, self.remedy = scene_id, cause.what, cause.remedy
 
 
 def _read_pass(
@@ -271,23 +259,25 @@ def _read_tiles(
     server side by side, on however few cores. What they bring is kept packed until the slowest
     is there.
     """
-    bands, store = sorted(files), place[0]
-    readers = _fetched(place, files, stack) if _away(files) else _local(store, files, stack)
-    if readers is not None:
+    bands, (store, fetcher) = sorted(files), place
+    if not _away(files):
+        readers = _local(store, files, stack)
         for tile in store.tiles:
-            yield tile, {b: _read_tile(store, b, readers[b], tile) for b in bands}
+            yield tile, {b: read_tile(store, b, readers[b], tile) for b in bands}
         return
 
-    def whole(band: str) -> list[tuple[Tile, Layer]]:
+    def whole(band: str) -> list[Layer]:
         with ExitStack() as own:
             found = _local(store, {band: files[band]}, own)[band]
-            return [(tile, _read_tile(store, band, found, tile)) for tile in store.tiles]
+            return [read_tile(store, band, found, tile) for tile in store.tiles]
 
-    with ThreadPoolExecutor(len(bands), thread_name_prefix="band") as pool:
-        found = [pool.submit(whole, b) for b in bands]
-        columns = [f.result() for f in found]
-    for row in zip(*columns, strict=True):
-        yield row[0][0], {b: layer for b, (_, layer) in zip(bands, row, strict=True)}
+    columns = fetched_bands(store, files, fetcher) if fetcher else None
+    if columns is None:
+        with ThreadPoolExecutor(len(bands), thread_name_prefix="band") as pool:
+            asked = [pool.submit(whole, b) for b in bands]
+            columns = {b: f.result() for b, f in zip(bands, asked, strict=True)}
+    for i, tile in enumerate(store.tiles):
+        yield tile, {b: columns[b][i] for b in bands}
 
 
 def _away(files: Mapping[str, Sequence[tuple[Scene, Asset]]]) -> bool:
@@ -296,48 +286,9 @@ def _away(files: Mapping[str, Sequence[tuple[Scene, Asset]]]) -> bool:
 
 def _local(
     store: CorridorStore, files: Mapping[str, Sequence[tuple[Scene, Asset]]], stack: ExitStack
-) -> _Readers:
+) -> Mapping[str, Readers]:
     """Open files where they lie."""
     return {b: [(s, _open(stack, s, a, store)) for s, a in found] for b, found in files.items()}
-
-
-def _fetched(
-    place: _Place, files: Mapping[str, Sequence[tuple[Scene, Asset]]], stack: ExitStack
-) -> _Readers | None:
-    """Fetch all that is wanted of some files, and open it; None if GDAL has to read one of them."""
-    store, fetcher = place
-    if fetcher is None:
-        return None
-    wanted = ([tile.core for tile in store.tiles], store.kept)
-
-    def planned(scene: Scene, asset: Asset) -> Planned | None:
-        try:
-            return plan_band(asset, store.grid, wanted, fetcher)
-        except SceneUnusableError as error:
-            raise _BadSceneError(scene.id, error) from error
-
-    jobs = [(band, scene, asset) for band in files for scene, asset in files[band]]
-    plans = fetcher.together([partial(planned, scene, asset) for _, scene, asset in jobs])
-    ready = [p for p in plans if p is not None]
-    size = sum(p.size for p in ready)
-    if len(ready) < len(plans) or size > _MOST_FETCHED:
-        return None
-    readers: dict[str, list[tuple[Scene, AssetReader]]] = {band: [] for band in files}
-    with ExitStack() as own:
-        own.enter_context(fetcher.room.held(size))
-        waits = [p.ask(fetcher) for p in ready]
-        for wait in waits:
-            own.callback(wait.drop)  # nothing more is asked for once one of them fails
-        for (band, scene, asset), wait in zip(jobs, waits, strict=True):
-            try:
-                reader = AssetReader(asset, store.grid, wait())
-                readers[band].append((scene, own.enter_context(reader)))
-            except SceneUnusableError as error:
-                raise _BadSceneError(scene.id, error) from error
-            except (LeftToGdalError, RasterioError):
-                return None
-        stack.enter_context(own.pop_all())
-    return readers
 
 
 def _wanted(scene: Scene) -> Mapping[str, Asset]:
@@ -347,7 +298,7 @@ def _wanted(scene: Scene) -> Mapping[str, Asset]:
             f"{scene.id} lacks the band(s) {', '.join(missing)}",
             "Check the band table of its sensor in config/sensors",
         )
-        raise _BadSceneError(scene.id, cause)
+        raise BadSceneError(scene.id, cause)
     return {b: scene.assets[b] for b in (*REQUIRED, *OPTIONAL) if b in scene.assets}
 
 
@@ -355,84 +306,7 @@ def _open(stack: ExitStack, scene: Scene, asset: Asset, store: CorridorStore) ->
     try:
         return stack.enter_context(AssetReader(asset, store.grid))
     except SceneUnusableError as error:
-        raise _BadSceneError(scene.id, error) from error
-
-
-def _read_tile(
-    store: CorridorStore, band: str, readers: Sequence[tuple[Scene, AssetReader]], tile: Tile
-) -> Layer:
-    """One band of one tile as packed int16; the first scene with data wins."""
-    out: NDArray[np.int16] | None = None
-    # Scenes of two zones may come at different resolutions; the finest holds them all.
-    factor = min(reader.factor for _, reader in readers)
-    kept = store.kept(tile.core, factor)
-    for scene, reader in readers:
-        same = reader.factor == factor
-        quick = _quickly(store, band, reader, tile) if same else None
-        if quick is not None:
-            out = quick if out is None else np.where(out == NODATA, quick, out)
-            continue
-        own = kept if same else store.kept(tile.core, reader.factor)
-        try:
-            values, valid = reader.read(tile.core, own)
-        except SceneUnusableError as error:
-            raise _BadSceneError(scene.id, error) from error
-        if not same:
-            times = reader.factor // factor
-            values = np.repeat(np.repeat(values, times, axis=0), times, axis=1)
-            valid = np.repeat(np.repeat(valid, times, axis=0), times, axis=1)
-        packed = _packed(values[kept], valid[kept], reader.asset, band)
-        out = packed if out is None else np.where(out == NODATA, packed, out)
-    assert out is not None
-    return Layer(out, factor)
-
-
-def _quickly(
-    store: CorridorStore, band: str, reader: AssetReader, tile: Tile
-) -> NDArray[np.int16] | None:
-    """Give the same from an ordinary file, without GDAL; None where that has to read it."""
-    if not reader.numbers:
-        return None
-    # One table for all files of a sensor, whatever they are called.
-    kind = replace(reader.asset, href="", band_index=1, access=None)
-    table = _every_number(kind, band, reader.numbers, reader.blanks)
-    return reader.stored(tile.core, store.runs(tile.core, reader.factor), table, NODATA)
-
-
-@lru_cache(maxsize=32)
-def _every_number(
-    asset: Asset, band: str, numbers: int, blanks: frozenset[float]
-) -> NDArray[np.int16]:
-    """Give what is kept of each number that a pixel may hold."""
-    every = np.arange(numbers).astype(np.uint8 if numbers == 1 << 8 else np.uint16)
-    return _packed(every, ~np.isin(every, list(blanks)), asset, band)
-
-
-def _packed(
-    values: NDArray[np.generic], valid: NDArray[np.bool_], asset: Asset, band: str
-) -> NDArray[np.int16]:
-    if band == "scl":
-        # The number of a type, or NumPy makes it fit into bytes: class 0, which hides other scenes.
-        codes = np.where(valid, scl_codes(values, asset.decode), np.int16(NODATA))
-        return codes.astype(np.int16)
-    if values.dtype == np.uint16:
-        # One multiplication for each number there is, and not for each pixel.
-        number = values.astype(np.uint16, copy=False)
-        return np.where(valid, _table(asset.scale, asset.offset)[number], np.int16(NODATA))
-    return np.where(valid, _scaled(values, asset.scale, asset.offset), np.int16(NODATA))
-
-
-@lru_cache(maxsize=8)
-def _table(scale: float, offset: float) -> NDArray[np.int16]:
-    return _scaled(np.arange(1 << 16), scale, offset)
-
-
-def _scaled(values: NDArray[np.generic], scale: float, offset: float) -> NDArray[np.int16]:
-    """Give reflectance times 10 000 of digital numbers; NODATA of what is no number."""
-    reflectance = values.astype(np.float64) * scale + offset
-    known = np.isfinite(reflectance)
-    whole = np.rint(np.clip(np.where(known, reflectance, 0) * SCALE, -32767, 32767))
-    return np.where(known, whole, NODATA).astype(np.int16)
+        raise BadSceneError(scene.id, error) from error
 
 
 def _overcast(classes: Mapping[str, Layer]) -> bool:
