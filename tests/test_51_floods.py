@@ -42,6 +42,23 @@ def test_what_is_bare_for_longer_counts_all_that_was_seen_of_it() -> None:
     assert state(seen) == "suspected"
 
 
+def test_a_flood_lasts_until_the_river_has_fallen() -> None:
+    """It may have risen again between two looks at a level that is still high."""
+    ranks = [0.95, 0.89, 0.86, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6]
+    seen = [
+        replace(k, level_rank=r) for k, r in zip(looks("hhhhhhhhhh", high=0), ranks, strict=True)
+    ]
+    assert state(seen[:9]) == "provisional"  # sixty days after the last look at 0.86
+    assert state(seen) == "suspected"
+    over = FoldOptions(flood_over=0.9)
+    assert fold(after_floods(seen[:8], SHORE, over)).state.value == "suspected"
+    # A level of 0.86 by itself is no flood, and once it has fallen another one is.
+    calm = [replace(k, level_rank=0.86) for k in seen[:4]]
+    assert state(calm) == "suspected"
+    fallen = [replace(k, level_rank=r) for k, r in zip(seen, [0.95, 0.6, *[0.86] * 8], strict=True)]
+    assert state(fallen[:8]) == "suspected"
+
+
 def test_what_was_green_again_between_had_been_bared_by_the_flood() -> None:
     """All but the miss would do: the hits before it must not count, and those after it do."""
     seen = looks("hhhhhmhh")

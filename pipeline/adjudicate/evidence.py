@@ -67,6 +67,13 @@ class FoldOptions(BaseModel):
         description="level rank from which water on land that was dry proves nothing: the river "
         "stands as high on one look in ten",
     )
+    flood_over: float = Field(
+        default=0.75,
+        ge=0,
+        le=1,
+        description="level rank below which a flood is over: until then the river may have risen "
+        "again between two looks",
+    )
     flood_days: float = Field(
         default=60.0,
         ge=0,
@@ -74,7 +81,7 @@ class FoldOptions(BaseModel):
         description="ground at the shore is bare for as long after such a level [d]",
     )
     flood_reach_px: float = Field(
-        default=3.0,
+        default=5.0,
         ge=0,
         le=20,
         description="from water that history saw, within which a flood that it did not see may "

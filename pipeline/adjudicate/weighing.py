@@ -156,8 +156,9 @@ def after_floods(
     lighter and barer than it ever was in that season, all along the river, and for weeks. What is
     still bare ``flood_days`` after the last high water was not bared by it: what was seen meanwhile
     counts with the first look after that (``pending``), if no clear miss lies between, as where it
-    was green again. A look at high water comes late enough to be counted as the flood itself. What
-    was certain before the water rose, and was there ever since, no flood of these has bared.
+    was green again. A look at high water comes late enough to be counted as the flood itself, which
+    lasts until a look shows the river below ``flood_over``. What was certain before the water rose,
+    and was there ever since, no flood of these has bared.
     """
     o = options or FoldOptions()
     bare = measures.get("wet_share", 1.0) < _LAKE and not measures.get("mixed_water", 0.0)
@@ -165,10 +166,12 @@ def after_floods(
         return list(looks)
     wait, high, out = timedelta(days=o.flood_days), None, list[Look]()
     stood = held = False  # certain and not gone since; waiting for the flood's end
+    lasts = False
     for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
         stood = stood and look.seen is not Seen.MISS
-        if not stood and look.level_rank is not None and look.level_rank >= o.flood_rank:
-            high = look.on
+        if look.level_rank is not None:
+            lasts = look.level_rank >= (min(o.flood_over, o.flood_rank) if lasts else o.flood_rank)
+            high = look.on if lasts and not stood else high
         if look.seen is Seen.MISS:
             out.append(_undoing(look) if held else look)
             held = False
