@@ -81,7 +81,7 @@ class FoldOptions(BaseModel):
         description="ground at the shore is bare for as long after such a level [d]",
     )
     flood_reach_px: float = Field(
-        default=5.0,
+        default=4.0,
         ge=0,
         le=20,
         description="from water that history saw, within which a flood that it did not see may "
