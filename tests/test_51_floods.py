@@ -30,6 +30,7 @@ def state(seen: list[Look], **measures: float) -> str:
 
 def test_ground_that_is_bare_for_weeks_after_high_water_is_no_case_yet() -> None:
     assert state(looks("hhhhh")) == "provisional"
+    assert state(looks("hhhhh"), shore_px=3.9) == "provisional"
     assert state(looks("?hhhh")) == "provisional"  # a look that only tells the level
     assert state(looks("hhhhh", high=0)) == "suspected"
     off = FoldOptions(flood_rank=1.0)
@@ -55,6 +56,13 @@ def test_a_flood_lasts_until_the_river_has_fallen() -> None:
     # A level of 0.86 by itself is no flood, and once it has fallen another one is.
     calm = [replace(k, level_rank=0.86) for k in seen[:4]]
     assert state(calm) == "suspected"
+    # It lasts four months after the last look at high water, and no longer: a reservoir stands so.
+    for days, told in ((110, "provisional"), (130, "suspected")):
+        later = [
+            replace(k, on=START + timedelta(days=days + i), level_rank=0.86)
+            for i, k in enumerate(seen[1:5])
+        ]
+        assert state([replace(seen[0], seen=Seen.MISS), *later]) == told
     fallen = [replace(k, level_rank=r) for k, r in zip(seen, [0.95, 0.6, *[0.86] * 8], strict=True)]
     assert state(fallen[:8]) == "suspected"
 
@@ -94,7 +102,7 @@ def test_floods_that_come_often_hide_nothing_that_stood_before_them() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"shore_px": 8.0}, {"wet_share": 1.0}, {"mixed_water": 1.0}],
+    [{"shore_px": 4.1}, {"wet_share": 1.0}, {"mixed_water": 1.0}],
 )
 def test_what_lies_inland_and_what_is_water_is_not_asked(other: dict[str, float]) -> None:
     seen = looks("hhhhh")

@@ -128,6 +128,15 @@ def test_drift_of_a_small_thing_opens_none_where_pixels_of_another_size_drew_it(
     assert len(apply([large], [candidate(78, 0, 150, "hhhh")], run="2").cases) == 2
 
 
+def test_what_grows_out_of_the_edge_of_something_large_is_another_thing() -> None:
+    """It takes neither the case over, which would become as small, nor joins it."""
+    (large,) = apply([], [candidate(0, 0, 100, "hhh")]).cases
+    for beside in (candidate(90, 0, 30, "hhhh"), candidate(60, 60, 100, "hhhh")):
+        done = apply([large], [beside], run="2").cases
+        assert len(done) == 2
+        assert next(c for c in done if c.case_id == large.case_id).polygon.equals(large.polygon)
+
+
 def test_merging_keeps_the_oldest() -> None:
     two = apply([], [candidate(0, 0, 60, "mhhh"), candidate(70, 0, 60, "hhh")])
     old = next(c for c in two.cases if c.polygon.bounds[0] == 70)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,11 @@ from benchmarks.accuracy.simulated.scoring import outline_offset_m, score_seed
 from benchmarks.accuracy.simulated.shore import true_shore
 from benchmarks.accuracy.simulated.tables import section
 from benchmarks.accuracy.stats import median_interval, poisson, wilson
+from pipeline.adjudicate import weighing
 from pipeline.config import Options
 from pipeline.detect.level import LevelHistory
 from pipeline.detect.objects import Pixels
+from pipeline.model import Look, Seen
 from pipeline.passes import change, follow_ground, naming
 from sample_scenes import schedule, truth
 from sample_scenes.matching import match
@@ -287,6 +290,11 @@ def test_what_a_guard_names_is_off_without_it() -> None:
     by_name = {g.name.split(" (")[0]: g for g in GUARDS}
     with switched_off(by_name["ponds that nothing explains"]):
         assert follow_ground._pond(None, None, None, {}, None) == {}  # type: ignore[arg-type]
+    shore = {"wet_share": 0.0, "shore_px": 1.0}
+    high = [Look(datetime(2025, 6, 1, tzinfo=UTC), "a", "s", 1.0, Seen.HIT, True, level_rank=0.95)]
+    assert not weighing.after_floods(high, shore)[0].certain
+    with switched_off(by_name["banks after floods"]):
+        assert weighing.after_floods(high, shore)[0].certain
     three = Pixels(np.arange(3, dtype=np.int32), np.zeros(3, np.int32), np.ones(3, bool))
     assert change.too_small(three, 4)
     with switched_off(by_name["small objects"]):

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,7 +47,7 @@ from pipeline.detect.deviations import dry_counts
 from pipeline.detect.level import LevelHistory
 from pipeline.grid import pixels_to_mask
 from pipeline.io.atomic import write_bytes
-from pipeline.model import Candidate, Window
+from pipeline.model import Candidate, Look, Window
 from pipeline.passes import naming
 
 _NEVER = 1_000_000
@@ -117,6 +117,10 @@ def all_told(
     return [weighed(c, options, until) for c in candidates], 0
 
 
+def _as_seen(looks: Iterable[Look], *_: object) -> list[Look]:
+    return list(looks)
+
+
 def _never_green(*_: object) -> float:
     return 0.0
 
@@ -148,7 +152,8 @@ GUARDS = (
     Guard("swift confirmation (three certain hits for all)", _fold(swift_hits=20)),
     Guard("fills that fall dry (only certain hits prove them)", _fold(outlast_hits=20)),
     Guard("flood rank (new water at high water is certain)", _fold(flood_rank=1.0)),
-    Guard("banks after floods (certain at once)", _fold(flood_days=0.0)),
+    Guard("banks after floods (certain at once)", replace={
+        "pipeline.adjudicate.weighing.after_floods": _as_seen}),
     Guard(
         "one case per problem (parts and both detectors' sightings apart)",
         replace={"pipeline.passes.corridor.one_problem": all_told},

@@ -74,6 +74,13 @@ class FoldOptions(BaseModel):
         description="level rank below which a flood is over: until then the river may have risen "
         "again between two looks",
     )
+    flood_most_days: float = Field(
+        default=120.0,
+        ge=0,
+        le=366,
+        description="after a look at high water for which a flood may last so; a reservoir stands "
+        "as high for most of a year [d]",
+    )
     flood_days: float = Field(
         default=60.0,
         ge=0,

@@ -147,6 +147,27 @@ def above_floods(
     ]
 
 
+class _Flood:
+    """Whether looks, given in time order, are of one flood with the last at high water."""
+
+    def __init__(self, options: FoldOptions) -> None:
+        self._options = options
+        self._peak: datetime | None = None  # the last look at high water of a flood that lasts
+
+    def lasts(self, look: Look) -> bool:
+        """Tell it of a look's level; one that is not known ends no flood, and is none."""
+        o, rank = self._options, look.level_rank
+        if rank is None:
+            return False
+        if rank >= o.flood_rank:
+            self._peak = look.on
+        elif self._peak and (
+            rank < o.flood_over or look.on - self._peak > timedelta(days=o.flood_most_days)
+        ):
+            self._peak = None
+        return self._peak is not None
+
+
 def after_floods(
     looks: Iterable[Look], measures: Mapping[str, float], options: FoldOptions | None = None
 ) -> list[Look]:
@@ -157,8 +178,9 @@ def after_floods(
     still bare ``flood_days`` after the last high water was not bared by it: what was seen meanwhile
     counts with the first look after that (``pending``), if no clear miss lies between, as where it
     was green again. A look at high water comes late enough to be counted as the flood itself, which
-    lasts until a look shows the river below ``flood_over``. What was certain before the water rose,
-    and was there ever since, no flood of these has bared.
+    lasts until a look shows the river below ``flood_over``, and no longer than ``flood_most_days``
+    after the last such look. What was certain before the water rose, and was there ever since, no
+    flood of these has bared.
     """
     o = options or FoldOptions()
     bare = measures.get("wet_share", 1.0) < _LAKE and not measures.get("mixed_water", 0.0)
@@ -166,12 +188,11 @@ def after_floods(
         return list(looks)
     wait, high, out = timedelta(days=o.flood_days), None, list[Look]()
     stood = held = False  # certain and not gone since; waiting for the flood's end
-    lasts = False
+    flood = _Flood(o)
     for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
         stood = stood and look.seen is not Seen.MISS
-        if look.level_rank is not None:
-            lasts = look.level_rank >= (min(o.flood_over, o.flood_rank) if lasts else o.flood_rank)
-            high = look.on if lasts and not stood else high
+        if flood.lasts(look) and not stood:
+            high = look.on
         if look.seen is Seen.MISS:
             out.append(_undoing(look) if held else look)
             held = False

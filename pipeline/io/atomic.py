@@ -226,8 +226,8 @@ def sync_tree(folder: Path) -> None:
 def sync_files(folder: Path) -> None:
     """Wait until the files of a folder, and their names, are on the disk.
 
-    After many files that were not waited for (``durable=False``) that is one wait instead of two
-    for each of them.
+    For many files that were not waited for one by one (``durable=False``): the first wait brings
+    most of them to the disk, and their names are waited for once.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def sync_files(folder: Path) -> None:
     with disk_full_named(folder):
         for path in sorted(folder.iterdir()):
             if path.is_file():
-                _sync(path, os.O_RDWR)
+                _sync(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     _sync_folder(folder)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import mmap
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -32,12 +33,18 @@ _ARENA_MAX = -8  # of mallopt(3)
 
 @lru_cache(maxsize=1)
 def few_arenas() -> bool:
-    """Let threads from now on share two of the C library's arenas instead of eight a core.
+    """Let new threads share two of the C library's arenas instead of eight a core.
 
-    Dozens of threads that each bring megabytes leave as many arenas half empty. Once is enough; on
-    other C libraries nothing happens.
+    Dozens of threads that each bring megabytes leave as many arenas half empty. Once is enough;
+    arenas that are there already stay. Where ``MALLOC_ARENA_MAX`` is set that holds, and on other
+    C libraries nothing happens.
+
+    Returns
+    -------
+    bool
+        Whether the library was told.
     """
-    if not sys.platform.startswith("linux"):
+    if not sys.platform.startswith("linux") or "MALLOC_ARENA_MAX" in os.environ:
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return bool(mallopt and mallopt(_ARENA_MAX, 2))

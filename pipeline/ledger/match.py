@@ -1,11 +1,11 @@
 """Which candidate is which known case.
 
 Pairs overlap (intersection over union, or one mostly inside the other), or lie within the tolerance
-of registration of each other with a similar size. What overlaps less is the same where half of the
-tolerance would put one mostly inside the other: a thing of 20 m that drifts by 12 m keeps a third
-of itself, and pixels of another size leave no similar one. Where one of the two is a drone's, sizes
-must not differ too much, or a heap would give its outline to the river bank it lies on, and the
-tolerance is that of flights. One candidate gets one case, best pair first; the
+of registration of each other with a similar size. What overlaps less and lies as near is the same
+where half of the tolerance would put one mostly inside the other: a thing of 20 m that drifts by
+12 m keeps a third of itself, and pixels of another size leave no similar one. Where one of the two
+is a drone's, sizes must not differ too much, or a heap would give its outline to the river bank it
+lies on, and the tolerance is that of flights. One candidate gets one case, best pair first; the
 ties are broken by content, so that the order of the input never matters.
 """
 
@@ -237,7 +237,9 @@ def _admissible(
     if pair.iou >= options.min_iou or pair.containment >= options.min_containment:
         return True
     tolerance = options.drone_tolerance_m if drone else options.tolerance_m
-    if pair.distance_m <= tolerance and small >= options.min_size_ratio * large:
+    if pair.distance_m > tolerance:
+        return False
+    if small >= options.min_size_ratio * large:
         return True
     return not drone and pair.containment >= options.min_iou and _within(one, other, options)
 
@@ -245,7 +247,8 @@ def _admissible(
 def _within(one: BaseGeometry, other: BaseGeometry, options: MatchOptions) -> bool:
     """Whether the smaller lies mostly inside the larger once that is grown by half the tolerance.
 
-    Asked of pairs that overlap as it is: beside each other two things stay two.
+    Asked of pairs that overlap as it is and whose centres are near: what lies beside something
+    large, or out of its edge, is another thing.
     """
     small, large = sorted((one, other), key=lambda shape: shape.area)
     grown = large.buffer(options.tolerance_m / 2)

@@ -1,17 +1,18 @@
 """Bands of remote scenes, fetched as the blocks of a corridor and unpacked one band at a time.
 
-What is fetched of a band is let go once its pixels are packed, so that a long river holds a few
-bands of a pass and not all of it, and one band is unpacked while another is under way.
+What is fetched of a band is let go once its pixels are packed, so that of a long river a few bands
+are held as they came, and one is unpacked while another is under way. The packed pixels of all
+bands, a tenth of that, stay until the slowest is there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 
 from rasterio.errors import RasterioError
 
@@ -27,17 +28,39 @@ from pipeline.passes.bands import BadSceneError, read_tile
 Files = Mapping[str, Sequence[tuple[Scene, Asset]]]
 """By band, the file of each scene."""
 
+_Plans = Sequence[tuple[Scene, Planned]]
+
 _MOST_FETCHED = 512 << 20  # bytes of one band of a pass that are held; GDAL reads larger ones
 
 
 @dataclass(frozen=True)
 class _Ask:
-    """What a pass asks for; ``stopped`` once nobody needs it any more."""
+    """What a pass asks for."""
 
     store: CorridorStore
     fetcher: Fetcher
     turn: int
-    stopped: Event = field(default_factory=Event)
+    _under_way: list[Coming[bytes]] = field(default_factory=list[Coming[bytes]])
+    _lock: Lock = field(default_factory=Lock)
+    _stopped: Event = field(default_factory=Event)
+
+    def begin(self, plans: _Plans) -> list[Coming[bytes]]:
+        """Ask for the blocks of some files; of none once nobody needs them any more."""
+        with self._lock:
+            if self._stopped.is_set():
+                raise CancelledError
+            waits: list[Coming[bytes]] = []
+            for _, plan in plans:
+                waits.append(plan.ask(self.fetcher))
+                self._under_way.append(waits[-1])
+            return waits
+
+    def stop(self) -> None:
+        """Ask for nothing more; what is under way is dropped."""
+        with self._lock:
+            self._stopped.set()
+            for wait in self._under_way:
+                wait.drop()
 
 
 def fetched_bands(
@@ -64,12 +87,22 @@ def fetched_bands(
     ask = _Ask(store, fetcher, fetcher.turn())
     with ThreadPoolExecutor(len(plans), thread_name_prefix="band") as pool:
         asked = {band: pool.submit(_band, ask, band, found) for band, found in plans.items()}
-        columns = {band: future.result() for band, future in asked.items()}
-    whole = {band: layers for band, layers in columns.items() if layers is not None}
-    return whole if len(whole) == len(plans) else None
-
-
-_Plans = Sequence[tuple[Scene, Planned]]
+        try:
+            failed = [future.exception() for future in asked.values()]
+        except BaseException:
+            ask.stop()
+            raise
+    for error in failed:
+        if error is not None and not isinstance(error, CancelledError):  # what stopped the others
+            raise error
+    done = {band: future.result() for band, future in asked.items()}
+    # Whatever was there first: a file that is GDAL's decides, then the first that is bad.
+    if None in done.values():
+        return None
+    for outcome in done.values():
+        if isinstance(outcome, BadSceneError):
+            raise outcome
+    return {b: o for b, o in done.items() if isinstance(o, list)}
 
 
 def _plans(store: CorridorStore, files: Files, fetcher: Fetcher) -> dict[str, _Plans] | None:
@@ -93,25 +126,22 @@ def _plans(store: CorridorStore, files: Files, fetcher: Fetcher) -> dict[str, _P
     return dict(out) if max(sizes, default=0) <= _MOST_FETCHED else None
 
 
-def _band(ask: _Ask, band: str, plans: _Plans) -> list[Layer] | None:
-    """Fetch and pack one band; None if GDAL has to read it, or another band has failed."""
-    size = sum(plan.size for _, plan in plans)
-    waits: list[Coming[bytes]] = []
-    with ask.fetcher.room.held(size, ask.turn):
-        if ask.stopped.is_set():
-            return None
+def _band(ask: _Ask, band: str, plans: _Plans) -> list[Layer] | BadSceneError | None:
+    """Fetch and pack one band; give what is wrong with a scene, None if GDAL has to read it.
+
+    A server that fails stops the others at once; what is wrong with one file does not, so that no
+    chance decides which is told.
+    """
+    with ask.fetcher.room.held(sum(plan.size for _, plan in plans), ask.turn):
         try:
-            waits = [plan.ask(ask.fetcher) for _, plan in plans]
-            return _packed(ask.store, band, plans, waits)
+            return _packed(ask.store, band, plans, ask.begin(plans))
         except (LeftToGdalError, RasterioError):
-            ask.stopped.set()
             return None
+        except BadSceneError as error:
+            return error
         except BaseException:
-            ask.stopped.set()  # nothing more is asked for once one of them fails
+            ask.stop()
             raise
-        finally:
-            for wait in waits:
-                wait.drop()
 
 
 def _packed(

@@ -237,12 +237,14 @@ def _read_pass(
         if _overcast(classes):
             return False, (), "all cloud over the corridor, by the producer's classes"
     seen = 0
+    # A pass that is noted must stay whole; the first time its blocks are waited for together.
+    noted = store.note_path(pass_id).exists()
     with ExitStack() as stack:
         for tile, layers in _read_tiles(place, files, stack):
             if classes:
                 layers["scl"] = classes[store.tile_name(tile)]
             seen += int(np.count_nonzero(layers["green"].values != NODATA))
-            store.write(pass_id, tile, layers, durable=False)  # waited for when it is noted
+            store.write(pass_id, tile, layers, durable=noted)
             failpoint("gather.block")
     if seen == 0:
         return False, (), "holds no data over the corridor"
