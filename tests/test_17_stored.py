@@ -21,7 +21,7 @@ from pipeline.io.blocks import DamagedBlockError
 from pipeline.io.burn import burn_indices
 from pipeline.io.looks import LookReader
 from pipeline.io.store import NODATA, CorridorStore, Layer, open_store
-from pipeline.io.unpack import areas_of, fill
+from pipeline.io.unpack import areas_of, codes_of, fill, holds_any, scaled
 from pipeline.model import Corridor, DateQuality, Grid, Reach, Window
 from pipeline.passes.ground import Site
 
@@ -147,3 +147,28 @@ def test_a_pass_is_noted_once_its_blocks_are_on_the_disk(
     assert blocks <= set(waited[:note])
     assert "look" in waited[:note]  # the names of the blocks
     assert not left.exists()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 500]))
+def test_packed_pixels_are_unpacked_as_the_plain_formulas_say(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(-32767, 32768, n).astype(np.int16)
+    values[rng.random(n) < 0.2] = NODATA
+    at = rng.integers(0, max(n, 1), n // 2)
+    plain = values / np.float32(1e4)
+    plain[values == NODATA] = np.nan
+    for offset in (0.0, -0.1):
+        moved = plain + np.float32(offset)
+        np.testing.assert_array_equal(scaled(values, None, (NODATA, 1e4, offset)), moved)
+        np.testing.assert_array_equal(scaled(values, at, (NODATA, 1e4, offset)), moved[at])
+    codes = rng.integers(0, 12, n).astype(np.int16)
+    codes[rng.random(n) < 0.2] = NODATA
+    blank = np.where(codes == NODATA, 7, codes).astype(np.uint8)
+    np.testing.assert_array_equal(codes_of(codes, NODATA, 7), blank)
+    wanted = rng.random(256) < 0.1
+    assert holds_any(codes, wanted) == wanted[codes.astype(np.uint8)].any()
+    for one in codes[:1]:
+        only = np.zeros(256, bool)
+        only[one.astype(np.uint8)] = True
+        assert holds_any(codes[:1], only)

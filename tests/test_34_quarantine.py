@@ -18,7 +18,7 @@ from pipeline.prepare.quarantine import (
     stable_ground,
     tally_change,
 )
-from pipeline.prepare.radiometry import merge
+from pipeline.prepare.radiometry import difference_histograms, merge
 
 OPTIONS = QuarantineOptions()
 SIDE = 100
@@ -167,3 +167,33 @@ def test_rounding_tells_nothing_at_the_edge_of_a_guess() -> None:
         rows = (median[:, None], spread[:, None], look.astype(np.float32)[:, None])
         assert found.count(shift) == tally_change(*rows, every, shift, OPTIONS)
     assert asked > 20
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+def test_a_deviation_is_the_plain_formula_at_the_look_s_own_pixels(seed: int, bands: int) -> None:
+    rng = np.random.default_rng(seed)
+    median = rng.uniform(-0.1, 0.4, (bands, 400)).astype(np.float32)
+    spread = rng.uniform(0, 0.03, median.shape).astype(np.float32)
+    at = np.sort(rng.choice(400, 250, replace=False))
+    look = (median[:, at] + rng.normal(0, 0.06, (bands, 250))).astype(np.float32)
+    for values in (median, spread, look):
+        values[rng.random(values.shape) < 0.03] = np.nan
+    look[rng.random(look.shape) < 0.01] = np.inf
+    guess = rng.uniform(-0.02, 0.02, bands).astype(np.float32)
+    found = deviation_of(median, spread, look, guess, OPTIONS, at)
+
+    usual, wide = median[:, at], spread[:, at]
+    difference = look - usual
+    limit = np.maximum(OPTIONS.sigmas * wide, OPTIONS.floor + OPTIONS.relative * usual)
+    seen = np.all(np.isfinite(difference) & np.isfinite(limit), axis=0)
+    away = np.abs(difference - guess[:, None])
+    near = np.float32(NEAR_SHIFT) + np.float32(1e-5)
+    may, must = ((away + k * near > limit).sum(axis=0) * 2 >= bands for k in (1, -1))
+    left = np.flatnonzero(seen & ~must & may)
+    assert (found.stable, found.changed) == (seen.sum(), (seen & must).sum())
+    np.testing.assert_array_equal(found.difference, difference[:, left])
+    np.testing.assert_array_equal(found.limit, limit[:, left])
+    every = np.ones(250, bool)
+    plain = [difference_histogram(u, k, every) for u, k in zip(usual, look, strict=True)]
+    np.testing.assert_array_equal(difference_histograms(median, look, at), plain)

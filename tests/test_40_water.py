@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.detect.features import features
+from pipeline.detect.look_layers import look_layers
 from pipeline.detect.water import WaterOptions, ground_state, water_score
 from pipeline.model import Ground
 
@@ -78,3 +80,32 @@ def test_more_swir_is_never_more_water(g: float, r: float, n: float, s: float, m
     low, high = water_score(_bands((g, r, n, s))), water_score(_bands((g, r, n, s + more)))
     assert float(high[0, 0]) <= float(low[0, 0]) + 1e-5
     assert -1 <= float(low[0, 0]) <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([(), ("blue",), ("swir16",), ("blue", "swir16", "swir22")]),
+    st.sampled_from([0.0, 0.05, 0.2]),
+    st.sampled_from([0.0, 0.025]),
+)
+def test_what_is_kept_of_a_look_is_what_the_plain_formulas_say(
+    seed: int, more: tuple[str, ...], band: float, dark: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    # As stored: whole ten-thousandths, so that many scores lie at a threshold to the last bit.
+    names, n = ("green", "red", "nir", *more), 4000
+    top = rng.choice([300, 1500, 9000], n)
+    bands = {k: (rng.integers(-60, top) / np.float32(1e4)).astype(np.float32) for k in names}
+    for values in bands.values():
+        values[rng.random(n) < 0.02] = np.nan
+    clear = rng.random(n) < 0.8
+    o = WaterOptions(unknown_band=band, dark_nir=dark)
+    state, named = look_layers(bands, clear, o, (10_000.0, -32768))
+    score = water_score(bands, o)
+    np.testing.assert_array_equal(state, ground_state(bands, clear, o, score))
+    plain = features(bands, score)
+    assert list(named) == list(plain)
+    for name, values in plain.items():
+        whole = np.where(np.isnan(values), -32768, np.rint(values * 10_000.0))
+        np.testing.assert_array_equal(named[name], whole, err_msg=name)

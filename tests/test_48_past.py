@@ -20,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import valley
 
 from pipeline.detect.expect import Baseline, ExpectOptions
-from pipeline.detect.level import PACKED_LOOKS, packed
+from pipeline.detect.level import PACKED_LOOKS, LookHistory, packed
 from pipeline.detect.objects import Rejection
 from pipeline.io.vault import content_key
-from pipeline.model import DateQuality, Kind, Pass, Sighting
+from pipeline.model import DateQuality, Kind, Pass, Sighting, Window
 from pipeline.passes.book import (
     Book,
     Found,
@@ -66,6 +66,33 @@ def test_what_is_not_stored_is_not_seen(given: tuple[np.ndarray, ...]) -> None:
         one, other = getattr(whole.history, name), getattr(folded.history, name)
         assert one.dtype == other.dtype, name
         assert np.array_equal(one, other), name
+    part = (slice(1, 4), slice(0, 3))
+    for t, state in enumerate(states):
+        assert isinstance(folded.history, LookHistory)
+        assert np.array_equal(folded.history.look(t), state)
+        assert np.array_equal(folded.history.part(part).look(t), state[part])
+
+
+def test_a_look_of_the_history_is_read_from_what_is_folded(tmp_path: Path) -> None:
+    flagged = {"p1": [(np.array([3]), np.array([4]))]}
+    _, passes, states = quarter(tmp_path, flagged=flagged)
+    rng, site = np.random.default_rng(5), states.site
+    for p in passes:
+        for tile in site.store.tiles:
+            values = rng.integers(0, 4, tile.core.shape).astype(np.int16)
+            packed = {"state": site.store.pack(values, tile, 1)}
+            site.store.write(f"state/k/{p.id}", tile, packed, durable=False)
+    past, window = Past.of(states, passes[:2]), Window(5, 50, 7, 60)
+    base = past.baseline(window)
+    held = past.look("p0", base)
+    assert held is not None
+    assert np.array_equal(held, states.of("p0", window))
+    assert len(np.unique(held)) == 4
+    part = past.look("p0", base.part((slice(3, 9), slice(20, 30))))
+    assert np.array_equal(part, held[3:9, 20:30])
+    # Of p1 a pixel is no history, and p2 is none at all.
+    assert past.look("p1", base) is None
+    assert past.look("p2", base) is None
 
 
 def sighting(pixels: list[tuple[int, int]]) -> Sighting:

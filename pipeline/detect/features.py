@@ -17,6 +17,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detect.water import LEAST_SUM
+
 Float = NDArray[np.float32]
 
 MODELLED = ("bright", "ndvi", "water")
@@ -55,4 +57,4 @@ def features(bands: Mapping[str, Float], score: Float) -> dict[str, Float]:
 
 
 def _positive(denominator: Float) -> Float:
-    return np.maximum(denominator, np.float32(1e-3))
+    return np.maximum(denominator, LEAST_SUM)

@@ -304,6 +304,10 @@ class LookHistory:
         """Give a part of the window."""
         return replace(self, where=self._within(where))
 
+    def look(self, t: int) -> NDArray[np.uint8]:
+        """Give the ground codes of a look by its place in the history, uint8 (H, W)."""
+        return lookbits.look_of(self.words, t, self.where)
+
     def known_wet(
         self,
         rank: NDArray[np.float32] | float,

@@ -38,6 +38,24 @@ def count_looks(words: Words) -> tuple[Count, Count]:
     return n_wet, n_clear
 
 
+def look_of(words: Words, look: int, where: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Give what one look says of a part of a window, uint8 (h, w).
+
+    Parameters
+    ----------
+    words : int16 (N, H, W)
+        -32768 where nothing is stored: unknown.
+    look : int
+        Its place among the packed ones.
+    where : (int, int, int, int)
+        First row and column of the part, and its height and width.
+    """
+    top, left, high, wide = where
+    out = np.empty((high, wide), np.uint8)
+    _look_of(words[look // LOOKS], np.int16(2 * (look % LOOKS)), (top, left), out)
+    return out
+
+
 def wet_below(
     words: Words,
     reach: NDArray[np.uint16],
@@ -85,6 +103,16 @@ def dry_around(
     higher, lower = (np.zeros(where[2:], np.uint16) for _ in range(2))
     _dry_around(words, reach, middles, limits, where[:2], tolerance, (higher, lower))
     return higher, lower
+
+
+@njit(cache=True, nogil=True)
+def _look_of(word, bits, corner, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    h, w = out.shape
+    top, left = corner
+    for r in range(h):
+        row, line = word[top + r, left : left + w], out[r]
+        for c in range(w):
+            line[c] = np.uint8((row[c] >> bits) & 3)
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -105,6 +105,13 @@ class Band:
         return held[at]
 
     @cached_property
+    def columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give the columns of each row from which on, and up to which, history saw anything."""
+        found = (np.empty(len(self._bins), np.int64), np.empty(len(self._bins), np.int64))
+        _columns(np.ascontiguousarray(self._bins), *found)
+        return found
+
+    @cached_property
     def _held(self) -> NDArray[np.uint8]:
         return np.full(self._bins.size, _UNASKED, np.uint8)
 
@@ -215,37 +222,61 @@ def find_shore(
         Of the same window.
     """
     o = options or RecessionOptions()
-    inside = np.empty(bins.shape, np.bool_)
+    # A river crosses its window: of most columns of a row nothing is known.
+    inside, edge = np.zeros(bins.shape, np.bool_), np.zeros(bins.shape, np.bool_)
     # In one piece, as windows are and parts of them are not: compiled for that alone.
     bins, n_clear = np.ascontiguousarray(bins), np.ascontiguousarray(n_clear)
     reach = np.ascontiguousarray(partial[1])
     # A majority of 3x3 heals single errors of the mask; each would be a shore of its own.
-    _majority(bins, n_clear, np.maximum(partial[0], np.uint8(1)), reach, o.min_looks, inside)
-    edge = np.empty_like(inside)
-    _edge_of(inside, edge)
+    level = (np.maximum(partial[0], np.uint8(1)), reach, o.min_looks)
+    _majority(bins, n_clear, level, band.columns, inside)
+    _edge_of(inside, band.columns, edge)
     return Shore(inside, edge, band)
 
 
 @njit(cache=True, nogil=True)
-def _majority(bins, n_clear, partial, reach, least, inside):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Say where five of 3x3 pixels are wet; the edge of the window is repeated."""
+def _columns(bins, begin, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     h, w = bins.shape
-    rows = np.empty((3, w), np.uint8)  # wet pixels of three in a row, of the last three rows
-    wet = np.empty(w, np.uint8)
+    for r in range(h):
+        b, e = 0, w
+        while b < w and bins[r, b] == UNSEEN:
+            b += 1
+        while e > b and bins[r, e - 1] == UNSEEN:
+            e -= 1
+        begin[r], end[r] = (b, e) if b < e else (0, 0)
+
+
+@njit(cache=True, nogil=True)
+def _majority(bins, n_clear, level, columns, inside):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Say where five of 3x3 pixels are wet; the edge of the window is repeated.
+
+    ``inside`` is false beforehand, and stays so where nothing near a pixel was seen.
+    """
+    partial, reach, least = level
+    first, last = columns
+    h, w = bins.shape
+    rows = np.zeros((3, w), np.uint8)  # wet pixels of three in a row, of the last three rows
+    left, right = np.zeros(3, np.int64), np.zeros(3, np.int64)  # and the columns they may be in
+    wet = np.zeros(w, np.uint8)
     for r in range(-1, h + 1):
-        own = min(max(r, 0), h - 1)
-        begin = 0
-        while begin < w:  # pixels of one reach at a time: those of a stretch are one step
+        own, slot = min(max(r, 0), h - 1), (r + 1) % 3
+        begin, stop = first[own], last[own]
+        wet[:] = 0
+        while begin < stop:  # pixels of one reach at a time: those of a stretch are one step
             end = begin + 1
-            while end < w and reach[own, end] == reach[own, begin]:
+            while end < stop and reach[own, end] == reach[own, begin]:
                 end += 1
             seen = (bins[own, begin:end], n_clear[own, begin:end])
             _wet_at(seen, partial[reach[own, begin]], least, wet[begin:end])
             begin = end
-        _three_in_a_row(wet, rows[(r + 1) % 3])
+        rows[slot, left[slot] : right[slot]] = 0
+        left[slot], right[slot] = max(first[own] - 1, 0), min(stop + 1, w)
+        _three_in_a_row(wet, left[slot], right[slot], rows[slot])
         if r >= 1:
-            one, two, three, out = rows[0], rows[1], rows[2], inside[r - 1]
-            for c in range(w):
+            begin, end = left.min(), right.max()
+            one, two, three = rows[0, begin:end], rows[1, begin:end], rows[2, begin:end]
+            out = inside[r - 1, begin:end]
+            for c in range(out.size):
                 out[c] = one[c] + two[c] + three[c] >= 5
 
 
@@ -258,31 +289,52 @@ def _wet_at(seen, partial, least, wet):  # type: ignore[no-untyped-def]  # pragm
 
 
 @njit(cache=True, nogil=True)
-def _three_in_a_row(wet, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Count each pixel of a row with its neighbours; the ends are repeated."""
+def _three_in_a_row(wet, begin, end, line):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Count pixels of some columns of a row with their neighbours; the ends are repeated."""
     n = wet.size
-    left, own, right, out = wet[: n - 2], wet[1 : n - 1], wet[2:], line[1 : n - 1]
-    for c in range(out.size):
-        out[c] = left[c] + own[c] + right[c]
-    line[0] = 2 * wet[0] + wet[min(1, n - 1)]
-    line[n - 1] = 2 * wet[n - 1] + wet[max(n - 2, 0)]
+    b, e = max(begin, 1), min(end, n - 1)
+    if b < e:
+        left, own, right, out = wet[b - 1 : e - 1], wet[b:e], wet[b + 1 : e + 1], line[b:e]
+        for c in range(out.size):
+            out[c] = left[c] + own[c] + right[c]
+    if begin == 0:
+        line[0] = 2 * wet[0] + wet[min(1, n - 1)]
+    if end == n:
+        line[n - 1] = 2 * wet[n - 1] + wet[max(n - 2, 0)]
 
 
 @njit(cache=True, nogil=True)
-def _edge_of(inside, edge):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Say which pixels of an area have one of their eight neighbours outside of it."""
+def _edge_of(inside, columns, edge):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Say which pixels of an area have one of their eight neighbours outside of it.
+
+    No pixel of it lies further from ``columns`` than one; ``edge`` is false beforehand.
+    """
+    first, last = columns
     h, w = inside.shape
-    rows = np.empty((3, w), np.uint8)
-    own = np.empty(w, np.uint8)
+    rows = np.zeros((3, w), np.uint8)
+    left, right = np.zeros(3, np.int64), np.zeros(3, np.int64)
+    own = np.zeros(w, np.uint8)
     for r in range(-1, h + 1):
-        source = inside[min(max(r, 0), h - 1)]
-        for c in range(w):
-            own[c] = source[c]
-        _three_in_a_row(own, rows[(r + 1) % 3])
+        row, slot = min(max(r, 0), h - 1), (r + 1) % 3
+        rows[slot, left[slot] : right[slot]] = 0
+        # A pixel of the area may owe that to the rows above and below.
+        up, low = max(row - 1, 0), min(row + 1, h - 1)
+        begin, end = w, 0
+        for near in (up, row, low):
+            if first[near] < last[near]:
+                begin, end = min(begin, first[near] - 2), max(end, last[near] + 2)
+        begin = max(begin, 0)
+        left[slot], right[slot] = begin, max(min(end, w), begin)
+        own[:] = 0
+        source, some = inside[row, begin : right[slot]], own[begin : right[slot]]
+        for c in range(some.size):
+            some[c] = source[c]
+        _three_in_a_row(own, left[slot], right[slot], rows[slot])
         if r >= 1:
-            one, two, three, out = rows[0], rows[1], rows[2], edge[r - 1]
-            area = inside[r - 1]
-            for c in range(w):
+            begin, end = left.min(), right.max()
+            one, two, three = rows[0, begin:end], rows[1, begin:end], rows[2, begin:end]
+            area, out = inside[r - 1, begin:end], edge[r - 1, begin:end]
+            for c in range(out.size):
                 out[c] = area[c] & (one[c] + two[c] + three[c] != 9)
 
 

@@ -17,6 +17,9 @@ from pipeline.model import Ground
 
 Float = NDArray[np.float32]
 
+LEAST_SUM = np.float32(1e-3)
+"""Sums of reflectance below this count as this where they divide."""
+
 
 class WaterOptions(BaseModel):
     """Thresholds of the water rules; reflectance is a ratio."""
@@ -123,7 +126,7 @@ def water_score(bands: Mapping[str, Float], options: WaterOptions | None = None)
         if o.dark_nir > 0:
             infrared = nir if swir is None else np.maximum(nir, swir)
             depth = np.float32(1) - infrared * np.float32(1 / o.dark_nir)
-            depth = np.minimum(depth, (visible - nir) / np.maximum(floor, np.float32(1e-3)))
+            depth = np.minimum(depth, (visible - nir) / np.maximum(floor, LEAST_SUM))
             plants = np.maximum(plants, depth * np.float32(o.ndvi_max))
         score = np.minimum(score, plants)
         score = np.minimum(score, (np.float32(o.nir_max) - nir) * np.float32(1 / o.nir_max))
@@ -200,4 +203,4 @@ def bright_over_water(bands: Mapping[str, Float], options: WaterOptions) -> NDAr
 
 def _positive(denominator: Float) -> Float:
     # Harmonised reflectance may be slightly negative; a ratio must not blow up or change its sign.
-    return np.maximum(denominator, np.float32(1e-3))
+    return np.maximum(denominator, LEAST_SUM)

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from pipeline.io.resample import resample_at, resample_shift
 from pipeline.io.store import NODATA, SCALE, CorridorStore
-from pipeline.io.unpack import bilinear, bilinear_at, bilinear_known, repeated_at
+from pipeline.io.unpack import (
+    bilinear,
+    bilinear_at,
+    bilinear_known,
+    codes_of,
+    repeated_at,
+    scaled,
+)
 from pipeline.model import DateQuality, Tile, Window
 
 _MARGIN_PX = 4  # around a window of a coarse band
@@ -61,11 +68,8 @@ class LookReader:
         layer = self.store.packed(pass_id, band, tile)
         if layer is None or layer.factor > 1:
             return None
-        offset = np.float32(quality.reflectance_offset if quality else 0.0)
-        numbers = layer.values if at is None else layer.values[at]
-        values = numbers / np.float32(SCALE)
-        values[numbers == NODATA] = np.nan
-        return values + offset
+        offset = quality.reflectance_offset if quality else 0.0
+        return scaled(layer.values, at, (NODATA, SCALE, offset))  # type: ignore[arg-type]
 
     def stored(
         self, pass_id: str, band: str, tile: Tile, at: NDArray[np.intp] | None = None
@@ -116,7 +120,7 @@ class LookReader:
         dy, dx = self._moved(folder)
         layer = self.store.packed(folder, band, tile)
         if layer is not None and layer.factor == 1 and (dy, dx) == (0, 0):
-            return np.where(layer.values == NODATA, 0, layer.values).astype(np.uint8)
+            return codes_of(layer.values, NODATA, 0)  # type: ignore[arg-type]
         core = tile.core
         moved = Window(core.row0 + dy, core.row1 + dy, core.col0 + dx, core.col1 + dx)
         dense, factor = self.store.codes(folder, band, moved)

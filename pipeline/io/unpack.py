@@ -134,6 +134,45 @@ def place_codes(
     _place_codes(values, runs.rows, runs.begin, runs.end, runs.at, where, out, np.int16(nodata))
 
 
+def scaled(
+    values: NDArray[np.int16], at: NDArray[np.intp] | None, number: tuple[int, float, float]
+) -> NDArray[np.float32]:
+    """Give packed pixels divided and moved, NaN without data.
+
+    Parameters
+    ----------
+    values : int16 (N,)
+        A packed layer.
+    at : intp (M,), optional
+        Places of those that are wanted; all by default.
+    number
+        (no data, divisor, what is added).
+
+    Returns
+    -------
+    float32 (N,) or (M,)
+    """
+    out = np.empty(values.size if at is None else at.size, np.float32)
+    how = (np.int16(number[0]), np.float32(number[1]), np.float32(number[2]))
+    if at is None:
+        _scaled(values, how, out)
+    else:
+        _scaled_at(values, at, how, out)
+    return out
+
+
+def codes_of(values: NDArray[np.int16], nodata: int, blank: int) -> NDArray[np.uint8]:
+    """Give a packed layer of codes as bytes, uint8 (N,), ``blank`` without data."""
+    out = np.empty(values.size, np.uint8)
+    _codes_of(values, np.int16(nodata), np.uint8(blank), out)
+    return out
+
+
+def holds_any(values: NDArray[np.int16], wanted: NDArray[np.bool_]) -> bool:
+    """Tell whether one of the lower bytes of a packed layer is wanted, bool (256,)."""
+    return bool(_holds_any(values, wanted))
+
+
 def bilinear(
     coarse: NDArray[np.float32],
     rows: tuple[NDArray[np.intp], NDArray[np.float32]],
@@ -263,6 +302,39 @@ def _place_codes(values, first, begin, end, at, where, out, nodata):  # type: ig
                 line = out[r - row0 + top, b - col0 + left : e - col0 + left]
                 for c in range(own.size):
                     line[c] = line[c] if own[c] == nodata else np.uint8(own[c])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scaled(values, how, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    nodata, divisor, more = how
+    nan = np.float32(np.nan)
+    for i in range(out.size):
+        known = np.float32(values[i]) / divisor + more
+        out[i] = nan if values[i] == nodata else known
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scaled_at(values, at, how, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    nodata, divisor, more = how
+    nan = np.float32(np.nan)
+    for i in range(out.size):
+        value = values[at[i]]
+        known = np.float32(value) / divisor + more
+        out[i] = nan if value == nodata else known
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _codes_of(values, nodata, blank, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for i in range(out.size):
+        out[i] = blank if values[i] == nodata else np.uint8(values[i])
+
+
+@njit(cache=True, nogil=True)
+def _holds_any(values, wanted):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for i in range(values.size):  # codes come in stretches
+        if (i == 0 or values[i] != values[i - 1]) and wanted[values[i] & 0xFF]:
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True)

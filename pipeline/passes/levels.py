@@ -50,10 +50,14 @@ class Levels:
     def view(
         self, p: Pass, window: Window, base: Baseline, reach: NDArray[np.uint16] | None = None
     ) -> View:
-        """Give one look over a window; who asks for several gives their reaches."""
+        """Give one look over the window of a baseline; who asks for several gives their reaches.
+
+        What a look of the history shows is in the baseline already.
+        """
         site, quality = self.states.site, self.states.looks.quality[p.id]
         res = site.store.grid.res_m
-        state = self.states.of(p.id, window)
+        held = self.past.look(p.id, base)
+        state = self.states.of(p.id, window) if held is None else held
         reach = site.reach(window) if reach is None else reach
         silent = self.book.silent.over(p.acquired, window)
         residual = quality.residual_m / res

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import PACKED_LOOKS, packed
+from pipeline.detect.level import PACKED_LOOKS, LookHistory, packed
 from pipeline.io.blocks import DamagedBlockError
 from pipeline.io.store import Layer
 from pipeline.io.vault import content_key
@@ -65,6 +65,21 @@ class Past:
             self._make(tile)
         words = (self._word(name, window) for name in self._names)
         return Baseline.fold(words, ranks, site.reach(window))
+
+    def look(self, pass_id: str, base: Baseline) -> NDArray[np.uint8] | None:
+        """Give the ground codes of a look from what is folded, uint8 (H, W).
+
+        None where that does not hold them as they were seen: the look is none of the history, some
+        of its pixels are none, or so many looks are held by level.
+        """
+        place = self._places.get(pass_id)
+        if place is None or not isinstance(base.history, LookHistory):
+            return None
+        return None if self.states.flagged.get(pass_id) else base.history.look(place)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {pass_id: t for t, pass_id in enumerate(self.ids)}
 
     def stored(
         self,

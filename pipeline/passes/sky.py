@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.grid import box_of_mask
 from pipeline.io.looks import LookReader
 from pipeline.io.store import NODATA, CorridorStore, Layer
+from pipeline.io.unpack import codes_of, holds_any
 from pipeline.io.vault import content_key
 from pipeline.model import DateQuality, Pass, Tile, Window
 from pipeline.passes.gather import fingerprint
@@ -122,7 +123,8 @@ class SkySpec:
         held = (self.store.packed(folder, layer, t) for t in self.store.touched(window))
         wanted = np.zeros(256, bool)
         wanted[list(codes)] = True
-        if not any(h is not None and wanted[h.values.astype(np.uint8)].any() for h in held):
+        # int16, as all packed codes
+        if not any(h is not None and holds_any(h.values, wanted) for h in held):  # type: ignore[arg-type]
             return None
         if layer == "scl":
             drawn = LookReader(self.store).codes(folder, layer, window)
@@ -174,7 +176,7 @@ class SkySpec:
         """Codes of the stored pixels of a tile's core, uint8 (N,), row-major."""
         layer = self.store.packed(folder, "mask", tile)
         assert layer is not None  # a block of codes holds nothing else
-        return np.where(layer.values == NODATA, int(Sky.NODATA), layer.values).astype(np.uint8)
+        return codes_of(layer.values, NODATA, int(Sky.NODATA))  # type: ignore[arg-type]
 
     def put_stored(self, folder: str, tile: Tile, codes: NDArray[np.uint8]) -> None:
         """Write codes of the stored pixels of a tile's core, uint8 (N,)."""

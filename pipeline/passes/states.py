@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.detect.features import features
-from pipeline.detect.water import WaterOptions, ground_state, water_score
+from pipeline.detect.look_layers import look_layers
+from pipeline.detect.water import WaterOptions
 from pipeline.io.looks import LookReader
 from pipeline.io.store import NODATA, SCALE, Layer
 from pipeline.io.tasks import map_tiles
@@ -51,10 +48,9 @@ def write_states(
         key = keys[p.id]
         bands = {b: reader.stored(p.id, b, tile) for b in state_bands(site, p)}
         clear = is_clear(reader.stored_mask(p.id, tile))
-        score = water_score(bands, options)
-        layers = {k: Layer(_packed(v), 1) for k, v in features(bands, score).items()}
+        state, named = look_layers(bands, clear, options, (SCALE, NODATA))
+        layers = {k: Layer(v, 1) for k, v in named.items()}
         site.store.write(f"feature/{key}/{p.id}", tile, layers, durable=False)
-        state = ground_state(bands, clear, options, score).astype(np.int16)
         layer = Layer(state, 1)
         # The state comes last: it says that both are there.
         site.store.write(f"state/{key}/{p.id}", tile, {"state": layer}, durable=False)
@@ -75,8 +71,3 @@ def state_content(
     """Give all that the states of a pass depend on; ``mask`` names what its mask says."""
     placed = [*quality.shift_px, quality.reflectance_offset]
     return [_LAYERS, source_of(site.store, p), mask, placed, options.model_dump()]
-
-
-def _packed(values: NDArray[np.float32]) -> NDArray[np.int16]:
-    scaled = np.clip(np.rint(values * SCALE), -32767, 32767)
-    return np.where(np.isnan(values), NODATA, scaled).astype(np.int16)

@@ -33,12 +33,11 @@ from pipeline.prepare.quarantine import (
     QuarantineOptions,
     decide,
     deviation_of,
-    difference_histogram,
     regional_shift,
     stable_ground,
     tally_change,
 )
-from pipeline.prepare.radiometry import BINS
+from pipeline.prepare.radiometry import BINS, difference_histograms
 from pipeline.prepare.reference import Epoch, epochs
 from pipeline.prepare.sky import is_clear
 from pipeline.prepare.temporal import median_and_spread
@@ -223,18 +222,21 @@ def _ground(spec: SteadySpec, tile: Tile) -> _Ground:
 
 def _compare(
     spec: SteadySpec, pass_id: str, tile: Tile, ground: _Ground
-) -> tuple[Image, Image, Image]:
-    """Give median, spread and one look, float32 (B, N) each, of the stable ground of a tile.
+) -> tuple[NDArray[np.intp], Image]:
+    """Give which stable ground of a tile is compared, intp (M,), and a look there, (B, M).
 
     Of that ground what is clear, and not flooded: a flood is no fault of a date.
     """
     reader = spec.reader
     own = np.flatnonzero(is_clear(reader.stored_mask(pass_id, tile)[ground.at]))
-    at = ground.at[own]
-    look = np.stack([reader.stored(pass_id, b, tile, at) for b in spec.bands])
-    dry = ~(look[spec.bands.index("green")] > look[spec.bands.index(spec.dark)])
-    own = own[dry]
-    return ground.median[:, own], ground.spread[:, own], look[:, dry]
+    at, wet = ground.at[own], ("green", spec.dark)
+    seen = {b: reader.stored(pass_id, b, tile, at) for b in wet}
+    dry = np.flatnonzero(~(seen["green"] > seen[spec.dark]))
+    own, at = own[dry], at[dry]
+    look = np.empty((len(spec.bands), own.size), np.float32)
+    for values, b in zip(look, spec.bands, strict=True):
+        values[:] = seen[b][dry] if b in seen else reader.stored(pass_id, b, tile, at)
+    return own, look
 
 
 def _tally(site: Site, spec: SteadySpec, ids: Sequence[str]) -> list[tuple[int, int]]:
@@ -280,10 +282,8 @@ def _shifts(spec: SteadySpec, sums: Sequence[_Sums]) -> NDArray[np.float32]:
     return np.array([regional_shift(h) for h in every], np.float32)
 
 
-def _summed(median: Image, look: Image) -> _Sums:
-    every = np.ones(look.shape[1], bool)
-    pairs = zip(median, look, strict=True)
-    sums = np.concatenate([difference_histogram(*pair, every) for pair in pairs])
+def _summed(ground: _Ground, own: NDArray[np.intp], look: Image) -> _Sums:
+    sums = difference_histograms(ground.median, look, own).ravel()
     bins = np.flatnonzero(sums)
     return bins.astype(np.int32), sums[bins].astype(np.int32)
 
@@ -291,8 +291,7 @@ def _summed(median: Image, look: Image) -> _Sums:
 def _differences(spec: SteadySpec, ids: Sequence[str], tile: Tile) -> list[_Sums]:
     """Give what a tile says of what the region did on some looks."""
     ground = _ground(spec, tile)
-    compared = (_compare(spec, i, tile, ground) for i in ids)
-    return [_summed(median, look) for median, _, look in compared]
+    return [_summed(ground, *_compare(spec, i, tile, ground)) for i in ids]
 
 
 def _first(
@@ -306,10 +305,10 @@ def _first(
     ground = _ground(spec, tile)
     out: list[_Part] = []
     for pass_id, guess in zip(ids, guesses, strict=True):
-        median, spread, look = _compare(spec, pass_id, tile, ground)
-        deviation = deviation_of(median, spread, look, guess, spec.options)
+        own, look = _compare(spec, pass_id, tile, ground)
+        deviation = deviation_of(ground.median, ground.spread, look, guess, spec.options, own)
         held = deviation if deviation.limit.shape[1] <= most else None
-        out.append(_Part(_summed(median, look), held))
+        out.append(_Part(_summed(ground, own, look), held))
     return out
 
 
@@ -324,7 +323,9 @@ def _second(
     ground = _ground(spec, tile)
     out: list[tuple[int, int]] = []
     for i in which:
-        median, spread, look = (a[:, None] for a in _compare(spec, ids[i], tile, ground))
+        own, compared = _compare(spec, ids[i], tile, ground)
+        median, spread = ground.median[:, None, own], ground.spread[:, None, own]
+        look = compared[:, None]
         seen = np.ones(look.shape[1:], bool)
         out.append(tally_change(median, spread, look, seen, shifts[i], spec.options))
     return out

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -175,22 +176,60 @@ def deviation_of(
     look: Image,
     guess: NDArray[np.float32],
     options: QuarantineOptions,
+    at: NDArray[np.intp] | None = None,
 ) -> Deviation:
-    """Compare stable ground that is clear on a date, float32 (B, N) each, NaN without data.
+    """Compare stable ground that is clear on a date, NaN without data.
 
-    ``guess`` float32 (B,): what the region may have done.
+    Parameters
+    ----------
+    reference_median, spread : float32 (B, N)
+    look : float32 (B, M)
+    guess : float32 (B,)
+        What the region may have done.
+    options : QuarantineOptions
+        Thresholds.
+    at : intp (M,), optional
+        Place of each pixel of the look in the others; as they are by default.
     """
-    difference = look - reference_median
-    limit = np.maximum(options.sigmas * spread, options.floor + options.relative * reference_median)
-    seen = np.all(np.isfinite(difference) & np.isfinite(limit), axis=0)
-    away, bands = np.abs(difference - guess[:, None]), look.shape[0]
-    near = np.float32(NEAR_SHIFT) + _ROUNDED
-    with np.errstate(invalid="ignore"):
-        may, must = away + near > limit, away - near > limit
-    changed = seen & (must.sum(axis=0) * 2 >= bands)
-    open_ = np.flatnonzero(seen & ~changed & (may.sum(axis=0) * 2 >= bands))
-    held = (difference[:, open_], limit[:, open_])
-    return Deviation(int(seen.sum()), int(changed.sum()), *held, guess)
+    bands, n = look.shape
+    at = np.arange(n) if at is None else at
+    held = (np.empty((bands, n), np.float32), np.empty((bands, n), np.float32))
+    numbers = (options.sigmas, options.floor, options.relative, NEAR_SHIFT)
+    how = np.array(numbers, np.float32)
+    how[3] += _ROUNDED
+    stable, changed, left = _deviate(
+        reference_median, spread, look, at, (guess, how), held[0], held[1]
+    )
+    difference, limit = (each[:, :left].copy() for each in held)
+    return Deviation(stable, changed, difference, limit, guess)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _deviate(median, spread, look, at, given, held, limits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Count (stable, changed, open) pixels, and hold what the shift decides of."""
+    guess, how = given
+    sigmas, floor, relative, near = how[0], how[1], how[2], how[3]
+    bands, n = look.shape
+    stable = changed = left = 0
+    for i in range(n):
+        k, may, must, seen = at[i], 0, 0, True
+        for b in range(bands):
+            usual = median[b, k]
+            difference = look[b, i] - usual
+            one, other = sigmas * spread[b, k], floor + relative * usual
+            limit = one if one >= other or np.isnan(one) else other  # as NumPy's maximum
+            seen &= np.isfinite(difference) & np.isfinite(limit)
+            away = abs(difference - guess[b])
+            may += away + near > limit
+            must += away - near > limit
+            held[b, left], limits[b, left] = difference, limit
+        if seen:
+            stable += 1
+            if must * 2 >= bands:
+                changed += 1
+            elif may * 2 >= bands:
+                left += 1
+    return stable, changed, left
 
 
 def decide(changed: int, stable: int, options: QuarantineOptions) -> QuarantineVerdict:

@@ -118,12 +118,47 @@ def band_histogram(reflectance: NDArray[np.float32], use: NDArray[np.bool_]) -> 
     return out
 
 
+def difference_histograms(
+    usual: NDArray[np.float32], look: NDArray[np.float32], at: NDArray[np.intp]
+) -> NDArray[np.int64]:
+    """Count how far bands lie from what is usual, as :func:`band_histogram` does.
+
+    Parameters
+    ----------
+    usual : float32 (B, N)
+    look : float32 (B, M)
+    at : intp (M,)
+        Place of each pixel of the look in ``usual``.
+
+    Returns
+    -------
+    int64 (B, BINS)
+    """
+    out = np.zeros((look.shape[0], BINS), np.int64)
+    _count_differences(usual, look, at, out)
+    return out
+
+
 @njit(cache=True, nogil=True)
 def _count(values, use, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     for i in range(values.size):
         if use[i] and np.isfinite(values[i]):
-            place = np.floor((np.float64(values[i]) - LOWEST) * _PER_UNIT + 1e-6)
-            out[int(min(max(place, 0.0), BINS - 1.0))] += 1
+            out[_bin_of(values[i])] += 1
+
+
+@njit(cache=True, nogil=True)
+def _count_differences(usual, look, at, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for b in range(look.shape[0]):
+        for i in range(at.size):
+            difference = look[b, i] - usual[b, at[i]]
+            if np.isfinite(difference):
+                out[b, _bin_of(difference)] += 1
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _bin_of(value):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    place = np.floor((np.float64(value) - LOWEST) * _PER_UNIT + 1e-6)
+    return int(min(max(place, 0.0), BINS - 1.0))
 
 
 def merge(histograms: Iterable[Histogram]) -> Histogram:
