@@ -46,8 +46,43 @@ def test_gradients_and_a_high_quantile_are_those_of_the_libraries(seed: int) -> 
     down, along = sobel(image)
     np.testing.assert_array_equal(down, ndimage.sobel(image, 0))
     np.testing.assert_array_equal(along, ndimage.sobel(image, 1))
-    for share in (0.0, 0.5, 0.99, 1.0):
-        assert quantile(image.ravel(), share) == np.quantile(image, share)
+    for values in (image.ravel(), np.round(image.ravel(), 1), np.sort(image.ravel())[::-1]):
+        for share in (0.0, 0.5, 0.9, 0.99, 1.0):
+            found = quantile(values, share)
+            assert found.dtype == np.float32
+            assert found == np.quantile(values, share)
+
+
+@pytest.mark.parametrize("size", [3000, 30_000])  # few of the greatest numbers, and many
+def test_a_quantile_of_many_numbers_is_that_of_the_library(size: int) -> None:
+    values = np.random.default_rng(size).normal(size=size).astype(np.float32)
+    assert quantile(values, 0.99) == np.quantile(values, 0.99)
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS, st.sampled_from([0.0, 0.001, 0.2]))
+def test_a_texture_is_the_plain_formula_whether_all_is_seen_or_not(
+    seed: int, hidden: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    image = ndimage.gaussian_filter(rng.normal(0.2, 0.1, (64, 64)), 1).astype(np.float32)
+    ok = rng.random(image.shape) >= hidden
+    other = np.where(ok, image, np.nan).astype(np.float32)
+    seen = Matched(image)._seen(ok, RegisterOptions(least_usable=0.01))  # pyright: ignore[reportPrivateUsage]
+    if seen is None:
+        return
+    inner = ndimage.binary_erosion(ok, np.ones((3, 3)), border_value=1)
+    hann = np.outer(np.hanning(64), np.hanning(64)).astype(np.float32)
+    weight = hann * ndimage.gaussian_filter(inner.astype(np.float32), 2.0)
+    weight = np.where(inner, weight, np.float32(0))
+    filled = np.where(ok, other, np.float32(other[ok].mean()))
+    gradient = np.hypot(ndimage.sobel(filled, 0), ndimage.sobel(filled, 1))
+    gradient = np.minimum(gradient, np.quantile(gradient[inner], 0.99))
+    mean = float((gradient * weight).sum()) / float(weight.sum())
+    plain = np.where(inner, gradient - mean, 0.0).astype(np.float32)
+    np.testing.assert_array_equal(seen.inner, inner)
+    np.testing.assert_array_equal(seen.weight, weight)
+    np.testing.assert_array_equal(seen.texture, plain)
 
 
 @settings(max_examples=60, deadline=None)

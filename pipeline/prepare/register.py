@@ -22,6 +22,8 @@ from scipy import fft, ndimage
 from pipeline.model import Window
 from pipeline.prepare.temporal import NMAD, median_and_spread
 
+_FEW = 200  # of the greatest numbers, which are found without ordering the others
+
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -171,12 +173,12 @@ class Matched:
     """
 
     def __init__(self, reference: Image) -> None:
-        self._reference = reference
+        self._reference, self._known = reference, np.isfinite(reference)
         self._last: Seen | None = None
 
     def shift(self, moving: Image, ok_mask: Mask, options: RegisterOptions) -> WindowShift | None:
         """Measure a look as :func:`window_shift`."""
-        ok = ok_mask & np.isfinite(self._reference) & np.isfinite(moving)
+        ok = ok_mask & self._known & np.isfinite(moving)
         if np.count_nonzero(ok) / ok.size < options.least_usable:
             return None  # of which the inner part is no more
         seen = self._seen(ok, options)
@@ -203,8 +205,11 @@ class Matched:
         _inner(ok, inner)
         if np.count_nonzero(inner) / inner.size < options.least_usable:
             return None
-        weight = _hann(ok.shape) * ndimage.gaussian_filter(inner.astype(np.float32), 2.0)
-        weight = np.where(inner, weight, np.float32(0))
+        if inner.all():
+            weight = _whole_weight(ok.shape)
+        else:
+            weight = _hann(ok.shape) * ndimage.gaussian_filter(inner.astype(np.float32), 2.0)
+            weight = np.where(inner, weight, np.float32(0))
         texture = _texture(self._reference, ok, inner, weight)
         if texture is None:
             return None
@@ -246,20 +251,29 @@ def _hann(shape: tuple[int, ...]) -> Image:
     return np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32)
 
 
+@lru_cache(maxsize=8)
+def _whole_weight(shape: tuple[int, ...]) -> Image:
+    """Give the weight of a window of which all is seen, as most are away from the river."""
+    smooth = ndimage.gaussian_filter(np.ones(shape, np.float32), 2.0)
+    return np.asarray(_hann(shape) * smooth, np.float32)
+
+
 def _texture(image: Image, ok: Mask, inner: Mask, weight: Image) -> Image | None:
     """Gradient magnitude less its weighted mean, 0 where unusable; None if there is no texture.
 
     Holes are filled with the mean before the gradient and with zero after it, so that the outline
     of a mask, which both images share, does not pull the shift towards zero.
     """
-    filled = np.where(ok, image, np.float32(image[ok].mean()))
+    filled = image if ok.all() else np.where(ok, image, np.float32(image[ok].mean()))
     gradient = np.hypot(*sobel(filled))
     # A few roofs must not outvote all fields: the strongest percent is cut.
-    gradient = np.minimum(gradient, quantile(gradient[inner], 0.99))
+    every = bool(inner.all())
+    gradient = np.minimum(gradient, quantile(gradient.ravel() if every else gradient[inner], 0.99))
     total = float(weight.sum())
-    gradient = np.where(inner, gradient - float((gradient * weight).sum()) / total, 0.0)
+    gradient = gradient - float((gradient * weight).sum()) / total
+    gradient = gradient if every else np.where(inner, gradient, np.float32(0))
     power = float((gradient**2 * weight).sum()) / total
-    return gradient.astype(np.float32) if power > 1e-10 else None
+    return np.asarray(gradient, np.float32) if power > 1e-10 else None
 
 
 def shift_between(
@@ -326,8 +340,12 @@ def quantile(values: NDArray[np.float32], share: float) -> np.float32:
     """Give :func:`numpy.quantile` of numbers without NaN, float32 (N,), in a third of its time."""
     place = (values.size - 1) * share
     below = int(place)
-    ordered = np.partition(values, (below, min(below + 1, values.size - 1)))
-    low, high = ordered[below], ordered[min(below + 1, values.size - 1)]
+    if values.size - below <= _FEW:
+        heap = np.empty(values.size - below, np.float32)
+        low, high = (np.float32(v) for v in _least_of_greatest(values, heap))
+    else:
+        ordered = np.partition(values, (below, min(below + 1, values.size - 1)))
+        low, high = ordered[below], ordered[min(below + 1, values.size - 1)]
     weight, step = place - below, high - low
     if weight >= 0.5:  # from the nearer one, as NumPy does
         return high - step * np.float32(1 - weight)
@@ -339,6 +357,37 @@ def sobel(image: Image) -> tuple[Image, Image]:
     down, along = np.empty_like(image), np.empty_like(image)
     _sobel(image, down, along)
     return down, along
+
+
+@njit(cache=True, nogil=True)
+def _least_of_greatest(values, heap):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Give the two least of the greatest numbers, as many as the heap holds; its root is least.
+
+    Of most numbers one comparison is asked.
+    """
+    n = heap.size
+    for i in range(n):  # the first ones, each moved up to its place
+        k = i
+        while k and heap[(k - 1) // 2] > values[i]:
+            heap[k] = heap[(k - 1) // 2]
+            k = (k - 1) // 2
+        heap[k] = values[i]
+    for i in range(n, values.size):
+        if values[i] <= heap[0]:
+            continue
+        k, child = 0, 1
+        while child < n:  # the root goes, and the number moves down
+            if child + 1 < n and heap[child + 1] < heap[child]:
+                child += 1
+            if heap[child] >= values[i]:
+                break
+            heap[k] = heap[child]
+            k, child = child, 2 * child + 1
+        heap[k] = values[i]
+    second = heap[0]
+    if n > 1:
+        second = heap[1] if n == 2 or heap[1] <= heap[2] else heap[2]
+    return heap[0], second
 
 
 @njit(cache=True, nogil=True)
