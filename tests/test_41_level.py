@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pipeline.detect.expect import judge_levels
 from pipeline.detect.level import (
     N_BINS,
+    UNSEEN,
     fit_cut,
     fit_level,
     frequency_bins,
@@ -91,6 +92,11 @@ def test_histograms_add_up_over_any_cut_and_subtract_again(cut: int, seed: int) 
     right = tally_level(state[:, cut:], bins[:, cut:], reach[:, cut:], 2)
     assert np.array_equal(whole, left + right)
     assert np.array_equal(leave_out(whole, left), right)
+    bins[rng.random(bins.shape) < 0.1] = UNSEEN
+    plain = np.zeros((3, N_BINS, 2), np.int64)
+    use = (state != Ground.UNKNOWN) & (bins != UNSEEN) & (reach > 0)
+    np.add.at(plain, (reach[use], bins[use], (state[use] == Ground.WET).astype(int)), 1)
+    assert np.array_equal(tally_level(state, bins, reach, 2), plain)
 
 
 def test_partial_cloud_and_errors_hardly_move_the_rank() -> None:

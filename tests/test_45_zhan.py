@@ -226,6 +226,32 @@ def test_a_higher_level_expects_no_less_known_water(a: float, b: float) -> None:
     assert np.count_nonzero(known[0] > known[1]) <= 0.001 * known[0].size
 
 
+@pytest.mark.parametrize(("level", "whole"), [(8.7, True), (5.2, False)])
+def test_what_is_expected_of_some_pixels_is_what_is_expected_of_all(
+    level: float, whole: bool
+) -> None:
+    bed = _bed(4)
+    history = _history(bed)
+    base = Baseline.build(history, _ranks(history), REACH)
+    window = Window(0, SHAPE[0], 0, SHAPE[1])
+    view = View(window, _look(bed, level, 5, _fill(bed, level, 70, 8)), REACH, base)
+    counts = tally_levels(view, 2)
+    days = judge_levels(counts)
+    totals = Totals(counts, tally_shore(view, days), days)
+    part = window if whole else Window(3, SHAPE[0] - 4, 5, SHAPE[1] - 2)
+    asked = np.random.default_rng(1).random(part.shape) < 0.3
+    every = expect(view, totals, None, part)
+    some = expect(view, totals, None, part, asked)
+    for name in ("deep", "beyond"):
+        plain = getattr(every, name) & asked
+        np.testing.assert_array_equal(getattr(some, name), plain, err_msg=name)
+    assert (every.beyond & asked).any()
+    told = every.shore.inside & asked
+    np.testing.assert_array_equal(some.allowance_px[told], every.allowance_px[told])
+    for name in ("known", "ordinary"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(every, name))
+
+
 def _certain(bed: np.ndarray, level: float, change: np.ndarray, code: Ground) -> list[Sighting]:
     state = _look(bed, level, 11)
     state[change] = code

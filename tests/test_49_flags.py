@@ -15,6 +15,8 @@ from scipy import ndimage
 
 from pipeline.detect import change, resemble
 from pipeline.detect.change import BRIGHT, NDVI, WATER, ChangeOptions, Flags, Surface, flag
+from pipeline.detect.ground_kinds import EDGES, lies, modelled, states_with, strata_of
+from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.detect.neighbours import around, count
 from pipeline.model import Ground, Window
 
@@ -70,7 +72,7 @@ def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
         left = (surface.seen[NDVI] - change._SOIL_NDVI) / np.maximum(
             expected - change._SOIL_NDVI, 0.05
         )
-        green = (expected >= change._STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
+        green = (expected >= EDGES[0]) & (left <= 1 - o.mixed_gone)
         lost = green & (z[NDVI] <= -o.seed_z) & (z[BRIGHT] >= o.grow_z)
     dim = lost & (z[BRIGHT] < o.seed_z)
     return lost & ~(dim & ~change._small(surface, o)) if dim.any() else lost
@@ -191,3 +193,57 @@ def test_places_on_the_line_are_those_of_the_plain_formula() -> None:
         placed = resemble._placed(some, offset, signature)
         np.testing.assert_array_equal(placed[0], along[mask])
         np.testing.assert_array_equal(placed[1], np.sqrt(length)[mask])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(31, 17), (1, 200), (0, 5)]))
+def test_the_kind_of_ground_is_that_of_the_plain_formulas(
+    seed: int, shape: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(seed)
+    wide = (shape[0] + 3, shape[1] + 4)
+    where = (slice(2, 2 + shape[0]), slice(1, 1 + shape[1]))  # a part of a window, as objects have
+
+    def whole(top: int, dtype: type[np.generic]) -> NDArray[np.generic]:
+        return rng.integers(0, top, wide).astype(dtype)[where]
+
+    bins = rng.choice([0, 1, 15, N_BINS - 2, N_BINS - 1, UNSEEN], wide).astype(np.uint8)[where]
+    reach, clear, looks = whole(4, np.uint16), whole(6, np.uint16), whole(40, np.uint16)
+    counts = (whole(4, np.uint16), whole(4, np.uint16))
+    levels = np.array([np.nan, -np.inf, 0.0, 0.25, 0.5], np.float32)
+    ranks = (rng.choice(levels, 4), rng.choice(levels[1:], 4))
+    land, shoal = bins == 0, (bins > 0) & (bins < N_BINS - 1)
+    rank, top = ranks[0][reach], ranks[1][reach]
+    higher, lower = counts
+    dry = np.where(np.isfinite(rank), (higher >= 2) | (land & (rank <= top)), land)
+    plain = (land, shoal, shoal & (lower >= 2), dry, np.isfinite(rank))
+    found = lies(bins, reach, ranks, counts, 2)
+    for name, one, other in zip(
+        ("land", "shoal", "bar", "dry", "level"), found, plain, strict=True
+    ):
+        np.testing.assert_array_equal(one, other, err_msg=name)
+    np.testing.assert_array_equal(modelled(looks, clear, 3), np.where(clear >= 3, looks, 0))
+
+    edges = np.array([np.nan, -0.05, 0.05, -0.1, 0.3, 0.55, 0.2999999, 0.04999999], np.float32)
+    water, ndvi = (rng.choice(edges, wide)[where] for _ in range(2))
+    state = whole(4, np.uint8)
+    wet = (state == Ground.UNKNOWN) & (np.abs(water) < 0.05) & (ndvi <= -0.1)
+    said = states_with(water, ndvi, state, 0.05, -0.1)
+    np.testing.assert_array_equal(said, np.where(wet, Ground.WET, state))
+    kind = (ndvi >= EDGES[0]).astype(np.uint8) + (ndvi >= EDGES[1])
+    np.testing.assert_array_equal(strata_of(ndvi, shoal), np.where(shoal, 3, kind))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(st.integers(1, 14), st.integers(1, 14)),
+    st.sampled_from([0.1, 0.9, 1.0]),
+)
+def test_neighbours_are_counted_as_by_hand(seed: int, shape: tuple[int, int], share: float) -> None:
+    mask = (np.random.default_rng(seed).random((shape[0] + 2, shape[1] + 1)) < share)[1:-1, 1:]
+    for side, found in ((3, around(mask)), (5, count(mask)), (9, count(mask, 9))):
+        wide = np.pad(mask, side // 2)
+        plain = np.lib.stride_tricks.sliding_window_view(wide, (side, side)).sum(axis=(2, 3))
+        assert found.dtype == (np.int8 if side == 3 else np.int16)
+        np.testing.assert_array_equal(found, plain)

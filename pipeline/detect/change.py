@@ -27,7 +27,7 @@ from scipy import ndimage
 from pipeline.detect.deviations import count_residuals, deviations, dry_counts
 from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
-from pipeline.detect.level import N_BINS, UNSEEN
+from pipeline.detect.ground_kinds import BAR, EDGES, lies, modelled, states_with, strata_of
 from pipeline.detect.neighbours import around, count
 from pipeline.detect.normal import Normal
 from pipeline.model import Ground, Window
@@ -42,8 +42,6 @@ HALO_PX = 8
 """Halo that makes flags exact at a tile's edge: gradient, the 9x9 count and the 5x5 share [px]."""
 
 N_STRATA = 4  # of expected NDVI: bare, mixed, green; and bars, which lighten while they dry
-_BAR = 3
-_STRATA_EDGES = np.array([0.3, 0.55], np.float32)
 _SOIL_NDVI = np.float32(0.1)  # of ground without plants
 _RESIDUAL_BINS = 161
 _RESIDUAL_STEP = 0.005  # residuals of -0.4..0.4 in steps of this; the ends collect the rest
@@ -251,20 +249,13 @@ def surface_of(
     seen, state, residual = look
     state = decided(seen, state, o)
     window, reach, res_m = where
-    land = base.bins == 0
-    shoal = (base.bins > 0) & (base.bins < N_BINS - 1) & (base.bins != UNSEEN)
-    rank, top = ranks[0][reach], ranks[1][reach]
     # A bar lightens while it dries: one that lies bare longer than it ever did is unlike itself.
-    higher, lower = dry_counts(base.history, reach, ranks[0], o.rank_margin)
-    dry = higher >= o.dry_looks
-    levelled = np.isfinite(rank)
+    counts = dry_counts(base.history, reach, ranks[0], o.rank_margin)
     # Without a level only ground that was never wet is expected to be dry, and not for certain.
-    dry = np.where(levelled, dry | (land & (rank <= top)), land)
-    bar = shoal & (lower >= o.dry_looks)
+    land, shoal, bar, dry, levelled = lies(base.bins, reach, ranks, counts, o.dry_looks)
     return Surface(
         window, seen, normal.at(day), normal.spread, state, land, shoal, bar, dry, levelled,
-        np.where(base.n_clear >= o.least_looks, normal.looks, 0).astype(np.uint16), reach,
-        base.bins, residual, res_m,
+        modelled(normal.looks, base.n_clear, o.least_looks), reach, base.bins, residual, res_m,
     )  # fmt: skip
 
 
@@ -278,9 +269,7 @@ def decided(seen: Float, state: NDArray[np.uint8], options: ChangeOptions) -> ND
     state : uint8 (H, W)
         Ground codes; of what is not clear the score is that of a cloud, and far from zero.
     """
-    near = np.abs(seen[WATER]) < UNDECIDED
-    wet = (state == Ground.UNKNOWN) & near & (seen[NDVI] <= options.water_ndvi)
-    return np.where(wet, np.uint8(Ground.WET), state)
+    return states_with(seen[WATER], seen[NDVI], state, UNDECIDED, options.water_ndvi)
 
 
 def around_is_dry(surface: Surface, mask: Bool) -> bool:
@@ -301,9 +290,7 @@ def around_is_dry(surface: Surface, mask: Bool) -> bool:
 
 def strata(surface: Surface) -> NDArray[np.uint8]:
     """Class ground by the vegetation expected on the date: 0 bare, 1 mixed, 2 green; 3 bars."""
-    expected = surface.expected[NDVI]  # bare where nothing is
-    kind = (expected >= _STRATA_EDGES[0]).astype(np.uint8) + (expected >= _STRATA_EDGES[1])
-    return np.where(surface.shoal, np.uint8(_BAR), kind)
+    return strata_of(surface.expected[NDVI], surface.shoal)  # bare where nothing is expected
 
 
 def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.int64]:
@@ -328,7 +315,7 @@ def regional_offsets(
     everywhere = total.sum(axis=0)
     out = np.zeros(total.shape[:3], np.float32)
     for index in np.ndindex(*total.shape[:3]):
-        own = total[index] if index[1] != _BAR else everywhere[index[1:]]
+        own = total[index] if index[1] != BAR else everywhere[index[1:]]
         for hist in (own, everywhere[index[1:]]):
             if hist.sum() >= o.region_pixels:
                 middle = int(np.searchsorted(np.cumsum(hist), (hist.sum() + 1) / 2))
@@ -461,7 +448,7 @@ def _mostly_bare(surface: Surface, z: Float, o: ChangeOptions, small: Callable[[
     expected = surface.expected[NDVI]
     with np.errstate(invalid="ignore"):
         left = (surface.seen[NDVI] - _SOIL_NDVI) / np.maximum(expected - _SOIL_NDVI, 0.05)
-        green = (expected >= _STRATA_EDGES[0]) & (left <= 1 - o.mixed_gone)
+        green = (expected >= EDGES[0]) & (left <= 1 - o.mixed_gone)
         lost = green & (z[NDVI] <= -o.seed_z) & (z[BRIGHT] >= o.grow_z)
     dim = lost & (z[BRIGHT] < o.seed_z)
     return lost & ~(dim & ~small()) if dim.any() else lost

@@ -317,17 +317,20 @@ def expect(
     table[[bool(d.unusable) for d in days]] = CLIP_PX
     if asked is None:
         allowance, depth = table[reach, shore.width], shore.depth
+        can_tell = shore.inside & (allowance < CLIP_PX) & (reach > 0)
+        deep = can_tell & (depth > o.deep_factor * allowance + o.deep_margin_px)
+        beyond = can_tell & (depth > allowance + 1)
     else:
         at = np.flatnonzero(shore.inside & asked)
-        allowance, depth = (
-            np.full(reach.shape, CLIP_PX, np.float32),
-            np.zeros(reach.shape, np.float32),
-        )
-        allowance.ravel()[at] = table[reach.ravel()[at], shore.width_at(at)]
-        depth.ravel()[at] = shore.depth_at(at)
-    can_tell = shore.inside & (allowance < CLIP_PX) & (reach > 0)
-    deep = can_tell & (depth > o.deep_factor * allowance + o.deep_margin_px)
-    beyond = can_tell & (depth > allowance + 1)
+        here = reach.ravel()[at]
+        recession, depth = table[here, shore.width_at(at)], shore.depth_at(at)
+        can_tell = (recession < CLIP_PX) & (here > 0)
+        allowance = np.full(reach.shape, CLIP_PX, np.float32)
+        allowance.ravel()[at] = recession
+        deep, beyond = np.zeros(reach.shape, np.bool_), np.zeros(reach.shape, np.bool_)
+        limit = o.deep_factor * recession + o.deep_margin_px
+        deep.ravel()[at] = can_tell & (depth > limit)
+        beyond.ravel()[at] = can_tell & (depth > recession + 1)
     return Expected(known, allowance, deep, beyond, known >= o.known_looks, shore)
 
 

@@ -42,6 +42,7 @@ _NEARLY, _SLACK = 1.5, 0.01  # contradictions, over the least and of the band, t
 
 _HELD_LOOKS = 112  # up to which looks as they are packed are fewer bytes than counts by level
 
+_UNKNOWN = int(Ground.UNKNOWN)
 _WET, _DRY, _GREEN = int(Ground.WET), int(Ground.DRY), int(Ground.GREEN)
 
 
@@ -147,11 +148,18 @@ def tally_level(
         ``[..., 0]`` not wet, ``[..., 1]`` wet. Mergeable by ``+``; the neighbourhood of an object
         is left out by subtracting the histogram of its window.
     """
-    use = (state != Ground.UNKNOWN) & (bins != UNSEEN) & (reach > 0)
-    wet = (state[use] == Ground.WET).astype(np.int64)
-    key = (reach[use].astype(np.int64) * n_bins + bins[use]) * 2 + wet
-    size = (n_reach + 1) * n_bins * 2
-    return np.bincount(key, minlength=size)[:size].reshape(n_reach + 1, n_bins, 2).astype(np.int64)
+    out = np.zeros((n_reach + 1, n_bins, 2), np.int64)
+    _tally(np.ravel(state), np.ravel(bins), np.ravel(reach), out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _tally(state, bins, reach, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for i in range(state.size):
+        # Pixels of bins or reaches that are not counted are left out, as those of none are.
+        counted = bins[i] < out.shape[1] and 0 < reach[i] < out.shape[0]
+        if counted and state[i] != _UNKNOWN:
+            out[reach[i], bins[i], np.int64(state[i] == _WET)] += 1
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,10 @@ class RecessionOptions(BaseModel):
     )
 
 
+Stretches = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]
+"""Of each row the first of its stretches (H + 1,), and where each ends and in which reach."""
+
+
 class Band:
     """The band of known levels around each pixel of a window: wide bands are gentle banks.
 
@@ -81,6 +85,7 @@ class Band:
         self, bins: NDArray[np.uint8], of: tuple[Band, tuple[slice, slice]] | None = None
     ) -> None:
         self._bins, self._of = bins, of
+        self._asked: tuple[NDArray[np.uint16], Stretches] | None = None
 
     def part(self, where: tuple[slice, slice]) -> Band:
         """Give a part of the window: its banks are those of the whole."""
@@ -110,6 +115,16 @@ class Band:
         found = (np.empty(len(self._bins), np.int64), np.empty(len(self._bins), np.int64))
         _columns(np.ascontiguousarray(self._bins), *found)
         return found
+
+    def stretches(self, reach: NDArray[np.uint16]) -> Stretches:
+        """Give where :attr:`columns` lie in one reach, uint16 (H, W); who asks again is told so.
+
+        Looks at a window share its reaches.
+        """
+        if self._asked is None or self._asked[0] is not reach:
+            found = _stretches(np.ascontiguousarray(reach), self.columns)
+            self._asked = (reach, found)
+        return self._asked[1]
 
     @cached_property
     def _held(self) -> NDArray[np.uint8]:
@@ -226,10 +241,9 @@ def find_shore(
     inside, edge = np.zeros(bins.shape, np.bool_), np.zeros(bins.shape, np.bool_)
     # In one piece, as windows are and parts of them are not: compiled for that alone.
     bins, n_clear = np.ascontiguousarray(bins), np.ascontiguousarray(n_clear)
-    reach = np.ascontiguousarray(partial[1])
     # A majority of 3x3 heals single errors of the mask; each would be a shore of its own.
-    level = (np.maximum(partial[0], np.uint8(1)), reach, o.min_looks)
-    _majority(bins, n_clear, level, band.columns, inside)
+    level = (np.maximum(partial[0], np.uint8(1)), o.min_looks)
+    _majority(bins, n_clear, level, (*band.columns, *band.stretches(partial[1])), inside)
     _edge_of(inside, band.columns, edge)
     return Shore(inside, edge, band)
 
@@ -247,13 +261,33 @@ def _columns(bins, begin, end):  # type: ignore[no-untyped-def]  # pragma: no co
 
 
 @njit(cache=True, nogil=True)
+def _stretches(reach, columns):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    first, last = columns
+    h = reach.shape[0]
+    starts = np.zeros(h + 1, np.int64)
+    for r in range(h):
+        n = np.int64(first[r] < last[r])
+        for c in range(first[r] + 1, last[r]):
+            n += reach[r, c] != reach[r, c - 1]
+        starts[r + 1] = starts[r] + n
+    ends, of = np.empty(starts[h], np.int64), np.empty(starts[h], np.uint16)
+    for r in range(h):
+        k = starts[r]
+        for c in range(first[r], last[r]):
+            if c + 1 == last[r] or reach[r, c + 1] != reach[r, c]:
+                ends[k], of[k] = c + 1, reach[r, c]
+                k += 1
+    return starts, ends, of
+
+
+@njit(cache=True, nogil=True)
 def _majority(bins, n_clear, level, columns, inside):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Say where five of 3x3 pixels are wet; the edge of the window is repeated.
 
     ``inside`` is false beforehand, and stays so where nothing near a pixel was seen.
     """
-    partial, reach, least = level
-    first, last = columns
+    partial, least = level
+    first, last, starts, ends, reach = columns
     h, w = bins.shape
     rows = np.zeros((3, w), np.uint8)  # wet pixels of three in a row, of the last three rows
     left, right = np.zeros(3, np.int64), np.zeros(3, np.int64)  # and the columns they may be in
@@ -262,13 +296,10 @@ def _majority(bins, n_clear, level, columns, inside):  # type: ignore[no-untyped
         own, slot = min(max(r, 0), h - 1), (r + 1) % 3
         begin, stop = first[own], last[own]
         wet[:] = 0
-        while begin < stop:  # pixels of one reach at a time: those of a stretch are one step
-            end = begin + 1
-            while end < stop and reach[own, end] == reach[own, begin]:
-                end += 1
-            seen = (bins[own, begin:end], n_clear[own, begin:end])
-            _wet_at(seen, partial[reach[own, begin]], least, wet[begin:end])
-            begin = end
+        for k in range(starts[own], starts[own + 1]):  # of one reach: its pixels are one step
+            seen = (bins[own, begin : ends[k]], n_clear[own, begin : ends[k]])
+            _wet_at(seen, partial[reach[k]], least, wet[begin : ends[k]])
+            begin = ends[k]
         rows[slot, left[slot] : right[slot]] = 0
         left[slot], right[slot] = max(first[own] - 1, 0), min(stop + 1, w)
         _three_in_a_row(wet, left[slot], right[slot], rows[slot])
