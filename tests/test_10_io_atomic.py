@@ -58,6 +58,16 @@ def test_a_full_disk_is_named_and_leaves_the_old(
     assert names(tmp_path) == ["a.txt"]
 
 
+def test_a_system_that_writes_little_at_a_time_writes_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: real(handle, data[:3]))
+    path = tmp_path / "new" / "folders" / "a"
+    write_bytes(path, b"0123456789")
+    assert path.read_bytes() == b"0123456789"
+
+
 def test_other_trouble_stays_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(IsADirectoryError):

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.bounds import of_one_size, within
 from pipeline.detect.level import N_BINS
 from pipeline.model import Ground
 
@@ -23,7 +24,7 @@ BAR = 3
 EDGES = np.array([0.3, 0.55], np.float32)
 """Expected NDVI from which ground is mixed (stratum 1) and green (stratum 2)."""
 
-_UNKNOWN, _WET = int(Ground.UNKNOWN), int(Ground.WET)
+# What other files define is an argument of compiled code: a cache knows its own file only.
 
 
 def lies(
@@ -52,15 +53,19 @@ def lies(
     land, shoal, bar, dry, levelled : bool (H, W)
         As of :class:`pipeline.detect.change.Surface`.
     """
+    of_one_size(bins, reach, *counts)
+    of_one_size(*ranks)
+    within(reach, ranks[0].size)
     land, shoal, bar, dry, levelled = (np.empty(bins.shape, np.bool_) for _ in range(5))
     out = (land.ravel(), shoal.ravel(), bar.ravel(), dry.ravel(), levelled.ravel())
     both = (np.ravel(counts[0]), np.ravel(counts[1]))
-    _lies(np.ravel(bins), np.ravel(reach), ranks, both, dry_looks, out)
+    _lies(np.ravel(bins), np.ravel(reach), ranks, both, (dry_looks, N_BINS - 1), out)
     return land, shoal, bar, dry, levelled
 
 
 def modelled(looks: Count, n_clear: Count, least: int) -> Count:
     """Give the looks of the model, uint16 (H, W); 0 where history saw the pixel less often."""
+    of_one_size(looks, n_clear)
     out = np.empty(looks.shape, np.uint16)
     _modelled(np.ravel(looks), np.ravel(n_clear), least, out.ravel())
     return out
@@ -74,29 +79,33 @@ def states_with(
     That is, where the score of ``water`` is nearer to zero than ``undecided`` and ``ndvi`` is no
     more than ``most``.
     """
+    of_one_size(water, ndvi, state)
     out = np.empty(state.shape, np.uint8)
     limits = (np.float32(undecided), np.float32(most))
-    _states_with(np.ravel(water), np.ravel(ndvi), np.ravel(state), limits, out.ravel())
+    codes = (np.uint8(Ground.UNKNOWN), np.uint8(Ground.WET))
+    _states_with(np.ravel(water), np.ravel(ndvi), np.ravel(state), limits, codes, out.ravel())
     return out
 
 
 def strata_of(ndvi: Float, shoal: Bool) -> NDArray[np.uint8]:
     """Class pixels (H, W) by expected NDVI (:data:`EDGES`; NaN is 0), and :data:`BAR`."""
+    of_one_size(ndvi, shoal)
     out = np.empty(shoal.shape, np.uint8)
-    _strata_of(np.ravel(ndvi), np.ravel(shoal), EDGES[0], EDGES[1], out.ravel())
+    _strata_of(np.ravel(ndvi), np.ravel(shoal), (EDGES[0], EDGES[1]), np.uint8(BAR), out.ravel())
     return out
 
 
 @njit(cache=True, nogil=True)
-def _lies(bins, reach, ranks, counts, least, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _lies(bins, reach, ranks, counts, limits, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     land, shoal, bar, dry, levelled = out
     rank, top = ranks
+    least, always = limits
     higher, lower = counts
     known = np.isfinite(rank)
     below = rank <= top  # no level: no
     for i in range(bins.size):
         own, never = reach[i], bins[i] == 0
-        between = (bins[i] > 0) & (bins[i] < N_BINS - 1)
+        between = (bins[i] > 0) & (bins[i] < always)
         land[i], shoal[i], levelled[i] = never, between, known[own]
         bar[i] = between & (lower[i] >= least)
         said = (higher[i] >= least) | (never & below[own])
@@ -110,15 +119,17 @@ def _modelled(looks, n_clear, least, out):  # type: ignore[no-untyped-def]  # pr
 
 
 @njit(cache=True, nogil=True)
-def _states_with(water, ndvi, state, limits, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _states_with(water, ndvi, state, limits, codes, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     undecided, most = limits
+    unknown, water_code = codes
     for i in range(out.size):
-        wet = (state[i] == _UNKNOWN) & (abs(water[i]) < undecided) & (ndvi[i] <= most)
-        out[i] = np.uint8(_WET) if wet else state[i]
+        wet = (state[i] == unknown) & (abs(water[i]) < undecided) & (ndvi[i] <= most)
+        out[i] = water_code if wet else state[i]
 
 
 @njit(cache=True, nogil=True)
-def _strata_of(ndvi, shoal, mixed, green, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _strata_of(ndvi, shoal, edges, bar, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    mixed, green = edges
     for i in range(out.size):
         kind = np.uint8(ndvi[i] >= mixed) + np.uint8(ndvi[i] >= green)
-        out[i] = np.uint8(BAR) if shoal[i] else np.uint8(kind)
+        out[i] = bar if shoal[i] else np.uint8(kind)

@@ -22,6 +22,7 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.bounds import of_one_size
 from pipeline.detect import lookbits
 from pipeline.model import Ground, Level
 
@@ -42,7 +43,6 @@ _NEARLY, _SLACK = 1.5, 0.01  # contradictions, over the least and of the band, t
 
 _HELD_LOOKS = 112  # up to which looks as they are packed are fewer bytes than counts by level
 
-_UNKNOWN = int(Ground.UNKNOWN)
 _WET, _DRY, _GREEN = int(Ground.WET), int(Ground.DRY), int(Ground.GREEN)
 
 
@@ -148,18 +148,21 @@ def tally_level(
         ``[..., 0]`` not wet, ``[..., 1]`` wet. Mergeable by ``+``; the neighbourhood of an object
         is left out by subtracting the histogram of its window.
     """
+    of_one_size(state, bins, reach)
     out = np.zeros((n_reach + 1, n_bins, 2), np.int64)
-    _tally(np.ravel(state), np.ravel(bins), np.ravel(reach), out)
+    codes = (int(Ground.UNKNOWN), int(Ground.WET))
+    _tally(np.ravel(state), np.ravel(bins), np.ravel(reach), codes, out)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _tally(state, bins, reach, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _tally(state, bins, reach, codes, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    unknown, wet = codes
     for i in range(state.size):
         # Pixels of bins or reaches that are not counted are left out, as those of none are.
         counted = bins[i] < out.shape[1] and 0 < reach[i] < out.shape[0]
-        if counted and state[i] != _UNKNOWN:
-            out[reach[i], bins[i], np.int64(state[i] == _WET)] += 1
+        if counted and state[i] != unknown:
+            out[reach[i], bins[i], np.int64(state[i] == wet)] += 1
 
 
 @dataclass(frozen=True)

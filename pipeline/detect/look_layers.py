@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.bounds import of_one_size
 from pipeline.detect import water
 from pipeline.detect.features import FEATURES, FLOOR
 from pipeline.detect.water import LEAST_SUM, WaterOptions
@@ -20,8 +21,8 @@ from pipeline.model import Ground
 
 Codes = NDArray[np.int16]
 
-_UNKNOWN, _WET = int(Ground.UNKNOWN), int(Ground.WET)
-_DRY, _GREEN = int(Ground.DRY), int(Ground.GREEN)
+# Compiled code is kept by its own file, so that what other files define are arguments.
+_CODES = tuple(int(code) for code in (Ground.UNKNOWN, Ground.WET, Ground.DRY, Ground.GREEN))
 _LARGEST = 32767
 
 
@@ -61,12 +62,14 @@ def look_layers(
     )  # fmt: skip
     state, packed = np.empty(clear.size, np.int16), np.empty((len(FEATURES), clear.size), np.int16)
     held = (blue, bands["green"], bands["red"], bands["nir"], swir)
+    of_one_size(clear, *held[1:4], *(band for band in (blue, swir) if band.size))
     with np.errstate(divide="ignore", invalid="ignore"):
         # A guard of its own, which is switched off where its worth is measured.
         bright = water.bright_over_water(bands, o)
     how = (np.array(numbers, np.float32), FLOOR, LEAST_SUM)
     scale = (np.float32(packing[0]), np.int16(packing[1]))
-    _look_layers(held, (clear, bright), how, scale, state, packed)
+    of_one_size(clear, bright)
+    _look_layers(held, (clear, bright), how, (scale, _CODES), state, packed)
     return state, dict(zip(FEATURES, packed, strict=True))
 
 
@@ -120,29 +123,30 @@ def _look_layers(bands, told, how, packing, state, out):  # type: ignore[no-unty
     blues, greens, reds, nirs, swirs = bands
     clear, bright = told
     numbers, extra, small = how
+    scale, (unknown, wet, dry_code, green_code) = packing
     nan, coarse, three = np.float32(np.nan), swirs.size > 0, blues.size > 0
     for i in range(clear.size):
         green, red, nir = greens[i], reds[i], nirs[i]
         swir = swirs[i] if coarse else nan
         blue = blues[i] if three else nan
         score, ndvi = _score(green, red, nir, swir, coarse, how)
-        code = _UNKNOWN
+        code = unknown
         if clear[i] and np.isfinite(score):
             if score >= numbers[10]:
-                code = _WET
+                code = wet
             if score <= numbers[11]:
                 if bright[i]:
-                    code = _GREEN if ndvi > numbers[2] else _UNKNOWN
+                    code = green_code if ndvi > numbers[2] else unknown
                 elif ndvi < numbers[12]:
-                    code = _DRY
+                    code = dry_code
                 elif ndvi >= numbers[12]:
-                    code = _GREEN
+                    code = green_code
         state[i] = code
         light = (blue + green + red) / np.float32(3) if three else (green + red) / np.float32(2)
-        out[0, i] = _packed(light, packing)
-        out[1, i] = _packed((nir - red) / _most(nir + red + extra, small), packing)
-        out[2, i] = _packed(score, packing)
+        out[0, i] = _packed(light, scale)
+        out[1, i] = _packed((nir - red) / _most(nir + red + extra, small), scale)
+        out[2, i] = _packed(score, scale)
         bare = nan
         if three and coarse:
             bare = (swir + red - nir - blue) / _most(swir + red + nir + blue + extra, small)
-        out[3, i] = _packed(bare, packing)
+        out[3, i] = _packed(bare, scale)

@@ -16,6 +16,8 @@ def around(mask: NDArray[np.bool_]) -> NDArray[np.int8]:
 
 def count(mask: NDArray[np.bool_], side: int = 5) -> NDArray[np.int16]:
     """Count in a square around, in integers: a running sum of floats would know its tile."""
+    if side % 2 == 0:
+        raise ValueError(f"a square around a pixel has an odd side, not {side}")
     out = np.zeros(mask.shape, np.int16)
     _count(np.ascontiguousarray(mask), side, out)
     return out

@@ -19,6 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.bounds import of_one_size
 from pipeline.detect.distances import (
     CLIP_PX,
     along_rows,
@@ -113,7 +114,7 @@ class Band:
     def columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Give the columns of each row from which on, and up to which, history saw anything."""
         found = (np.empty(len(self._bins), np.int64), np.empty(len(self._bins), np.int64))
-        _columns(np.ascontiguousarray(self._bins), *found)
+        _columns(np.ascontiguousarray(self._bins), np.uint8(UNSEEN), *found)
         return found
 
     def stretches(self, reach: NDArray[np.uint16]) -> Stretches:
@@ -121,10 +122,13 @@ class Band:
 
         Looks at a window share its reaches.
         """
-        if self._asked is None or self._asked[0] is not reach:
-            found = _stretches(np.ascontiguousarray(reach), self.columns)
-            self._asked = (reach, found)
-        return self._asked[1]
+        asked = self._asked
+        if asked is not None and asked[0] is reach:
+            return asked[1]
+        of_one_size(self._bins, reach)
+        found: Stretches = _stretches(np.ascontiguousarray(reach), self.columns)
+        self._asked = (reach, found)
+        return found
 
     @cached_property
     def _held(self) -> NDArray[np.uint8]:
@@ -249,13 +253,13 @@ def find_shore(
 
 
 @njit(cache=True, nogil=True)
-def _columns(bins, begin, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _columns(bins, unseen, begin, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     h, w = bins.shape
     for r in range(h):
         b, e = 0, w
-        while b < w and bins[r, b] == UNSEEN:
+        while b < w and bins[r, b] == unseen:
             b += 1
-        while e > b and bins[r, e - 1] == UNSEEN:
+        while e > b and bins[r, e - 1] == unseen:
             e -= 1
         begin[r], end[r] = (b, e) if b < e else (0, 0)
 

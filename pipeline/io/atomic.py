@@ -73,7 +73,7 @@ def _fill(path: Path, data: bytes, durable: bool) -> None:
     """Write a new file by the system's calls; its folder must be there."""
     file = os.open(path, _WRITE, 0o666)
     try:
-        left = memoryview(data)
+        left = memoryview(data).cast("B")
         while left:
             left = left[os.write(file, left) :]
         if durable:

@@ -157,6 +157,8 @@ def scaled(
     if at is None:
         _scaled(values, how, out)
     else:
+        if at.size and not -values.size <= int(at.min()) <= int(at.max()) < values.size:
+            raise IndexError(f"a place beyond the {values.size} pixels of a layer")
         _scaled_at(values, at, how, out)
     return out
 

@@ -56,6 +56,7 @@ class Levels:
         """
         site, quality = self.states.site, self.states.looks.quality[p.id]
         res = site.store.grid.res_m
+        assert base.bins.shape == window.shape
         held = self.past.look(p.id, base)
         state = self.states.of(p.id, window) if held is None else held
         reach = site.reach(window) if reach is None else reach

@@ -17,6 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.bounds import of_one_size, within
 from pipeline.prepare.radiometry import Histogram, band_histogram, percentile
 
 Image = NDArray[np.float32]
@@ -193,6 +194,11 @@ def deviation_of(
     """
     bands, n = look.shape
     at = np.arange(n) if at is None else at
+    of_one_size(reference_median, spread)
+    of_one_size(at, *look)
+    if {bands, guess.size} != {len(reference_median)}:
+        raise ValueError("a look of other bands than its reference")
+    within(at, reference_median.shape[1])
     held = (np.empty((bands, n), np.float32), np.empty((bands, n), np.float32))
     numbers = (options.sigmas, options.floor, options.relative, NEAR_SHIFT)
     how = np.array(numbers, np.float32)

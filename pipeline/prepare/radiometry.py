@@ -20,6 +20,8 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.bounds import within
+
 LOWEST, HIGHEST, BINS = -0.4, 1.6, 1000  # of a histogram [reflectance]; 0.002 a bin
 _PER_UNIT = BINS / (HIGHEST - LOWEST)
 Histogram = NDArray[np.int64]
@@ -134,6 +136,11 @@ def difference_histograms(
     -------
     int64 (B, BINS)
     """
+    if look.shape != (usual.shape[0], at.size):
+        raise ValueError(
+            f"a look of {look.shape} beside {usual.shape[0]} bands and {at.size} places"
+        )
+    within(at, usual.shape[1])
     out = np.zeros((look.shape[0], BINS), np.int64)
     _count_differences(usual, look, at, out)
     return out

@@ -255,7 +255,9 @@ def _hann(shape: tuple[int, ...]) -> Image:
 def _whole_weight(shape: tuple[int, ...]) -> Image:
     """Give the weight of a window of which all is seen, as most are away from the river."""
     smooth = ndimage.gaussian_filter(np.ones(shape, np.float32), 2.0)
-    return np.asarray(_hann(shape) * smooth, np.float32)
+    weight = np.asarray(_hann(shape) * smooth, np.float32)
+    weight.setflags(write=False)  # it is shared
+    return weight
 
 
 def _texture(image: Image, ok: Mask, inner: Mask, weight: Image) -> Image | None:
@@ -338,6 +340,8 @@ def moved(image: Image, dy: float, dx: float) -> Image:
 
 def quantile(values: NDArray[np.float32], share: float) -> np.float32:
     """Give :func:`numpy.quantile` of numbers without NaN, float32 (N,), in a third of its time."""
+    if not values.size:
+        raise ValueError("there is no quantile of nothing")
     place = (values.size - 1) * share
     below = int(place)
     if values.size - below <= _FEW:
