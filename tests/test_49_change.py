@@ -28,7 +28,7 @@ from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level import N_BINS, tally_by_level
 from pipeline.detect.objects import Pixels, Rejection
-from pipeline.detect.resemble import Signature, resemble
+from pipeline.detect.resemble import Signature, alike_share, resemble
 from pipeline.model import Ground, Kind, Seen, Sighting, Window
 
 SIDE = 60
@@ -663,6 +663,27 @@ def test_below_all_known_levels_a_heap_on_a_bar_is_told_by_ground_that_lies_as_h
     # What is as light as the heap in many places around is nothing special here.
     assert says(put(there, box(40, 12, 16, SIDE - 14), HEAP, Ground.DRY)) is Seen.UNKNOWN
     assert says(put(low, all_of_it, HEAP, Ground.DRY)) is Seen.UNKNOWN
+
+
+def test_what_stands_out_on_a_bar_is_unlike_ground_that_lies_as_high_at_any_level() -> None:
+    bins = np.full((SIDE, SIDE), 12, np.uint8)
+    bins[:20] = 24
+    s = replace(bars(), bins=bins)
+    heap = Signature(np.array(HEAP, np.float32))
+    foot = np.zeros((SIDE, SIDE), bool)
+    foot[box(30, 30, 6, 6)] = True
+    there = put(s, box(30, 30, 6, 6), HEAP, Ground.DRY)
+    assert alike_share(foot, there, heap) == 0
+    assert alike_share(foot, put(there, box(2, 2, 15, 50), HEAP, Ground.DRY), heap) == 0  # lower
+    assert 0.2 < alike_share(foot, put(there, box(40, 2, 14, 40), HEAP, Ground.DRY), heap) < 0.5
+    # All of it lightened alike: not what is unlike its own normal counts.
+    seen = there.seen.copy()
+    seen[0] += 0.04
+    assert alike_share(foot, replace(there, seen=seen), heap) == 0
+    # Off bars, and where nothing lies as high, nothing tells.
+    assert np.isnan(alike_share(foot, replace(there, shoal=np.zeros_like(foot)), heap))
+    alone = replace(there, bins=np.where(foot, 12, 24).astype(np.uint8))
+    assert np.isnan(alike_share(foot, alone, heap))
 
 
 def test_a_pool_on_a_bar_is_told_by_how_often_it_was_dry_not_by_its_normal() -> None:

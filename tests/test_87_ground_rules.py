@@ -124,6 +124,22 @@ def test_a_paddy_that_its_own_water_made_a_bar_waits_as_on_land() -> None:
     assert ["uncropped" in c.measures for c in (own, bar)] == [True, False]
 
 
+def test_spoil_that_stands_out_on_its_bar_is_told_after_a_month() -> None:
+    spoil = {"wet_share": 0.0, "ndvi": 0.1, "water": -0.9, "wait_days": 60.0}
+    apart = {"apart": 1.0, "wait_days": 30.0}
+
+    def state(text: str, says: dict[str, float]) -> str:
+        with (
+            mock.patch.object(follow_ground, "is_bridge", return_value=False),
+            mock.patch.object(follow_ground, "standing_out", return_value=says),
+        ):
+            return candidate(looks(text), **spoil).evidence.state.value
+
+    assert [state("hhhhhhh", says) for says in ({}, apart)] == ["provisional", "suspected"]
+    # What was seen of it before it was gone says nothing of how long the other stays.
+    assert state("hhhhhmh", apart) == "provisional"
+
+
 def test_a_ramp_is_what_most_sightings_show_of_an_object() -> None:
     def seen(day: int, rows: NDArray[np.int32], cols: NDArray[np.int32]) -> Sighting:
         on = FIRST + timedelta(days=day)

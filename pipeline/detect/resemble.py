@@ -150,7 +150,7 @@ def resemble(
         return unknown
     if np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
         ask = below_known and not watery
-        lower = _as_low(footprint, surface, signature, o) if ask else None
+        lower = _below_known(footprint, surface, signature, o) if ask else None
         judged = clear & surface.known
         if lower is None or np.count_nonzero(judged) < 0.5 * np.count_nonzero(clear):
             return unknown
@@ -173,17 +173,65 @@ def resemble(
     return Observed(float(share), Seen.MISS, True) if where <= o.miss else unknown
 
 
-def _as_low(
+def alike_share(
+    footprint: NDArray[np.bool_],
+    surface: Surface,
+    signature: Signature,
+    options: ResembleOptions | None = None,
+) -> float:
+    """Give the share of a bar's ground that looks like an object on it and lies as high.
+
+    Ground that history saw under water as often (:class:`ResembleOptions`, ``like_bins``) lies as
+    high and has dried for as long, on any look and at any level; what it differs from its own
+    normal by in the median is what the water did to all of it. NaN where too little of it is seen
+    dry, or the object lies on no bar.
+    """
+    o = options or ResembleOptions()
+    found = _as_low(footprint, surface, o)
+    if found is None:
+        return float("nan")
+    moved, like, _ = found
+    return _alike_share(moved, like, signature, o)
+
+
+def _alike_share(
+    moved: Surface, like: NDArray[np.bool_], signature: Signature, o: ResembleOptions
+) -> float:
+    at, _ = place(moved, np.zeros(moved.seen.shape[0], np.float32), signature)
+    return float(np.mean(at[like] >= o.hit))
+
+
+def _below_known(
     footprint: NDArray[np.bool_], surface: Surface, signature: Signature, o: ResembleOptions
 ) -> Surface | None:
     """Give a bar below all known levels with what its like does there as its expected ground.
 
     A bar that lies dry for longer than ever is unlike itself, and no history says what it looks
-    like. But ground around it that history saw under water as often lies as high, has dried for as
-    long, and by as much: what it differs from its own normal by is what is expected of the object's
-    place too. It lies dry itself, whether or not a level is known; None where more than a twentieth
-    is under water, where there is too little of it, or where more than a fifth of it looks like the
-    object: then it is nothing special that the place does.
+    like: its like is asked (:func:`_as_low`). It lies dry itself, whether or not a level is known;
+    None where more than a twentieth is under water, where there is too little of it, or where more
+    than a fifth of it looks like the object: then it is nothing special that the place does.
+    """
+    found = _as_low(footprint, surface, o)
+    if found is None:
+        return None
+    moved, like, wet = found
+    if wet > o.like_wet or _alike_share(moved, like, signature, o) > o.like_hits:
+        return None
+    return moved
+
+
+def _as_low(
+    footprint: NDArray[np.bool_], surface: Surface, o: ResembleOptions
+) -> tuple[Surface, NDArray[np.bool_], float] | None:
+    """Find the ground around an object on a bar that lies as high as it.
+
+    Ground that history saw under water as often has dried for as long, and by as much.
+
+    Returns
+    -------
+    Surface, bool (H, W), float
+        The surface with what such ground does as expected of all; that ground where it is dry; the
+        share of it under water. None off bars, and where too little of it is dry.
     """
     bins = surface.bins.astype(np.int16)
     inside = footprint & surface.shoal
@@ -192,16 +240,13 @@ def _as_low(
     middle = float(np.median(bins[inside]))
     like = surface.known & surface.shoal & (np.abs(bins - middle) <= o.like_bins)
     like &= ~footprint & ~ring(footprint, 2)
-    wet = np.count_nonzero(like & (surface.state == Ground.WET))
+    wet = np.count_nonzero(like & (surface.state == Ground.WET)) / max(np.count_nonzero(like), 1)
     residual = surface.seen - surface.expected
     dry = like & (surface.state != Ground.WET) & np.isfinite(residual).all(axis=0)
-    if np.count_nonzero(dry) < o.around_pixels or wet > o.like_wet * np.count_nonzero(like):
+    if np.count_nonzero(dry) < o.around_pixels:
         return None
-    like = dry
-    offset = np.median(residual[:, like], axis=1).astype(np.float32)
-    moved = replace(surface, expected=surface.expected + offset[:, None, None])
-    at, _ = place(moved, np.zeros_like(offset), signature)
-    return None if np.mean(at[like] >= o.hit) > o.like_hits else moved
+    offset = np.median(residual[:, dry], axis=1).astype(np.float32)
+    return replace(surface, expected=surface.expected + offset[:, None, None]), dry, wet
 
 
 def _drained(footprint: NDArray[np.bool_], surface: Surface) -> NDArray[np.bool_]:

@@ -29,10 +29,11 @@ from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Pass, Seen, Window
+from pipeline.passes.bench import Bench
 from pipeline.passes.book import Book
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import box_of, ranks_of
-from pipeline.passes.follow_ground import Bench, ground_candidate, may_span, relook_ground
+from pipeline.passes.follow_ground import ground_candidate, may_span, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
 from pipeline.passes.levels import Levels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import takewhile
@@ -18,14 +18,14 @@ from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import below_floods
 from pipeline.config import GroundOptions
 from pipeline.detect.afloat import floated
-from pipeline.detect.change import WATER, Surface, cropland
+from pipeline.detect.change import WATER, cropland
 from pipeline.detect.decks import goes_out
 from pipeline.detect.disturb import MARGIN_PX, DisturbOptions
 from pipeline.detect.expect import Baseline
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level import N_BINS
 from pipeline.detect.medians import middle_of
-from pipeline.detect.normal import YEAR_DAYS, Normal
+from pipeline.detect.normal import YEAR_DAYS
 from pipeline.detect.observe import Observed
 from pipeline.detect.ramps import RampOptions, is_slim, leaves_shore
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
@@ -35,9 +35,11 @@ from pipeline.detect.woods import only_felled, wooded_share
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.burn import burn
 from pipeline.model import Candidate, Case, Ground, Kind, Look, Pass, Seen, Window
-from pipeline.passes.change import DETECTOR, Normals, box_of
+from pipeline.passes.bars import standing_out
+from pipeline.passes.bench import Bench
+from pipeline.passes.change import DETECTOR, box_of
 from pipeline.passes.deck_looks import known_scores, parts_of, water_before
-from pipeline.passes.ground import Looks, Site, Sparse, shared
+from pipeline.passes.ground import Site, Sparse, shared
 from pipeline.passes.naming import sparse_mark
 from pipeline.passes.normals import day_of
 from pipeline.passes.traits import (
@@ -58,59 +60,8 @@ _YEAR = timedelta(days=YEAR_DAYS)
 _SEASON = timedelta(days=60)  # around the first sighting, in which earlier years are asked
 _BEFORE = timedelta(days=200)  # looks before the first sighting that say when it was not there
 
-_HELD_BYTES = 24 << 20  # of looks beside their normal, for one object
-_SURFACE_BYTES = 48  # of a pixel of one
 _PRECEDENTS = "precedents"
 _SEEN = tuple(Seen)
-
-Ranks = Sequence[NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """One quarter against which one object is followed: its normal, and the level of every look.
-
-    Several questions are asked of the same looks over the object's window; they are held as long as
-    the bench is, up to a number of bytes.
-    """
-
-    looks: Looks
-    normals: Normals
-    ranks: Ranks  # per pass of ``looks``, (n_reach + 1,)
-    _given: dict[Window, tuple[Normal, Baseline]] = field(
-        default_factory=dict[Window, tuple[Normal, Baseline]], repr=False
-    )
-    _held: dict[tuple[Window, str], Surface] = field(
-        default_factory=dict[tuple[Window, str], Surface], repr=False
-    )
-
-    def given(self, window: Window) -> tuple[Normal, Baseline]:
-        """Give the normal and the water history of a window."""
-        if window not in self._given:
-            self._given[window] = self.normals.given(window)
-        return self._given[window]
-
-    def history(self, window: Window) -> Baseline:
-        """Give the water history of a window."""
-        return self.given(window)[1]
-
-    def surfaces(
-        self, window: Window, wanted: Callable[[Pass], bool]
-    ) -> Iterator[tuple[Pass, Surface, NDArray[np.float32]]]:
-        """Give the wanted looks over a window beside their normal, with their ranks."""
-        for p, rank in zip(self.looks.passes, self.ranks, strict=True):
-            if wanted(p):
-                yield p, self._surface(p, window, rank), rank
-
-    def _surface(self, p: Pass, window: Window, rank: NDArray[np.float32]) -> Surface:
-        key = (window, p.id)
-        if key not in self._held:
-            made = self.normals.surface(p, window, rank, self.given(window))
-            rows, cols = window.shape
-            if (len(self._held) + 1) * rows * cols * _SURFACE_BYTES > _HELD_BYTES:
-                return made
-            self._held[key] = made
-        return self._held[key]
 
 
 @dataclass(frozen=True)
@@ -224,6 +175,8 @@ def ground_candidate(
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
     measures |= _pond(site, bench, track, measures, (found, how[2], options))
+    asked = (found, how[2], trait.signature, options, how[0].fold)
+    measures |= standing_out(bench, track, _window(site, pixels), measures, asked)
     trait = trait_of(measures)
     began = how[2] if gradual(measures) else stood_since(found, how[2])
     found = lasting(

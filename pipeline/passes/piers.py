@@ -7,8 +7,9 @@ from datetime import timedelta
 from pipeline.adjudicate.tracks import Track
 from pipeline.detect.objects import measure
 from pipeline.grid import pixels_to_mask
+from pipeline.passes.bench import Bench
 from pipeline.passes.change import box_of
-from pipeline.passes.follow_ground import Bench, is_bridge
+from pipeline.passes.follow_ground import is_bridge
 from pipeline.passes.ground import Site
 from pipeline.passes.watch import WatchOptions
 

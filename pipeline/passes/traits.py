@@ -43,7 +43,9 @@ def trait_of(measures: Mapping[str, float]) -> Trait:
     # Light soil where trees stood was seen well enough; only time tells it from a felling. Cases of
     # earlier versions do not have the measure.
     light = bool(measures.get("felled", 0.0)) and measures["soil"] < 0.5
-    return Trait(Signature(values), wait, certain, pool or light)
+    # So is what was unlike ground as high on most looks: that had dried for as long.
+    apart = measures.get("apart", 0.0) > 0
+    return Trait(Signature(values), wait, certain, pool or light or apart)
 
 
 def doubted(measures: Mapping[str, float]) -> bool:
