@@ -13,8 +13,8 @@ from pipeline.model import Pass
 from pipeline.passes.ground import Sparse, States
 
 _JUDGING = (
-    "baselines", "book", "change", "deck_looks", "follow", "follow_ground", "ground", "levels",
-    "normals", "past", "piers", "silent", "stored", "strips", "traits", "verdicts", "watch",
+    "bars", "baselines", "bench", "book", "change", "deck_looks", "follow", "follow_ground",
+    "ground", "levels", "normals", "past", "piers", "silent", "stored", "strips", "traits", "verdicts", "watch",
 )  # fmt: skip
 
 
