@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def of_one_size(*arrays: NDArray[Any]) -> None:
-    """Raise ``ValueError`` where arrays differ in the number of their pixels."""
-    sizes = [a.size for a in arrays]
-    if min(sizes) != max(sizes):
-        raise ValueError(f"arrays of different sizes: {', '.join(map(str, sizes))}")
+def of_one_shape(*arrays: NDArray[Any]) -> None:
+    """Raise ``ValueError`` where arrays differ in shape."""
+    shapes = {a.shape for a in arrays}
+    if len(shapes) > 1:
+        raise ValueError(f"arrays of different shapes: {', '.join(sorted(map(str, shapes)))}")
 
 
 def within(at: NDArray[np.integer[Any]], size: int) -> None:

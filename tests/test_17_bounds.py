@@ -48,6 +48,7 @@ def layers(**other: Any) -> Callable[[], Any]:
         layers(green=f(0)),
         lambda: tally_level(b(2, 3), b(2, 2), u(2, 3), 1),
         lambda: tally_level(b(2, 3), b(2, 3), u(2, 2), 1),
+        lambda: tally_level(b(2, 3), b(3, 2), u(2, 3), 1),
         lambda: lies(b(2, 2), u(2, 2, value=2), (f(2), f(2)), (u(2, 2), u(2, 2)), 2),
         lambda: lies(b(2, 2), u(2, 2), (f(2), f(1)), (u(2, 2), u(2, 2)), 2),
         lambda: lies(b(2, 2), u(2, 2), (f(2), f(2)), (u(2, 2), u(2, 1)), 2),

@@ -100,9 +100,19 @@ def test_what_may_have_come_with_high_water_waits_on(
 ) -> None:
     flood = Look(FIRST - timedelta(days=days), "flood", "s", 1.0, seen, True, rank, 1.0)
     assert (measures([0.0, 0.0], before=[flood])[0] == {}) is waits
-    # What was not there once the water had fallen came later.
+    # Wet sand that a flood left is no hit yet: what was seen between changes nothing.
     dry = Look(FIRST - timedelta(days=5), "dry", "s", 1.0, Seen.MISS, True, 0.3, 1.0)
-    assert measures([0.0, 0.0], before=[flood, dry])[0]
+    assert (measures([0.0, 0.0], before=[flood, dry])[0] == {}) is waits
+
+
+def test_a_flood_that_stands_high_for_long_is_one() -> None:
+    ranks = {90: 0.95, 60: 0.85, 40: 0.8, 10: 0.5}
+    looks = [
+        Look(FIRST - timedelta(days=d), f"{d}", "s", 1.0, Seen.UNKNOWN, True, r, 1.0)
+        for d, r in ranks.items()
+    ]
+    assert measures([0.0, 0.0], before=looks)[0] == {}
+    assert measures([0.0, 0.0], before=looks[1:])[0]
 
 
 def test_hits_since_the_first_sighting_are_asked() -> None:

@@ -190,6 +190,8 @@ GUARDS = (
         "pipeline.passes.follow_ground.parts_of": _whole}),
     Guard("plants that came over water at once (levels alone tell mats)", replace={
         "pipeline.detect.afloat.sudden_green": _never_green}),
+    Guard("standing out (what stands out on its bar waits as long as the rest)", replace={
+        "pipeline.passes.follow_ground.standing_out": _no_measures}),
     Guard("ramps (slim strips that leave the shore are told at once)",
         _ground(ramps={"days": 0.0})),
     Guard(

@@ -111,12 +111,13 @@ def assemble(
     )
 
 
-def with_sightings(looks: Sequence[Look], track: Track) -> list[Look]:
+def with_sightings(looks: Sequence[Look], track: Track, *, levels: bool = False) -> list[Look]:
     """Let a date that sighted the track be a hit, as certain as its best sighting was.
 
     What looks like a hit before the first sighting was examined on its own date and rejected then,
     or belongs to an earlier patrol, which said what it was: of the looks before, only clear misses
-    are evidence.
+    are evidence. With ``levels`` looks before it stay that saw nothing and know the level: the
+    crest of a flood has the bank under water that it bares.
     """
     certain: dict[str, bool] = {}
     for s in track.sightings:
@@ -125,7 +126,11 @@ def with_sightings(looks: Sequence[Look], track: Track) -> list[Look]:
     for look in looks:
         if look.pass_id in certain:
             out.append(replace(look, seen=Seen.HIT, certain=certain[look.pass_id]))
-        elif look.seen is Seen.MISS or look.on >= track.first_on:
+        elif (
+            look.seen is Seen.MISS
+            or look.on >= track.first_on
+            or (levels and look.seen is Seen.UNKNOWN and look.level_rank is not None)
+        ):
             out.append(look)
     return out
 

@@ -168,6 +168,17 @@ class _Flood:
         return self._peak is not None
 
 
+def flooded_before(looks: Iterable[Look], on: datetime, options: FoldOptions) -> bool:
+    """Tell whether a flood stood at a place within ``flood_days`` before ``on`` (UTC), as far as
+    its looks know the level, whatever they saw of the place.
+    """
+    flood, last = _Flood(options), None
+    for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
+        if look.on <= on and flood.lasts(look):
+            last = look.on
+    return last is not None and on - last <= timedelta(days=options.flood_days)
+
+
 def after_floods(
     looks: Iterable[Look], measures: Mapping[str, float], options: FoldOptions | None = None
 ) -> list[Look]:

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.bounds import of_one_size, within
+from pipeline.bounds import of_one_shape, within
 from pipeline.detect.level import N_BINS
 from pipeline.model import Ground
 
@@ -53,8 +53,8 @@ def lies(
     land, shoal, bar, dry, levelled : bool (H, W)
         As of :class:`pipeline.detect.change.Surface`.
     """
-    of_one_size(bins, reach, *counts)
-    of_one_size(*ranks)
+    of_one_shape(bins, reach, *counts)
+    of_one_shape(*ranks)
     within(reach, ranks[0].size)
     land, shoal, bar, dry, levelled = (np.empty(bins.shape, np.bool_) for _ in range(5))
     out = (land.ravel(), shoal.ravel(), bar.ravel(), dry.ravel(), levelled.ravel())
@@ -65,7 +65,7 @@ def lies(
 
 def modelled(looks: Count, n_clear: Count, least: int) -> Count:
     """Give the looks of the model, uint16 (H, W); 0 where history saw the pixel less often."""
-    of_one_size(looks, n_clear)
+    of_one_shape(looks, n_clear)
     out = np.empty(looks.shape, np.uint16)
     _modelled(np.ravel(looks), np.ravel(n_clear), least, out.ravel())
     return out
@@ -79,7 +79,7 @@ def states_with(
     That is, where the score of ``water`` is nearer to zero than ``undecided`` and ``ndvi`` is no
     more than ``most``.
     """
-    of_one_size(water, ndvi, state)
+    of_one_shape(water, ndvi, state)
     out = np.empty(state.shape, np.uint8)
     limits = (np.float32(undecided), np.float32(most))
     codes = (np.uint8(Ground.UNKNOWN), np.uint8(Ground.WET))
@@ -89,7 +89,7 @@ def states_with(
 
 def strata_of(ndvi: Float, shoal: Bool) -> NDArray[np.uint8]:
     """Class pixels (H, W) by expected NDVI (:data:`EDGES`; NaN is 0), and :data:`BAR`."""
-    of_one_size(ndvi, shoal)
+    of_one_shape(ndvi, shoal)
     out = np.empty(shoal.shape, np.uint8)
     _strata_of(np.ravel(ndvi), np.ravel(shoal), (EDGES[0], EDGES[1]), np.uint8(BAR), out.ravel())
     return out

@@ -22,7 +22,7 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.bounds import of_one_size
+from pipeline.bounds import of_one_shape
 from pipeline.detect import lookbits
 from pipeline.model import Ground, Level
 
@@ -148,7 +148,7 @@ def tally_level(
         ``[..., 0]`` not wet, ``[..., 1]`` wet. Mergeable by ``+``; the neighbourhood of an object
         is left out by subtracting the histogram of its window.
     """
-    of_one_size(state, bins, reach)
+    of_one_shape(state, bins, reach)
     out = np.zeros((n_reach + 1, n_bins, 2), np.int64)
     codes = (int(Ground.UNKNOWN), int(Ground.WET))
     _tally(np.ravel(state), np.ravel(bins), np.ravel(reach), codes, out)

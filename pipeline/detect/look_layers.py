@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.bounds import of_one_size
+from pipeline.bounds import of_one_shape
 from pipeline.detect import water
 from pipeline.detect.features import FEATURES, FLOOR
 from pipeline.detect.water import LEAST_SUM, WaterOptions
@@ -62,13 +62,13 @@ def look_layers(
     )  # fmt: skip
     state, packed = np.empty(clear.size, np.int16), np.empty((len(FEATURES), clear.size), np.int16)
     held = (blue, bands["green"], bands["red"], bands["nir"], swir)
-    of_one_size(clear, *held[1:4], *(band for band in (blue, swir) if band.size))
+    of_one_shape(clear, *held[1:4], *(band for band in (blue, swir) if band.size))
     with np.errstate(divide="ignore", invalid="ignore"):
         # A guard of its own, which is switched off where its worth is measured.
         bright = water.bright_over_water(bands, o)
     how = (np.array(numbers, np.float32), FLOOR, LEAST_SUM)
     scale = (np.float32(packing[0]), np.int16(packing[1]))
-    of_one_size(clear, bright)
+    of_one_shape(clear, bright)
     _look_layers(held, (clear, bright), how, (scale, _CODES), state, packed)
     return state, dict(zip(FEATURES, packed, strict=True))
 

@@ -19,7 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.bounds import of_one_size
+from pipeline.bounds import of_one_shape
 from pipeline.detect.distances import (
     CLIP_PX,
     along_rows,
@@ -125,7 +125,7 @@ class Band:
         asked = self._asked
         if asked is not None and asked[0] is reach:
             return asked[1]
-        of_one_size(self._bins, reach)
+        of_one_shape(self._bins, reach)
         found: Stretches = _stretches(np.ascontiguousarray(reach), self.columns)
         self._asked = (reach, found)
         return found

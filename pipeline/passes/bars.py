@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
 from pipeline.adjudicate.candidates import with_sightings
-from pipeline.adjudicate.evidence import FoldOptions, came_with
+from pipeline.adjudicate.evidence import FoldOptions
 from pipeline.adjudicate.tracks import Track
+from pipeline.adjudicate.weighing import flooded_before
 from pipeline.config import GroundOptions
 from pipeline.detect.resemble import Signature, alike_share
 from pipeline.grid import pixels_to_mask
@@ -34,8 +35,8 @@ def standing_out(
     A bar lightens for weeks while it dries, and more than ever where it lies dry for longer; so
     does all of it that lies as high. What was unlike that ground on the middle one of its hits did
     not come about by drying, and waits no longer than a pool does. One look is not enough. A flood
-    leaves its sand and silt in one place and not in another, so that what may have come with high
-    water (``flood_days`` before it was first seen) waits on.
+    leaves its sand and silt in one place and not in another, and they lighten as they dry, so that
+    what was first seen within ``flood_days`` of a flood waits on, whatever was seen between.
 
     ``how`` holds all looks at the place, with those that see nothing since the bar is under water;
     the first sighting (UTC); and the object's signature.
@@ -44,7 +45,7 @@ def standing_out(
     bare = measures["wet_share"] < 0.5 and measures["bar_share"] >= ON_BAR
     if not bare or measures["wait_days"] > options.disturb.wait_bar_days:
         return {}  # what looks like soil waits for its season
-    if came_with(looks, since, fold.flood_rank, timedelta(days=fold.flood_days)):
+    if flooded_before(looks, since, fold):
         return {}
     hits = {k.pass_id for k in with_sightings(looks, track) if k.seen is Seen.HIT}
     passes = [p for p in bench.looks.passes if p.id in hits]

@@ -132,9 +132,11 @@ def _band(ask: _Ask, band: str, plans: _Plans) -> list[Layer] | BadSceneError | 
     A server that fails stops the others at once; what is wrong with one file does not, so that no
     chance decides which is told.
     """
+    waits: list[Coming[bytes]] = []
     with ask.fetcher.room.held(sum(plan.size for _, plan in plans), ask.turn):
         try:
-            return _packed(ask.store, band, plans, ask.begin(plans))
+            waits = ask.begin(plans)
+            return _packed(ask.store, band, plans, waits)
         except (LeftToGdalError, RasterioError):
             return None
         except BadSceneError as error:
@@ -142,6 +144,9 @@ def _band(ask: _Ask, band: str, plans: _Plans) -> list[Layer] | BadSceneError | 
         except BaseException:
             ask.stop()
             raise
+        finally:
+            for wait in waits:
+                wait.drop()  # of a second scene's file, where the first is bad
 
 
 def _packed(

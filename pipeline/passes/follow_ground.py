@@ -179,9 +179,8 @@ def ground_candidate(
     measures |= standing_out(bench, track, _window(site, pixels), measures, asked)
     trait = trait_of(measures)
     began = how[2] if gradual(measures) else stood_since(found, how[2])
-    found = lasting(
-        with_sightings(found, track), began, trait.wait, how[0].fold, counted=trait.counted
-    )
+    seen = with_sightings(found, track, levels=measures["wet_share"] < 0.5)
+    found = lasting(seen, began, trait.wait, _waiting(measures, how[0].fold), counted=trait.counted)
     found = unbroken(found) if gradual(measures) else found
     shape = _outline(site, bench, track, trait.signature, found)
     if measures["wet_share"] < 0.5 and not bridge:
@@ -207,6 +206,11 @@ def ground_candidate(
     return replace(candidate, polygon=shape, area_m2=area, measures=dict(sorted(measures.items())))
 
 
+def _waiting(measures: Mapping[str, float], fold: FoldOptions) -> FoldOptions:
+    """Let one clear miss begin the wait anew of what waits for a month only (:mod:`bars`)."""
+    return fold.model_copy(update={"expire_misses": 1}) if measures.get("apart") else fold
+
+
 def relook_ground(
     site: Site, bench: Bench, case: Case, pixels: Sparse, how: tuple[GroundOptions, FoldOptions]
 ) -> list[Look]:
@@ -215,7 +219,8 @@ def relook_ground(
     assert first is not None
     trait = trait_of(case.measures)
     found = looks_at_ground(site, bench, pixels, trait, (first, how[0]))
-    found = lasting(found, first, trait.wait, how[1], counted=trait.counted)
+    fold = _waiting(case.measures, how[1])
+    found = lasting(found, first, trait.wait, fold, counted=trait.counted)
     return unbroken(found) if gradual(case.measures) else found
 
 

@@ -14,7 +14,8 @@ from pipeline.passes.ground import Sparse, States
 
 _JUDGING = (
     "bars", "baselines", "bench", "book", "change", "deck_looks", "follow", "follow_ground",
-    "ground", "levels", "normals", "past", "piers", "silent", "stored", "strips", "traits", "verdicts", "watch",
+    "ground", "levels", "normals", "past", "piers", "silent", "stored", "strips", "traits",
+    "verdicts", "watch",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.bounds import of_one_size, within
+from pipeline.bounds import of_one_shape, within
 from pipeline.prepare.radiometry import Histogram, band_histogram, percentile
 
 Image = NDArray[np.float32]
@@ -194,8 +194,8 @@ def deviation_of(
     """
     bands, n = look.shape
     at = np.arange(n) if at is None else at
-    of_one_size(reference_median, spread)
-    of_one_size(at, *look)
+    of_one_shape(reference_median, spread)
+    of_one_shape(at, *look)
     if {bands, guess.size} != {len(reference_median)}:
         raise ValueError("a look of other bands than its reference")
     within(at, reference_median.shape[1])
