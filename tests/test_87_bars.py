@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from unittest import mock
@@ -37,6 +38,7 @@ def measures(
     seen: str = "",
     begin: int = 0,
     before: Sequence[Look] = (),
+    ranks: Sequence[float | None] = (),
     **of: float,
 ) -> tuple[dict[str, float], list[str]]:
     """Give what follows from what looks say, and the looks that were asked."""
@@ -46,6 +48,7 @@ def measures(
         Look(FIRST + timedelta(days=begin + 10 * i), str(i), "s", 1.0, words[c], True, 0.2, 1.0)
         for i, c in enumerate(seen)
     ]
+    looks = [replace(k, level_rank=r) for k, r in zip(looks, ranks or [0.2] * 9, strict=False)]
     passes = [SimpleNamespace(id=str(i)) for i in range(len(seen))]
     told = dict(zip((p.id for p in passes), shares, strict=False))
     asked: list[str] = []
@@ -74,6 +77,12 @@ def test_what_few_of_its_like_look_like_waits_as_a_pool_does() -> None:
     assert measures([0.0, 0.1, 0.2])[0] == {"apart": 1.0, "wait_days": 30.0}
     assert measures([0.5, 0.1, 0.1])[0] == {"apart": 1.0, "wait_days": 30.0}  # the middle one tells
     assert measures([0.0, 0.1], wait_days=20.0)[0]["wait_days"] == 20.0  # and never longer
+
+
+def test_looks_at_levels_that_history_hardly_knows_tell_nothing() -> None:
+    assert measures([0.0, 0.0, 0.0], ranks=(0.03, 0.04, 0.2))[0] == {}
+    assert measures([0.0, 0.0, 0.0], ranks=(0.03, 0.06, 0.2))[0]
+    assert measures([0.0, 0.0], ranks=(None, None))[0]  # whether it was low is not known
 
 
 @pytest.mark.parametrize("shares", [[0.3, 0.3, 0.0], [0.0], [NAN, 0.0, NAN], [NAN, NAN]])

@@ -21,6 +21,7 @@ from pipeline.passes.traits import ON_BAR
 from pipeline.passes.verdicts import Question, Rows, rows_of
 
 _TOLD = 2  # hits that must tell
+_LOW_RANK = 0.05  # level below which history looked once in twenty times
 
 
 def standing_out(
@@ -36,7 +37,9 @@ def standing_out(
     does all of it that lies as high. What was unlike that ground on the middle one of its hits did
     not come about by drying, and waits no longer than a pool does. One look is not enough. A flood
     leaves its sand and silt in one place and not in another, and they lighten as they dry, so that
-    what was first seen within ``flood_days`` of a flood waits on, whatever was seen between.
+    what was first seen within ``flood_days`` of a flood waits on, whatever was seen between. Looks
+    at levels that history hardly knows say nothing: what falls dry for longer than ever bleaches,
+    on real shores here more than there.
 
     ``how`` holds all looks at the place, with those that see nothing since the bar is under water;
     the first sighting (UTC); and the object's signature.
@@ -47,7 +50,8 @@ def standing_out(
         return {}  # what looks like soil waits for its season
     if flooded_before(looks, since, fold):
         return {}
-    hits = {k.pass_id for k in with_sightings(looks, track) if k.seen is Seen.HIT}
+    seen = (k for k in with_sightings(looks, track) if k.seen is Seen.HIT)
+    hits = {k.pass_id for k in seen if k.level_rank is None or k.level_rank >= _LOW_RANK}
     passes = [p for p in bench.looks.passes if p.id in hits]
 
     def judge(missing: Sequence[Pass]) -> Rows:
