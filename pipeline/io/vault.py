@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -93,7 +94,8 @@ class Vault:
     @staticmethod
     def _mark_used(path: Path) -> None:
         with suppress(OSError):
-            os.utime(path)
+            now = time.time_ns()  # files are stamped by ticks of some ms, in which many are written
+            os.utime(path, ns=(now, now))
 
     def put(self, kind: str, key: str, **arrays: NDArray[np.generic]) -> None:
         """Keep arrays under a key."""
