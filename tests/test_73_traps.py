@@ -409,7 +409,7 @@ def test_bad_date_is_reported_without_its_guard(
 def test_a_heap_beside_an_old_bridge_is_told(tmp_path: Path) -> None:
     """A deck of one pixel was wet on every look of the history; only what it was says it is old."""
     deck = Thing(place(40, 41, 34, 86), made_of("road"))
-    # Its landing, by the shape; a pixel farther inland than the flood reaches that stands till July.
+    # Its landing; a pixel farther inland than the flood reaches that stands till July.
     heap = Thing(place(37, 44, 80, 88), made_of("rubble"), APRIL)
     fill = Thing(place(42, 48, 46, 52), made_of("rubble"), APRIL)
     old = riverside.open_site(tmp_path / "store")
