@@ -2,7 +2,7 @@
 
 What is fetched of a band is let go once its pixels are packed, so that of a long river a few bands
 are held as they came, and one is unpacked while another is under way. The packed pixels of all
-bands, a tenth of that, stay until the slowest is there.
+bands, half of what came of a pass, stay until the slowest is there.
 """
 
 from __future__ import annotations

@@ -256,10 +256,10 @@ def _read_tiles(
 ) -> Iterator[tuple[Tile, dict[str, Layer]]]:
     """Give all bands of tile after tile.
 
-    Local files are read as they are needed. Of remote ones all blocks are fetched at once, where
-    that can be; else every band has a thread of its own, from the opening on: they wait for their
-    server side by side, on however few cores. What they bring is kept packed until the slowest
-    is there.
+    Local files are read as they are needed. Of remote ones the blocks are fetched band by band,
+    where that can be; else every band has a thread of its own, from the opening on: they wait for
+    their server side by side, on however few cores. What they bring is kept packed until the
+    slowest is there.
     """
     bands, (store, fetcher) = sorted(files), place
     if not _away(files):
