@@ -31,6 +31,7 @@ from pipeline.detect.image_change import PictureOptions
 from pipeline.detect.kinds import KindOptions
 from pipeline.detect.normal import NormalOptions
 from pipeline.detect.observe import ObserveOptions
+from pipeline.detect.onward import OnwardOptions
 from pipeline.detect.ramps import RampOptions
 from pipeline.detect.resemble import ResembleOptions
 from pipeline.detect.stock import StockOptions
@@ -155,6 +156,7 @@ class GroundOptions(BaseModel):
     dry: DryOptions = DryOptions()
     ramps: RampOptions = RampOptions()
     afloat: AfloatOptions = AfloatOptions()
+    onward: OnwardOptions = OnwardOptions()
     flooded_fields: float = Field(
         default=0.2,
         gt=0,

@@ -23,7 +23,15 @@ from pipeline.detect.expect import (
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.level import fit_level, frequency_bins, tally_history, tally_level
 from pipeline.detect.objects import join
-from pipeline.detect.zhan import HALO_PX, Pixels, Rejection, ZhanOptions, candidates, examine
+from pipeline.detect.zhan import (
+    HALO_PX,
+    Pixels,
+    Rejection,
+    ZhanOptions,
+    asks_bed,
+    candidates,
+    examine,
+)
 from pipeline.grid import tiles_over
 from pipeline.model import Grid, Ground, Kind, Sighting, Window
 
@@ -79,6 +87,7 @@ def _detect(
     size: int = 500,
     options: ZhanOptions | None = None,
     silent: np.ndarray | None = None,
+    seen: np.ndarray | None = None,
 ) -> tuple[Pixels, list[Sighting | Rejection]]:
     """What the driver does: tiles with halo, merged counts, joined objects, windows."""
     grid = Grid("EPSG:32649", None, SHAPE)  # type: ignore[arg-type]
@@ -107,7 +116,7 @@ def _detect(
     for label in range(int(labels.max(initial=-1)) + 1):
         own = labels == label
         one = Pixels(found.rows[own], found.cols[own], found.seed[own])
-        verdicts.append(examine(one, whole, totals, NOW, options))
+        verdicts.append(examine(one, whole, totals, NOW, options, seen))
     return found, verdicts
 
 
@@ -181,6 +190,61 @@ def test_a_fill_below_everything_seen_is_at_most_uncertain(seed: int) -> None:
     assert _covered(seen, fill, bed < 4.5) > 0.3 or any(
         isinstance(v, Rejection) and v.unknown for v in verdicts
     )
+
+
+MUD, RUBBLE = (0.11, 0.2, -0.6), (0.19, 0.09, -0.9)
+
+
+def _material(fill: np.ndarray | None, seed: int = 0) -> np.ndarray:
+    """Features of a look all of whose ground is mud, but for a fill of rubble."""
+    own = np.zeros(SHAPE, bool) if fill is None else fill
+    every = [np.where(own, r, m) for r, m in zip(RUBBLE, MUD, strict=True)]
+    noise = np.random.default_rng(seed).normal(0, 0.004, (3, *SHAPE))
+    return (np.stack(every) + noise).astype(np.float32)
+
+
+def _along(bed: np.ndarray) -> np.ndarray:
+    """A fill five times as long as wide, along a shore."""
+    y, x = np.indices(SHAPE)
+    return (y > 80) & (x >= 55) & (x < 85) & (bed > 3.0) & (bed < 6.5)
+
+
+@pytest.mark.parametrize("seed", [0, 3])  # in the others the fill breaks up at this level
+def test_a_fill_below_everything_seen_is_certain_where_the_bed_is_unlike_it(seed: int) -> None:
+    bed, level = _bed(seed), 5.4
+    fill = _along(bed)
+    state = _look(bed, level, 100 + seed, fill)
+    found = {}
+    for name, of in (("nothing", None), ("mud", None), ("rubble", fill)):
+        seen = None if name == "nothing" else _material(of, seed)
+        found[name] = _sightings(_detect(_history(bed), state, seen=seen)[1])
+    # It is long, as a rim of shore is: without its material, or of that of the bed, it is not told.
+    for name in ("nothing", "mud"):
+        assert not any(s.certain for s in found[name])
+        assert _covered(found[name], fill, bed < 4.5) < 0.3
+    told = [s for s in found["rubble"] if s.certain]
+    assert len(told) == 1
+    assert _covered(told, fill, bed < 4.5) > 0.3
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("level", [2.5, 4.0, 5.0, 5.7])
+def test_bed_that_falls_dry_is_like_bed(seed: int, level: float) -> None:
+    bed = _bed(seed)
+    state, seen = _look(bed, level, 100 + seed), _material(None, seed)
+    assert not any(s.certain for s in _sightings(_detect(_history(bed), state, seen=seen)[1]))
+
+
+def test_the_bed_is_asked_for_what_is_large_and_deep_only() -> None:
+    options = ZhanOptions(bed_object=16)
+    rows, cols = np.arange(20, dtype=np.int32), np.zeros(20, np.int32)
+    for deep, n, asked in ((1.0, 20, True), (1.0, 15, False), (0.0, 20, False)):
+        one = Sighting(Kind.ZHAN, *NOW, rows[:n], cols[:n], 0.5, {"deep": deep}, False)
+        assert asks_bed(one, options) is asked
+    assert not asks_bed(Rejection("vegetation afloat", False, 20), options)
+    for n in (15, 16):
+        shore = Rejection("cannot be told from the shore that this level uncovers", True, n)
+        assert asks_bed(shore, options) is (n == 16)
 
 
 @settings(deadline=None, max_examples=8)

@@ -161,6 +161,14 @@ def test_what_must_last_waits_again_after_it_was_gone() -> None:
     assert lasting(looks("uh"), START, timedelta()) == looks("uh")
 
 
+def test_a_satellite_that_is_back_some_seconds_early_has_waited_to_the_day() -> None:
+    early = [replace(k, on=k.on - timedelta(seconds=20 * i)) for i, k in enumerate(looks("hhhhhh"))]
+    waited = lasting(early, START, timedelta(days=20))
+    assert [k.certain for k in waited] == [False] * 4 + [True] * 2
+    at_once = lasting(early, START + timedelta(days=1), timedelta())
+    assert [k.certain for k in at_once] == [False] + [True] * 5
+
+
 def test_a_thing_stands_since_the_first_of_the_unbroken_hits_before_it_was_sighted() -> None:
     def since(text: str, sighted: int) -> int:
         return (stood_since(looks(text), START + timedelta(days=5 * sighted)) - START).days // 5

@@ -153,6 +153,15 @@ def test_a_later_piece_is_growth_unless_it_is_the_larger() -> None:
     assert one_problem_of([old, new]) == ([old, new], 0)
 
 
+def test_what_lies_on_the_same_ground_is_one_object_whenever_it_came() -> None:
+    old, new = candidate(Kind.DUI, 0, "mhhh--"), candidate(Kind.DUI, 0, "mmmhhh", wide=300)
+    (one,), gone = one_problem_of([old, new])
+    assert gone == 1
+    assert one.area_m2 == pytest.approx(18_000, rel=0.01)
+    beside = candidate(Kind.DUI, 40, "mmmhhh", wide=300)
+    assert one_problem_of([old, beside]) == ([old, beside], 0)
+
+
 def test_a_pond_and_its_spoil_are_one_pit() -> None:
     pond = candidate(Kind.CAI, 0, "mhhh", wet_share=1.0, kind_cai=1.0, kind_dui=0.0, kind_jian=0.0)
     spoil = candidate(Kind.JIAN, 60, "mhhh", wide=50)

@@ -192,6 +192,9 @@ GUARDS = (
         "pipeline.detect.afloat.sudden_green": _never_green}),
     Guard("standing out (what stands out on its bar waits as long as the rest)", replace={
         "pipeline.passes.follow_ground.standing_out": _no_measures}),
+    Guard("onward (changed ground ends where history saw water)",
+        _ground(onward={"pixels": _NEVER})),
+    Guard("bed (a level below all known ones proves nothing)", _zhan(bed_object=_NEVER)),
     Guard("ramps (slim strips that leave the shore are told at once)",
         _ground(ramps={"days": 0.0})),
     Guard(

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.model import Evidence, EvidenceState, Look, Seen
 
+_SAME_DAY = timedelta(hours=12)
+
 
 class FoldOptions(BaseModel):
     """When looks open, confirm, expire and freeze an object."""
@@ -201,9 +203,10 @@ def lasting(
 
     Hits before that say nothing, or are ``counted`` with the first certain one (``pending``).
 
-    ``since`` (UTC) is the first sighting that anybody had of it. Where clear misses say that it was
-    gone (``expire_misses`` in a row), waiting begins anew with the next hit: a boat that comes back
-    to its mooring has not stood there in between.
+    ``since`` (UTC) is the first sighting that anybody had of it. A wait is told in days, and a
+    satellite that is back after so many of them may be some seconds early. Where clear misses say
+    that it was gone (``expire_misses`` in a row), waiting begins anew with the next hit: a boat
+    that comes back to its mooring has not stood there in between.
     """
     least = (options or FoldOptions()).expire_misses
     begin: datetime | None = since
@@ -212,7 +215,7 @@ def lasting(
         if look.seen is Seen.HIT:
             missed = 0
             begin = begin or look.on
-            sure = look.certain and look.on >= begin + wait
+            sure = look.certain and look.on >= begin + wait - min(wait, _SAME_DAY)
             pending = look.pending or (counted and look.certain and not sure)
             out.append(replace(look, certain=sure, pending=pending, strong=look.strong and sure))
             continue

@@ -36,6 +36,7 @@ from pipeline.detect.expect import (
 )
 from pipeline.detect.level import N_BINS
 from pipeline.detect.objects import Pixels, Rejection, Shape, closes, label, measure, ring, spans
+from pipeline.detect.onward import OnwardOptions, unlike_bed
 from pipeline.detect.recession import CLIP_PX, HALO_PX, percentile_of, tally_recession
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting, Window
@@ -56,6 +57,7 @@ WINDOW_MARGIN_PX = HALO_PX + 40
 _ON_BAR = 0.5  # share of an object from which it stands on a bar
 _DECK_PX = 9.0  # a deck of one or two pixels, as SWIR of 20 m blurs it, and its shaded edges
 _LOCAL_PX = 40  # shore this near to an object is its own comparison
+_LIKE_SHORE = "cannot be told from the shore that this level uncovers"
 
 
 class ZhanOptions(BaseModel):
@@ -134,7 +136,17 @@ class ZhanOptions(BaseModel):
         description="share of water beside a deep object at its own depth that tells it from shore",
     )
     deep_elongation_max: float = Field(
-        default=2.5, ge=1, le=10, description="a longer deep object is a rim of shore, not a fill"
+        default=2.5,
+        ge=1,
+        le=10,
+        description="a longer deep object is a rim of shore, unless the bed is unlike it",
+    )
+    bed: OnwardOptions = Field(
+        default_factory=OnwardOptions,
+        description="what tells a fill from the bed that a level below all of history uncovers",
+    )
+    bed_object: int = Field(
+        default=16, ge=4, description="smallest deep object that the bed is asked for [px]"
     )
 
 
@@ -162,8 +174,11 @@ def examine(
     totals: Totals,
     stamp: tuple[str, datetime],
     options: ZhanOptions | None = None,
+    seen: NDArray[np.float32] | None = None,
 ) -> Sighting | Rejection:
     """Judge one joined object on one date.
+
+    Below all known levels nothing is certain but what the bed is unlike (``seen``).
 
     Parameters
     ----------
@@ -175,6 +190,8 @@ def examine(
         Of the date, all tiles merged.
     stamp : (str, datetime)
         Pass id and time (UTC).
+    seen : float32 (3, H, W), optional
+        Features of ``MODELLED`` over the view's window; :func:`asks_bed` says when they are needed.
     """
     o = options or ZhanOptions()
     n = pixels.rows.size
@@ -191,16 +208,20 @@ def examine(
     if rejection is not None:
         return rejection
     numbers = _numbers(mask, shape, view, found)
+    unlike = False
     if deep:
         numbers |= _compare(mask, view, found)
-        if not _stands_out(numbers, o):
-            return Rejection("cannot be told from the shore that this level uncovers", True, n)
+        asked = seen is not None and n >= o.bed_object
+        unlike = asked and unlike_bed(mask, seen, view.state, view.base.bins, o.bed)
+        if not _stands_out(numbers, o, unlike=unlike):
+            return Rejection(_LIKE_SHORE, True, n)
     grounded, bar = _grounded(mask, view), _bar_share(mask, view)
     looks = float(np.median(view.base.n_clear[mask]))
     sure = _shifted(found.known >= o.certain_looks, view.radius_px, mask)
     enough = np.count_nonzero(sure) >= max(o.min_pixels, o.known_share * n / 2)
     firm = grounded or bar >= _ON_BAR
-    certain = bool(enough) and firm and not deep and looks >= o.sparse_below
+    told = bool(unlike) if deep else bool(enough)
+    certain = told and firm and looks >= o.sparse_below
     numbers |= {"bar_share": bar, "island": float(not grounded)}
     numbers["span_px"] = _span(mask, shape, view, found)
     numbers["wait_days"] = 0.0 if grounded else o.island_days
@@ -216,6 +237,14 @@ def examine(
         numbers,
         certain,
     )
+
+
+def asks_bed(found: Sighting | Rejection, options: ZhanOptions | None = None) -> bool:
+    """Tell whether :func:`examine` would say more if it saw what the bed looks like."""
+    o = options or ZhanOptions()
+    if isinstance(found, Rejection):
+        return found.reason == _LIKE_SHORE and found.pixels >= o.bed_object
+    return found.measures["deep"] > 0 and found.rows.size >= o.bed_object
 
 
 def _box(pixels: Pixels) -> Window:
@@ -337,9 +366,9 @@ def _compare(mask: NDArray[np.bool_], view: View, found: Expected) -> dict[str, 
     }
 
 
-def _stands_out(numbers: dict[str, float], o: ZhanOptions) -> bool:
+def _stands_out(numbers: dict[str, float], o: ZhanOptions, *, unlike: bool) -> bool:
     limit = o.expect.deep_factor * numbers["recession_px"] + o.expect.deep_margin_px
-    compact = numbers["elongation"] <= o.deep_elongation_max
+    compact = unlike or numbers["elongation"] <= o.deep_elongation_max
     return compact and numbers["depth_px"] > limit and numbers["beside_wet"] >= o.beside_wet
 
 

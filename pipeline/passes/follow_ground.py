@@ -39,6 +39,7 @@ from pipeline.passes.bars import standing_out
 from pipeline.passes.bench import Bench
 from pipeline.passes.change import DETECTOR, box_of
 from pipeline.passes.deck_looks import known_scores, parts_of, water_before
+from pipeline.passes.fills import as_fill, filled_measures, goes_on, is_fill, with_fill
 from pipeline.passes.ground import Site, Sparse, shared
 from pipeline.passes.naming import sparse_mark
 from pipeline.passes.normals import day_of
@@ -177,12 +178,17 @@ def ground_candidate(
     measures |= _pond(site, bench, track, measures, (found, how[2], options))
     asked = (found, how[2], trait.signature, options, how[0].fold)
     measures |= standing_out(bench, track, _window(site, pixels), measures, asked)
+    filled = goes_on(bench, (_window(site, pixels), pixels), measures, found, options.onward)
+    measures |= filled_measures(filled, measures, options.disturb)
     trait = trait_of(measures)
     began = how[2] if gradual(measures) else stood_since(found, how[2])
     seen = with_sightings(found, track, levels=measures["wet_share"] < 0.5)
     found = lasting(seen, began, trait.wait, _waiting(measures, how[0].fold), counted=trait.counted)
     found = unbroken(found) if gradual(measures) else found
     shape = _outline(site, bench, track, trait.signature, found)
+    if filled is not None:
+        sub = site.store.grid.sub(_window(site, pixels))
+        shape = with_fill(shape, pixels_to_mask(*pixels, _window(site, pixels)), filled, sub)
     if measures["wet_share"] < 0.5 and not bridge:
         drawn, stood = (_window(site, (track.rows, track.cols)), shape), how[1] - how[2]
         ramp = may_span(site, drawn, stood, bench.history, options.ramps, wet=False)
@@ -192,6 +198,8 @@ def ground_candidate(
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
     kind = next(iter(kind_scores(by_pass(track), options.kinds)))
     kind = Kind.CAI if measures.get("mixed_water") else kind
+    if is_fill(track.rows.size, measures):
+        kind, measures = Kind.ZHAN, as_fill(measures)
     candidate = assemble(
         replace(track, kind=kind),
         found,

@@ -25,10 +25,9 @@ from pipeline.adjudicate.weighing import weighed
 from pipeline.grid import geodesic_area_m2
 from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Seen
 from pipeline.passes.change import DETECTOR as GROUND
+from pipeline.passes.fills import LIKE_SIZE, as_fill
 from pipeline.passes.pieces import TOUCH_M, lead, one_object, pieces, ramps, together, told_twice
 
-_FILL_SCORE = 0.6  # of 乱占 where changed ground goes on in the water
-_LIKE_SIZE = 6.0  # changed ground beyond this times the fill that it touches is its own problem
 _RANK = {
     EvidenceState.EXPIRED: 0,
     EvidenceState.FIRST: 1,
@@ -104,7 +103,7 @@ def _both_saw(
         i
         for i, others in partners.items()
         if candidates[i].detector != GROUND
-        and any(candidates[j].area_m2 > _LIKE_SIZE * candidates[i].area_m2 for j in others)
+        and any(candidates[j].area_m2 > LIKE_SIZE * candidates[i].area_m2 for j in others)
     }
     order = sorted(
         partners,
@@ -197,7 +196,7 @@ def _one_place(ground: Candidate, water: Candidate) -> bool:
 
     What grows out of a heap into the water is its toe, if the heap itself stands as surely.
     """
-    if ground.area_m2 <= _LIKE_SIZE * water.area_m2:
+    if ground.area_m2 <= LIKE_SIZE * water.area_m2:
         return True
     if _RANK[ground.evidence.state] >= _RANK[water.evidence.state]:
         return one_object(ground, water)
@@ -210,11 +209,8 @@ def _grown(candidate: Candidate, others: Sequence[Candidate]) -> Candidate:
     measures, kind = dict(out.measures), candidate.kind
     # The toe of a large heap or building that reaches the water does not make it a fill.
     filled = sum(o.area_m2 for o in others if o.kind is Kind.ZHAN)
-    if candidate.detector == GROUND and filled * _LIKE_SIZE >= candidate.area_m2:
-        kind = Kind.ZHAN
-        scores = {n: v for n, v in measures.items() if n.startswith("kind_")}
-        measures |= {n: round(v * (1 - _FILL_SCORE), 3) for n, v in scores.items()}
-        measures["kind_zhan"] = _FILL_SCORE
+    if candidate.detector == GROUND and filled * LIKE_SIZE >= candidate.area_m2:
+        kind, measures = Kind.ZHAN, as_fill(measures)
     return replace(out, kind=kind, measures=dict(sorted(measures.items())))
 
 

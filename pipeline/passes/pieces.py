@@ -30,6 +30,7 @@ TOUCH_M = 15.0
 
 _GROWTH = 2.0  # a later piece up to this times the earlier one is its growth
 _POND = 0.5  # share of water: beside a fill or a heap it is another problem
+_OVERLAID = 0.5  # of the smaller one, from which two outlines are of one thing
 _CLAIM = 0.2  # of the smaller one: as much of a common edge is no common place
 _RAMP_M = 60.0  # ground between deck and ramp may be bare already
 _RAMP_WIDTH_M = 45.0  # of the outline: a deck of one pixel, its blur, and a shift
@@ -114,11 +115,19 @@ def claimed(
 
 
 def one_object(one: Candidate, other: Candidate) -> bool:
-    """Tell whether two that touch came on one day, or the later one is growth of the earlier."""
-    if together(one.evidence, other.evidence):
+    """Tell whether two that touch came on one day, or the later one is growth of the earlier.
+
+    What lies on the same ground for the most part is one object, whenever it came.
+    """
+    if together(one.evidence, other.evidence) or _overlaid(one.polygon, other.polygon):
         return True
     early, late = sorted((one, other), key=_age)
     return late.area_m2 <= _GROWTH * early.area_m2
+
+
+def _overlaid(one: BaseGeometry, other: BaseGeometry) -> bool:
+    """Tell whether most of the smaller outline lies in the other."""
+    return bool(one.intersection(other).area >= _OVERLAID * min(one.area, other.area))
 
 
 def _age(candidate: Candidate) -> tuple[datetime, float]:

@@ -22,6 +22,7 @@ from pipeline.detect.zhan import (
     HALO_PX,
     WINDOW_MARGIN_PX,
     ZhanOptions,
+    asks_bed,
     candidates,
     examine,
 )
@@ -314,7 +315,12 @@ class _EpochSweep:
         window = box.pad(WINDOW_MARGIN_PX).intersect(self.site.store.grid.window)
         assert window is not None
         view = self.levels.view(p, window, self.cache.around(window))
-        return examine(pixels, view, totals, (p.id, p.acquired), self.options)
+        stamp = (p.id, p.acquired)
+        found = examine(pixels, view, totals, stamp, self.options)
+        if not asks_bed(found, self.options):
+            return found
+        seen = self.states.features(p.id, window)
+        return examine(pixels, view, totals, stamp, self.options, seen)
 
 
 def _rank(day: object) -> float:

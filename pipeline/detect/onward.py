@@ -1,0 +1,194 @@
+"""Where an object on the shore goes on into what was water: the same material, and not the bed.
+
+A fill begins on the bank. What stands on ground that history knows is seen there at once; its other
+part lies where water was, and once the river has fallen below all of its history no level says that
+water belongs there still. Whether it is the fill or bed that fell dry is asked of the bed: on the
+same looks, ground that the water left elsewhere must look unlike the object.
+
+The numbers have no source; they were chosen on made-up shores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+
+from pipeline.detect.level import N_BINS, UNSEEN
+from pipeline.detect.objects import label
+from pipeline.model import Ground
+
+Bool = NDArray[np.bool_]
+Float = NDArray[np.float32]
+
+_FLOOR = np.array([0.015, 0.03, 0.04], np.float32)  # spread of one material: BRIGHT, NDVI, WATER
+_WIDEST = 2.0  # times that: a mixed object's own spread would let everything pass
+_OWN, _OWN_SHARE = 4, 0.5  # dry pixels of the object, and share of it, that show its material
+_APART_PX = 3  # bed nearer to the object than this is mixed with it
+_AS_OFTEN = 4  # bins of water frequency by which other bed may have been dry more often
+
+
+class OnwardOptions(BaseModel):
+    """When an object goes on into the water."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spreads: float = Field(
+        default=3.0,
+        gt=0,
+        le=10,
+        description="deviation from the object's own pixels up to which a pixel is like it",
+    )
+    looks: int = Field(
+        default=2, ge=1, le=50, description="looks at the object on which a pixel must be like it"
+    )
+    share: float = Field(
+        default=0.5, gt=0, le=1, description="share of the looks at a pixel on which it must be so"
+    )
+    pixels: int = Field(default=4, ge=1, description="smallest such part [px]")
+    always_water: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="share of it that history never saw dry: a bar is dry now and then",
+    )
+    bed_pixels: int = Field(
+        default=30, ge=1, description="of other bed without which one look tells nothing of it"
+    )
+    like_bed: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="share of other bed, dry on the same looks, that may be like the object",
+    )
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """What one look shows, bool (H, W): clear pixels, the dry ones, and those like the object."""
+
+    clear: Bool
+    bare: Bool
+    like: Bool
+
+
+def likeness(
+    footprint: Bool, seen: Float, state: NDArray[np.uint8], options: OnwardOptions | None = None
+) -> Likeness | None:
+    """Compare all that is dry on a look with what is seen of the object itself.
+
+    Parameters
+    ----------
+    footprint : bool (H, W)
+        The object as far as it is known.
+    seen : float32 (3, H, W)
+        Features of ``MODELLED`` on the look.
+    state : uint8 (H, W)
+        Ground codes of the look.
+
+    Returns
+    -------
+    Likeness or None
+        None where too little of the object is seen dry.
+    """
+    o = options or OnwardOptions()
+    dry = (state == Ground.DRY) & np.isfinite(seen).all(axis=0)
+    own = footprint & dry
+    n = np.count_nonzero(own)
+    if n < _OWN or n < _OWN_SHARE * np.count_nonzero(footprint):
+        return None
+    values = seen[:, own]
+    middle = np.median(values, axis=1)
+    spread = 1.4826 * np.median(np.abs(values - middle[:, None]), axis=1)
+    spread = np.clip(spread, _FLOOR, _WIDEST * _FLOOR)
+    away = np.abs(seen - middle[:, None, None]) <= o.spreads * spread[:, None, None]
+    clear = state != Ground.UNKNOWN
+    return Likeness(clear, clear & (state != Ground.WET), dry & away.all(axis=0))
+
+
+def onward(
+    footprint: Bool,
+    bins: NDArray[np.uint8],
+    looks: Iterable[Likeness],
+    options: OnwardOptions | None = None,
+) -> Float | None:
+    """Find the part of an object that lies where water was.
+
+    Parameters
+    ----------
+    footprint : bool (H, W)
+        The object as far as it is known; what goes on hangs together with it.
+    bins : uint8 (H, W)
+        How often history saw water (:func:`pipeline.detect.level.frequency_bins`).
+    looks : iterable of Likeness
+        Looks at which the object was there.
+
+    Returns
+    -------
+    float32 (H, W) or None
+        Share of the looks at each pixel on which it is like the object, 0 off the part, which is
+        where it is positive. None where there is none, where it goes on beyond the window (no fill
+        is that large, but a shore is), or where other bed looks so too.
+    """
+    o = options or OnwardOptions()
+    zone = (bins > 0) & (bins != UNSEEN)  # was water now and then, or always
+    told = list(looks)
+    if len(told) < o.looks or not zone.any():
+        return None
+    clear = np.sum([k.clear for k in told], axis=0, dtype=np.int32)
+    votes = np.sum([k.like for k in told], axis=0, dtype=np.int32)
+    like = zone & (votes >= o.looks) & (votes >= o.share * clear)
+    part = _hanging(like, footprint)
+    n = int(np.count_nonzero(part))
+    always = np.count_nonzero(part & (bins >= N_BINS - 1))
+    if n < o.pixels or always < max(o.pixels, o.always_water * n) or _cut(part):
+        return None
+    around = ndimage.binary_dilation(part | footprint, iterations=_APART_PX)
+    lowest = np.percentile(bins[part], 25) - _AS_OFTEN
+    other = zone & ~np.asarray(around, bool) & (bins >= lowest)
+    bare = sum(np.count_nonzero(k.bare & other) for k in told)
+    if sum(np.count_nonzero(k.like & other) for k in told) > o.like_bed * bare:
+        return None
+    return np.where(part, votes / np.maximum(clear, 1), 0).astype(np.float32)
+
+
+def unlike_bed(
+    footprint: Bool,
+    seen: Float,
+    state: NDArray[np.uint8],
+    bins: NDArray[np.uint8],
+    options: OnwardOptions | None = None,
+) -> bool:
+    """Tell on one look whether an object where water was is of another material than the bed.
+
+    Other bed is ground that the water left on this look and that history never saw dry, or hardly
+    ever. No where less of it than ``bed_pixels`` or half of the object is bare: then nothing is
+    known of the bed. Arrays are as in :func:`likeness` and :func:`onward`.
+    """
+    o = options or OnwardOptions()
+    inner = np.asarray(ndimage.binary_erosion(footprint), bool)
+    own = inner if np.count_nonzero(inner) >= _OWN else footprint
+    look = likeness(own, seen, state, o)
+    if look is None:
+        return False
+    around = np.asarray(ndimage.binary_dilation(footprint, iterations=_APART_PX), bool)
+    bed = look.bare & ~around & (bins >= N_BINS - 1 - _AS_OFTEN) & (bins != UNSEEN)
+    n = np.count_nonzero(bed)
+    if n < max(o.bed_pixels, np.count_nonzero(footprint) / 2):
+        return False
+    return bool(np.count_nonzero(look.like & bed) <= o.like_bed * n)
+
+
+def _hanging(like: Bool, footprint: Bool) -> Bool:
+    """Give what hangs together with the footprint, without it."""
+    labels = label(like | footprint)
+    return like & ~footprint & np.isin(labels, np.unique(labels[footprint]))
+
+
+def _cut(part: Bool) -> bool:
+    """Tell what reaches the edge of its window."""
+    return bool(part[[0, -1]].any() or part[:, [0, -1]].any())

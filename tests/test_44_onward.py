@@ -1,0 +1,151 @@
+"""An object on the shore goes on into the water where the bed elsewhere looks unlike it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.detect.level import N_BINS, UNSEEN
+from pipeline.detect.onward import Likeness, OnwardOptions, likeness, onward, unlike_bed
+from pipeline.model import Ground
+
+SHAPE = (60, 70)
+RUBBLE, MUD, DEEP = (0.19, 0.09, -0.9), (0.11, 0.2, -0.6), (0.05, -0.3, 0.6)
+LAND = np.zeros(SHAPE, bool)
+LAND[:, :20] = True
+
+SHALLOW = np.zeros(SHAPE, bool)
+SHALLOW[:, 20:24] = True
+FILL = np.zeros(SHAPE, bool)
+FILL[20:34, 16:40] = True
+FOOT = FILL & LAND
+
+
+def bins() -> np.ndarray:
+    out = np.full(SHAPE, N_BINS - 1, np.uint8)
+    out[LAND] = 0
+    out[:, 20:24] = np.arange(8, 24, 4, dtype=np.uint8)
+    return out
+
+
+def seen(
+    fallen: int = 0, bed: tuple[float, float, float] = MUD, fill: np.ndarray = FILL, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features and ground codes of a look whose water fell back by ``fallen`` pixels."""
+    dry = np.zeros(SHAPE, bool)
+    dry[:, : 20 + fallen] = True
+    state = np.where(dry | fill, Ground.DRY, Ground.WET).astype(np.uint8)
+    out = np.empty((3, *SHAPE), np.float32)
+    for i in range(3):
+        out[i] = np.where(fill, RUBBLE[i], np.where(dry, bed[i], DEEP[i]))
+    return out + np.random.default_rng(seed).normal(0, 0.004, out.shape).astype(np.float32), state
+
+
+def looks(n: int = 3, **how: object) -> list[Likeness]:
+    every = [likeness(FOOT, *seen(**how, seed=i)) for i in range(n)]  # type: ignore[arg-type]
+    return [k for k in every if k is not None]
+
+
+@pytest.mark.parametrize("fallen", [0, 3, 12])
+def test_a_fill_goes_on_as_far_as_it_goes(fallen: int) -> None:
+    part = onward(FOOT, bins(), looks(fallen=fallen))
+    assert part is not None
+    np.testing.assert_array_equal(part > 0, FILL & ~LAND)
+    assert part.max() == 1
+    assert part.dtype == np.float32
+
+
+def test_bed_that_is_like_the_object_proves_nothing() -> None:
+    assert onward(FOOT, bins(), looks(fallen=12, bed=RUBBLE, fill=FOOT)) is None
+    assert onward(FOOT, bins(), looks(fallen=12, bed=RUBBLE)) is None
+
+
+def test_what_lies_dry_now_and_then_is_a_bar() -> None:
+    on_bar = bins()
+    on_bar[FILL & ~LAND] = 20
+    assert onward(FOOT, on_bar, looks(fallen=3)) is None
+    unseen = bins()
+    unseen[FILL & ~LAND] = UNSEEN
+    assert onward(FOOT, unseen, looks(fallen=3)) is None
+
+
+def test_one_look_and_half_of_the_looks() -> None:
+    assert onward(FOOT, bins(), looks(1)) is None
+    gone = [k for k in [likeness(FOOT, *seen(fill=FOOT, seed=9))] if k is not None]
+    assert onward(FOOT, bins(), looks(2) + gone * 2) is not None
+    assert onward(FOOT, bins(), looks(2) + gone * 3) is None
+
+
+def test_what_is_elsewhere_and_what_is_cut_off_by_the_window_is_no_part() -> None:
+    apart = FILL & ~SHALLOW
+    assert onward(FOOT, bins(), looks(fill=apart)) is None
+    endless = FILL.copy()
+    endless[20:34, 20:] = True
+    assert onward(FOOT, bins(), looks(fill=endless)) is None
+
+
+def test_an_object_that_is_hardly_seen_says_nothing() -> None:
+    features, state = seen()
+    state[FOOT] = Ground.UNKNOWN
+    assert likeness(FOOT, features, state) is None
+    features[:, FOOT] = np.nan
+    assert likeness(FOOT, features, seen()[1]) is None
+
+
+def test_clouds_over_a_part_are_no_miss() -> None:
+    clouded = []
+    for i in range(4):
+        features, state = seen(seed=i)
+        if i > 1:
+            state[:, 30:] = Ground.UNKNOWN
+        one = likeness(FOOT, features, state)
+        assert one is not None
+        clouded.append(one)
+    part = onward(FOOT, bins(), clouded)
+    assert part is not None
+    np.testing.assert_array_equal(part > 0, FILL & ~LAND)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.permutations(range(4)), st.booleans(), st.booleans())
+def test_neither_order_nor_orientation_matters(order: list[int], up: bool, left: bool) -> None:
+    turn = (slice(None, None, -1 if up else 1), slice(None, None, -1 if left else 1))
+    every = [seen(fallen=i, seed=i) for i in order]
+    turned = [likeness(FOOT[turn], f[:, *turn], s[turn]) for f, s in every]
+    plain = onward(FOOT, bins(), looks_of([seen(fallen=i, seed=i) for i in range(4)]))
+    other = onward(FOOT[turn], bins()[turn], [k for k in turned if k is not None])
+    assert plain is not None
+    assert other is not None
+    np.testing.assert_array_equal(other[turn], plain)
+
+
+def looks_of(every: list[tuple[np.ndarray, np.ndarray]]) -> list[Likeness]:
+    return [k for k in (likeness(FOOT, *one) for one in every) if k is not None]
+
+
+WET = FILL & ~LAND
+
+
+@pytest.mark.parametrize(
+    ("fallen", "bed", "unlike"),
+    [
+        (12, MUD, True),
+        (12, RUBBLE, False),
+        (0, MUD, False),  # no bed is bare: nothing is known of it
+    ],
+)
+def test_a_fill_in_the_water_is_told_from_bed_where_there_is_some(
+    fallen: int, bed: tuple[float, float, float], unlike: bool
+) -> None:
+    assert unlike_bed(WET, *seen(fallen, bed), bins()) is unlike
+
+
+def test_little_bed_tells_nothing_of_a_large_object() -> None:
+    features, state = seen(12)
+    state[:4], state[50:] = Ground.UNKNOWN, Ground.UNKNOWN
+    assert unlike_bed(WET, features, state, bins(), OnwardOptions(bed_pixels=30))
+    assert not unlike_bed(WET, features, state, bins(), OnwardOptions(bed_pixels=3000))
+    state[:12], state[42:] = Ground.UNKNOWN, Ground.UNKNOWN
+    assert not unlike_bed(WET, features, state, bins(), OnwardOptions(bed_pixels=1))
