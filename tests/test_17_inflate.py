@@ -16,7 +16,7 @@ from shapely.geometry import box
 
 from pipeline.errors import SceneUnusableError
 from pipeline.io import inflate
-from pipeline.io.raster import AssetReader
+from pipeline.io.asset_reader import AssetReader
 from pipeline.io.recent import Recent
 from pipeline.io.store import NODATA, CorridorStore
 from pipeline.io.tiff_parts import TiffHead, parse

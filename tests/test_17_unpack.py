@@ -26,9 +26,10 @@ from pipeline.detect.recession import Band
 from pipeline.errors import SceneUnusableError
 from pipeline.grid import tiles_over
 from pipeline.io import store as store_module
+from pipeline.io.asset_reader import AssetReader
 from pipeline.io.burn import burn, burnt_pixels
 from pipeline.io.looks import LookReader
-from pipeline.io.raster import AssetReader, raster_profile
+from pipeline.io.raster import raster_profile
 from pipeline.io.store import NODATA, SCALE, Layer, open_store
 from pipeline.io.unpack import (
     bilinear,

@@ -25,8 +25,9 @@ from pipeline.acquire.local_api import serve
 from pipeline.acquire.passes import drop_duplicates, merge_passes
 from pipeline.acquire.stac import StacSource, Wanted, search_stac
 from pipeline.errors import ConfigurationError, SceneUnusableError, SourceUnreachableError
+from pipeline.io.asset_reader import AssetReader
 from pipeline.io.corridors import load_corridors, reaches_of, utm_crs
-from pipeline.io.raster import AssetReader, raster_profile
+from pipeline.io.raster import raster_profile
 from pipeline.model import Asset, Grid, Window
 
 ROOT = Path(__file__).resolve().parents[1]

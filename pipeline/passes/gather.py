@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
+from pipeline.io.asset_reader import AssetReader
 from pipeline.io.failpoints import failpoint
 from pipeline.io.progress import DETAIL
 from pipeline.io.ranges import Fetcher
-from pipeline.io.raster import AssetReader
 from pipeline.io.remote import read_remotely
 from pipeline.io.store import NODATA, CorridorStore, DamagedBlockError, Layer
 from pipeline.io.tasks import map_tiles
