@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from shapely.geometry import LineString, Polygon
 
 from pipeline.io import blocks
-from pipeline.io.blocks import DamagedBlockError
+from pipeline.io.blocks import NODATA, DamagedBlockError, Layer
 from pipeline.io.burn import burn_indices
 from pipeline.io.looks import LookReader
-from pipeline.io.store import NODATA, CorridorStore, Layer, open_store
+from pipeline.io.store import CorridorStore, open_store
 from pipeline.io.unpack import areas_of, codes_of, fill, holds_any, scaled
 from pipeline.model import Corridor, DateQuality, Grid, Reach, Window
 from pipeline.passes.ground import Site

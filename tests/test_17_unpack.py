@@ -25,12 +25,13 @@ from pipeline.detect.normal import NormalOptions, design, fit_normal
 from pipeline.detect.recession import Band
 from pipeline.errors import SceneUnusableError
 from pipeline.grid import tiles_over
-from pipeline.io import store as store_module
+from pipeline.io import store_tiles
 from pipeline.io.asset_reader import AssetReader
+from pipeline.io.blocks import NODATA, SCALE, Layer
 from pipeline.io.burn import burn, burnt_pixels
 from pipeline.io.looks import LookReader
 from pipeline.io.raster import raster_profile
-from pipeline.io.store import NODATA, SCALE, Layer, open_store
+from pipeline.io.store import open_store
 from pipeline.io.unpack import (
     bilinear,
     bilinear_known,
@@ -92,7 +93,7 @@ def test_masks_of_all_tiles_of_a_long_river_are_burnt_once(
     store = open_store(tmp_path, grid, 64, box(0, 0, 25_600, 6400))
     assert len(store.all_tiles) == 400
     drawn = list[Grid]()
-    monkeypatch.setattr(store_module, "burn", lambda shape, on: drawn.append(on) or burn(shape, on))
+    monkeypatch.setattr(store_tiles, "burn", lambda shape, on: drawn.append(on) or burn(shape, on))
     for _ in range(2):
         for tile in store.all_tiles:
             store.kept(tile.core), store.runs(tile.core, 2)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.io.blocks import NODATA, SCALE
 from pipeline.io.resample import resample_at, resample_shift
-from pipeline.io.store import NODATA, SCALE, CorridorStore
+from pipeline.io.store import CorridorStore
 from pipeline.io.unpack import (
     bilinear,
     bilinear_at,

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.detect.expect import Baseline
 from pipeline.detect.level import PACKED_LOOKS, LookHistory, packed
-from pipeline.io.blocks import DamagedBlockError
-from pipeline.io.store import Layer
+from pipeline.io.blocks import DamagedBlockError, Layer
 from pipeline.io.vault import content_key
 from pipeline.model import Pass, Tile, Window
 from pipeline.passes.ground import States
