@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.detect.distances import CLIP_PX
 from pipeline.detect.level import (
     N_BINS,
     UNSEEN,
@@ -34,15 +35,10 @@ from pipeline.detect.level import (
     reaches_in,
     tally_level,
 )
-from pipeline.detect.recession import (
-    CLIP_PX,
-    Band,
-    RecessionOptions,
-    Shore,
-    expected_recession,
-    find_shore,
-    tally_recession,
-)
+from pipeline.detect.level_band import Band
+from pipeline.detect.recession import RecessionOptions, expected_recession, tally_recession
+from pipeline.detect.shore import Shore
+from pipeline.detect.shore_area import find_shore
 from pipeline.model import Ground, Level, Window
 
 _SHORES = 2  # that a baseline holds; take dates in the order of :func:`by_shore`
@@ -150,7 +146,8 @@ class Baseline:
         here = partial[held].tobytes()
         found = self._shores.get(here)
         if found is None:
-            found = find_shore(self.bins, self.n_clear, (partial, reach), self.band)
+            level, least = (partial, reach), RecessionOptions().min_looks
+            found = find_shore(self.bins, self.n_clear, level, self.band, least)
             if len(self._shores) >= _SHORES:
                 self._shores.clear()
             self._shores[here] = found

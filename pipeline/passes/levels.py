@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detect.distances import CLIP_PX
 from pipeline.detect.expect import (
     Baseline,
     Days,
@@ -23,7 +24,7 @@ from pipeline.detect.expect import (
     tally_shore,
 )
 from pipeline.detect.level import N_BINS, reaches_in, tally_level
-from pipeline.detect.recession import CLIP_PX, N_WIDTHS
+from pipeline.detect.level_band import N_WIDTHS
 from pipeline.detect.zhan import HALO_PX
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Pass, Tile, Window
