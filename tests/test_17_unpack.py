@@ -19,10 +19,13 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.detect.deviations import count_residuals, deviations, dry_counts
 from pipeline.detect.distances import CLIP_PX, distance_at, farther
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import UNSEEN, LevelHistory, frequency_bins, known_wet, reaches_in
+from pipeline.detect.level import reaches_in
 from pipeline.detect.level_band import Band
+from pipeline.detect.level_history import LevelHistory
+from pipeline.detect.look_history import known_wet
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import NormalOptions, design, fit_normal
+from pipeline.detect.water_frequency import UNSEEN, frequency_bins
 from pipeline.errors import SceneUnusableError
 from pipeline.grid import tiles_over
 from pipeline.io import store_tiles

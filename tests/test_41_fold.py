@@ -14,18 +14,13 @@ from scipy import ndimage
 from pipeline.detect.deviations import dry_counts
 from pipeline.detect.distances import CLIP_PX, distance_at
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import (
-    N_BINS,
-    UNSEEN,
-    fold_history,
-    known_wet,
-    packed,
-    tally_by_level,
-    tally_history,
-)
 from pipeline.detect.level_band import N_WIDTHS, WIDTH_EDGES, Band
+from pipeline.detect.level_history import tally_by_level
+from pipeline.detect.look_history import fold_history, known_wet
+from pipeline.detect.lookbits import packed
 from pipeline.detect.recession import tally_recession
 from pipeline.detect.shore_area import find_shore
+from pipeline.detect.water_frequency import N_BINS, UNSEEN, tally_history
 from pipeline.model import Ground
 
 SIDE = 24

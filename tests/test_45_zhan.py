@@ -21,8 +21,9 @@ from pipeline.detect.expect import (
     tally_shore,
 )
 from pipeline.detect.kinds import water_scores
-from pipeline.detect.level import fit_level, frequency_bins, tally_history, tally_level
+from pipeline.detect.level import fit_level, tally_level
 from pipeline.detect.objects import join
+from pipeline.detect.water_frequency import frequency_bins, tally_history
 from pipeline.detect.zhan import HALO_PX, Pixels, Rejection, ZhanOptions, candidates, examine
 from pipeline.grid import tiles_over
 from pipeline.model import Grid, Ground, Kind, Sighting, Window

@@ -20,25 +20,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.detect.distances import CLIP_PX
 from pipeline.detect.level import (
-    N_BINS,
-    UNSEEN,
     Cut,
-    History,
     LevelOptions,
     fit_cut,
     fit_level,
-    fold_history,
-    frequency_bins,
-    known_wet,
     leave_out,
-    packed,
     reaches_in,
     tally_level,
 )
 from pipeline.detect.level_band import Band
+from pipeline.detect.look_history import History, fold_history, known_wet
+from pipeline.detect.lookbits import packed
 from pipeline.detect.recession import RecessionOptions, expected_recession, tally_recession
 from pipeline.detect.shore import Shore
 from pipeline.detect.shore_area import find_shore
+from pipeline.detect.water_frequency import N_BINS, UNSEEN, frequency_bins
 from pipeline.model import Ground, Level, Window
 
 _SHORES = 2  # that a baseline holds; take dates in the order of :func:`by_shore`
@@ -122,7 +118,7 @@ class Baseline:
         ranks: NDArray[np.float32],
         reach: NDArray[np.uint16],
     ) -> Baseline:
-        """Fold as :meth:`build` the words of :func:`pipeline.detect.level.packed`, (H, W) each."""
+        """Fold as :meth:`build` words of :func:`pipeline.detect.lookbits.packed`, (H, W) each."""
         n_wet, n_clear, history = fold_history(words, ranks.astype(np.float32), reach)
         bins = frequency_bins(n_wet, n_clear)
         return cls(bins, n_clear, history)

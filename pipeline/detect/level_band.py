@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.bounds import of_one_shape
 from pipeline.detect.distances import along_rows, nearest
-from pipeline.detect.level import N_BINS, UNSEEN
+from pipeline.detect.water_frequency import N_BINS, UNSEEN
 
 WIDTH_EDGES = (1.5, 3.0, 6.0, 12.0, 24.0)
 """Edges between the classes of bank gentleness: width of the band of known levels [px]."""
@@ -34,7 +34,7 @@ class Band:
     Parameters
     ----------
     bins : uint8 (H, W)
-        Codes of :func:`pipeline.detect.level.frequency_bins`.
+        Codes of :func:`pipeline.detect.water_frequency.frequency_bins`.
     """
 
     def __init__(

@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.detect.level import UNSEEN
 from pipeline.detect.level_band import Band
 from pipeline.detect.shore import Shore
+from pipeline.detect.water_frequency import UNSEEN
 
 
 def find_shore(
@@ -23,7 +23,7 @@ def find_shore(
     Parameters
     ----------
     bins : uint8 (H, W)
-        Codes of :func:`pipeline.detect.level.frequency_bins`.
+        Codes of :func:`pipeline.detect.water_frequency.frequency_bins`.
     n_clear : uint16 (H, W)
         Clear looks behind them.
     partial : uint8 (n_reach + 1,), uint16 (H, W)

@@ -35,9 +35,9 @@ from pipeline.detect.expect import (
     leave_box_out,
     never_wet,
 )
-from pipeline.detect.level import N_BINS
 from pipeline.detect.objects import Pixels, Rejection, Shape, closes, label, measure, ring, spans
 from pipeline.detect.recession import HALO_PX, percentile_of, tally_recession
+from pipeline.detect.water_frequency import N_BINS
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting, Window
 

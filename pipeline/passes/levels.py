@@ -23,8 +23,9 @@ from pipeline.detect.expect import (
     judge_levels,
     tally_shore,
 )
-from pipeline.detect.level import N_BINS, reaches_in, tally_level
+from pipeline.detect.level import reaches_in, tally_level
 from pipeline.detect.level_band import N_WIDTHS
+from pipeline.detect.water_frequency import N_BINS
 from pipeline.detect.zhan import HALO_PX
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Pass, Tile, Window
