@@ -20,8 +20,9 @@ from pipeline.io import blocks
 from pipeline.io.blocks import NODATA, DamagedBlockError, Layer
 from pipeline.io.burn import burn_indices
 from pipeline.io.looks import LookReader
+from pipeline.io.runs import areas_of, fill
 from pipeline.io.store import CorridorStore, open_store
-from pipeline.io.unpack import areas_of, codes_of, fill, holds_any, scaled
+from pipeline.io.unpack import codes_of, holds_any, scaled
 from pipeline.model import Corridor, DateQuality, Grid, Reach, Window
 from pipeline.passes.ground import Site
 

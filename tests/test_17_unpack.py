@@ -32,18 +32,12 @@ from pipeline.io import store_tiles
 from pipeline.io.asset_reader import AssetReader
 from pipeline.io.blocks import NODATA, SCALE, Layer
 from pipeline.io.burn import burn, burnt_pixels
+from pipeline.io.finer import bilinear, bilinear_known
 from pipeline.io.looks import LookReader
 from pipeline.io.raster import raster_profile
+from pipeline.io.runs import mask_of, runs_of
 from pipeline.io.store import open_store
-from pipeline.io.unpack import (
-    bilinear,
-    bilinear_known,
-    mask_of,
-    place,
-    place_codes,
-    place_scaled,
-    runs_of,
-)
+from pipeline.io.unpack import place, place_codes, place_scaled
 from pipeline.model import Asset, DateQuality, Grid, Window
 from pipeline.passes.bands import packed
 from pipeline.passes.gather import _overcast

@@ -24,8 +24,8 @@ from pipeline.io.inflate import Blocks, Like, NotInflatedError, open_blocks
 from pipeline.io.lattice import on_lattice
 from pipeline.io.raster import crs_text, open_fetched, open_raster
 from pipeline.io.raster_errors import explained_read
+from pipeline.io.runs import Runs
 from pipeline.io.secrets import clean
-from pipeline.io.unpack import Runs
 from pipeline.model import Asset, Grid, Window
 
 

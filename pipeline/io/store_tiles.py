@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import tiles_over
 from pipeline.io.burn import burn
-from pipeline.io.unpack import Runs, mask_of, runs_of
+from pipeline.io.runs import Runs, mask_of, runs_of
 from pipeline.model import Grid, Tile, Window
 
 

@@ -18,8 +18,9 @@ from pipeline.io.blocks import (
     read_layer,
     read_layers,
 )
+from pipeline.io.runs import Runs
 from pipeline.io.store_tiles import StoreTiles
-from pipeline.io.unpack import Runs, place, place_codes, place_scaled
+from pipeline.io.unpack import place, place_codes, place_scaled
 from pipeline.model import Tile, Window
 
 
