@@ -106,7 +106,7 @@ class Levels:
             found: dict[int, Counts] = {}
             for i in by_shore(own, reach):
                 view = self.view(missing[i], window, base, reach)
-                found[i] = tally_shore(view, own[i], tile.core)
+                found[i] = tally_shore(view, own[i], tile.core, self.options)
             return [found[i] for i in range(len(own))]
 
         return self._sums(("shores", (N_WIDTHS, CLIP_PX + 1)), passes, tally, "shores")
