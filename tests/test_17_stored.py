@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import struct
 import sys
 import zlib
@@ -173,3 +174,14 @@ def test_packed_pixels_are_unpacked_as_the_plain_formulas_say(seed: int, n: int)
         only = np.zeros(256, bool)
         only[one.astype(np.uint8)] = True
         assert holds_any(codes[:1], only)
+
+
+def test_a_store_is_sent_with_what_it_is_about(store: CorridorStore) -> None:
+    """A worker elsewhere sweeps the tiles that this process chose."""
+    assert len(store.all_tiles) > 1
+    part = replace(store, chosen=store.all_tiles[:1])
+    for one in (store, part):
+        sent = pickle.loads(pickle.dumps(one))
+        assert sent.tiles == one.tiles
+        assert sent.all_tiles == store.all_tiles
+    assert pickle.loads(pickle.dumps(part)) is pickle.loads(pickle.dumps(part))

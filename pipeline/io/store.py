@@ -64,7 +64,7 @@ class CorridorStore(StoreWindows):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What workers elsewhere need; masks and tiles are made there once, and not once a sweep.
-        return _shared, (self.root, self.grid, self.tile_px, self.stored.wkb)
+        return _shared, (self.root, self.grid, self.tile_px, self.stored.wkb, self.chosen)
 
     def written(self, folder: str) -> frozenset[str]:
         """Give the names (:meth:`tile_name`) of the blocks that a folder holds; none without it."""
@@ -182,9 +182,11 @@ class CorridorStore(StoreWindows):
 
 
 @lru_cache(maxsize=4)
-def _shared(root: Path, grid: Grid, tile_px: int, stored: bytes) -> CorridorStore:
+def _shared(
+    root: Path, grid: Grid, tile_px: int, stored: bytes, chosen: tuple[Tile, ...] | None
+) -> CorridorStore:
     """Give the store that whatever came from another process shares in this one."""
-    return CorridorStore(root, grid, tile_px, shapely.from_wkb(stored))
+    return CorridorStore(root, grid, tile_px, shapely.from_wkb(stored), chosen)
 
 
 def _noted(path: Path) -> dict[str, Any]:
