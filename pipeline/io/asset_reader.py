@@ -274,9 +274,9 @@ class AssetReader:
             elif self._vrt is not None:
                 inside = np.asarray(source.dataset_mask(window=window)) > 0
             return block, inside
-        inside = np.isfinite(block) if math.isnan(nodata) else block != nodata
         # Table and file may name different numbers: neither is a measurement.
-        other = self._source.nodata
-        if other is not None and other != nodata and not math.isnan(other):
-            inside = inside & (block != other)
+        blanks = [b for b in {nodata, self._source.nodata} if b is not None]
+        inside = np.ones(block.shape, dtype=bool)
+        for blank in blanks:
+            inside &= np.isfinite(block) if math.isnan(blank) else block != blank
         return block, inside
