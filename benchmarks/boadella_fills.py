@@ -36,9 +36,10 @@ from pipeline.detect.expect import (
     tally_levels,
     tally_shore,
 )
-from pipeline.detect.level import N_BINS, fit_level, frequency_bins, tally_history, tally_level
+from pipeline.detect.level import fit_level, tally_level
 from pipeline.detect.objects import join, label
 from pipeline.detect.water import ground_state, water_score
+from pipeline.detect.water_frequency import N_BINS, frequency_bins, tally_history
 from pipeline.detect.zhan import Pixels, Rejection, ZhanOptions, candidates, examine
 from pipeline.model import Ground, Sighting, Window
 

@@ -26,7 +26,9 @@ from pipeline.adjudicate.tracks import link
 from pipeline.config import DetectOptions
 from pipeline.detect.objects import Pixels, split
 from pipeline.detect.water import WaterOptions
-from pipeline.io.store import CorridorStore, Layer
+from pipeline.io.blocks import Layer
+from pipeline.io.store import CorridorStore
+from pipeline.io.store_grid import describe_grid
 from pipeline.model import Candidate, Corridor, EvidenceState, Grid, Pass, Reach, Scene
 from pipeline.passes.follow import FollowOptions, follow
 from pipeline.passes.gather import fingerprint
@@ -179,7 +181,7 @@ def open_site(folder: Path) -> Site:
     grid = Grid("EPSG:32649", Affine(10, 0, LEFT, 0, -10, TOP), (SIDE, SIDE))
     whole = box(LEFT, TOP - 10 * SIDE, LEFT + 10 * SIDE, TOP)
     store = CorridorStore(folder, grid, 128, whole)
-    store.describe()
+    describe_grid(store.root, store.grid, store.tile_px)
     corridor = Corridor("made", "河", "river", box(113, 27, 114, 28), None, 10.0, "a test")
     return Site(corridor, store, (Reach(1, "made-1", whole),))
 

@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.detect.ground_kinds import lies, modelled, states_with, strata_of
 from pipeline.detect.level import tally_level
+from pipeline.detect.level_band import Band
 from pipeline.detect.look_layers import look_layers
 from pipeline.detect.neighbours import count
-from pipeline.detect.recession import Band
 from pipeline.detect.water import WaterOptions
 from pipeline.io.unpack import scaled
 from pipeline.prepare.quarantine import QuarantineOptions, deviation_of

@@ -16,11 +16,12 @@ from shapely.geometry import box
 
 from pipeline.errors import SceneUnusableError
 from pipeline.io import inflate
-from pipeline.io.raster import AssetReader
+from pipeline.io.asset_reader import AssetReader
+from pipeline.io.blocks import NODATA
 from pipeline.io.recent import Recent
-from pipeline.io.store import NODATA, CorridorStore
+from pipeline.io.runs import runs_of
+from pipeline.io.store import CorridorStore
 from pipeline.io.tiff_parts import TiffHead, parse
-from pipeline.io.unpack import runs_of
 from pipeline.model import Asset, Grid, Tile, Window
 from pipeline.passes.bands import every_number, packed, read_tile
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import struct
 import sys
 import zlib
@@ -17,11 +18,12 @@ from hypothesis import strategies as st
 from shapely.geometry import LineString, Polygon
 
 from pipeline.io import blocks
-from pipeline.io.blocks import DamagedBlockError
+from pipeline.io.blocks import NODATA, DamagedBlockError, Layer
 from pipeline.io.burn import burn_indices
 from pipeline.io.looks import LookReader
-from pipeline.io.store import NODATA, CorridorStore, Layer, open_store
-from pipeline.io.unpack import areas_of, codes_of, fill, holds_any, scaled
+from pipeline.io.runs import areas_of, fill
+from pipeline.io.store import CorridorStore, open_store
+from pipeline.io.unpack import codes_of, holds_any, scaled
 from pipeline.model import Corridor, DateQuality, Grid, Reach, Window
 from pipeline.passes.ground import Site
 
@@ -172,3 +174,14 @@ def test_packed_pixels_are_unpacked_as_the_plain_formulas_say(seed: int, n: int)
         only = np.zeros(256, bool)
         only[one.astype(np.uint8)] = True
         assert holds_any(codes[:1], only)
+
+
+def test_a_store_is_sent_with_what_it_is_about(store: CorridorStore) -> None:
+    """A worker elsewhere sweeps the tiles that this process chose."""
+    assert len(store.all_tiles) > 1
+    part = replace(store, chosen=store.all_tiles[:1])
+    for one in (store, part):
+        sent = pickle.loads(pickle.dumps(one))
+        assert sent.tiles == one.tiles
+        assert sent.all_tiles == store.all_tiles
+    assert pickle.loads(pickle.dumps(part)) is pickle.loads(pickle.dumps(part))

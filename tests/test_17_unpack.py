@@ -19,26 +19,25 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.detect.deviations import count_residuals, deviations, dry_counts
 from pipeline.detect.distances import CLIP_PX, distance_at, farther
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import UNSEEN, LevelHistory, frequency_bins, known_wet, reaches_in
+from pipeline.detect.level import reaches_in
+from pipeline.detect.level_band import Band
+from pipeline.detect.level_history import LevelHistory
+from pipeline.detect.look_history import known_wet
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import NormalOptions, design, fit_normal
-from pipeline.detect.recession import Band
+from pipeline.detect.water_frequency import UNSEEN, frequency_bins
 from pipeline.errors import SceneUnusableError
 from pipeline.grid import tiles_over
-from pipeline.io import store as store_module
+from pipeline.io import store_tiles
+from pipeline.io.asset_reader import AssetReader
+from pipeline.io.blocks import NODATA, SCALE, Layer
 from pipeline.io.burn import burn, burnt_pixels
+from pipeline.io.finer import bilinear, bilinear_known
 from pipeline.io.looks import LookReader
-from pipeline.io.raster import AssetReader, raster_profile
-from pipeline.io.store import NODATA, SCALE, Layer, open_store
-from pipeline.io.unpack import (
-    bilinear,
-    bilinear_known,
-    mask_of,
-    place,
-    place_codes,
-    place_scaled,
-    runs_of,
-)
+from pipeline.io.raster import raster_profile
+from pipeline.io.runs import mask_of, runs_of
+from pipeline.io.store import open_store
+from pipeline.io.unpack import place, place_codes, place_scaled
 from pipeline.model import Asset, DateQuality, Grid, Window
 from pipeline.passes.bands import packed
 from pipeline.passes.gather import _overcast
@@ -91,7 +90,7 @@ def test_masks_of_all_tiles_of_a_long_river_are_burnt_once(
     store = open_store(tmp_path, grid, 64, box(0, 0, 25_600, 6400))
     assert len(store.all_tiles) == 400
     drawn = list[Grid]()
-    monkeypatch.setattr(store_module, "burn", lambda shape, on: drawn.append(on) or burn(shape, on))
+    monkeypatch.setattr(store_tiles, "burn", lambda shape, on: drawn.append(on) or burn(shape, on))
     for _ in range(2):
         for tile in store.all_tiles:
             store.kept(tile.core), store.runs(tile.core, 2)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from shapely.geometry import box, mapping
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,8 +26,9 @@ from pipeline.acquire.local_api import serve
 from pipeline.acquire.passes import drop_duplicates, merge_passes
 from pipeline.acquire.stac import StacSource, Wanted, search_stac
 from pipeline.errors import ConfigurationError, SceneUnusableError, SourceUnreachableError
+from pipeline.io.asset_reader import AssetReader
 from pipeline.io.corridors import load_corridors, reaches_of, utm_crs
-from pipeline.io.raster import AssetReader, raster_profile
+from pipeline.io.raster import raster_profile
 from pipeline.model import Asset, Grid, Window
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -268,6 +270,20 @@ def test_two_numbers_for_nodata_are_both_believed(tmp_path: Path) -> None:
     with AssetReader(one, grid(href=str(tmp_path / "a.tif"))) as reader:
         _, valid = reader.read(Window(0, 128, 0, 128))
     assert np.count_nonzero(~valid) == 5
+
+
+def test_what_is_no_number_is_no_data_beside_a_number_of_the_table(tmp_path: Path) -> None:
+    data = np.full((1, 128, 128), 0.25, "float32")
+    data[0, 0, :2] = 0
+    data[0, 1, :3] = np.nan
+    tiny.write_stack(tmp_path / "a.tif", data)
+    with rasterio.open(tmp_path / "a.tif", "r+") as sink:
+        sink.nodata = float("nan")
+    one = Asset("green", str(tmp_path / "a.tif"), 1, 1.0, 0.0, 0.0, 10.0)
+    with AssetReader(one, grid(href=str(tmp_path / "a.tif"))) as reader:
+        values, valid = reader.read(Window(0, 128, 0, 128))
+    assert np.count_nonzero(~valid) == 5
+    assert np.isfinite(values[valid]).all()
 
 
 def test_what_ships_in_config_is_good() -> None:

@@ -29,9 +29,9 @@ from pipeline.access import Access
 from pipeline.acquire.local_api import serve
 from pipeline.errors import SceneUnusableError, SiluanError, SourceUnreachableError
 from pipeline.io import remote
+from pipeline.io.asset_reader import AssetReader
 from pipeline.io.fetched import Planned, plan_band
 from pipeline.io.ranges import Fetcher, Room, merged
-from pipeline.io.raster import AssetReader
 from pipeline.io.tiff_parts import TiffHead, parse
 from pipeline.io.tokens import Tokens
 from pipeline.model import Asset, Grid, Window

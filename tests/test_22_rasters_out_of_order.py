@@ -23,10 +23,11 @@ from test_22_rasters_remote import asset, written
 
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.io import line, remote, secrets
+from pipeline.io.asset_reader import AssetReader
 from pipeline.io.fetched import plan_band
 from pipeline.io.line import LeftToGdalError
 from pipeline.io.ranges import Fetcher
-from pipeline.io.raster import AssetReader, raster_profile
+from pipeline.io.raster import raster_profile
 from pipeline.io.tiff_parts import TiffHead, parse
 from pipeline.model import Grid
 from pipeline.passes import fetched_bands

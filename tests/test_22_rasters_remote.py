@@ -18,7 +18,8 @@ from test_20_acquire import five
 
 from pipeline.acquire.local_api import serve
 from pipeline.errors import SceneUnusableError, SiluanError, SourceUnreachableError
-from pipeline.io.raster import AssetReader, raster_profile
+from pipeline.io.asset_reader import AssetReader
+from pipeline.io.raster import raster_profile
 from pipeline.model import Asset, Grid, Window
 
 SIDE = 256  # too large for GDAL to swallow whole when it opens the file

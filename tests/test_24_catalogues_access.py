@@ -33,7 +33,8 @@ from pipeline.acquire.source import StacSource
 from pipeline.acquire.stac import search_stac
 from pipeline.errors import ConfigurationError, ExitCode, SceneUnusableError, SourceUnreachableError
 from pipeline.io import remote
-from pipeline.io.raster import AssetReader, raster_profile
+from pipeline.io.asset_reader import AssetReader
+from pipeline.io.raster import raster_profile
 from pipeline.io.secrets import HIDDEN
 from pipeline.io.tokens import Tokens
 from pipeline.model import Asset

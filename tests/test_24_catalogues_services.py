@@ -28,7 +28,8 @@ from pipeline.acquire.source import StacSource, Wanted
 from pipeline.acquire.stac import search_stac
 from pipeline.config import load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
-from pipeline.io.raster import AssetReader, raster_profile
+from pipeline.io.asset_reader import AssetReader
+from pipeline.io.raster import raster_profile
 from pipeline.model import Asset, Grid, Window
 from pipeline.run import RunRequest, run_workflow
 

@@ -20,7 +20,7 @@ import parcel
 import tiny
 
 from pipeline.errors import ExitCode
-from pipeline.io.raster import AssetReader
+from pipeline.io.asset_reader import AssetReader
 from pipeline.model import Grid, Window
 from pipeline.prepare.classes import scl_codes
 from pipeline.run import RunRequest, run_workflow

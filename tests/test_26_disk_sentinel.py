@@ -23,7 +23,7 @@ import tiny
 from shapely.geometry import shape
 
 from pipeline.errors import ExitCode
-from pipeline.io.raster import AssetReader
+from pipeline.io.asset_reader import AssetReader
 from pipeline.model import Grid, Window
 from pipeline.run import RunRequest, run_workflow
 

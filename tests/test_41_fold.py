@@ -12,25 +12,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.detect.deviations import dry_counts
+from pipeline.detect.distances import CLIP_PX, distance_at
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import (
-    N_BINS,
-    UNSEEN,
-    fold_history,
-    known_wet,
-    packed,
-    tally_by_level,
-    tally_history,
-)
-from pipeline.detect.recession import (
-    CLIP_PX,
-    N_WIDTHS,
-    WIDTH_EDGES,
-    Band,
-    distance_at,
-    find_shore,
-    tally_recession,
-)
+from pipeline.detect.level_band import N_WIDTHS, WIDTH_EDGES, Band
+from pipeline.detect.level_history import tally_by_level
+from pipeline.detect.look_history import fold_history, known_wet
+from pipeline.detect.lookbits import packed
+from pipeline.detect.recession import tally_recession
+from pipeline.detect.shore_area import find_shore
+from pipeline.detect.water_frequency import N_BINS, UNSEEN, tally_history
 from pipeline.model import Ground
 
 SIDE = 24
@@ -137,7 +127,7 @@ def test_a_shore_is_that_of_general_filters(seed: int, shape: tuple[int, int], s
         river = (np.abs(cols - place) < 7) & (rows % 31 > 3)
         kept = {"river": river, "bits": rng.random(shape) < 0.01, "none": rows < 0}[seen]
         bins[~kept] = UNSEEN
-    shore = find_shore(bins, clear, (np.array([0, 15], np.uint8), reach), Band(bins))
+    shore = find_shore(bins, clear, (np.array([0, 15], np.uint8), reach), Band(bins), 2)
     wet = (bins >= np.where(reach == 1, 15, 1)) & (bins != UNSEEN) & (clear >= 2)
     votes = ndimage.convolve(wet.astype(np.uint8), np.ones((3, 3)), mode="nearest")
     assert np.array_equal(shore.inside, votes >= 5)
@@ -192,7 +182,7 @@ def test_recession_is_that_of_plain_distances(seed: int, cloud: float) -> None:
     bed = ndimage.gaussian_filter(rng.normal(16, 60, (90, 80)), 4)
     bins, clear = np.clip(bed, 0, 31).astype(np.uint8), np.full(bed.shape, 9, np.uint16)
     reach = (np.indices(bed.shape)[1] // 40).astype(np.uint16)
-    shore = find_shore(bins, clear, (np.array([0, 15], np.uint8), reach), Band(bins))
+    shore = find_shore(bins, clear, (np.array([0, 15], np.uint8), reach), Band(bins), 2)
     state = np.where(bed >= rng.choice([15, 18, 40]), Ground.WET, Ground.DRY).astype(np.uint8)
     hidden = ndimage.binary_dilation(rng.random(bed.shape) < cloud / 60, np.ones((9, 9)))
     state[hidden | (rng.random(bed.shape) < 0.05)] = Ground.UNKNOWN

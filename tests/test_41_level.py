@@ -5,18 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.detect.expect import judge_levels
-from pipeline.detect.level import (
-    N_BINS,
-    UNSEEN,
-    fit_cut,
-    fit_level,
-    frequency_bins,
-    known_wet,
-    leave_out,
-    tally_by_level,
-    tally_history,
-    tally_level,
-)
+from pipeline.detect.level import fit_cut, fit_level, leave_out, tally_level
+from pipeline.detect.level_history import tally_by_level
+from pipeline.detect.look_history import known_wet
+from pipeline.detect.water_frequency import N_BINS, UNSEEN, frequency_bins, tally_history
 from pipeline.model import Ground
 
 H = W = 40

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.detect.ramps import RampOptions, is_slim, leaves_shore
+from pipeline.detect.water_frequency import N_BINS, UNSEEN
 
 ALWAYS = N_BINS - 1
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.detect.onward import Likeness, OnwardOptions, likeness, onward, unlike_bed
+from pipeline.detect.water_frequency import N_BINS, UNSEEN
 from pipeline.model import Ground
 
 SHAPE = (60, 70)

@@ -13,6 +13,7 @@ from scipy import ndimage
 from pipeline.detect import zhan
 from pipeline.detect.expect import (
     Baseline,
+    ExpectOptions,
     Totals,
     View,
     expect,
@@ -21,8 +22,10 @@ from pipeline.detect.expect import (
     tally_shore,
 )
 from pipeline.detect.kinds import water_scores
-from pipeline.detect.level import fit_level, frequency_bins, tally_history, tally_level
+from pipeline.detect.level import fit_level, tally_level
 from pipeline.detect.objects import join
+from pipeline.detect.recession import RecessionOptions
+from pipeline.detect.water_frequency import frequency_bins, tally_history
 from pipeline.detect.zhan import (
     HALO_PX,
     Pixels,
@@ -314,6 +317,27 @@ def test_what_is_expected_of_some_pixels_is_what_is_expected_of_all(
     np.testing.assert_array_equal(some.allowance_px[told], every.allowance_px[told])
     for name in ("known", "ordinary"):
         np.testing.assert_array_equal(getattr(some, name), getattr(every, name))
+
+
+def test_pixels_that_history_rarely_saw_belong_to_no_shore() -> None:
+    """``min_looks`` of the options decides, also after a look with other options."""
+    bed = _bed(4)
+    history = _history(bed)
+    rare = np.zeros(SHAPE, bool)
+    rare[:, 40:60] = True
+    history[4:, rare] = Ground.UNKNOWN
+    base = Baseline.build(history, _ranks(history), REACH)
+    view = View(Window(0, SHAPE[0], 0, SHAPE[1]), _look(bed, 5.2, 5), REACH, base)
+    counts = tally_levels(view, 2)
+    days = judge_levels(counts)
+    few, many = (ExpectOptions(recession=RecessionOptions(min_looks=looks)) for looks in (4, 5))
+    found = []
+    for options in (few, many):
+        shores = tally_shore(view, days, None, options)
+        inside = expect(view, Totals(counts, shores, days), options).shore.inside
+        found.append((inside[:, 42:58].any(), inside[:, 70:].any(), int(shores.sum())))
+    assert [f[:2] for f in found] == [(True, True), (False, True)]
+    assert found[0][2] != found[1][2]
 
 
 def _certain(bed: np.ndarray, level: float, change: np.ndarray, code: Ground) -> list[Sighting]:

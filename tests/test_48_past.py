@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import valley
 
 from pipeline.detect.expect import Baseline, ExpectOptions
-from pipeline.detect.level import PACKED_LOOKS, LookHistory, packed
+from pipeline.detect.look_history import LookHistory
+from pipeline.detect.lookbits import PER_WORD, packed
 from pipeline.detect.objects import Rejection
 from pipeline.io.vault import content_key
 from pipeline.model import DateQuality, Kind, Pass, Sighting, Window
@@ -37,7 +38,7 @@ from pipeline.passes.past import Past
 from pipeline.passes.silent import Silent
 from pipeline.passes.verdicts import Question, rows_of
 
-histories = st.integers(0, 2 * PACKED_LOOKS + 1).flatmap(
+histories = st.integers(0, 2 * PER_WORD + 1).flatmap(
     lambda t: st.tuples(
         arrays(np.uint8, (t, 5, 4), elements=st.integers(0, 3)),
         arrays(np.float32, (t, 3), elements=st.sampled_from([np.nan, 0.0, 0.3, 0.31, 0.9, 1.0])),
@@ -53,7 +54,7 @@ def test_what_is_not_stored_is_not_seen(given: tuple[np.ndarray, ...]) -> None:
     states, ranks, reach, stored = given
     states = np.where(stored, states, 0).astype(np.uint8)
     words = list(packed(iter(states)))
-    assert len(words) == -(-len(states) // PACKED_LOOKS)
+    assert len(words) == -(-len(states) // PER_WORD)
     for word in words:
         assert (word >= 0).all()
         word[~stored] = -32768  # as a store gives what it does not hold

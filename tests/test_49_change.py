@@ -26,9 +26,10 @@ from pipeline.detect.deviations import dry_counts
 from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine
 from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
-from pipeline.detect.level import N_BINS, tally_by_level
+from pipeline.detect.level_history import tally_by_level
 from pipeline.detect.objects import Pixels, Rejection
 from pipeline.detect.resemble import Signature, alike_share, resemble
+from pipeline.detect.water_frequency import N_BINS
 from pipeline.model import Ground, Kind, Seen, Sighting, Window
 
 SIDE = 60

@@ -16,8 +16,8 @@ from scipy import ndimage
 from pipeline.detect import change, resemble
 from pipeline.detect.change import BRIGHT, NDVI, WATER, ChangeOptions, Flags, Surface, flag
 from pipeline.detect.ground_kinds import EDGES, lies, modelled, states_with, strata_of
-from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.detect.neighbours import around, count
+from pipeline.detect.water_frequency import N_BINS, UNSEEN
 from pipeline.model import Ground, Window
 
 Bool = NDArray[np.bool_]

@@ -31,7 +31,7 @@ from benchmarks.accuracy.simulated.tables import section
 from benchmarks.accuracy.stats import median_interval, poisson, wilson
 from pipeline.adjudicate import weighing
 from pipeline.config import Options
-from pipeline.detect.level import LevelHistory
+from pipeline.detect.level_history import LevelHistory
 from pipeline.detect.objects import Pixels
 from pipeline.model import Look, Seen
 from pipeline.passes import change, follow_ground, naming

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
 from pipeline.errors import ExitCode
-from pipeline.io.raster import AssetReader
+from pipeline.io.asset_reader import AssetReader
 from pipeline.io.store import CorridorStore
 from pipeline.model import Asset, Grid
 from pipeline.passes.bands import read_tile

@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import valley
 
 from pipeline.errors import ConfigurationError
+from pipeline.io.blocks import DamagedBlockError, Layer
 from pipeline.io.progress import DETAIL
-from pipeline.io.store import DamagedBlockError, Layer, known_grid
+from pipeline.io.store_grid import describe_grid, known_grid
 from pipeline.io.vault import Vault
 from pipeline.model import Pass
 from pipeline.passes.gather import (
@@ -126,7 +127,7 @@ def test_a_note_of_a_pass_that_is_damaged_is_a_damaged_pass(
 
 @pytest.mark.parametrize("content", ["{bad", "[]", '{"layout": 1, "shape": 3}'])
 def test_a_store_that_does_not_say_where_it_lies_is_named(site: Site, content: str) -> None:
-    site.store.describe()
+    describe_grid(site.store.root, site.store.grid, site.store.tile_px)
     path = site.store.root / "store.json"
     assert known_grid(site.store.root) == (site.store.grid, site.store.tile_px)
     path.write_text(content)

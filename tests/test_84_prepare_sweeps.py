@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import valley
 
 from pipeline.io import blocks
+from pipeline.io.blocks import DamagedBlockError
 from pipeline.io.looks import LookReader
 from pipeline.io.recent import Recent
-from pipeline.io.store import DamagedBlockError
 from pipeline.io.vault import Vault
 from pipeline.model import Pass, Window
 from pipeline.passes import align, clearsky, reduce, steady, strips

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from shapely.geometry import LineString, Polygon
 
+from pipeline.io.blocks import Layer
 from pipeline.io.looks import LookReader
-from pipeline.io.store import Layer, open_store
+from pipeline.io.store import open_store
 from pipeline.model import Corridor, Grid, Reach
 from pipeline.passes import clearsky
 from pipeline.passes.ground import Site

@@ -12,8 +12,8 @@ from affine import Affine
 from shapely.geometry import box
 
 from pipeline.detect.disturb import DisturbOptions
-from pipeline.detect.level import N_BINS
 from pipeline.detect.onward import OnwardOptions
+from pipeline.detect.water_frequency import N_BINS
 from pipeline.model import Grid, Ground, Look, Seen, Window
 from pipeline.passes import fills
 

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from shapely.geometry import box
 
-from pipeline.io.store import NODATA, CorridorStore, Layer
+from pipeline.io.blocks import NODATA, Layer
+from pipeline.io.store import CorridorStore
+from pipeline.io.store_grid import describe_grid
 from pipeline.model import Corridor, Grid, Pass, Reach, Scene
 from pipeline.passes.gather import fingerprint
 from pipeline.passes.ground import Site
@@ -81,7 +83,7 @@ def site(folder: Path, side: int, tile_px: int) -> Site:
         box(LEFT + 10 * side - 150, TOP - 10 * side, LEFT + 10 * side, TOP - 10 * side + 400)
     )
     store = CorridorStore(folder, grid, tile_px, whole.difference(corner))
-    store.describe()
+    describe_grid(store.root, store.grid, store.tile_px)
     corridor = Corridor("made", "河", "river", box(113, 27, 114, 28), None, 10.0, "a test")
     inner = box(LEFT + 400, TOP - 10 * side + 400, LEFT + 10 * side - 400, TOP - 400)
     return Site(corridor, store, (Reach(1, "made-1", inner),))

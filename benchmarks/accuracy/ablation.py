@@ -44,7 +44,7 @@ from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import weighed
 from pipeline.detect.change import Surface
 from pipeline.detect.deviations import dry_counts
-from pipeline.detect.level import LevelHistory
+from pipeline.detect.level_history import LevelHistory
 from pipeline.grid import pixels_to_mask
 from pipeline.io.atomic import write_bytes
 from pipeline.model import Candidate, Look, Window
@@ -69,7 +69,7 @@ def mostly_wet(
     tolerance: float = 0.1,
     where: tuple[slice, slice] | None = None,
 ) -> NDArray[np.uint16]:
-    """Stand in for :func:`pipeline.detect.level.known_wet` without any level.
+    """Stand in for :func:`pipeline.detect.look_history.known_wet` without any level.
 
     What was wet in at least half of all looks is expected to be wet on every date.
     """

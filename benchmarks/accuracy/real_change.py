@@ -35,9 +35,9 @@ from pipeline.detect.change import (
     tally_residuals,
 )
 from pipeline.detect.features import MODELLED, features
-from pipeline.detect.level import N_BINS
 from pipeline.detect.normal import NormalOptions
 from pipeline.detect.water import ground_state, water_score
+from pipeline.detect.water_frequency import N_BINS
 from pipeline.model import Ground, Window
 
 Mask = NDArray[np.bool_]

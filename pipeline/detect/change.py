@@ -162,7 +162,7 @@ class Surface:
     ``state`` Ground codes; ``land`` never wet in history, ``shoal`` wet in part of it, ``bar`` what
     of that was seen dry at levels as low as today's; ``dry``: the level says that it should be dry;
     ``levelled``: there is a level; ``looks`` of the model, 0 without one; ``reach`` 1-based;
-    ``bins``: how often history saw water (:func:`pipeline.detect.level.frequency_bins`).
+    ``bins``: how often history saw water (:func:`pipeline.detect.water_frequency.frequency_bins`).
     """
 
     window: Window

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.detect.disturb import DisturbOptions
-from pipeline.detect.level import N_BINS
 from pipeline.detect.medians import middle_of
+from pipeline.detect.water_frequency import N_BINS
 
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]
@@ -59,7 +59,7 @@ def goes_out(
     looks : sequence of float32 (H, W)
         Water scores since it was first seen, in time order, at least one; NaN unknown.
     bins : uint8 (H, W)
-        How often history saw water (:func:`pipeline.detect.level.frequency_bins`).
+        How often history saw water (:func:`pipeline.detect.water_frequency.frequency_bins`).
     before : callable, optional
         Gives the median water score, float32 (H, W), of the looks before; NaN unknown. It is asked
         only where a strip is found. Where it is unknown, a strip counts as new.
@@ -96,7 +96,7 @@ def strip_over(mask: Bool, water: Float, bins: NDArray[np.uint8], was: Float | N
     water : float32 (H, W)
         Median water score of the looks since it was first seen; NaN unknown.
     bins : uint8 (H, W)
-        How often history saw water (:func:`pipeline.detect.level.frequency_bins`).
+        How often history saw water (:func:`pipeline.detect.water_frequency.frequency_bins`).
     was : float32 (H, W), optional
         Median water score of the looks before; where it is NaN, a strip counts as new.
     """

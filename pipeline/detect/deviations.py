@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.detect.level import TOLERANCE, History, LookHistory
+from pipeline.detect.look_history import TOLERANCE, History, LookHistory
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -88,8 +88,8 @@ def dry_counts(
     Returns
     -------
     higher : uint16 (H, W)
-        The mirror of :func:`pipeline.detect.level.known_wet`, height upside down and wet for dry: 0
-        where history contradicts.
+        The mirror of :func:`pipeline.detect.look_history.known_wet`, height upside down and wet for
+        dry: 0 where history contradicts.
     lower : uint16 (H, W)
         At the date's rank and the margin above it, or lower.
     """

@@ -18,31 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.detect.distances import CLIP_PX
 from pipeline.detect.level import (
-    N_BINS,
-    UNSEEN,
     Cut,
-    History,
     LevelOptions,
     fit_cut,
     fit_level,
-    fold_history,
-    frequency_bins,
-    known_wet,
     leave_out,
-    packed,
     reaches_in,
     tally_level,
 )
-from pipeline.detect.recession import (
-    CLIP_PX,
-    Band,
-    RecessionOptions,
-    Shore,
-    expected_recession,
-    find_shore,
-    tally_recession,
-)
+from pipeline.detect.level_band import Band
+from pipeline.detect.look_history import History, fold_history, known_wet
+from pipeline.detect.lookbits import packed
+from pipeline.detect.recession import RecessionOptions, expected_recession, tally_recession
+from pipeline.detect.shore import Shore
+from pipeline.detect.shore_area import find_shore
+from pipeline.detect.water_frequency import N_BINS, UNSEEN, frequency_bins
 from pipeline.model import Ground, Level, Window
 
 _SHORES = 2  # that a baseline holds; take dates in the order of :func:`by_shore`
@@ -92,7 +84,7 @@ class Baseline:
     _of: tuple[Baseline, tuple[slice, slice]] | None = field(
         default=None, repr=False, compare=False
     )
-    _shores: dict[bytes, Shore] = field(default_factory=dict, repr=False, compare=False)
+    _shores: dict[tuple[bytes, int], Shore] = field(default_factory=dict, repr=False, compare=False)
     # The reaches of the window that were asked for last, and which occur in it.
     _here: list[tuple[NDArray[np.uint16], NDArray[np.uint16]]] = field(
         default_factory=list, repr=False, compare=False
@@ -126,7 +118,7 @@ class Baseline:
         ranks: NDArray[np.float32],
         reach: NDArray[np.uint16],
     ) -> Baseline:
-        """Fold as :meth:`build` the words of :func:`pipeline.detect.level.packed`, (H, W) each."""
+        """Fold as :meth:`build` words of :func:`pipeline.detect.lookbits.packed`, (H, W) each."""
         n_wet, n_clear, history = fold_history(words, ranks.astype(np.float32), reach)
         bins = frequency_bins(n_wet, n_clear)
         return cls(bins, n_clear, history)
@@ -141,16 +133,19 @@ class Baseline:
         held = (self.bins[where], self.n_clear[where], self.history.part(where))
         return Baseline(*held, (self, where))
 
-    def shore(self, partial: NDArray[np.uint8], reach: NDArray[np.uint16]) -> Shore:
+    def shore(
+        self, partial: NDArray[np.uint8], reach: NDArray[np.uint16], options: RecessionOptions
+    ) -> Shore:
         """Give the shore for the partial bins of a date, uint8 (n_reach + 1,); dates share them."""
         held = next((there for asked, there in self._here[-1:] if asked is reach), None)
         if held is None:
             held = reaches_in(reach)
             self._here[:] = [(reach, held)]  # looks at a window share them
-        here = partial[held].tobytes()
+        here = (partial[held].tobytes(), options.min_looks)
         found = self._shores.get(here)
         if found is None:
-            found = find_shore(self.bins, self.n_clear, (partial, reach), self.band)
+            level = (partial, reach)
+            found = find_shore(self.bins, self.n_clear, level, self.band, options.min_looks)
             if len(self._shores) >= _SHORES:
                 self._shores.clear()
             self._shores[here] = found
@@ -254,9 +249,11 @@ def _unusable(index: int, level: Level, cut: Cut, o: ExpectOptions) -> str:
     return ""
 
 
-def tally_shore(view: View, days: Days, core: Window | None = None) -> NDArray[np.int64]:
+def tally_shore(
+    view: View, days: Days, core: Window | None = None, options: ExpectOptions | None = None
+) -> NDArray[np.int64]:
     """Count how far the shore of the reaches receded, as one tile sees it (with its halo)."""
-    shore = view.base.shore(_partials(days), view.reach)
+    shore = view.base.shore(_partials(days), view.reach, (options or ExpectOptions()).recession)
     return tally_recession(view.state, shore, view.reach, len(days) - 1, _part(view, core))
 
 
@@ -285,7 +282,7 @@ def leave_box_out(totals: Totals, view: View, box: Window, options: ExpectOption
     """
     inside = box.intersect(view.window) or view.window
     level = leave_out(totals.level, tally_levels(view, len(totals.days) - 1, inside))
-    recession = leave_out(totals.recession, tally_shore(view, totals.days, inside))
+    recession = leave_out(totals.recession, tally_shore(view, totals.days, inside, options))
     poor = level[:, 1:].sum(axis=(1, 2)) < options.level.min_pixels
     level[poor], recession[poor] = totals.level[poor], totals.recession[poor]
     refit = judge_levels(level, options)
@@ -308,7 +305,7 @@ def expect(
     o = options or ExpectOptions()
     days = totals.days
     where = (part or view.window).within(view.window)
-    shore = view.base.shore(_partials(days), view.reach).part(where)
+    shore = view.base.shore(_partials(days), view.reach, o.recession).part(where)
     reach = view.reach[where]
     nan = np.float32(np.nan)
     ranks = np.array([nan if d.unusable else d.level.rank for d in days], np.float32)

@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.bounds import of_one_shape, within
-from pipeline.detect.level import N_BINS
+from pipeline.detect.water_frequency import N_BINS
 from pipeline.model import Ground
 
 Float = NDArray[np.float32]
@@ -39,7 +39,7 @@ def lies(
     Parameters
     ----------
     bins : uint8 (H, W)
-        How often history saw water (:func:`pipeline.detect.level.frequency_bins`).
+        How often history saw water (:func:`pipeline.detect.water_frequency.frequency_bins`).
     reach : uint16 (H, W)
     ranks : (float32 (n_reach + 1,), float32 (n_reach + 1,))
         Level rank of the date per reach (NaN unknown), and the highest rank of the history.

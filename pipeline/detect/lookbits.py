@@ -1,12 +1,14 @@
 """Counting looks that are packed two bits each, compiled: one pass, no levels in between.
 
-A word of :func:`pipeline.detect.level.packed` holds what seven looks say of a pixel. Which of them
-were at a lower or a higher level is the same for all pixels of a reach, so that a mask of the word
-chooses them, and what they say is counted for all at once (Warren 2012, *Hacker's Delight*, 5-1).
-They belong to :mod:`pipeline.detect.level` and say what its plain counts by level do, bit for bit.
+A word of :func:`packed` holds what seven looks say of a pixel. Which of them were at a lower or a
+higher level is the same for all pixels of a reach, so that a mask of the word chooses them, and
+what they say is counted for all at once (Warren 2012, *Hacker's Delight*, 5-1). They belong to
+:mod:`pipeline.detect.look_history` and say what the plain counts by level do, bit for bit.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numba import njit
@@ -16,8 +18,34 @@ Words = NDArray[np.int16]
 Float = NDArray[np.float32]
 Count = NDArray[np.uint16]
 
-LOOKS = 7
+PER_WORD = 7
 """Looks in a word."""
+
+
+def packed(states: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.int16]]:
+    """Pack ground codes, two bits a look.
+
+    Parameters
+    ----------
+    states : uint8 (H, W) each
+        Ground codes of the history; no more than one is held.
+
+    Yields
+    ------
+    int16 (H, W)
+        A word of :data:`PER_WORD` looks each, the last one of what is left; never negative, so
+        that a store's "no data" stays apart.
+    """
+    word: NDArray[np.int16] | None = None
+    for t, state in enumerate(states):
+        bits = np.int16(2 * (t % PER_WORD))
+        if word is None or bits == 0:
+            if word is not None:
+                yield word
+            word = np.zeros(state.shape, np.int16)
+        word |= state.astype(np.int16) << bits
+    if word is not None:
+        yield word
 
 
 def count_looks(words: Words) -> tuple[Count, Count]:
@@ -52,7 +80,7 @@ def look_of(words: Words, look: int, where: tuple[int, int, int, int]) -> NDArra
     """
     top, left, high, wide = where
     out = np.empty((high, wide), np.uint8)
-    _look_of(words[look // LOOKS], np.int16(2 * (look % LOOKS)), (top, left), out)
+    _look_of(words[look // PER_WORD], np.int16(2 * (look % PER_WORD)), (top, left), out)
     return out
 
 
@@ -64,7 +92,7 @@ def wet_below(
     corner: tuple[int, int],
     tolerance: float,
 ) -> Count:
-    """Count as :func:`pipeline.detect.level.known_wet` does, of a part of a window.
+    """Count as :func:`pipeline.detect.look_history.known_wet` does, of a part of a window.
 
     Parameters
     ----------
@@ -162,8 +190,8 @@ def _choose_below(ranks, most, chosen):  # type: ignore[no-untyped-def]  # pragm
     chosen[:] = 0
     for t in range(ranks.size):
         if not np.isnan(ranks[t]):
-            bits = np.int16(3 << (2 * (t % LOOKS)))
-            chosen[0 if ranks[t] <= most else 1, t // LOOKS] |= bits
+            bits = np.int16(3 << (2 * (t % PER_WORD)))
+            chosen[0 if ranks[t] <= most else 1, t // PER_WORD] |= bits
 
 
 @njit(cache=True, nogil=True)
@@ -216,10 +244,10 @@ def _dry_around(words, reach, middles, limits, corner, tolerance, out):  # type:
                 for t in range(middles.shape[0]):
                     rank = middles[t, own]
                     if not np.isnan(rank):
-                        bits = np.int16(3 << (2 * (t % LOOKS)))
-                        chosen[0 if one - rank <= limits[0][own] else 1, t // LOOKS] |= bits
+                        bits = np.int16(3 << (2 * (t % PER_WORD)))
+                        chosen[0 if one - rank <= limits[0][own] else 1, t // PER_WORD] |= bits
                         if rank <= limits[1][own]:
-                            chosen[2, t // LOOKS] |= bits
+                            chosen[2, t // PER_WORD] |= bits
             counts[:, begin:end] = 0
             for k in range(n):
                 row = words[k, top + i, left + begin : left + end]

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.level import N_BINS, UNSEEN
 from pipeline.detect.objects import label
+from pipeline.detect.water_frequency import N_BINS, UNSEEN
 from pipeline.model import Ground
 
 Bool = NDArray[np.bool_]
@@ -123,7 +123,7 @@ def onward(
     footprint : bool (H, W)
         The object as far as it is known; what goes on hangs together with it.
     bins : uint8 (H, W)
-        How often history saw water (:func:`pipeline.detect.level.frequency_bins`).
+        How often history saw water (:func:`pipeline.detect.water_frequency.frequency_bins`).
     looks : iterable of Likeness
         Looks at which the object was there.
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.level import UNSEEN
 from pipeline.detect.objects import label, measure
+from pipeline.detect.water_frequency import UNSEEN
 
 Bool = NDArray[np.bool_]
 
@@ -62,7 +62,7 @@ def leaves_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions, *, w
     mask : bool (H, W)
         The object, as outlined by its newest hits; not empty.
     bins : uint8 (H, W)
-        Codes of :func:`pipeline.detect.level.frequency_bins`: 0 was never water.
+        Codes of :func:`pipeline.detect.water_frequency.frequency_bins`: 0 was never water.
     wet : bool
         The object stands where water belongs; else it lies on land, and must almost reach it.
     """

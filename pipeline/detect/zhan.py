@@ -24,6 +24,7 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.detect.distances import CLIP_PX
 from pipeline.detect.expect import (
     Expected,
     ExpectOptions,
@@ -34,10 +35,10 @@ from pipeline.detect.expect import (
     leave_box_out,
     never_wet,
 )
-from pipeline.detect.level import N_BINS
 from pipeline.detect.objects import Pixels, Rejection, Shape, closes, label, measure, ring, spans
 from pipeline.detect.onward import OnwardOptions, unlike_bed
-from pipeline.detect.recession import CLIP_PX, HALO_PX, percentile_of, tally_recession
+from pipeline.detect.recession import HALO_PX, percentile_of, tally_recession
+from pipeline.detect.water_frequency import N_BINS
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Kind, Sighting, Window
 

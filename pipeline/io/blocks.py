@@ -24,6 +24,12 @@ from numpy.typing import NDArray
 
 from pipeline.io.recent import Recent
 
+NODATA = -32768
+"""What a packed pixel without data holds."""
+
+SCALE = 10_000.0
+"""Packed reflectance per reflectance."""
+
 MARK_CHARS = 8
 """Of the checksum of a block, as text."""
 

@@ -19,12 +19,12 @@ from rasterio.shutil import copy
 from rasterio.windows import Window as RasterWindow
 
 from pipeline.errors import ContractError
-from pipeline.io.raster import CACHE_BYTES
+from pipeline.io import GDAL_CACHE_BYTES
 from pipeline.io.transcode import gdal_full_named
 from pipeline.model import Grid, Window
 
 BLOCK_PX = 512
-_ENV: dict[str, Any] = {"GDAL_CACHEMAX": CACHE_BYTES, "GDAL_TIFF_INTERNAL_MASK": True}
+_ENV: dict[str, Any] = {"GDAL_CACHEMAX": GDAL_CACHE_BYTES, "GDAL_TIFF_INTERNAL_MASK": True}
 
 
 @dataclass(frozen=True)

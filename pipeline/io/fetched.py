@@ -13,9 +13,9 @@ from rasterio.errors import RasterioError
 
 from pipeline.errors import SceneUnusableError
 from pipeline.io import remote
+from pipeline.io.asset_reader import AssetReader
 from pipeline.io.line import Answer, LeftToGdalError
 from pipeline.io.ranges import Coming, Fetcher
-from pipeline.io.raster import AssetReader
 from pipeline.io.tiff_parts import TiffHead, parse
 from pipeline.model import Asset, Grid, Window
 

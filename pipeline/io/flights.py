@@ -26,8 +26,9 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError, SceneUnusableError, SiluanError
 from pipeline.grid import geodesic_area_m2, reproject
+from pipeline.io import GDAL_CACHE_BYTES
 from pipeline.io.flight_levels import HeldRasters, Places, read_colours, read_heights
-from pipeline.io.raster import CACHE_BYTES, crs_text, open_raster
+from pipeline.io.raster import crs_text, open_raster
 from pipeline.io.settings import load_model
 from pipeline.model import FlightPixels, Grid, Window
 from pipeline.pixel_map import SAME, PixelMap
@@ -210,5 +211,5 @@ class DiskFlight:
 @contextmanager
 def reading_flights() -> Generator[None]:
     """Bound what GDAL keeps of the blocks it decoded, whatever the machine's memory."""
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
         yield

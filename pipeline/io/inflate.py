@@ -23,8 +23,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.io.recent import Recent
+from pipeline.io.runs import Runs
 from pipeline.io.tiff_parts import TiffHead, parse
-from pipeline.io.unpack import Runs
 
 _HEAD_BYTES, _MOST_HEAD_BYTES = 16_384, 1 << 20
 _KEPT_BYTES = 96 << 20  # of decoded blocks: a block is of use until the next row of tiles

@@ -12,16 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.io.blocks import NODATA, SCALE
+from pipeline.io.finer import bilinear, bilinear_at, bilinear_known, repeated_at
 from pipeline.io.resample import resample_at, resample_shift
-from pipeline.io.store import NODATA, SCALE, CorridorStore
-from pipeline.io.unpack import (
-    bilinear,
-    bilinear_at,
-    bilinear_known,
-    codes_of,
-    repeated_at,
-    scaled,
-)
+from pipeline.io.store import CorridorStore
+from pipeline.io.unpack import codes_of, scaled
 from pipeline.model import DateQuality, Tile, Window
 
 _MARGIN_PX = 4  # around a window of a coarse band

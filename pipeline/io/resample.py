@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.io.unpack import Runs
+from pipeline.io.runs import Runs
 
 TAPS_PX = 2  # how far the four taps reach beyond the integer part of a shift
 

@@ -74,7 +74,39 @@ def apply_leads(
         With the office's layers bound; nothing of it that speaks of imagery is asked.
     """
     before = {c.case_id: c for c in cases}
-    told = {(k.source, k.origin, k.ref): k for c in before.values() for k in c.leads}
+    new = _not_told_yet(before.values(), found)
+    home = _homes(
+        new.todo, [c for _, c in sorted(before.items()) if c.merged_into is None], options
+    )
+    settled = _settled(new.todo, before, home, taken, context)
+    changed = tuple(
+        _revised(before.get(i), c, command, context)
+        for i, c in sorted(settled.after.items())
+        if before.get(i) is not c
+    )
+    now = {c.case_id: c for c in changed}
+    return LeadChanges(
+        cases=changed,
+        events=_events(new.todo, now, settled, by, command),
+        opened=tuple(settled.opened),
+        joined=tuple((now[settled.case_of[at.lead.key]], at) for at in settled.joined),
+        known=tuple(new.known),
+        refused=tuple(new.refused),
+    )
+
+
+@dataclass(frozen=True)
+class _New:
+    """Leads, each once, by what is known of them."""
+
+    todo: Sequence[LeadAt]
+    known: Sequence[LeadAt]  # told before, in the same words
+    refused: Sequence[Refusal]  # told before, in others
+
+
+def _not_told_yet(cases: Iterable[Case], found: Sequence[LeadAt]) -> _New:
+    """Tell new leads from those that cases have, or that come twice."""
+    told = {(k.source, k.origin, k.ref): k for c in cases for k in c.leads}
     fresh: dict[tuple[str, str, str], LeadAt] = {}
     known: list[LeadAt] = []
     refused: list[Refusal] = []
@@ -87,46 +119,59 @@ def apply_leads(
             known.append(at)
         else:
             refused.append(Refusal(at.where, "", _other(earlier, name in fresh)))
-    todo = list(fresh.values())
+    return _New(list(fresh.values()), known, refused)
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """Cases with their leads."""
+
+    after: Mapping[str, Case]  # all, by id
+    case_of: Mapping[str, str]  # by key of the lead
+    opened: Sequence[tuple[str, LeadAt]]
+    joined: Sequence[LeadAt]
+
+
+def _settled(
+    todo: Sequence[LeadAt],
+    before: Mapping[str, Case],
+    home: _Homes,
+    taken: Container[str],
+    context: LedgerContext,
+) -> _Settled:
+    """Put each lead to its case; a group's first one opens it."""
     after = dict(before)
     opened: list[tuple[str, LeadAt]] = []
-    events: list[Event] = []
     joined: list[LeadAt] = []
-    at_case: dict[str, str] = {}  # by key of the lead
-    home = _homes(todo, [c for _, c in sorted(before.items()) if c.merged_into is None], options)
+    case_of: dict[str, str] = {}
     for i, first in enumerate(home.group):
         at = todo[i]
         if i in home.case_of:
             case = _joined(after[home.case_of[i]], at.lead)
         elif first != i:
-            case = _joined(after[at_case[todo[first].lead.key]], at.lead)
+            case = _joined(after[case_of[todo[first].lead.key]], at.lead)
         else:
             case = _opened(at, home.parent_of.get(i), Either(after, taken), context)
             opened.append((case.case_id, at))
         after[case.case_id] = case
-        at_case[at.lead.key] = case.case_id
+        case_of[at.lead.key] = case.case_id
         if first != i or i in home.case_of:
             joined.append(at)
-    changed = tuple(
-        _revised(before.get(i), c, command, context)
-        for i, c in sorted(after.items())
-        if before.get(i) is not c
-    )
-    now = {c.case_id: c for c in changed}
-    for case_id, _ in opened:
-        events.append(_event(now[case_id], command, "opened", EvidenceState.PROVISIONAL.value, {}))
+    return _Settled(after, case_of, opened, joined)
+
+
+def _events(
+    todo: Sequence[LeadAt], now: Mapping[str, Case], settled: _Settled, by: str, command: Command
+) -> tuple[Event, ...]:
+    """Give the lines of history: cases that were opened, then what each lead said."""
+    state = EvidenceState.PROVISIONAL.value
+    events = [_event(now[case_id], command, "opened", state, {}) for case_id, _ in settled.opened]
     for at in todo:
-        case, detail = now[at_case[at.lead.key]], {"by": by, "origin": at.lead.origin}
-        detail |= {"on": at.lead.on.isoformat(), "command": command.name, "key": at.lead.key}
+        case = now[settled.case_of[at.lead.key]]
+        detail = {"by": by, "origin": at.lead.origin, "on": at.lead.on.isoformat()}
+        detail |= {"command": command.name, "key": at.lead.key}
         events.append(_event(case, command, "lead", said_of(at.lead), detail))
-    return LeadChanges(
-        cases=changed,
-        events=tuple(events),
-        opened=tuple(opened),
-        joined=tuple((now[at_case[at.lead.key]], at) for at in joined),
-        known=tuple(known),
-        refused=tuple(refused),
-    )
+    return tuple(events)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pipeline.config import choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError
 from pipeline.grid import reproject
+from pipeline.io.blocks import DamagedBlockError
 from pipeline.io.looks import LookReader
 from pipeline.io.occurrence import write_occurrence
-from pipeline.io.store import CorridorStore, DamagedBlockError, open_store
+from pipeline.io.store import CorridorStore, open_store
 from pipeline.io.tasks import Progress
 from pipeline.ledger import open_ledger
 from pipeline.model import Corridor, Grid, Ground

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from pipeline import __version__
 from pipeline.grid import box_of_mask
+from pipeline.io.blocks import Layer
 from pipeline.io.looks import LookReader
-from pipeline.io.store import CorridorStore, Layer
+from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import Vault, content_key
 from pipeline.model import DateQuality, Pass, Tile, Window

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import SceneUnusableError
-from pipeline.io.raster import AssetReader
-from pipeline.io.store import NODATA, SCALE, CorridorStore, Layer
+from pipeline.io.asset_reader import AssetReader
+from pipeline.io.blocks import NODATA, SCALE, Layer
+from pipeline.io.store import CorridorStore
 from pipeline.model import Asset, Scene, Tile
 from pipeline.prepare.classes import scl_codes
 

@@ -14,10 +14,10 @@ from typing import Any
 from pipeline.adjudicate.tracks import link
 from pipeline.config import Workflow
 from pipeline.io.failpoints import failpoint
+from pipeline.io.finer import get_ready
 from pipeline.io.heap import while_importing
 from pipeline.io.progress import DETAIL
 from pipeline.io.tasks import Progress, Workers
-from pipeline.io.unpack import get_ready
 from pipeline.model import Candidate, Case, Corridor, Look, NotObserved, Pass, SetAside
 from pipeline.passes.follow import FollowOptions, follow, relook
 from pipeline.passes.foretelling import all_lines, busy_lines, foretell, planned_site

@@ -21,8 +21,9 @@ from shapely.geometry import box
 
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.grid import reproject
+from pipeline.io.asset_reader import AssetReader
 from pipeline.io.blocks import encode
-from pipeline.io.raster import AssetReader, Profile, raster_profile
+from pipeline.io.raster import Profile, raster_profile
 from pipeline.io.sizes import file_bytes
 from pipeline.model import Asset, Pass, Scene, Tile
 from pipeline.passes.gather import OPTIONAL, REQUIRED

@@ -17,11 +17,12 @@ from threading import Event, Lock
 from rasterio.errors import RasterioError
 
 from pipeline.errors import SceneUnusableError
+from pipeline.io.asset_reader import AssetReader
+from pipeline.io.blocks import Layer
 from pipeline.io.fetched import Planned, plan_band
 from pipeline.io.line import LeftToGdalError
 from pipeline.io.ranges import Coming, Fetcher
-from pipeline.io.raster import AssetReader
-from pipeline.io.store import CorridorStore, Layer
+from pipeline.io.store import CorridorStore
 from pipeline.model import Asset, Scene
 from pipeline.passes.bands import BadSceneError, read_tile
 

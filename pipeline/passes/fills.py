@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.detect.disturb import DisturbOptions
-from pipeline.detect.level import N_BINS
 from pipeline.detect.onward import Likeness, OnwardOptions, likeness, onward
+from pipeline.detect.water_frequency import N_BINS
 from pipeline.detect.waterline import outline
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Grid, Look, Seen, Window

@@ -23,13 +23,13 @@ from pipeline.detect.decks import goes_out
 from pipeline.detect.disturb import MARGIN_PX, DisturbOptions
 from pipeline.detect.expect import Baseline
 from pipeline.detect.kinds import kind_scores
-from pipeline.detect.level import N_BINS
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import YEAR_DAYS
 from pipeline.detect.observe import Observed
 from pipeline.detect.ramps import RampOptions, is_slim, leaves_shore
 from pipeline.detect.resemble import Signature, local_offset, place, resemble
 from pipeline.detect.seasons import longest_unseen
+from pipeline.detect.water_frequency import N_BINS
 from pipeline.detect.waterline import outline
 from pipeline.detect.woods import only_felled, wooded_share
 from pipeline.grid import geodesic_area_m2, pixels_to_mask

@@ -20,12 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
+from pipeline.io.asset_reader import AssetReader
+from pipeline.io.blocks import NODATA, DamagedBlockError, Layer
 from pipeline.io.failpoints import failpoint
 from pipeline.io.progress import DETAIL
 from pipeline.io.ranges import Fetcher
-from pipeline.io.raster import AssetReader
 from pipeline.io.remote import read_remotely
-from pipeline.io.store import NODATA, CorridorStore, DamagedBlockError, Layer
+from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Asset, Pass, Scene, SetAside, Tile
 from pipeline.passes.bands import BadSceneError, Readers, read_tile

@@ -14,9 +14,9 @@ from pipeline.detect.features import MODELLED
 from pipeline.grid import box_of_mask
 from pipeline.io.burn import burn, burn_indices
 from pipeline.io.looks import LookReader
+from pipeline.io.runs import Runs, areas_of, fill
 from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import Progress, Workers
-from pipeline.io.unpack import Runs, areas_of, fill
 from pipeline.model import Corridor, DateQuality, Ground, Pass, Reach, Tile, Window
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.int32]]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detect.distances import CLIP_PX
 from pipeline.detect.expect import (
     Baseline,
     Days,
@@ -22,8 +23,9 @@ from pipeline.detect.expect import (
     judge_levels,
     tally_shore,
 )
-from pipeline.detect.level import N_BINS, reaches_in, tally_level
-from pipeline.detect.recession import CLIP_PX, N_WIDTHS
+from pipeline.detect.level import reaches_in, tally_level
+from pipeline.detect.level_band import N_WIDTHS
+from pipeline.detect.water_frequency import N_BINS
 from pipeline.detect.zhan import HALO_PX
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Pass, Tile, Window
@@ -104,7 +106,7 @@ class Levels:
             found: dict[int, Counts] = {}
             for i in by_shore(own, reach):
                 view = self.view(missing[i], window, base, reach)
-                found[i] = tally_shore(view, own[i], tile.core)
+                found[i] = tally_shore(view, own[i], tile.core, self.options)
             return [found[i] for i in range(len(own))]
 
         return self._sums(("shores", (N_WIDTHS, CLIP_PX + 1)), passes, tally, "shores")

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.errors import ConfigurationError
+from pipeline.io.blocks import DamagedBlockError, damaged_in
 from pipeline.io.progress import DETAIL
-from pipeline.io.store import CorridorStore, DamagedBlockError, damaged_in
+from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.passes.ground import Site
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from pipeline.grid import box_of_mask, tiles_over
 from pipeline.io.atomic import remove_tree
+from pipeline.io.blocks import DamagedBlockError
 from pipeline.io.burn import burn
 from pipeline.io.shelf import is_whole, keep
-from pipeline.io.store import CorridorStore, DamagedBlockError
+from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.io.vault import content_key
 from pipeline.model import Pass, Tile, Window

@@ -16,7 +16,8 @@ from scipy import ndimage
 from pipeline.detect.features import MODELLED
 from pipeline.detect.normal import TERMS, Normal, NormalOptions, fit_normal
 from pipeline.grid import box_of_mask
-from pipeline.io.store import SCALE, CorridorStore, Layer
+from pipeline.io.blocks import SCALE, Layer
+from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import content_key
 from pipeline.model import Ground, Pass, Tile, Window

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detect.expect import Baseline
-from pipeline.detect.level import PACKED_LOOKS, LookHistory, packed
-from pipeline.io.blocks import DamagedBlockError
-from pipeline.io.store import Layer
+from pipeline.detect.look_history import LookHistory
+from pipeline.detect.lookbits import PER_WORD, packed
+from pipeline.io.blocks import DamagedBlockError, Layer
 from pipeline.io.vault import content_key
 from pipeline.model import Pass, Tile, Window
 from pipeline.passes.ground import States
@@ -47,7 +47,7 @@ class Past:
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        return tuple(f"s{k}" for k in range(-(-len(self.ids) // PACKED_LOOKS)))
+        return tuple(f"s{k}" for k in range(-(-len(self.ids) // PER_WORD)))
 
     def baseline(self, window: Window, ranks: NDArray[np.float32] | None = None) -> Baseline:
         """Fold the history of a window.

@@ -37,9 +37,10 @@ from pipeline.detect.image_change import (
 )
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.grid import geodesic_area_m2, reproject, tiles_over
+from pipeline.io.asset_reader import AssetReader
 from pipeline.io.burn import burn
 from pipeline.io.corridors import utm_crs
-from pipeline.io.raster import AssetReader, raster_profile
+from pipeline.io.raster import raster_profile
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.model import (
     PICTURE,

@@ -25,10 +25,11 @@ from pipeline.evidence.types import Missing, Picture, Subject, Views
 from pipeline.evidence.words import credit_of
 from pipeline.grid import reproject
 from pipeline.io.atomic import disk_full_named
+from pipeline.io.blocks import DamagedBlockError
 from pipeline.io.burn import burn
 from pipeline.io.failpoints import failpoint
 from pipeline.io.shelf import is_whole, keep
-from pipeline.io.store import CorridorStore, DamagedBlockError
+from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import Progress, map_tiles
 from pipeline.model import Case, Grid, Pass, Window
 from pipeline.passes.ground import Looks

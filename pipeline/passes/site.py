@@ -15,7 +15,8 @@ from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.grid import reproject
 from pipeline.io.corridors import reaches_of, utm_crs
 from pipeline.io.raster import Profile, raster_profile
-from pipeline.io.store import CorridorStore, known_grid, open_store
+from pipeline.io.store import CorridorStore, open_store
+from pipeline.io.store_grid import known_grid
 from pipeline.io.tasks import Progress, Workers
 from pipeline.model import Corridor, Grid, Pass, SetAside
 from pipeline.passes.ground import Site

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.grid import box_of_mask
+from pipeline.io.blocks import NODATA, Layer
 from pipeline.io.looks import LookReader
-from pipeline.io.store import NODATA, CorridorStore, Layer
+from pipeline.io.store import CorridorStore
 from pipeline.io.unpack import codes_of, holds_any
 from pipeline.io.vault import content_key
 from pipeline.model import DateQuality, Pass, Tile, Window

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from pipeline.detect.look_layers import look_layers
 from pipeline.detect.water import WaterOptions
+from pipeline.io.blocks import NODATA, SCALE, Layer
 from pipeline.io.looks import LookReader
-from pipeline.io.store import NODATA, SCALE, Layer
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import content_key
 from pipeline.model import DateQuality, Pass, Tile

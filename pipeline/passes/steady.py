@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import __version__
+from pipeline.io.blocks import Layer
 from pipeline.io.looks import LookReader
-from pipeline.io.store import CorridorStore, Layer
+from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import Vault, content_key
 from pipeline.model import DateQuality, Pass, SetAside, Tile

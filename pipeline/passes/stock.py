@@ -13,10 +13,10 @@ from pipeline.config import Workflow
 from pipeline.detect.disturb import MARGIN_PX
 from pipeline.detect.expect import never_wet
 from pipeline.detect.kinds import kind_scores
-from pipeline.detect.level import frequency_bins, tally_history
 from pipeline.detect.medians import middle_of
 from pipeline.detect.objects import Pixels, split
 from pipeline.detect.stock import describe, standing
+from pipeline.detect.water_frequency import frequency_bins, tally_history
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Case, Kind, Pass, SetAside, Tile, Window
 from pipeline.passes.change import box_of

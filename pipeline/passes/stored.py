@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.io.store import NODATA, SCALE, CorridorStore
+from pipeline.io.blocks import NODATA, SCALE
+from pipeline.io.store import CorridorStore
 from pipeline.model import Tile
 from pipeline.passes.ground import Site, Sparse
 

@@ -24,7 +24,8 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from pipeline.acquire.inbox.reasons import refuse
-from pipeline.io.raster import CACHE_BYTES, crs_text
+from pipeline.io import GDAL_CACHE_BYTES
+from pipeline.io.raster import crs_text
 
 MOST_SIDE = 250_000  # px
 MOST_PIXELS = 20_000_000_000  # 40,000 px squared is 1.6 of these
@@ -35,7 +36,7 @@ _ALONE: dict[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": False,
     "GTIFF_REPORT_COMPD_CS": True,  # with the vertical part
-    "GDAL_CACHEMAX": CACHE_BYTES,
+    "GDAL_CACHEMAX": GDAL_CACHE_BYTES,
 }
 NO_BYTES, UNKNOWN = "空文件 empty", "?"
 # Getters of rasterio let GDAL's own errors out as they are.
