@@ -212,8 +212,8 @@ def examine(
     unlike = False
     if deep:
         numbers |= _compare(mask, view, found)
-        asked = seen is not None and n >= o.bed_object
-        unlike = asked and unlike_bed(mask, seen, view.state, view.base.bins, o.bed)
+        if seen is not None and n >= o.bed_object:
+            unlike = unlike_bed(mask, seen, view.state, view.base.bins, o.bed)
         if not _stands_out(numbers, o, unlike=unlike):
             return Rejection(_LIKE_SHORE, True, n)
     grounded, bar = _grounded(mask, view), _bar_share(mask, view)
@@ -221,7 +221,7 @@ def examine(
     sure = _shifted(found.known >= o.certain_looks, view.radius_px, mask)
     enough = np.count_nonzero(sure) >= max(o.min_pixels, o.known_share * n / 2)
     firm = grounded or bar >= _ON_BAR
-    told = bool(unlike) if deep else bool(enough)
+    told = unlike if deep else bool(enough)
     certain = told and firm and looks >= o.sparse_below
     numbers |= {"bar_share": bar, "island": float(not grounded)}
     numbers["span_px"] = _span(mask, shape, view, found)
