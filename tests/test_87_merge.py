@@ -170,6 +170,42 @@ def test_a_pond_and_its_spoil_are_one_pit() -> None:
     assert one.measures["kind_cai"] == pytest.approx(0.545, abs=0.01)
 
 
+def test_a_pit_and_what_was_dug_out_of_it_are_one_case() -> None:
+    # Between them is a strip of pixels that are half water.
+    pond = candidate(Kind.CAI, 80, "m-hhh", wet_share=1.0, kind_cai=1.0)
+    spoil = candidate(Kind.ZHAN, 0, "mhhhh")
+    (one,), gone = one_problem_of([spoil, pond])
+    assert gone == 1
+    assert one.kind is Kind.CAI
+    assert one.evidence.state is SURE
+    assert one.area_m2 == pytest.approx(7200, rel=0.01)
+    assert one.measures["wet_share"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("pond", "fill"),
+    [
+        (candidate(Kind.CAI, 60, "mmmhhh", wet_share=1.0), candidate(Kind.ZHAN, 0, "mhhhhh")),
+        (candidate(Kind.CAI, 60, "mhhh", wet_share=1.0), candidate(Kind.ZHAN, 0, "mhhu")),
+        (candidate(Kind.CAI, 600, "mhhh", 60, wet_share=1.0), candidate(Kind.ZHAN, 0, "mhhh", 600)),
+        (
+            candidate(Kind.CAI, 60, "mhhh", wet_share=1.0),
+            candidate(Kind.ZHAN, 0, "mhhh", strip=1.0),
+        ),
+        (candidate(Kind.CAI, 90, "mhhh", wet_share=1.0), candidate(Kind.ZHAN, 0, "mhhh")),
+    ],
+    ids=["later", "not suspected", "many times larger", "a bridge", "apart"],
+)
+def test_a_pond_beside_another_problem_stays_its_own(pond: Candidate, fill: Candidate) -> None:
+    kept, _ = one_problem_of([fill, pond])
+    assert len(kept) == 2
+
+
+def test_parts_of_a_fill_as_far_apart_as_a_pond_may_be_stay_two() -> None:
+    both = [candidate(Kind.ZHAN, 0, "mhhh"), candidate(Kind.ZHAN, 80, "mhhh")]
+    assert one_problem_of(both) == (both, 0)
+
+
 def test_the_toe_of_a_large_heap_is_no_fill() -> None:
     toe, heap = candidate(Kind.ZHAN, 0, "mhhh"), candidate(Kind.DUI, 60, "mhhh", wide=600)
     (one,), _ = one_problem_of([toe, heap])

@@ -4,7 +4,8 @@ A fill begins on the bank, and its landward edge is changed ground. Two candidat
 both stand are one problem: the one with the better evidence stays, of equals the
 one in the water, whose case the level has proved, and takes the other's outline. Where that is
 changed ground the problem is 乱占 first, because land has grown into the water; what else it may be
-is kept. A pond beside a fill is another problem. So is a heap many times its size, but where both
+is kept. A pond beside a fill is another problem, unless both are suspected and came on one day:
+then the fill is what was dug out. So is a heap many times its size, but where both
 may have come on one day, or the heap was there before: then what reaches the water is its toe.
 
 Their looks are one evidence: where the level hides from one detector what stands there, the other
@@ -26,7 +27,16 @@ from pipeline.grid import geodesic_area_m2
 from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Seen
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.fills import LIKE_SIZE, as_fill
-from pipeline.passes.pieces import TOUCH_M, lead, one_object, pieces, ramps, together, told_twice
+from pipeline.passes.pieces import (
+    TOUCH_M,
+    is_pond,
+    lead,
+    one_object,
+    pieces,
+    ramps,
+    together,
+    told_twice,
+)
 
 _RANK = {
     EvidenceState.EXPIRED: 0,
@@ -81,12 +91,16 @@ def _without_pieces(
 def _told_once(
     candidates: Sequence[Candidate], options: FoldOptions, until: datetime, known: Sequence[Case]
 ) -> list[Candidate]:
-    """Put together parts of one object that are all suspected: its sides at different levels."""
+    """Put together parts of one object that are all suspected: its sides at different levels.
+
+    Of a pit and what was dug out of it the pond says what it is.
+    """
     out = dict(enumerate(candidates))
     for group in told_twice(candidates, known):
-        own, *others = (candidates[i] for i in group)
+        own, *others = sorted((candidates[i] for i in group), key=is_pond, reverse=True)
         looks = _waiting(_fused(own.looks, [o.looks for o in others]), [own, *others], options)
-        whole = replace(_grown(own, others), looks=looks, evidence=fold(looks, options, until))
+        joined = _outlined(own, others) if is_pond(own) else _grown(own, others)
+        whole = replace(joined, looks=looks, evidence=fold(looks, options, until))
         for i in group:
             del out[i]
         out[min(group)] = whole

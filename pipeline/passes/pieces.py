@@ -4,7 +4,9 @@ A large heap or building is not seen whole on every date: haze, a level or bare 
 it, and every part would open a case of its own. Pieces of changed ground that touch, as far as
 10 m pixels can tell, are one object where nothing says that they came at different times, or where
 the later one is no more than growth: a heap that grows by loads grows at its rim. So are parts of
-a fill that different levels showed, once each of them is suspected.
+a fill that different levels showed, once each of them is suspected. So are a pit and what was dug
+out of it: a pond where none was, and beside it ground where water belongs, of one day and about as
+large.
 
 A bridge is cut as well: its span is ground in the water to one detector, and its ramps on both
 banks are changed ground to the other. Ramps are as narrow as the deck, lie near its ends, and came
@@ -31,6 +33,8 @@ TOUCH_M = 15.0
 _GROWTH = 2.0  # a later piece up to this times the earlier one is its growth
 _POND = 0.5  # share of water: beside a fill or a heap it is another problem
 _OVERLAID = 0.5  # of the smaller one, from which two outlines are of one thing
+_RIM_M = 25.0  # between pond and spoil is a SWIR pixel of 20 m that is half water, and its blur
+_SPOIL = 6.0  # what was dug out is no more than so many times larger or smaller than its pond
 _CLAIM = 0.2  # of the smaller one: as much of a common edge is no common place
 _RAMP_M = 60.0  # ground between deck and ramp may be bare already
 _RAMP_WIDTH_M = 45.0  # of the outline: a deck of one pixel, its blur, and a shift
@@ -64,11 +68,12 @@ def pieces(candidates: Sequence[Candidate]) -> Groups:
 
 
 def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> Groups:
-    """Group what is suspected, touches and is one object, by either detector, but for ponds.
+    """Group what is suspected, touches and is one object, by either detector.
 
-    A shore that receded may touch a fill: what is not suspected stays for itself. What was taken
-    away is no part of what was put there. Growth is told from what stood first: a row of heaps,
-    each no more than the growth of its neighbour, is no object.
+    A pond is one with what rose out of the water beside it when it came (:func:`spoil_of`), and
+    with nothing else. A shore that receded may touch a fill: what is not suspected stays for
+    itself. What was taken away is no part of what was put there. Growth is told from what stood
+    first: a row of heaps, each no more than the growth of its neighbour, is no object.
 
     Parameters
     ----------
@@ -81,7 +86,6 @@ def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> G
         i
         for i, c in enumerate(candidates)
         if c.evidence.state in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
-        and c.measures.get("wet_share", 0.0) < _POND
     ]
     claims = claimed(candidates, told, known)
     issued = frozenset(c.case_id for c in known if c.issued)
@@ -91,10 +95,30 @@ def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> G
         if a != b and ((a | b) & issued or not (a <= b or b <= a)):
             return False
         early, late = sorted((one[0], other[0]), key=lambda i: _age(candidates[i]))
+        if any(is_pond(candidates[i]) for i in (early, late)):
+            return spoil_of(candidates[early], candidates[late])
         taken = [candidates[i].kind is Kind.CAI for i in (early, late)]
         return taken[0] == taken[1] and one_object(candidates[early], candidates[late])
 
     return [g for g in _gathered(candidates, told, alike) if len(g) > 1]
+
+
+def is_pond(candidate: Candidate) -> bool:
+    """Tell water where ground belongs."""
+    return candidate.measures.get("wet_share", 0.0) >= _POND
+
+
+def spoil_of(one: Candidate, other: Candidate) -> bool:
+    """Tell a pond and what was dug out of it, where that lies in the water: one digging.
+
+    They came on one day, as far as looks can tell, and neither is many times the other. A bridge or
+    a fill that came at another time is another problem.
+    """
+    pond, fill = (one, other) if is_pond(one) else (other, one)
+    if is_pond(fill) or fill.detector == GROUND or fill.measures.get("strip"):
+        return False
+    large, small = sorted((pond.area_m2, fill.area_m2), reverse=True)
+    return large <= _SPOIL * small and together(pond.evidence, fill.evidence)
 
 
 def claimed(
@@ -179,9 +203,12 @@ def _gathered(
 
     order = sorted(which, key=age)
     shapes = np.array([candidates[i].polygon for i in order], dtype=object)
-    near = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=TOUCH_M)
+    near = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=_RIM_M)
     group = {i: [i] for i in order}
     for a, b in sorted((int(a), int(b)) for a, b in near.T if a < b):
+        rim = is_pond(candidates[order[a]]) != is_pond(candidates[order[b]])
+        if not rim and not shapes[a].dwithin(shapes[b], TOUCH_M):
+            continue
         one, other = group[order[a]], group[order[b]]
         if one is not other and alike(one, other):
             whole = sorted([*one, *other], key=age)
