@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
-
-from PIL import Image
 
 from pipeline.evidence.choose import season_apart
 from pipeline.evidence.facts import moment
 from pipeline.evidence.panel import rings_of
 from pipeline.evidence.sheet import Chips
 from pipeline.evidence.strip import code_of
-from pipeline.evidence.types import Picture, Rgb, Subject, Views
+from pipeline.evidence.types import Picture, Subject, Views
 from pipeline.evidence.words import sensor_name, word
 
 VERSION = 1
@@ -112,18 +108,6 @@ def _ground(views: Views, chips: Chips | None) -> dict[str, Any]:
         "false_colour": list(chips.false_of) if chips and chips.false_of else None,
         "rise_limit_m": chips.rise_limit if chips else None,
     }
-
-
-def png(image: Rgb | Image.Image, colours: int | None = None) -> bytes:
-    """Write PNG; ``colours`` reduces to a palette, which makes sheets a third of the size."""
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    if colours:
-        picture = picture.quantize(colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    out = BytesIO()
-    # Runs of one byte are looked for, and no earlier strings: the same pixels in two thirds of the
-    # time, for a few hundredths more of bytes.
-    picture.save(out, "PNG", compress_level=4, compress_type=zlib.Z_RLE)
-    return out.getvalue()
 
 
 def as_json(document: Mapping[str, Any]) -> bytes:

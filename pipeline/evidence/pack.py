@@ -11,11 +11,11 @@ from pipeline.evidence.document import (
     as_json,
     case_document,
     manifest,
-    png,
 )
 from pipeline.evidence.sheet import chips_of, sheet
 from pipeline.evidence.types import Picture, Subject, Views
 from pipeline.io.chips import ChipBands, geotiff
+from pipeline.io.png import png
 
 _ORDER = ("red", "green", "blue", "nir", "swir16", "swir22")
 SCALE, _NODATA = 10_000.0, -32768
@@ -33,7 +33,7 @@ def pack(subject: Subject, views: Views | None) -> dict[str, bytes]:
     chips = chips_of(views) if views else None
     if views and chips and chips.images:
         contents |= {f"{name}.png": png(image) for name, image in chips.images.items()}
-        contents[OVERVIEW] = png(sheet(views, subject, chips))
+        contents[OVERVIEW] = png(np.asarray(sheet(views, subject, chips)))
         for name, picture in (("before", views.before), ("after", views.after)):
             if picture is not None:
                 contents[f"{name}.tif"] = geotiff(views.grid, _bands(picture), _tags(picture))
