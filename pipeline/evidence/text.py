@@ -1,6 +1,6 @@
 """Text on pictures, in a font that ships with the package.
 
-The machine of an office may have no Chinese font, and a picture must be the same bytes everywhere.
+The machine of an office may have no Chinese font, and a picture must be the same everywhere.
 ``font/`` holds the characters of GB 2312 and of the 通用规范汉字表 (2013), with those of
 place names.
 What it lacks is written as a code point, never as an empty box.
