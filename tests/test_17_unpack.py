@@ -35,7 +35,7 @@ from pipeline.io.burn import burn, burnt_pixels
 from pipeline.io.finer import bilinear, bilinear_known
 from pipeline.io.looks import LookReader
 from pipeline.io.raster import raster_profile
-from pipeline.io.runs import mask_of, runs_of
+from pipeline.io.runs import coarser, mask_of, runs_of
 from pipeline.io.store import open_store
 from pipeline.io.unpack import place, place_codes, place_scaled
 from pipeline.model import Asset, DateQuality, Grid, Window
@@ -54,6 +54,28 @@ def test_a_mask_is_its_runs(seed: int, share: float) -> None:
     mask = rng.random(tuple(int(n) for n in rng.integers(1, 20, 2))) < share
     np.testing.assert_array_equal(mask_of(runs_of(mask), mask.shape), mask)
     assert runs_of(mask).size == mask.sum()
+    assert runs_of(mask[:, ::-1]).size == mask.sum()  # not in the order of memory
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.sampled_from([1, 2, 3, 6]), st.sampled_from([0.0, 0.02, 0.3, 1.0]))
+def test_a_coarse_pixel_is_stored_where_any_of_its_pixels_is(
+    seed: int, factor: int, share: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows, cols = (int(n) * factor for n in rng.integers(1, 9, 2))
+    mask = rng.random((rows, cols)) < share
+    plain = mask.reshape(rows // factor, factor, cols // factor, factor).any(axis=(1, 3))
+    found = coarser(runs_of(mask), mask.shape, factor)
+    np.testing.assert_array_equal(mask_of(found, plain.shape), plain)
+    assert found.size == plain.sum()
+
+
+def test_what_is_no_mask_of_whole_coarse_pixels_is_refused() -> None:
+    runs = runs_of(np.ones((6, 4), np.bool_))
+    for shape, factor in (((6, 4), 4), ((6, 5), 2), ((8, 4), 2)):
+        with pytest.raises(ValueError, match="no mask of whole pixels"):
+            coarser(runs, shape, factor)
 
 
 WINDING = LineString([(x * 40.0, 3000 + 2600 * np.sin(x / 25)) for x in range(220)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from pipeline.acquire.local_api import serve
 from pipeline.errors import SceneUnusableError, SiluanError, SourceUnreachableError
 from pipeline.io import remote
 from pipeline.io.asset_reader import AssetReader
-from pipeline.io.fetched import Planned, plan_band
+from pipeline.io.fetched import Planned, Wanted, plan_band
 from pipeline.io.ranges import Fetcher, Room, merged
 from pipeline.io.tiff_parts import TiffHead, parse
 from pipeline.io.tokens import Tokens
@@ -103,14 +103,14 @@ def test_what_is_no_tiff_is_left_to_gdal() -> None:
     assert parse(b"II*\0") is None
 
 
-def grids(area: Grid) -> tuple[list[Window], Callable[[Window, int], NDArray[np.bool_]]]:
+def grids(area: Grid) -> Wanted:
     """Give windows of 64 px whose wanted pixels lie along the diagonal."""
     windows = [Window(r, r + 64, c, c + 64) for r in range(0, 256, 64) for c in range(0, 256, 64)]
 
     def keep(w: Window, factor: int) -> NDArray[np.bool_]:
         return np.full((64, 64), w.row0 == w.col0)
 
-    return windows, keep
+    return Wanted(windows, keep)
 
 
 def brought(found: Asset, area: Grid) -> tuple[Planned | None, bytes]:
@@ -134,19 +134,36 @@ def test_blocks_come_once_and_read_as_the_file_does(tmp_path: Path) -> None:
         assert planned is not None
         assert len(planned.spans) == 4
         assert len(asked) == len(set(asked)) <= 5
-        windows, keep = grids(area)
+        wanted = grids(area)
         with (
             AssetReader(asset(path), area, data) as ours,
             AssetReader(asset(path), area) as theirs,
         ):
-            for window in windows:
-                pair = [r.read(window, keep(window, 1)) for r in (ours, theirs)]
+            for window in wanted.windows:
+                pair = [r.read(window, wanted.keep(window, 1)) for r in (ours, theirs)]
                 np.testing.assert_array_equal(pair[0][0], pair[1][0])
                 np.testing.assert_array_equal(pair[0][1], pair[1][1])
         assert brought(asset(f"{url}/data/a.tif"), shifted)[0] is None, "warping is GDAL's"
         assert brought(asset(path), area)[0] is None, "a path is no address"
     with answering(lambda _: (200, path.read_bytes())) as url:
         assert brought(asset(f"{url}/a.tif"), area)[0] is None, "a server without ranges"
+
+
+def test_files_that_lie_alike_are_asked_for_their_blocks_once(tmp_path: Path) -> None:
+    path, area = written(tmp_path)
+    moved = Grid(area.crs, area.transform * Affine.translation(64, 0), area.shape)
+    wanted, alone = grids(area), grids(area)
+    asked: list[Window] = []
+
+    def keep(window: Window, factor: int) -> NDArray[np.bool_]:
+        asked.append(window)
+        return alone.keep(window, factor)
+
+    shared = Wanted(wanted.windows, keep)
+    for grid in (area, area, moved, area, moved):
+        with AssetReader(asset(path), grid) as reader:
+            assert shared.blocks(reader) == grids(grid).blocks(reader)
+    assert len(asked) == 2 * len(wanted.windows)
 
 
 def test_a_server_that_stumbles_is_asked_again_and_one_that_is_down_is_named(

@@ -187,10 +187,9 @@ def test_a_pass_of_which_one_answer_is_odd_is_read_by_gdal(
     served: tuple[bytes, Grid], monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     blob, area = served
-    windows, keep = grids(area)
-    store: Any = SimpleNamespace(
-        tiles=[SimpleNamespace(core=w) for w in windows], kept=keep, grid=area
-    )
+    wanted = grids(area)
+    cores = [SimpleNamespace(core=w) for w in wanted.windows]
+    store: Any = SimpleNamespace(root="s", tiles=cores, kept=wanted.keep, grid=area)
     if how == "undecodable":
         monkeypatch.setattr(TiffHead, "with_blocks", _nonsense_with_blocks(TiffHead.with_blocks))
     scene: Any = SimpleNamespace(id="a")

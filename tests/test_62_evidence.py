@@ -18,7 +18,7 @@ import rasterio
 from affine import Affine
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from shapely.geometry import box
 
 from pipeline.evidence.choose import (
@@ -36,10 +36,11 @@ from pipeline.evidence.panel import nice_length, rings_of
 from pipeline.evidence.sheet import chips_of, seen_as
 from pipeline.evidence.stretch import FALSE_NIR, TRUE, colours_of, false_bands
 from pipeline.evidence.strip import CODES, code_of
-from pipeline.evidence.text import fitted, font, has_glyph, readable, wrapped
+from pipeline.evidence.text import _bytes, fitted, font, has_glyph, readable, wrapped
 from pipeline.evidence.types import Missing, Picture, Subject, Views
 from pipeline.evidence.words import word
 from pipeline.io.atomic import remove_tree
+from pipeline.io.chips import _block_px
 from pipeline.io.shelf import MANIFEST, is_whole, keep, lay_out
 from pipeline.model import (
     DRONE_SURFACES,
@@ -311,6 +312,27 @@ def test_hostile_text_is_drawn_and_breaks_nothing() -> None:
     files = pack(said, views())
     assert json.loads(files["case.json"])["case"]["river_zh"] == HOSTILE
     assert readable(HOSTILE) == "<script>alert(1)</script>[U+202E][U+0007] [U+20BB7]"
+
+
+def test_text_that_is_drawn_again_is_drawn_the_same() -> None:
+    plain = ImageFont.truetype(BytesIO(_bytes()), 17, layout_engine=ImageFont.Layout.BASIC)
+    for _ in range(2):
+        for anchor, at in (("la", (3, 4)), ("ma", (40.5, 4.25)), ("rb", (79, 30))):
+            ours, theirs = (Image.new("RGB", (120, 40), "white") for _ in range(2))
+            for image, face in ((ours, font(17)), (theirs, plain)):
+                ImageDraw.Draw(image).text(
+                    at, "疑似 K12", "black", face, anchor, stroke_width=2, stroke_fill="yellow"
+                )
+            assert ours.tobytes() == theirs.tobytes()
+        assert font(17).getlength("疑似 K12") == plain.getlength("疑似 K12")
+
+
+def test_a_small_geotiff_is_one_block_and_holds_little_else() -> None:
+    files = pack(subject(), views())
+    with rasterio.open(BytesIO(files["after.tif"])) as tif:
+        assert tif.block_shapes[0] == GRID.shape
+    assert _block_px((84, 61)) == 96
+    assert _block_px((640, 640)) == 256
 
 
 def test_the_font_has_the_characters_that_names_are_written_in() -> None:

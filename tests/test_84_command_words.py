@@ -130,7 +130,7 @@ print(*(set("{heavy}".split()) & set(sys.modules)))
 
 
 def test_a_patrol_imports_nothing_of_flights_and_bars() -> None:
-    others = "pipeline.passes.inspect_workflow pipeline.detect.surface_single rich.progress"
+    others = "pipeline.passes.inspect_workflow pipeline.detect.surface_single rich.progress pyogrio"
     code = f"""
 import gc, sys
 from pipeline.io.heap import while_importing

@@ -14,12 +14,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from numba import njit
+from numpy.typing import NDArray
 
 from benchmarks.speed.ground import RES, River
 from benchmarks.speed.looks import FINE, KEYS
-from benchmarks.speed.wet import USED, Wet, repeated
+from benchmarks.speed.wet import CLEAR, USED, Wet
 from pipeline.config import choose_corridors, load_workflow
-from pipeline.model import Pass
+from pipeline.io.store import CorridorStore
+from pipeline.model import Pass, Tile
 from pipeline.passes import gather as gathering
 from pipeline.passes.ground import Site
 from pipeline.passes.search import search
@@ -67,12 +70,65 @@ def store(workflow: Path, layout: Path, names: Sequence[str]) -> str:
     """Gather the looks into the corridor store, and make the output from there."""
     site, passes = site_of(workflow, names)
     gathering.gather(site, passes)
-    out = Wet(json.loads(layout.read_text(encoding="utf-8")))
+    out = Wet(json.loads(layout.read_text(encoding="utf-8")), _wet_of)
     for i, tile in enumerate(site.store.tiles):
         for key in USED:
-            read = (site.store.dense(p.id, _NAMES[key], tile.core) for p in passes)
-            out.add(i, key, [repeated(*found) for found in read])
+            out.add_packed(i, key, _looks(site.store, [p.id for p in passes], _NAMES[key], tile))
     return out.digest()
+
+
+def _looks(
+    corridor: CorridorStore, passes: Sequence[str], band: str, tile: Tile
+) -> NDArray[np.uint16]:
+    """Give a band of a tile at its stored pixels on all dates, (T, N), as the store has them."""
+    runs = corridor.runs(tile.core)
+    looks = np.empty((len(passes), runs.size), np.uint16)
+    for pass_id, out in zip(passes, looks, strict=True):
+        layer = corridor.packed(pass_id, band, tile)
+        assert layer is not None
+        if layer.factor == 1:
+            out[:] = layer.values
+            continue
+        dense, factor = corridor.dense(pass_id, band, tile.core)
+        _repeat(dense, factor, (runs.rows, runs.begin, runs.end, runs.at), out)
+    return looks
+
+
+def _wet_of(
+    green: NDArray[np.uint16], swir: NDArray[np.uint16], scl: NDArray[np.uint16]
+) -> NDArray[np.bool_]:
+    """Give the mask of :func:`benchmarks.speed.wet.wet`, each pixel in one pass."""
+    out = np.empty(green.shape[1], np.bool_)
+    _wet(green, swir, np.isin(np.arange(scl.max(initial=0) + 1), CLEAR)[scl], out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _repeat(coarse, factor, runs, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    first, begin, end, at = runs
+    for r in range(first.size - 1):
+        for k in range(first[r], first[r + 1]):
+            for c in range(begin[k], end[k]):
+                out[at[k] - begin[k] + c] = coarse[r // factor, c // factor]
+
+
+@njit(cache=True, nogil=True)
+def _wet(green, swir, clear, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    held = np.empty(green.shape[0], np.float32)
+    for i in range(green.shape[1]):
+        n = 0
+        for k in range(green.shape[0]):
+            g, s = np.float32(green[k, i]), np.float32(swir[k, i])
+            if not clear[k, i] or g + s == 0:
+                continue
+            value = (g - s) / (g + s)
+            at = n
+            while at > 0 and held[at - 1] > value:
+                held[at] = held[at - 1]
+                at -= 1
+            held[at] = value
+            n += 1
+        out[i] = n > 0 and held[(n - 1) // 2] + held[n // 2] > 0
 
 
 def fetch(workflow: Path, layout: Path, names: Sequence[str]) -> str:

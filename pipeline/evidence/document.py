@@ -114,11 +114,9 @@ def _ground(views: Views, chips: Chips | None) -> dict[str, Any]:
     }
 
 
-def png(image: Rgb | Image.Image, colours: int | None = None) -> bytes:
-    """Write PNG; ``colours`` reduces to a palette, which makes sheets a third of the size."""
+def png(image: Rgb | Image.Image) -> bytes:
+    """Write PNG."""
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    if colours:
-        picture = picture.quantize(colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     out = BytesIO()
     # Runs of one byte are looked for, and no earlier strings: the same pixels in two thirds of the
     # time, for a few hundredths more of bytes.

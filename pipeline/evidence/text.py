@@ -1,6 +1,6 @@
 """Text on pictures, in a font that ships with the package.
 
-The machine of an office may have no Chinese font, and a picture must be the same bytes everywhere.
+The machine of an office may have no Chinese font, and a picture must be the same everywhere.
 ``font/`` holds the characters of GB 2312 and of the 通用规范汉字表 (2013), with those of
 place names.
 What it lacks is written as a code point, never as an empty box.
@@ -12,6 +12,7 @@ import unicodedata
 from functools import lru_cache
 from importlib.resources import files
 from io import BytesIO
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -24,10 +25,28 @@ def _bytes() -> bytes:
     return (files("pipeline.evidence") / "font" / _FONT).read_bytes()
 
 
+class _Face(ImageFont.FreeTypeFont):
+    """The font, which draws and measures once what is written again: on every sheet half of it."""
+
+    def __init__(self, size: int) -> None:
+        # The basic layout, so that no library of the system decides.
+        super().__init__(BytesIO(_bytes()), size, layout_engine=ImageFont.Layout.BASIC)
+        self._drawn = lru_cache(maxsize=256)(super().getmask2)
+        self._long = lru_cache(maxsize=4096)(super().getlength)
+
+    def getmask2(self, *args: Any, **kwargs: Any) -> Any:
+        """Draw text as the font does; nobody writes into what comes from here."""
+        return self._drawn(*args, **kwargs)
+
+    def getlength(self, *args: Any, **kwargs: Any) -> float:
+        """Measure text as the font does [px]."""
+        return self._long(*args, **kwargs)
+
+
 @lru_cache(maxsize=16)
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """Give the font at a size [px]; the basic layout, so that no library of the system decides."""
-    return ImageFont.truetype(BytesIO(_bytes()), size, layout_engine=ImageFont.Layout.BASIC)
+    """Give the font at a size [px]."""
+    return _Face(size)
 
 
 def _look(character: str) -> bytes:

@@ -28,6 +28,9 @@ from pipeline.io.runs import Runs
 from pipeline.io.secrets import clean
 from pipeline.model import Asset, Grid, Window
 
+Lattice = tuple[int, tuple[int, int], tuple[int, int], tuple[int, int]]
+"""Of a file on a grid: its factor, its first pixel, and rows and columns of a block and of it."""
+
 
 class AssetReader:
     """One band of one scene, opened for windows of a corridor's grid; a context manager.
@@ -246,6 +249,12 @@ class AssetReader:
             at = (slice(part.row0 - row, part.row1 - row), slice(part.col0 - col, part.col1 - col))
             values[at], valid[at] = self._part(source, part)
         return values, valid
+
+    @property
+    def lattice(self) -> Lattice:
+        """Say how the file lies on the grid; files of which it is the same have the same blocks."""
+        shape = (int(self._source.height), int(self._source.width))
+        return (self.factor, self._origin, self.block_shape, shape)
 
     def blocks(self, window: Window, keep: NDArray[np.bool_]) -> set[tuple[int, int]]:
         """Give the blocks (row, column) of the file that :meth:`read` would read."""

@@ -13,7 +13,7 @@ from rasterio.shutil import copy
 
 from pipeline.model import Grid
 
-_BLOCK_PX = 256
+_MOST_BLOCK_PX = 256
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,12 @@ def geotiff(grid: Grid, bands: ChipBands, tags: Mapping[str, str]) -> bytes:
             driver="COG",
             COMPRESS="DEFLATE",
             PREDICTOR="YES",
-            BLOCKSIZE=_BLOCK_PX,
+            BLOCKSIZE=_block_px(grid.shape),
             OVERVIEWS="NONE",
         )
         return bytes(cog.read())
+
+
+def _block_px(shape: tuple[int, int]) -> int:
+    """Give the side of a block [px], a multiple of 16: a small picture is one, with little else."""
+    return min(-(-max(shape) // 16) * 16, _MOST_BLOCK_PX)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -13,7 +14,7 @@ from rasterio.errors import RasterioError
 
 from pipeline.errors import SceneUnusableError
 from pipeline.io import remote
-from pipeline.io.asset_reader import AssetReader
+from pipeline.io.asset_reader import AssetReader, Lattice
 from pipeline.io.line import Answer, LeftToGdalError
 from pipeline.io.ranges import Coming, Fetcher
 from pipeline.io.tiff_parts import TiffHead, parse
@@ -27,6 +28,33 @@ _JPEG2000 = (".jp2", ".j2k")
 
 Keep = Callable[[Window, int], NDArray[np.bool_]]
 """Gives the wanted pixels of a window of the grid at a factor."""
+
+
+_Blocks = frozenset[tuple[int, int]]
+"""Blocks of a file, by row and column."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of all files: the windows of the grid that will be read, and their pixels.
+
+    Files that lie on the grid alike have the same blocks, of which these are asked once.
+    """
+
+    windows: Sequence[Window]
+    keep: Keep  # the pixels that are kept of a window
+    _known: dict[Lattice, _Blocks] = field(default_factory=dict[Lattice, _Blocks])
+    _one_at_a_time: Lock = field(default_factory=Lock)
+
+    def blocks(self, reader: AssetReader) -> _Blocks:
+        """Give the blocks of an open file that will be read."""
+        with self._one_at_a_time:  # the headers of all bands come at the same time
+            known = self._known.get(reader.lattice)
+            if known is None:
+                known = self._known[reader.lattice] = frozenset(
+                    b for w in self.windows for b in reader.blocks(w, self.keep(w, reader.factor))
+                )
+            return known
 
 
 @dataclass(frozen=True)
@@ -64,15 +92,13 @@ class Planned:
         return parts.then(joined)
 
 
-def plan_band(
-    asset: Asset, grid: Grid, wanted: tuple[Sequence[Window], Keep], fetcher: Fetcher
-) -> Planned | None:
+def plan_band(asset: Asset, grid: Grid, wanted: Wanted, fetcher: Fetcher) -> Planned | None:
     """Fetch a band's header, and say which blocks windows of the grid need.
 
     Parameters
     ----------
     wanted
-        The windows that will be read, with the pixels that are kept of each.
+        The windows that will be read.
 
     Returns
     -------
@@ -126,11 +152,10 @@ def _head(asset: Asset, fetcher: Fetcher) -> _Found | None:
 
 
 def _spans(
-    asset: Asset, grid: Grid, wanted: tuple[Sequence[Window], Keep], found: _Found
+    asset: Asset, grid: Grid, wanted: Wanted, found: _Found
 ) -> dict[int, tuple[int, int]] | None:
     """Give the bytes of each block that will be read; None if GDAL has to read the band."""
     what, start, head = found
-    windows, keep = wanted
     try:
         with AssetReader(asset, grid, head.with_blocks({})) as reader:
             # Of one strip without compression GDAL makes many.
@@ -138,7 +163,7 @@ def _spans(
                 return None
             if head.planes > 1 and reader.by_alpha:
                 return None  # its blocks are others
-            blocks = {b for w in windows for b in reader.blocks(w, keep(w, reader.factor))}
+            blocks = wanted.blocks(reader)
             pixel = reader.pixel_bytes[0 if head.planes > 1 else 1]
     except (RasterioError, struct.error):
         return None  # GDAL tells what is wrong with it where it lies

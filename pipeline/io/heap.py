@@ -75,11 +75,15 @@ def hand_back(above_bytes: int) -> bool:
 
 @contextmanager
 def while_importing() -> Generator[None]:
-    """Look for no garbage while modules are imported: they make none, and much to look through."""
+    """Look for no garbage while modules are imported: they make none, and much to look through.
+
+    What they made is left out of later looks as well: it stays until the process ends.
+    """
     was = gc.isenabled()
     gc.disable()
     try:
         yield
+        gc.freeze()
     finally:
         if was:
             gc.enable()

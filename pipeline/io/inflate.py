@@ -14,9 +14,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
+from io import RawIOBase
 from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO, TypeGuard
+from threading import local
+from typing import Any, TypeGuard
 
 import numpy as np
 from numba import njit
@@ -27,11 +29,13 @@ from pipeline.io.runs import Runs
 from pipeline.io.tiff_parts import TiffHead, parse
 
 _HEAD_BYTES, _MOST_HEAD_BYTES = 16_384, 1 << 20
+_ROOM_BYTES = 1 << 19
 _KEPT_BYTES = 96 << 20  # of decoded blocks: a block is of use until the next row of tiles
 
 Block = NDArray[np.uint8 | np.uint16]
 Fetch = Callable[[int, int], bytes | memoryview]
-"""Gives the bytes of a file from the first one to the one after the last."""
+"""Gives the bytes of a file from the first one to the one after the last; the thread's next call
+may write over them."""
 
 
 class NotInflatedError(Exception):
@@ -177,7 +181,7 @@ def open_blocks(place: Path | bytes, like: Like) -> Blocks | None:
         return Blocks(head, like, lambda first, end: view[first:end], lambda: None)
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(place.open("rb"))
+            file = stack.enter_context(place.open("rb", buffering=0))
             head = _head_of(file)
         except OSError:
             return None
@@ -185,11 +189,33 @@ def open_blocks(place: Path | bytes, like: Like) -> Blocks | None:
             return None
         closing = stack.pop_all()
 
-    def fetch(first: int, end: int) -> bytes:
+    def fetch(first: int, end: int) -> memoryview:
         file.seek(first)
-        return file.read(end - first)
+        return _read_into(file, _room(end - first))
 
     return Blocks(head, like, fetch, closing.close)
+
+
+_rooms = local()
+
+
+def _room(size: int) -> memoryview:
+    """Give room for a packed block, this thread's own and the same each time.
+
+    Fresh memory is cleared by the system page by page, which takes as long as reading.
+    """
+    held = getattr(_rooms, "held", b"")
+    if len(held) < size:
+        held = _rooms.held = bytearray(max(size, _ROOM_BYTES))
+    return memoryview(held)[:size]
+
+
+def _read_into(file: RawIOBase, room: memoryview) -> memoryview:
+    """Read as much as there is room for; give less where the file ends before."""
+    done = 0
+    while done < len(room) and (more := file.readinto(room[done:])):
+        done += more
+    return room[:done]
 
 
 def _ordinary(head: TiffHead | int | None, like: Like) -> TypeGuard[TiffHead]:
@@ -201,7 +227,7 @@ def _ordinary(head: TiffHead | int | None, like: Like) -> TypeGuard[TiffHead]:
     )
 
 
-def _head_of(file: BinaryIO) -> TiffHead | int | None:
+def _head_of(file: RawIOBase) -> TiffHead | int | None:
     size = _HEAD_BYTES
     while True:
         file.seek(0)

@@ -14,11 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pyogrio
 import shapely
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pyogrio import raw
-from pyogrio.errors import DataLayerError, DataSourceError
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
@@ -121,11 +118,13 @@ def load_layer(folder: Path, kind: str) -> OfficeLayer | None:
     path = layer_path(folder, kind)
     if not path.exists():
         return None
+    from pipeline.io import ogr  # noqa: PLC0415 - a second GDAL, for who opens a vector file
+
     try:
-        info = pyogrio.read_info(path)
+        info = ogr.read_info(path)
         record = LayerRecord.model_validate_json((info["dataset_metadata"] or {})[_KEY])
-        meta, _, wkb, data = raw.read(path)
-    except (DataSourceError, DataLayerError, KeyError, ValidationError) as error:
+        meta, _, wkb, data = ogr.raw.read(path)
+    except (ogr.DataSourceError, ogr.DataLayerError, KeyError, ValidationError) as error:
         raise ConfigurationError(
             f"{path} is damaged, or was not written by 'siluan layers import'",
             f"Move it away and import the {kind} again",
@@ -167,12 +166,14 @@ def save_layer(folder: Path, layer: OfficeLayer, names: Sequence[str]) -> Path:
     names : sequence of str
         Fields, in order; ``source`` is added.
     """
+    from pipeline.io import ogr  # noqa: PLC0415 - a second GDAL, for who opens a vector file
+
     columns = [as_column([f.fields.get(n) for f in layer.features]) for n in names]
     columns.append(as_column([f.source for f in layer.features]))
     dimensions = {int(shapely.get_dimensions(f.geometry)) for f in layer.features}
     areal = dimensions == {2}
     buffer = io.BytesIO()
-    raw.write(
+    ogr.raw.write(
         buffer,
         geometry=np.array([shapely.to_wkb(f.geometry) for f in layer.features], dtype=object),
         field_data=columns,

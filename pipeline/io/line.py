@@ -174,18 +174,20 @@ def _ranged(answer: Response, span: Span, until: float) -> Answer:
     if first != span[0] or last + 1 != min(span[1], total):
         raise LeftToGdalError
     size = last + 1 - first
-    body = bytearray()
-    while part := answer.raw.read1(min(_PART, size + 1 - len(body)), decode_content=False):
-        body += part
-        if len(body) > size:
+    parts: list[bytes] = []
+    held = 0
+    while part := answer.raw.read1(min(_PART, size + 1 - held), decode_content=False):
+        parts.append(part)
+        held += len(part)
+        if held > size:
             raise LeftToGdalError
         if time.monotonic() >= until:
             raise TimeoutError
-    if len(body) < size:
+    if held < size:
         raise LeftToGdalError
     return Answer(
         206,
-        bytes(body),
+        b"".join(parts),
         total,
         answer.headers.get("ETag", ""),
         answer.headers.get("Last-Modified", ""),

@@ -99,7 +99,8 @@ class Fetcher:
     def __init__(self, connections: int) -> None:
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="range")
         self._line = Line(connections)
-        self._renewing = Lock()
+        self._renewing, self._making = Lock(), Lock()
+        self._made: dict[str, Any] = {}
         self.room = Room(_HELD_BYTES)
         self._turns = count()
         few_arenas()
@@ -115,6 +116,13 @@ class Fetcher:
     def turn(self) -> int:
         """Give a turn for :attr:`room`, later than all before it."""
         return next(self._turns)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Give what is the same for all that is fetched here, made when it is first asked for."""
+        with self._making:
+            if name not in self._made:
+                self._made[name] = make()
+            return self._made[name]
 
     def start(self, what: remote.Opening, access: Access | None, size: int) -> Answer:
         """Give the first bytes of a file.
@@ -139,7 +147,7 @@ class Fetcher:
         access: Access | None,
         wanted: Sequence[Span],
         start: Answer,
-    ) -> Coming[list[bytes]]:
+    ) -> Coming[list[memoryview]]:
         """Ask for parts of a file, neighbours by one request; give what waits for them.
 
         ``start`` is the answer that brought the header: the parts must be of the same file.
@@ -154,10 +162,10 @@ class Fetcher:
         joined = merged(wanted)
         asked = [self._pool.submit(self._must, what, access, span, start) for span in joined]
 
-        def wait() -> list[bytes]:
-            bodies = dict(zip(joined, [a.result() for a in asked], strict=True))
+        def wait() -> list[memoryview]:
+            bodies = {s: memoryview(a.result()) for s, a in zip(joined, asked, strict=True)}
             asked.clear()  # what was brought is held once
-            out: list[bytes] = []
+            out: list[memoryview] = []
             for first, end in wanted:
                 whole = next(s for s in joined if s[0] <= first and end <= s[1])
                 out.append(bodies[whole][first - whole[0] : end - whole[0]])

@@ -12,6 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.io.stretches import draw_coarse, stretches
+
 Ints = NDArray[np.int64]
 
 
@@ -36,15 +38,22 @@ class Runs:
 
 def runs_of(mask: NDArray[np.bool_]) -> Runs:
     """Give the runs of a mask of stored pixels, bool (H, W)."""
-    wide = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
-    wide[:, 1:-1] = mask
-    change = np.diff(wide, axis=1)
-    row, begin = np.nonzero(change == 1)
-    end = np.nonzero(change == -1)[1]
+    rows, begin, end = stretches(np.ascontiguousarray(mask, np.bool_).view(np.uint8))
     length = end - begin
-    rows = np.searchsorted(row, np.arange(mask.shape[0] + 1))
-    at = np.concatenate([[0], length.cumsum()])[:-1]
-    return Runs(*(np.asarray(a, np.int64) for a in (rows, begin, end, at)))
+    return Runs(rows, begin, end, length.cumsum() - length)
+
+
+def coarser(runs: Runs, shape: tuple[int, int], factor: int) -> Runs:
+    """Give the runs of coarse pixels, ``factor`` times as long, that hold any of ``runs``.
+
+    ``shape`` is that of the fine mask (H, W), multiples of the factor.
+    """
+    rows, cols = shape
+    if rows % factor or cols % factor or runs.rows.size != rows + 1:
+        raise ValueError(f"{shape} is no mask of whole pixels at {factor}")
+    mask = np.zeros((rows // factor, cols // factor), np.bool_)
+    draw_coarse(runs.rows, runs.begin, runs.end, factor, mask)
+    return runs_of(mask)
 
 
 def mask_of(runs: Runs, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -56,14 +65,10 @@ def mask_of(runs: Runs, shape: tuple[int, int]) -> NDArray[np.bool_]:
 
 def areas_of(image: NDArray[np.uint16]) -> tuple[Runs, NDArray[np.uint16]]:
     """Give the runs of one number each of an image uint16 (H, W), and these; 0 is left out."""
-    wide = np.zeros((image.shape[0], image.shape[1] + 2), np.uint16)
-    wide[:, 1:-1] = image
-    change = wide[:, 1:] != wide[:, :-1]
-    row, begin = np.nonzero(change & (wide[:, 1:] != 0))
-    end = np.nonzero(change & (wide[:, :-1] != 0))[1]
-    rows = np.searchsorted(row, np.arange(image.shape[0] + 1))
-    at = np.arange(row.size)  # of its number
-    return Runs(*(np.asarray(a, np.int64) for a in (rows, begin, end, at))), image[row, begin]
+    rows, begin, end = stretches(np.ascontiguousarray(image))
+    at = np.arange(begin.size)  # of its number
+    row = np.repeat(np.arange(image.shape[0]), np.diff(rows))
+    return Runs(rows, begin, end, at), image[row, begin]
 
 
 def fill(

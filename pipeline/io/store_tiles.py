@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import tiles_over
 from pipeline.io.burn import burn
-from pipeline.io.runs import Runs, mask_of, runs_of
+from pipeline.io.runs import Runs, coarser, mask_of, runs_of
 from pipeline.model import Grid, Tile, Window
 
 
@@ -59,10 +59,7 @@ class StoreTiles:
         """Burn the outline; give the runs of stored pixels."""
         if factor == 1:
             return runs_of(burn(self.stored, self.grid.sub(window)))
-        fine = mask_of(self._runs_at(window, 1), window.shape)
-        rows, cols = fine.shape
-        view = fine.reshape(rows // factor, factor, cols // factor, factor)
-        return runs_of(np.asarray(view.any(axis=(1, 3)), dtype=bool))
+        return coarser(self._runs_at(window, 1), window.shape, factor)
 
     def kept(self, window: Window, factor: int = 1) -> NDArray[np.bool_]:
         """Give the mask of stored pixels of a tile's core at ``factor``, the caller's own."""

@@ -65,7 +65,7 @@ class TiffHead:
             return None
         return plane * one + inside
 
-    def with_blocks(self, blocks: Mapping[int, bytes]) -> bytes:
+    def with_blocks(self, blocks: Mapping[int, bytes | memoryview]) -> bytes:
         """Give a file that holds these blocks and no others.
 
         Raises

@@ -14,17 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio import raw
-from pyogrio.errors import DataLayerError, DataSourceError, FieldError
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
-
-# Else GDAL leaves .aux.xml files beside what it only reads.
-pyogrio.set_gdal_config_options({"GDAL_PAM_ENABLED": False})
 
 FORMATS = {
     ".shp": "ESRI Shapefile",
@@ -67,6 +61,8 @@ def read_vector(path: Path, layer: str | None = None, encoding: str | None = Non
     ConfigurationError
         Missing or broken file, unknown format, several layers, undeclared encoding.
     """
+    from pipeline.io import ogr  # noqa: PLC0415 - a second GDAL, for who opens a vector file
+
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         known = ", ".join(sorted({*FORMATS, ".csv"}))
@@ -76,8 +72,8 @@ def read_vector(path: Path, layer: str | None = None, encoding: str | None = Non
     name = _choose_layer(path, layer)
     asked = _asked_encoding(path, kind, encoding)
     try:
-        meta, _, wkb, data = raw.read(path, layer=name, encoding=asked.open_as, force_2d=True)
-    except (DataSourceError, DataLayerError, FieldError, UnicodeDecodeError) as error:
+        meta, _, wkb, data = ogr.raw.read(path, layer=name, encoding=asked.open_as, force_2d=True)
+    except (ogr.DataSourceError, ogr.DataLayerError, ogr.FieldError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {_one_line(error)}",
             "Check that all its files are there and whole (.shp .shx .dbf .prj)",
@@ -233,9 +229,11 @@ def layer_names(path: Path) -> list[str]:
     ConfigurationError
         It cannot be opened.
     """
+    from pipeline.io import ogr  # noqa: PLC0415 - a second GDAL, for who opens a vector file
+
     try:
-        return [str(n) for n in pyogrio.list_layers(path)[:, 0]]
-    except (DataSourceError, DataLayerError) as error:
+        return [str(n) for n in ogr.list_layers(path)[:, 0]]
+    except (ogr.DataSourceError, ogr.DataLayerError) as error:
         raise ConfigurationError(
             f"{path} cannot be opened: {_one_line(error)}",
             "Check that it is whole and is what its name says",

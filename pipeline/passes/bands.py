@@ -33,13 +33,13 @@ def read_tile(store: CorridorStore, band: str, readers: Readers, tile: Tile) -> 
     out: NDArray[np.int16] | None = None
     # Scenes of two zones may come at different resolutions; the finest holds them all.
     factor = min(reader.factor for _, reader in readers)
-    kept = store.kept(tile.core, factor)
     for scene, reader in readers:
         same = reader.factor == factor
         quick = _quickly(store, band, reader, tile) if same else None
         if quick is not None:
             out = quick if out is None else np.where(out == NODATA, quick, out)
             continue
+        kept = store.kept(tile.core, factor)
         own = kept if same else store.kept(tile.core, reader.factor)
         try:
             values, valid = reader.read(tile.core, own)

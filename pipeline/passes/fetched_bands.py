@@ -19,7 +19,7 @@ from rasterio.errors import RasterioError
 from pipeline.errors import SceneUnusableError
 from pipeline.io.asset_reader import AssetReader
 from pipeline.io.blocks import Layer
-from pipeline.io.fetched import Planned, plan_band
+from pipeline.io.fetched import Planned, Wanted, plan_band
 from pipeline.io.line import LeftToGdalError
 from pipeline.io.ranges import Coming, Fetcher
 from pipeline.io.store import CorridorStore
@@ -108,7 +108,9 @@ def fetched_bands(
 
 def _plans(store: CorridorStore, files: Files, fetcher: Fetcher) -> dict[str, _Plans] | None:
     """Say which blocks of each file are wanted; None if one is not read here."""
-    wanted = ([tile.core for tile in store.tiles], store.kept)
+    wanted = fetcher.once(
+        f"wanted of {store.root}", lambda: Wanted([t.core for t in store.tiles], store.kept)
+    )
 
     def planned(scene: Scene, asset: Asset) -> Planned | None:
         try:

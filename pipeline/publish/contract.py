@@ -28,8 +28,25 @@ def _validator(name: str) -> Draft202012Validator:
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - not before a run publishes
 
     whole = schema()
-    part = {"$schema": whole["$schema"], "$defs": whole["$defs"], "$ref": f"#/$defs/{name}"}
-    return Draft202012Validator(part)
+    part = _spelled_out(whole["$defs"][name], whole["$defs"])
+    return Draft202012Validator({"$schema": whole["$schema"], **part})
+
+
+def _spelled_out(part: Any, named: Mapping[str, Any]) -> Any:
+    """Put what ``$ref`` names in its place; looking it up for each number is a third of checking.
+
+    Only a definition that refers to itself could not be spelled out, and ours has none.
+    """
+    if isinstance(part, list):
+        return [_spelled_out(v, named) for v in part]
+    if not isinstance(part, dict):
+        return part
+    own = {k: _spelled_out(v, named) for k, v in part.items() if k != "$ref"}
+    if "$ref" not in part:
+        return own
+    other = _spelled_out(named[part["$ref"].removeprefix("#/$defs/")], named)
+    # Keywords beside a reference hold as well as those that it brings.
+    return {**other, **own} if not other.keys() & own.keys() else {"allOf": [other], **own}
 
 
 def check(name: str, document: Mapping[str, Any]) -> None:

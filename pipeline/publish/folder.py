@@ -32,8 +32,6 @@ from pipeline.publish.geojson import (
     not_observed_feature,
     to_bytes,
 )
-from pipeline.publish.gis.edited import keep_edits
-from pipeline.publish.gis.geopackage import geopackage
 from pipeline.publish.gis.layers import Said
 from pipeline.publish.gis.output import CRS, GEOPACKAGE, PROJECT, gis_layers, project_over
 from pipeline.publish.gis.table import GisLayer
@@ -110,6 +108,10 @@ def publish_run(
     DiskFullError
         If the disk is full; what was there before stays, and nothing half-written.
     """
+    # A second GDAL, which nothing before needs: see pipeline.io.ogr.
+    from pipeline.publish.gis.edited import keep_edits  # noqa: PLC0415
+    from pipeline.publish.gis.geopackage import geopackage  # noqa: PLC0415
+
     context = context or PublishContext()
     unseen = tuple(not_observed)
     contents = render(shelves, unseen, context)

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import shapely
-from pyogrio.errors import DataSourceError
-from pyogrio.raw import read as read_vector
 from pyproj.exceptions import CRSError
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
@@ -116,10 +114,12 @@ def _span(days: Sequence[date]) -> tuple[date, date]:
 
 
 def _layer(layer: DateLayer) -> tuple[list[BaseGeometry], list[Any], str]:
+    from pipeline.io import ogr  # noqa: PLC0415 - a second GDAL, for who opens a vector file
+
     remedy = "Check 'dates' of the mosaic: a vector file with a CRS and a date field"
     try:
-        meta, _, shapes, columns = read_vector(layer.file, columns=[layer.field])
-    except (DataSourceError, OSError) as error:
+        meta, _, shapes, columns = ogr.raw.read(layer.file, columns=[layer.field])
+    except (ogr.DataSourceError, OSError) as error:
         raise ConfigurationError(f"the date layer {layer.file} cannot be read", remedy) from error
     if layer.field not in list(meta["fields"]):
         raise ConfigurationError(

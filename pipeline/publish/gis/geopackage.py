@@ -15,12 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pyogrio
 import shapely
-from pyogrio import raw
-from pyogrio.errors import DataLayerError, DataSourceError
 from shapely.geometry import MultiPolygon
 
+from pipeline.io import ogr
 from pipeline.publish.gis.qml import qml
 from pipeline.publish.gis.table import GisLayer, cells
 
@@ -58,10 +56,10 @@ def was_edited(path: Path) -> bool:
     A GIS that only opens a file changes its bytes; so layers are compared, and not bytes.
     """
     try:
-        written = json.loads((pyogrio.read_info(path, layer=0)["dataset_metadata"] or {})[KEY])
-        names = {str(n) for n in pyogrio.list_layers(path)[:, 0]} - {_STYLES}
+        written = json.loads((ogr.read_info(path, layer=0)["dataset_metadata"] or {})[KEY])
+        names = {str(n) for n in ogr.list_layers(path)[:, 0]} - {_STYLES}
         return names != set(written) or any(_read_digest(path, n) != written[n] for n in names)
-    except (DataSourceError, DataLayerError, KeyError, ValueError):
+    except (ogr.DataSourceError, ogr.DataLayerError, KeyError, ValueError):
         return True  # it cannot be told: then nothing of it may be lost
 
 
@@ -73,16 +71,16 @@ class _Clock:
         self._own = {"OGR_CURRENT_DATE": now, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
 
     def __enter__(self) -> None:
-        self._before = {name: pyogrio.get_gdal_config_option(name) for name in self._own}
-        pyogrio.set_gdal_config_options(self._own)
+        self._before = {name: ogr.get_gdal_config_option(name) for name in self._own}
+        ogr.set_gdal_config_options(self._own)
 
     def __exit__(self, *_: object) -> None:
-        pyogrio.set_gdal_config_options(self._before)
+        ogr.set_gdal_config_options(self._before)
 
 
 def _write(path: Path, layer: GisLayer, crs: str, metadata: dict[str, str]) -> None:
     new = not path.exists()
-    raw.write(
+    ogr.raw.write(
         path,
         geometry=np.array([shapely.to_wkb(_multi(g)) for g in layer.shapes], dtype=object),
         field_data=[cells(layer, c) for c in layer.columns],
@@ -116,7 +114,7 @@ def _write_styles(path: Path, layers: Sequence[GisLayer], stamp: datetime) -> No
     columns: dict[str, Any] = {k: np.array(v, dtype=object) for k, v in text.items()}
     columns["useAsDefault"] = np.ones(many, dtype=bool)
     columns["update_time"] = np.full(many, np.datetime64(stamp.replace(tzinfo=None), "ms"))
-    raw.write(
+    ogr.raw.write(
         path,
         geometry=None,
         field_data=[*columns.values()],
@@ -139,7 +137,7 @@ def _digest(layer: GisLayer) -> str:
 
 
 def _read_digest(path: Path, name: str) -> str:
-    meta, _, wkb, data = raw.read(path, layer=name)
+    meta, _, wkb, data = ogr.raw.read(path, layer=name)
     return _hash(dict(zip(map(str, meta["fields"]), data, strict=True)), wkb)
 
 

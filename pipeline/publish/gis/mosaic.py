@@ -44,6 +44,7 @@ class Chip:
     crs: str  # as QGIS shall take it: an authority's code, or WKT
     transform: Affine
     shape: tuple[int, int]  # rows, columns
+    block: tuple[int, int]  # likewise, of its blocks
     bands: tuple[str, ...]
     dtype: str
     nodata: float | None
@@ -116,6 +117,7 @@ def _chip(folder: Path, picture: Picture) -> Chip:
             _code_of(source.crs.to_wkt()),
             source.transform,
             source.shape,
+            source.block_shapes[0],
             names,
             str(source.dtypes[0]),
             source.nodata,
@@ -221,7 +223,8 @@ def _source(part: _Part, band: int, corner: tuple[float, float]) -> str:
         f'<ComplexSource><SourceFilename relativeToVRT="1">../{escape(chip.picture.path)}'
         f"</SourceFilename><SourceBand>{band}</SourceBand>"
         f'<SourceProperties RasterXSize="{cols}" RasterYSize="{rows}" '
-        f'DataType="{_TYPES[chip.dtype]}" BlockXSize="256" BlockYSize="256"/>'
+        f'DataType="{_TYPES[chip.dtype]}" BlockXSize="{chip.block[1]}" '
+        f'BlockYSize="{chip.block[0]}"/>'
         f'<SrcRect xOff="{part.col}" yOff="{part.row}" {size}/>'
         f'<DstRect xOff="{round(x, 6)}" yOff="{round(y, 6)}" {size}/>{nodata}'
         "</ComplexSource>\n"

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyogrio import raw
 
+from pipeline.io import ogr
 from pipeline.publish.gis.table import GisLayer, cells
 from pipeline.publish.words import NOTICE
 
@@ -52,7 +52,7 @@ def shapefile(layer: GisLayer, stem: str, crs: str = "EPSG:4490") -> dict[str, b
             columns[name], full = _fitted(columns[name])
             long += [(str(layer.rows[i]["case_id"]), column.zh, text) for i, text in full]
     with TemporaryDirectory() as scratch:
-        raw.write(
+        ogr.raw.write(
             Path(scratch) / f"{stem}.shp",
             geometry=np.array([shapely.to_wkb(g) for g in layer.shapes], dtype=object),
             field_data=[*columns.values()],
