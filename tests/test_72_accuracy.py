@@ -289,7 +289,7 @@ def test_guards_are_chosen_by_how_their_names_begin() -> None:
 def test_what_a_guard_names_is_off_without_it() -> None:
     by_name = {g.name.split(" (")[0]: g for g in GUARDS}
     with switched_off(by_name["ponds that nothing explains"]):
-        assert follow_ground._pond(None, None, None, {}, None) == {}  # type: ignore[arg-type]
+        assert follow_ground.pond(None, None, None, {}, None) == {}  # type: ignore[arg-type]
     shore = {"wet_share": 0.0, "shore_px": 1.0}
     high = [Look(datetime(2025, 6, 1, tzinfo=UTC), "a", "s", 1.0, Seen.HIT, True, level_rank=0.95)]
     assert not weighing.after_floods(high, shore)[0].certain

@@ -173,7 +173,7 @@ GUARDS: Mapping[str, Guard] = {
     "snow": Guard({}, AFLOAT.replace, {"mask": {"spectral": {"snow_visible": 1.0}}}),
     "debris": Guard({"zhan": {"high_water": 0.0}} | _ground(ramps=AT_ONCE)),
     "felled": BARE,
-    "felled bare": Guard(replace={"pipeline.passes.follow_ground.only_felled": _no}),
+    "felled bare": Guard(replace={"pipeline.passes.ground_measures.only_felled": _no}),
     "roof": Guard(
         replace={
             "pipeline.detect.normal.Normal.at": _like_the_rest,

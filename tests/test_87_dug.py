@@ -17,7 +17,7 @@ from pipeline.config import GroundOptions
 from pipeline.detect.objects import Pixels, Rejection
 from pipeline.detect.seasons import longest_unseen
 from pipeline.model import Ground, Kind, Look, Seen, Sighting, Window
-from pipeline.passes import follow_ground
+from pipeline.passes import ground_measures
 from pipeline.passes.book import by_place, found_by_look
 from pipeline.passes.change import grown, too_small
 from pipeline.passes.ground import Site
@@ -64,11 +64,11 @@ def pond(
     fields = np.zeros(window.shape, bool)
     fields[ROWS[: int(crops * ROWS.size)], COLS[: int(crops * ROWS.size)]] = True
     with (
-        mock.patch.object(follow_ground, "cropland", return_value=(fields, None)),
-        mock.patch.object(follow_ground, "_window", return_value=window),
+        mock.patch.object(ground_measures, "cropland", return_value=(fields, None)),
+        mock.patch.object(ground_measures, "window_of", return_value=window),
     ):
         how = (looks, FIRST, GroundOptions())
-        return follow_ground._pond(None, of or bench(), TRACK, POND | measures, how)  # type: ignore[arg-type]
+        return ground_measures.pond(None, of or bench(), TRACK, POND | measures, how)  # type: ignore[arg-type]
 
 
 def test_a_pond_of_low_water_where_nothing_is_grown_was_dug() -> None:

@@ -21,7 +21,7 @@ from pipeline.config import GroundOptions
 from pipeline.detect.objects import Pixels, Rejection
 from pipeline.grid import Grid
 from pipeline.model import Candidate, Ground, Kind, Look, Seen, Sighting, Window
-from pipeline.passes import change, follow_ground
+from pipeline.passes import change, follow_ground, ground_measures
 from pipeline.passes.change import ChangeSweep
 
 FIRST = datetime(2025, 11, 1, tzinfo=UTC)
@@ -49,10 +49,10 @@ def told(found: list[Look], seasonal: Callable[..., int] | int = 0) -> Generator
     with (
         mock.patch.object(follow_ground, "looks_at_ground", return_value=found),
         mock.patch.object(follow_ground, "precedents_of", earlier),
-        mock.patch.object(follow_ground, "_felled", return_value={}),
+        mock.patch.object(follow_ground, "felled", return_value={}),
         mock.patch.object(follow_ground, "_outline", return_value=box(0, 0, 50, 40)),
         mock.patch.object(
-            follow_ground, "cropland", return_value=(np.zeros(WINDOW.shape, bool), None)
+            ground_measures, "cropland", return_value=(np.zeros(WINDOW.shape, bool), None)
         ),
     ):
         yield

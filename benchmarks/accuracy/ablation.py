@@ -159,7 +159,7 @@ GUARDS = (
         replace={"pipeline.passes.corridor.one_problem": all_told},
     ),
     Guard("woods wait (soil where trees stood is like any soil)", replace={
-        "pipeline.passes.follow_ground.only_felled": _nothing}),
+        "pipeline.passes.ground_measures.only_felled": _nothing}),
     Guard("precedents (what earlier years showed in the season)", replace={
         "pipeline.passes.follow_ground.precedents_of": _none}),
     Guard("waits (ponds, pools, bars and soil need not last)", _ground(
@@ -177,7 +177,7 @@ GUARDS = (
         {"pipeline.passes.change.too_small": _nothing},
     ),
     Guard("ponds that nothing explains (wait like others)", replace={
-        "pipeline.passes.follow_ground._pond": _no_measures}),
+        "pipeline.passes.follow_ground.pond": _no_measures}),
     Guard(
         "young decks (a bridge is looked for in all looks together)",
         _ground(disturb={"deck_looks": 100}),

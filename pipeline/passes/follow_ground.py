@@ -15,41 +15,41 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
 from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting, stood_since, unbroken
 from pipeline.adjudicate.tracks import Track
-from pipeline.adjudicate.weighing import below_floods
 from pipeline.config import GroundOptions
-from pipeline.detect.afloat import floated
-from pipeline.detect.change import WATER, cropland
+from pipeline.detect.change import WATER
 from pipeline.detect.decks import goes_out
-from pipeline.detect.disturb import MARGIN_PX, DisturbOptions
+from pipeline.detect.disturb import DisturbOptions
 from pipeline.detect.expect import Baseline
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import YEAR_DAYS
 from pipeline.detect.observe import Observed
 from pipeline.detect.ramps import RampOptions, is_slim, leaves_shore
-from pipeline.detect.resemble import Signature, local_offset, place, resemble
-from pipeline.detect.seasons import longest_unseen
+from pipeline.detect.resemble import (
+    ResembleOptions,
+    Signature,
+    local_offset,
+    place,
+    resemble,
+)
 from pipeline.detect.water_frequency import N_BINS
 from pipeline.detect.waterline import outline
-from pipeline.detect.woods import only_felled, wooded_share
 from pipeline.grid import geodesic_area_m2, pixels_to_mask
 from pipeline.io.burn import burn
-from pipeline.model import Candidate, Case, Ground, Kind, Look, Pass, Seen, Window
+from pipeline.model import Candidate, Case, Kind, Look, Pass, Seen, Window
 from pipeline.passes.bars import standing_out
 from pipeline.passes.bench import Bench
-from pipeline.passes.change import DETECTOR, box_of
+from pipeline.passes.change import DETECTOR
 from pipeline.passes.deck_looks import known_scores, parts_of, water_before
 from pipeline.passes.fills import as_fill, filled_measures, goes_on, is_fill, with_fill
 from pipeline.passes.ground import Site, Sparse, shared
+from pipeline.passes.ground_measures import bar_share_of, felled, has_floated, pond, window_of
 from pipeline.passes.naming import sparse_mark
-from pipeline.passes.normals import day_of
 from pipeline.passes.traits import (
-    ON_BAR,
     Trait,
     by_pass,
     doubted,
     gradual,
-    half_water,
     summed_up,
     trait_of,
 )
@@ -73,89 +73,6 @@ class _Asked:
     wanted: Callable[[Pass], bool]
 
 
-def _bar_share(site: Site, bench: Bench, track: Track) -> float:
-    """Give the share of an object on ground that was water now and then before it came.
-
-    Later sightings are held against a history that knows its own water: a paddy becomes a bar.
-    """
-    window = _window(site, (track.rows, track.cols))
-    bins = bench.history(window).bins[pixels_to_mask(track.rows, track.cols, window)]
-    shoal = (bins > 0) & (bins < N_BINS - 1)  # UNSEEN is above all bins
-    return round(float(np.count_nonzero(shoal)) / bins.size, 4)
-
-
-def _felled(
-    site: Site, bench: Bench, track: Track, measures: Mapping[str, float], options: GroundOptions
-) -> dict[str, float]:
-    """Give the measures of bare soil where trees stood, and how long it must stay bare."""
-    window = _window(site, (track.rows, track.cols))
-    footprint = pixels_to_mask(track.rows, track.cols, window)
-    wooded = wooded_share(bench.given(window)[0], footprint, options.woods)
-    index = options.disturb.soil_index
-    felled = only_felled(wooded, by_pass(track), index, options.woods)
-    out = {"wooded": round(wooded, 4), "felled": float(felled)}
-    if felled:
-        out["wait_days"] = max(measures["wait_days"], options.woods.wait_days)
-    return out
-
-
-def _floated(
-    site: Site, bench: Bench, track: Track, measures: Mapping[str, float], options: GroundOptions
-) -> bool:
-    """Tell water where something floated before, and no ground was dug."""
-    if measures["wet_share"] < 0.5 or measures["bar_share"] < ON_BAR:
-        return False
-    window = _window(site, (track.rows, track.cols))
-    footprint = pixels_to_mask(track.rows, track.cols, window)
-    quarter = bench.normals.quarter
-    reach = int(np.bincount(site.reach(window)[footprint]).argmax())
-    level = {p.id: r[reach] for p, r in zip(bench.looks.passes, bench.ranks, strict=True)}
-    ranks = np.array([level[p.id] for p in quarter.history], np.float32)
-    states = [s[footprint] for s in quarter.states.each([p.id for p in quarter.history], window)]
-    days = np.array([day_of(p.acquired) for p in quarter.history], np.float64)
-    return bool(states) and floated(np.stack(states), ranks, days, options.afloat)
-
-
-def _pond(
-    site: Site, bench: Bench, track: Track, measures: Mapping[str, float],
-    how: tuple[Sequence[Look], datetime, GroundOptions],
-) -> dict[str, float]:  # fmt: skip
-    """Give the measures of a pond on land that no farmer explains, and of one that no flood does.
-
-    ``how`` begins with all looks at the place and the first sighting (UTC). Fields are flooded in
-    their season, and floods leave pools. What came to be where no crop grows waits for the pools
-    alone, and was seen often enough by then; what came while the river was low at every look was
-    dug, and has nothing to wait for. Where history never looked while crops stand, one may grow.
-    """
-    found, since, options = how
-    mixed = half_water(measures, track.rows.size, options.disturb)
-    if not (measures["wet_share"] >= 0.5 or mixed) or measures["bar_share"] >= 0.5:
-        return {}
-    window = _window(site, (track.rows, track.cols))
-    footprint = pixels_to_mask(track.rows, track.cols, window)
-    fields = cropland(bench.given(window)[0])[0][footprint]
-    if measures.get("wooded", 0.0) < 1 - options.dry.crop_share:
-        # What is as green as trees for the rest of the year grows no crop in two months of it.
-        fields |= _unseen(bench, window, footprint) > options.dry.crop_gap_days
-    if np.count_nonzero(fields) > options.dry.crop_share * track.rows.size:
-        return {}
-    if mixed:
-        wait = min(measures["wait_days"], options.disturb.wait_water_days)
-        return {"uncropped": 1.0, "mixed_water": 1.0, "wait_days": wait}
-    if below_floods(found, since, options.dry):
-        return {"uncropped": 1.0, "dug": 1.0, "wait_days": 0.0}
-    return {"uncropped": 1.0}
-
-
-def _unseen(bench: Bench, window: Window, footprint: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Give the longest part of the year (days) that a footprint's pixels were never seen in."""
-    quarter = bench.normals.quarter
-    codes = quarter.states.each([p.id for p in quarter.history], window)
-    clear = (state[footprint] != Ground.UNKNOWN for state in codes)
-    days = [day_of(p.acquired) for p in quarter.history]
-    return longest_unseen(days, clear, int(np.count_nonzero(footprint)))
-
-
 def ground_candidate(
     site: Site, bench: Bench, track: Track, options: GroundOptions,
     how: tuple[AdjudicateOptions, datetime, datetime],
@@ -166,31 +83,31 @@ def ground_candidate(
     earlier patrol may have seen it, and its waiting does not begin anew.
     """
     measures = summed_up(track, options)
-    measures["bar_share"] = _bar_share(site, bench, track)
+    measures["bar_share"] = bar_share_of(site, bench, track)
     pixels = (track.rows, track.cols)
     bridge = measures["wet_share"] < 0.5 and is_bridge(site, bench, track, options.disturb)
     measures["strip"] = float(bridge)
     measures["precedents"] = float(_seasons(site, bench, track, measures, (how[2], options)))
-    measures |= _felled(site, bench, track, measures, options)
-    measures["floated"] = float(_floated(site, bench, track, measures, options))
+    measures |= felled(site, bench, track, measures, options)
+    measures["floated"] = float(has_floated(site, bench, track, measures, options))
     trait = trait_of(measures)
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
-    measures |= _pond(site, bench, track, measures, (found, how[2], options))
+    measures |= pond(site, bench, track, measures, (found, how[2], options))
     asked = (found, how[2], trait.signature, options, how[0].fold)
-    measures |= standing_out(bench, track, _window(site, pixels), measures, asked)
-    filled = goes_on(bench, (_window(site, pixels), pixels), measures, found, options.onward)
+    measures |= standing_out(bench, track, window_of(site, pixels), measures, asked)
+    filled = goes_on(bench, (window_of(site, pixels), pixels), measures, found, options.onward)
     measures |= filled_measures(filled, measures, options.disturb)
     trait = trait_of(measures)
     began = how[2] if gradual(measures) else stood_since(found, how[2])
     seen = with_sightings(found, track, levels=measures["wet_share"] < 0.5)
     found = lasting(seen, began, trait.wait, _waiting(measures, how[0].fold), counted=trait.counted)
     found = unbroken(found) if gradual(measures) else found
-    shape = _outline(site, bench, track, trait.signature, found)
+    shape = _outline(site, bench, track, found, (trait.signature, options.resemble))
     if filled is not None:
-        sub = site.store.grid.sub(_window(site, pixels))
-        shape = with_fill(shape, pixels_to_mask(*pixels, _window(site, pixels)), filled, sub)
+        sub = site.store.grid.sub(window_of(site, pixels))
+        shape = with_fill(shape, pixels_to_mask(*pixels, window_of(site, pixels)), filled, sub)
     if measures["wet_share"] < 0.5 and not bridge:
-        drawn, stood = (_window(site, (track.rows, track.cols)), shape), how[1] - how[2]
+        drawn, stood = (window_of(site, (track.rows, track.cols)), shape), how[1] - how[2]
         ramp = may_span(site, drawn, stood, bench.history, options.ramps, wet=False)
         measures["strip"] = float(ramp)
     if doubted(measures):
@@ -319,7 +236,7 @@ def _verdicts(
 ) -> Iterator[tuple[Pass, Observed, float]]:  # fmt: skip
     """Judge the wanted looks at a place, each with the level rank of its reach."""
     asked, options = how
-    window = _window(site, pixels)
+    window = window_of(site, pixels)
     passes = [p for p in bench.looks.passes if asked.wanted(p)]
 
     def judge(missing: Sequence[Pass]) -> Rows:
@@ -354,7 +271,7 @@ def is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) -
     ramp is a part of all that is bare for a while. A strip that the quarter's history saw as little
     water as now is old, and explains nothing; where no look of it tells, a strip counts as new.
     """
-    window = _window(site, (track.rows, track.cols))
+    window = window_of(site, (track.rows, track.cols))
     bins = bench.given(window)[1].bins
     scores = [
         known_scores(surface.seen[WATER], surface.state)
@@ -387,17 +304,20 @@ def may_span(
 
 
 def _outline(
-    site: Site, bench: Bench, track: Track, signature: Signature, found: Sequence[Look]
-) -> BaseGeometry:
+    site: Site, bench: Bench, track: Track, found: Sequence[Look],
+    how: tuple[Signature, ResembleOptions],
+) -> BaseGeometry:  # fmt: skip
     """Outline where the newest hits lie nearer to the object than to the ground before."""
-    window = _window(site, (track.rows, track.cols))
+    signature, options = how
+    window = window_of(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
     watery = signature.watery
     places, unsaid = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
     for hit in reversed([k.pass_id for k in found if k.seen is Seen.HIT]):
         for _, surface, _ in bench.surfaces(window, lambda p, own=hit: p.id == own):
             judged = surface.drained if watery else surface.ground
-            at, _ = place(surface, local_offset(footprint, surface, watery=watery), signature)
+            offset = local_offset(footprint, surface, options, watery=watery)
+            at, _ = place(surface, offset, signature)
             # Below all known levels a bar is compared with its like, and shows no edge.
             some = places if (judged & footprint).any() else unsaid
             some.append(np.where(judged, at, np.nan).astype(np.float32))
@@ -405,9 +325,3 @@ def _outline(
             break
     share = middle_of((places or unsaid)[::-1]) - np.float32(0.5)
     return outline(share, footprint, site.store.grid.sub(window))
-
-
-def _window(site: Site, pixels: Sparse) -> Window:
-    window = box_of(pixels).pad(MARGIN_PX).intersect(site.store.grid.window)
-    assert window is not None
-    return window
