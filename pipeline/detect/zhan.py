@@ -143,7 +143,8 @@ class ZhanOptions(BaseModel):
         description="a longer deep object is a rim of shore, unless the bed is unlike it",
     )
     bed: OnwardOptions = Field(
-        default_factory=OnwardOptions,
+        # Of fills on a real shore it is 0 to 0.03, of its bars and a bridge 0.07 and more.
+        default_factory=lambda: OnwardOptions(like_bed=0.05),
         description="what tells a fill from the bed that a level below all of history uncovers",
     )
     bed_object: int = Field(
