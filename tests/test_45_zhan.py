@@ -209,11 +209,12 @@ def _material(fill: np.ndarray | None, seed: int = 0) -> np.ndarray:
 def _along(bed: np.ndarray) -> np.ndarray:
     """A fill five times as long as wide, along a shore."""
     y, x = np.indices(SHAPE)
-    return (y > 80) & (x >= 55) & (x < 85) & (bed > 3.0) & (bed < 6.5)
+    return (y > 80) & (x >= 55) & (x < 85) & (bed > 3.0) & (bed < 5.8)
 
 
-@pytest.mark.parametrize("seed", [0, 3])  # in the others the fill breaks up at this level
+@pytest.mark.parametrize("seed", [0, 4, 5, 6, 7, 8])
 def test_a_fill_below_everything_seen_is_certain_where_the_bed_is_unlike_it(seed: int) -> None:
+    # In the other valleys what is expected cuts the fill, and its parts are bed to each other.
     bed, level = _bed(seed), 5.4
     fill = _along(bed)
     state = _look(bed, level, 100 + seed, fill)
