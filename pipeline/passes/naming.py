@@ -13,9 +13,9 @@ from pipeline.model import Pass
 from pipeline.passes.ground import Sparse, States
 
 _JUDGING = (
-    "bars", "baselines", "bench", "book", "change", "deck_looks", "follow", "follow_ground",
-    "ground", "levels", "normals", "past", "piers", "silent", "stored", "strips", "traits",
-    "verdicts", "watch",
+    "bars", "baselines", "bench", "book", "change", "deck_looks", "fills", "follow",
+    "follow_ground", "ground", "ground_measures", "levels", "normals", "past", "piers", "silent",
+    "stored", "strips", "traits", "verdicts", "watch",
 )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def code_mark() -> str:
     """
     here = Path(__file__).parent
     files = [*sorted((here.parent / "detect").glob("*.py")), *(here / f"{n}.py" for n in _JUDGING)]
-    content = b"\0".join(f.read_bytes() for f in files if f.exists())
+    content = b"\0".join(f.read_bytes() for f in files)
     return hashlib.sha256(__version__.encode() + content).hexdigest()[:16]
 
 
