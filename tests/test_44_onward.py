@@ -48,13 +48,40 @@ def looks(n: int = 3, **how: object) -> list[Likeness]:
     return [k for k in every if k is not None]
 
 
-@pytest.mark.parametrize("fallen", [0, 3, 12])
+@pytest.mark.parametrize("fallen", [9, 12])
 def test_a_fill_goes_on_as_far_as_it_goes(fallen: int) -> None:
     part = onward(FOOT, bins(), looks(fallen=fallen))
     assert part is not None
     np.testing.assert_array_equal(part > 0, FILL & ~LAND)
     assert part.max() == 1
     assert part.dtype == np.float32
+
+
+@pytest.mark.parametrize("fallen", [0, 3])
+def test_without_other_bed_nothing_is_known_of_it(fallen: int) -> None:
+    assert onward(FOOT, bins(), looks(fallen=fallen)) is None
+
+
+def test_a_rim_of_two_pixels_is_a_shift_of_the_image() -> None:
+    for wide in (2, 3):
+        rim = FOOT.copy()
+        rim[20:34, 20 : 20 + wide] = True
+        at_once = np.full(SHAPE, N_BINS - 1, np.uint8)
+        at_once[LAND] = 0
+        assert (onward(FOOT, at_once, looks(fallen=12, fill=rim)) is None) is (wide == 2)
+
+
+@pytest.mark.parametrize("what", ["weed", "nothing"])
+def test_weed_and_pixels_without_features_are_no_bed(what: str) -> None:
+    features, state = seen()
+    afloat = np.zeros(SHAPE, bool)
+    afloat[:16, 24:45] = afloat[38:, 24:45] = True
+    state[afloat] = Ground.GREEN if what == "weed" else Ground.DRY
+    features[:, afloat] = 0.5 if what == "weed" else np.nan
+    assert not unlike_bed(FILL & ~LAND, features, state, bins())
+    many = [k for k in [likeness(FOOT, features, state)] * 3 if k is not None]
+    assert len(many) == 3
+    assert onward(FOOT, bins(), many) is None
 
 
 def test_bed_that_is_like_the_object_proves_nothing() -> None:
@@ -65,25 +92,25 @@ def test_bed_that_is_like_the_object_proves_nothing() -> None:
 def test_what_lies_dry_now_and_then_is_a_bar() -> None:
     on_bar = bins()
     on_bar[FILL & ~LAND] = 20
-    assert onward(FOOT, on_bar, looks(fallen=3)) is None
+    assert onward(FOOT, on_bar, looks(fallen=12)) is None
     unseen = bins()
     unseen[FILL & ~LAND] = UNSEEN
-    assert onward(FOOT, unseen, looks(fallen=3)) is None
+    assert onward(FOOT, unseen, looks(fallen=12)) is None
 
 
 def test_one_look_and_half_of_the_looks() -> None:
-    assert onward(FOOT, bins(), looks(1)) is None
-    gone = [k for k in [likeness(FOOT, *seen(fill=FOOT, seed=9))] if k is not None]
-    assert onward(FOOT, bins(), looks(2) + gone * 2) is not None
-    assert onward(FOOT, bins(), looks(2) + gone * 3) is None
+    assert onward(FOOT, bins(), looks(1, fallen=12)) is None
+    gone = [k for k in [likeness(FOOT, *seen(12, fill=FOOT, seed=9))] if k is not None]
+    assert onward(FOOT, bins(), looks(2, fallen=12) + gone * 2) is not None
+    assert onward(FOOT, bins(), looks(2, fallen=12) + gone * 3) is None
 
 
 def test_what_is_elsewhere_and_what_is_cut_off_by_the_window_is_no_part() -> None:
     apart = FILL & ~SHALLOW
-    assert onward(FOOT, bins(), looks(fill=apart)) is None
+    assert onward(FOOT, bins(), looks(fallen=12, fill=apart)) is None
     endless = FILL.copy()
     endless[20:34, 20:] = True
-    assert onward(FOOT, bins(), looks(fill=endless)) is None
+    assert onward(FOOT, bins(), looks(fallen=12, fill=endless)) is None
 
 
 def test_an_object_that_is_hardly_seen_says_nothing() -> None:
@@ -97,7 +124,7 @@ def test_an_object_that_is_hardly_seen_says_nothing() -> None:
 def test_clouds_over_a_part_are_no_miss() -> None:
     clouded = []
     for i in range(4):
-        features, state = seen(seed=i)
+        features, state = seen(12, seed=i)
         if i > 1:
             state[:, 30:] = Ground.UNKNOWN
         one = likeness(FOOT, features, state)
@@ -112,9 +139,9 @@ def test_clouds_over_a_part_are_no_miss() -> None:
 @given(st.permutations(range(4)), st.booleans(), st.booleans())
 def test_neither_order_nor_orientation_matters(order: list[int], up: bool, left: bool) -> None:
     turn = (slice(None, None, -1 if up else 1), slice(None, None, -1 if left else 1))
-    every = [seen(fallen=i, seed=i) for i in order]
+    every = [seen(fallen=12 + i, seed=i) for i in order]
     turned = [likeness(FOOT[turn], f[:, *turn], s[turn]) for f, s in every]
-    plain = onward(FOOT, bins(), looks_of([seen(fallen=i, seed=i) for i in range(4)]))
+    plain = onward(FOOT, bins(), looks_of([seen(fallen=12 + i, seed=i) for i in range(4)]))
     other = onward(FOOT[turn], bins()[turn], [k for k in turned if k is not None])
     assert plain is not None
     assert other is not None

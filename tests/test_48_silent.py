@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -53,6 +54,18 @@ def test_two_certain_looks_before_a_look_silence_what_both_saw() -> None:
     assert silent.mark(BEGIN + timedelta(days=20)) == silent.mark(BEGIN + timedelta(days=30)) != ""
     silent.tell(look(10), [])  # judged again, and not seen
     assert silenced(silent, 30) == set()
+
+
+def test_what_only_the_bed_told_silences_nothing() -> None:
+    def told(deep: float) -> bool:
+        silent = Silent(2)
+        for day in (1, 2):
+            one = replace(fill(day, (5, 5)), measures={"deep": deep})
+            silent.tell(look(day), [one])
+        return bool(silenced(silent, 9))
+
+    assert told(0.0)
+    assert not told(1.0)
 
 
 def test_what_an_earlier_patrol_proved_is_silent_from_the_patrol_on() -> None:

@@ -32,7 +32,7 @@ def bench(asked: list[str], n: int = 20) -> SimpleNamespace:
     bins = np.full((60, 70), N_BINS - 1, np.uint8)
     bins[:, :20] = 0
     dry = FILL.copy()
-    dry[:, :24] = True
+    dry[:, :28] = True
     state = np.where(dry, Ground.DRY, Ground.WET).astype(np.uint8)
     seen = np.where(FILL, 0.2, 0.05).astype(np.float32)[None].repeat(3, 0)
     surface = SimpleNamespace(seen=seen, state=state)
@@ -74,13 +74,15 @@ def test_water_and_what_is_doubted_are_not_asked(of: dict[str, float]) -> None:
 
 def test_nothing_waits_for_a_field_or_a_felling_that_goes_on_into_water() -> None:
     o, part = DisturbOptions(), np.where(FILL & ~FOOT, 1, 0).astype(np.float32)
-    assert fills.filled_measures(None, PLAIN, o) == {}
-    said = fills.filled_measures(part, PLAIN, o)
+    assert fills.filled_measures(None, 40, PLAIN, o) == {}
+    said = fills.filled_measures(part, 40, PLAIN, o)
     assert said == {"filled_px": 280.0, "wait_days": 0.0, "felled": 0.0}
+    # A field that reaches the water with its edge is a field.
+    assert fills.filled_measures(part, 2000, PLAIN, o) == {"filled_px": 280.0}
     # A flood leaves sand on a bar and beside it.
-    assert fills.filled_measures(part, PLAIN | {"bar_share": 0.7}, o)["wait_days"] == 30
+    assert fills.filled_measures(part, 40, PLAIN | {"bar_share": 0.7}, o)["wait_days"] == 30
     short = PLAIN | {"bar_share": 0.7, "wait_days": 20.0}
-    assert fills.filled_measures(part, short, o)["wait_days"] == 20
+    assert fills.filled_measures(part, 40, short, o)["wait_days"] == 20
 
 
 def test_the_outline_goes_on_without_a_gap() -> None:

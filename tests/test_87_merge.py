@@ -154,12 +154,19 @@ def test_a_later_piece_is_growth_unless_it_is_the_larger() -> None:
 
 
 def test_what_lies_on_the_same_ground_is_one_object_whenever_it_came() -> None:
-    old, new = candidate(Kind.DUI, 0, "mhhh--"), candidate(Kind.DUI, 0, "mmmhhh", wide=300)
-    (one,), gone = one_problem_of([old, new])
-    assert gone == 1
-    assert one.area_m2 == pytest.approx(18_000, rel=0.01)
-    beside = candidate(Kind.DUI, 40, "mmmhhh", wide=300)
+    old, new = candidate(Kind.DUI, 0, "mhhh--"), candidate(Kind.DUI, 0, "mmmhhh", wide=130)
+    beside = candidate(Kind.DUI, 60, "mmmhhh", wide=130)
     assert one_problem_of([old, beside]) == ([old, beside], 0)
+    assert one_problem_of([old, new]) == ([old, new], 0)  # less than half of it
+    nearly = candidate(Kind.DUI, 0, "mhhh--", wide=70)
+    (one,), gone = one_problem_of([nearly, new])
+    assert gone == 1
+    assert one.area_m2 == pytest.approx(7_800, rel=0.01)
+
+
+def test_a_heap_in_a_field_does_not_confirm_the_field() -> None:
+    heap, field = candidate(Kind.DUI, 0, "mhhh---"), candidate(Kind.JIAN, 0, "mmmmuuu", wide=600)
+    assert one_problem_of([heap, field]) == ([heap, field], 0)
 
 
 def test_a_pond_and_its_spoil_are_one_pit() -> None:

@@ -28,6 +28,7 @@ Float = NDArray[np.float32]
 _FLOOR = np.array([0.015, 0.03, 0.04], np.float32)  # spread of one material: BRIGHT, NDVI, WATER
 _WIDEST = 2.0  # times that: a mixed object's own spread would let everything pass
 _OWN, _OWN_SHARE = 4, 0.5  # dry pixels of the object, and share of it, that show its material
+_RIM_PX = 2  # no farther out lies the object's own edge, blurred and shifted
 _APART_PX = 3  # bed nearer to the object than this is mixed with it
 _AS_OFTEN = 4  # bins of water frequency by which other bed may have been dry more often
 
@@ -57,7 +58,7 @@ class OnwardOptions(BaseModel):
         description="share of it that history never saw dry: a bar is dry now and then",
     )
     bed_pixels: int = Field(
-        default=30, ge=1, description="of other bed without which one look tells nothing of it"
+        default=30, ge=1, description="of other bed without which nothing is known of it"
     )
     like_bed: float = Field(
         default=0.2,
@@ -69,7 +70,10 @@ class OnwardOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Likeness:
-    """What one look shows, bool (H, W): clear pixels, the dry ones, and those like the object."""
+    """What one look shows, bool (H, W): clear pixels, the bare ones, and those like the object.
+
+    Plants and pixels without features are no bare ground: they are like nothing.
+    """
 
     clear: Bool
     bare: Bool
@@ -107,7 +111,7 @@ def likeness(
     spread = np.clip(spread, _FLOOR, _WIDEST * _FLOOR)
     away = np.abs(seen - middle[:, None, None]) <= o.spreads * spread[:, None, None]
     clear = state != Ground.UNKNOWN
-    return Likeness(clear, clear & (state != Ground.WET), dry & away.all(axis=0))
+    return Likeness(clear, dry, dry & away.all(axis=0))
 
 
 def onward(
@@ -131,8 +135,10 @@ def onward(
     -------
     float32 (H, W) or None
         Share of the looks at each pixel on which it is like the object, 0 off the part, which is
-        where it is positive. None where there is none, where it goes on beyond the window (no fill
-        is that large, but a shore is), or where other bed looks so too.
+        where it is positive. None where there is none or it is the object's rim, where it
+        goes on beyond the window (no fill is that large, but a shore is), where less other bed is
+        bare than ``bed_pixels`` or half of the part, in the mean of the looks, or where that looks
+        so too.
     """
     o = options or OnwardOptions()
     zone = (bins > 0) & (bins != UNSEEN)  # was water now and then, or always
@@ -144,13 +150,18 @@ def onward(
     like = zone & (votes >= o.looks) & (votes >= o.share * clear)
     part = _hanging(like, footprint)
     n = int(np.count_nonzero(part))
+    near = np.asarray(ndimage.binary_dilation(footprint, np.ones((3, 3)), _RIM_PX), bool)
     always = np.count_nonzero(part & (bins >= N_BINS - 1))
-    if n < o.pixels or always < max(o.pixels, o.always_water * n) or _cut(part):
+    if np.count_nonzero(part & ~near) < o.pixels or _cut(part):
+        return None
+    if always < max(o.pixels, o.always_water * n):
         return None
     around = ndimage.binary_dilation(part | footprint, iterations=_APART_PX)
     lowest = np.percentile(bins[part], 25) - _AS_OFTEN
     other = zone & ~np.asarray(around, bool) & (bins >= lowest)
     bare = sum(np.count_nonzero(k.bare & other) for k in told)
+    if bare < len(told) * max(o.bed_pixels, n / 2):
+        return None
     if sum(np.count_nonzero(k.like & other) for k in told) > o.like_bed * bare:
         return None
     return np.where(part, votes / np.maximum(clear, 1), 0).astype(np.float32)

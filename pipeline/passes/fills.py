@@ -67,20 +67,22 @@ def goes_on(
 
 
 def filled_measures(
-    part: Float | None, measures: Mapping[str, float], options: DisturbOptions
+    part: Float | None, pixels: int, measures: Mapping[str, float], options: DisturbOptions
 ) -> dict[str, float]:
-    """Give the measures of an object with a part in the water.
+    """Give the measures of an object of so many ``pixels`` with a part in the water.
 
-    Soil waits for a season because fields lie fallow and woods are felled; neither goes on into
-    water, so that off bars nothing is left to wait for. A bar does, once the river is lower than
-    ever; but it would be like other bed, and waits no longer than its pools do: a flood leaves sand
-    there too.
+    Soil waits for a season because fields lie fallow and woods are felled; neither fills water, so
+    that off bars nothing is left to wait for where the part is large enough to be a fill. A bar may
+    go on so once the river is lower than ever, but would be like other bed; it waits no longer than
+    its pools do, since a flood leaves sand there too.
     """
     if part is None:
         return {}
+    out = {"filled_px": float(np.count_nonzero(part > 0))}
+    if not is_fill(pixels, out):
+        return out
     wait = options.wait_pool_days if measures["bar_share"] >= ON_BAR else 0.0
-    wait = min(wait, measures["wait_days"])
-    return {"filled_px": float(np.count_nonzero(part > 0)), "wait_days": wait, "felled": 0.0}
+    return out | {"wait_days": min(wait, measures["wait_days"]), "felled": 0.0}
 
 
 def with_fill(

@@ -96,7 +96,7 @@ def ground_candidate(
     asked = (found, how[2], trait.signature, options, how[0].fold)
     measures |= standing_out(bench, track, window_of(site, pixels), measures, asked)
     filled = goes_on(bench, (window_of(site, pixels), pixels), measures, found, options.onward)
-    measures |= filled_measures(filled, measures, options.disturb)
+    measures |= filled_measures(filled, track.rows.size, measures, options.disturb)
     trait = trait_of(measures)
     began = how[2] if gradual(measures) else stood_since(found, how[2])
     seen = with_sightings(found, track, levels=measures["wet_share"] < 0.5)

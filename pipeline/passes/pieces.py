@@ -32,7 +32,7 @@ TOUCH_M = 15.0
 
 _GROWTH = 2.0  # a later piece up to this times the earlier one is its growth
 _POND = 0.5  # share of water: beside a fill or a heap it is another problem
-_OVERLAID = 0.5  # of the smaller one, from which two outlines are of one thing
+_OVERLAID = 0.5  # of the larger one, from which two outlines are of one thing
 _RIM_M = 25.0  # between pond and spoil is a SWIR pixel of 20 m that is half water, and its blur
 _SPOIL = 6.0  # what was dug out is no more than so many times larger or smaller than its pond
 _CLAIM = 0.2  # of the smaller one: as much of a common edge is no common place
@@ -141,7 +141,7 @@ def claimed(
 def one_object(one: Candidate, other: Candidate) -> bool:
     """Tell whether two that touch came on one day, or the later one is growth of the earlier.
 
-    What lies on the same ground for the most part is one object, whenever it came.
+    What lies on the same ground, to half of the larger, is one object, whenever it came.
     """
     if together(one.evidence, other.evidence) or _overlaid(one.polygon, other.polygon):
         return True
@@ -150,8 +150,8 @@ def one_object(one: Candidate, other: Candidate) -> bool:
 
 
 def _overlaid(one: BaseGeometry, other: BaseGeometry) -> bool:
-    """Tell whether most of the smaller outline lies in the other."""
-    return bool(one.intersection(other).area >= _OVERLAID * min(one.area, other.area))
+    """Tell whether two outlines share half of the larger: a small thing in a field is not it."""
+    return bool(one.intersection(other).area >= _OVERLAID * max(one.area, other.area))
 
 
 def _age(candidate: Candidate) -> tuple[datetime, float]:

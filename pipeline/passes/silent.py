@@ -45,8 +45,12 @@ class Silent:
     )
 
     def tell(self, p: Pass, sightings: Iterable[Sighting]) -> None:
-        """Note what a look shows; what was noted of it before is forgotten."""
-        own = [s for s in sightings if s.certain and s.kind is Kind.ZHAN]
+        """Note what a look shows; what was noted of it before is forgotten.
+
+        What only the bed tells (``deep``) is left out: it rests on the level, and must not move it.
+        """
+        told = (s for s in sightings if s.certain and s.kind is Kind.ZHAN)
+        own = [s for s in told if not s.measures.get("deep", 0.0)]
         keys = [s.rows.astype(np.int64) * _STRIDE + s.cols for s in own]
         before = self._seen.pop(p.id, None)
         if keys and self.least:
