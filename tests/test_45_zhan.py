@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 import pytest
@@ -31,7 +33,6 @@ from pipeline.detect.zhan import (
     Pixels,
     Rejection,
     ZhanOptions,
-    asks_bed,
     candidates,
     examine,
 )
@@ -90,7 +91,7 @@ def _detect(
     size: int = 500,
     options: ZhanOptions | None = None,
     silent: np.ndarray | None = None,
-    seen: np.ndarray | None = None,
+    seen: Callable[[], np.ndarray] | None = None,
 ) -> tuple[Pixels, list[Sighting | Rejection]]:
     """What the driver does: tiles with halo, merged counts, joined objects, windows."""
     grid = Grid("EPSG:32649", None, SHAPE)  # type: ignore[arg-type]
@@ -220,7 +221,7 @@ def test_a_fill_below_everything_seen_is_certain_where_the_bed_is_unlike_it(seed
     state = _look(bed, level, 100 + seed, fill)
     found = {}
     for name, of in (("nothing", None), ("mud", None), ("rubble", fill)):
-        seen = None if name == "nothing" else _material(of, seed)
+        seen = None if name == "nothing" else partial(_material, of, seed)
         found[name] = _sightings(_detect(_history(bed), state, seen=seen)[1])
     # It is long, as a rim of shore is: without its material, or of that of the bed, it is not told.
     for name in ("nothing", "mud"):
@@ -235,20 +236,34 @@ def test_a_fill_below_everything_seen_is_certain_where_the_bed_is_unlike_it(seed
 @pytest.mark.parametrize("level", [2.5, 4.0, 5.0, 5.7])
 def test_bed_that_falls_dry_is_like_bed(seed: int, level: float) -> None:
     bed = _bed(seed)
-    state, seen = _look(bed, level, 100 + seed), _material(None, seed)
+    state, seen = _look(bed, level, 100 + seed), partial(_material, None, seed)
     assert not any(s.certain for s in _sightings(_detect(_history(bed), state, seen=seen)[1]))
 
 
-def test_the_bed_is_asked_for_what_is_large_and_deep_only() -> None:
-    options = ZhanOptions(bed_object=16)
-    rows, cols = np.arange(20, dtype=np.int32), np.zeros(20, np.int32)
-    for deep, n, asked in ((1.0, 20, True), (1.0, 15, False), (0.0, 20, False)):
-        one = Sighting(Kind.ZHAN, *NOW, rows[:n], cols[:n], 0.5, {"deep": deep}, False)
-        assert asks_bed(one, options) is asked
-    assert not asks_bed(Rejection("vegetation afloat", False, 20), options)
-    for n in (15, 16):
-        shore = Rejection("cannot be told from the shore that this level uncovers", True, n)
-        assert asks_bed(shore, options) is (n == 16)
+@pytest.mark.parametrize(("level", "least", "asked"), [(5.4, 16, True), (5.4, 9999, False)])
+def test_the_bed_is_asked_for_what_is_large_and_deep_only(
+    level: float, least: int, asked: bool
+) -> None:
+    bed = _bed(0)
+    fill, calls = _along(bed), list[int]()
+
+    def seen() -> np.ndarray:
+        calls.append(1)
+        return _material(fill)
+
+    state = _look(bed, level, 100, fill)
+    _detect(_history(bed), state, options=ZhanOptions(bed_object=least), seen=seen)
+    assert bool(calls) is asked
+
+
+def test_the_bed_is_not_asked_at_an_ordinary_level() -> None:
+    bed = _bed(0)
+
+    def seen() -> np.ndarray:
+        raise AssertionError("asked")
+
+    fill = _fill(bed, 8.7, 60, 8)
+    assert _sightings(_detect(_history(bed), _look(bed, 8.7, 100, fill), seen=seen)[1])
 
 
 @settings(deadline=None, max_examples=8)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.speed.ground import RES, River
 from benchmarks.speed.looks import FINE, KEYS
-from benchmarks.speed.wet import CLEAR, USED, Wet
+from benchmarks.speed.wet import USED, Wet
 from pipeline.config import choose_corridors, load_workflow
 from pipeline.io.store import CorridorStore
 from pipeline.model import Pass, Tile
@@ -70,7 +70,7 @@ def store(workflow: Path, layout: Path, names: Sequence[str]) -> str:
     """Gather the looks into the corridor store, and make the output from there."""
     site, passes = site_of(workflow, names)
     gathering.gather(site, passes)
-    out = Wet(json.loads(layout.read_text(encoding="utf-8")), _wet_of)
+    out = Wet(json.loads(layout.read_text(encoding="utf-8")))
     for i, tile in enumerate(site.store.tiles):
         for key in USED:
             out.add_packed(i, key, _looks(site.store, [p.id for p in passes], _NAMES[key], tile))
@@ -94,15 +94,6 @@ def _looks(
     return looks
 
 
-def _wet_of(
-    green: NDArray[np.uint16], swir: NDArray[np.uint16], scl: NDArray[np.uint16]
-) -> NDArray[np.bool_]:
-    """Give the mask of :func:`benchmarks.speed.wet.wet`, each pixel in one pass."""
-    out = np.empty(green.shape[1], np.bool_)
-    _wet(green, swir, np.isin(np.arange(scl.max(initial=0) + 1), CLEAR)[scl], out)
-    return out
-
-
 @njit(cache=True, nogil=True)
 def _repeat(coarse, factor, runs, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     first, begin, end, at = runs
@@ -110,25 +101,6 @@ def _repeat(coarse, factor, runs, out):  # type: ignore[no-untyped-def]  # pragm
         for k in range(first[r], first[r + 1]):
             for c in range(begin[k], end[k]):
                 out[at[k] - begin[k] + c] = coarse[r // factor, c // factor]
-
-
-@njit(cache=True, nogil=True)
-def _wet(green, swir, clear, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    held = np.empty(green.shape[0], np.float32)
-    for i in range(green.shape[1]):
-        n = 0
-        for k in range(green.shape[0]):
-            g, s = np.float32(green[k, i]), np.float32(swir[k, i])
-            if not clear[k, i] or g + s == 0:
-                continue
-            value = (g - s) / (g + s)
-            at = n
-            while at > 0 and held[at - 1] > value:
-                held[at] = held[at - 1]
-                at -= 1
-            held[at] = value
-            n += 1
-        out[i] = n > 0 and held[(n - 1) // 2] + held[n // 2] > 0
 
 
 def fetch(workflow: Path, layout: Path, names: Sequence[str]) -> str:

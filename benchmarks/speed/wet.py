@@ -7,7 +7,7 @@ repeated to 10 m; the *wet mask* says where the median MNDWI of the clear dates 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,13 +38,9 @@ def repeated(values: NDArray[Any], factor: int) -> NDArray[Any]:
 
 
 class Wet:
-    """Collects looks tile by tile; ``layout`` names the file with the stored pixels.
+    """Collects looks tile by tile; ``layout`` names the file with the stored pixels."""
 
-    ``wet_of`` makes the mask, as :func:`wet` does.
-    """
-
-    def __init__(self, layout: Mapping[str, Any], wet_of: Callable[..., Any] = wet) -> None:
-        self._wet_of = wet_of
+    def __init__(self, layout: Mapping[str, Any]) -> None:
         self._kept = np.load(layout["kept"])
         self._marks = dict.fromkeys(USED, 0)
         self._held: dict[tuple[int, str], NDArray[np.uint16]] = {}
@@ -63,7 +59,7 @@ class Wet:
         self._held[tile, key] = looks
         three = [self._held.get((tile, k)) for k in ("B03", "B11", "SCL")]
         if all(t is not None for t in three):
-            mask = self._wet_of(*three)  # type: ignore[arg-type]
+            mask = wet(*three)  # type: ignore[arg-type]
             self._mask = zlib.crc32(mask.tobytes(), self._mask)
             self._pixels, self._wet = self._pixels + mask.size, self._wet + int(mask.sum())
             for k in ("B03", "B11", "SCL"):

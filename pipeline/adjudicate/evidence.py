@@ -203,10 +203,11 @@ def lasting(
 
     Hits before that say nothing, or are ``counted`` with the first certain one (``pending``).
 
-    ``since`` (UTC) is the first sighting that anybody had of it. A wait is told in days, and a
-    satellite that is back after so many of them may be some seconds early. Where clear misses say
-    that it was gone (``expire_misses`` in a row), waiting begins anew with the next hit: a boat
-    that comes back to its mooring has not stood there in between.
+    ``since`` (UTC) is the first sighting that anybody had of it. A wait is told in days, and a look
+    half a day early is on its last one: a satellite is back at nearly the same time of day, and
+    sometimes seconds earlier. Where clear misses say that it was gone (``expire_misses`` in a row),
+    waiting begins anew with the next hit: a boat that comes back to its mooring has not stood there
+    in between.
     """
     least = (options or FoldOptions()).expire_misses
     begin: datetime | None = since

@@ -33,8 +33,8 @@ _APART_PX = 3  # bed nearer to the object than this is mixed with it
 _AS_OFTEN = 4  # bins of water frequency by which other bed may have been dry more often
 
 
-class OnwardOptions(BaseModel):
-    """When an object goes on into the water."""
+class BedOptions(BaseModel):
+    """What tells an object from bed that fell dry beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,6 +44,20 @@ class OnwardOptions(BaseModel):
         le=10,
         description="deviation from the object's own pixels up to which a pixel is like it",
     )
+    bed_pixels: int = Field(
+        default=30, ge=1, description="of other bed without which nothing is known of it"
+    )
+    like_bed: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="share of other bed, dry on the same looks, that may be like the object",
+    )
+
+
+class OnwardOptions(BedOptions):
+    """When an object goes on into the water."""
+
     looks: int = Field(
         default=2, ge=1, le=50, description="looks at the object on which a pixel must be like it"
     )
@@ -56,15 +70,6 @@ class OnwardOptions(BaseModel):
         ge=0,
         le=1,
         description="share of it that history never saw dry: a bar is dry now and then",
-    )
-    bed_pixels: int = Field(
-        default=30, ge=1, description="of other bed without which nothing is known of it"
-    )
-    like_bed: float = Field(
-        default=0.2,
-        ge=0,
-        le=1,
-        description="share of other bed, dry on the same looks, that may be like the object",
     )
 
 
@@ -81,7 +86,7 @@ class Likeness:
 
 
 def likeness(
-    footprint: Bool, seen: Float, state: NDArray[np.uint8], options: OnwardOptions | None = None
+    footprint: Bool, seen: Float, state: NDArray[np.uint8], options: BedOptions | None = None
 ) -> Likeness | None:
     """Compare all that is dry on a look with what is seen of the object itself.
 
@@ -99,7 +104,7 @@ def likeness(
     Likeness or None
         None where too little of the object is seen dry.
     """
-    o = options or OnwardOptions()
+    o = options or BedOptions()
     dry = (state == Ground.DRY) & np.isfinite(seen).all(axis=0)
     own = footprint & dry
     n = np.count_nonzero(own)
@@ -109,9 +114,9 @@ def likeness(
     middle = np.median(values, axis=1)
     spread = 1.4826 * np.median(np.abs(values - middle[:, None]), axis=1)
     spread = np.clip(spread, _FLOOR, _WIDEST * _FLOOR)
-    away = np.abs(seen - middle[:, None, None]) <= o.spreads * spread[:, None, None]
+    alike = np.abs(seen - middle[:, None, None]) <= o.spreads * spread[:, None, None]
     clear = state != Ground.UNKNOWN
-    return Likeness(clear, dry, dry & away.all(axis=0))
+    return Likeness(clear, dry, dry & alike.all(axis=0))
 
 
 def onward(
@@ -172,7 +177,7 @@ def unlike_bed(
     seen: Float,
     state: NDArray[np.uint8],
     bins: NDArray[np.uint8],
-    options: OnwardOptions | None = None,
+    options: BedOptions | None = None,
 ) -> bool:
     """Tell on one look whether an object where water was is of another material than the bed.
 
@@ -180,7 +185,7 @@ def unlike_bed(
     ever. No where less of it than ``bed_pixels`` or half of the object is bare: then nothing is
     known of the bed. Arrays are as in :func:`likeness` and :func:`onward`.
     """
-    o = options or OnwardOptions()
+    o = options or BedOptions()
     inner = np.asarray(ndimage.binary_erosion(footprint), bool)
     own = inner if np.count_nonzero(inner) >= _OWN else footprint
     look = likeness(own, seen, state, o)

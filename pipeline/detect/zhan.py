@@ -17,6 +17,7 @@ and certain once it has outlasted boats and flood debris (``wait_days``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import numpy as np
@@ -36,7 +37,7 @@ from pipeline.detect.expect import (
     never_wet,
 )
 from pipeline.detect.objects import Pixels, Rejection, Shape, closes, label, measure, ring, spans
-from pipeline.detect.onward import OnwardOptions, unlike_bed
+from pipeline.detect.onward import BedOptions, unlike_bed
 from pipeline.detect.recession import HALO_PX, percentile_of, tally_recession
 from pipeline.detect.water_frequency import N_BINS
 from pipeline.grid import pixels_to_mask
@@ -58,7 +59,6 @@ WINDOW_MARGIN_PX = HALO_PX + 40
 _ON_BAR = 0.5  # share of an object from which it stands on a bar
 _DECK_PX = 9.0  # a deck of one or two pixels, as SWIR of 20 m blurs it, and its shaded edges
 _LOCAL_PX = 40  # shore this near to an object is its own comparison
-_LIKE_SHORE = "cannot be told from the shore that this level uncovers"
 
 
 class ZhanOptions(BaseModel):
@@ -142,9 +142,9 @@ class ZhanOptions(BaseModel):
         le=10,
         description="a longer deep object is a rim of shore, unless the bed is unlike it",
     )
-    bed: OnwardOptions = Field(
-        # Of fills on a real shore it is 0 to 0.03, of its bars and a bridge 0.07 and more.
-        default_factory=lambda: OnwardOptions(like_bed=0.05),
+    bed: BedOptions = Field(
+        # Of a fill on a real shore it was 0 to 0.03, of its bars and a bridge 0.07 and more.
+        default_factory=lambda: BedOptions(like_bed=0.05),
         description="what tells a fill from the bed that a level below all of history uncovers",
     )
     bed_object: int = Field(
@@ -176,7 +176,7 @@ def examine(
     totals: Totals,
     stamp: tuple[str, datetime],
     options: ZhanOptions | None = None,
-    seen: NDArray[np.float32] | None = None,
+    seen: Callable[[], NDArray[np.float32]] | None = None,
 ) -> Sighting | Rejection:
     """Judge one joined object on one date.
 
@@ -192,8 +192,9 @@ def examine(
         Of the date, all tiles merged.
     stamp : (str, datetime)
         Pass id and time (UTC).
-    seen : float32 (3, H, W), optional
-        Features of ``MODELLED`` over the view's window; :func:`asks_bed` says when they are needed.
+    seen : callable, optional
+        Gives the features of ``MODELLED``, float32 (3, H, W), over the view's window; asked for
+        large deep objects alone.
     """
     o = options or ZhanOptions()
     n = pixels.rows.size
@@ -214,9 +215,9 @@ def examine(
     if deep:
         numbers |= _compare(mask, view, found)
         if seen is not None and n >= o.bed_object:
-            unlike = unlike_bed(mask, seen, view.state, view.base.bins, o.bed)
+            unlike = unlike_bed(mask, seen(), view.state, view.base.bins, o.bed)
         if not _stands_out(numbers, o, unlike=unlike):
-            return Rejection(_LIKE_SHORE, True, n)
+            return Rejection("cannot be told from the shore that this level uncovers", True, n)
     grounded, bar = _grounded(mask, view), _bar_share(mask, view)
     looks = float(np.median(view.base.n_clear[mask]))
     sure = _shifted(found.known >= o.certain_looks, view.radius_px, mask)
@@ -239,14 +240,6 @@ def examine(
         numbers,
         certain,
     )
-
-
-def asks_bed(found: Sighting | Rejection, options: ZhanOptions | None = None) -> bool:
-    """Tell whether :func:`examine` would say more if it saw what the bed looks like."""
-    o = options or ZhanOptions()
-    if isinstance(found, Rejection):
-        return found.reason == _LIKE_SHORE and found.pixels >= o.bed_object
-    return found.measures["deep"] > 0 and found.rows.size >= o.bed_object
 
 
 def _box(pixels: Pixels) -> Window:

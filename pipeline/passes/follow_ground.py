@@ -85,6 +85,7 @@ def ground_candidate(
     measures = summed_up(track, options)
     measures["bar_share"] = bar_share_of(site, bench, track)
     pixels = (track.rows, track.cols)
+    window = window_of(site, pixels)
     bridge = measures["wet_share"] < 0.5 and is_bridge(site, bench, track, options.disturb)
     measures["strip"] = float(bridge)
     measures["precedents"] = float(_seasons(site, bench, track, measures, (how[2], options)))
@@ -94,8 +95,8 @@ def ground_candidate(
     found = looks_at_ground(site, bench, pixels, trait, (how[2], options))
     measures |= pond(site, bench, track, measures, (found, how[2], options))
     asked = (found, how[2], trait.signature, options, how[0].fold)
-    measures |= standing_out(bench, track, window_of(site, pixels), measures, asked)
-    filled = goes_on(bench, (window_of(site, pixels), pixels), measures, found, options.onward)
+    measures |= standing_out(bench, track, window, measures, asked)
+    filled = goes_on(bench, (window, pixels), measures, found, options.onward)
     measures |= filled_measures(filled, track.rows.size, measures, options.disturb)
     trait = trait_of(measures)
     began = how[2] if gradual(measures) else stood_since(found, how[2])
@@ -104,10 +105,10 @@ def ground_candidate(
     found = unbroken(found) if gradual(measures) else found
     shape = _outline(site, bench, track, found, (trait.signature, options.resemble))
     if filled is not None:
-        sub = site.store.grid.sub(window_of(site, pixels))
-        shape = with_fill(shape, pixels_to_mask(*pixels, window_of(site, pixels)), filled, sub)
+        footprint = pixels_to_mask(*pixels, window)
+        shape = with_fill(shape, footprint, filled, site.store.grid.sub(window))
     if measures["wet_share"] < 0.5 and not bridge:
-        drawn, stood = (window_of(site, (track.rows, track.cols)), shape), how[1] - how[2]
+        drawn, stood = (window, shape), how[1] - how[2]
         ramp = may_span(site, drawn, stood, bench.history, options.ramps, wet=False)
         measures["strip"] = float(ramp)
     if doubted(measures):

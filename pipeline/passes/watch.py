@@ -22,7 +22,6 @@ from pipeline.detect.zhan import (
     HALO_PX,
     WINDOW_MARGIN_PX,
     ZhanOptions,
-    asks_bed,
     candidates,
     examine,
 )
@@ -316,11 +315,9 @@ class _EpochSweep:
         assert window is not None
         view = self.levels.view(p, window, self.cache.around(window))
         stamp = (p.id, p.acquired)
-        found = examine(pixels, view, totals, stamp, self.options)
-        if not asks_bed(found, self.options):
-            return found
-        seen = self.states.features(p.id, window)
-        return examine(pixels, view, totals, stamp, self.options, seen)
+        return examine(
+            pixels, view, totals, stamp, self.options, lambda: self.states.features(p.id, window)
+        )
 
 
 def _rank(day: object) -> float:
