@@ -46,6 +46,15 @@ def test_written_whole_and_replaced(tmp_path: Path) -> None:
         write_json(path, float("nan"))
 
 
+def test_pieces_follow_each_other_though_the_system_takes_a_few_bytes_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: real(file, bytes(data[:3])))
+    write_bytes(tmp_path / "a.bin", b"SLB1", b"", b"0123456789", b"\n", durable=False)
+    assert (tmp_path / "a.bin").read_bytes() == b"SLB10123456789\n"
+
+
 def test_a_full_disk_is_named_and_leaves_the_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

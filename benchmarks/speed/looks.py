@@ -13,15 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.speed.bands import COARSE, FINE, KEYS
 from benchmarks.speed.ground import EPSG, LEFT, RES, SIDE, TOP, Image, River
 from benchmarks.speed.tiff import Layout, compressed, write_tiff
 
-FINE = ("blue", "green", "red", "nir")
-COARSE = ("swir16", "swir22")
-KEYS = {
-    "blue": "B02", "green": "B03", "red": "B04", "nir": "B08",
-    "swir16": "B11", "swir22": "B12", "scl": "SCL",
-}  # fmt: skip
 FIRST = datetime(2024, 1, 3, 3, 0, 0, tzinfo=UTC)
 _WATER = {"blue": 0.05, "green": 0.07, "red": 0.05, "nir": 0.03, "swir16": 0.015, "swir22": 0.01}
 _SOIL = {"blue": 0.10, "green": 0.13, "red": 0.17, "nir": 0.22, "swir16": 0.28, "swir22": 0.24}

@@ -1,6 +1,7 @@
 """What of siluan itself is timed beside the command: the store as a peer, and a slow server.
 
-:mod:`benchmarks.speed.own_main` runs a task in a process of its own.
+:mod:`benchmarks.speed.own_main` runs a task in a process of its own, which imports what siluan
+imports for it, and nothing of what makes the scenes.
 
 ``store`` makes the output of :mod:`benchmarks.speed.wet` from the corridor store, after gathering;
 ``fetch`` gathers all bands with the workflow's readers, ``fetch-one`` as one thread.
@@ -17,8 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from benchmarks.speed.ground import RES, River
-from benchmarks.speed.looks import FINE, KEYS
+from benchmarks.speed.bands import KEYS
 from benchmarks.speed.wet import USED, Wet
 from pipeline.config import choose_corridors, load_workflow
 from pipeline.io.store import CorridorStore
@@ -41,29 +41,6 @@ def site_of(workflow: Path, names: Sequence[str]) -> tuple[Site, list[Pass]]:
     site = open_site(given, corridor, passes, None)
     assert site is not None
     return site, passes
-
-
-def write_layout(path: Path, workflow: Path, scenes: Path, river: River, name: str) -> Path:
-    """Write what peers must know: the corridor's grid, tiles and pixels, and the touched blocks."""
-    site, _ = site_of(workflow, [name])
-    store = site.store
-    masks = {str(i): store.kept(t.core) for i, t in enumerate(store.tiles)}
-    kept = path.with_suffix(".npz")
-    np.savez(kept, **masks)  # pyright: ignore[reportArgumentType] - a stub's guess
-    touched = {k: river.touched(RES if b in FINE else 2 * RES) for b, k in KEYS.items()}
-    content = {
-        "scenes": str(scenes),
-        "kept": str(kept),
-        "block": river.block,
-        "touched": touched,
-        "crs": store.grid.crs,
-        "transform": list(store.grid.transform)[:6],
-        "file_transform": list(river.transform)[:6],
-        "shape": store.grid.shape,
-        "tiles": [(t.core.row0, t.core.row1, t.core.col0, t.core.col1) for t in store.tiles],
-    }
-    path.write_text(json.dumps(content), encoding="utf-8")
-    return path
 
 
 def store(workflow: Path, layout: Path, names: Sequence[str]) -> str:

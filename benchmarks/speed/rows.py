@@ -11,9 +11,10 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from benchmarks.speed.bands import FINE, KEYS
 from benchmarks.speed.ground import RES, River
-from benchmarks.speed.looks import FINE, KEYS, Day, Square, days
-from benchmarks.speed.own import write_layout
+from benchmarks.speed.layout import write_layout
+from benchmarks.speed.looks import Day, Square, days
 from benchmarks.speed.server import serving
 from benchmarks.speed.tiff import block_bytes
 from benchmarks.speed.timing import Spent, child, interleaved, siluan

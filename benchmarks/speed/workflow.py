@@ -12,8 +12,9 @@ import yaml
 from shapely.geometry import box, mapping
 from shapely.geometry.base import BaseGeometry
 
+from benchmarks.speed.bands import KEYS
 from benchmarks.speed.ground import EPSG, LEFT, RES, SIDE, TOP, River
-from benchmarks.speed.looks import KEYS, Day
+from benchmarks.speed.looks import Day
 from pipeline.grid import reproject
 
 HERE = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,8 @@ def disk_full_named(path: Path) -> Generator[None]:
         ) from error
 
 
-def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
-    """Write a file whole or not at all.
+def write_bytes(path: Path, *data: bytes, durable: bool = True) -> None:
+    """Write a file whole or not at all; ``data`` may come in pieces that follow each other.
 
     ``durable=False`` does not wait for the disk: for files that carry a checksum and can be made
     again, since a loss of power may then leave a damaged one. Several workers may write such a
@@ -69,13 +69,14 @@ def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
             _sync_folder(path.parent)
 
 
-def _fill(path: Path, data: bytes, durable: bool) -> None:
+def _fill(path: Path, data: Sequence[bytes], durable: bool) -> None:
     """Write a new file by the system's calls; its folder must be there."""
     file = os.open(path, _WRITE, 0o666)
     try:
-        left = memoryview(data).cast("B")
-        while left:
-            left = left[os.write(file, left) :]
+        for piece in data:
+            left = memoryview(piece).cast("B")
+            while left:
+                left = left[os.write(file, left) :]
         if durable:
             os.fsync(file)
     finally:

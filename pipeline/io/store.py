@@ -37,8 +37,8 @@ from pipeline.io.blocks import (
     Layer,
     Packed,
     block_mark,
-    encode,
     has_full_length,
+    pieces,
 )
 from pipeline.io.store_grid import describe_grid, known_grid
 from pipeline.io.store_windows import StoreWindows
@@ -139,7 +139,7 @@ class CorridorStore(StoreWindows):
         self, folder: str, tile: Tile, layers: Mapping[str, Layer], durable: bool = True
     ) -> None:
         """Write a block, whole or not at all; ``durable=False`` for what can be made again."""
-        write_bytes(self.block_path(folder, tile), encode(layers), durable=durable)
+        write_bytes(self.block_path(folder, tile), *pieces(layers), durable=durable)
         self._marks.pop(folder, None)
 
     def fingerprint(self, pass_id: str) -> str | None:
