@@ -183,6 +183,19 @@ def test_outline_is_valid_and_stays_near_its_footprint(seed: int) -> None:
         assert top <= 3000000 - 10 * (rows.min() - 1.01)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.floats(1e-9, 0.5), st.integers(0, 2**31))
+def test_an_outline_is_no_speck_within_a_pixel(above: float, seed: int) -> None:
+    # A run ended by it: no point could be told of 0.001 m2 around the centre of a pixel.
+    footprint = np.zeros((12, 12), bool)
+    footprint[4:6, 4:7] = True
+    share = np.random.default_rng(seed).uniform(0, 0.5, (12, 12))
+    share[5, 5] = 0.5 + above
+    polygon = outline((share - 0.5).astype(np.float32), footprint, GRID)
+    assert polygon.area >= 100
+    assert polygon.intersects(shapely.box(500040, 2999940, 500070, 2999960))
+
+
 def test_no_endmembers_no_fraction() -> None:
     band = np.full((10, 10), 0.1, np.float32)
     assert np.isnan(water_fraction(band, np.zeros((10, 10), np.uint8))).all()

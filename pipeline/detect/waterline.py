@@ -176,7 +176,9 @@ def outline(inside: Float, footprint: NDArray[np.bool_], grid: Grid) -> Polygon 
     Returns
     -------
     shapely Polygon or MultiPolygon
-        In the grid's CRS, valid, holes kept; the pixels themselves where the field says nothing.
+        In the grid's CRS, valid, holes kept; the pixels themselves where the field says nothing,
+        or draws less than one of them: objects have several, and of specks around the centres of
+        pixels no point can be told.
     """
     field = inside.astype(np.float64)
     near = np.asarray(ndimage.binary_dilation(footprint, np.ones((3, 3))), bool)
@@ -188,7 +190,8 @@ def outline(inside: Float, footprint: NDArray[np.bool_], grid: Grid) -> Polygon 
     field = np.where(np.isfinite(field), field, np.where(footprint, scale, -scale))
     field[~near] = -scale
     polygon = _fill(field, grid)
-    if polygon.is_empty:
+    pixel = abs(grid.transform.a * grid.transform.e - grid.transform.b * grid.transform.d)
+    if polygon.area < pixel:
         polygon = _fill(np.where(footprint, 1.0, -1.0), grid)
     return polygon
 
