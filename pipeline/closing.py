@@ -91,6 +91,8 @@ def _after_nothing(record: RunRecord) -> str:
     if "history" in blind.values():
         what = "begin the period earlier, or fetch history (siluan baseline build)"
         return f"{NEXT}{what}: {len(blind)} corridor(s) could not be judged"
+    if "scenes" in blind.values():
+        return f"{NEXT}look at period and sources: {len(blind)} corridor(s) could not be judged"
     if blind:
         return f"{NEXT}find clear imagery of the {len(blind)} corridor(s) that could not be judged"
     return f"{NEXT}nothing to look at until the next run"

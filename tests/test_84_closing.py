@@ -87,7 +87,9 @@ def test_a_corridor_of_which_nothing_was_judged_is_not_called_clean(tmp_path: Pa
     assert "4 corridor(s) could not be judged" in after_run(tmp_path, Shelves(), some, ())
     del blind["young"]
     some = replace(quiet, counts={"corridors": blind})
-    assert "find clear imagery of the 3" in after_run(tmp_path, Shelves(), some, ())
+    assert "look at period and sources" in after_run(tmp_path, Shelves(), some, ())
+    some = replace(quiet, counts={"corridors": {"cloudy": blind["cloudy"]}})
+    assert "find clear imagery of the 1" in after_run(tmp_path, Shelves(), some, ())
     fine = replace(quiet, counts={"corridors": {"seen": seen}})
     assert "未能判断" not in "".join(closing_table(Shelves(), fine, 1.0))
     many = {f"c{i}": blind["empty"] for i in range(7)}
