@@ -14,6 +14,13 @@ from pipeline.model import Case, Kind, RunRecord
 from pipeline.publish import Shelves
 
 NEXT = "下一步 Next: "
+_NAMED = 5  # corridors named in one line
+_WHY_BLIND = {
+    "scenes": "无影像 no scene in the period",
+    "clear": "无清晰影像 no clear look",
+    "history": "历史影像不足 too little history",
+    "patrol": "巡查期内无清晰影像 no clear look since patrol_from",
+}
 _HEADINGS = ("", "疑似 suspected", "关注 on watch", "已说明 explained")
 
 
@@ -33,7 +40,28 @@ def closing_table(shelves: Shelves, record: RunRecord, seconds: float) -> list[s
     scenes = sum(len(i.get("scenes", ())) for i in record.inputs)
     mend = sum(bool(a.remedy) for a in record.set_aside)
     aside = f"{len(record.set_aside)} set aside, of which {mend} can be mended"
-    return [*table, f"影像 scenes: {scenes} read, {aside} · {seconds:.0f} s"]
+    lines = [*table, f"影像 scenes: {scenes} read, {aside} · {seconds:.0f} s"]
+    blind = not_judged(record)
+    if blind:
+        named = [f"{name} ({_WHY_BLIND[why]})" for name, why in list(blind.items())[:_NAMED]]
+        more = f" and {len(blind) - _NAMED} more" if len(blind) > _NAMED else ""
+        lines.append(f"未能判断 not judged: {', '.join(named)}{more}; no case there says nothing")
+    return lines
+
+
+def not_judged(record: RunRecord) -> dict[str, str]:
+    """Give the corridors of a patrol of which no look was judged, with a code that says why.
+
+    An office that reads *0 suspected* alone takes it for a clean river.
+    """
+    out: dict[str, str] = {}
+    for name, counts in record.counts.get("corridors", {}).items():
+        if counts.get("judged", 1):  # an inspection's have no such count
+            continue
+        unlike = [(not counts["passes"], "scenes"), (not counts["usable"], "clear")]
+        unlike.append((bool(counts.get("unjudged")), "history"))
+        out[name] = next((code for found, code in unlike if found), "patrol")
+    return out
 
 
 def after_run(folder: Path, shelves: Shelves, record: RunRecord, unreachable: Sequence[str]) -> str:
@@ -55,6 +83,18 @@ def after_run(folder: Path, shelves: Shelves, record: RunRecord, unreachable: Se
     mend = sum(bool(a.remedy) for a in record.set_aside)
     if mend:
         return f"{NEXT}mend the {mend} input(s) set aside (remedies: above), then run again"
+    return _after_nothing(record)
+
+
+def _after_nothing(record: RunRecord) -> str:
+    blind = not_judged(record)
+    if "history" in blind.values():
+        what = "begin the period earlier, or fetch history (siluan baseline build)"
+        return f"{NEXT}{what}: {len(blind)} corridor(s) could not be judged"
+    if "scenes" in blind.values():
+        return f"{NEXT}look at period and sources: {len(blind)} corridor(s) could not be judged"
+    if blind:
+        return f"{NEXT}find clear imagery of the {len(blind)} corridor(s) that could not be judged"
     return f"{NEXT}nothing to look at until the next run"
 
 

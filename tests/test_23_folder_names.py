@@ -4,19 +4,52 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime, time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
+from shapely.geometry import box
 
-from pipeline.acquire.bands import load_sensor_table
-from pipeline.acquire.folder import FolderSource, catalogue_folder
+from pipeline.acquire.bands import SensorTable, load_sensor_table
+from pipeline.acquire.folder import FolderSource, catalogue_folder, search_folder
+from pipeline.acquire.source import Wanted
 from pipeline.errors import ConfigurationError
 
 SENSORS = Path(__file__).resolve().parents[1] / "config" / "sensors"
+STACK12 = load_sensor_table(SENSORS, "sentinel-2-l2a-stack12")
+BANDS12 = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
+
+
+def catalogued(
+    folder: Path, table: SensorTable, **stated: Any
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Catalogue ``folder/files``: its items, and what was set aside, in words."""
+    source = FolderSource(
+        path=str(folder / "files"),
+        sensor=table.name,
+        time_of_day=time(3),
+        zone="UTC",
+        **stated,
+    )
+    path, aside = catalogue_folder(source, table, folder / "cache")
+    links = json.loads(path.read_text(encoding="utf-8"))["links"]
+    items = [json.loads((path.parent / k["href"]).read_text(encoding="utf-8")) for k in links]
+    return items, [a.reason for a in aside]
+
+
+def stack(folder: Path, name: str, count: int = 12, names: tuple[str, ...] = ()) -> None:
+    path = folder / "files" / name
+    path.parent.mkdir(exist_ok=True)
+    tiny.write_stack(path, np.full((count, 64, 64), 1000, "int16"))
+    with rasterio.open(path, "r+") as sink:
+        for i, said in enumerate(names, 1):
+            sink.set_band_description(i, said)
 
 
 def dates(folder: Path, names: list[str], pattern: str | None = None) -> list[str]:
@@ -25,18 +58,8 @@ def dates(folder: Path, names: list[str], pattern: str | None = None) -> list[st
     for name in names:
         tiny.write_stack(files / name, np.full((12, 64, 64), 1000, "int16"))
     stated = {} if pattern is None else {"pattern": pattern}
-    source = FolderSource(
-        path=str(files),
-        sensor="sentinel-2-l2a-stack12",
-        time_of_day="03:00",  # pyright: ignore[reportArgumentType]
-        zone="UTC",
-        **stated,
-    )
-    table = load_sensor_table(SENSORS, source.sensor)
-    path, aside = catalogue_folder(source, table, folder / "cache")
+    items, aside = catalogued(folder, STACK12, **stated)
     assert not aside
-    links = json.loads(path.read_text(encoding="utf-8"))["links"]
-    items = [json.loads((path.parent / k["href"]).read_text(encoding="utf-8")) for k in links]
     return [i["properties"]["datetime"] for i in items]
 
 
@@ -61,3 +84,124 @@ def test_files_that_cannot_be_told_apart_are_named(tmp_path: Path) -> None:
 def test_a_tile_tells_them_apart(tmp_path: Path) -> None:
     pattern = r"(?P<tile>\w+)_(?P<date>[\d-]+)\.tif"
     assert len(dates(tmp_path, ["east_2024-03-05.tif", "west_2024-03-05.tif"], pattern)) == 2
+
+
+def test_a_day_of_the_year_is_no_month_and_day(tmp_path: Path) -> None:
+    # strptime alone reads 1999322 as the 22nd of March.
+    pattern = r"LE7022049(?P<date>\d{7})EDC\d\d_stack\.tif"
+    found = dates(tmp_path, ["LE70220491999322EDC01_stack.tif"], pattern)
+    assert found == ["1999-11-18T03:00:00Z"]
+
+
+def test_what_is_no_date_of_our_time_is_named(tmp_path: Path) -> None:
+    # Path 123, row 041, then year and day: the first eight digits make a day of the year 8123.
+    stack(tmp_path, "LC81230412023227LGN00.tif")
+    stack(tmp_path, "R_2023-08-15.TIF")
+    items, aside = catalogued(tmp_path, STACK12)
+    assert [i["id"] for i in items] == ["R_2023-08-15"]
+    assert len(aside) == 1
+    assert "'81230412' in the file name is no date" in aside[0]
+
+
+def test_names_in_chinese_stay_two_scenes(tmp_path: Path) -> None:
+    pattern = r"(?P<tile>\w)_(?P<date>[\d-]+)\.tif"
+    assert len(dates(tmp_path, ["东_2024-03-05.tif", "西_2024-03-05.tif"], pattern)) == 2
+    links = json.loads(next(tmp_path.glob("cache/*/catalog.json")).read_text("utf-8"))["links"]
+    assert len({k["href"] for k in links}) == 2
+
+
+def test_classes_lie_beside_a_stack(tmp_path: Path) -> None:
+    names = ("green", "red", "nir")
+    bands = {n: {"keys": ["BOA"], "index": i, "gsd_m": 10} for i, n in enumerate(names, 1)}
+    table = SensorTable.model_validate(
+        {
+            "name": "t",
+            "title": "t",
+            "source": "t",
+            "scale": 1e-4,
+            "bands_in_file": 3,
+            "bands": {**bands, "scl": {"keys": ["SCL"], "gsd_m": 20}},
+        }
+    )
+    stack(tmp_path, "x_2024-03-05_BOA.tif", 3)
+    stack(tmp_path, "x_2024-03-05_SCL.tif", 1)
+    pattern = r"x_(?P<date>[\d-]+)_(?P<band>\w+)\.tif"
+    items, aside = catalogued(tmp_path, table, pattern=pattern)
+    assert not aside
+    files = {n: Path(a["href"]).name for n, a in items[0]["assets"].items()}
+    assert files == {
+        "green": "x_2024-03-05_BOA.tif",
+        "red": "x_2024-03-05_BOA.tif",
+        "nir": "x_2024-03-05_BOA.tif",
+        "scl": "x_2024-03-05_SCL.tif",
+    }
+    # The group may be missing in the name of the stack, whatever sorts first.
+    for path in (tmp_path / "files").iterdir():
+        path.rename(path.with_name(path.name.replace("_BOA", "")))
+    pattern = r"x_(?P<date>[\d-]+?)(_(?P<band>SCL))?\.tif"
+    items, aside = catalogued(tmp_path, table, pattern=pattern)
+    assert not aside
+    assert Path(items[0]["assets"]["scl"]["href"]).name == "x_2024-03-05_SCL.tif"
+    assert Path(items[0]["assets"]["nir"]["href"]).name == "x_2024-03-05.tif"
+
+
+def test_files_without_the_bands_say_what_they_are_called(tmp_path: Path) -> None:
+    stack(tmp_path, "x_2024-03-05_BOA.tif", 3)
+    pattern = r"x_(?P<date>[\d-]+)_(?P<band>\w+)\.tif"
+    items, aside = catalogued(
+        tmp_path, load_sensor_table(SENSORS, "sentinel-2-l2a"), pattern=pattern
+    )
+    assert not items
+    assert "no file is green, red, nir" in aside[0]
+    assert "BOA" in aside[0]
+    assert "B03" in aside[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "count", "said"),
+    [
+        (BANDS12, 12, ""),
+        (("", *BANDS12[1:]), 12, ""),
+        (tuple(f"x{i}" for i in range(12)), 12, ""),
+        ((*BANDS12[:3], "B08", *BANDS12[4:7], "Band 4", *BANDS12[8:]), 12, "'B08' and not red"),
+        ((), 13, "13 bands and not 12"),
+        ((), 5, "no band 8 (nir) in a file of 5"),
+    ],
+)
+def test_a_file_that_says_otherwise_than_its_table_is_set_aside(
+    tmp_path: Path, names: tuple[str, ...], count: int, said: str
+) -> None:
+    stack(tmp_path, "R_2024-03-05.tif", count, names)
+    items, aside = catalogued(tmp_path, STACK12)
+    assert len(items) == (not said)
+    assert bool(aside) == bool(said)
+    assert said in "".join(aside)
+
+
+def test_a_scale_that_a_file_states_is_held_against_the_table(tmp_path: Path) -> None:
+    stack(tmp_path, "R_2024-03-05.tif")
+    path = tmp_path / "files" / "R_2024-03-05.tif"
+    for offset, fits in ((0.0, True), (-0.1, False)):
+        with rasterio.open(path, "r+") as sink:
+            sink.scales = (0.0001,) * 12
+            sink.offsets = (offset,) * 12
+        items, aside = catalogued(tmp_path, STACK12)
+        assert len(items) == fits, aside
+    assert "states scale 0.0001 and offset -0.1" in aside[0]
+
+
+def test_rasters_that_the_pattern_passes_over_are_named(tmp_path: Path) -> None:
+    stack(tmp_path, "R_2024-03-05.tif")
+    stack(tmp_path, "五月.tif")
+    (tmp_path / "files" / "notes.txt").write_text("")
+    source = FolderSource(
+        path=str(tmp_path / "files"), sensor=STACK12.name, time_of_day=time(3), zone="UTC"
+    )
+    always = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
+    found = search_folder(
+        source, STACK12, Wanted(box(-180, -90, 180, 90), *always), tmp_path / "cache"
+    )
+    assert len(found.scenes) == 1
+    assert len(found.notes) == 1
+    assert "五月.tif" in found.notes[0]
+    assert "notes.txt" not in found.notes[0]

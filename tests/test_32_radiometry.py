@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.prepare.radiometry import (
+    WRONG_SCALE,
     Histogram,
     RadiometryOptions,
     band_histogram,
@@ -130,3 +131,30 @@ def test_numbers_that_are_no_reflectance_are_refused(gain: float) -> None:
     assert all("scale" in v.reason for v in verdicts)
     mixed = check_radiometry([*[date()] * 3, date(gain=gain)], OPTIONS)
     assert [v.usable for v in mixed] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(6.5535, 0.0), (3.636, 0.727)])
+def test_a_scale_that_clouds_could_not_make_is_told_in_swir(gain: float, offset: float) -> None:
+    # Numbers of 65,535 a unit, and Landsat's of Collection 2, by a table of 10,000 a unit: clouds
+    # and snow are as bright in the visible, and a run would call the sky overcast.
+    wrong = date(gain=gain, offset=offset)
+    bright = np.full(2000, 1.7, np.float32)
+    wrong["swir16"] = wrong["swir16"] + band_histogram(bright, np.ones(2000, dtype=bool))
+    for series in ([wrong], [wrong] * 5, [date(), date(), date(), wrong]):
+        verdict = check_radiometry(series, OPTIONS)[-1]
+        assert not verdict.usable
+        assert verdict.reason.startswith(WRONG_SCALE)
+        assert "swir" in verdict.reason
+
+
+def test_the_brightest_cloud_is_no_wrong_scale() -> None:
+    # As thick cloud over a reservoir was seen: blue to 1.7, SWIR to 1.1, its shaded parts dark.
+    rng = np.random.default_rng(7)
+    top = dict(zip(BANDS, (1.7, 1.65, 1.6, 1.6, 1.1, 0.85), strict=True))
+    cloud = {
+        n: band_histogram(
+            rng.uniform(0.2 * m, m, 20000).astype(np.float32), np.ones(20000, dtype=bool)
+        )
+        for n, m in top.items()
+    }
+    assert check_radiometry([cloud], OPTIONS)[0].usable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
-from pipeline.errors import ExitCode
+from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.corridors import load_corridors
 from pipeline.io.failpoints import NAMES
 from pipeline.run import RunRequest, run_workflow
 
@@ -149,11 +152,44 @@ def test_bad_corridors_are_all_named(tmp_path: Path, images: Path) -> None:
     assert "a centreline is of 'nobody', which is no corridor" in ended.stderr
 
 
+def test_corridors_in_metres_are_named_with_what_the_file_says(tmp_path: Path) -> None:
+    line = {"type": "LineString", "coordinates": [[480_000, 4_690_000], [481_000, 4_690_000]]}
+    lake = {"type": "LineString", "coordinates": [[113.0, 27.8], [113.0, 27.9]]}
+    own = {"id": "a", "name_zh": "a", "water": "river", "accuracy_m": 9, "provenance": "p"}
+    features = [
+        {"type": "Feature", "geometry": line, "properties": own | {"half_width_m": 100}},
+        {"type": "Feature", "geometry": lake, "properties": {"id": "b"}},
+    ]
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32631"}}
+    path = tmp_path / "corridors.geojson"
+    path.write_text(json.dumps({"crs": crs, "features": features}), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_corridors(path)
+    said = caught.value.what
+    assert "feature 1: coordinates are not WGS 84" in said
+    assert "EPSG::32631" in said
+    # A key that is missing hides no other fault of its feature.
+    assert "missing key 'provenance'" in said
+    assert "a line needs half_width_m" in said
+
+
+def test_scenes_of_a_folder_that_lie_in_no_corridor_are_named(tmp_path: Path, images: Path) -> None:
+    strays = tmp_path / "images"
+    shutil.copytree(images, strays)
+    first = sorted(strays.glob("*.tif"))[0]
+    with rasterio.open(first, "r+") as sink:
+        sink.crs = "EPSG:32648"  # the zone beside the true one
+    ended = siluan("run", str(tiny.workflow(tmp_path, strays)), "--dry-run", "--corridor", "tiny")
+    assert ended.returncode == 0, ended.stderr
+    assert f"no corridor of this run is touched by {first.stem};" in ended.stderr
+
+
 def test_an_empty_search_is_done_with_a_warning(tmp_path: Path, images: Path) -> None:
     period = {"from": "2019-01-01", "to": "2019-12-31", "zone": "UTC"}
     ended = siluan("run", str(tiny.workflow(tmp_path, images, period=period)))
     assert ended.returncode == 0
-    assert "no scenes in the period" in ended.stderr
+    assert "no scenes in the period; 15 lie outside it, 2024-01-05 to 2025-02-28" in ended.stderr
+    assert "look at period and sources" in ended.stdout
     assert tiny.features(tmp_path, "cases.geojson") == []
 
 

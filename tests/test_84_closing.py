@@ -68,6 +68,36 @@ def test_one_thing_comes_next_and_what_broke_comes_first(tmp_path: Path) -> None
     assert "nothing" in after_run(folder, Shelves(), replace(RECORD, set_aside=()), ())
 
 
+def test_a_corridor_of_which_nothing_was_judged_is_not_called_clean(tmp_path: Path) -> None:
+    seen = {"passes": 9, "usable": 8, "judged": 3, "unjudged": {}}
+    blind = {
+        "young": seen | {"judged": 0, "unjudged": {"p": "0 looks"}},
+        "cloudy": seen | {"judged": 0, "usable": 0},
+        "empty": {"passes": 0, "usable": 0, "judged": 0},
+        "idle": seen | {"judged": 0},
+    }
+    quiet = replace(RECORD, set_aside=())
+    some = replace(quiet, counts={"corridors": blind | {"seen": seen, "flown": {}}})
+    said = closing_table(Shelves(), some, 1.0)[-1]
+    assert said.startswith("未能判断 not judged: young (历史影像不足")
+    assert said.endswith("no case there says nothing")
+    assert all(name in said for name in blind)
+    assert "seen" not in said
+    assert "flown" not in said
+    assert "4 corridor(s) could not be judged" in after_run(tmp_path, Shelves(), some, ())
+    del blind["young"]
+    some = replace(quiet, counts={"corridors": blind})
+    assert "look at period and sources" in after_run(tmp_path, Shelves(), some, ())
+    some = replace(quiet, counts={"corridors": {"cloudy": blind["cloudy"]}})
+    assert "find clear imagery of the 1" in after_run(tmp_path, Shelves(), some, ())
+    fine = replace(quiet, counts={"corridors": {"seen": seen}})
+    assert "未能判断" not in "".join(closing_table(Shelves(), fine, 1.0))
+    many = {f"c{i}": blind["empty"] for i in range(7)}
+    assert (
+        "and 2 more" in closing_table(Shelves(), replace(quiet, counts={"corridors": many}), 1)[-1]
+    )
+
+
 def test_a_path_below_the_person_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert after_report((tmp_path / "a.docx",), ExitCode.DONE) == f"{NEXT}read a.docx"

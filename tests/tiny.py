@@ -118,6 +118,7 @@ def workflow(folder: Path, images: Path, **changes: Any) -> Path:
     table = yaml.safe_load((ROOT / "config/sensors/sentinel-2-l2a-stack12.yaml").read_text("utf-8"))
     table["name"] = "tiny"
     table["bands"] = {b: {"index": i + 1, "gsd_m": 10} for i, b in enumerate(BANDS)}
+    table["bands_in_file"] = None
     (folder / "sensors").mkdir(exist_ok=True)
     (folder / "sensors/tiny.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
     features = {"type": "FeatureCollection", "features": [corridor(), corridor(90_000)]}

@@ -20,7 +20,12 @@ class Band(BaseModel):
 
     model_config = _STRICT
 
-    keys: tuple[str, ...] = Field(default=(), description="asset keys that may carry it")
+    keys: tuple[str, ...] = Field(
+        default=(), description="asset keys, or names of files of a folder, that may carry it"
+    )
+    called: tuple[str, ...] = Field(
+        default=(), description="what a file may call it beside keys, in its band descriptions"
+    )
     index: int = Field(default=1, ge=1, description="1-based band inside a stacked file")
     gsd_m: float = Field(gt=0, description="ground sample distance [m]")
     scale: float | None = Field(default=None, description="default: the sensor's")
@@ -78,6 +83,9 @@ class SensorTable(BaseModel):
     offset: float = Field(default=0.0, description="added after scaling [reflectance]")
     since: SinceBaseline | None = None
     nodata: float | None = Field(default=None, description="digital number without data")
+    bands_in_file: int | None = Field(
+        default=None, ge=1, description="of a stacked file; one with another number is not read"
+    )
     calibration: Calibration | None = None
     bands: dict[str, Band]
 

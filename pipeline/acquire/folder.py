@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from datetime import UTC, datetime, time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,12 +20,18 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from shapely.geometry import box, mapping
 
 from pipeline.acquire.bands import SensorTable
+from pipeline.acquire.items import REQUIRED
 from pipeline.acquire.stac import Found, StacSource, Wanted, search_stac
+from pipeline.acquire.stated import contradictions, missing_bands
 from pipeline.errors import ConfigurationError, SceneUnusableError
 from pipeline.grid import reproject
 from pipeline.io.atomic import write_json
 from pipeline.io.raster import Profile, raster_profile
 from pipeline.model import SetAside
+
+_RASTERS = (".tif", ".tiff", ".gtif", ".jp2", ".img", ".dat", ".vrt")
+_NAMED = 8  # files named in one line
+_YEARS = (1972, 2100)  # of civil imagery: what lies outside is a path, a row or an orbit
 
 
 class FolderSource(BaseModel):
@@ -36,7 +43,7 @@ class FolderSource(BaseModel):
     path: str = Field(description="the folder, relative to the workflow")
     sensor: str = Field(description="band table in config/sensors")
     pattern: str = Field(
-        default=r".*?(?P<date>\d{4}-?\d{2}-?\d{2}).*\.tiff?$",
+        default=r"(?i).*?(?P<date>\d{4}-?\d{2}-?\d{2}).*\.tiff?$",
         description="regular expression over the file name; groups: date, optional band and tile",
     )
     time_of_day: time = Field(description="of the overflight, for example 03:00")
@@ -77,20 +84,45 @@ def search_folder(source: FolderSource, table: SensorTable, wanted: Wanted, cach
     """
     catalogue, aside = catalogue_folder(source, table, cache)
     found = search_stac(StacSource(url=str(catalogue), sensor=source.sensor), table, wanted)
-    return Found(found.scenes, tuple(sorted({*found.set_aside, *aside})), found.elsewhere)
+    aside = sorted({*found.set_aside, *aside})
+    return replace(found, set_aside=tuple(aside), notes=(*found.notes, *_left_out(source)))
 
 
 def catalogue_folder(
     source: FolderSource, table: SensorTable, cache: Path
 ) -> tuple[Path, list[SetAside]]:
-    """Write static STAC items for a folder; give the catalogue's path and what was set aside."""
+    """Write static STAC items for a folder; give the catalogue's path and what was set aside.
+
+    Raises
+    ------
+    ConfigurationError
+        No such folder, no file fits the pattern, or files that it cannot tell apart.
+    """
+    aside: list[SetAside] = []
+    items: list[dict[str, Any]] = []
+    for (day, tile), files in _grouped(source).items():
+        try:
+            items.append(_item(source, table, (day, tile), files))
+        except SceneUnusableError as error:
+            name = ", ".join(p.name for p in files.values())
+            aside.append(SetAside(name, "acquire", error.what, error.remedy))
+    mark = hashlib.sha256(source.path.encode()).hexdigest()[:12]
+    return write_catalogue(cache / f"folder-{mark}", items, "A folder of files, catalogued"), aside
+
+
+def _files(source: FolderSource) -> list[tuple[Path, re.Match[str] | None]]:
     folder = Path(source.path)
     if not folder.is_dir():
         raise ConfigurationError(f"the folder {folder} does not exist", "Check the source's path")
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    return [(p, re.fullmatch(source.pattern, p.name)) for p in files]
+
+
+def _grouped(source: FolderSource) -> dict[tuple[str, str], dict[str, Path]]:
+    """Give the files of a folder by day and tile, and by band; band "" is a stack."""
     groups: dict[tuple[str, str], dict[str, Path]] = {}
     clashes: list[str] = []
-    for path in sorted(folder.iterdir()):
-        match = re.fullmatch(source.pattern, path.name) if path.is_file() else None
+    for path, match in _files(source):
         if match is None:
             continue
         parts = match.groupdict()
@@ -101,24 +133,25 @@ def catalogue_folder(
             clashes.append(f"{first.name} and {path.name}")
     if clashes:
         raise ConfigurationError(
-            f"files of {folder} that the pattern cannot tell apart: {'; '.join(clashes)}",
+            f"files of {source.path} that the pattern cannot tell apart: {'; '.join(clashes)}",
             "Add a group (?P<tile>...), or (?P<band>...), to the pattern of the source",
         )
     if not groups:
         raise ConfigurationError(
-            f"no file of {folder} fits the pattern {source.pattern}",
+            f"no file of {source.path} fits the pattern {source.pattern}",
             "Correct the pattern of the source",
         )
-    aside: list[SetAside] = []
-    items: list[dict[str, Any]] = []
-    for (day, tile), files in groups.items():
-        try:
-            items.append(_item(source, table, (day, tile), files))
-        except SceneUnusableError as error:
-            name = ", ".join(p.name for p in files.values())
-            aside.append(SetAside(name, "acquire", error.what, error.remedy))
-    mark = hashlib.sha256(source.path.encode()).hexdigest()[:12]
-    return write_catalogue(cache / f"folder-{mark}", items, "A folder of files, catalogued"), aside
+    return groups
+
+
+def _left_out(source: FolderSource) -> tuple[str, ...]:
+    """Name rasters that the pattern passes over: a date may be missing in their names."""
+    names = [p.name for p, m in _files(source) if m is None and p.suffix.lower() in _RASTERS]
+    if not names:
+        return ()
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    listed = ", ".join(names[:_NAMED])
+    return (f"{source.path}: left out, for their names do not fit the pattern: {listed}{more}",)
 
 
 def write_catalogue(root: Path, items: Iterable[dict[str, Any]], title: str) -> Path:
@@ -144,13 +177,19 @@ def _item(
     day, tile = key
     acquired = _acquired(source, day)
     profiles = {band: raster_profile(str(path)) for band, path in files.items()}
-    by_key = {k: name for name, b in table.bands.items() for k in (name, *b.keys)}
-    assets: dict[str, Any] = {}
-    for band, path in files.items():
-        names = table.bands if band == "" else {by_key.get(band, band): None}
-        for name in names:
-            if name in table.bands:
-                assets[name] = {"href": str(path), "roles": ["data"]}
+    carried = _carried(table, files)
+    assets = {n: {"href": str(files[b]), "roles": ["data"]} for n, b in carried.items()}
+    lacking = missing_bands(table, carried, REQUIRED, [b for b in files if b])
+    if lacking:
+        raise SceneUnusableError(
+            lacking, f"Correct the group (?P<band>...) of the pattern, or keys of {table.name}.yaml"
+        )
+    odd = contradictions(table, carried, profiles)
+    if odd:
+        raise SceneUnusableError(
+            f"the band table {table.name} does not fit: {'; '.join(odd)}",
+            "Choose or write the table that fits (docs/folders.md)",
+        )
     stem = next(iter(files.values())).stem if "" in files else f"{source.sensor}_{tile}_{day}"
     properties: dict[str, Any] = {
         "datetime": acquired.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -161,7 +200,7 @@ def _item(
     return {
         "type": "Feature",
         "stac_version": "1.0.0",
-        "id": re.sub(r"[^A-Za-z0-9._-]", "_", stem),
+        "id": _id(stem),
         "geometry": mapping(_footprint(list(profiles.values()))),
         "bbox": list(_footprint(list(profiles.values())).bounds),
         "properties": properties,
@@ -170,16 +209,46 @@ def _item(
     }
 
 
+def _id(stem: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", stem)
+    if plain == stem:
+        return plain
+    # Two names in Chinese come out alike, and the second item would take the first one's place.
+    return f"{plain}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
+
+
+def _carried(table: SensorTable, files: Mapping[str, Path]) -> dict[str, str]:
+    """Give the file's band group by band of the table: one file may carry several bands."""
+    out: dict[str, str] = dict.fromkeys(table.bands, "") if "" in files else {}
+    for name, band in table.bands.items():
+        # A file of its own wins over the stack: classes often lie beside the bands.
+        keys = [k for k in (name, *band.keys) if k in files]
+        if keys:
+            out[name] = keys[0]
+    return out
+
+
 def _acquired(source: FolderSource, day: str) -> datetime:
-    digits = re.sub(r"\D", "", day)
     try:
-        date = datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007 - the zone follows
+        date = _date(re.sub(r"\D", "", day))
     except ValueError as error:
         raise SceneUnusableError(
-            f"'{day}' in the file name is no date", "Rename the file or correct the pattern"
+            f"'{day}' in the file name is no date from {_YEARS[0]} to {_YEARS[1]}",
+            "Rename the file or correct the pattern: YYYYMMDD, or YYYYDDD by the day of the year",
         ) from error
     when = datetime.combine(date, source.time_of_day, ZoneInfo(source.zone))
     return when.astimezone(UTC)
+
+
+def _date(digits: str) -> date:
+    # Lengths are asked here: strptime would read day 322 of 1999 as the 22nd of March.
+    form = {8: "%Y%m%d", 7: "%Y%j"}.get(len(digits))
+    if form is None:
+        raise ValueError(digits)
+    found = datetime.strptime(digits, form).date()  # noqa: DTZ007 - the zone follows
+    if not _YEARS[0] <= found.year <= _YEARS[1]:
+        raise ValueError(digits)
+    return found
 
 
 def _footprint(profiles: list[Profile]) -> Any:

@@ -17,7 +17,7 @@ from pipeline.acquire.bands import SensorTable
 from pipeline.errors import SceneUnusableError
 from pipeline.model import Asset, Scene
 
-_REQUIRED = ("green", "red", "nir")
+REQUIRED = ("green", "red", "nir")
 _FLAG_PREFIXES = ("earthsearch", "sentinel")
 # Written by our own cataloguing of a disk; they reach Scene.properties without the prefix.
 _OWN = tuple(f"siluan:{k}" for k in ("level", "calibration", "uncalibrated", "date_range"))
@@ -66,7 +66,7 @@ def scene_from_item(
     except (KeyError, TypeError, AttributeError, ValueError, ShapelyError):
         faults.append("it has no usable geometry")
     uncalibrated = properties.get("siluan:uncalibrated") is True
-    needed = () if uncalibrated else _REQUIRED
+    needed = () if uncalibrated else REQUIRED
     assets, notes = _assets((item, base), table, reach or Reach(), faults, needed)
     if faults or acquired is None or footprint is None:
         raise SceneUnusableError(
@@ -123,7 +123,7 @@ def _assets(
     table: SensorTable,
     reach: Reach,
     faults: list[str],
-    required: tuple[str, ...] = _REQUIRED,
+    required: tuple[str, ...] = REQUIRED,
 ) -> tuple[dict[str, Asset], str]:
     item, base = place
     raw = {k: v for k, v in _mapping(item.get("assets")).items() if _mapping(v).get("href")}

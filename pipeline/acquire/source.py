@@ -126,6 +126,9 @@ class Found:
     notes: tuple[str, ...] = ()  # what the server does wrong, to be said once
     incomplete: str = ""  # why items may be missing; "" if all came
     making: tuple[Making, ...] = ()  # of a dry search: what a real one makes ready first
+    # Of a catalogue that is walked whole:
+    out_of_period: tuple[datetime, ...] = ()  # when scenes here were taken, by time
+    untouched: frozenset[str] = frozenset()  # ids of scenes that lie in other places
 
 
 @dataclass(frozen=True)

@@ -93,11 +93,40 @@ def _any(source: StacSource, url: str, wanted: Wanted) -> bool:
 def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -> Found:
     scenes: dict[str, Scene] = {}
     aside: set[SetAside] = set()
+    beside: list[datetime] = []
+    untouched: set[str] = set()
     anywhere = touching = False
     ignored = _Ignored(source, raw)
+    envelope = wanted.area_wgs84.envelope
+    for scene in _read(source, raw, table, ignored, aside):
+        inside = wanted.start <= scene.acquired <= wanted.end
+        here = scene.footprint_wgs84.intersects(wanted.area_wgs84)
+        if inside and here:
+            scenes.setdefault(scene.id, scene)
+        elif not inside:
+            ignored.count("period")
+            if here:
+                beside.append(scene.acquired)
+        elif not scene.footprint_wgs84.intersects(envelope):
+            ignored.count("area")
+        if not here:
+            untouched.add(scene.id)
+        anywhere, touching = True, touching or here
+    ordered = sorted(scenes.values(), key=lambda s: (s.acquired, s.id))
+    notes = (*raw.notes, *ignored.notes())
+    elsewhere = anywhere and not touching
+    found = Found(tuple(ordered), tuple(sorted(aside)), elsewhere, notes, raw.incomplete)
+    if raw.asked:  # what a server gives beside the question is not all that it has
+        return found
+    return replace(found, out_of_period=tuple(sorted(beside)), untouched=frozenset(untouched))
+
+
+def _read(
+    source: StacSource, raw: Raw, table: SensorTable, ignored: _Ignored, aside: set[SetAside]
+) -> Iterator[Scene]:
+    """Give the scenes of the items that were asked for; the others are counted, or set aside."""
     narrow = source.narrow
     reach = Reach(source.asset_keys, source.alternate, source.access)
-    envelope = wanted.area_wgs84.envelope
     for item, base in raw.items:
         if source.collections and item.get("collection") not in source.collections:
             ignored.count("collections")
@@ -106,24 +135,10 @@ def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -
             ignored.count("filter")
             continue
         try:
-            scene = scene_from_item(item, base, table, reach)
+            yield scene_from_item(item, base, table, reach)
         except SceneUnusableError as error:
             name = str(item.get("id") or base)
             aside.add(SetAside(name, "acquire", error.what.removeprefix(f"{name}: "), error.remedy))
-            continue
-        inside = wanted.start <= scene.acquired <= wanted.end
-        here = scene.footprint_wgs84.intersects(wanted.area_wgs84)
-        if inside and here:
-            scenes.setdefault(scene.id, scene)
-        elif not inside:
-            ignored.count("period")
-        elif not scene.footprint_wgs84.intersects(envelope):
-            ignored.count("area")
-        anywhere, touching = True, touching or here
-    ordered = sorted(scenes.values(), key=lambda s: (s.acquired, s.id))
-    notes = (*raw.notes, *ignored.notes())
-    elsewhere = anywhere and not touching
-    return Found(tuple(ordered), tuple(sorted(aside)), elsewhere, notes, raw.incomplete)
 
 
 class _Ignored:

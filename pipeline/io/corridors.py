@@ -57,6 +57,10 @@ def _features(path: Path) -> list[dict[str, Any]]:
     return features
 
 
+_LINES = ("LineString", "MultiLineString")
+_OFF_GLOBE = (
+    "coordinates are not WGS 84 longitude and latitude (siluan corridor add FILE brings them in)"
+)
 _Line = tuple[BaseGeometry, float | None]
 
 
@@ -80,9 +84,12 @@ def load_corridors(path: Path) -> tuple[Corridor, ...]:
             checked = CorridorProperties.model_validate(properties)
             corridors.append(_corridor(checked, feature, lines.get(checked.id)))
         except ValidationError as error:
-            problems.append(f"feature {number}: {explain(error, CorridorProperties)}")
+            said = [explain(error, CorridorProperties), *_shape_faults(feature)]
+            problems.append(f"feature {number}: {'; '.join(said)}")
         except ValueError as error:
             problems.append(f"feature {number}: {error}")
+    if any(_OFF_GLOBE in p for p in problems) and (stated := _stated_crs(path)):
+        problems.append(f"the file says that its coordinates are {stated}")
     ids = [c.id for c in corridors]
     problems += [
         f"a centreline is of '{o}', which is no corridor" for o in sorted(set(lines) - set(ids))
@@ -116,27 +123,47 @@ def _has_shape(feature: dict[str, Any]) -> bool:
     return isinstance(geometry, dict) and "type" in geometry and "coordinates" in geometry
 
 
+def _shape_faults(feature: dict[str, Any]) -> list[str]:
+    """Say what is wrong with a shape, before anything is drawn around it."""
+    geometry = shape(feature["geometry"])
+    kind, properties = geometry.geom_type, feature.get("properties") or {}
+    faults: list[str] = []
+    if kind in _LINES and properties.get("half_width_m") is None:
+        faults.append("a line needs half_width_m")
+    elif kind == "Point" and properties.get("radius_m") is None:
+        faults.append("a point needs radius_m")
+    elif kind not in (*_LINES, "Point", "Polygon", "MultiPolygon"):
+        faults.append(f"a {kind} is no corridor")
+    if geometry.is_empty:
+        return [*faults, "its geometry is empty"]
+    left, bottom, right, top = geometry.bounds
+    if not (-180 <= left <= right <= 180 and -90 <= bottom <= top <= 90):
+        faults.append(_OFF_GLOBE)
+    elif not geometry.is_valid and kind.endswith("Polygon"):
+        faults.append(f"the polygon is invalid: {shapely.is_valid_reason(geometry)}")
+    return faults
+
+
+def _stated_crs(path: Path) -> str:
+    """Give the name in a ``crs`` member, as GIS programs of before RFC 7946 write it."""
+    crs = json.loads(path.read_text(encoding="utf-8")).get("crs")
+    name = (crs.get("properties") or {}).get("name") if isinstance(crs, dict) else None
+    return str(name or "")
+
+
 def _corridor(
     properties: CorridorProperties, feature: dict[str, Any], line: _Line | None
 ) -> Corridor:
     geometry = shape(feature["geometry"])
+    faults = _shape_faults(feature)
+    if faults:
+        raise ValueError("; ".join(faults))
     centreline, line_accuracy = line or (None, None)
-    if geometry.geom_type in ("LineString", "MultiLineString"):
-        if properties.half_width_m is None:
-            raise ValueError("a line needs half_width_m")
+    if geometry.geom_type in _LINES:
         centreline = geometry
-        geometry = _buffered(geometry, properties.half_width_m)
+        geometry = _buffered(geometry, properties.half_width_m or 0.0)
     elif geometry.geom_type == "Point":
-        if properties.radius_m is None:
-            raise ValueError("a point needs radius_m")
-        geometry = _buffered(geometry, properties.radius_m)
-    elif geometry.geom_type not in ("Polygon", "MultiPolygon"):
-        raise ValueError(f"a {geometry.geom_type} is no corridor")
-    left, bottom, right, top = geometry.bounds
-    if not (-180 <= left <= right <= 180 and -90 <= bottom <= top <= 90):
-        raise ValueError("coordinates are not WGS 84 longitude and latitude")
-    if not geometry.is_valid:
-        raise ValueError(f"the polygon is invalid: {shapely.is_valid_reason(geometry)}")
+        geometry = _buffered(geometry, properties.radius_m or 0.0)
     return Corridor(
         id=properties.id,
         name_zh=properties.name_zh,

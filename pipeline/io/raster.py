@@ -37,6 +37,9 @@ class Profile:
     count: int
     dtype: str
     nodata: float | None
+    descriptions: tuple[str, ...] = ()  # what it calls its bands, "" where it says nothing
+    scales: tuple[float, ...] = ()  # 1 where it states none
+    offsets: tuple[float, ...] = ()  # 0 where it states none
 
 
 class _Secrets(Session):
@@ -128,7 +131,16 @@ def raster_profile(href: str, access: Access | None = None) -> Profile:
             count=int(source.count),
             dtype=str(source.dtypes[0]),
             nodata=None if source.nodata is None else float(source.nodata),
+            descriptions=tuple(_band_name(source, i) for i in source.indexes),
+            scales=tuple(float(s) for s in source.scales),
+            offsets=tuple(float(o) for o in source.offsets),
         )
+
+
+def _band_name(source: Any, index: int) -> str:
+    # Some write it as a tag of the band, which GDAL does not take for its description.
+    said = source.descriptions[index - 1] or source.tags(index).get("DESCRIPTION")
+    return str(said or "")
 
 
 def crs_text(crs: Any) -> str:

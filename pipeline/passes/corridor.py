@@ -97,7 +97,7 @@ def run_corridor(
         log.warning("%s.", line)
     site = open_site(workflow, corridor, passes, progress, workers) if passes else None
     if site is None:
-        judged.counts = {"passes": len(passes), "usable": 0}
+        judged.counts = {"passes": len(passes), "usable": 0, "judged": 0}
         judged.set_aside, judged.unreachable = why_unopened(passes)
         judged.not_observed = never_seen(workflow, corridor)
         return judged
@@ -259,6 +259,7 @@ def _counts(
     return {
         "passes": len(passes),
         "usable": len(reduced.passes),
+        "judged": sum(len(epoch.judged) for epoch, _ in watched.epochs),
         "sightings": len(watched.sightings),
         "objects": objects,
         "rejected": dict(sorted(watched.rejected.items())),

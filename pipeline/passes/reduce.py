@@ -31,11 +31,19 @@ from pipeline.passes.known_looks import Known
 from pipeline.passes.sky import source_of
 from pipeline.passes.steady import quarantine
 from pipeline.prepare.options import PrepareOptions
-from pipeline.prepare.radiometry import BINS, HIGHEST, LOWEST, band_histogram, check_radiometry
+from pipeline.prepare.radiometry import (
+    BINS,
+    HIGHEST,
+    LOWEST,
+    WRONG_SCALE,
+    band_histogram,
+    check_radiometry,
+)
 from pipeline.prepare.sky import Sky, is_clear
 
 CLEAR_CODES = (int(Sky.CLEAR), int(Sky.RESCUED))
 _LOOK = "Look at the scene and at its band table; other dates are not affected"
+_TABLE = "Correct scale and offset of its band table, or name the table that fits (docs/folders.md)"
 
 
 @dataclass(frozen=True)
@@ -151,7 +159,8 @@ def _radiometry(
             if not verdict.usable:
                 # Cloud is nothing that anybody could mend.
                 cloud = verdict.deviation > rule.step + rule.step_tolerance
-                aside.append(SetAside(p.id, "prepare", verdict.reason, "" if cloud else _LOOK))
+                remedy = _TABLE if verdict.reason.startswith(WRONG_SCALE) else _LOOK
+                aside.append(SetAside(p.id, "prepare", verdict.reason, "" if cloud else remedy))
                 continue
             quality[p.id] = replace(quality[p.id], reflectance_offset=verdict.offset)
             kept.append(p)

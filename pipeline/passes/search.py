@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from pipeline.io.tasks import Progress
 from pipeline.model import Corridor, Pass, Scene, SetAside
 
 log = logging.getLogger("siluan")
+
+_NAMED = 8  # scenes named in one line
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,15 @@ def search(
     outside: list[str] = []
     unreachable: dict[str, SourceUnreachableError] = {}
     notes: set[str] = set()
+    elsewhere: dict[int, frozenset[str]] = {}
     making: dict[str, tuple[Making, ...]] = {}
     for corridor in corridors:
         scenes: list[Scene] = []
         answers: list[bool] = []
+        beside: list[datetime] = []
         making[corridor.id] = ()
         wanted = Wanted(corridor.polygon_wgs84, *workflow.period.span)
-        for ask in asks:
+        for number, ask in enumerate(asks):
             try:
                 found = ask(wanted)
             except SourceUnreachableError as error:
@@ -98,6 +103,8 @@ def search(
             scenes.extend(found.scenes)
             aside.update(found.set_aside)
             notes.update(found.notes)
+            beside.extend(found.out_of_period)
+            elsewhere[number] = elsewhere.get(number, found.untouched) & found.untouched
             making[corridor.id] += found.making
             if found.incomplete:
                 error = SourceUnreachableError(found.incomplete, "Tell the catalogue's keeper")
@@ -113,7 +120,8 @@ def search(
         aside.update(dropped)
         passes[corridor.id] = merge_passes(unique)
         if not scenes and not outsider and not unreachable and before is None:
-            log.warning("%s: no scenes in the period; nothing to look at", corridor.id)
+            log.warning("%s: no scenes in the period%s", corridor.id, _when(beside))
+    notes.update(_strays(workflow.sources, {} if outside else elsewhere))
     for note in sorted(notes.difference(before.notes if before else ())):
         log.warning("%s", note)
     if unreachable and not any(passes.values()):
@@ -125,6 +133,27 @@ def search(
         )
     said = (tuple(sorted(aside)), tuple(unreachable))
     return Searched(passes, *said, pictures, making, tuple(sorted(notes)))
+
+
+def _when(beside: Sequence[datetime]) -> str:
+    if not beside:
+        return "; nothing to look at"
+    days = f"{min(beside):%Y-%m-%d} to {max(beside):%Y-%m-%d}"
+    return f"; {len(beside)} lie outside it, {days}"
+
+
+def _strays(sources: Sequence[Source], elsewhere: Mapping[int, frozenset[str]]) -> list[str]:
+    """Name scenes of folders that touch no corridor: their CRS may be wrong."""
+    out: list[str] = []
+    for source, found in ((sources[n], sorted(ids)) for n, ids in elsewhere.items() if ids):
+        if not isinstance(source, FolderSource):
+            continue  # producers know where their products lie, and a disk holds many places
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        out.append(
+            f"{source.path}: no corridor of this run is touched by "
+            f"{', '.join(found[:_NAMED])}{more}; if they should be, look at their CRS"
+        )
+    return out
 
 
 @dataclass(frozen=True)

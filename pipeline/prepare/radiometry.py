@@ -27,7 +27,7 @@ _PER_UNIT = BINS / (HIGHEST - LOWEST)
 Histogram = NDArray[np.int64]
 
 _NOISE = 0.01  # dark targets below this are sensor noise and sky [reflectance]
-_SCALE = "the scale of the band table does not fit the files"
+WRONG_SCALE = "the scale of the band table does not fit the files"
 
 
 class RadiometryOptions(BaseModel):
@@ -76,6 +76,11 @@ class RadiometryOptions(BaseModel):
     )
     brightest: float = Field(
         default=1.4, gt=0, description="Half of the ground above this in all bands: a wrong scale"
+    )
+    brightest_swir: tuple[float, float] = Field(
+        default=(0.6, 1.4),
+        description="Darkest and brightest 2 % in SWIR above which neither cloud nor snow nor "
+        "ground is: a wrong scale",
     )
     offset_dark: tuple[float, float] = Field(
         default=(0.08, 0.16),
@@ -266,7 +271,7 @@ def _compared(
     options: RadiometryOptions,
 ) -> RadiometryVerdict:
     """Hold a date against the reference; what it says alone of an offset is undone by that."""
-    if alone.reason.startswith(_SCALE):
+    if alone.reason.startswith(WRONG_SCALE):
         return alone
     return _verdict(names, *numbers, options)
 
@@ -283,10 +288,13 @@ def _alone(
     dark, middle, light = levels
     if float(light.max()) < options.faintest:
         said = f"hardly anything is brighter than {float(light.max()):.3f}"
-        return RadiometryVerdict(0.0, False, True, f"{_SCALE}: {said}", 0.0)
+        return RadiometryVerdict(0.0, False, True, f"{WRONG_SCALE}: {said}", 0.0)
     if float(middle.min()) > options.brightest:
         said = f"half of the ground is brighter than {float(middle.min()):.1f} in all bands"
-        return RadiometryVerdict(0.0, False, True, f"{_SCALE}: {said}", 0.0)
+        return RadiometryVerdict(0.0, False, True, f"{WRONG_SCALE}: {said}", 0.0)
+    dazzling = _dazzling(names, dark, light, options)
+    if dazzling:
+        return RadiometryVerdict(0.0, False, True, f"{WRONG_SCALE}: {dazzling}", 0.0)
     least, most = options.offset_dark
     offset = least <= float(dark.min()) and float(dark.max()) <= most
     if offset and "swir16" in names and float(np.ptp(dark)) <= options.band_scatter:
@@ -297,6 +305,26 @@ def _alone(
         )
         return RadiometryVerdict(0.0, False, True, reason, 0.0)
     return RadiometryVerdict(0.0, True, False, "", 0.0)
+
+
+def _dazzling(
+    names: Sequence[str],
+    dark: NDArray[np.float64],
+    light: NDArray[np.float64],
+    options: RadiometryOptions,
+) -> str:
+    """Say where SWIR is brighter than anything is; without SWIR cloud may be what is bright.
+
+    Ice and water absorb there: the thickest cloud and fresh snow reflect less than they do in the
+    visible, and what lies in shade between them far less.
+    """
+    darkest, brightest = options.brightest_swir
+    for at in (i for i, n in enumerate(names) if n.startswith("swir")):
+        if float(light[at]) > brightest:
+            return f"{names[at]} is brighter than {brightest:.1f} where it is brightest"
+        if float(dark[at]) > darkest:
+            return f"{names[at]} is brighter than {darkest:.1f} even where it is darkest"
+    return ""
 
 
 def _verdict(
