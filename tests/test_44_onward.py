@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.detect.onward import Likeness, OnwardOptions, likeness, onward, unlike_bed
+from pipeline.detect.onward import (
+    Likeness,
+    OnwardOptions,
+    covered,
+    lasting_onward,
+    likeness,
+    onward,
+    unlike_bed,
+)
 from pipeline.detect.water_frequency import N_BINS, UNSEEN
 from pipeline.model import Ground
 
@@ -133,6 +141,88 @@ def test_clouds_over_a_part_are_no_miss() -> None:
     part = onward(FOOT, bins(), clouded)
     assert part is not None
     np.testing.assert_array_equal(part > 0, FILL & ~LAND)
+
+
+@pytest.mark.parametrize("mix", [0.25, 0.7])
+def test_the_rim_of_a_part_is_covered_by_its_share(mix: float) -> None:
+    part = FILL & ~LAND
+    told = []
+    for i in range(4):
+        features, _ = seen(12, seed=i)
+        features[0][20:34, 40] = mix * RUBBLE[0] + (1 - mix) * DEEP[0]
+        told.append((features[0], np.ones(SHAPE, bool)))
+    cloud = (np.full(SHAPE, 0.9, np.float32), LAND)
+    share = covered(FOOT, part, bins(), [*told, cloud])
+    np.testing.assert_allclose(share[22:32, 40], mix, atol=0.06)
+    np.testing.assert_allclose(share[22:32, 26:39], 1, atol=0.1)
+    assert (share[FOOT] == 1).all()
+    # Nothing on ground that was never water, and nothing far from the part.
+    assert not share[LAND & ~FOOT].any()
+    assert not share[:17].any()
+    # Where no look tells the votes decide.
+    np.testing.assert_array_equal(covered(FOOT, part, bins(), [cloud]), FOOT | part)
+
+
+def told_by(*which: str) -> list[Likeness]:
+    """Looks in the order of time: what each shows of the fill and of the bed."""
+    every: list[Likeness] = []
+    for i, what in enumerate(which):
+        fallen = {"high": 0, "level": 0}.get(what, 12)
+        bed = RUBBLE if what == "alike" else MUD
+        features, state = seen(fallen, bed, FOOT if what in ("dug", "level") else FILL, seed=i)
+        if what == "cloud":
+            state[:, 26:] = Ground.UNKNOWN
+        if what == "dug":  # the water stands where the fill was, and has left the bed
+            state[WET], features[:, WET] = Ground.WET, np.array(DEEP, np.float32)[:, None]
+        one = likeness(FOOT, features, state)
+        assert one is not None
+        every.append(one)
+    return every
+
+
+@pytest.mark.parametrize(
+    "later", [(), ("high",) * 5, ("alike",), ("dug",), ("cloud",) * 5, ("level",) * 14]
+)
+def test_what_was_proved_lasts_while_nothing_speaks_against_it(later: tuple[str, ...]) -> None:
+    """The river rises over the bed; one look of bed that is like it is no contradiction."""
+    found = lasting_onward(FOOT, bins(), told_by("low", "low", *later))
+    assert found is not None
+    assert (found[0][:, 26:40] > 0)[20:34].all()
+
+
+@pytest.mark.parametrize("against", ["alike", "dug"])
+def test_two_looks_that_contradict_end_what_earlier_ones_proved(against: str) -> None:
+    looks = told_by(*["low"] * 3, *[against] * 4)
+    assert lasting_onward(FOOT, bins(), looks) is None
+    assert lasting_onward(FOOT, bins(), looks[:4]) is not None
+
+
+def test_what_is_proved_again_after_a_contradiction_is_there() -> None:
+    looks = told_by("low", "low", "dug", "dug", "dug", "low", "low", "low", "low")
+    found = lasting_onward(FOOT, bins(), looks)
+    assert found is not None
+    assert found[1].stop == len(looks)
+
+
+def test_the_newest_looks_that_prove_a_part_show_how_far_it_goes() -> None:
+    o = OnwardOptions(newest=3)
+    looks = told_by(*["low"] * 7)
+    found = lasting_onward(FOOT, bins(), looks, o)
+    assert found is not None
+    assert found[1] == slice(4, 7)
+    newest = onward(FOOT, bins(), looks[4:], o)
+    assert newest is not None
+    np.testing.assert_array_equal(found[0], newest)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.sampled_from(["low", "high", "alike", "dug", "level"]), max_size=8))
+def test_more_looks_take_nothing_away_but_by_two_that_contradict(which: list[str]) -> None:
+    looks = told_by(*which)
+    asked = [lasting_onward(FOOT, bins(), looks[: i + 1]) for i in range(len(looks))]
+    for i in range(1, len(looks)):
+        if asked[i - 1] is not None and asked[i] is None:
+            assert which[i] in ("alike", "dug")
 
 
 @settings(deadline=None, max_examples=20)

@@ -13,6 +13,7 @@ from pipeline.detect.water import ground_state, water_score
 from pipeline.detect.waterline import (
     covered_share,
     outline,
+    share_beside,
     smallest_rectangle,
     water_fraction,
     waterline,
@@ -102,6 +103,42 @@ def test_outline_of_a_disc_has_its_area(radius_px: float, field: str) -> None:
     if field == "fraction":
         assert abs(np.mean(ratios) - 1) <= 0.10
     assert abs(np.mean(ratios) - 1) <= 0.30  # the index alone is biased at small objects
+
+
+@pytest.mark.parametrize("light", [0.30, 0.02])
+def test_a_disc_between_water_and_a_bed_that_fell_dry_has_its_area(light: float) -> None:
+    rng = np.random.default_rng(5)
+    y, x = (np.indices((80 * FINE, 80 * FINE)) + 0.5) / FINE
+    ratios = []
+    for _ in range(5):
+        row, col = 40 + rng.uniform(-0.5, 0.5, 2)
+        disc = (y - row) ** 2 + (x - col) ** 2 <= 36
+        fine = np.where(disc, light, np.where(x < col, 0.12, 0.06)).astype(np.float32)
+        band = ndimage.gaussian_filter(fine.reshape(80, FINE, 80, FINE).mean(axis=(1, 3)), 0.5)
+        band = (band + rng.normal(0, 0.002, band.shape)).astype(np.float32)
+        share = disc.reshape(80, FINE, 80, FINE).mean(axis=(1, 3))
+        # Only pixels without any mixture are known to be its own.
+        got = share_beside(band, share == 1, np.ones((80, 80), bool))
+        near = share > 0.25
+        ratios.append(outline(got - np.float32(0.5), near, GRID).area / 100 / (np.pi * 36))
+        # Along the shore between the two the mean of both is what lies beside.
+        sides = (share > 0) & (share < 1) & (np.abs(np.arange(80) + 0.5 - col) > 2)
+        assert np.abs(got - share)[sides].mean() < 0.15
+    assert np.mean(ratios) == pytest.approx(1, abs=0.03)
+
+
+def test_what_is_like_its_surroundings_or_not_seen_has_no_share() -> None:
+    whole, clear = np.zeros((40, 40), bool), np.ones((40, 40), bool)
+    whole[10:20, 10:20] = True
+    band = np.where(whole, 0.2, 0.06).astype(np.float32)
+    clear[12:14] = False
+    got = share_beside(band, whole, clear)
+    assert np.isnan(got[12:14]).all()
+    assert np.isnan(got[35:, 35:]).all()  # the object is too far off to be known
+    np.testing.assert_allclose(got[14:20, [10, 11, 18, 19]], 1, atol=1e-5)
+    assert np.isnan(got[14, 14:16]).all()  # what lies beside is
+    np.testing.assert_allclose(got[14:20, 20:24], 0, atol=1e-5)
+    assert np.isnan(share_beside(band * 0 + np.where(whole, 0.08, 0.06), whole, clear)).all()
 
 
 @pytest.mark.parametrize("radius_px", [2.0, 3.0, 5.0, 9.0])

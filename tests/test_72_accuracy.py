@@ -227,6 +227,25 @@ def test_a_score_counts_what_was_asked_and_calls_the_rest_false() -> None:
     assert "| without it | 1.00 [0.34, 1.00] | 1.00" in text
 
 
+def test_a_fill_is_held_against_its_part_in_the_water_and_against_all_of_it() -> None:
+    """The truth ends at usual high water; the outline of a case goes on where the fill does."""
+    result = _result([_case("r", "zhan", box(0, 0, 100, 125))])
+    assert score_seed(result).fates[0].whole is None
+    first = {"kind": "zhan", "whole_wkt": box(0, 0, 100, 120).wkt}
+    result["objects"][0] |= first
+    fate = score_seed(result).fates[0]
+    assert fate.area_bias == pytest.approx(0.25)
+    assert fate.whole is not None
+    assert fate.whole.share == pytest.approx(0.20)
+    assert fate.whole.area_bias == pytest.approx(1.25 / 1.2 - 1)
+    assert fate.whole.offset_m == pytest.approx(0)
+    found = section([result])
+    assert found.numbers["whole_bias"] == pytest.approx(1.25 / 1.2 - 1)
+    assert "| zhan, all that was heaped up | 1 | " in markdown(found)
+    assert "is 20.0" in markdown(found)
+    assert "all that was heaped up |" not in markdown(section([_result([])]))
+
+
 def test_what_no_look_could_show_is_missed_all_the_same() -> None:
     one = score_seed(_result([_case("r", "jian", box(0, 0, 100, 90))]))
     numbers = recall_numbers(one.fates)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.model import Window
-from pipeline.passes import follow
+from pipeline.passes import water_outline
 
 WINDOW = Window(0, 30, 0, 30)
 
@@ -43,11 +43,11 @@ def test_the_width_of_a_deck_is_measured_across_the_line_from_bank_to_bank(
     after = before.copy()
     after[0][built] = 0.25
     with mock.patch.multiple(
-        follow,
-        _around=mock.Mock(return_value=WINDOW),
+        water_outline,
+        around=mock.Mock(return_value=WINDOW),
         _about_one_level=mock.Mock(return_value=((), ())),
         _middle=mock.Mock(side_effect=[before, after]),
     ):
         states = cast(Any, SimpleNamespace(site=None))
-        told = follow._is_deck(states, cast(Any, track), ())  # pyright: ignore[reportPrivateUsage]
+        told = water_outline.is_deck(states, cast(Any, track), ())
     assert told is deck

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shapely
 from affine import Affine
 from shapely.geometry import box
 
@@ -53,18 +54,19 @@ def looks(seen: str) -> list[Look]:
     ]
 
 
-def part_of(seen: str, **of: float) -> tuple[np.ndarray | None, list[str]]:
+def part_of(seen: str, **of: float) -> tuple[fills.Filled | None, list[str]]:
     asked: list[str] = []
     where = (WINDOW, PIXELS)
     found = fills.goes_on(bench(asked), where, PLAIN | of, looks(seen), OnwardOptions())  # type: ignore[arg-type]
     return found, asked
 
 
-def test_the_newest_hits_show_what_lies_in_the_water() -> None:
+def test_all_hits_are_asked_and_the_newest_show_how_far_it_goes() -> None:
     part, asked = part_of("mm" + "h" * 16)
     assert part is not None
-    np.testing.assert_array_equal(part > 0, FILL & ~FOOT)
-    assert asked == [str(i) for i in range(6, 18)]
+    np.testing.assert_array_equal(part.part, FILL & ~FOOT)
+    hits = [str(i) for i in range(2, 18)]
+    assert asked == hits + hits[-12:]
 
 
 @pytest.mark.parametrize("of", [{"wet_share": 0.6}, {"strip": 1.0}, {"precedents": 2.0}])
@@ -73,7 +75,7 @@ def test_water_and_what_is_doubted_are_not_asked(of: dict[str, float]) -> None:
 
 
 def test_nothing_waits_for_a_field_or_a_felling_that_goes_on_into_water() -> None:
-    o, part = DisturbOptions(), np.where(FILL & ~FOOT, 1, 0).astype(np.float32)
+    o, part = DisturbOptions(), filled(FILL.astype(np.float32))
     assert fills.filled_measures(None, 40, PLAIN, o) == {}
     said = fills.filled_measures(part, 40, PLAIN, o)
     assert said == {"filled_px": 280.0, "wait_days": 0.0, "felled": 0.0}
@@ -85,14 +87,32 @@ def test_nothing_waits_for_a_field_or_a_felling_that_goes_on_into_water() -> Non
     assert fills.filled_measures(part, 40, short, o)["wait_days"] == 20
 
 
+GRID = Grid("EPSG:32649", Affine(10, 0, 700_000, 0, -10, 3_000_000), (60, 70))
+OWN = box(700_160, 2_999_660, 700_200, 2_999_800)
+
+
+def filled(share: np.ndarray, part: np.ndarray = FILL & ~FOOT) -> fills.Filled:
+    return fills.Filled(part, np.where(FOOT, 1, share).astype(np.float32))
+
+
 def test_the_outline_goes_on_without_a_gap() -> None:
-    grid = Grid("EPSG:32649", Affine(10, 0, 700_000, 0, -10, 3_000_000), (60, 70))
-    part = np.where(FILL & ~FOOT, 1, 0).astype(np.float32)
-    own = box(700_160, 2_999_660, 700_200, 2_999_800)
-    whole = fills.with_fill(own, FOOT, part, grid)
+    whole = fills.with_fill(OWN, FOOT, filled(FILL.astype(np.float32)), GRID)
     assert whole.geom_type == "Polygon"
     assert whole.area == pytest.approx(FILL.sum() * 100, rel=0.02)
-    assert whole.covers(own)
+    assert whole.covers(OWN)
+
+
+@pytest.mark.parametrize(("rim", "edge"), [(0.2, 0.625), (0.5, 1.0), (0.8, 1.375)])
+def test_the_rim_of_the_part_is_drawn_by_the_share_that_is_covered(rim: float, edge: float) -> None:
+    share = FILL.astype(np.float32)
+    share[20:34, 40] = rim
+    # What the votes saw lacks a pixel of the fill as well.
+    seen = FILL & ~FOOT
+    seen[:, 39] = False
+    whole = fills.with_fill(OWN, FOOT, filled(share, seen), GRID)
+    x = shapely.intersection(whole, shapely.LineString([(0, 2_999_730), (1e6, 2_999_730)])).bounds
+    # The line of a half, from the centre of the last whole pixel.
+    assert x[2] == pytest.approx(700_395 + 10 * edge, abs=0.2)
 
 
 def test_a_fill_is_first_what_stands_in_the_water() -> None:

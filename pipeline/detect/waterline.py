@@ -102,6 +102,43 @@ def covered_share(before: Float, after: Float, footprint: NDArray[np.bool_]) -> 
     return (np.tensordot(line, change, axes=1) / length).astype(np.float32)
 
 
+def share_beside(
+    band: Float, whole: NDArray[np.bool_], clear: NDArray[np.bool_], radius_px: int = 6
+) -> Float:
+    """Share of each pixel that an object covers on one look, from what it is and what is beside it.
+
+    As :func:`covered_share`, where no look before is like what lies around now: a bed that fell
+    dry has changed as well.
+
+    Parameters
+    ----------
+    band : float32 (H, W)
+        A reflectance of the sensor's finest pixels, or a mean of some.
+    whole : bool (H, W)
+        The object's pixels, which may lack its mixed rim.
+    clear : bool (H, W)
+        Pixels that are seen.
+    radius_px : int
+        Half side of the square over which either side is averaged [px].
+
+    Returns
+    -------
+    float32 (H, W)
+        0 beside the object, 1 within; may leave 0..1. NaN where a pixel or one side is not seen, or
+        where the two differ too little.
+    """
+    seen = clear & np.isfinite(band)
+    # Beyond three pixels lies nothing of its rim, and nothing that the sensor blurs into it.
+    apart = ~np.asarray(ndimage.binary_dilation(whole, np.ones((3, 3)), 3), bool)
+    sides = (_pure(whole) & seen, apart & seen)
+    own, other = (_local_mean(band, m, radius_px, 4) for m in sides)
+    contrast = own - other
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (band - other) / contrast
+    share[~(np.abs(contrast) > _LEAST_CHANGE) | ~seen] = np.nan
+    return share.astype(np.float32)
+
+
 def width_of_change(
     before: Float, after: Float, footprint: NDArray[np.bool_], length_px: float
 ) -> float:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.detect.change import BRIGHT
 from pipeline.detect.disturb import DisturbOptions
-from pipeline.detect.onward import Likeness, OnwardOptions, likeness, onward
+from pipeline.detect.objects import label
+from pipeline.detect.onward import Likeness, OnwardOptions, covered, lasting_onward, likeness
 from pipeline.detect.water_frequency import N_BINS
 from pipeline.detect.waterline import outline
 from pipeline.grid import pixels_to_mask
-from pipeline.model import Grid, Look, Seen, Window
+from pipeline.model import Grid, Ground, Look, Seen, Window
 from pipeline.passes.bench import Bench
 from pipeline.passes.ground import Sparse
 from pipeline.passes.traits import ON_BAR, doubted
@@ -23,10 +26,21 @@ LIKE_SIZE = 6.0
 """Changed ground beyond this times the fill that it touches is its own problem."""
 
 _FILL_SCORE = 0.6  # of 乱占 where changed ground goes on in the water
-_NEWEST = 12  # hits that are asked: what is there now counts, and each costs a look's layers
 _POND = 0.5  # share of water of what is none itself
 
 Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Where an object of changed ground goes on in the water.
+
+    ``part`` bool (H, W), its pixels there; ``share`` float32 (H, W), how much of each pixel object
+    and part cover (:func:`pipeline.detect.onward.covered`).
+    """
+
+    part: NDArray[np.bool_]
+    share: Float
 
 
 def goes_on(
@@ -35,7 +49,7 @@ def goes_on(
     measures: Mapping[str, float],
     found: Sequence[Look],
     options: OnwardOptions,
-) -> Float | None:
+) -> Filled | None:
     """Find the part of an object of changed ground that lies where water was.
 
     Parameters
@@ -47,8 +61,9 @@ def goes_on(
 
     Returns
     -------
-    float32 (H, W) or None
-        As :func:`pipeline.detect.onward.onward`; None for water and what is doubted.
+    Filled or None
+        None where :func:`pipeline.detect.onward.lasting_onward` finds none, for water and what is
+        doubted.
     """
     window, pixels = where
     if measures["wet_share"] >= _POND or doubted(measures):
@@ -57,17 +72,27 @@ def goes_on(
     if np.count_nonzero(bins == N_BINS - 1) < options.pixels:
         return None
     footprint = pixels_to_mask(*pixels, window)
-    hits = {k.pass_id for k in [k for k in found if k.seen is Seen.HIT][-_NEWEST:]}
+    hits = {k.pass_id for k in found if k.seen is Seen.HIT}
     looks: list[Likeness] = []
-    for _, surface, _ in bench.surfaces(window, lambda p: p.id in hits):
+    told: list[str] = []
+    for p, surface, _ in bench.surfaces(window, lambda p: p.id in hits):
         one = likeness(footprint, surface.seen, surface.state, options)
         if one is not None:
             looks.append(one)
-    return onward(footprint, bins, looks, options)
+            told.append(p.id)
+    proved = lasting_onward(footprint, bins, looks, options)
+    if proved is None:
+        return None
+    part, some = proved[0] > 0, set(told[proved[1]])
+    seen = (
+        (surface.seen[BRIGHT], surface.state != Ground.UNKNOWN)
+        for _, surface, _ in bench.surfaces(window, lambda p: p.id in some)
+    )
+    return Filled(part, covered(footprint, part, bins, seen))
 
 
 def filled_measures(
-    part: Float | None, pixels: int, measures: Mapping[str, float], options: DisturbOptions
+    filled: Filled | None, pixels: int, measures: Mapping[str, float], options: DisturbOptions
 ) -> dict[str, float]:
     """Give the measures of an object of so many ``pixels`` with a part in the water.
 
@@ -76,9 +101,9 @@ def filled_measures(
     go on so once the river is lower than ever, but would be like other bed; it waits no longer than
     its pools do, since a flood leaves sand there too.
     """
-    if part is None:
+    if filled is None:
         return {}
-    out = {"filled_px": float(np.count_nonzero(part > 0))}
+    out = {"filled_px": float(np.count_nonzero(filled.part))}
     if not is_fill(pixels, out):
         return out
     wait = options.wait_pool_days if measures["bar_share"] >= ON_BAR else 0.0
@@ -86,11 +111,14 @@ def filled_measures(
 
 
 def with_fill(
-    shape: BaseGeometry, footprint: NDArray[np.bool_], part: Float, grid: Grid
+    shape: BaseGeometry, footprint: NDArray[np.bool_], filled: Filled, grid: Grid
 ) -> BaseGeometry:
     """Add the part in the water to an outline; ``grid`` is that of the window."""
-    field = np.where(footprint, 0.5, part - np.float32(0.5)).astype(np.float32)
-    return shapely.union_all([shape, outline(field, footprint | (part > 0), grid)])
+    field = filled.share - np.float32(0.5)
+    within = footprint | filled.part
+    reached = label(within | (field >= 0))
+    within |= np.isin(reached, np.unique(reached[within])) & (reached > 0)
+    return shapely.union_all([shape, outline(field, within, grid)])
 
 
 def is_fill(pixels: int, measures: Mapping[str, float]) -> bool:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
 from pipeline.adjudicate.evidence import came_with, carried, doubtful, lasting
@@ -22,13 +21,11 @@ from pipeline.detect.expect import (
     expect,
 )
 from pipeline.detect.kinds import water_scores
-from pipeline.detect.medians import middle_of
 from pipeline.detect.observe import ObserveOptions, observe
-from pipeline.detect.waterline import covered_share, outline, width_of_change
 from pipeline.detect.zhan import HALO_PX, ZhanOptions
-from pipeline.grid import geodesic_area_m2, pixels_to_mask
+from pipeline.grid import geodesic_area_m2
 from pipeline.io.tasks import map_tiles
-from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Pass, Seen, Window
+from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Pass, Window
 from pipeline.passes.bench import Bench
 from pipeline.passes.book import Book
 from pipeline.passes.change import DETECTOR as GROUND
@@ -39,20 +36,11 @@ from pipeline.passes.known import case_pixels
 from pipeline.passes.levels import Levels
 from pipeline.passes.past import Past
 from pipeline.passes.piers import goes_on_as_deck
-from pipeline.passes.reduce import CLEAR_CODES
-from pipeline.passes.states import state_bands
 from pipeline.passes.verdicts import values_at
 from pipeline.passes.watch import Epoch, Watched, WatchOptions
+from pipeline.passes.water_outline import around, is_deck, water_outline
 
 DETECTOR = "zhan/1"
-_OUTLINE_MARGIN_PX = 12
-_SAME_LEVEL = 0.12  # ranks nearer than this show the same shore
-_STRIP = 0.4  # share of sightings that tie two banks together, from which it is a bridge
-_DECK_NIR_PX = 2.8  # a short bridge is not wider in the near infrared [px]
-_OUTLINE_LOOKS = 4  # looks before that make the medians of an outline
-_HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
-_RANK_NOISE = 0.01  # of the rank of a level
-_OUTLINE_HITS = 3  # hits that an outline should rest on
 # Beside a ground state, in what is kept of a pixel and look: water is expected there.
 _ORDINARY, _BEYOND = np.uint8(16), np.uint8(32)
 
@@ -247,12 +235,12 @@ def _candidate(
     found = carried(with_sightings(found, track), fold)
     # What only waited may count in the end: the object's measures say so (waited_out).
     found = lasting(found, since, wait, fold, counted=True)
-    shape = _outline(states, track, found)
-    drawn, ramps = (_around(site, track), shape), options.watch.ground.ramps
+    shape = water_outline(states, track, found)
+    drawn, ramps = (around(site, track), shape), options.watch.ground.ramps
     history = data[0].history(track.first_on)
     stood = until - since
     strip = float(
-        _is_deck(states, track, found)
+        is_deck(states, track, found)
         or may_span(site, drawn, stood, history.baseline, ramps, wet=True)
         or goes_on_as_deck(site, data[0].ground(track.first_on), track, stood, options.watch)
     )
@@ -396,105 +384,3 @@ def _observe(
             )
         )
     return out
-
-
-def _outline(states: States, track: Track, found: Sequence[Look]) -> BaseGeometry:
-    """Outline what is covered, by looks at one level before and after."""
-    window = _around(states.site, track)
-    names = _common_bands(states, found)
-    before, after = _about_one_level(track, found)
-    newest = [k for k in found if k.seen is Seen.HIT][-_OUTLINE_HITS:]
-    footprint = pixels_to_mask(track.rows, track.cols, window)
-    was, now, last = (
-        _middle(states, track, some, (window, names)) for some in (before, after, newest)
-    )
-    share = covered_share(was, now, footprint)
-    # What has grown since the water stood so high is known from newer hits, inside the object only.
-    grown = covered_share(was, last, footprint)
-    share = np.where(footprint, np.fmax(share, grown), share).astype(np.float32)
-    return outline(share - np.float32(0.5), footprint, states.site.store.grid.sub(window))
-
-
-def _is_deck(states: States, track: Track, found: Sequence[Look]) -> bool:
-    """Tell what ties two banks together on enough of its dates and is as narrow as a deck.
-
-    SWIR blurs a deck to six pixels; the near infrared of 10 m does not. Its width is what
-    brightened over its length from bank to bank, whichever side of the object is the longer one.
-    """
-    spans = [s.measures["span_px"] for s in track.sightings]
-    if np.mean([s > 0 for s in spans]) < _STRIP:
-        return False
-    length = float(np.median([s for s in spans if s > 0]))
-    window = _around(states.site, track)
-    before, after = _about_one_level(track, found)
-    was, now = (_middle(states, track, some, (window, ["nir"]))[0] for some in (before, after))
-    footprint = pixels_to_mask(track.rows, track.cols, window)
-    width = width_of_change(was, now, footprint, length)
-    return not width > _DECK_NIR_PX  # unknown: what closes a channel stays doubted
-
-
-def _around(site: Site, track: Track) -> Window:
-    window = (
-        box_of((track.rows, track.cols)).pad(_OUTLINE_MARGIN_PX).intersect(site.store.grid.window)
-    )
-    assert window is not None
-    return window
-
-
-def _common_bands(states: States, found: Sequence[Look]) -> list[str]:
-    by_id = {p.id: p for p in states.looks.passes}
-    return sorted(
-        set.intersection(*(set(state_bands(states.site, by_id[k.pass_id])) for k in found))
-    )
-
-
-def _middle(
-    states: States, track: Track, some: Sequence[Look], what: tuple[Window, Sequence[str]]
-) -> NDArray[np.float32]:
-    """Give the median of the clear pixels of some looks, (bands, H, W); NaN where there is none."""
-    window, names = what
-    reader = states.looks.reader(states.site.store)
-    cubes: list[NDArray[np.float32]] = []
-    for look in some:
-        cube = np.stack([reader.band(look.pass_id, b, window) for b in names])
-        cube[:, ~np.isin(reader.mask(look.pass_id, window), CLEAR_CODES)] = np.nan
-        if look.on < track.first_on:
-            # What an earlier patrol found here is not the shore before.
-            for rows, cols in states.flagged.get(look.pass_id, ()):
-                cube[:, pixels_to_mask(rows, cols, window)] = np.nan
-        cubes.append(cube.astype(np.float32))
-    if not cubes:
-        return np.full((len(names), *window.shape), np.nan, np.float32)
-    return middle_of(cubes)
-
-
-def _about_one_level(track: Track, found: Sequence[Look]) -> tuple[list[Look], list[Look]]:
-    """Choose looks before and hits after at about usual high water, or the highest that showed it.
-
-    A lower level leaves the upper part of the object on dry ground, and uncovers ground beside it
-    that has not been filled; a flood would count ground that is hardly ever water. Where too few
-    hits lie there, those next below are taken too.
-    """
-    hits = [k for k in found if k.seen is Seen.HIT and k.level_rank is not None]
-    if not hits:
-        return [], [k for k in found if k.seen is Seen.HIT][-_OUTLINE_LOOKS:]
-    every = [_rank(k) for k in found if k.level_rank is not None]
-    usual = float(np.quantile(every, _HIGH_WATER))
-    # The hits nearest to that level from above, or the highest ones if none reaches it.
-    ranked = sorted((_rank(k) for k in hits), reverse=True)
-    high = min([r for r in ranked if r >= usual] or ranked[:1])
-    ranked = [r for r in ranked if r <= high]
-    early = [k for k in found if k.on < track.first_on and k.level_rank is not None]
-    # Water at a lower level before, ground at a higher one after: no shore explains that. The
-    # nearest below, because a lower one leaves more of the object on dry ground.
-    under = [k for k in early if _rank(k) <= high + _RANK_NOISE]
-    before = sorted(under, key=lambda k: (_rank(k), k.on))[-_OUTLINE_LOOKS:]
-    least = ranked[min(_OUTLINE_HITS, len(ranked)) - 1]
-    if before:
-        middle = float(np.median([_rank(k) for k in before]))
-        least = max(min(least, middle - _RANK_NOISE), high - _SAME_LEVEL)
-    return before, [k for k in hits if least <= _rank(k) <= high + _SAME_LEVEL][-_OUTLINE_HITS:]
-
-
-def _rank(look: Look) -> float:
-    return look.level_rank or 0.0

@@ -15,7 +15,7 @@ from pipeline.passes.ground import Sparse, States
 _JUDGING = (
     "bars", "baselines", "bench", "book", "change", "deck_looks", "fills", "follow",
     "follow_ground", "ground", "ground_measures", "levels", "normals", "past", "piers", "silent",
-    "stored", "strips", "traits", "verdicts", "watch",
+    "stored", "strips", "traits", "verdicts", "watch", "water_outline",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.accuracy.report import Table
 from benchmarks.accuracy.simulated.recall import KINDS
-from benchmarks.accuracy.simulated.scoring import Fate
+from benchmarks.accuracy.simulated.scoring import Fate, Whole
 from benchmarks.accuracy.stats import median, median_interval, share
 
 GROUPS = {"zhan": "占", "cai": "采", "dui": "堆/建", "jian": "堆/建"}
@@ -54,6 +54,15 @@ def geometry_table(fates: Sequence[Fate]) -> Table:
                 median([waited(f) for f in found]), len(own), median([waited(f) for f in own]),
             )
         )  # fmt: skip
+    whole = wholes(fates)
+    if whole:
+        rows.append(
+            (
+                "zhan, all that was heaped up", len(whole), median([w.offset_m for w in whole]),
+                median([100 * w.area_bias for w in whole]),
+                median([100 * abs(w.area_bias) for w in whole]), "-", "-", "-",
+            )
+        )  # fmt: skip
     return Table(
         "Outline and delay, medians [95 %]",
         (
@@ -64,12 +73,23 @@ def geometry_table(fates: Sequence[Fate]) -> Table:
         tuple(rows),
         "Clear looks are those that could show the object, from its appearance to the one that"
         " made it suspected, both included. Not reached: more than half, or as many as the end of"
-        " the interval asks for, were never suspected.",
+        " the interval asks for, were never suspected. The truth of a fill is what lies below the"
+        " level that the water exceeds on a quarter of the dates; what was heaped up above it, on"
+        f" the bank, is {median([100 * w.share for w in whole])} % of that more, and belongs to the"
+        " outline of a case: the last row compares with all of it.",
     )  # fmt: skip
 
 
+def wholes(fates: Sequence[Fate]) -> list[Whole]:
+    """Give what was found of fills against all that was heaped up."""
+    return [f.whole for f in fates if f.shelf == "suspected" and f.whole is not None]
+
+
 def geometry_numbers(fates: Sequence[Fate]) -> dict[str, float]:
-    """Give medians with their intervals; ``area_bias_worst`` is of the kind farthest from zero."""
+    """Give medians with their intervals; ``area_bias_worst`` is of the kind farthest from zero.
+
+    ``whole_*`` are of fills against all that was heaped up, and how much more that is.
+    """
     found = [f for f in fates if f.shelf == "suspected"]
     values: dict[str, tuple[Callable[[Fate], float], Sequence[Fate]]] = {
         "offset_m": (lambda f: f.offset_m, found),
@@ -81,6 +101,14 @@ def geometry_numbers(fates: Sequence[Fate]) -> dict[str, float]:
     out: dict[str, float] = {}
     for name, (of, own) in values.items():
         middle, low, high = median_interval([of(f) for f in own])
+        out.update({name: middle, f"{name}_low": low, f"{name}_high": high})
+    for name, values_of in (
+        ("whole_offset_m", [w.offset_m for w in wholes(fates)]),
+        ("whole_bias", [w.area_bias for w in wholes(fates)]),
+        ("whole_off", [abs(w.area_bias) for w in wholes(fates)]),
+        ("whole_share", [w.share for w in wholes(fates)]),
+    ):
+        middle, low, high = median_interval(values_of)
         out.update({name: middle, f"{name}_low": low, f"{name}_high": high})
     kinds = [median_interval([f.area_bias for f in found if f.kind == k]) for k in KINDS]
     known = [k for k in kinds if not math.isnan(k[0])]

@@ -85,6 +85,8 @@ def describe(made: Made, seed: int, *, objects: bool) -> dict[str, Any]:
                 "chances": list(made.chances[p.thing.id]),
                 "area_m2": round(p.thing.truth.area, 1),
                 "wkt": to_utm(p.thing.truth).wkt,
+                # All that was heaped up: a fill's truth is what lies below usual high water.
+                "whole_wkt": to_utm(p.thing.shape).wkt,
             }
             for p in made.placed
         ],

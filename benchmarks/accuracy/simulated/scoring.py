@@ -17,6 +17,15 @@ Result = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Whole:
+    """A found fill against all that was heaped up, and not what is below usual high water alone."""
+
+    share: float  # of it over the truth, less one: the part above usual high water
+    offset_m: float
+    area_bias: float
+
+
+@dataclass(frozen=True)
 class Fate:
     """What became of one true object."""
 
@@ -35,6 +44,7 @@ class Fate:
     suspected_on: str | None = None  # time of that look
     offset_m: float = float("nan")  # median distance of the two outlines
     area_bias: float = float("nan")  # found over true, less one
+    whole: Whole | None = None  # of fills
 
 
 @dataclass(frozen=True)
@@ -157,8 +167,20 @@ def _found(seed: int, o: Mapping[str, Any], true: BaseGeometry, case: Mapping[st
     return Fate(
         **_base(seed, o), shelf="suspected", why="", found_kind=case["kind"], score=case["score"],
         delay=delay, suspected_on=on, offset_m=outline_offset_m(case["shape"], true),
-        area_bias=float(case["shape"].area / true.area - 1),
+        area_bias=float(case["shape"].area / true.area - 1), whole=_whole(o, true, case["shape"]),
     )  # fmt: skip
+
+
+def _whole(o: Mapping[str, Any], true: BaseGeometry, found: BaseGeometry) -> Whole | None:
+    """Compare with all of a fill; None of other kinds, whose truth it is, and of older results."""
+    if o["kind"] != "zhan" or "whole_wkt" not in o:
+        return None
+    drawn = shapely.from_wkt(o["whole_wkt"])
+    return Whole(
+        float(drawn.area / true.area - 1),
+        outline_offset_m(found, drawn),
+        float(found.area / drawn.area - 1),
+    )
 
 
 def _lost(seed: int, o: Mapping[str, Any], shelf: str, why: str) -> Fate:
