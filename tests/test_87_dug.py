@@ -105,6 +105,13 @@ def test_what_a_flood_may_have_left_waits_and_was_seen_often_enough_by_then(
     assert not trait_of(base).counted
 
 
+def test_where_trees_stood_a_pond_waits_no_longer_than_a_pool() -> None:
+    flooded = [*LOW[:4], look(-20, 0.9), *LOW[5:]]
+    assert pond(flooded, wooded=0.8) == {"uncropped": 1.0, "wait_days": 30.0}
+    assert pond(flooded, wooded=0.79) == {"uncropped": 1.0}
+    assert pond(flooded, wooded=0.8, crops=0.5) == {}
+
+
 def test_what_is_only_too_small_is_no_history_either() -> None:
     def piece(n: int, seed: bool) -> Pixels:
         rows = np.arange(n, dtype=np.int32)

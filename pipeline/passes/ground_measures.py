@@ -86,6 +86,8 @@ def pond(
     their season, and floods leave pools. What came to be where no crop grows waits for the pools
     alone, and was seen often enough by then; what came while the river was low at every look was
     dug, and has nothing to wait for. Where history never looked while crops stand, one may grow.
+    Where trees stood a flood leaves their crowns: water that shows there came after they were
+    felled, and waits no longer than pools do on a bar.
     """
     found, since, options = how
     mixed = half_water(measures, track.rows.size, options.disturb)
@@ -94,17 +96,19 @@ def pond(
     window = window_of(site, (track.rows, track.cols))
     footprint = pixels_to_mask(track.rows, track.cols, window)
     fields = cropland(bench.given(window)[0])[0][footprint]
-    if measures.get("wooded", 0.0) < 1 - options.dry.crop_share:
+    wooded = measures.get("wooded", 0.0) >= 1 - options.dry.crop_share
+    if not wooded:
         # What is as green as trees for the rest of the year grows no crop in two months of it.
         fields |= _unseen(bench, window, footprint) > options.dry.crop_gap_days
     if np.count_nonzero(fields) > options.dry.crop_share * track.rows.size:
         return {}
+    o = options.disturb
+    wait = min(measures["wait_days"], o.wait_pool_days if wooded else o.wait_water_days)
     if mixed:
-        wait = min(measures["wait_days"], options.disturb.wait_water_days)
         return {"uncropped": 1.0, "mixed_water": 1.0, "wait_days": wait}
     if below_floods(found, since, options.dry):
         return {"uncropped": 1.0, "dug": 1.0, "wait_days": 0.0}
-    return {"uncropped": 1.0}
+    return {"uncropped": 1.0} | ({"wait_days": wait} if wooded else {})
 
 
 def _unseen(bench: Bench, window: Window, footprint: NDArray[np.bool_]) -> NDArray[np.float64]:
