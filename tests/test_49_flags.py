@@ -266,3 +266,41 @@ def test_neighbours_are_counted_as_by_hand(seed: int, shape: tuple[int, int], sh
         plain = np.lib.stride_tricks.sliding_window_view(wide, (side, side)).sum(axis=(2, 3))
         assert found.dtype == (np.int8 if side == 3 else np.int16)
         np.testing.assert_array_equal(found, plain)
+
+
+def plain_offset(
+    footprint: Bool, surface: Surface, o: resemble.ResembleOptions, watery: bool
+) -> Float:
+    """Give what like ground around an object did, image by image."""
+    bar = surface.shoal if watery else surface.bar
+    on_bar = np.count_nonzero(bar & footprint) >= np.count_nonzero(footprint) / 2
+    like = bar if on_bar else surface.land
+    ground = surface.drained if watery else surface.ground
+    about = ground & like & (surface.state != Ground.WET)
+    about &= ~footprint & ~resemble.ring(footprint, 2)
+    own = surface.expected[NDVI][footprint]
+    middle = float(np.nanmedian(own)) if np.isfinite(own).any() else float("nan")
+    with np.errstate(invalid="ignore"):
+        about &= np.abs(surface.expected[NDVI] - middle) <= o.stratum
+    residual = surface.seen[:, about] - surface.expected[:, about]
+    residual = residual[:, np.isfinite(residual).all(axis=0)]
+    if residual.shape[1] < o.around_pixels:
+        return np.zeros(surface.seen.shape[0], np.float32)
+    return np.median(residual, axis=1).astype(np.float32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
+def test_what_like_ground_did_is_that_of_whole_images(seed: int, watery: bool, bar: bool) -> None:
+    rng = np.random.default_rng(seed)
+    surface, _ = look(rng, 0.3)
+    surface.seen[int(rng.integers(0, 3))][rng.random(SHAPE) < 0.05] = np.nan
+    where = np.flatnonzero(surface.bar if bar else surface.land)
+    footprint = np.zeros(SHAPE, bool)
+    row, col = divmod(int(rng.choice(where)), SHAPE[1])
+    footprint[row : row + 5, col : col + 7] = True
+    o = resemble.ResembleOptions(around_pixels=5)
+    found = resemble.local_offset(footprint, surface, o, watery=watery)
+    np.testing.assert_array_equal(found, plain_offset(footprint, surface, o, watery))
+    lacking = replace(surface, expected=np.full_like(surface.expected, np.nan))
+    assert not resemble.local_offset(footprint, lacking, o, watery=watery).any()

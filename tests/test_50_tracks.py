@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.adjudicate.tracks import LinkOptions, Track, link
+from pipeline.adjudicate.tracks import LinkOptions, Track, _order, link
 from pipeline.model import Kind, Sighting
 
 START = datetime(2025, 1, 1, 3, tzinfo=UTC)
@@ -105,3 +105,10 @@ def test_thousands_of_sightings_are_quick() -> None:
 def test_options_refuse_unknown_keys() -> None:
     with pytest.raises(ValueError, match="extra"):
         LinkOptions.model_validate({"min_overlapp": 0.3})
+
+
+@settings(max_examples=60, deadline=None)
+@given(boxes)
+def test_sightings_of_a_track_are_in_order(specs: list[tuple[int, ...]]) -> None:
+    for track in link([sighting(d, r, r + h, c, c + w) for d, r, h, c, w in specs]):
+        assert list(track.sightings) == sorted(track.sightings, key=_order)

@@ -40,7 +40,14 @@ from pipeline.model import (
     Status,
 )
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
-from pipeline.publish.contract import check, schema
+from pipeline.publish.contract import (
+    _all_within,
+    _limits,
+    _spelled_out,
+    _validator,
+    check,
+    schema,
+)
 from pipeline.publish.geojson import case_feature, feature_collection, to_bytes
 from pipeline.publish.geometry import inner_point, to_wgs84
 
@@ -336,3 +343,51 @@ def test_run_id_depends_on_content_only() -> None:
     assert one == make(["b", "a"], {"s2": "2", "s1": "1"})
     assert one != make(["a"], {"s1": "1", "s2": "2"})
     assert len(one) == 12
+
+
+def _positions(outline: Any) -> Any:
+    return outline["coordinates"][0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [181.0, 20.0],
+        [113.0, -91],
+        [113.0],
+        [113.0, 27.0, 5.0],
+        [True, 27.0],
+        ["113", 27.0],
+        [None, 27.0],
+        (113.0, 27.0),
+        {"x": 113.0},
+        113.0,
+        [float("nan"), 27.0],
+    ],
+)
+def test_a_wrong_position_is_told_as_the_plain_schema_tells_it(wrong: Any) -> None:
+    feature = case_feature(case())
+    document = feature_collection([feature])
+    plain = Draft202012Validator(_spelled_out(schema()["$defs"]["cases"], schema()["$defs"]))
+    assert not [*plain.iter_errors(document)]
+    for at in (0, 2, -1):
+        broken = json.loads(json.dumps(document))
+        _positions(broken["features"][0]["geometry"])[at] = wrong
+        told, expected = (
+            sorted(f"{list(e.absolute_path)} {e.message}" for e in v.iter_errors(broken))
+            for v in (_validator("cases"), plain)
+        )
+        assert told == expected
+
+
+def test_only_a_list_of_plain_positions_is_passed_over() -> None:
+    position = schema()["$defs"]["position"]
+    limits = _limits(position)
+    assert limits == [(-180, 180), (-90, 90)]
+    for more in ({"maxItems": 3}, {"minItems": 1}, {"items": True}):
+        assert _limits({**position, **more}) is None
+    axis = {"type": "number", "minimum": 0, "exclusiveMaximum": 5}
+    assert _limits({**position, "prefixItems": [axis, axis]}) is None
+    assert _all_within([[1.0, 2]], limits, {})
+    assert not _all_within([[1.0, 2]], limits, {"prefixItems": []})
+    assert not _all_within([[1.0, 2], [1.0, float("nan")]], limits, {})

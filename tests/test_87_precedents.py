@@ -20,7 +20,7 @@ from pipeline.model import Ground, Kind, Sighting, Window
 from pipeline.passes.book import _packed, _unpacked, found_by_look
 from pipeline.passes.change import grown
 from pipeline.passes.follow_ground import precedents_of
-from pipeline.passes.traits import Trait, summed_up
+from pipeline.passes.traits import Trait, _table, by_pass, summed_up
 from pipeline.passes.watch import Watched, record
 
 FIRST = datetime(2025, 5, 10, tzinfo=UTC)
@@ -137,3 +137,28 @@ def test_a_pond_and_its_spoil_seen_apart_are_summed_up_by_date() -> None:
     )
     measures = summed_up(replace(TRACK, sightings=sightings), GroundOptions())
     assert measures["kind_cai"] > measures["kind_jian"]
+
+
+def test_measures_are_summed_up_as_one_by_one() -> None:
+    rng = np.random.default_rng(3)
+    names = ["area_m2", "bright", "ndvi", "odd"]
+    each = [
+        {n: float(v) for n, v in zip(names, rng.lognormal(0, 3, 4), strict=True)} for _ in range(25)
+    ]
+    each[4]["odd"] = float("nan")
+    del each[9]["bright"]  # what not all have is no measure of the whole
+    sightings = tuple(
+        replace(TRACK.sightings[0], pass_id=f"p{i > 1}", measures=m) for i, m in enumerate(each)
+    )
+    found = by_pass(replace(TRACK, sightings=sightings))
+    for one, own in zip(found, (each[:2], each[2:]), strict=True):
+        areas = [m["area_m2"] for m in own]
+        common = sorted(set.intersection(*(set(m) for m in own)))
+        expected = {n: float(np.average([m[n] for m in own], weights=areas)) for n in common}
+        expected["area_m2"] = float(sum(areas))
+        assert list(one) == list(expected)
+        np.testing.assert_array_equal(list(one.values()), list(expected.values()))
+    table, values = _table(each)
+    assert table == ["area_m2", "ndvi", "odd"]
+    medians = [float(np.median([m[n] for m in each])) for n in table]
+    np.testing.assert_array_equal(np.median(values, axis=1), medians)

@@ -154,15 +154,16 @@ def _overlapping(
 
 def _grown(old: list[_Open], new: list[Sighting], options: LinkOptions) -> _Open:
     """Merge tracks (perhaps none) and add the sightings of the newest pass."""
-    sightings = sorted([s for t in old for s in t.sightings] + new, key=_order)
-    by_pass = (
-        [
+    if len(old) == 1:
+        # Both are in order, and the newest pass is after those before it.
+        sightings = [*old[0].sightings, *new]
+        by_pass = [*old[0].by_pass, np.unique(np.concatenate([_keys(s) for s in new]))]
+    else:
+        sightings = sorted([s for t in old for s in t.sightings] + new, key=_order)
+        by_pass = [
             np.unique(np.concatenate([_keys(s) for s in group]))
             for _, group in groupby(sightings, key=lambda s: (s.on, s.pass_id))
         ]
-        if len(old) != 1
-        else [*old[0].by_pass, np.unique(np.concatenate([_keys(s) for s in new]))]
-    )
     recent = np.unique(np.concatenate(by_pass[-options.memory :]))
     return _Open(sightings, by_pass, recent, _box(recent))
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.detect.around import residuals
 from pipeline.detect.change import BRIGHT, NDVI, WATER, Surface, around_is_dry
 from pipeline.detect.objects import ring
 from pipeline.detect.observe import Observed
@@ -83,18 +84,16 @@ def local_offset(
     ``watery`` objects are asked below all known levels too, where bars have lightened together.
     """
     o = options or ResembleOptions()
-    bar = surface.shoal if watery else surface.bar
-    on_bar = np.count_nonzero(bar & footprint) >= np.count_nonzero(footprint) / 2
-    like = bar if on_bar else surface.land
-    ground = surface.drained if watery else surface.ground
-    about = ground & like & (surface.state != Ground.WET)
-    about &= ~footprint & ~ring(footprint, 2)
+    bed = surface.shoal if watery else surface.bar
+    on_bar = np.count_nonzero(bed & footprint) >= np.count_nonzero(footprint) / 2
     own = surface.expected[NDVI][footprint]
     middle = float(np.nanmedian(own)) if np.isfinite(own).any() else float("nan")
-    with np.errstate(invalid="ignore"):
-        about &= np.abs(surface.expected[NDVI] - middle) <= o.stratum
-    residual = surface.seen[:, about] - surface.expected[:, about]
-    residual = residual[:, np.isfinite(residual).all(axis=0)]
+    residual = residuals(
+        (surface.seen, surface.expected),
+        (surface.state, surface.looks, surface.land, bed, surface.dry),
+        (bed if on_bar else surface.land, ~footprint & ~ring(footprint, 2)),
+        (NDVI, middle, o.stratum),
+    )
     if residual.shape[1] < o.around_pixels:
         return np.zeros(surface.seen.shape[0], np.float32)
     return np.median(residual, axis=1).astype(np.float32)

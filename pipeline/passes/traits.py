@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
@@ -61,9 +62,9 @@ def doubted(measures: Mapping[str, float]) -> bool:
 
 def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
     """Give the medians of a track's measures, the share of certain sightings, and kind scores."""
-    each = [s.measures for s in track.sightings]
-    names = sorted(set.intersection(*(set(m) for m in each)))
-    out = {n: round(float(np.median([m[n] for m in each])), 4) for n in names}
+    names, values = _table([s.measures for s in track.sightings])
+    medians: list[float] = np.median(values, axis=1).tolist()
+    out = {n: round(m, 4) for n, m in zip(names, medians, strict=True)}
     out["certain_share"] = round(float(np.mean([s.certain for s in track.sightings])), 4)
     scores = kind_scores(by_pass(track), options.kinds)
     return out | {f"kind_{kind.value}": score for kind, score in scores.items()}
@@ -95,8 +96,18 @@ def by_pass(track: Track) -> list[dict[str, float]]:
     out: list[dict[str, float]] = []
     for pass_id in track.pass_ids:
         each = [s.measures for s in track.sightings if s.pass_id == pass_id]
-        areas = [m["area_m2"] for m in each]
-        names = sorted(set.intersection(*(set(m) for m in each)))
-        one = {n: float(np.average([m[n] for m in each], weights=areas)) for n in names}
-        out.append(one | {"area_m2": float(sum(areas))})
+        names, values = _table(each)
+        areas = np.array([m["area_m2"] for m in each], np.float64)
+        means: list[float] = ((values * areas).sum(axis=1) / areas.sum()).tolist()
+        area = float(sum(m["area_m2"] for m in each))
+        out.append(dict(zip(names, means, strict=True)) | {"area_m2": area})
     return out
+
+
+def _table(each: Sequence[Mapping[str, float]]) -> tuple[list[str], NDArray[np.float64]]:
+    """Give the measures that all have, sorted, and their values, float64 (names, N).
+
+    Summed up by one call: NumPy takes as long for each as for all fifty of them.
+    """
+    names = sorted(set.intersection(*(set(m) for m in each)))
+    return names, np.array([[m[n] for m in each] for n in names], np.float64)

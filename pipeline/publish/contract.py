@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,54 @@ def schema() -> dict[str, Any]:
 @cache
 def _validator(name: str) -> Draft202012Validator:
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - not before a run publishes
+    from jsonschema.validators import extend  # noqa: PLC0415
 
     whole = schema()
     part = _spelled_out(whole["$defs"][name], whole["$defs"])
-    return Draft202012Validator({"$schema": whole["$schema"], **part})
+    plain = Draft202012Validator.VALIDATORS["items"]
+
+    def items(validator: Any, own: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        # Nearly all that is checked is coordinates: only of a list with a wrong one more is asked.
+        if not _all_within(instance, _limits(own), schema):
+            yield from plain(validator, own, instance, schema)
+
+    return extend(Draft202012Validator, {"items": items})({"$schema": whole["$schema"], **part})
+
+
+_Limits = Sequence[tuple[float, float]]
+
+
+def _limits(part: Any) -> _Limits | None:
+    """Give the limits of positions, where that is all that a schema asks; else None."""
+    match part:
+        case {"type": "array", "items": False, "prefixItems": [*axes], "minItems": n, **rest}:
+            found = [_range(axis) for axis in axes]
+            return None if rest or n != len(axes) or None in found else found  # type: ignore[return-value]
+        case _:
+            return None
+
+
+def _range(part: Any) -> tuple[float, float] | None:
+    match part:
+        case {"type": "number", "minimum": least, "maximum": most, **rest} if not rest:
+            return least, most
+        case _:
+            return None
+
+
+def _all_within(positions: Any, limits: _Limits | None, schema: Any) -> bool:
+    """Tell that a list holds positions within their limits, and nothing else."""
+    if limits is None or "prefixItems" in schema or type(positions) is not list:
+        return False
+    n = len(limits)
+    for position in positions:
+        if type(position) is not list or len(position) != n:
+            return False
+        for value, (least, most) in zip(position, limits, strict=True):
+            # A truth is a number to Python, and what is no number lies within any limits.
+            if type(value) not in (float, int) or not least <= value <= most:
+                return False
+    return True
 
 
 def _spelled_out(part: Any, named: Mapping[str, Any]) -> Any:
