@@ -295,6 +295,12 @@ def test_what_ships_in_config_is_good() -> None:
         load_sensor_table(ROOT / "config" / "sensors", "sentinel")
 
 
+def test_a_folder_without_band_tables_says_where_they_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="holds no band table 's2'") as caught:
+        load_sensor_table(tmp_path, "s2")
+    assert "write 'sensors: FOLDER' into the workflow" in caught.value.remedy
+
+
 def test_reaches_partition_a_river() -> None:
     river = next(c for c in load_corridors(ROOT / "config/corridors.geojson") if c.id == "lushui")
     reaches = reaches_of(river, utm_crs(river.polygon_wgs84))

@@ -125,6 +125,12 @@ def load_sensor_table(folder: Path, name: str) -> SensorTable:
     """
     path = folder / f"{name}.yaml"
     if not path.exists():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none"
-        raise ConfigurationError(f"{folder} holds no band table '{name}'", f"Tables there: {known}")
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
+        remedy = (
+            f"Tables there: {known}"
+            if known
+            else "No table is there: write 'sensors: FOLDER' into the workflow, the folder of "
+            "siluan's band tables (config/sensors), as seen from the workflow"
+        )
+        raise ConfigurationError(f"{folder} holds no band table '{name}'", remedy)
     return load_model(path, SensorTable)
