@@ -94,10 +94,10 @@ def followed(
         follow_module,
         States=mock.Mock(), _Benches=mock.Mock(), case_pixels=mock.Mock(return_value=pixels),
         _looks_at=mock.Mock(return_value=found), _may_leave=lambda *_: "wait_days" in measures,
-        _is_deck=mock.Mock(return_value=False), may_span=mock.Mock(return_value=False),
+        is_deck=mock.Mock(return_value=False), may_span=mock.Mock(return_value=False),
         goes_on_as_deck=mock.Mock(return_value=False),
-        _around=mock.Mock(), with_sightings=lambda f, _: f, assemble=assemble,
-        _outline=mock.Mock(return_value=box(0, 0, 35, 20)), water_scores=lambda *_: {},
+        around=mock.Mock(), with_sightings=lambda f, _: f, assemble=assemble,
+        water_outline=mock.Mock(return_value=box(0, 0, 35, 20)), water_scores=lambda *_: {},
         geodesic_area_m2=lambda *_: measures["area_m2"],
     ):  # fmt: skip
         passes: Any = SimpleNamespace(passes=())
