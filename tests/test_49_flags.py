@@ -15,7 +15,6 @@ from scipy import ndimage
 
 from pipeline.detect import change, resemble
 from pipeline.detect.change import BRIGHT, NDVI, WATER, ChangeOptions, Flags, Surface, flag
-from pipeline.detect.features import near_infrared
 from pipeline.detect.ground_kinds import EDGES, lies, modelled, states_with, strata_of
 from pipeline.detect.neighbours import around, count
 from pipeline.detect.water_frequency import N_BINS, UNSEEN
@@ -33,19 +32,15 @@ def plain(surface: Surface, z: Float, o: ChangeOptions) -> Flags:
     bare |= (surface.state != Ground.WET) & _mostly_bare(surface, z, o)
     bare &= ground & (surface.seen[BRIGHT] >= o.bright_min)
     lost = surface.expected[NDVI] - surface.seen[NDVI] >= o.green_lost
-    half = _half_wet(surface, z, o)
     with np.errstate(invalid="ignore"):
         weak = bare & ((lighter >= o.grow_z) | ((greener <= -o.grow_z) & lost & (lighter >= 0)))
         strong = bare & ((lighter >= o.seed_z) | ((greener <= -o.seed_z) & lost & (lighter >= 1)))
         drained = surface.drained & surface.dry
         risen = (z[WATER] >= o.grow_z) | surface.shoal
         wet = drained & (surface.state == Ground.WET) & risen
-        half &= ~weak
-        wet |= drained & _mostly_wet(surface, z, o) | half
-        drowned = wet & (z[WATER] >= o.seed_z) & ~(half & (greener > -o.seed_z))
+        wet |= drained & _mostly_wet(surface, z, o)
+        drowned = wet & (z[WATER] >= o.seed_z)
         rim = drained & _partly_wet(surface, z, drowned, o)
-        greyer = (greener <= -o.grow_z) & (z[WATER] >= o.grow_z) & (lighter < o.grow_z)
-        rim |= _wide(drowned & half) & ground & surface.land & greyer
         small = count(weak) <= o.rim_pixels
         rim |= ground & small & _partly_bare(surface, z, strong & surface.land, o)
         rim &= ~wet & ~weak
@@ -56,20 +51,6 @@ def plain(surface: Surface, z: Float, o: ChangeOptions) -> Flags:
     wet_seed = drowned & surface.land | wet & (drowned & company | surface.shoal & pool)
     keep = surface.land | company | pool
     return Flags(weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)
-
-
-def _wide(mask: Bool) -> Bool:
-    return np.asarray(ndimage.binary_dilation(mask, np.ones((3, 3))), bool)
-
-
-def _half_wet(surface: Surface, z: Float, o: ChangeOptions) -> Bool:
-    (bright, ndvi, _), (bright0, ndvi0, _) = surface.seen, surface.expected
-    with np.errstate(invalid="ignore"):
-        half = (ndvi0 >= EDGES[1]) & (ndvi0 - ndvi >= o.green_lost)
-        half &= (z[NDVI] <= -o.grow_z) & (z[WATER] >= o.grow_z) & (z[BRIGHT] < o.grow_z)
-        half &= near_infrared(bright, ndvi) <= o.half_nir * near_infrared(bright0, ndvi0)
-    inland = count(~surface.land, 5) == 0
-    return half & surface.ground & surface.land & change._small(surface, o) & inland
 
 
 def _mostly_wet(surface: Surface, z: Float, o: ChangeOptions) -> Bool:

@@ -112,6 +112,16 @@ def test_where_trees_stood_a_pond_waits_no_longer_than_a_pool() -> None:
     assert pond(flooded, wooded=0.8, crops=0.5) == {}
 
 
+@pytest.mark.parametrize("looks", [LOW, [*LOW[:4], look(-20, 0.9), *LOW[5:]]])
+def test_mixed_pixels_where_trees_stood_wait_as_ponds_and_fellings_do(looks: list[Look]) -> None:
+    mixed = {"wet_share": 0.0, "expected_water": -0.75, "water": -0.36, "z_water": 5.0}
+    mixed |= {"lost_px": 16.0, "z_bright": 1.1, "wait_days": 90.0, "wooded": 1.0}
+    told = {"uncropped": 1.0, "mixed_water": 1.0}
+    assert pond(looks, **mixed) == told | {"wait_days": 60.0}
+    assert pond(looks, **mixed, felled=0.0) == told | {"wait_days": 60.0}
+    assert pond(looks, **mixed, felled=1.0) == told | {"wait_days": 90.0}
+
+
 def test_what_is_only_too_small_is_no_history_either() -> None:
     def piece(n: int, seed: bool) -> Pixels:
         rows = np.arange(n, dtype=np.int32)

@@ -30,7 +30,6 @@ from pipeline.detect.features import MODELLED
 from pipeline.detect.ground_kinds import BAR, EDGES, lies, modelled, states_with, strata_of
 from pipeline.detect.neighbours import around, count
 from pipeline.detect.normal import Normal
-from pipeline.detect.small_ponds import among_plants, beside_plants, inland
 from pipeline.model import Ground, Window
 
 Float = NDArray[np.float32]
@@ -106,13 +105,6 @@ class ChangeOptions(BaseModel):
         ge=0,
         le=1,
         description="share of the expected dryness (of the water score) left in a pond's rim",
-    )
-    half_nir: float = Field(
-        default=0.65,
-        ge=0,
-        lt=1,
-        description="share of the expected near infrared left in a pixel half of which is water: "
-        "soil that took the place of plants leaves 0.7 and more; 0 asks for no such pixels",
     )
     bright_min: float = Field(
         default=0.08, ge=0.02, le=0.3, description="darker ground is wet soil or shade"
@@ -394,7 +386,6 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
         return Flags(*np.zeros((4, *places.shape), bool))
     window, surface, z = surface, surface.take(places), places.take(z)
     ground = surface.ground
-    half = among_plants(surface, z, o, lambda: places.take(_small(window, o) & inland(window)))
     lighter, greener = z[BRIGHT], z[NDVI]
     bare = (surface.state == Ground.DRY) & (surface.seen[NDVI] <= o.bare_ndvi)
     few = _mostly_bare(surface, z, o, lambda: places.take(_small(window, o)))
@@ -404,14 +395,12 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
     with np.errstate(invalid="ignore"):
         weak = bare & ((lighter >= o.grow_z) | ((greener <= -o.grow_z) & lost & (lighter >= 0)))
         strong = bare & ((lighter >= o.seed_z) | ((greener <= -o.seed_z) & lost & (lighter >= 1)))
-        half &= ~weak  # what looks bare is soil
         drained = surface.drained & surface.dry
         risen = (z[WATER] >= o.grow_z) | surface.shoal
         wet = drained & (surface.state == Ground.WET) & risen
-        wet |= drained & _mostly_wet(surface, z, o) | half
-        drowned = wet & (z[WATER] >= o.seed_z) & ~(half & (greener > -o.seed_z))
+        wet |= drained & _mostly_wet(surface, z, o)
+        drowned = wet & (z[WATER] >= o.seed_z)
         rim = drained & _partly_wet(surface, z, (drowned, places), o)
-        rim |= beside_plants(surface, z, (drowned & half, places), o)
         small = places.take(count(places.draw(weak))) <= o.rim_pixels
         rim |= ground & small & _partly_bare(surface, z, (strong & surface.land, places), o)
         rim &= ~wet & ~weak

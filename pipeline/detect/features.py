@@ -56,11 +56,5 @@ def features(bands: Mapping[str, Float], score: Float) -> dict[str, Float]:
     return {name: np.clip(value, -2, 2).astype(np.float32) for name, value in named.items()}
 
 
-def near_infrared(bright: Float, ndvi: Float) -> Float:
-    """Give the near infrared of brightness and NDVI, where red is as bright as the visible mean."""
-    rest = np.maximum(np.float32(1) - ndvi, np.float32(0.05))
-    return np.asarray((bright * (1 + ndvi) + FLOOR * ndvi) / rest, np.float32)
-
-
 def _positive(denominator: Float) -> Float:
     return np.maximum(denominator, LEAST_SUM)

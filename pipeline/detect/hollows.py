@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
 from pipeline.detect.change import BRIGHT, NDVI, UNDECIDED, WATER, Surface
-from pipeline.detect.features import near_infrared
+from pipeline.detect.features import FLOOR
 from pipeline.detect.objects import label, ring
 from pipeline.model import Ground
 
@@ -52,6 +52,12 @@ class HollowOptions(BaseModel):
     ndvi: float = Field(
         default=0.15, ge=-0.1, le=0.3, description="NDVI above which it may be shaded plants"
     )
+
+
+def near_infrared(bright: Float, ndvi: Float) -> Float:
+    """Give the near infrared of brightness and NDVI, where red is as bright as the visible mean."""
+    rest = np.maximum(np.float32(1) - ndvi, np.float32(0.05))
+    return np.asarray((bright * (1 + ndvi) + FLOOR * ndvi) / rest, np.float32)
 
 
 def darkened(surface: Surface, options: HollowOptions | None = None) -> NDArray[np.bool_]:

@@ -87,7 +87,8 @@ def pond(
     alone, and was seen often enough by then; what came while the river was low at every look was
     dug, and has nothing to wait for. Where history never looked while crops stand, one may grow.
     Where trees stood a flood leaves their crowns: water that shows there came after they were
-    felled, and waits no longer than pools do on a bar.
+    felled, and waits no longer than pools do on a bar. Of mixed pixels no water was seen: they wait
+    as ponds do, and as bare soil where trees were felled if they look like that.
     """
     found, since, options = how
     mixed = half_water(measures, track.rows.size, options.disturb)
@@ -103,7 +104,9 @@ def pond(
     if np.count_nonzero(fields) > options.dry.crop_share * track.rows.size:
         return {}
     o = options.disturb
-    wait = min(measures["wait_days"], o.wait_pool_days if wooded else o.wait_water_days)
+    wait = measures["wait_days"]
+    if not (mixed and measures.get("felled", 0.0)):
+        wait = min(wait, o.wait_pool_days if wooded and not mixed else o.wait_water_days)
     if mixed:
         return {"uncropped": 1.0, "mixed_water": 1.0, "wait_days": wait}
     if below_floods(found, since, options.dry):
