@@ -96,11 +96,65 @@ def test_a_day_of_the_year_is_no_month_and_day(tmp_path: Path) -> None:
 def test_what_is_no_date_of_our_time_is_named(tmp_path: Path) -> None:
     # Path 123, row 041, then year and day: the first eight digits make a day of the year 8123.
     stack(tmp_path, "LC81230412023227LGN00.tif")
-    stack(tmp_path, "R_2023-08-15.TIF")
-    items, aside = catalogued(tmp_path, STACK12)
-    assert [i["id"] for i in items] == ["R_2023-08-15"]
+    stack(tmp_path, "R_20230815.TIF")
+    items, aside = catalogued(tmp_path, STACK12, pattern=r"(?i)\D+\d??(?P<date>\d{8}).*\.tif")
+    assert [i["id"] for i in items] == ["R_20230815"]
     assert len(aside) == 1
     assert "'81230412' in the file name is no date" in aside[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("20240305", "2024-03-05"),
+        ("2024-03-05", "2024-03-05"),
+        ("2024_03_05", "2024-03-05"),
+        ("2024-1-15", "2024-01-15"),
+        ("2024.3.15", "2024-03-15"),
+        ("2024-11-5", "2024-11-05"),
+        ("2024年11月5日", "2024-11-05"),
+        ("2024115", "2024-04-24"),
+        ("2024-115", "2024-04-24"),
+        ("2024-15", ""),
+        ("2024-1150", ""),
+        ("24-3-15", ""),
+        ("15.3.2024", ""),
+        ("2024-13-5", ""),
+        ("2024-366", "2024-12-31"),
+        ("2023-366", ""),
+        ("202435", ""),
+        ("2024-3-5-10", ""),
+    ],
+)
+def test_a_date_may_be_written_without_zeros_and_is_no_day_of_the_year_then(
+    tmp_path: Path, written: str, day: str
+) -> None:
+    stack(tmp_path, f"R_{written}.tif")
+    items, aside = catalogued(tmp_path, STACK12, pattern=r"R_(?P<date>.+)\.tif")
+    assert [i["properties"]["datetime"][:10] for i in items] == ([day] if day else [])
+    assert bool(aside) == (not day)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "L1A0007654321_20240305.tif",  # an order
+        "20010112345_20240305.tif",
+        "12345678_20240305.tif",
+        "20249999_20240305.tif",
+        "LT51230411990123_20240305.tif",
+        "S2_2024_03_05.tif",
+        "R_2024年03月05日.tif",
+        "R_2024年3月5日.tif",
+        "JL1_20240305T032541.tif",
+        "PL_20240305032541.tif",
+        "PL_202403050325.tif",
+        "composite_2024-03-05_2024-03-31.tif",
+        "2024-03-05-00_00_L2A.tiff",
+    ],
+)
+def test_a_longer_number_in_a_name_is_no_date(tmp_path: Path, name: str) -> None:
+    assert [d[:10] for d in dates(tmp_path, [name])] == ["2024-03-05"]
 
 
 def test_names_in_chinese_stay_two_scenes(tmp_path: Path) -> None:
