@@ -96,7 +96,8 @@ def search_folder(source: FolderSource, table: SensorTable, wanted: Wanted, cach
     catalogue, aside = catalogue_folder(source, table, cache)
     found = search_stac(StacSource(url=str(catalogue), sensor=source.sensor), table, wanted)
     aside = sorted({*found.set_aside, *aside})
-    return replace(found, set_aside=tuple(aside), notes=(*found.notes, *_left_out(source)))
+    notes = (*found.notes, *_left_out(source), *_not_known(source, table))
+    return replace(found, set_aside=tuple(aside), notes=notes)
 
 
 def catalogue_folder(
@@ -165,6 +166,18 @@ def _left_out(source: FolderSource) -> tuple[str, ...]:
     return (f"{source.path}: left out, for their names do not fit the pattern: {listed}{more}",)
 
 
+def _not_known(source: FolderSource, table: SensorTable) -> tuple[str, ...]:
+    """Name bands of files that the table knows no key of: SCL_20m may be meant for SCL."""
+    known = {k for n, b in table.bands.items() for k in (n, *b.keys)}
+    given = {str(m.groupdict().get("band") or "") for _, m in _files(source) if m is not None}
+    names = sorted(given - known - {""})
+    if not names:
+        return ()
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    listed = ", ".join(names[:_NAMED])
+    return (f"{source.path}: not read, for {table.name} knows no such band: {listed}{more}",)
+
+
 def write_catalogue(root: Path, items: Iterable[dict[str, Any]], title: str) -> Path:
     """Write items and a catalogue that links to them; give the catalogue's path."""
     links: list[dict[str, str]] = []
@@ -231,6 +244,9 @@ def _id(stem: str) -> str:
 def _carried(table: SensorTable, files: Mapping[str, Path]) -> dict[str, str]:
     """Give the file's band group by band of the table: one file may carry several bands."""
     out: dict[str, str] = dict.fromkeys(table.bands, "") if "" in files else {}
+    classes = table.bands.get("scl")
+    if classes and classes.keys and "index" not in classes.model_fields_set:
+        out.pop("scl", None)  # a file of its own is meant: where it is missing there are none
     for name, band in table.bands.items():
         # A file of its own wins over the stack: classes often lie beside the bands.
         keys = [k for k in (name, *band.keys) if k in files]
