@@ -43,6 +43,16 @@ def catalogued(
     return items, [a.reason for a in aside]
 
 
+def table_of(indices: dict[str, int], **stated: Any) -> SensorTable:
+    """Give a table of a stack, scaled by 1e-4; bands are called by ``stated["called"]`` too."""
+    called = stated.pop("called", {})
+    bands = {
+        n: {"index": i, "gsd_m": 10, "called": called.get(n, ())} for n, i in indices.items()
+    } | stated.pop("beside", {})
+    table = {"name": "t", "title": "t", "source": "t", "scale": 1e-4, "bands": bands}
+    return SensorTable.model_validate(table | stated)
+
+
 def stack(folder: Path, name: str, count: int = 12, names: tuple[str, ...] = ()) -> None:
     path = folder / "files" / name
     path.parent.mkdir(exist_ok=True)
@@ -96,11 +106,65 @@ def test_a_day_of_the_year_is_no_month_and_day(tmp_path: Path) -> None:
 def test_what_is_no_date_of_our_time_is_named(tmp_path: Path) -> None:
     # Path 123, row 041, then year and day: the first eight digits make a day of the year 8123.
     stack(tmp_path, "LC81230412023227LGN00.tif")
-    stack(tmp_path, "R_2023-08-15.TIF")
-    items, aside = catalogued(tmp_path, STACK12)
-    assert [i["id"] for i in items] == ["R_2023-08-15"]
+    stack(tmp_path, "R_20230815.TIF")
+    items, aside = catalogued(tmp_path, STACK12, pattern=r"(?i)\D+\d??(?P<date>\d{8}).*\.tif")
+    assert [i["id"] for i in items] == ["R_20230815"]
     assert len(aside) == 1
     assert "'81230412' in the file name is no date" in aside[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("20240305", "2024-03-05"),
+        ("2024-03-05", "2024-03-05"),
+        ("2024_03_05", "2024-03-05"),
+        ("2024-1-15", "2024-01-15"),
+        ("2024.3.15", "2024-03-15"),
+        ("2024-11-5", "2024-11-05"),
+        ("2024年11月5日", "2024-11-05"),
+        ("2024115", "2024-04-24"),
+        ("2024-115", "2024-04-24"),
+        ("2024-15", ""),
+        ("2024-1150", ""),
+        ("24-3-15", ""),
+        ("15.3.2024", ""),
+        ("2024-13-5", ""),
+        ("2024-366", "2024-12-31"),
+        ("2023-366", ""),
+        ("202435", ""),
+        ("2024-3-5-10", ""),
+    ],
+)
+def test_a_date_may_be_written_without_zeros_and_is_no_day_of_the_year_then(
+    tmp_path: Path, written: str, day: str
+) -> None:
+    stack(tmp_path, f"R_{written}.tif")
+    items, aside = catalogued(tmp_path, STACK12, pattern=r"R_(?P<date>.+)\.tif")
+    assert [i["properties"]["datetime"][:10] for i in items] == ([day] if day else [])
+    assert bool(aside) == (not day)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "L1A0007654321_20240305.tif",  # an order
+        "20010112345_20240305.tif",
+        "12345678_20240305.tif",
+        "20249999_20240305.tif",
+        "LT51230411990123_20240305.tif",
+        "S2_2024_03_05.tif",
+        "R_2024年03月05日.tif",
+        "R_2024年3月5日.tif",
+        "JL1_20240305T032541.tif",
+        "PL_20240305032541.tif",
+        "PL_202403050325.tif",
+        "composite_2024-03-05_2024-03-31.tif",
+        "2024-03-05-00_00_L2A.tiff",
+    ],
+)
+def test_a_longer_number_in_a_name_is_no_date(tmp_path: Path, name: str) -> None:
+    assert [d[:10] for d in dates(tmp_path, [name])] == ["2024-03-05"]
 
 
 def test_names_in_chinese_stay_two_scenes(tmp_path: Path) -> None:
@@ -165,6 +229,12 @@ def test_files_without_the_bands_say_what_they_are_called(tmp_path: Path) -> Non
         (tuple(f"x{i}" for i in range(12)), 12, ""),
         ((*BANDS12[:3], "B08", *BANDS12[4:7], "Band 4", *BANDS12[8:]), 12, "'B08' and not red"),
         ((), 13, "13 bands and not 12"),
+        # All bands of a collection, masks and classes behind them.
+        ((*BANDS12, "AOT", "SCL", "QA60"), 15, ""),
+        ((*BANDS12[:11], "", "SCL"), 13, "13 bands and not 12"),
+        ((*BANDS12[:9], "B9", "B10", "B11", "B12"), 13, "13 bands and not 12"),
+        (tuple(f"Band {i}" for i in range(1, 14)), 13, "13 bands and not 12"),
+        (tuple(f"Band {i}" for i in range(1, 13)), 12, ""),
         ((), 5, "no band 8 (nir) in a file of 5"),
     ],
 )
@@ -205,3 +275,81 @@ def test_rasters_that_the_pattern_passes_over_are_named(tmp_path: Path) -> None:
     assert len(found.notes) == 1
     assert "五月.tif" in found.notes[0]
     assert "notes.txt" not in found.notes[0]
+
+
+@pytest.mark.parametrize("name", ["sentinel-2-l2a", "landsat-c2-l2"])
+def test_a_table_by_band_is_not_for_stacks(tmp_path: Path, name: str) -> None:
+    # Its index is 1 throughout: every band would be read from the first one.
+    stack(tmp_path, "R_2024-03-05.tif")
+    items, aside = catalogued(tmp_path, load_sensor_table(SENSORS, name))
+    assert not items
+    assert "blue and green are both read from band 1: the table is not for stacks" in aside[0]
+
+
+def test_one_near_infrared_may_be_both(tmp_path: Path) -> None:
+    stack(tmp_path, "R_2024-03-05.tif", 4)
+    table = table_of({"blue": 1, "green": 2, "red": 3, "nir": 4, "nir08": 4})
+    assert not catalogued(tmp_path, table)[1]
+
+
+def test_classes_are_no_band_of_the_stack_where_their_file_is_missing(tmp_path: Path) -> None:
+    indices = {"green": 3, "red": 4, "nir": 8}
+    stack(tmp_path, "x_2024-03-05.tif", 11)
+    for scl, read in (
+        ({"keys": ["SCL"], "gsd_m": 20}, False),
+        ({"keys": ["SCL"], "index": 11, "gsd_m": 20}, True),
+    ):
+        items, aside = catalogued(tmp_path, table_of(indices, beside={"scl": scl}))
+        assert not aside
+        assert ("scl" in items[0]["assets"]) == read
+
+
+def test_places_are_no_names(tmp_path: Path) -> None:
+    own = {"blue": 1, "green": 2, "red": 3, "nir": 4}
+    called = {"blue": ["B02"], "green": ["B03"], "red": ["B04"], "nir": ["B08"]}
+    table = table_of(own, called=called)
+    for names in (("Band 1", "Band_2", "", "band 4"), ("B1", "B2", "B3", "B4")):
+        stack(tmp_path, "R_2024-03-05.tif", 4, names)
+        _, aside = catalogued(tmp_path, table)
+        assert bool(aside) == (names[0] == "B1"), names
+    # A file of one band calls it the first, whatever its own number is.
+    by_band = {n: {"keys": [f"B{i}"], "gsd_m": 30} for n, i in own.items()}
+    for i in own.values():
+        stack(tmp_path, f"L_20240306_B{i}.tif", 1, ("Band 1",))
+    pattern = r"L_(?P<date>\d{8})_(?P<band>B\d)\.tif"
+    assert not catalogued(tmp_path, table_of({}, beside=by_band), pattern=pattern)[1]
+    stack(tmp_path, "L_20240306_B4.tif", 1, ("Band 3",))
+    assert "calls its band 1 'Band 3' and not nir" in str(
+        catalogued(tmp_path, table_of({}, beside=by_band), pattern=pattern)[1]
+    )
+
+
+def test_an_offset_may_be_stated_in_numbers_of_the_file(tmp_path: Path) -> None:
+    table = table_of({"green": 1, "red": 2, "nir": 3}, offset=-0.1)
+    stack(tmp_path, "R_2024-03-05.tif", 3)
+    for scale, offset, fits in ((1e-4, -1000.0, True), (1e-4, -900.0, False), (1e-4, 0.0, False)):
+        with rasterio.open(tmp_path / "files" / "R_2024-03-05.tif", "r+") as sink:
+            sink.scales, sink.offsets = (scale,) * 3, (offset,) * 3
+        assert bool(catalogued(tmp_path, table)[1]) != fits, offset
+
+
+def test_files_of_bands_that_the_table_does_not_know_are_named(tmp_path: Path) -> None:
+    table = load_sensor_table(SENSORS, "sentinel-2-l2a")
+    for band in ("B03", "B04", "B08", "SCL_20m"):
+        stack(tmp_path, f"T_20240305_{band}.tif", 1)
+        stack(tmp_path, f"T_20240306_{band}.tif", 1)
+    source = FolderSource(
+        path=str(tmp_path / "files"),
+        sensor=table.name,
+        pattern=r"T_(?P<date>\d{8})_(?P<band>\w+)\.tif",
+        time_of_day=time(3),
+        zone="UTC",
+    )
+    always = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
+    found = search_folder(
+        source, table, Wanted(box(-180, -90, 180, 90), *always), tmp_path / "cache"
+    )
+    assert len(found.scenes) == 2
+    assert [n.split(": ", 1)[1] for n in found.notes] == [
+        "not read, for sentinel-2-l2a knows no such band: SCL_20m"
+    ]

@@ -31,6 +31,17 @@ from pipeline.model import SetAside
 
 _RASTERS = (".tif", ".tiff", ".gtif", ".jp2", ".img", ".dat", ".vrt")
 _NAMED = 8  # files named in one line
+# A date has (19|20)YY, a month and a day, and is no part of a longer number (an orbit, a path and
+# row, an order); but a time of day may follow at once.
+_DEFAULT = (
+    r"(?i).*?(?<!\d)(?P<date>"
+    r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:(?!\d)|(?=\d{4,7}(?!\d)))"
+    r"|(?:19|20)\d\d([-_])(?:0[1-9]|1[0-2])\2(?:0[1-9]|[12]\d|3[01])(?!\d)"
+    r"|(?:19|20)\d\d年(?:0?[1-9]|1[0-2])月(?:0?[1-9]|[12]\d|3[01])日"
+    r").*\.tiff?$"
+)
+# By lengths of their numbers: strptime would read day 322 of 1999 as the 22nd of March.
+_FORMS: dict[tuple[int, ...], str] = {(8,): "%Y%m%d", (7,): "%Y%j", (4, 3): "%Y %j"}
 _YEARS = (1972, 2100)  # of civil imagery: what lies outside is a path, a row or an orbit
 
 
@@ -43,7 +54,7 @@ class FolderSource(BaseModel):
     path: str = Field(description="the folder, relative to the workflow")
     sensor: str = Field(description="band table in config/sensors")
     pattern: str = Field(
-        default=r"(?i).*?(?P<date>\d{4}-?\d{2}-?\d{2}).*\.tiff?$",
+        default=_DEFAULT,
         description="regular expression over the file name; groups: date, optional band and tile",
     )
     time_of_day: time = Field(description="of the overflight, for example 03:00")
@@ -85,7 +96,8 @@ def search_folder(source: FolderSource, table: SensorTable, wanted: Wanted, cach
     catalogue, aside = catalogue_folder(source, table, cache)
     found = search_stac(StacSource(url=str(catalogue), sensor=source.sensor), table, wanted)
     aside = sorted({*found.set_aside, *aside})
-    return replace(found, set_aside=tuple(aside), notes=(*found.notes, *_left_out(source)))
+    notes = (*found.notes, *_left_out(source), *_not_known(source, table))
+    return replace(found, set_aside=tuple(aside), notes=notes)
 
 
 def catalogue_folder(
@@ -154,6 +166,18 @@ def _left_out(source: FolderSource) -> tuple[str, ...]:
     return (f"{source.path}: left out, for their names do not fit the pattern: {listed}{more}",)
 
 
+def _not_known(source: FolderSource, table: SensorTable) -> tuple[str, ...]:
+    """Name bands of files that the table knows no key of: SCL_20m may be meant for SCL."""
+    known = {k for n, b in table.bands.items() for k in (n, *b.keys)}
+    given = {str(m.groupdict().get("band") or "") for _, m in _files(source) if m is not None}
+    names = sorted(given - known - {""})
+    if not names:
+        return ()
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    listed = ", ".join(names[:_NAMED])
+    return (f"{source.path}: not read, for {table.name} knows no such band: {listed}{more}",)
+
+
 def write_catalogue(root: Path, items: Iterable[dict[str, Any]], title: str) -> Path:
     """Write items and a catalogue that links to them; give the catalogue's path."""
     links: list[dict[str, str]] = []
@@ -220,6 +244,9 @@ def _id(stem: str) -> str:
 def _carried(table: SensorTable, files: Mapping[str, Path]) -> dict[str, str]:
     """Give the file's band group by band of the table: one file may carry several bands."""
     out: dict[str, str] = dict.fromkeys(table.bands, "") if "" in files else {}
+    classes = table.bands.get("scl")
+    if classes and classes.keys and "index" not in classes.model_fields_set:
+        out.pop("scl", None)  # a file of its own is meant: where it is missing there are none
     for name, band in table.bands.items():
         # A file of its own wins over the stack: classes often lie beside the bands.
         keys = [k for k in (name, *band.keys) if k in files]
@@ -230,7 +257,7 @@ def _carried(table: SensorTable, files: Mapping[str, Path]) -> dict[str, str]:
 
 def _acquired(source: FolderSource, day: str) -> datetime:
     try:
-        date = _date(re.sub(r"\D", "", day))
+        date = _date(day)
     except ValueError as error:
         raise SceneUnusableError(
             f"'{day}' in the file name is no date from {_YEARS[0]} to {_YEARS[1]}",
@@ -240,14 +267,22 @@ def _acquired(source: FolderSource, day: str) -> datetime:
     return when.astimezone(UTC)
 
 
-def _date(digits: str) -> date:
-    # Lengths are asked here: strptime would read day 322 of 1999 as the 22nd of March.
-    form = {8: "%Y%m%d", 7: "%Y%j"}.get(len(digits))
-    if form is None:
-        raise ValueError(digits)
-    found = datetime.strptime(digits, form).date()  # noqa: DTZ007 - the zone follows
-    if not _YEARS[0] <= found.year <= _YEARS[1]:
-        raise ValueError(digits)
+def _date(text: str) -> date:
+    """Read 20240305, 2024-3-5 with any signs between, 2024065 or 2024-065.
+
+    Signs are heeded: without them 2024-1-15 would be day 115 of the year.
+    """
+    parts = re.findall(r"\d+", text)
+    form = _FORMS.get(tuple(len(p) for p in parts))
+    if form is not None:
+        found = datetime.strptime(" ".join(parts), form).date()  # noqa: DTZ007 - the zone follows
+    elif len(parts) == 3 and len(parts[0]) == 4:
+        found = date(*(int(p) for p in parts))
+    else:
+        raise ValueError(text)
+    # strptime makes day 366 of 2023 the first of 2024.
+    if not _YEARS[0] <= found.year <= _YEARS[1] or found.year != int(parts[0][:4]):
+        raise ValueError(text)
     return found
 
 
