@@ -10,7 +10,7 @@ The numbers have no source; they were chosen on made-up shores.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,8 +32,7 @@ _WIDEST = 2.0  # times that: a mixed object's own spread would let everything pa
 _OWN, _OWN_SHARE = 4, 0.5  # dry pixels of the object, and share of it, that show its material
 _RIM_PX = 2  # no farther out lies the object's own edge, blurred and shifted
 _APART_PX = 3  # bed nearer to the object than this is mixed with it
-_MOST = 0.5  # of the part, of the bed: more than that contradicts
-_ANY = 1e-6  # share of the looks, where two are enough
+_MOST = 0.5  # of the looks at a pixel: bed on more of them than that is none of the object
 _AS_OFTEN = 4  # bins of water frequency by which other bed may have been dry more often
 
 
@@ -68,9 +67,6 @@ class OnwardOptions(BedOptions):
     share: float = Field(
         default=0.5, gt=0, le=1, description="share of the looks at a pixel on which it must be so"
     )
-    newest: int = Field(
-        default=12, ge=2, le=50, description="looks in a row that show what is there at one time"
-    )
     pixels: int = Field(default=4, ge=1, description="smallest such part [px]")
     always_water: float = Field(
         default=0.25,
@@ -80,38 +76,16 @@ class OnwardOptions(BedOptions):
     )
 
 
-_CLEAR, _BARE, _LIKE, _WET = (np.uint8(1 << i) for i in range(4))
-
-
 @dataclass(frozen=True)
 class Likeness:
-    """What one look shows: clear pixels, the bare ones, those like the object, and water.
+    """What one look shows, bool (H, W): clear pixels, the bare ones, and those like the object.
 
-    Plants and pixels without features are no bare ground: they are like nothing. ``code`` uint8
-    (H, W) holds a bit of each, since looks of years are held side by side.
+    Plants and pixels without features are no bare ground: they are like nothing.
     """
 
-    code: NDArray[np.uint8]
-
-    @property
-    def clear(self) -> Bool:
-        """Give the pixels that are seen."""
-        return (self.code & _CLEAR) > 0
-
-    @property
-    def bare(self) -> Bool:
-        """Give bare ground."""
-        return (self.code & _BARE) > 0
-
-    @property
-    def like(self) -> Bool:
-        """Give bare ground that is like the object."""
-        return (self.code & _LIKE) > 0
-
-    @property
-    def wet(self) -> Bool:
-        """Give water."""
-        return (self.code & _WET) > 0
+    clear: Bool
+    bare: Bool
+    like: Bool
 
 
 def likeness(
@@ -144,9 +118,8 @@ def likeness(
     spread = 1.4826 * np.median(np.abs(values - middle[:, None]), axis=1)
     spread = np.clip(spread, _FLOOR, _WIDEST * _FLOOR)
     alike = np.abs(seen - middle[:, None, None]) <= o.spreads * spread[:, None, None]
-    code = np.where(state != Ground.UNKNOWN, _CLEAR, 0) | np.where(dry, _BARE, 0)
-    code |= np.where(dry & alike.all(axis=0), _LIKE, 0) | np.where(state == Ground.WET, _WET, 0)
-    return Likeness(code.astype(np.uint8))
+    clear = state != Ground.UNKNOWN
+    return Likeness(clear, dry, dry & alike.all(axis=0))
 
 
 def onward(
@@ -190,126 +163,44 @@ def onward(
     return np.where(part, votes / np.maximum(clear, 1), 0).astype(np.float32)
 
 
-def lasting_onward(
-    footprint: Bool,
-    bins: NDArray[np.uint8],
-    looks: Sequence[Likeness],
-    options: OnwardOptions | None = None,
-) -> tuple[Float, slice] | None:
-    """Find the part of an object where water was, as the last looks that proved it showed it.
-
-    What ``newest`` looks in a row proved is not lost because later ones tell nothing: where the
-    river rises no bed is bare, and where it falls on bed dries to the colour of much. It lasts
-    until ``looks`` of them contradict it (:func:`contradicts`), and none between shows it. Only
-    looks are asked, so that whoever asks the same ones hears the same, whatever was asked before.
-
-    Parameters
-    ----------
-    looks : sequence of Likeness
-        All looks at which the object was there, in the order of time; else as :func:`onward`.
-
-    Returns
-    -------
-    (float32 (H, W), slice) or None
-        The part (:func:`onward`), and which of the looks proved it.
-    """
-    o = options or OnwardOptions()
-    # What no two looks of all show hanging together, none of fewer looks do.
-    most, *_ = _part(footprint, bins, looks, o.model_copy(update={"share": _ANY}))
-    for some in _windows(most, footprint, bins, looks, o):
-        part = onward(footprint, bins, looks[some], o)
-        if part is None:
-            continue
-        other = _other_bed(footprint, part > 0, bins)
-        against = 0
-        for look in looks[some.start :]:
-            if contradicts(look, part > 0, other, o):
-                against += 1
-            elif _shows(look, part > 0):
-                against = 0
-        return (part, some) if against < o.looks else None
-    return None
-
-
-def _windows(
-    most: Bool,
-    footprint: Bool,
-    bins: NDArray[np.uint8],
-    looks: Sequence[Likeness],
-    o: OnwardOptions,
-) -> Iterator[slice]:
-    """Give the looks in a row that may prove a part, the newest first: cheaper than to ask all."""
-    near = np.asarray(ndimage.binary_dilation(footprint, np.ones((3, 3)), _RIM_PX), bool)
-    always, apart = bins[most] >= N_BINS - 1, ~near[most]
-    if min(np.count_nonzero(always), np.count_nonzero(apart)) < o.pixels:
-        return
-    none = np.zeros((1, always.size), np.int32)
-    votes, clear = (
-        np.concatenate([none, np.cumsum(rows, axis=0, dtype=np.int32)])
-        for rows in ([k.like[most] for k in looks], [k.clear[most] for k in looks])
-    )
-    for end in range(len(looks), o.looks - 1, -1):
-        start = max(0, end - o.newest)
-        n = votes[end] - votes[start]
-        like = (n >= o.looks) & (n >= o.share * (clear[end] - clear[start]))
-        if min(np.count_nonzero(like & always), np.count_nonzero(like & apart)) >= o.pixels:
-            yield slice(start, end)
-
-
-def contradicts(look: Likeness, part: Bool, other: Bool, options: OnwardOptions) -> bool:
-    """Tell whether a look speaks against a part that earlier ones proved.
-
-    It does where most of the part is under water though ``other`` bed as deep (bool (H, W)) lies
-    bare, or where the part is bare and most of that bed is like the object: then what was seen
-    was bed that dried first. No where too little of either is seen.
-    """
-    clear = np.count_nonzero(look.clear & part)
-    n = np.count_nonzero(part)
-    bed = look.bare & other
-    bare = np.count_nonzero(bed)
-    if clear < _MOST * n or bare < max(options.bed_pixels, n / 2):
-        return False
-    if np.count_nonzero(look.wet & part) > _MOST * clear:
-        return True
-    dry = np.count_nonzero(look.bare & part) > _MOST * clear
-    return bool(dry and np.count_nonzero(look.like & bed) > _MOST * bare)
-
-
-def _shows(look: Likeness, part: Bool) -> bool:
-    """Tell whether most of what is seen of a part is like the object."""
-    return bool(
-        np.count_nonzero(look.like & part) > _MOST * np.count_nonzero(look.clear & part) > 0
-    )
-
-
 def covered(
-    footprint: Bool, part: Bool, bins: NDArray[np.uint8], looks: Iterable[tuple[Float, Bool]]
+    footprint: Bool, part: Bool, bins: NDArray[np.uint8], looks: Iterable[tuple[Float, Likeness]]
 ) -> Float:
     """Give how much of each pixel an object covers that goes on in the water.
 
     The mixed pixels of its rim are not like it, and SWIR of 20 m makes more of them; the visible
     bands of the same looks tell what share of them it covers
-    (:func:`pipeline.detect.waterline.share_beside`).
+    (:func:`pipeline.detect.waterline.share_beside`). They are asked of the rim alone: within, what
+    is darker or lighter is the object's own texture.
 
     Parameters
     ----------
     part : bool (H, W)
         The part in the water (:func:`onward`).
-    looks : iterable of (float32 (H, W), bool (H, W))
-        The mean of the visible bands, and the pixels that are seen.
+    looks : iterable of (float32 (H, W), Likeness)
+        The mean of the visible bands of each look that proved the part, and what it shows.
 
     Returns
     -------
     float32 (H, W)
         1 on the footprint, whose own edge is another detector's. Of the part and of the pixels up
         to two beside it where water was: the median over the looks; where none tells, 1 on the
-        part. 0 elsewhere.
+        part, and 1 on pixels of it that touch none but its own and the footprint's. Off the part
+        no more than 0.5 where most looks show bare ground unlike the object: bed as light as it
+        is, which brightness cannot tell from it. 0 elsewhere.
     """
     whole = footprint | part
     zone = (bins > 0) & (bins != UNSEEN) & ~footprint
     rim = np.asarray(ndimage.binary_dilation(part, np.ones((3, 3)), _RIM_PX), bool)
-    share = middle_of([share_beside(bright, whole, clear) for bright, clear in looks])
+    told = list(looks)
+    share = middle_of([share_beside(bright, whole, look.clear) for bright, look in told])
     share = np.where(np.isfinite(share), share, part)
+    solid = ndimage.binary_fill_holes(whole)  # a pixel of it that is like nothing is no rim
+    inner = part & np.asarray(ndimage.binary_erosion(solid, np.ones((3, 3))), bool)
+    clear = np.sum([k.clear for _, k in told], axis=0, dtype=np.int32)
+    bed = np.sum([k.bare & ~k.like for _, k in told], axis=0, dtype=np.int32)
+    share = np.where(~part & (bed > _MOST * clear), np.minimum(share, 0.5), share)
+    share = np.where(inner, 1, share)
     return np.where(footprint, 1, np.where(zone & rim, share, 0)).astype(np.float32)
 
 

@@ -13,11 +13,11 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.detect.change import BRIGHT
 from pipeline.detect.disturb import DisturbOptions
 from pipeline.detect.objects import label
-from pipeline.detect.onward import Likeness, OnwardOptions, covered, lasting_onward, likeness
+from pipeline.detect.onward import Likeness, OnwardOptions, covered, likeness, onward
 from pipeline.detect.water_frequency import N_BINS
 from pipeline.detect.waterline import outline
 from pipeline.grid import pixels_to_mask
-from pipeline.model import Grid, Ground, Look, Seen, Window
+from pipeline.model import Grid, Look, Seen, Window
 from pipeline.passes.bench import Bench
 from pipeline.passes.ground import Sparse
 from pipeline.passes.traits import ON_BAR, doubted
@@ -26,6 +26,7 @@ LIKE_SIZE = 6.0
 """Changed ground beyond this times the fill that it touches is its own problem."""
 
 _FILL_SCORE = 0.6  # of 乱占 where changed ground goes on in the water
+_NEWEST = 12  # hits that are asked: what is there now counts, and each costs a look's layers
 _POND = 0.5  # share of water of what is none itself
 
 Float = NDArray[np.float32]
@@ -62,8 +63,7 @@ def goes_on(
     Returns
     -------
     Filled or None
-        None where :func:`pipeline.detect.onward.lasting_onward` finds none, for water and what is
-        doubted.
+        None where :func:`pipeline.detect.onward.onward` finds none, for water and what is doubted.
     """
     window, pixels = where
     if measures["wet_share"] >= _POND or doubted(measures):
@@ -72,23 +72,17 @@ def goes_on(
     if np.count_nonzero(bins == N_BINS - 1) < options.pixels:
         return None
     footprint = pixels_to_mask(*pixels, window)
-    hits = {k.pass_id for k in found if k.seen is Seen.HIT}
-    looks: list[Likeness] = []
-    told: list[str] = []
-    for p, surface, _ in bench.surfaces(window, lambda p: p.id in hits):
+    hits = {k.pass_id for k in [k for k in found if k.seen is Seen.HIT][-_NEWEST:]}
+    looks: list[tuple[Float, Likeness]] = []
+    for _, surface, _ in bench.surfaces(window, lambda p: p.id in hits):
         one = likeness(footprint, surface.seen, surface.state, options)
         if one is not None:
-            looks.append(one)
-            told.append(p.id)
-    proved = lasting_onward(footprint, bins, looks, options)
-    if proved is None:
+            looks.append((surface.seen[BRIGHT], one))
+    votes = onward(footprint, bins, (one for _, one in looks), options)
+    if votes is None:
         return None
-    part, some = proved[0] > 0, set(told[proved[1]])
-    seen = (
-        (surface.seen[BRIGHT], surface.state != Ground.UNKNOWN)
-        for _, surface, _ in bench.surfaces(window, lambda p: p.id in some)
-    )
-    return Filled(part, covered(footprint, part, bins, seen))
+    part = votes > 0
+    return Filled(part, covered(footprint, part, bins, looks))
 
 
 def filled_measures(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +26,7 @@ _DECK_NIR_PX = 2.8  # a short bridge is not wider in the near infrared [px]
 _BEFORE = 4  # looks before that make the medians of an outline
 _HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
 _RANK_NOISE = 0.01  # of the rank of a level
+_AS_FINE = 1.2  # times the smallest pixel: what is stated as 9.99 m and as 10 m is alike
 _HITS = 3  # hits that an outline should rest on
 
 
@@ -84,15 +86,17 @@ def _common_bands(states: States, found: Sequence[Look]) -> list[str]:
 
 
 def _finest(states: States, found: Sequence[Look], names: Sequence[str]) -> list[str]:
-    """Give those bands whose pixels are the smallest of their sensors."""
+    """Give those bands whose pixels are the smallest of their sensors; all where none are of each.
+
+    Sensors may be finest in other bands than each other. A scene without any of the bands, such as
+    one that holds a mask alone, has no say.
+    """
     ids = {k.pass_id for k in found}
     assets = [s.assets for p in states.looks.passes if p.id in ids for s in p.scenes]
-    least = [min(held[n].gsd_m for n in names if n in held) for held in assets]
-    return [
-        n
-        for n in names
-        if all(n in held and held[n].gsd_m <= g for held, g in zip(assets, least, strict=True))
-    ]
+    sizes = [{n: held[n].gsd_m for n in names if n in held} for held in assets]
+    told = [(size, min(size.values()) * _AS_FINE) for size in sizes if size]
+    fine = [n for n in names if all(size.get(n, math.inf) <= most for size, most in told)]
+    return fine or list(names)
 
 
 def _middle(

@@ -1,0 +1,52 @@
+"""The bands that outline an object in the water are the finest of every sensor."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from pipeline.passes.water_outline import _finest
+
+NAMES = ["green", "nir", "red", "swir16"]
+S2 = {"green": 10.0, "red": 10.0, "nir": 10.0, "swir16": 20.0}
+COARSE_NIR = {"green": 10.0, "red": 10.0, "nir": 20.0, "swir16": 20.0}
+COARSE_VISIBLE = {"green": 20.0, "red": 20.0, "nir": 10.0, "swir16": 20.0}
+LANDSAT = dict.fromkeys(NAMES, 30.0)
+MASK = {"scl": 20.0}
+
+
+@pytest.mark.parametrize(
+    ("passes", "fine"),
+    [
+        ([[S2]], ["green", "nir", "red"]),
+        ([[S2], [LANDSAT]], ["green", "nir", "red"]),
+        ([[S2], [COARSE_NIR]], ["green", "red"]),
+        # No band is the finest of both.
+        ([[COARSE_NIR], [COARSE_VISIBLE]], NAMES),
+        # Files state 9.99 m.
+        ([[S2 | {"nir": 9.99}]], ["green", "nir", "red"]),
+        ([[S2, MASK]], ["green", "nir", "red"]),
+        ([[MASK]], NAMES),
+        ([[S2], [{"green": 10.0, "red": 10.0}]], ["green", "red"]),
+    ],
+)
+def test_the_finest_bands_of_all_sensors(
+    passes: list[list[dict[str, float]]], fine: list[str]
+) -> None:
+    made = [
+        SimpleNamespace(
+            id=str(i),
+            scenes=[
+                SimpleNamespace(assets={n: SimpleNamespace(gsd_m=g) for n, g in held.items()})
+                for held in scenes
+            ],
+        )
+        for i, scenes in enumerate(passes)
+    ]
+    # A pass that nothing was asked of has no say.
+    other = SimpleNamespace(id="x", scenes=[SimpleNamespace(assets={})])
+    states = cast(Any, SimpleNamespace(looks=SimpleNamespace(passes=[*made, other])))
+    found = cast(Any, [SimpleNamespace(pass_id=p.id) for p in made])
+    assert _finest(states, found, NAMES) == fine
