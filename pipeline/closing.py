@@ -16,15 +16,20 @@ from pipeline.publish import Shelves
 NEXT = "下一步 Next: "
 _NAMED = 5  # corridors named in one line
 _WHY_BLIND = {
+    "silent": "来源无应答 a source gave no answer",
+    "aside": "影像被搁置 imagery was set aside, remedies above",
     "scenes": "无影像 no scene in the period",
     "clear": "无清晰影像 no clear look",
     "history": "历史影像不足 too little history",
     "patrol": "巡查期内无清晰影像 no clear look since patrol_from",
 }
+_OF_IMAGERY = ("acquire", "gather", "prepare")  # stages
 _HEADINGS = ("", "疑似 suspected", "关注 on watch", "已说明 explained")
 
 
-def closing_table(shelves: Shelves, record: RunRecord, seconds: float) -> list[str]:
+def closing_table(
+    shelves: Shelves, record: RunRecord, seconds: float, unreachable: Sequence[str] = ()
+) -> list[str]:
     """Give a table of what is listed, by kind, and a line of what was read.
 
     Columns are padded by what a terminal shows: a Chinese character takes two places. ``seconds``
@@ -41,7 +46,7 @@ def closing_table(shelves: Shelves, record: RunRecord, seconds: float) -> list[s
     mend = sum(bool(a.remedy) for a in record.set_aside)
     aside = f"{len(record.set_aside)} set aside, of which {mend} can be mended"
     lines = [*table, f"影像 scenes: {scenes} read, {aside} · {seconds:.0f} s"]
-    blind = not_judged(record)
+    blind = not_judged(record, unreachable)
     if blind:
         named = [f"{name} ({_WHY_BLIND[why]})" for name, why in list(blind.items())[:_NAMED]]
         more = f" and {len(blind) - _NAMED} more" if len(blind) > _NAMED else ""
@@ -49,16 +54,19 @@ def closing_table(shelves: Shelves, record: RunRecord, seconds: float) -> list[s
     return lines
 
 
-def not_judged(record: RunRecord) -> dict[str, str]:
+def not_judged(record: RunRecord, unreachable: Sequence[str] = ()) -> dict[str, str]:
     """Give the corridors of a patrol of which no look was judged, with a code that says why.
 
-    An office that reads *0 suspected* alone takes it for a clean river.
+    An office that reads *0 suspected* alone takes it for a clean river. What was not reached or can
+    be mended may be all that was missing, so that it is asked before what the rest lacks.
     """
+    aside = any(a.remedy and a.stage in _OF_IMAGERY for a in record.set_aside)
     out: dict[str, str] = {}
     for name, counts in record.counts.get("corridors", {}).items():
         if counts.get("judged", 1):  # an inspection's have no such count
             continue
-        unlike = [(not counts["passes"], "scenes"), (not counts["usable"], "clear")]
+        unlike = [(bool(unreachable), "silent"), (aside, "aside")]
+        unlike += [(not counts["passes"], "scenes"), (not counts["usable"], "clear")]
         unlike.append((bool(counts.get("unjudged")), "history"))
         out[name] = next((code for found, code in unlike if found), "patrol")
     return out

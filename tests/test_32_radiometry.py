@@ -158,3 +158,23 @@ def test_the_brightest_cloud_is_no_wrong_scale() -> None:
         for n, m in top.items()
     }
     assert check_radiometry([cloud], OPTIONS)[0].usable
+
+
+def test_fog_over_all_of_a_corridor_is_cloud_where_other_dates_are_right() -> None:
+    # Fine droplets reflect more in SWIR than thick cloud does, and fog has no shade.
+    rng = np.random.default_rng(1)
+    low = dict(zip(BANDS, (0.75, 0.75, 0.75, 0.76, 0.62, 0.45), strict=True))
+    fog = {
+        n: band_histogram(
+            rng.uniform(v, v + 0.1, 20000).astype(np.float32), np.ones(20000, dtype=bool)
+        )
+        for n, v in low.items()
+    }
+    verdict = check_radiometry([date(), date(), date(), fog], OPTIONS)[-1]
+    assert not verdict.usable
+    assert "cloud over all of the corridor" in verdict.reason
+    # Nobody can mend it: passes/reduce.py gives no remedy above a step.
+    assert verdict.deviation > OPTIONS.step + OPTIONS.step_tolerance
+    # Alone, or where most dates are so, it is the table.
+    for series in ([fog], [date(), date(), fog, fog, fog]):
+        assert check_radiometry(series, OPTIONS)[-1].reason.startswith(WRONG_SCALE)

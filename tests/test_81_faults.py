@@ -168,9 +168,34 @@ def test_corridors_in_metres_are_named_with_what_the_file_says(tmp_path: Path) -
     said = caught.value.what
     assert "feature 1: coordinates are not WGS 84" in said
     assert "EPSG::32631" in said
+    assert "--id ID --datum DATUM" in said
     # A key that is missing hides no other fault of its feature.
     assert "missing key 'provenance'" in said
     assert "a line needs half_width_m" in said
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]},
+        {"type": "LineString", "coordinates": [[113.0, 27.8]]},
+        {"type": "Foo", "coordinates": []},
+        {"type": "Polygon", "coordinates": [[["a", 1]]]},
+    ],
+)
+@pytest.mark.parametrize("stated", [{}, {"provenance": "p"}, {"of": "b"}])
+def test_a_shape_that_is_none_is_named_with_what_else_is_wrong(
+    tmp_path: Path, geometry: dict[str, object], stated: dict[str, str]
+) -> None:
+    own = {"id": "a", "name_zh": "a", "water": "river", "accuracy_m": 9, **stated}
+    feature = {"type": "Feature", "geometry": geometry, "properties": own}
+    path = tmp_path / "corridors.geojson"
+    path.write_text(json.dumps({"features": [feature]}), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_corridors(path)
+    assert "feature 1: " in caught.value.what
+    assert "its geometry is no shape" in caught.value.what
+    assert ("missing key 'provenance'" in caught.value.what) == (not stated)
 
 
 def test_scenes_of_a_folder_that_lie_in_no_corridor_are_named(tmp_path: Path, images: Path) -> None:

@@ -98,6 +98,20 @@ def test_a_corridor_of_which_nothing_was_judged_is_not_called_clean(tmp_path: Pa
     )
 
 
+def test_what_was_set_aside_or_did_not_answer_is_why_nothing_was_judged() -> None:
+    blind = {"tiny": {"passes": 0, "usable": 0, "judged": 0}}
+    mendable = replace(RECORD, counts={"corridors": blind})
+    assert "tiny (影像被搁置" in closing_table(Shelves(), mendable, 1.0)[-1]
+    assert "tiny (来源无应答" in closing_table(Shelves(), mendable, 1.0, ("source",))[-1]
+    # Clouds have no remedy, and a layer of the office is no imagery.
+    for aside in (
+        SetAside("x", "prepare", "cloud"),
+        SetAside("x", "publish", "it is broken", "Mend it"),
+    ):
+        other = replace(mendable, set_aside=(aside,))
+        assert "tiny (无影像" in closing_table(Shelves(), other, 1.0)[-1]
+
+
 def test_a_path_below_the_person_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert after_report((tmp_path / "a.docx",), ExitCode.DONE) == f"{NEXT}read a.docx"

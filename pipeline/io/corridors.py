@@ -59,8 +59,11 @@ def _features(path: Path) -> list[dict[str, Any]]:
 
 _LINES = ("LineString", "MultiLineString")
 _OFF_GLOBE = (
-    "coordinates are not WGS 84 longitude and latitude (siluan corridor add FILE brings them in)"
+    "coordinates are not WGS 84 longitude and latitude "
+    "(siluan corridor add FILE --id ID --datum DATUM brings them in)"
 )
+# What shapely raises over coordinates that are too few, no numbers, or none.
+_MALFORMED = (ValueError, TypeError, IndexError, shapely.errors.ShapelyError)
 _Line = tuple[BaseGeometry, float | None]
 
 
@@ -114,7 +117,12 @@ def _centrelines(features: list[dict[str, Any]], problems: list[str]) -> dict[st
             problems.append(f"feature {number}: it has no geometry")
         elif owner:
             accuracy = feature["properties"].get("accuracy_m")
-            lines[str(owner)] = (shape(feature["geometry"]), accuracy and float(accuracy))
+            try:
+                line = shape(feature["geometry"])
+            except _MALFORMED as error:
+                problems.append(f"feature {number}: {_no_shape(error)}")
+                continue
+            lines[str(owner)] = (line, accuracy and float(accuracy))
     return lines
 
 
@@ -123,9 +131,16 @@ def _has_shape(feature: dict[str, Any]) -> bool:
     return isinstance(geometry, dict) and "type" in geometry and "coordinates" in geometry
 
 
+def _no_shape(error: Exception) -> str:
+    return f"its geometry is no shape: {error}"
+
+
 def _shape_faults(feature: dict[str, Any]) -> list[str]:
     """Say what is wrong with a shape, before anything is drawn around it."""
-    geometry = shape(feature["geometry"])
+    try:
+        geometry = shape(feature["geometry"])
+    except _MALFORMED as error:
+        return [_no_shape(error)]
     kind, properties = geometry.geom_type, feature.get("properties") or {}
     faults: list[str] = []
     if kind in _LINES and properties.get("half_width_m") is None:
@@ -154,10 +169,10 @@ def _stated_crs(path: Path) -> str:
 def _corridor(
     properties: CorridorProperties, feature: dict[str, Any], line: _Line | None
 ) -> Corridor:
-    geometry = shape(feature["geometry"])
     faults = _shape_faults(feature)
     if faults:
         raise ValueError("; ".join(faults))
+    geometry = shape(feature["geometry"])
     centreline, line_accuracy = line or (None, None)
     if geometry.geom_type in _LINES:
         centreline = geometry

@@ -28,6 +28,7 @@ Histogram = NDArray[np.int64]
 
 _NOISE = 0.01  # dark targets below this are sensor noise and sky [reflectance]
 WRONG_SCALE = "the scale of the band table does not fit the files"
+_EVEN_DARKEST = "even where it is darkest"
 
 
 class RadiometryOptions(BaseModel):
@@ -236,6 +237,10 @@ def check_radiometry(
         return alone
     reference = np.median(dark[possible], axis=0)
     usual_of = (reference, np.median(middle[possible], axis=0))
+    # Fine droplets reflect up to 0.7 at 1.6 um. A table that fits most of its dates fits this one.
+    even = np.array([v.reason.endswith(_EVEN_DARKEST) for v in alone])
+    fits = int(possible.sum()) > int(even.sum())
+    alone = [unknown if fits and e else v for v, e in zip(alone, even, strict=True)]
     return [
         _compared(
             names, (dark[i] - reference, _gain(dark[i], middle[i], usual_of)), alone[i], options
@@ -319,11 +324,13 @@ def _dazzling(
     visible, and what lies in shade between them far less.
     """
     darkest, brightest = options.brightest_swir
-    for at in (i for i, n in enumerate(names) if n.startswith("swir")):
+    swir = [i for i, n in enumerate(names) if n.startswith("swir")]
+    for at in swir:
         if float(light[at]) > brightest:
             return f"{names[at]} is brighter than {brightest:.1f} where it is brightest"
+    for at in swir:
         if float(dark[at]) > darkest:
-            return f"{names[at]} is brighter than {darkest:.1f} even where it is darkest"
+            return f"{names[at]} is brighter than {darkest:.1f} {_EVEN_DARKEST}"
     return ""
 
 

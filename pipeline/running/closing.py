@@ -27,7 +27,7 @@ def close_run(
 ) -> ExitCode:
     """Print the closing lines of a run that took so long, and give its exit code."""
     shelves, proposed = lists
-    print("\n".join(closing_table(shelves, record, seconds)))
+    print("\n".join(closing_table(shelves, record, seconds, unreachable)))
     rules = ", ".join(f"{rule} {n}" for rule, n in count_rules(shelves).items())
     by = f" ({rules})" if rules else ""
     print(
