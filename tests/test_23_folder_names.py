@@ -16,8 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 from shapely.geometry import box
 
+from pipeline.acquire import folder as module
 from pipeline.acquire.bands import SensorTable, load_sensor_table
-from pipeline.acquire.folder import FolderSource, catalogue_folder, search_folder
+from pipeline.acquire.folder import Folder, FolderSource
 from pipeline.acquire.source import Wanted
 from pipeline.errors import ConfigurationError
 
@@ -37,7 +38,7 @@ def catalogued(
         zone="UTC",
         **stated,
     )
-    path, aside = catalogue_folder(source, table, folder / "cache")
+    path, aside, _ = Folder(source, table, folder / "cache").catalogue
     links = json.loads(path.read_text(encoding="utf-8"))["links"]
     items = [json.loads((path.parent / k["href"]).read_text(encoding="utf-8")) for k in links]
     return items, [a.reason for a in aside]
@@ -268,8 +269,8 @@ def test_rasters_that_the_pattern_passes_over_are_named(tmp_path: Path) -> None:
         path=str(tmp_path / "files"), sensor=STACK12.name, time_of_day=time(3), zone="UTC"
     )
     always = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
-    found = search_folder(
-        source, STACK12, Wanted(box(-180, -90, 180, 90), *always), tmp_path / "cache"
+    found = Folder(source, STACK12, tmp_path / "cache").search(
+        Wanted(box(-180, -90, 180, 90), *always)
     )
     assert len(found.scenes) == 1
     assert len(found.notes) == 1
@@ -346,10 +347,31 @@ def test_files_of_bands_that_the_table_does_not_know_are_named(tmp_path: Path) -
         zone="UTC",
     )
     always = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
-    found = search_folder(
-        source, table, Wanted(box(-180, -90, 180, 90), *always), tmp_path / "cache"
+    found = Folder(source, table, tmp_path / "cache").search(
+        Wanted(box(-180, -90, 180, 90), *always)
     )
     assert len(found.scenes) == 2
     assert [n.split(": ", 1)[1] for n in found.notes] == [
         "not read, for sentinel-2-l2a knows no such band: SCL_20m"
     ]
+
+
+def test_a_folder_is_catalogued_once_a_run_and_not_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack(tmp_path, "R_2024-03-05.tif")
+    source = FolderSource(
+        path=str(tmp_path / "files"), sensor=STACK12.name, time_of_day=time(3), zone="UTC"
+    )
+    opened: list[str] = []
+    real = module.raster_profile
+    monkeypatch.setattr(module, "raster_profile", lambda href: opened.append(href) or real(href))
+    always = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
+    folder = Folder(source, STACK12, tmp_path / "cache")
+    found = [folder.search(Wanted(box(a, -90, a + 180, 90), *always)) for a in (-180, 0)]
+    assert sum(len(f.scenes) for f in found) == 1
+    assert len(opened) == 1
+    items = sorted((tmp_path / "cache").rglob("*.json"))
+    before = [p.stat().st_mtime_ns for p in items]
+    assert Folder(source, STACK12, tmp_path / "cache").catalogue[0] in items
+    assert [p.stat().st_mtime_ns for p in items] == before

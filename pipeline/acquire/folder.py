@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -25,7 +26,7 @@ from pipeline.acquire.stac import Found, StacSource, Wanted, search_stac
 from pipeline.acquire.stated import contradictions, missing_bands
 from pipeline.errors import ConfigurationError, SceneUnusableError
 from pipeline.grid import reproject
-from pipeline.io.atomic import write_json
+from pipeline.io.atomic import write_json_if_changed
 from pipeline.io.raster import Profile, raster_profile
 from pipeline.model import SetAside
 
@@ -85,44 +86,58 @@ class FolderSource(BaseModel):
         return self.model_copy(update={"path": str((base / self.path).resolve())})
 
 
-def search_folder(source: FolderSource, table: SensorTable, wanted: Wanted, cache: Path) -> Found:
-    """Catalogue a folder into ``cache`` and search it.
+class Folder:
+    """The search of a folder, which is catalogued when it is first asked, and once.
 
-    Raises
-    ------
-    ConfigurationError
-        No such folder, or no file fits the pattern.
+    Headers of all its files are read for that, and every corridor of a run asks.
+
+    Parameters
+    ----------
+    cache
+        Folder under which the catalogue is written.
     """
-    catalogue, aside = catalogue_folder(source, table, cache)
-    found = search_stac(StacSource(url=str(catalogue), sensor=source.sensor), table, wanted)
-    aside = sorted({*found.set_aside, *aside})
-    notes = (*found.notes, *_left_out(source), *_not_known(source, table))
-    return replace(found, set_aside=tuple(aside), notes=notes)
+
+    def __init__(self, source: FolderSource, table: SensorTable, cache: Path) -> None:
+        self._source, self._table, self._cache = source, table, cache
+
+    @cached_property
+    def catalogue(self) -> tuple[Path, list[SetAside], tuple[str, ...]]:
+        """Give the path of its static STAC items, what was set aside, and what to say of it.
+
+        Raises
+        ------
+        ConfigurationError
+            No such folder, no file fits the pattern, or files that it cannot tell apart.
+        """
+        source, table = self._source, self._table
+        listed = _files(source)
+        aside: list[SetAside] = []
+        items: list[dict[str, Any]] = []
+        for (day, tile), files in _grouped(source, listed).items():
+            try:
+                items.append(_item(source, table, (day, tile), files))
+            except SceneUnusableError as error:
+                name = ", ".join(p.name for p in files.values())
+                aside.append(SetAside(name, "acquire", error.what, error.remedy))
+        mark = hashlib.sha256(source.path.encode()).hexdigest()[:12]
+        root = self._cache / f"folder-{mark}"
+        notes = (*_left_out(source, listed), *_not_known(source, table, listed))
+        return write_catalogue(root, items, "A folder of files, catalogued"), aside, notes
+
+    def search(self, wanted: Wanted) -> Found:
+        """Search it; errors as of :attr:`catalogue`."""
+        path, aside, notes = self.catalogue
+        stac = StacSource(url=str(path), sensor=self._source.sensor)
+        found = search_stac(stac, self._table, wanted)
+        every = tuple(sorted({*found.set_aside, *aside}))
+        return replace(found, set_aside=every, notes=(*found.notes, *notes))
 
 
-def catalogue_folder(
-    source: FolderSource, table: SensorTable, cache: Path
-) -> tuple[Path, list[SetAside]]:
-    """Write static STAC items for a folder; give the catalogue's path and what was set aside.
-
-    Raises
-    ------
-    ConfigurationError
-        No such folder, no file fits the pattern, or files that it cannot tell apart.
-    """
-    aside: list[SetAside] = []
-    items: list[dict[str, Any]] = []
-    for (day, tile), files in _grouped(source).items():
-        try:
-            items.append(_item(source, table, (day, tile), files))
-        except SceneUnusableError as error:
-            name = ", ".join(p.name for p in files.values())
-            aside.append(SetAside(name, "acquire", error.what, error.remedy))
-    mark = hashlib.sha256(source.path.encode()).hexdigest()[:12]
-    return write_catalogue(cache / f"folder-{mark}", items, "A folder of files, catalogued"), aside
+_Listed = Sequence[tuple[Path, re.Match[str] | None]]
+"""The files of a folder, and how the pattern reads their names."""
 
 
-def _files(source: FolderSource) -> list[tuple[Path, re.Match[str] | None]]:
+def _files(source: FolderSource) -> _Listed:
     folder = Path(source.path)
     if not folder.is_dir():
         raise ConfigurationError(f"the folder {folder} does not exist", "Check the source's path")
@@ -130,11 +145,11 @@ def _files(source: FolderSource) -> list[tuple[Path, re.Match[str] | None]]:
     return [(p, re.fullmatch(source.pattern, p.name)) for p in files]
 
 
-def _grouped(source: FolderSource) -> dict[tuple[str, str], dict[str, Path]]:
+def _grouped(source: FolderSource, listed: _Listed) -> dict[tuple[str, str], dict[str, Path]]:
     """Give the files of a folder by day and tile, and by band; band "" is a stack."""
     groups: dict[tuple[str, str], dict[str, Path]] = {}
     clashes: list[str] = []
-    for path, match in _files(source):
+    for path, match in listed:
         if match is None:
             continue
         parts = match.groupdict()
@@ -156,33 +171,34 @@ def _grouped(source: FolderSource) -> dict[tuple[str, str], dict[str, Path]]:
     return groups
 
 
-def _left_out(source: FolderSource) -> tuple[str, ...]:
+def _left_out(source: FolderSource, listed: _Listed) -> tuple[str, ...]:
     """Name rasters that the pattern passes over: a date may be missing in their names."""
-    names = [p.name for p, m in _files(source) if m is None and p.suffix.lower() in _RASTERS]
+    names = [p.name for p, m in listed if m is None and p.suffix.lower() in _RASTERS]
     if not names:
         return ()
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    listed = ", ".join(names[:_NAMED])
-    return (f"{source.path}: left out, for their names do not fit the pattern: {listed}{more}",)
+    some = ", ".join(names[:_NAMED])
+    return (f"{source.path}: left out, for their names do not fit the pattern: {some}{more}",)
 
 
-def _not_known(source: FolderSource, table: SensorTable) -> tuple[str, ...]:
+def _not_known(source: FolderSource, table: SensorTable, listed: _Listed) -> tuple[str, ...]:
     """Name bands of files that the table knows no key of: SCL_20m may be meant for SCL."""
     known = {k for n, b in table.bands.items() for k in (n, *b.keys)}
-    given = {str(m.groupdict().get("band") or "") for _, m in _files(source) if m is not None}
+    given = {str(m.groupdict().get("band") or "") for _, m in listed if m is not None}
     names = sorted(given - known - {""})
     if not names:
         return ()
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    listed = ", ".join(names[:_NAMED])
-    return (f"{source.path}: not read, for {table.name} knows no such band: {listed}{more}",)
+    some = ", ".join(names[:_NAMED])
+    return (f"{source.path}: not read, for {table.name} knows no such band: {some}{more}",)
 
 
 def write_catalogue(root: Path, items: Iterable[dict[str, Any]], title: str) -> Path:
     """Write items and a catalogue that links to them; give the catalogue's path."""
     links: list[dict[str, str]] = []
     for item in items:
-        write_json(root / "items" / f"{item['id']}.json", item)
+        # Waiting for the disk is most of it, and most items are as they were.
+        write_json_if_changed(root / "items" / f"{item['id']}.json", item)
         links.append({"rel": "item", "href": f"./items/{item['id']}.json"})
     catalogue: dict[str, Any] = {
         "type": "Catalog",
@@ -191,7 +207,7 @@ def write_catalogue(root: Path, items: Iterable[dict[str, Any]], title: str) -> 
         "description": title,
         "links": links,
     }
-    write_json(root / "catalog.json", catalogue)
+    write_json_if_changed(root / "catalog.json", catalogue)
     return root / "catalog.json"
 
 

@@ -127,7 +127,7 @@ def onward(
     bins: NDArray[np.uint8],
     looks: Iterable[Likeness],
     options: OnwardOptions | None = None,
-) -> Float | None:
+) -> Bool | None:
     """Find the part of an object that lies where water was.
 
     Parameters
@@ -141,16 +141,15 @@ def onward(
 
     Returns
     -------
-    float32 (H, W) or None
-        Share of the looks at each pixel on which it is like the object, 0 off the part, which is
-        where it is positive. None where there is none or it is the object's rim, where it
-        goes on beyond the window (no fill is that large, but a shore is), where less other bed is
-        bare than ``bed_pixels`` or half of the part, in the mean of the looks, or where that looks
-        so too.
+    bool (H, W) or None
+        The part: what is like the object on enough of the looks, and hangs together with it. None
+        where there is none or it is the object's rim, where it goes on beyond the window (no fill
+        is that large, but a shore is), where less other bed is bare than ``bed_pixels`` or half of
+        the part, in the mean of the looks, or where that looks so too.
     """
     o = options or OnwardOptions()
     told = list(looks)
-    part, votes, clear = _part(footprint, bins, told, o)
+    part = _part(footprint, bins, told, o)
     n = int(np.count_nonzero(part))
     if len(told) < o.looks or _is_rim(part, footprint, bins, o) or _cut(part):
         return None
@@ -160,7 +159,7 @@ def onward(
         return None
     if sum(np.count_nonzero(k.like & other) for k in told) > o.like_bed * bare:
         return None
-    return np.where(part, votes / np.maximum(clear, 1), 0).astype(np.float32)
+    return part
 
 
 def covered(
@@ -190,7 +189,7 @@ def covered(
         is, which brightness cannot tell from it. 0 elsewhere.
     """
     whole = footprint | part
-    zone = (bins > 0) & (bins != UNSEEN) & ~footprint
+    zone = _was_water(bins) & ~footprint
     rim = np.asarray(ndimage.binary_dilation(part, np.ones((3, 3)), _RIM_PX), bool)
     told = list(looks)
     share = middle_of([share_beside(bright, whole, look.clear) for bright, look in told])
@@ -233,15 +232,19 @@ def unlike_bed(
 
 def _part(
     footprint: Bool, bins: NDArray[np.uint8], told: Sequence[Likeness], o: OnwardOptions
-) -> tuple[Bool, NDArray[np.int32], NDArray[np.int32]]:
-    """Give what is like an object and hangs together with it, with votes and clear looks."""
-    zone = (bins > 0) & (bins != UNSEEN)  # was water now and then, or always
+) -> Bool:
+    """Give what is like an object, where water was, and hangs together with it."""
     votes, clear = np.zeros(bins.shape, np.int32), np.zeros(bins.shape, np.int32)
     for k in told:
         clear += k.clear
         votes += k.like
-    like = zone & (votes >= o.looks) & (votes >= o.share * clear)
-    return _hanging(like, footprint), votes, clear
+    like = _was_water(bins) & (votes >= o.looks) & (votes >= o.share * clear)
+    return _hanging(like, footprint)
+
+
+def _was_water(bins: NDArray[np.uint8]) -> Bool:
+    """Tell where history saw water, now and then or always."""
+    return (bins > 0) & (bins != UNSEEN)
 
 
 def _is_rim(part: Bool, footprint: Bool, bins: NDArray[np.uint8], o: OnwardOptions) -> bool:
@@ -254,9 +257,8 @@ def _is_rim(part: Bool, footprint: Bool, bins: NDArray[np.uint8], o: OnwardOptio
 
 def _other_bed(footprint: Bool, part: Bool, bins: NDArray[np.uint8]) -> Bool:
     """Give the bed that a part is compared with: as deep as it, and apart from the object."""
-    zone = (bins > 0) & (bins != UNSEEN)
     around = np.asarray(ndimage.binary_dilation(part | footprint, iterations=_APART_PX), bool)
-    return zone & ~around & (bins >= np.percentile(bins[part], 25) - _AS_OFTEN)
+    return _was_water(bins) & ~around & (bins >= np.percentile(bins[part], 25) - _AS_OFTEN)
 
 
 def _hanging(like: Bool, footprint: Bool) -> Bool:

@@ -90,7 +90,17 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, indented, keys in the order given, NaN refused, whole or not at all."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    write_bytes(path, _json(value))
+
+
+def write_json_if_changed(path: Path, value: Any) -> bool:
+    """Write as :func:`write_json` does, only where the content differs. True if written."""
+    return write_if_changed(path, _json(value))
+
+
+def _json(value: Any) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False)
+    return f"{text}\n".encode()
 
 
 def write_if_changed(path: Path, data: bytes) -> bool:

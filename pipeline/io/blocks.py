@@ -128,11 +128,6 @@ def pieces(layers: Mapping[str, Layer]) -> list[bytes]:
     return [_MAGIC + struct.pack("<I", mark), *body]
 
 
-def encode(layers: Mapping[str, Layer]) -> bytes:
-    """Serialise a block."""
-    return b"".join(pieces(layers))
-
-
 def decode(blob: bytes, names: Iterable[str]) -> dict[str, Layer]:
     """Read some layers of a block; names it does not hold are left out.
 

@@ -22,7 +22,7 @@ from shapely.geometry import box
 from pipeline.errors import SceneUnusableError, SourceUnreachableError
 from pipeline.grid import reproject
 from pipeline.io.asset_reader import AssetReader
-from pipeline.io.blocks import encode
+from pipeline.io.blocks import pieces
 from pipeline.io.raster import Profile, raster_profile
 from pipeline.io.sizes import file_bytes
 from pipeline.model import Asset, Pass, Scene, Tile
@@ -178,7 +178,7 @@ def _seconds(site: Site, asset: Asset) -> tuple[float, float]:
         opened = (time.perf_counter(), time.thread_time())
         values, _ = reader.read(tile.core)
         layer = site.store.pack(values.astype(np.int16), tile, reader.factor)
-        encode({asset.band: layer})
+        pieces({asset.band: layer})
         done = (time.perf_counter(), time.thread_time())
     times = len(site.store.tiles)
     wall, cpu = (o - b + (d - o) * times for b, o, d in zip(began, opened, done, strict=True))

@@ -78,10 +78,9 @@ def goes_on(
         one = likeness(footprint, surface.seen, surface.state, options)
         if one is not None:
             looks.append((surface.seen[BRIGHT], one))
-    votes = onward(footprint, bins, (one for _, one in looks), options)
-    if votes is None:
+    part = onward(footprint, bins, (one for _, one in looks), options)
+    if part is None:
         return None
-    part = votes > 0
     return Filled(part, covered(footprint, part, bins, looks))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.acquire.bands import SensorTable, load_sensor_table
 from pipeline.acquire.disk.search import Desk, Disk
 from pipeline.acquire.disk.source import DiskSource
-from pipeline.acquire.folder import FolderSource, search_folder
+from pipeline.acquire.folder import Folder, FolderSource
 from pipeline.acquire.passes import drop_duplicates, merge_passes
 from pipeline.acquire.source import Making
 from pipeline.acquire.stac import Found, Wanted, search_stac
@@ -127,12 +127,16 @@ def search(
     if unreachable and not any(passes.values()):
         raise next(iter(unreachable.values()))
     if outside:
-        raise ConfigurationError(
-            f"outside all scenes of the sources: corridor(s) {', '.join(outside)}",
-            "Check the corridor's coordinates, or the area that the source covers",
-        )
+        raise _outside(outside)
     said = (tuple(sorted(aside)), tuple(unreachable))
     return Searched(passes, *said, pictures, making, tuple(sorted(notes)))
+
+
+def _outside(corridors: Sequence[str]) -> ConfigurationError:
+    return ConfigurationError(
+        f"outside all scenes of the sources: corridor(s) {', '.join(corridors)}",
+        "Check the corridor's coordinates, or the area that the source covers",
+    )
 
 
 def _when(beside: Sequence[datetime]) -> str:
@@ -184,5 +188,5 @@ def _asking(source: Source, how: _How) -> Callable[[Wanted], Found]:
         return Disk(source, table, everywhere, store.context_m, desk).search
     own = table(source.sensor)
     if isinstance(source, FolderSource):
-        return lambda wanted: search_folder(source, own, wanted, catalogues)
+        return Folder(source, own, catalogues).search
     return lambda wanted: search_stac(source, own, wanted, how.stack)

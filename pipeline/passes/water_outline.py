@@ -39,7 +39,7 @@ def water_outline(states: States, track: Track, found: Sequence[Look]) -> BaseGe
     share = np.full(footprint.shape, np.nan, np.float32)
     # SWIR of 20 m blurs a fill to three pixels more; it is asked where the others show no change.
     every = _common_bands(states, found)
-    for names in (_finest(states, found, every), every):
+    for names in dict.fromkeys((tuple(_finest(states, found, every)), tuple(every))):
         was, now, last = (
             _middle(states, track, some, (window, names)) for some in (before, after, newest)
         )
@@ -86,9 +86,9 @@ def _common_bands(states: States, found: Sequence[Look]) -> list[str]:
 
 
 def _finest(states: States, found: Sequence[Look], names: Sequence[str]) -> list[str]:
-    """Give those bands whose pixels are the smallest of their sensors; all where none are of each.
+    """Give those bands whose pixels are the smallest of every sensor; all where there are none.
 
-    Sensors may be finest in other bands than each other. A scene without any of the bands, such as
+    One sensor may be finest in other bands than the next. A scene without any of the bands, such as
     one that holds a mask alone, has no say.
     """
     ids = {k.pass_id for k in found}
