@@ -15,9 +15,9 @@ from pipeline.detect.look_layers import look_layers
 from pipeline.detect.neighbours import count
 from pipeline.detect.water import WaterOptions
 from pipeline.io.unpack import scaled
+from pipeline.prepare.image_steps import quantile
 from pipeline.prepare.quarantine import QuarantineOptions, deviation_of
 from pipeline.prepare.radiometry import difference_histograms
-from pipeline.prepare.register import quantile
 
 
 def f(*shape: int) -> Any:

@@ -10,15 +10,13 @@ from scipy import fft, ndimage
 from skimage.registration import phase_cross_correlation
 
 from pipeline.model import Window
+from pipeline.prepare.image_steps import moved, quantile, sobel
 from pipeline.prepare.register import (
     Matched,
     RegisterOptions,
     Seen,
     lattice_windows,
-    moved,
-    quantile,
     shift_between,
-    sobel,
     window_shift,
 )
 
