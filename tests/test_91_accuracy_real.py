@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+from scipy import ndimage
 
 from benchmarks.accuracy import (
     real_change,
@@ -47,6 +48,17 @@ def data() -> Path:
             pytest.fail(f"{DATA} is missing and SILUAN_REQUIRE_REAL is set")
         pytest.skip(f"real imagery is not beside the checkout ({DATA})")
     return DATA
+
+
+@pytest.mark.parametrize("rough", [0.25, 0.35, 0.9])
+def test_an_object_is_one_piece(rough: float) -> None:
+    """A heap of two pieces 50 m apart counted a case on the smaller one as false."""
+    in_pieces = 0
+    for seed in range(60):
+        rank = blob(100.0, np.random.default_rng(seed), rough)
+        assert ndimage.label(rank <= 1)[1] == 1
+        in_pieces += int((rank == 2).any())
+    assert in_pieces or rough < 0.9  # the roughest ones did fall apart
 
 
 @pytest.mark.parametrize("part", ALL, ids=lambda m: m.__name__.rsplit(".", 1)[-1])

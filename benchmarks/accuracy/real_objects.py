@@ -155,7 +155,16 @@ def blob(area_px: float, rng: np.random.Generator, rough: float = 0.25) -> Image
     noise = ndimage.gaussian_filter(rng.normal(size=u.shape), FINE * max(a / 2.5, 0.6))
     noise /= max(float(noise.std()), 1e-9)
     radius = np.hypot(u / a, v / (a * ratio)) * (1 + rough * 0.5 * noise)
-    return _ranked(radius, area_px)
+    return _one_piece(_ranked(radius, area_px))
+
+
+def _one_piece(rank: Image) -> Image:
+    """Leave the largest piece of it: what lies apart, tens of metres away, is another object."""
+    pieces, _ = ndimage.label(rank <= 1)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    apart = (pieces > 0) & (pieces != sizes.argmax())
+    return np.where(apart, np.float32(2), rank)
 
 
 def rectangle(area_px: float, rng: np.random.Generator) -> Image:
