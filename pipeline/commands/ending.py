@@ -52,7 +52,7 @@ def _code_of(action: object, debug: bool) -> ExitCode:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = error.filename or "the state or output folder"
             sentence = f"No space left on the disk of {where}. Free some space and run again."
             code = _say(ExitCode.DISK_FULL, sentence, debug)

@@ -20,7 +20,8 @@ def mark_of(pid: int, proc: Path = _PROC) -> str | None:
     except OSError:
         return None
     # proc(5): field 22 is the start, in ticks since the boot; the state, 3, is the first here.
-    return f"{boot}/{words[19]}" if len(words) > 19 else None
+    # Z: it has ended, and nobody has asked how (in a container perhaps nobody ever does).
+    return f"{boot}/{words[19]}" if len(words) > 19 and words[0] not in "ZX" else None
 
 
 def is_alive(pid: int, mark: str | None = None, proc: Path = _PROC) -> bool:

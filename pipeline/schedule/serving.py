@@ -49,7 +49,7 @@ class Roster:
         ------
         ConfigurationError
             There is none.
-        LedgerHeldError, OSError
+        SiluanError
             None can be had: why the first cannot.
         """
         marks = _marks_of(self.paths)
@@ -62,7 +62,8 @@ class Roster:
         said = {(w.path, str(w.why)) for w in self.wrong}
         for one in read.wrong:
             if (one.path, str(one.why)) not in said:
-                how = "the clock goes on as before with" if one.path in was else "left out:"
+                before = one.path in was
+                how = "the clock goes on as before, though" if before else "left out:"
                 log.warning("%s %s", how, one.why)
         # What is gone stays ours until the end: a run of it may be at work.
         self.workflows, self.wrong, self.held, self._marks = ours, read.wrong, held, marks
@@ -82,7 +83,7 @@ class Roster:
             else:
                 ours.append(one)
         if held and not self._held:
-            raise held[0][1]
+            raise _in_words(*held[0])
         said = {(w.path, str(w.why)) for w in self.held}
         out = tuple(Unread(one.path, _in_words(one, error)) for one, error in held)
         for each in out:
@@ -125,6 +126,8 @@ def run_clock(paths: Sequence[Path], once: bool) -> ExitCode:
         There is no workflow, or one that was named alone cannot be read.
     LedgerHeldError
         Another clock has all of the workflows.
+    SiluanError
+        No state folder can be written.
     """
     stop = threading.Event()
     with ExitStack() as stack:
@@ -157,7 +160,7 @@ def _in_words(one: Listed, error: SiluanError | OSError) -> SiluanError:
         return error
     what = f"the clock cannot write to {one.memory.parent} for {one.name} ({error.strerror})"
     remedy = "Mend the folder or its disk; it is tried again"
-    full = error.errno == errno.ENOSPC
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return DiskFullError(what, remedy) if full else ConfigurationError(what, remedy)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -54,7 +56,11 @@ def inbox_words(one: Listed) -> tuple[str, ...]:
 
 def _start(words: tuple[str, ...], log: Path) -> Process:
     rotate(log)
-    with log.open("ab") as file:
+    with log.open("ab", buffering=0) as file:
+        with suppress(OSError):  # a full disk: the run itself says that, and tells whom it should
+            file.write(
+                f"== {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} siluan {' '.join(words)}\n".encode()
+            )
         return subprocess.Popen(  # noqa: S603 - our own command
             [*_COMMAND, *words],
             stdin=subprocess.DEVNULL,
