@@ -19,10 +19,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from test_88_schedule import MONDAY, WEEKLY, World, write
 
+from pipeline.commands.ending import guard
 from pipeline.commands.noting import note_run
 from pipeline.errors import ConfigurationError, DiskFullError, ExitCode
 from pipeline.io.alerts import Alerts, payload, tell
+from pipeline.io.atomic import write_bytes
+from pipeline.io.blocks import block_mark, read_layer
 from pipeline.io.processes import is_alive, mark_of
+from pipeline.passes.failing import Failures
 from pipeline.schedule import serving, starting
 from pipeline.schedule.clock import Clock
 from pipeline.schedule.listed import Listed, list_workflows, read_listed
@@ -198,3 +202,36 @@ def test_a_log_says_which_run_said_what_and_status_names_it(
     assert any(f"see {one.log}" in s for s in said)
     os.utime(one.log, (0, 0))  # of another run, before; this one was begun by hand
     assert not any("see " in what for _, what in standing_of(one, MONDAY).findings)
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = tmp_path / "0_0.blk"
+    block.mkdir()
+    for read in (lambda: read_layer(str(block), "red"), lambda: block_mark(block)):
+        with pytest.raises(OSError, match=re.escape(str(block))):
+            read()
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as left:
+        guard(lambda: write_bytes(block, b"x"), debug=False)
+    assert left.value.code == ExitCode.CONFIGURATION
+    assert f"{block} is a folder where a file belongs" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [block]
+
+
+def test_an_error_of_the_disk_says_of_which_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def work() -> ExitCode:
+        raise OSError(errno.EIO, "Input/output error", "/state/0_0.blk")
+
+    with pytest.raises(SystemExit):
+        guard(work, debug=False)
+    assert "Input/output error: '/state/0_0.blk'" in capsys.readouterr().err
+    failures = Failures()
+    with failures.of("tiny"):
+        work()
+    assert "/state/0_0.blk" in failures.counts["failed"]["tiny"]
