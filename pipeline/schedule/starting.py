@@ -36,13 +36,19 @@ class Process(Protocol):
 
 
 def start_run(one: Listed) -> Process:
-    """Start `siluan run`."""
+    """Start `siluan run`; a line before what it says tells when, and of which file."""
+    rotate(one.log)
+    head = f"== {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} siluan run {one.path}\n"
+    # A full disk: the run itself says that, and tells whom it should.
+    with suppress(OSError), one.log.open("ab", buffering=0) as file:
+        file.write(head.encode(errors="surrogateescape"))
     return _start(("run", str(one.path)), one.log)
 
 
 def start_inbox(one: Listed) -> Process:
     """Start `siluan submit --inbox` over the inbox of a workflow that has one."""
     assert one.inbox is not None
+    rotate(one.inbox_log)
     return _start(inbox_words(one), one.inbox_log)
 
 
@@ -55,12 +61,7 @@ def inbox_words(one: Listed) -> tuple[str, ...]:
 
 
 def _start(words: tuple[str, ...], log: Path) -> Process:
-    rotate(log)
-    with log.open("ab", buffering=0) as file:
-        with suppress(OSError):  # a full disk: the run itself says that, and tells whom it should
-            file.write(
-                f"== {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} siluan {' '.join(words)}\n".encode()
-            )
+    with log.open("ab") as file:
         return subprocess.Popen(  # noqa: S603 - our own command
             [*_COMMAND, *words],
             stdin=subprocess.DEVNULL,
