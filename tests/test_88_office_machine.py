@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from test_88_clock_files import idle
 from test_88_schedule import MONDAY, WEEKLY, World, write
 
 from pipeline.commands.ending import guard
@@ -134,7 +135,9 @@ def test_a_file_that_breaks_is_said_in_a_sentence(
     one.path.write_text("name: [")
     roster.read()
     roster.close()
-    assert f"goes on as before, though {one.path} is not valid YAML" in caplog.text
+    (line,) = (r.getMessage() for r in caplog.records)
+    assert re.match(r"[-0-9]{10}T[0-9:]{8}Z the clock goes on as before, though ", line)
+    assert f"though {one.path} is not valid YAML" in line
 
 
 def test_a_name_that_names_no_file_is_refused_in_words(tmp_path: Path) -> None:
@@ -157,6 +160,21 @@ def test_a_process_that_has_ended_and_waits_to_be_asked_is_none() -> None:
         assert process.returncode is None  # nobody has asked yet
 
 
+@pytest.mark.parametrize(
+    ("state", "threads", "there"), [("S", 1, True), ("Z", 3, True), ("Z", 1, False)]
+)
+def test_one_whose_threads_still_go_is_there(
+    tmp_path: Path, state: str, threads: int, there: bool
+) -> None:
+    boot = tmp_path / "sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True)
+    boot.write_text("b\n")
+    (tmp_path / "7").mkdir()
+    between = " 0" * 16
+    (tmp_path / "7" / "stat").write_text(f"7 (a) b) {state}{between} {threads} 0 99 0\n")
+    assert (mark_of(7, tmp_path) is not None) is there
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are not listed")
 def test_a_hook_that_hangs_leaves_nothing_behind(tmp_path: Path) -> None:
     left = tmp_path / "pid"
@@ -171,7 +189,7 @@ def test_a_hook_that_hangs_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_status_says_that_nobody_could_be_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reaches: bool
 ) -> None:
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the command owns its process
+    monkeypatch.setattr(signal, "signal", idle)  # the command owns its process
     command = [sys.executable, "-c", "" if reaches else "raise SystemExit(1)"]
     one = listed(tmp_path, alerts={"command": command, "codes": [3]})
     with pytest.raises(SystemExit):
@@ -212,7 +230,7 @@ def test_a_folder_in_the_place_of_a_file_is_named(
     for read in (lambda: read_layer(str(block), "red"), lambda: block_mark(block)):
         with pytest.raises(OSError, match=re.escape(str(block))):
             read()
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", idle)
     with pytest.raises(SystemExit) as left:
         guard(lambda: write_bytes(block, b"x"), debug=False)
     assert left.value.code == ExitCode.CONFIGURATION
@@ -223,7 +241,7 @@ def test_a_folder_in_the_place_of_a_file_is_named(
 def test_an_error_of_the_disk_says_of_which_file(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", idle)
 
     def work() -> ExitCode:
         raise OSError(errno.EIO, "Input/output error", "/state/0_0.blk")

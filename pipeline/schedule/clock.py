@@ -22,6 +22,7 @@ from pipeline.schedule.listed import Listed
 from pipeline.schedule.memory import is_damaged, read_memory, remembered_times, write_memory
 from pipeline.schedule.runs import GOOD, Run, note, read_runs
 from pipeline.schedule.starting import GRACE_S, Process, start_run
+from pipeline.schedule.words import stamp
 
 log = logging.getLogger("siluan")
 
@@ -234,7 +235,7 @@ class Clock:
             self._say(kept, f"is tried again after {after.not_before:%H:%M}Z")
 
     def _say(self, kept: _Kept, what: str) -> None:
-        log.info("%s %s %s", f"{self.now():%Y-%m-%dT%H:%M:%SZ}", kept.one.name, what)
+        log.info("%s %s %s", stamp(self.now()), kept.one.name, what)
 
 
 def _note_end(one: Listed, run: Run) -> None:

@@ -22,6 +22,7 @@ from pipeline.ledger.lock import hold
 from pipeline.schedule.clock import Clock, worst
 from pipeline.schedule.inbox import Inboxes
 from pipeline.schedule.listed import Listed, Unread, files_of, list_workflows
+from pipeline.schedule.words import stamp
 
 log = logging.getLogger("siluan")
 
@@ -64,7 +65,7 @@ class Roster:
             if (one.path, str(one.why)) not in said:
                 before = one.path in was
                 how = "the clock goes on as before, though" if before else "left out:"
-                log.warning("%s %s", how, one.why)
+                log.warning("%s %s %s", stamp(), how, one.why)
         # What is gone stays ours until the end: a run of it may be at work.
         self.workflows, self.wrong, self.held, self._marks = ours, read.wrong, held, marks
 
@@ -88,7 +89,7 @@ class Roster:
         out = tuple(Unread(one.path, _in_words(one, error)) for one, error in held)
         for each in out:
             if (each.path, str(each.why)) not in said:
-                log.warning("left out until it can be had: %s", each.why)
+                log.warning("%s left out until it can be had: %s", stamp(), each.why)
         return tuple(ours), out
 
     def changed(self) -> bool:
@@ -101,12 +102,13 @@ class Roster:
             self.read()
         except (SiluanError, OSError) as error:
             self._marks = marks
-            log.warning("workflows were edited; the clock goes on as before: %s", error)
+            said = "workflows were edited; the clock goes on as before"
+            log.warning("%s %s: %s", stamp(), said, error)
             return False
         if self.workflows == before:
             return False
         names = ", ".join(w.name for w in self.workflows) or "none"
-        log.info("workflows were edited; on the clock now: %s", names)
+        log.info("%s workflows were edited; on the clock now: %s", stamp(), names)
         return True
 
     def close(self) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from pipeline.schedule.listed import Listed
+from pipeline.schedule.words import stamp
 
 LOG_BYTES, LOGS = 1_000_000, 4
 GRACE_S = 90.0
@@ -38,7 +38,7 @@ class Process(Protocol):
 def start_run(one: Listed) -> Process:
     """Start `siluan run`; a line before what it says tells when, and of which file."""
     rotate(one.log)
-    head = f"== {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} siluan run {one.path}\n"
+    head = f"== {stamp()} siluan run {one.path}\n"
     # A full disk: the run itself says that, and tells whom it should.
     with suppress(OSError), one.log.open("ab", buffering=0) as file:
         file.write(head.encode(errors="surrogateescape"))
