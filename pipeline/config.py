@@ -43,7 +43,7 @@ from pipeline.evidence.options import EvidenceOptions
 from pipeline.io.cluster_options import ClusterOptions
 from pipeline.io.corridors import load_corridors
 from pipeline.io.rows import read_rows
-from pipeline.io.settings import load_model
+from pipeline.io.settings import NAME, load_model
 from pipeline.io.timed import TIMED, TimedWorkflow
 from pipeline.io.vault import alike
 from pipeline.ledger.address import LedgerPlace, LedgerUrl
@@ -226,7 +226,7 @@ class Workflow(TimedWorkflow):
 
     model_config = _STRICT
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="names the outputs")
+    name: str = Field(pattern=NAME, description="names the outputs")
     kind: Literal["patrol"] = "patrol"
     corridors: CorridorChoice
     sources: tuple[Source, ...] = Field(min_length=1)

@@ -92,6 +92,26 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
         run(path)
 
 
+@pytest.mark.parametrize("writing", [True, False])
+def test_an_emptied_ledger_is_not_begun_anew_in_silence(tmp_path: Path, writing: bool) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.touch()
+    (tmp_path / "observed").mkdir()  # a run that was killed before it began leaves no more
+    with open_ledger(path):
+        pass
+    path.write_bytes(b"")
+    (tmp_path / "observed" / "xiangjiang.json").write_text("{}")
+    with (
+        pytest.raises(ConfigurationError, match=r"is empty .* left observed.*siluan restore"),
+        open_ledger(path, writing=writing),
+    ):
+        pass
+    assert path.read_bytes() == b""
+    path.unlink()  # asked for by whoever deletes it
+    with open_ledger(path):
+        pass
+
+
 def test_a_reader_makes_no_ledger_of_an_empty_file(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.touch()

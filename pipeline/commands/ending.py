@@ -52,12 +52,17 @@ def _code_of(action: object, debug: bool) -> ExitCode:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = error.filename or "the state or output folder"
             sentence = f"No space left on the disk of {where}. Free some space and run again."
             code = _say(ExitCode.DISK_FULL, sentence, debug)
+        elif isinstance(error, IsADirectoryError) and error.filename is not None:
+            where = error.filename2 or error.filename
+            sentence = f"{where} is a folder where a file belongs. Move it away and run again."
+            code = _say(ExitCode.CONFIGURATION, sentence, debug)
         else:
-            code = _say(ExitCode.BUG, f"A bug, or a broken disk: {error!r}.", debug)
+            sentence = f"A bug, or a broken disk: {type(error).__name__} ({error})."
+            code = _say(ExitCode.BUG, sentence, debug)
     except Exception as error:  # noqa: BLE001 - the outermost edge: say it and leave with 70
         hint = "" if debug else " Run again with --debug and report it."
         code = _say(ExitCode.BUG, f"A bug: {error!r}.{hint}", debug)

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def note_run(
 
     ``part``: of some corridors or other dates only, which answers no time of the schedule.
     """
-    from pipeline.io.alerts import payload, tell  # noqa: PLC0415 - keeps --help fast
+    from pipeline.io.alerts import is_told, payload, tell  # noqa: PLC0415 - keeps --help fast
     from pipeline.schedule.listed import Listed, read_listed  # noqa: PLC0415
     from pipeline.schedule.runs import Run, note  # noqa: PLC0415
 
@@ -67,11 +68,17 @@ def note_run(
     def ended(code: ExitCode) -> None:
         if one is None:
             return
-        now = datetime.now(UTC)
+        end = Run(pid, began, datetime.now(UTC), int(code), part=part)
+        _note_end(one, end)
+        assert end.ended is not None
+        told = tell(one.alerts, payload(one.name, int(code), began, end.ended))
+        if not told and is_told(one.alerts, int(code)):
+            _note_end(one, replace(end, untold=True))
+
+    def _note_end(one: Listed, end: Run) -> None:
         try:
-            note(one.runs, Run(pid, began, now, int(code), part=part))
+            note(one.runs, end)
         except OSError as error:
             log.warning("the ending was not noted: %s", error.strerror)
-        tell(one.alerts, payload(one.name, int(code), began, now))
 
     guard(work, debug, ended)

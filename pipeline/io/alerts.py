@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -105,9 +109,14 @@ def payload(name: str, code: int, began: datetime, ended: datetime) -> dict[str,
     }
 
 
+def is_told(alerts: Alerts | None, code: int) -> bool:
+    """Tell whether anybody is to hear of an ending."""
+    return alerts is not None and code in alerts.codes
+
+
 def tell(alerts: Alerts | None, message: dict[str, Any]) -> bool:
     """Tell it, if it is to be told; a failure is logged. True if it was told."""
-    if alerts is None or message["code"] not in alerts.codes:
+    if alerts is None or not is_told(alerts, message["code"]):
         return False
     import httpx  # noqa: PLC0415 - slow to import, and rarely needed
 
@@ -131,18 +140,33 @@ def tell(alerts: Alerts | None, message: dict[str, Any]) -> bool:
 
 def _send(alerts: Alerts, body: bytes) -> None:
     if alerts.command is not None:
-        subprocess.run(  # noqa: S603 - the office's own command, and no shell
-            alerts.command,
-            input=body,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=alerts.timeout_s,
-            check=True,
-        )
+        _run(alerts.command, body, alerts.timeout_s)
         return
     address = alerts.webhook or secret(alerts.webhook_env or "")
     hide(address)
     _within(alerts.timeout_s, lambda: _post(address, body, alerts.timeout_s))
+
+
+def _run(command: tuple[str, ...], body: bytes, timeout_s: float) -> None:
+    """Run a program to its end; one that hangs is ended with all that it has started."""
+    with subprocess.Popen(  # noqa: S603 - the office's own command, and no shell
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            process.communicate(body, timeout=timeout_s)
+        except BaseException:
+            if sys.platform == "win32":
+                process.kill()
+            else:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 def _post(address: str, body: bytes, timeout_s: float) -> None:

@@ -180,6 +180,8 @@ def _content(path: str) -> bytes:
         content = os.read(file, size)
         while len(content) < size and (more := os.read(file, size - len(content))):
             content += more
+    except OSError as error:  # a disk that cannot be read, a folder: a descriptor has no name
+        raise OSError(error.errno, error.strerror, path) from error
     finally:
         os.close(file)
     return content
@@ -223,6 +225,8 @@ def block_mark(path: str | Path) -> str:
         return ""
     try:
         return os.read(file, 8)[4:].hex()  # shorter only where a block was cut off within it
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(file)
 

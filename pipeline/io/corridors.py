@@ -18,7 +18,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
 from pipeline.grid import reproject
-from pipeline.io.settings import explain
+from pipeline.io.settings import NAME, explain
 from pipeline.model import Corridor, Reach
 
 
@@ -27,7 +27,7 @@ class CorridorProperties(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    id: str = Field(pattern=NAME)
     name_zh: str
     water: str = Field(pattern="^(river|reservoir)$", description="river or reservoir")
     accuracy_m: float = Field(gt=0, description="of the geometry [m]")

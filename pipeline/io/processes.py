@@ -20,7 +20,12 @@ def mark_of(pid: int, proc: Path = _PROC) -> str | None:
     except OSError:
         return None
     # proc(5): field 22 is the start, in ticks since the boot; the state, 3, is the first here.
-    return f"{boot}/{words[19]}" if len(words) > 19 else None
+    if len(words) < 20:
+        return None
+    # Z: it has ended, and nobody has asked how (in a container perhaps nobody ever does). While
+    # other threads of it (field 20) are on their way out, they still hold its files and locks.
+    ended = words[0] in "ZX" and int(words[17]) <= 1
+    return None if ended else f"{boot}/{words[19]}"
 
 
 def is_alive(pid: int, mark: str | None = None, proc: Path = _PROC) -> bool:

@@ -15,6 +15,9 @@ from pipeline.errors import ConfigurationError
 
 M = TypeVar("M", bound=BaseModel)
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+"""Of a workflow or a corridor: folders, units and messages are named by it."""
+
 
 def load_model(path: Path, model: type[M], context: dict[str, Any] | None = None) -> M:
     """Read a YAML file into ``model``.
@@ -88,6 +91,9 @@ def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
     if item["type"] == "too_short":
         about = item["ctx"]
         return f"'{place}' holds {about['actual_length']} and needs {about['min_length']} or more"
+    if item["type"] == "string_pattern_mismatch" and item["ctx"]["pattern"] == NAME:
+        kept = "only a to z, A to Z, 0 to 9, - and _ can stand in it, the first no sign"
+        return f"'{place}' is '{item['input']}': {kept} (files may have any name)"
     message = str(item["msg"]).removeprefix("Value error, ")
     return f"'{place}': {message}" if place else message
 

@@ -37,7 +37,7 @@ def open_ledger(place: AnyPlace, *, writing: bool = True) -> Generator[SqlLedger
     LedgerUnreachableError
         If the database does not answer.
     ConfigurationError
-        If it would lie on a network share, is no ledger, or one of a newer program.
+        If it would lie on a network share, is no ledger, was emptied, or is one of a newer program.
     """
     from pipeline.ledger.restoring import finish_restore  # noqa: PLC0415 - see above
 
@@ -60,9 +60,28 @@ def open_ledger(place: AnyPlace, *, writing: bool = True) -> Generator[SqlLedger
         yield ledger
 
 
+_TRACES = ("evidence", "observed", "feed")
+"""What runs and hand-over leave beside a ledger that has begun."""
+
+
+def _refuse_emptied(path: Path) -> None:
+    """Take no file that a lost power or a full disk has emptied for the place of a new ledger."""
+    if not path.is_file() or path.stat().st_size:
+        return
+    left = [n for n in _TRACES if any((path.parent / n).glob("*"))]
+    if left:
+        raise ConfigurationError(
+            f"the ledger {path} is empty (0 bytes), and runs over it have left {', '.join(left)}: "
+            "what it held is lost",
+            "Restore it from a backup (siluan restore); or delete the file, to begin without all "
+            "that people decided",
+        )
+
+
 def _file(path: Path, *, writing: bool) -> SqliteLedger:
     from pipeline.ledger.sqlite import SqliteLedger  # noqa: PLC0415 - see above
 
+    _refuse_emptied(path)
     ledger = SqliteLedger(path, writing=writing)
     ledger.set_up(writing=writing)
     return ledger

@@ -72,5 +72,9 @@ class Failures:
 
 
 def _sentence(error: Exception) -> str:
-    said = str(error) if isinstance(error, SiluanError) else f"a bug, or a broken disk: {error!r}"
+    if isinstance(error, SiluanError):
+        said = str(error)
+    else:  # of the system's errors only their words say which file
+        what = f"{type(error).__name__} ({error})" if isinstance(error, OSError) else repr(error)
+        said = f"a bug, or a broken disk: {what}"
     return clean(said)  # an error of a library may hold the address that it was given

@@ -26,7 +26,8 @@ _PLURAL = {
 }
 JUDGED = (
     "what was found on known looks is kept while their layers, their history (of a look of changed "
-    "ground: the looks of its quarter too), detect.zhan, detect.ground and this code stay the same"
+    "ground: the looks of its quarter since patrol_from too), detect.zhan, detect.ground and this "
+    "code stay the same"
 )
 
 ANEW = (

@@ -14,7 +14,7 @@ from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.config import TABLES, CorridorChoice, with_grading
 from pipeline.detect.surface_single import SingleOptions
 from pipeline.evidence.options import EvidenceOptions
-from pipeline.io.settings import load_model
+from pipeline.io.settings import NAME, load_model
 from pipeline.io.timed import TIMED, TimedWorkflow
 from pipeline.ledger.address import LedgerPlace, LedgerUrl
 from pipeline.ledger.match import MatchOptions
@@ -61,7 +61,7 @@ class InspectWorkflow(TimedWorkflow):
 
     model_config = _STRICT
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="names the outputs")
+    name: str = Field(pattern=NAME, description="names the outputs")
     kind: Literal["inspect"]
     corridors: CorridorChoice
     flights: tuple[Path, ...] = Field(

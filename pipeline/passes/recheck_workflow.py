@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from pipeline.config import Workflow, load_workflow
-from pipeline.io.settings import load_model
+from pipeline.io.settings import NAME, load_model
 from pipeline.io.timed import TIMED, TimedWorkflow
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
@@ -25,7 +25,7 @@ class RecheckWorkflow(TimedWorkflow):
 
     model_config = _STRICT
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="names the outputs")
+    name: str = Field(pattern=NAME, description="names the outputs")
     kind: Literal["recheck"]
     patrol: Path = Field(description="file of the patrol whose cases are looked at, relative")
     out: Path = Field(description="output folder, relative to the workflow")

@@ -80,7 +80,7 @@ def make_writable(folder: Path) -> None:
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         reason = error.strerror or type(error).__name__
         raise ConfigurationError(

@@ -19,9 +19,10 @@ from pipeline.io.cron import Schedule
 from pipeline.ledger.lock import held_by
 from pipeline.schedule.due import Memory, begun, checked, due, exhausted, interrupted, settled
 from pipeline.schedule.listed import Listed
-from pipeline.schedule.memory import read_memory, write_memory
+from pipeline.schedule.memory import is_damaged, read_memory, remembered_times, write_memory
 from pipeline.schedule.runs import GOOD, Run, note, read_runs
 from pipeline.schedule.starting import GRACE_S, Process, start_run
+from pipeline.schedule.words import stamp
 
 log = logging.getLogger("siluan")
 
@@ -75,19 +76,11 @@ class Clock:
             if one.schedule is None:
                 continue
             old = known.pop(one.memory, None) or _Kept(one, one.schedule)
-            times = (old.schedule.cron, old.schedule.zone)
-            if (one.schedule.cron, one.schedule.zone) != times and old.process is None:
-                self._look(old, partial(self._wait_for, schedule=one.schedule))
             old.one, old.schedule, old.gone = one, one.schedule, False
             kept.append(old)
         for old in known.values():
             old.gone = True
         self._kept = [*kept, *(k for k in known.values() if k.process is not None)]
-
-    def _wait_for(self, kept: _Kept, schedule: Schedule) -> None:
-        memory = self._memory(kept)
-        if due(memory, kept.schedule, self.now()) is None:
-            write_memory(kept.one.memory, Memory(done=schedule.last(self.now())))
 
     @property
     def busy(self) -> bool:
@@ -143,17 +136,34 @@ class Clock:
             kept.trouble_code = int(getattr(error, "code", ExitCode.CONFIGURATION))
 
     def _memory(self, kept: _Kept) -> Memory:
-        known = read_memory(kept.one.memory)
-        memory = checked(known, kept.schedule, self.now())
-        if memory != known:
+        known, now = read_memory(kept.one.memory), self.now()
+        said = remembered_times(kept.one.memory)
+        times = said or kept.schedule
+        memory = checked(known, times, now)
+        if known is None and is_damaged(kept.one.memory):
+            memory = self._recalled(kept, memory)
+        others = (times.cron, times.zone) != (kept.schedule.cron, kept.schedule.zone)
+        if others and due(memory, times, now) is None:
+            memory = Memory(done=kept.schedule.last(now))
+        if memory != known or said is None:
             if known is not None and memory.done < known.done:
                 self._say(
                     kept,
                     f"was remembered as done at {known.done:%Y-%m-%d %H:%M}Z, which is "
                     "to come: the clock was wrong, and that is forgotten",
                 )
-            write_memory(kept.one.memory, memory)
+            self._remember(kept, memory)
         return memory
+
+    def _recalled(self, kept: _Kept, memory: Memory) -> Memory:
+        """Give what the list of runs knows where the memory is damaged; a new one without any."""
+        runs = [r.began for r in read_runs(kept.one.runs) if not r.part and r.began <= self.now()]
+        known = f"its last run began {runs[-1]:%Y-%m-%d %H:%M}Z" if runs else "it has never run"
+        self._say(kept, f"has a damaged {kept.one.memory}: made anew, as {known}")
+        return Memory(done=runs[-1]) if runs else memory
+
+    def _remember(self, kept: _Kept, memory: Memory) -> None:
+        write_memory(kept.one.memory, memory, kept.schedule)
 
     def _start(self, kept: _Kept) -> None:
         if kept.process is not None or kept.gone or (self.once and kept.turn):
@@ -164,7 +174,7 @@ class Clock:
             return
         if exhausted(memory, kept.schedule, at):
             self._say(kept, f"is given up until its next time, after {memory.tries} tries")
-            write_memory(kept.one.memory, Memory(done=at))
+            self._remember(kept, Memory(done=at))
             return
         if not self._has_turn(kept):
             return
@@ -172,16 +182,16 @@ class Clock:
         if any(r.code in GOOD and at <= r.began <= now for r in runs):
             # By hand, or of a clock that was killed and whose run went on.
             self._say(kept, f"has run already for {at:%Y-%m-%d %H:%M}Z")
-            write_memory(kept.one.memory, Memory(done=at))
+            self._remember(kept, Memory(done=at))
             return
         late = (now - at).total_seconds() > 120
-        write_memory(kept.one.memory, begun(memory, at))
+        self._remember(kept, begun(memory, at))
         try:
             kept.process, kept.began = self.start(kept.one), now
             kept.turn = max(k.turn for k in self._kept) + 1
         except OSError as error:
             self._say(kept, f"could not be started ({error.strerror})")
-            write_memory(kept.one.memory, settled(begun(memory, at), kept.schedule, 143, now))
+            self._remember(kept, settled(begun(memory, at), kept.schedule, 143, now))
             return
         kept.trouble = ""
         self._say(kept, f"begins, due {at:%Y-%m-%d %H:%M}Z{', caught up' if late else ''}")
@@ -218,14 +228,14 @@ class Clock:
         memory = self._memory(kept)
         after = settled(memory, kept.schedule, code, now)
         after = interrupted(memory) if ours and code > 128 else after
-        write_memory(kept.one.memory, after)
+        self._remember(kept, after)
         kept.process = kept.began = kept.ended = None
         kept.trouble = ""
         if after.not_before is not None:
             self._say(kept, f"is tried again after {after.not_before:%H:%M}Z")
 
     def _say(self, kept: _Kept, what: str) -> None:
-        log.info("%s %s %s", f"{self.now():%Y-%m-%dT%H:%M:%SZ}", kept.one.name, what)
+        log.info("%s %s %s", stamp(self.now()), kept.one.name, what)
 
 
 def _note_end(one: Listed, run: Run) -> None:

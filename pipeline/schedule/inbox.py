@@ -12,6 +12,7 @@ from pipeline.errors import ExitCode
 from pipeline.io.alerts import MEANINGS
 from pipeline.schedule.listed import Listed
 from pipeline.schedule.starting import GRACE_S, Process, start_inbox
+from pipeline.schedule.words import stamp
 
 log = logging.getLogger("siluan")
 
@@ -116,5 +117,5 @@ class Inboxes:
 
     def _say(self, looked: _Looked, what: str) -> None:
         if what != looked.said:
-            log.warning("the inbox of %s %s", looked.one.name, what)
+            log.warning("%s the inbox of %s %s", stamp(), looked.one.name, what)
         looked.said = what

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from pipeline.errors import ConfigurationError, SiluanError
 from pipeline.io.alerts import Alerts, placed
 from pipeline.io.cron import Schedule
-from pipeline.io.settings import load_model
+from pipeline.io.settings import NAME, load_model
 from pipeline.io.timed import Inbox, Monitor, TimedWorkflow
 
 _ENDINGS = frozenset({".yaml", ".yml"})
@@ -22,7 +22,7 @@ class _AnyWorkflow(TimedWorkflow):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    name: str = Field(pattern=NAME)
     kind: str = "patrol"
     patrol: Path | None = None
     state: Path | None = None

@@ -8,20 +8,35 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.io.atomic import write_json
+from pipeline.io.cron import Schedule
 from pipeline.schedule.due import Memory
 
 
-def write_memory(path: Path, memory: Memory) -> None:
-    """Keep what is remembered."""
-    write_json(
-        path,
-        {
-            "done": memory.done.isoformat(),
-            "pending": _text(memory.pending),
-            "tries": memory.tries,
-            "not_before": _text(memory.not_before),
-        },
-    )
+def write_memory(path: Path, memory: Memory, schedule: Schedule | None = None) -> None:
+    """Keep what is remembered, and for which times: they may be edited while no clock runs."""
+    content: dict[str, Any] = {
+        "done": memory.done.isoformat(),
+        "pending": _text(memory.pending),
+        "tries": memory.tries,
+        "not_before": _text(memory.not_before),
+    }
+    if schedule is not None:
+        content |= {"cron": schedule.cron, "zone": schedule.zone}
+    write_json(path, content)
+
+
+def remembered_times(path: Path) -> Schedule | None:
+    """Give the times that the memory is of; None where it does not say."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return Schedule(cron=content["cron"], zone=content["zone"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_damaged(path: Path) -> bool:
+    """Tell whether something is there that says nothing."""
+    return path.exists() and read_memory(path) is None
 
 
 def read_memory(path: Path) -> Memory | None:

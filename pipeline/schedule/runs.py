@@ -34,6 +34,7 @@ class Run:
     code: int | None = None
     mark: str | None = None  # tells its process from a later one of that number
     part: bool = False  # of some corridors or other dates only: it answers no due time
+    untold: bool = False  # whom the workflow names could not be told how it ended
 
     @property
     def seconds(self) -> float | None:
@@ -56,6 +57,8 @@ def note(path: Path, run: Run) -> None:
         entry["part"] = True
     if run.ended is not None:
         entry |= {"ended": run.ended.isoformat(), "code": run.code}
+        if run.untold:
+            entry["untold"] = True
     elif (mark := run.mark or mark_of(run.pid)) is not None:
         entry["process"] = mark
     with path.open("ab+") as file:
@@ -80,8 +83,13 @@ def read_runs(path: Path) -> list[Run]:
         for run in filter(None, map(_parse, lines)):
             key = (run.pid, run.began)
             known = runs.get(key)
-            runs[key] = run if known is None or known.ended is None else known
+            runs[key] = run if known is None or known.ended is None or run.untold else known
     return sorted(runs.values(), key=lambda r: r.began)
+
+
+def is_damaged(path: Path) -> bool:
+    """Tell whether a list of runs is there of which no line can be read."""
+    return not read_runs(path) and path.exists() and bool(path.read_bytes().strip())
 
 
 def _parse(line: str) -> Run | None:
@@ -92,7 +100,7 @@ def _parse(line: str) -> Run | None:
         run = Run(int(entry["pid"]), began, None, None, None if mark is None else str(mark), part)
         if "ended" in entry:
             ended, code = datetime.fromisoformat(entry["ended"]), int(entry["code"])
-            run = replace(run, ended=ended, code=code)
+            run = replace(run, ended=ended, code=code, untold=bool(entry.get("untold")))
     except (ValueError, KeyError, TypeError):
         return None  # the last line of a disk that was full, or of a machine that lost power
     return run

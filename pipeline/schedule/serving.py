@@ -22,6 +22,7 @@ from pipeline.ledger.lock import hold
 from pipeline.schedule.clock import Clock, worst
 from pipeline.schedule.inbox import Inboxes
 from pipeline.schedule.listed import Listed, Unread, files_of, list_workflows
+from pipeline.schedule.words import stamp
 
 log = logging.getLogger("siluan")
 
@@ -49,7 +50,7 @@ class Roster:
         ------
         ConfigurationError
             There is none.
-        LedgerHeldError, OSError
+        SiluanError
             None can be had: why the first cannot.
         """
         marks = _marks_of(self.paths)
@@ -62,8 +63,9 @@ class Roster:
         said = {(w.path, str(w.why)) for w in self.wrong}
         for one in read.wrong:
             if (one.path, str(one.why)) not in said:
-                how = "the clock goes on as before with" if one.path in was else "left out:"
-                log.warning("%s %s", how, one.why)
+                before = one.path in was
+                how = "the clock goes on as before, though" if before else "left out:"
+                log.warning("%s %s %s", stamp(), how, one.why)
         # What is gone stays ours until the end: a run of it may be at work.
         self.workflows, self.wrong, self.held, self._marks = ours, read.wrong, held, marks
 
@@ -82,12 +84,12 @@ class Roster:
             else:
                 ours.append(one)
         if held and not self._held:
-            raise held[0][1]
+            raise _in_words(*held[0])
         said = {(w.path, str(w.why)) for w in self.held}
         out = tuple(Unread(one.path, _in_words(one, error)) for one, error in held)
         for each in out:
             if (each.path, str(each.why)) not in said:
-                log.warning("left out until it can be had: %s", each.why)
+                log.warning("%s left out until it can be had: %s", stamp(), each.why)
         return tuple(ours), out
 
     def changed(self) -> bool:
@@ -100,12 +102,13 @@ class Roster:
             self.read()
         except (SiluanError, OSError) as error:
             self._marks = marks
-            log.warning("workflows were edited; the clock goes on as before: %s", error)
+            said = "workflows were edited; the clock goes on as before"
+            log.warning("%s %s: %s", stamp(), said, error)
             return False
         if self.workflows == before:
             return False
         names = ", ".join(w.name for w in self.workflows) or "none"
-        log.info("workflows were edited; on the clock now: %s", names)
+        log.info("%s workflows were edited; on the clock now: %s", stamp(), names)
         return True
 
     def close(self) -> None:
@@ -125,6 +128,8 @@ def run_clock(paths: Sequence[Path], once: bool) -> ExitCode:
         There is no workflow, or one that was named alone cannot be read.
     LedgerHeldError
         Another clock has all of the workflows.
+    SiluanError
+        No state folder can be written.
     """
     stop = threading.Event()
     with ExitStack() as stack:
@@ -157,7 +162,7 @@ def _in_words(one: Listed, error: SiluanError | OSError) -> SiluanError:
         return error
     what = f"the clock cannot write to {one.memory.parent} for {one.name} ({error.strerror})"
     remedy = "Mend the folder or its disk; it is tried again"
-    full = error.errno == errno.ENOSPC
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return DiskFullError(what, remedy) if full else ConfigurationError(what, remedy)
 
 

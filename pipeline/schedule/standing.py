@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,14 +21,19 @@ from pipeline.schedule.leavings import (
     outbox_counts,
 )
 from pipeline.schedule.listed import Listed, Unread
+from pipeline.schedule.memory import is_damaged as memory_damaged
 from pipeline.schedule.memory import read_memory
 from pipeline.schedule.runs import GOOD, Run, read_runs
+from pipeline.schedule.runs import is_damaged as runs_damaged
 from pipeline.schedule.words import span
 
 FINE, WARNING, CRITICAL = 0, 1, 2
 _GRAVE = frozenset({ExitCode.CONFIGURATION, ExitCode.DISK_FULL, ExitCode.BUG})
 _OURS = ("accepted", "quarantine", "飞行登记表.html")
 _BESIDE = ("_回执.html", "_登记表.html")
+
+_SKEW = timedelta(minutes=1)
+"""A run that began later than this from now was begun under a clock that was ahead."""
 
 T = TypeVar("T")
 
@@ -96,7 +102,16 @@ def standing_of(one: Listed, now: datetime) -> Standing:
     # Without these two nobody knows whether it runs at all.
     runs = of(CRITICAL, lambda: read_runs(one.runs), [])
     memory = of(CRITICAL, lambda: read_memory(one.memory), None)
-    own = [r for r in runs if r.code != ExitCode.LEDGER_HELD]
+    for damaged, path, what in (
+        (runs_damaged, one.runs, "when it ran"),
+        (memory_damaged, one.memory, "what the clock remembers"),
+    ):
+        if of(CRITICAL, partial(damaged, path), False):
+            unread.append((CRITICAL, f"{what} cannot be read: {path} (no line of it makes sense)"))
+    # One of a clock that was ahead would be the last for as long as it was.
+    own = [
+        r for r in runs if r.code != ExitCode.LEDGER_HELD and (r.began <= now + _SKEW or r.alive)
+    ]
     report = of(WARNING, lambda: last_report(one.out), Report())
     mendable = tuple(a.model_dump() for a in report.set_aside if a.remedy)
     standing = Standing(
@@ -121,7 +136,9 @@ def standing_of(one: Listed, now: datetime) -> Standing:
             (WARNING, f"the command of alerts is not there, or may not be run: {missing}")
         )
     of_runs = () if blind else _of_runs(one, standing, now)
-    return replace(standing, findings=(*unread, *of_runs, *_findings(one, standing, now)))
+    return replace(
+        standing, findings=(*dict.fromkeys(unread), *of_runs, *_findings(one, standing, now))
+    )
 
 
 def _due_since(
@@ -172,12 +189,23 @@ def _of_runs(one: Listed, s: Standing, now: datetime) -> Iterator[tuple[int, str
     elif s.last.code is not None and s.last.code not in GOOD:
         level = CRITICAL if s.last.code in _GRAVE else WARNING
         meaning = MEANINGS.get(s.last.code, "ended by a signal")
-        yield level, f"the last run ended with {s.last.code}: {meaning}"
+        yield level, f"the last run ended with {s.last.code}: {meaning}{_see(one, s.last)}"
+    if s.last is not None and s.last.untold:
+        yield WARNING, f"nobody could be told how the last run ended: see alerts of {one.path}"
     if s.due_since is not None:
         late = (now - s.due_since) / timedelta(hours=one.monitor.late_hours)
         if late >= 1:
             words = f"it is due for {span((now - s.due_since).total_seconds())}"
             yield (CRITICAL if late >= 4 else WARNING), words
+
+
+def _see(one: Listed, run: Run) -> str:
+    """Name the log where the clock started that run; what others start they log themselves."""
+    try:
+        ours = one.log.stat().st_mtime >= run.began.timestamp()
+    except OSError:
+        return ""
+    return f" (see {one.log})" if ours else ""
 
 
 def _waiting(inbox: Path | None) -> int | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from pipeline.schedule.listed import Listed
+from pipeline.schedule.words import stamp
 
 LOG_BYTES, LOGS = 1_000_000, 4
 GRACE_S = 90.0
@@ -34,13 +36,19 @@ class Process(Protocol):
 
 
 def start_run(one: Listed) -> Process:
-    """Start `siluan run`."""
+    """Start `siluan run`; a line before what it says tells when, and of which file."""
+    rotate(one.log)
+    head = f"== {stamp()} siluan run {one.path}\n"
+    # A full disk: the run itself says that, and tells whom it should.
+    with suppress(OSError), one.log.open("ab", buffering=0) as file:
+        file.write(head.encode(errors="surrogateescape"))
     return _start(("run", str(one.path)), one.log)
 
 
 def start_inbox(one: Listed) -> Process:
     """Start `siluan submit --inbox` over the inbox of a workflow that has one."""
     assert one.inbox is not None
+    rotate(one.inbox_log)
     return _start(inbox_words(one), one.inbox_log)
 
 
@@ -53,7 +61,6 @@ def inbox_words(one: Listed) -> tuple[str, ...]:
 
 
 def _start(words: tuple[str, ...], log: Path) -> Process:
-    rotate(log)
     with log.open("ab") as file:
         return subprocess.Popen(  # noqa: S603 - our own command
             [*_COMMAND, *words],

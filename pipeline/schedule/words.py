@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
+
+
+def stamp(at: datetime | None = None) -> str:
+    """Give what a line of the clock begins with: the time, in UTC."""
+    return f"{at or datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def local(at: datetime, zone: str) -> str:
