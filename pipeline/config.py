@@ -32,6 +32,7 @@ from pipeline.detect.kinds import KindOptions
 from pipeline.detect.normal import NormalOptions
 from pipeline.detect.observe import ObserveOptions
 from pipeline.detect.onward import OnwardOptions
+from pipeline.detect.own_ground import OwnGroundOptions
 from pipeline.detect.ramps import RampOptions
 from pipeline.detect.resemble import ResembleOptions
 from pipeline.detect.stock import StockOptions
@@ -157,6 +158,7 @@ class GroundOptions(BaseModel):
     ramps: RampOptions = RampOptions()
     afloat: AfloatOptions = AfloatOptions()
     onward: OnwardOptions = OnwardOptions()
+    own_ground: OwnGroundOptions = OwnGroundOptions()
     flooded_fields: float = Field(
         default=0.2,
         gt=0,

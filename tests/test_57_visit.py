@@ -87,6 +87,7 @@ def test_a_calibrated_confidence_replaces_the_score() -> None:
         ({"looks": 30.0, "strip": 1.0}, "条带"),
         ({"looks": 30.0, "wait_days": 60.0}, "未满60天"),
         ({"looks": 30.0, "precedents": 1.0}, "往年同季"),
+        ({"looks": 30.0, "own_ground": 1.0}, "往年裸露"),
     ],
 )
 def test_it_says_what_keeps_a_place_on_watch(measures: dict[str, float], words: str) -> None:
@@ -138,6 +139,7 @@ def test_the_order_of_the_list_does_not_matter(
     [
         ("deep", "水位低于以往记录"), ("soil", "裸土光谱"), ("felled", "原为林地"),
         ("strip", "条带状"), ("floated", "漂浮植物"), ("precedents", "往年同季"),
+        ("own_ground", "往年裸露时相同"),
     ],
 )  # fmt: skip
 def test_the_list_says_what_speaks_against_a_place(measure: str, sign: str) -> None:

@@ -112,6 +112,10 @@ def _no(*_: object) -> bool:
     return False
 
 
+def _not_its_own(*_: object) -> dict[str, float]:
+    return {}
+
+
 def _none(*_: object, **__: object) -> None:
     return None
 
@@ -155,7 +159,10 @@ SPAN = Guard(
         "pipeline.passes.follow_ground.goes_out": _no,
     },
 )
-BARE = Guard(_ground(disturb={"soil_ndvi": 0.3, "wait_soil_days": 0.0}))
+BARE = Guard(
+    _ground(disturb={"soil_ndvi": 0.3, "wait_soil_days": 0.0}),
+    {"pipeline.passes.follow_ground.own_ground": _not_its_own},
+)
 AFLOAT = Guard(
     {"water": {"green_ndvi": 0.8}, "zhan": {"deck_index": -1.0}},
     {"pipeline.detect.water.bright_over_water": _nothing_over_water},
@@ -177,7 +184,9 @@ GUARDS: Mapping[str, Guard] = {
     "roof": Guard(
         replace={
             "pipeline.detect.normal.Normal.at": _like_the_rest,
-            "pipeline.passes.follow_ground.precedents_of": _no,  # earlier years know it as well
+            # Earlier years know it as well, in its season and in any.
+            "pipeline.passes.follow_ground.precedents_of": _no,
+            "pipeline.passes.follow_ground.own_ground": _not_its_own,
         }
     ),
     "barge": Guard({"zhan": {"afloat_max_px": 4}}, {"pipeline.detect.zhan._grounded": _yes}),
@@ -474,8 +483,15 @@ def test_a_field_that_lies_bare_in_its_season_is_held_by_earlier_years_alone(
         return [len(reported(where, found)) for where in (tilled, first)]
 
     assert told() == [0, 1]
+    # What the place's own bare ground was like says the same of it, in any season.
+    monkeypatch.setattr("pipeline.passes.follow_ground.own_ground", _not_its_own)
+    assert told() == [0, 1]
     monkeypatch.setattr("pipeline.passes.follow_ground.precedents_of", lambda *_: 0)
     assert told() == [1, 1]
+    monkeypatch.undo()
+    monkeypatch.setattr(riverside, "PATROL_LEVELS", (0.6, 0.7, 0.65) * 5)
+    monkeypatch.setattr("pipeline.passes.follow_ground.precedents_of", lambda *_: 0)
+    assert told() == [0, 1]
 
 
 @pytest.mark.thorough

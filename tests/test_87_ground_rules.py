@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -60,11 +60,12 @@ def told(found: list[Look], seasonal: Callable[..., int] | int = 0) -> Generator
 
 def candidate(
     found: list[Look], seasonal: Callable[..., int] | int = 0, *, mat: bool = False,
-    before: bool | None = None, **measures: float,
+    before: bool | None = None, field: Mapping[str, float] | None = None, **measures: float,
 ) -> Candidate:  # fmt: skip
     """Of dry ground all along, or of water on which a ``mat`` of plants lay of late.
 
-    ``before``: whether it was a bar before it came; default: what its sightings say.
+    ``before``: whether it was a bar before it came; default: what its sightings say. ``field``:
+    what is measured where bare ground is the place's own.
     """
     bar = (WATER | measures)["bar_share"] >= 0.5 if before is None else before
     sighting = Sighting(Kind.CAI, FIRST.isoformat(), FIRST, ROWS, COLS, 0.5, WATER | measures, True)
@@ -93,7 +94,8 @@ def candidate(
         history=lambda w: SimpleNamespace(bins=np.full(w.shape, 16 * bar, np.uint8)),
     )
     how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST)
-    with told(found, seasonal):
+    own = mock.patch.object(follow_ground, "own_ground", return_value=field or {})
+    with told(found, seasonal), own:
         return follow_ground.ground_candidate(site, bench, track, GroundOptions(), how)  # type: ignore[arg-type]
 
 
@@ -138,6 +140,19 @@ def test_spoil_that_stands_out_on_its_bar_is_told_after_a_month() -> None:
     assert [state("hhhhhhh", says) for says in ({}, apart)] == ["provisional", "suspected"]
     # What was seen of it before it was gone says nothing of how long the other stays.
     assert state("hhhhhmh", apart) == "provisional"
+
+
+def test_a_field_that_is_its_own_bare_ground_stays_on_watch_for_half_a_year() -> None:
+    bare = {"wet_share": 0.0, "bar_share": 0.0, "ndvi": 0.2, "water": -0.5, "wait_days": 0.0}
+    own = {"own_ground": 1.0, "wait_days": 180.0}
+
+    def state(text: str, every: int, says: dict[str, float]) -> str:
+        with mock.patch.object(follow_ground, "is_bridge", return_value=False):
+            return candidate(looks(text, every=every), field=says, **bare).evidence.state.value
+
+    assert [state("hhhhhh", 25, says) for says in ({}, own)] == ["suspected", "provisional"]
+    assert state("hhhhhhhhhhh", 25, own) == "suspected"
+    assert state("hhhhhmhhhhh", 25, own) == "provisional"  # a crop stood between
 
 
 def test_a_ramp_is_what_most_sightings_show_of_an_object() -> None:

@@ -45,6 +45,7 @@ from pipeline.passes.fills import as_fill, filled_measures, goes_on, is_fill, wi
 from pipeline.passes.ground import Site, Sparse, shared
 from pipeline.passes.ground_measures import bar_share_of, felled, has_floated, pond, window_of
 from pipeline.passes.naming import sparse_mark
+from pipeline.passes.own_ground import own_ground
 from pipeline.passes.traits import (
     Trait,
     by_pass,
@@ -99,10 +100,13 @@ def ground_candidate(
     filled = goes_on(bench, (window, pixels), measures, found, options.onward)
     measures |= filled_measures(filled, track.rows.size, measures, options.disturb)
     trait = trait_of(measures)
-    began = how[2] if gradual(measures) else stood_since(found, how[2])
-    seen = with_sightings(found, track, levels=measures["wet_share"] < 0.5)
-    found = lasting(seen, began, trait.wait, _waiting(measures, how[0].fold), counted=trait.counted)
-    found = unbroken(found) if gradual(measures) else found
+    all_looks = found
+    found = _lasted(all_looks, track, measures, how)
+    own = own_ground(bench, track, window, measures, (found, options, how[0].fold))
+    if own:
+        measures |= own
+        trait = trait_of(measures)
+        found = _lasted(all_looks, track, measures, how)
     shape = _outline(site, bench, track, found, (trait.signature, options.resemble))
     if filled is not None:
         footprint = pixels_to_mask(*pixels, window)
@@ -132,9 +136,25 @@ def ground_candidate(
     return replace(candidate, polygon=shape, area_m2=area, measures=dict(sorted(measures.items())))
 
 
+def _lasted(
+    found: Sequence[Look], track: Track, measures: Mapping[str, float],
+    how: tuple[AdjudicateOptions, datetime, datetime],
+) -> list[Look]:  # fmt: skip
+    """Say which looks at a place are certain once its object has stood for as long as it must."""
+    trait, slow = trait_of(measures), gradual(measures)
+    began = how[2] if slow else stood_since(found, how[2])
+    seen = with_sightings(found, track, levels=measures["wet_share"] < 0.5)
+    out = lasting(seen, began, trait.wait, _waiting(measures, how[0].fold), counted=trait.counted)
+    return unbroken(out) if slow else out
+
+
 def _waiting(measures: Mapping[str, float], fold: FoldOptions) -> FoldOptions:
-    """Let one clear miss begin the wait anew of what waits for a month only (:mod:`bars`)."""
-    return fold.model_copy(update={"expire_misses": 1}) if measures.get("apart") else fold
+    """Let one clear miss begin the wait anew of what stands out on a bar, and of bare fields.
+
+    The former waits for a month only (:mod:`bars`); where a crop stood between, a field was sown.
+    """
+    anew = measures.get("apart") or measures.get("own_ground")
+    return fold.model_copy(update={"expire_misses": 1}) if anew else fold
 
 
 def relook_ground(
