@@ -56,13 +56,6 @@ class LevelOptions(BaseModel):
         le=32,
         description="nor are dates that fit so many bins as well as a level below all seen",
     )
-    channel_share: float = Field(
-        default=0.25,
-        ge=0,
-        le=1,
-        description="size, over the largest of its reach, from which mostly-water is a channel; "
-        "water that does not hang together with one tells no level; 0: all water does",
-    )
     silent_looks: int = Field(
         default=2,
         ge=0,

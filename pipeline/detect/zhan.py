@@ -160,8 +160,6 @@ def candidates(
     near = core.pad(view.radius_px).intersect(view.window)
     assert near is not None  # a view holds its core
     dry = view.state[near.within(view.window)] == Ground.DRY
-    if view.apart is not None:  # a pond that is drained is no shore
-        dry &= ~view.apart[near.within(view.window)]
     found = expect(view, totals, o.expect, near, dry)
     own = core.within(near)
     seed = (dry & found.deep | _shifted(found.ordinary, view.radius_px, dry))[own]
