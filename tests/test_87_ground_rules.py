@@ -152,7 +152,7 @@ def test_a_field_that_is_its_own_bare_ground_stays_on_watch_for_half_a_year() ->
 
     assert [state("hhhhhh", 25, says) for says in ({}, own)] == ["suspected", "provisional"]
     assert state("hhhhhhhhhhh", 25, own) == "suspected"
-    assert state("hhhhhmhhhhh", 25, own) == "provisional"  # a crop stood between
+    assert state("hhhhhmmhhhhh", 25, own) == "provisional"  # a crop stood between
 
 
 def test_a_ramp_is_what_most_sightings_show_of_an_object() -> None:

@@ -20,7 +20,7 @@ from pipeline.model import EvidenceState, Ground, Kind, Look, Seen, Sighting, Wi
 from pipeline.passes import own_ground as asked_of
 from pipeline.passes.follow_ground import _lasted
 from pipeline.passes.own_ground import own_ground
-from pipeline.passes.traits import gradual, trait_of
+from pipeline.passes.verdicts import Question
 
 FIRST = datetime(2025, 1, 10, tzinfo=UTC)
 SIDE = 30
@@ -151,11 +151,55 @@ def test_a_winter_without_a_crop_is_not_told_and_half_a_year_is() -> None:
 
 
 def test_a_crop_between_begins_the_wait_anew() -> None:
-    assert state_of("hhhhmhhhhh", 25, **OWN) is EvidenceState.PROVISIONAL
-    assert state_of("hhhhuhhhhh", 25, **OWN) is EvidenceState.SUSPECTED
+    assert state_of("hhhhmmhhhhh", 25, **OWN) is EvidenceState.PROVISIONAL
+    assert state_of("hhhhuuhhhhh", 25, **OWN) is EvidenceState.SUSPECTED
+    assert state_of("hhhhmhhhhh", 25, **OWN) is EvidenceState.SUSPECTED  # a cloud's shadow
 
 
-def test_it_comes_about_by_itself_and_its_waiting_hits_do_not_count_at_once() -> None:
-    assert gradual(BARE | OWN)
-    assert not gradual(BARE)
-    assert not trait_of(BARE | OWN).counted
+@pytest.mark.parametrize("after", ["m", "mm", "mmhhh", "mhhhhmhhhhm"])
+def test_what_was_told_after_half_a_year_is_not_taken_back_by_a_miss_or_two(after: str) -> None:
+    assert state_of("h" * 12 + after, 20, **OWN) is EvidenceState.SUSPECTED
+
+
+def test_what_was_another_ground_when_it_came_stays_told_once_it_is_wet() -> None:
+    wet = (0.1, 0.2, -0.35, 0.21)  # as the field lay bare
+    assert Ask([FIELD] * 3, [HEAP] * 4 + [wet] * 8)(looks_of("h" * 12)) == {}
+
+
+def test_a_heap_that_nobody_searched_for_does_not_explain_itself() -> None:
+    """Looks after the last that misses it may show the object, whoever was to look for it."""
+    heap_before = Ask([CROP] * 27 + [HEAP] * 2, [HEAP] * 4)  # 30 and 20 days before
+    assert heap_before(looks_of("hhhh")) == {}
+    missed = [Look(FIRST - timedelta(days=45), "x", "s", 1.0, Seen.MISS, True, 0.2, 1.0)]
+    assert heap_before(missed + looks_of("hhhh")) == {}
+
+
+def test_looks_of_the_last_200_days_explain_nothing_where_none_missed_it() -> None:
+    late = Ask([CROP] * 12 + [FIELD] * 3, [FIELD] * 4)  # 180 to 160 days before
+    assert late(looks_of("hhhh")) == {}
+    missed = [Look(FIRST - timedelta(days=100), "x", "s", 1.0, Seen.MISS, True, 0.2, 1.0)]
+    assert late(missed + looks_of("hhhh"))
+
+
+def test_one_look_decides_nothing() -> None:
+    nan = (np.nan,) * 4
+    assert Ask([FIELD] * 3, [FIELD] + [nan] * 7)(looks_of("h" * 8)) == {}
+
+
+def test_an_answer_is_named_by_all_that_it_rests_on() -> None:
+    """A late scene that moves the first sighting, or a miss before it, asks anew."""
+    named: list[object] = []
+    ask = Ask([FIELD] * 3, [FIELD] * 4)
+
+    def rows_of(_: object, question: Question, some: object, judge: object) -> object:
+        named.append(question.content)
+        return judge(some)  # type: ignore[operator]
+
+    missed = [Look(FIRST - timedelta(days=20), "x", "s", 1.0, Seen.MISS, True, 0.2, 1.0)]
+    for looks in (looks_of("hhhh"), missed + looks_of("hhhh")):
+        with mock.patch.object(asked_of, "rows_of", rows_of):
+            how = (looks, GroundOptions(), FoldOptions())
+            own_ground(ask.bench, TRACK, Window(0, SIDE, 0, SIDE), BARE, how)  # type: ignore[arg-type]
+    assert len(named) == 2
+    assert named[0] != named[1]
+    assert all(FIRST.isoformat() in content for content in named)  # type: ignore[operator]

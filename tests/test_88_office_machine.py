@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from pipeline.passes.failing import Failures
 from pipeline.schedule import serving, starting
 from pipeline.schedule.clock import Clock
 from pipeline.schedule.listed import Listed, list_workflows, read_listed
-from pipeline.schedule.memory import read_memory
+from pipeline.schedule.memory import read_memory, write_memory
 from pipeline.schedule.runs import Run, note, read_runs
 from pipeline.schedule.standing import standing_of
 
@@ -72,6 +73,30 @@ def test_what_was_due_before_the_edit_is_still_caught_up(tmp_path: Path) -> None
     assert not looked(world, listed(tmp_path))
     world.now = MONDAY + timedelta(hours=1)  # missed
     assert looked(world, listed(tmp_path, schedule=DAILY)) == ["a"]
+
+
+def test_a_retry_waits_as_long_as_the_workflow_says(tmp_path: Path) -> None:
+    """Two hours were cut down to none: all tries were spent within minutes."""
+    world = World(MONDAY - timedelta(hours=1))
+    one = listed(tmp_path, schedule={"cron": WEEKLY.cron, "retry_minutes": 120})
+    assert not looked(world, one)
+    memory, world.now = read_memory(one.memory), MONDAY + timedelta(minutes=10)
+    assert memory is not None
+    later = replace(memory, pending=MONDAY, tries=1, not_before=MONDAY + timedelta(hours=2))
+    write_memory(one.memory, later, one.schedule)
+    assert not looked(world, one)
+    world.now = MONDAY + timedelta(hours=2, minutes=1)
+    assert looked(world, one) == ["a"]
+
+
+def test_an_edit_of_the_times_accuses_no_clock(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="siluan")
+    world = World(MONDAY + timedelta(hours=1))
+    assert not looked(world, listed(tmp_path, schedule=DAILY))
+    assert not looked(world, listed(tmp_path))  # from daily to Mondays
+    assert "the clock was wrong" not in caplog.text
 
 
 @pytest.mark.parametrize("ran", [True, False])

@@ -149,12 +149,12 @@ def _lasted(
 
 
 def _waiting(measures: Mapping[str, float], fold: FoldOptions) -> FoldOptions:
-    """Let one clear miss begin the wait anew of what stands out on a bar, and of bare fields.
+    """Let fewer clear misses begin the wait anew.
 
-    The former waits for a month only (:mod:`bars`); where a crop stood between, a field was sown.
+    One, of what waits for a month only (:mod:`bars`); two of bare fields, on which a crop stood.
     """
-    anew = measures.get("apart") or measures.get("own_ground")
-    return fold.model_copy(update={"expire_misses": 1}) if anew else fold
+    misses = 1 if measures.get("apart") else 2 if measures.get("own_ground") else 0
+    return fold.model_copy(update={"expire_misses": misses}) if misses else fold
 
 
 def relook_ground(

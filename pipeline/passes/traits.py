@@ -86,9 +86,9 @@ def half_water(measures: Mapping[str, float], pixels: int, options: DisturbOptio
 
 
 def gradual(measures: Mapping[str, float]) -> bool:
-    """Tell what comes about by itself: a bar dries, a pool drains, a field lies bare."""
+    """Tell what comes about by itself and slowly: a bar that dries, a pool that drains."""
     water = measures["wet_share"] >= 0.5 or measures.get("mixed_water", 0.0) > 0
-    return water or measures["bar_share"] >= ON_BAR or measures.get("own_ground", 0.0) > 0
+    return water or measures["bar_share"] >= ON_BAR
 
 
 def by_pass(track: Track) -> list[dict[str, float]]:

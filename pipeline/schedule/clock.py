@@ -17,7 +17,16 @@ from pipeline.errors import ExitCode, SiluanError
 from pipeline.io.alerts import MEANINGS
 from pipeline.io.cron import Schedule
 from pipeline.ledger.lock import held_by
-from pipeline.schedule.due import Memory, begun, checked, due, exhausted, interrupted, settled
+from pipeline.schedule.due import (
+    PUT_BACK,
+    Memory,
+    begun,
+    checked,
+    due,
+    exhausted,
+    interrupted,
+    settled,
+)
 from pipeline.schedule.listed import Listed
 from pipeline.schedule.memory import is_damaged, read_memory, remembered_times, write_memory
 from pipeline.schedule.runs import GOOD, Run, note, read_runs
@@ -138,7 +147,9 @@ class Clock:
     def _memory(self, kept: _Kept) -> Memory:
         known, now = read_memory(kept.one.memory), self.now()
         said = remembered_times(kept.one.memory)
-        times = said or kept.schedule
+        # Only the times may differ: how long a retry waits is what the workflow says now.
+        own = {"cron": said.cron, "zone": said.zone} if said else {}
+        times = kept.schedule.model_copy(update=own)
         memory = checked(known, times, now)
         if known is None and is_damaged(kept.one.memory):
             memory = self._recalled(kept, memory)
@@ -146,7 +157,7 @@ class Clock:
         if others and due(memory, times, now) is None:
             memory = Memory(done=kept.schedule.last(now))
         if memory != known or said is None:
-            if known is not None and memory.done < known.done:
+            if known is not None and memory.done < known.done > now + PUT_BACK:
                 self._say(
                     kept,
                     f"was remembered as done at {known.done:%Y-%m-%d %H:%M}Z, which is "
