@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmarks.accuracy.real_masks import floats
+from benchmarks.accuracy.real_masks import floats, labelled
 from benchmarks.accuracy.real_scene import NAMES, Bands, Image, Mask, Scene, look
 
 FINE = 5
@@ -160,10 +160,8 @@ def blob(area_px: float, rng: np.random.Generator, rough: float = 0.25) -> Image
 
 def _one_piece(rank: Image) -> Image:
     """Leave the largest piece of it: what lies apart, tens of metres away, is another object."""
-    pieces, _ = ndimage.label(rank <= 1)
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    apart = (pieces > 0) & (pieces != sizes.argmax())
+    largest = max(labelled(rank <= 1), key=np.count_nonzero)
+    apart = (rank <= 1) & ~largest
     return np.where(apart, np.float32(2), rank)
 
 
