@@ -148,7 +148,7 @@ def _send(alerts: Alerts, body: bytes) -> None:
 
 
 def _run(command: tuple[str, ...], body: bytes, timeout_s: float) -> None:
-    """Run a program to its end; one that hangs is ended with all that it has started."""
+    """Run a program to its end; one that hangs is ended with its group (on Windows it alone)."""
     with subprocess.Popen(  # noqa: S603 - the office's own command, and no shell
         command,
         stdin=subprocess.PIPE,

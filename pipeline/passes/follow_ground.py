@@ -105,7 +105,6 @@ def ground_candidate(
     own = own_ground(bench, track, window, measures, (found, options, how[0].fold))
     if own:
         measures |= own
-        trait = trait_of(measures)
         found = _lasted(all_looks, track, measures, how)
     shape = _outline(site, bench, track, found, (trait.signature, options.resemble))
     if filled is not None:

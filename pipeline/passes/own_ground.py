@@ -1,4 +1,4 @@
-"""Whether an object of bare ground is what lay bare at its place in earlier years."""
+"""Whether an object of bare ground is what lay bare at its place before it came."""
 
 from __future__ import annotations
 
