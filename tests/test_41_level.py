@@ -127,6 +127,23 @@ def test_wet_ground_in_every_bin_fits_many_levels() -> None:
     assert fit_cut(steady).spread == 0
 
 
+def test_the_least_level_is_what_lower_ones_contradict() -> None:
+    hist = np.zeros((N_BINS, 2), np.int64)
+    hist[0, 0], hist[-1, 1] = 9000, 9000
+    hist[1:8], hist[8:-1] = (100, 0), (0, 100)
+    sharp = fit_level(hist)
+    assert sharp.rank - 2 / N_BINS <= sharp.least <= sharp.rank
+    # Mixed pixels of a steep bank are wet in every second bin, whatever the level.
+    smeared = hist.copy()
+    smeared[1:-1] = 48, 52
+    smeared[1:4], smeared[-4:-1] = (100, 0), (0, 100)
+    assert fit_level(smeared).least < fit_level(smeared).rank - 0.3
+    # With too little ground between the levels any of them may be it.
+    few = hist.copy()
+    few[1:-1] = few[1:-1] // 30
+    assert fit_level(few).least == 0
+
+
 def test_too_little_water_has_no_level() -> None:
     level = fit_level(np.zeros((N_BINS, 2), np.int64))
     assert np.isnan(level.rank)

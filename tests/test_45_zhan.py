@@ -92,6 +92,7 @@ def _detect(
     options: ZhanOptions | None = None,
     silent: np.ndarray | None = None,
     seen: Callable[[], np.ndarray] | None = None,
+    apart: np.ndarray | None = None,
 ) -> tuple[Pixels, list[Sighting | Rejection]]:
     """What the driver does: tiles with halo, merged counts, joined objects, windows."""
     grid = Grid("EPSG:32649", None, SHAPE)  # type: ignore[arg-type]
@@ -101,7 +102,8 @@ def _detect(
         at = window.slices
         base = Baseline.build(history[:, *at], ranks, REACH[at])
         mute = None if silent is None else silent[at]
-        return View(window, state[at], REACH[at], base, silent=mute)
+        other = None if apart is None else apart[at]
+        return View(window, state[at], REACH[at], base, silent=mute, apart=other)
 
     tiles = [(t.core, cut(t.halo)) for t in tiles_over(grid, size, HALO_PX)]
     level = np.sum([tally_levels(v, 2, core) for core, v in tiles], axis=0)
@@ -411,6 +413,51 @@ def test_an_island_on_a_bar_waits_until_boats_would_have_left() -> None:
     assert found[0].measures["bar_share"] >= 0.5
     assert found[0].measures["wait_days"] == 90
     assert next(iter(water_scores([found[0].measures]))) is Kind.CAI
+
+
+POND = np.zeros(SHAPE, bool)
+POND[4:22, 20:60] = True
+
+
+@pytest.mark.parametrize("dry_before", [0, 3])
+def test_a_pond_that_is_drained_waits_and_where_it_was_dry_before_it_is_none(
+    dry_before: int,
+) -> None:
+    bed = _bed(0)
+    history = _history(bed)
+    history[:, POND] = Ground.WET
+    history[:dry_before, POND] = Ground.DRY
+    fill = _fill(bed, 8.7, 110, 8)
+    state = _look(bed, 8.7, 11, fill)
+    state[POND] = Ground.DRY
+    found = _sightings(_detect(history, state, apart=POND)[1])
+    waits = {s.measures["wait_days"] for s in found if POND[s.rows, s.cols].all()}
+    assert waits == (set() if dry_before else {120.0})
+    (own,) = [s for s in found if fill[s.rows, s.cols].mean() > 0.5]
+    assert own.certain
+    assert own.measures["wait_days"] == 0
+    # Without knowing that it is apart it would be a fill like any other.
+    if not dry_before:
+        known = _sightings(_detect(history, state)[1])
+        assert {s.measures["wait_days"] for s in known if POND[s.rows, s.cols].all()} == {0.0}
+
+
+def test_what_is_apart_tells_no_level_and_no_shore() -> None:
+    bed = _bed(1)
+    history = _history(bed)
+    history[::2, POND], history[1::2, POND] = Ground.WET, Ground.DRY
+    base = Baseline.build(history, _ranks(history), REACH)
+    window = Window(0, SHAPE[0], 0, SHAPE[1])
+
+    def told(pond: Ground, apart: np.ndarray | None) -> tuple[list[int], list[int]]:
+        state = _look(bed, 8.7, 11)
+        state[POND] = pond
+        view = View(window, state, REACH, base, apart=apart)
+        level = tally_levels(view, 2)
+        return level.ravel().tolist(), tally_shore(view, judge_levels(level)).ravel().tolist()
+
+    assert told(Ground.DRY, POND) == told(Ground.WET, POND)
+    assert told(Ground.DRY, None)[0] != told(Ground.WET, None)[0]
 
 
 def test_what_hangs_together_with_the_shore_is_an_occupation_first() -> None:

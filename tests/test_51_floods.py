@@ -67,6 +67,19 @@ def test_a_flood_lasts_until_the_river_has_fallen() -> None:
     assert state(fallen[:8]) == "suspected"
 
 
+def test_a_level_that_may_as_well_be_low_begins_no_flood() -> None:
+    def told(least: float | None) -> str:
+        seen = looks("hhhhh")
+        return state([replace(seen[0], level_least=least), *seen[1:]])
+
+    assert told(None) == told(0.76) == "provisional"
+    assert told(0.7) == "suspected"
+    # One that goes on is ended by no such doubt.
+    seen = [replace(k, level_rank=0.95, level_least=0.9) for k in looks("hhhhhhhh")]
+    seen[3:] = [replace(k, level_rank=0.92, level_least=0.1) for k in seen[3:]]
+    assert state(seen) == "provisional"
+
+
 def test_what_was_green_again_between_had_been_bared_by_the_flood() -> None:
     """All but the miss would do: the hits before it must not count, and those after it do."""
     seen = looks("hhhhhmhh")

@@ -159,7 +159,9 @@ class _Flood:
         o, rank = self._options, look.level_rank
         if rank is None:
             return False
-        if rank >= o.flood_rank:
+        # Where a low level explains the look nearly as well, it shows no flood.
+        least = rank if look.level_least is None else look.level_least
+        if rank >= o.flood_rank and least >= o.flood_over:
             self._peak = look.on
         elif self._peak and (
             rank < o.flood_over or look.on - self._peak > timedelta(days=o.flood_most_days)

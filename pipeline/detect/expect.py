@@ -163,6 +163,7 @@ class View:
     residual_px: float = 0.3  # registration residual rho, 1 sigma
     res_m: float = 10.0
     silent: NDArray[np.bool_] | None = None  # known to be filled: it tells no level; None: nothing
+    apart: NDArray[np.bool_] | None = None  # hangs together with no channel: has no level
 
     @property
     def radius_px(self) -> int:
@@ -260,7 +261,10 @@ def tally_shore(
 def _part(view: View, core: Window | None) -> NDArray[np.bool_]:
     part = np.zeros(view.state.shape, bool)
     part[(core or view.window).within(view.window)] = True
-    return part if view.silent is None else part & ~view.silent
+    for mute in (view.silent, view.apart):
+        if mute is not None:
+            part &= ~mute
+    return part
 
 
 def _partials(days: Days) -> NDArray[np.uint8]:

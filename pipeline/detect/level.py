@@ -56,6 +56,13 @@ class LevelOptions(BaseModel):
         le=32,
         description="nor are dates that fit so many bins as well as a level below all seen",
     )
+    channel_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="size, over the largest of its reach, from which mostly-water is a channel; "
+        "water that does not hang together with one tells no level; 0: all water does",
+    )
     silent_looks: int = Field(
         default=2,
         ge=0,
@@ -129,6 +136,7 @@ class Cut:
     contradict: int  # pixels above that are not wet, and below that are
     voters: int  # clear ever-wet pixels
     spread: int  # bins up to the highest that would do as well as a level below all seen
+    lowest: int  # of the bins that would do nearly as well, that of the lowest level
 
 
 def fit_cut(hist: NDArray[np.int64]) -> Cut:
@@ -149,30 +157,32 @@ def fit_cut(hist: NDArray[np.int64]) -> Cut:
     cost = np.where(dry + wet > 0, above + below, np.iinfo(np.int64).max)
     voters = int((dry + wet)[1:].sum())
     if voters == 0:
-        return Cut(n_bins - 1, 0.0, 0, 0, 0)
+        return Cut(n_bins - 1, 0.0, 0, 0, 0, n_bins - 1)
     partial = int(np.flatnonzero(cost == cost.min())[-1])  # of equals the lowest level
     share = float(wet[partial] / (dry[partial] + wet[partial]))
-    return Cut(partial, share, int(cost[partial]), voters, _spread(hist))
+    near = _as_good(hist)
+    lowest = int(near[-1]) if near.size else n_bins - 1
+    spread = int(near[-1] - near[0]) if near.size and lowest == n_bins - 1 else 0
+    return Cut(partial, share, int(cost[partial]), voters, spread, lowest)
 
 
-def _spread(hist: NDArray[np.int64]) -> int:
-    """Count the bins between a level below all that were seen and the highest that fits as well.
+def _as_good(hist: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Give the bins in which the water may end as well as where it contradicts least, ascending.
+
+    None where too little ground lies between the levels that were seen to tell them apart.
 
     Ground never seen dry may be dark and wet, and pass for water in every bin: the cost is flat
     then, and its least value an accident. What the ends contradict is the same for all levels, or
-    nearly so, and says nothing. 0 where the level is surely one of those that were seen.
+    nearly so, and says nothing.
     """
     dry, wet = hist[1:, 0].copy(), hist[1:, 1]
     dry[-1] = 0
     band = int(hist[1:-1].sum())
     if band < _BAND_PX:
-        return 0
+        return np.zeros(0, np.intp)
     cost = np.cumsum(dry[::-1])[::-1] - dry + np.cumsum(wet) - wet
-    near = np.flatnonzero(
-        (hist[1:].sum(axis=1) > 0) & (cost <= _NEARLY * cost.min() + _SLACK * band)
-    )
-    lowest = near.size and near[-1] == cost.size - 1
-    return int(near[-1] - near[0]) if lowest else 0
+    good = cost <= _NEARLY * cost.min() + _SLACK * band
+    return np.flatnonzero((hist[1:].sum(axis=1) > 0) & good) + 1
 
 
 def fit_level(hist: NDArray[np.int64], options: LevelOptions | None = None) -> Level:
@@ -203,7 +213,8 @@ def fit_level(hist: NDArray[np.int64], options: LevelOptions | None = None) -> L
     low, high = n_bins - higher, n_bins - cut.partial
     rank = (low + cut.share * (high - low)) / n_bins
     lowest = cut.partial == n_bins - 1 and 1 - cut.share > o.saturated_share
-    return Level(rank, lowest, cut.contradict / cut.voters, cut.voters)
+    least = min(rank, 1 - (cut.lowest + 1) / n_bins)
+    return Level(rank, lowest, cut.contradict / cut.voters, cut.voters, least)
 
 
 def leave_out(total: NDArray[np.int64], local: NDArray[np.int64]) -> NDArray[np.int64]:

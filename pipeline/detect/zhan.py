@@ -57,6 +57,7 @@ WINDOW_MARGIN_PX = HALO_PX + 40
 """Margin around an object's box that :func:`examine` needs in its view [px]."""
 
 _ON_BAR = 0.5  # share of an object from which it stands on a bar
+_MOSTLY = 0.5  # share of an object that lies in a pond, and so is its filling
 _DECK_PX = 9.0  # a deck of one or two pixels, as SWIR of 20 m blurs it, and its shaded edges
 _LOCAL_PX = 40  # shore this near to an object is its own comparison
 
@@ -97,6 +98,13 @@ class ZhanOptions(BaseModel):
         le=400,
         description="an island on a bar, what came to a shore with high water, and what looks "
         "like a deck, must have outlasted boats and flood debris [d]",
+    )
+    pond_days: float = Field(
+        default=120.0,
+        ge=0,
+        le=400,
+        description="what fills water that hangs together with no channel must last longer than "
+        "fish ponds are drained [d]; of what fell dry in history there nothing is known",
     )
     drift_elongation: float = Field(
         default=2.5, ge=1, le=10, description="length over width from which it may be a drift line"
@@ -160,6 +168,9 @@ def candidates(
     near = core.pad(view.radius_px).intersect(view.window)
     assert near is not None  # a view holds its core
     dry = view.state[near.within(view.window)] == Ground.DRY
+    if view.apart is not None:  # a pond that is drained is no shore; what never fell dry may fill
+        where = near.within(view.window)
+        dry &= ~view.apart[where] | (view.base.bins[where] == N_BINS - 1)
     found = expect(view, totals, o.expect, near, dry)
     own = core.within(near)
     seed = (dry & found.deep | _shifted(found.ordinary, view.radius_px, dry))[own]
@@ -227,7 +238,9 @@ def examine(
     certain = told and firm and looks >= o.sparse_below
     numbers |= {"bar_share": bar, "island": float(not grounded)}
     numbers["span_px"] = _span(mask, shape, view, found)
-    numbers["wait_days"] = 0.0 if grounded else o.island_days
+    numbers["wait_days"] = max(
+        0.0 if grounded else o.island_days, o.pond_days if _is_pond(mask, view) else 0.0
+    )
     reach = int(np.bincount(view.reach[mask]).argmax())
     numbers |= {"level_rank": rest.days[reach].level.rank, "deep": float(deep), "looks": looks}
     return Sighting(
@@ -240,6 +253,10 @@ def examine(
         numbers,
         certain,
     )
+
+
+def _is_pond(mask: NDArray[np.bool_], view: View) -> bool:
+    return view.apart is not None and bool(view.apart[mask].mean() >= _MOSTLY)
 
 
 def _box(pixels: Pixels) -> Window:

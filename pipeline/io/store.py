@@ -10,6 +10,7 @@ Layout, below one folder per corridor and geometry::
     layers/NAME.json                what the last runs of a workflow used, see ``passes.layers``
     kept/                           small results of prepare and watch, see ``pipeline.io.vault``
     past/KEY/states/TILE.blk        the history of a quarter in two bits a look
+    past/KEY/apart-KEY/TILE.blk     what of it hangs together with no channel, of a river
     normal/KEY/normal/TILE.blk      its seasonal normal
     sky/, align/, ground/           references of prepare and codes between its sweeps
 

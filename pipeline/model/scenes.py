@@ -82,6 +82,7 @@ class Level:
     saturated: bool
     misfit: float  # 0..1, share of pixels that contradict the fitted rank
     pixels: int  # clear pixels that voted
+    least: float = 0.0  # rank that it surely reached: lower ones contradict far more pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Bench:
     looks: Looks
     normals: Normals
     ranks: Ranks  # per pass of ``looks``, (n_reach + 1,)
+    least: Sequence[Sequence[float]]  # ranks that the levels surely reached, in the same order
     _given: dict[Window, tuple[Normal, Baseline]] = field(
         default_factory=dict[Window, tuple[Normal, Baseline]], repr=False
     )

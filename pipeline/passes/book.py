@@ -130,7 +130,8 @@ class Book:
         own = set(past.ids)
         looks = past.states.looks.passes
         marks = {p.id: m for p in looks if p.id in own and (m := silent.mark(p.acquired))}
-        base = content_key(_VERSION, past.key, tiles, reaches_mark(site), options, marks)
+        water = site.corridor.water  # of a reservoir other pixels tell a level
+        base = content_key(_VERSION, past.key, tiles, reaches_mark(site), water, options, marks)
         return cls(past.states, Vault(site.store.root / "kept"), base, silent)
 
     def key(self, p: Pass, *more: object) -> str:

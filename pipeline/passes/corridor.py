@@ -275,5 +275,12 @@ def _counts(
             ]
             for k, levels in sorted(watched.levels.items())
         },
+        "water_apart": _apart(watched),
         "registration_m": {k: round(q.residual_m, 2) for k, q in sorted(reduced.quality.items())},
     }
+
+
+def _apart(watched: Watched) -> list[float] | None:
+    """Give what of each reach's water hangs together with no channel, by the newest history."""
+    against = watched.against
+    return against[max(against)].apart.shares() if against else None

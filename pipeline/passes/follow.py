@@ -171,7 +171,8 @@ class _Benches:
         """Give the normal ground of the quarter in which a track began, with all levels."""
         epoch, _, totals = self.of(when)
         ranks = [ranks_of(total.days) for total in totals]
-        return Bench(self._looks, self._normals[epoch.start], ranks)
+        least = [[day.level.least for day in total.days] for total in totals]
+        return Bench(self._looks, self._normals[epoch.start], ranks, least)
 
     def of(self, when: datetime) -> tuple[Epoch, NDArray[np.float32], tuple[Totals, ...]]:
         """Give the quarter in which a track began, its ranks, and all dates against it."""
@@ -361,6 +362,7 @@ def _observe(
     looks: Looks, stack: NDArray[np.uint8], days: Sequence[ReachDay], options: ObserveOptions
 ) -> list[Look]:
     levels = [float("nan") if day.unusable else day.level.rank for day in days]
+    least = [None if day.unusable else round(day.level.least, 4) for day in days]
     seen = observe(
         np.ones(stack.shape[1], bool),  # rows are of the footprint already
         stack & (_ORDINARY - 1),
@@ -370,7 +372,7 @@ def _observe(
         options,
     )
     out: list[Look] = []
-    for p, verdict, level in zip(looks.passes, seen, levels, strict=True):
+    for p, verdict, level, surely in zip(looks.passes, seen, levels, least, strict=True):
         out.append(
             Look(
                 on=p.acquired,
@@ -381,6 +383,7 @@ def _observe(
                 certain=verdict.certain,
                 level_rank=None if np.isnan(level) else round(level, 4),
                 residual_m=round(looks.quality[p.id].residual_m, 2),
+                level_least=surely,
             )
         )
     return out

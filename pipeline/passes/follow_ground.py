@@ -188,10 +188,11 @@ def looks_at_ground(
             clear_share=round(verdict.clear_share, 4),
             seen=verdict.seen,
             certain=trait.certain or verdict.seen is not Seen.HIT,
-            level_rank=None if np.isnan(rank) else round(rank, 4),
+            level_rank=None if np.isnan(level[0]) else round(level[0], 4),
             residual_m=round(bench.looks.quality[p.id].residual_m, 2),
+            level_least=None if np.isnan(level[0]) else round(level[1], 4),
         )
-        for p, verdict, rank in looks
+        for p, verdict, level in looks
     ]
 
 
@@ -253,8 +254,8 @@ def _share_of(pixels: Sparse, others: Sequence[Sparse]) -> float:
 def _verdicts(
     site: Site, bench: Bench, pixels: Sparse, trait: Trait,
     how: tuple[_Asked, GroundOptions],
-) -> Iterator[tuple[Pass, Observed, float]]:  # fmt: skip
-    """Judge the wanted looks at a place, each with the level rank of its reach."""
+) -> Iterator[tuple[Pass, Observed, tuple[float, float]]]:  # fmt: skip
+    """Judge the wanted looks at a place, each with the level rank of its reach and the least."""
     asked, options = how
     window = window_of(site, pixels)
     passes = [p for p in bench.looks.passes if asked.wanted(p)]
@@ -266,22 +267,24 @@ def _verdicts(
         ashore = footprint & (bench.given(window)[1].bins < N_BINS - 1)
         footprint = ashore if ashore.any() else footprint
         reach = int(np.bincount(site.reach(window)[footprint]).argmax())
+        least = {p.id: own for p, own in zip(bench.looks.passes, bench.least, strict=True)}
         out: Rows = []
-        for _, surface, ranks in bench.surfaces(window, lambda p: p.id in new):
+        for p, surface, ranks in bench.surfaces(window, lambda p: p.id in new):
             # What is the same as in its like at low water is no season, whatever year it was.
             below = asked.kind != _PRECEDENTS
             said = resemble(
                 footprint, surface, trait.signature, options.resemble, below_known=below
             )
-            out.append(np.array([said.clear_share, _SEEN.index(said.seen), ranks[reach]]))
+            level = (ranks[reach], least[p.id][reach])
+            out.append(np.array([said.clear_share, _SEEN.index(said.seen), *level]))
         return out
 
     words = [seen.value for seen in _SEEN]  # rows hold their places
     content = [sparse_mark(pixels), trait.signature.values.tolist(), words]
-    question = Question(asked.kind, content, 3, np.float64)
+    question = Question(asked.kind, content, 4, np.float64)
     rows = rows_of(bench.normals.quarter.book, question, passes, judge)
-    for p, (share, seen, rank) in zip(passes, rows, strict=True):
-        yield p, Observed(float(share), _SEEN[int(seen)], True), float(rank)
+    for p, (share, seen, rank, surely) in zip(passes, rows, strict=True):
+        yield p, Observed(float(share), _SEEN[int(seen)], True), (float(rank), float(surely))
 
 
 def is_bridge(site: Site, bench: Bench, track: Track, options: DisturbOptions) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from pipeline.detect.water_frequency import N_BINS
 from pipeline.detect.zhan import HALO_PX
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Pass, Tile, Window
+from pipeline.passes.apart import Apart
 from pipeline.passes.book import Book
 from pipeline.passes.ground import States
 from pipeline.passes.past import Past
@@ -43,6 +45,15 @@ class Levels:
     past: Past
     book: Book
     options: ExpectOptions
+
+    @cached_property
+    def apart(self) -> Apart:
+        """What hangs together with no channel, and so tells no level and has none.
+
+        The water of a reservoir that has fallen lies in many pieces, and all of them are its own.
+        """
+        river = self.states.site.corridor.water == "river"
+        return Apart(self.past, self.options.level.channel_share if river else 0.0)
 
     @property
     def states(self) -> States:
@@ -64,7 +75,7 @@ class Levels:
         reach = site.reach(window) if reach is None else reach
         silent = self.book.silent.over(p.acquired, window)
         residual = quality.residual_m / res
-        return View(window, state, reach, base, residual, res, silent)
+        return View(window, state, reach, base, residual, res, silent, self.apart.over(window))
 
     def levels(self, passes: Sequence[Pass], what: str) -> tuple[list[Counts], list[Days]]:
         """Count what all tiles say of the level of every look, and judge it by reach.
@@ -73,12 +84,16 @@ class Levels:
         -------
         list of int64 (n_reach + 1, N_BINS, 2), list of Days
         """
-        site = self.states.site
+        site, apart = self.states.site, self.apart
+        apart.find()
 
         def tally(part: Tile, missing: Sequence[Pass]) -> list[Counts]:
             # Of the whole tile: what lies outside its part lies in no reach.
             (tile,) = site.store.touched(part.core)
             bins, reach = self.past.stored(tile).bins, site.stored_reach(tile)[None]
+            none = apart.stored(tile)
+            if none is not None:
+                reach = np.where(none, np.uint16(0), reach)
             out: list[Counts] = []
             for p in missing:
                 silent = self.book.silent.over(p.acquired, tile.core)
