@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.detect.channel import Piece, belongs, cores, flood, slack_bins, told_reaches
+from pipeline.detect.channel import Piece, belongs, cores, flood, slack_bins
 from pipeline.detect.channel_map import Channel, apart_of
 from pipeline.detect.channel_pieces import pieces_of
+from pipeline.detect.channel_reaches import told_reaches
 from pipeline.detect.water_frequency import N_BINS
 
 ALWAYS = N_BINS - 1
@@ -28,9 +29,9 @@ def cut(image: np.ndarray, n: int) -> dict[tuple[int, int], np.ndarray]:
     return {(r, c): image[r * n : (r + 1) * n, c * n : (c + 1) * n].copy() for r, c in places}
 
 
-def apart(bins: Bins, reach: np.ndarray | None = None, n: int = 1000, share: float = 0.1):
+def apart(bins: Bins, reach: np.ndarray | None = None, n: int = 1000, share: float = 0.25):
     reach = np.ones(bins.shape, np.uint16) if reach is None else reach
-    found = dict(apart_of(cut(bins, n), cut(reach, n), Channel(share, 10.0)))
+    found = dict(apart_of(cut(bins, n), cut(reach, n), Channel(share, 10.0))[1])
     out = np.zeros(bins.shape, bool)
     for (r, c), part in found.items():
         out[r * n : r * n + part.shape[0], c * n : c * n + part.shape[1]] = part
@@ -156,12 +157,21 @@ def test_a_short_piece_of_river_counts_where_its_own_reach_has_no_larger_one() -
     below = Piece({2: 90e3}, 900.0)
     assert cores({1: above, 2: below, 3: pond}, 0.25) == {1, 2, 3}
     assert cores({1: above, 2: below, 3: pond}, 0.7) == {1, 2}
-    assert told_reaches({1: above, 2: below, 3: pond}, {1}) == {1}  # too little of it in reach 2
-    assert told_reaches({1: above, 2: below, 3: pond}, {1, 2}) == {1, 2}
+
+
+def test_pools_behind_riffles_are_found_one_after_the_other() -> None:
+    bins = np.zeros((40, 292), np.uint8)
+    for first in range(0, 292, 42):
+        bins[18:22, first : first + 40] = ALWAYS
+    bins[18:22, :90] = ALWAYS
+    bins[24:28, 200:204] = ALWAYS  # a pond beside them
+    found = apart(bins)
+    assert not found[18:22][bins[18:22] > 0].any()
+    assert found[24:28, 200:204].all()  # it is square
 
 
 @pytest.mark.parametrize(
-    ("turn", "side", "expected"), [(0, 60, False), (45, 60, False), (30, 15, True)]
+    ("turn", "side", "expected"), [(0, 60, False), (45, 60, False), (0, 16, False), (30, 11, True)]
 )
 def test_a_river_is_slender_and_a_pond_is_not_however_they_lie(
     turn: float, side: float, expected: bool
@@ -179,26 +189,68 @@ def test_a_river_is_slender_and_a_pond_is_not_however_they_lie(
 
 def test_a_weir_cuts_a_river_and_both_pieces_are_its_channel() -> None:
     bins, away = valley()
-    bins[:, 60:70] = 0  # gravel below a weir, 100 m of it
+    bins[:, 60:67] = 0  # gravel below a weir, 70 m of it
     bins[30:80, 90:150] = ALWAYS  # a lake that hangs together with the longer piece
     assert not apart(bins)[(away < 14) & (bins > 0)].any()
 
 
-def test_a_reach_without_a_channel_that_tells_of_anything_has_nothing_apart() -> None:
-    bins = np.zeros((60, 200), np.uint8)
-    bins[20:40, :90] = ALWAYS
-    bins[20:40, 100:] = 9  # a river that is dry for most of the year
-    bins[5:9, 150:154] = ALWAYS  # beside one pond
-    reach = np.ones(bins.shape, np.uint16)
-    assert apart(bins, reach)[20:40, 110:].all()
-    reach[:, 95:] = 2
-    assert not apart(bins, reach)[:, 95:].any()
+@pytest.mark.parametrize("kind", ["dry for most of a year", "mixed pixels", "pools", "short"])
+def test_a_pond_is_no_channel_where_the_river_is_none(kind: str) -> None:
+    """Its core lies along a part of the reach: nothing there tells the river from ponds."""
+    bins = np.zeros((120, 500), np.uint8)
+    wide = {"dry for most of a year": 15, "mixed pixels": 2}.get(kind, 4)
+    bins[50 : 50 + wide] = 14
+    if kind == "pools":
+        for first in range(0, 500, 55):
+            bins[50:54, first : first + 45] = ALWAYS
+    if kind == "short":
+        bins[50:54] = 0
+        bins[50:54, :220] = ALWAYS
+    bins[5:28, 150:173] = ALWAYS  # a pond of 5.3 ha
+    assert not apart(bins).any()
+    bins[50:55] = ALWAYS
+    found = apart(bins)
+    assert found[5:28, 150:173].all()
+    assert not found[50:55].any()
+
+
+@pytest.mark.parametrize("turn", [0, 35, 90])
+def test_a_reach_is_told_by_a_channel_along_half_of_it(turn: float) -> None:
+    y, x = np.mgrid[:420, :430] - 210.0
+    angle = np.radians(turn)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    reach = ((np.abs(along) < 200) & (np.abs(across) < 60)).astype(np.uint16)
+
+    def told(until: float) -> set[int]:
+        core = (along > -200) & (along < until) & (np.abs(across) < 4)
+        side = (420, 430)
+        whole = told_reaches({(0, 0): reach}, {(0, 0): core}, side, 10.0)
+        parts = told_reaches(cut(reach, 64), cut(core, 64), (64, 64), 10.0)
+        assert whole == parts
+        return whole
+
+    assert told(20) == {1}
+    assert told(-20) == set()
+
+
+def test_a_reach_with_little_channel_is_not_told() -> None:
+    reach = np.ones((40, 60), np.uint16)
+
+    def told(wide: int) -> set[int]:
+        core = np.zeros(reach.shape, bool)
+        core[10 : 10 + wide] = True
+        return told_reaches({(0, 0): reach}, {(0, 0): core}, (40, 60), 10.0)
+
+    assert told(3) == set()  # 1.8 ha
+    assert told(4) == {1}
 
 
 def test_slack_is_for_few_looks() -> None:
     bins = np.array([[9, 3, 4, 1]], np.uint8)
     reached = np.array([[9, 0, 1, 0]], np.uint8)
     assert belongs(bins, reached).tolist() == [[True, False, True, False]]
+    half = np.array([[20, 20]], np.uint8), np.array([[9, 8]], np.uint8)
+    assert belongs(*half).tolist() == [[True, False]]
     assert [slack_bins(n) for n in (0, 4, 8, 16, 60)] == [N_BINS, 8, 4, 3, 3]
 
 

@@ -141,7 +141,24 @@ def test_the_least_level_is_what_lower_ones_contradict() -> None:
     # With too little ground between the levels any of them may be it.
     few = hist.copy()
     few[1:-1] = few[1:-1] // 30
-    assert fit_level(few).least == 0
+    assert fit_level(few).least is None
+
+
+def test_land_under_water_tells_of_a_flood_however_little_bank_there_is() -> None:
+    walled = np.zeros((N_BINS, 2), np.int64)
+    walled[0], walled[1:-1, 1], walled[-1, 1] = (1000, 8000), 5, 9000
+    least = fit_level(walled).least
+    assert least is not None
+    assert least > 0.9
+    bars = np.zeros((N_BINS, 2), np.int64)  # wide and low, below a steep bank
+    bars[0], bars[15:30, 1], bars[1:15, 1], bars[-1, 1] = (1000, 8000), 250, 2, 9000
+    least = fit_level(bars).least
+    assert least is not None
+    assert least > 0.9
+    # A tenth of the land that passes for water is none.
+    low = np.zeros((N_BINS, 2), np.int64)
+    low[0], low[1:-1, 0], low[-1, 1] = (9100, 900), 100, 9000
+    assert fit_level(low).least == 0
 
 
 def test_too_little_water_has_no_level() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +18,14 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent))
 import valley
 
-from pipeline.detect.expect import Baseline, ExpectOptions
-from pipeline.model import DateQuality, Ground, Pass, Window
+from pipeline.detect.channel import slack_bins
+from pipeline.detect.expect import Baseline, ExpectOptions, ReachDay
+from pipeline.detect.observe import Observed, ObserveOptions
+from pipeline.model import DateQuality, Ground, Level, Pass, Seen, Window
+from pipeline.passes import apart as apart_module
+from pipeline.passes import follow, follow_ground
 from pipeline.passes.apart import Apart
+from pipeline.passes.bench import least_of
 from pipeline.passes.book import Book
 from pipeline.passes.ground import Looks, Site, States
 from pipeline.passes.levels import Levels
@@ -114,9 +122,58 @@ def test_the_share_of_each_reach_is_told(past: Past) -> None:
     assert found.shares() is None
     found.find()
     (share,) = found.shares() or []
+    assert share is not None
     stored = past.states.site.stored(WHOLE) & past.states.site.inside(WHOLE)
     other = sum(np.count_nonzero(stored[part]) for part in (POND, PADDY))
     assert share == pytest.approx(other / (other + np.count_nonzero(stored[RIVER])), abs=1e-3)
+
+
+def test_a_kill_before_the_shares_were_written_is_made_good(past: Past) -> None:
+    Apart(past, 0.1).find()
+    (kept,) = past.states.site.store.root.glob("past/*/apart-*/shares.json")
+    for damage in (b"", b"[", b"[{}]", None):
+        if damage is None:
+            kept.unlink()
+        else:
+            kept.write_bytes(damage)
+        again = Apart(past, 0.1)
+        assert again.shares() is None
+        again.find()
+        assert again.shares() == Apart(past, 0.1).shares() is not None
+
+
+def test_other_shares_and_other_tiles_have_folders_of_their_own(past: Past) -> None:
+    store = past.states.site.store
+    some = tuple(t for t in store.all_tiles if t.core.row0 == 64)  # what a recheck holds
+    site = replace(past.states.site, store=replace(store, chosen=some))
+    recheck = Past(States(site, past.states.looks, {}), past.ids, past.key)
+    Apart(recheck, 0.1).find()
+    assert len(list(store.root.glob("past/*/apart-*"))) == 1
+    for share in (0.1, 0.5):
+        Apart(past, share).find()
+    assert len(list(store.root.glob("past/*/apart-*"))) == 3
+    # What the whole river told is better than what some tiles do.
+    shares = next(
+        p for p in store.root.glob("past/*/apart-*/shares.json") if len(blocks(p)) == len(some)
+    )
+    shares.write_text("[0.123]")
+    assert Apart(recheck, 0.1).shares() == Apart(past, 0.1).shares()
+
+
+def blocks(shares: Path) -> list[Path]:
+    return list(shares.parent.glob("*.blk"))
+
+
+def test_few_looks_have_more_slack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def slack(looks: int) -> int:
+        asked.append(looks)
+        return slack_bins(looks)
+
+    monkeypatch.setattr(apart_module, "slack_bins", slack)
+    Apart(history(valley.site(tmp_path, SIDE, 64)), 0.1).find()
+    assert asked == [LOOKS]
 
 
 def test_a_share_of_nothing_finds_nothing(past: Past) -> None:
@@ -162,3 +219,32 @@ def test_a_view_carries_it(past: Past) -> None:
     view = own.view(past.states.looks.passes[0], WHOLE, base)
     assert view.apart is not None
     assert np.array_equal(view.apart, over(own.apart))
+
+
+def day(rank: float, least: float | None, unusable: str = "") -> ReachDay:
+    return ReachDay(Level(rank, False, 0.01, 900, least), 3, unusable)
+
+
+def test_looks_at_fills_and_at_ground_say_what_the_level_surely_reached(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = past.states.looks
+    days = [day(0.9, 0.4), day(0.9, None), day(0.9, 0.4, "contradicts"), *[day(0.5, 0.45)] * 3]
+    stack = np.full((LOOKS, 9), Ground.DRY, np.uint8)
+    seen = follow._observe(looks, stack, days, ObserveOptions())  # pyright: ignore[reportPrivateUsage]
+    assert [k.level_least for k in seen] == [0.4, None, None, 0.45, 0.45, 0.45]
+    assert seen[2].level_rank is None
+    least = least_of((day(0.0, None), days[0], days[1]))
+    assert np.isnan(least[[0, 2]]).all()
+    assert least[1] == pytest.approx(0.4)
+
+    def verdicts(*_: object) -> Iterator[tuple[Pass, Observed, tuple[float, float]]]:
+        for p, level in zip(looks.passes, [(0.9, 0.4), (0.9, np.nan), (np.nan, 0.4)], strict=False):
+            yield p, Observed(1.0, Seen.HIT, True), level
+
+    monkeypatch.setattr(follow_ground, "_verdicts", verdicts)
+    bench: Any = SimpleNamespace(looks=looks)
+    how: Any = (looks.passes[0].acquired, None)
+    trait: Any = SimpleNamespace(certain=True)
+    at = follow_ground.looks_at_ground(past.states.site, bench, ([], []), trait, how)  # type: ignore[arg-type]
+    assert [k.level_least for k in at] == [0.4, None, None]

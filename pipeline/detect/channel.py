@@ -41,8 +41,8 @@ BETWEEN_M2 = 2_000.0
 """Area from which what lies between two pieces of a channel is one of it."""
 
 _CHANNEL_M2, _CHANNEL_M = 50_000.0, 500.0  # smaller and shorter water is no channel: ponds are
-_SLENDER = 5.0  # length squared over area from which water is a channel, however small
-_TOLD_M2 = 20_000.0  # of channel in a reach, without which nothing tells what is apart there
+_LARGE_BESIDE = 0.1  # of the largest of its reach, from which what lies beside a channel is one
+_SLENDER = 8.0  # length squared over area from which water is a channel, however small
 
 
 def slack_bins(looks: int) -> int:
@@ -128,43 +128,45 @@ class Piece:
     @property
     def slender(self) -> bool:
         """Long and narrow, as ponds are not."""
-        return self.length_m >= _CHANNEL_M and self.length_m**2 >= _SLENDER * self.area_m2
+        return self.length_m >= _CHANNEL_M and self.narrow
+
+    @property
+    def narrow(self) -> bool:
+        """Narrow for its length, however short it is."""
+        return self.length_m**2 >= _SLENDER * self.area_m2
 
 
 def cores(pieces: Mapping[int, Piece], share: float) -> set[int]:
     """Choose which pieces of mostly-water are the core of a channel.
 
     In each reach the largest piece, and those of at least ``share`` of its size there; and
-    whatever is long and narrow, as ponds are not: decks and weirs cut a river. What lies within
-    :data:`GAP_M` of two of these is what is left between two decks; a pond beside the river has
-    one. What is neither large nor long is no channel, though nothing larger lies in its reach.
+    whatever is long and narrow, as ponds are not: decks and weirs cut a river. Then, link by link,
+    what lies within :data:`GAP_M` of two of these (what is left between two decks), and what lies
+    beside one and is narrow (the next pool behind a riffle) or of a tenth of the largest. What is
+    neither large nor long is no channel by itself, though nothing larger lies in its reach.
     """
     largest: dict[int, float] = {}
     may = {k: p for k, p in pieces.items() if p.may_be}
     for piece in may.values():
         for reach, area in piece.by_reach.items():
             largest[reach] = max(largest.get(reach, 0.0), area)
-    chosen = {
-        k
-        for k, p in may.items()
-        if p.slender
-        or any(reach and area >= share * largest[reach] for reach, area in p.by_reach.items())
-    }
+
+    def is_large(piece: Piece, share: float) -> bool:
+        held = ((reach, area) for reach, area in piece.by_reach.items() if reach)
+        return piece.may_be and any(area >= share * largest[reach] for reach, area in held)
+
+    chosen = {k for k, p in may.items() if p.slender or is_large(p, share)}
     while True:
-        between = {
+        more = {
             k
             for k, p in pieces.items()
-            if k not in chosen and p.area_m2 >= BETWEEN_M2 and len(p.beside & chosen) >= 2
+            if k not in chosen
+            and p.area_m2 >= BETWEEN_M2
+            and (
+                len(p.beside & chosen) >= 2  # the banks of two decks
+                or (p.beside & chosen and (p.narrow or is_large(p, _LARGE_BESIDE)))
+            )
         }
-        if not between:
+        if not more:
             return chosen
-        chosen |= between
-
-
-def told_reaches(pieces: Mapping[int, Piece], chosen: set[int]) -> set[int]:
-    """Give the reaches that hold enough of a channel to tell what is apart from it."""
-    held: dict[int, float] = {}
-    for k in chosen:
-        for reach, area in pieces[k].by_reach.items():
-            held[reach] = held.get(reach, 0.0) + area
-    return {reach for reach, area in held.items() if reach and area >= _TOLD_M2}
+        chosen |= more

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.detect.channel import AROUND_M, SLACK_BINS, belongs, cores, flood, told_reaches
-from pipeline.detect.channel_pieces import Place, framed, pieces_of, rim
+from pipeline.detect.channel import AROUND_M, SLACK_BINS, belongs, cores, flood
+from pipeline.detect.channel_pieces import Place, framed, pieces_of, rim, side_of
+from pipeline.detect.channel_reaches import told_reaches
 
 _EIGHT = np.ones((3, 3), bool)
 
@@ -34,10 +35,8 @@ def apart_of(
     bins: Mapping[Place, NDArray[np.uint8]],
     reaches: Mapping[Place, NDArray[np.uint16]],
     channel: Channel,
-) -> Iterator[tuple[Place, NDArray[np.bool_]]]:
-    """Find what hangs together with no channel, one tile after the other.
-
-    A reach without a channel that tells of anything has nothing that is apart.
+) -> tuple[frozenset[int], Iterator[tuple[Place, NDArray[np.bool_]]]]:
+    """Find what hangs together with no channel.
 
     Parameters
     ----------
@@ -47,18 +46,31 @@ def apart_of(
     reaches : uint16 (h, w) by place
         1-based reach, 0 outside.
 
-    Yields
-    ------
-    place, bool (h, w)
+    Returns
+    -------
+    frozenset of int
+        Reaches along which a channel runs; in the others nothing is apart.
+    iterator of place, bool (h, w)
+        Made one after the other, as they are asked for.
     """
     found = pieces_of(bins, reaches, channel.res_m)
     chosen = cores(found.pieces, channel.share)
-    told = told_reaches(found.pieces, chosen)
-    reached: dict[Place, NDArray[np.uint8]] = {}
-    for place, own in bins.items():
-        reached[place] = np.where(found.among(place, chosen), own, np.uint8(0))
+    core = {place: found.among(place, chosen) for place in bins}
     del found
+    told = told_reaches(reaches, core, side_of(bins), channel.res_m)
+    reached = {place: np.where(core[place], own, np.uint8(0)) for place, own in bins.items()}
+    del core
     _rise(bins, reached)
+    return frozenset(told), _apart(bins, reached, (reaches, told), channel)
+
+
+def _apart(
+    bins: Mapping[Place, NDArray[np.uint8]],
+    reached: Mapping[Place, NDArray[np.uint8]],
+    where: tuple[Mapping[Place, NDArray[np.uint16]], set[int]],
+    channel: Channel,
+) -> Iterator[tuple[Place, NDArray[np.bool_]]]:
+    reaches, told = where
     around = max(1, round(AROUND_M / channel.res_m))
     of_reach = np.zeros(1 + max((int(r.max(initial=0)) for r in reaches.values()), default=0), bool)
     of_reach[sorted(told)] = True

@@ -54,14 +54,12 @@ def pieces_of(
     many = max((int(n.max(initial=0)) for n in numbers.values()), default=0)
     by_reach: list[dict[int, float]] = [{} for _ in range(many + 1)]
     moments = np.zeros((many + 1, 6))
-    side = (
-        max((own.shape[0] for own in bins.values()), default=1),
-        max((own.shape[1] for own in bins.values()), default=1),
-    )
+    side = side_of(bins)
     for place, own in labels.items():
         _add_areas(numbers[place][own], reaches[place], res_m**2, by_reach)
-        corner = (place[0] * side[0], place[1] * side[1])
-        _add_moments(numbers[place][own], corner, moments)
+        rows, cols = np.nonzero(own)
+        at = (rows + place[0] * side[0], cols + place[1] * side[1])
+        moments_of(at, numbers[place][own[rows, cols]], moments)
     alone = {k: Piece(by_reach[k], length(moments[k]) * res_m) for k in range(1, many + 1)}
     large = np.array([False, *(p.area_m2 >= BETWEEN_M2 for p in alone.values())])
     near: list[set[int]] = [set() for _ in range(many + 1)]
@@ -70,6 +68,12 @@ def pieces_of(
             near[piece] |= others
     found = {k: replace(p, beside=frozenset(near[k])) for k, p in alone.items()}
     return Pieces(labels, numbers, found)
+
+
+def side_of(maps: Mapping[Place, NDArray[np.generic]]) -> tuple[int, int]:
+    """Give rows and columns of a whole tile: narrower ones stand at the far edges alone."""
+    shapes = [own.shape for own in maps.values()] or [(1, 1)]
+    return max(s[0] for s in shapes), max(s[1] for s in shapes)
 
 
 def _labels(own: NDArray[np.uint8]) -> NDArray[np.unsignedinteger]:
@@ -131,16 +135,19 @@ def _add_areas(
         own[index] = own.get(index, 0.0) + int(count) * pixel_m2
 
 
-def _add_moments(
-    piece: NDArray[np.int32], corner: tuple[int, int], into: NDArray[np.float64]
+def moments_of(
+    places: tuple[NDArray[np.int64], NDArray[np.int64]],
+    of: NDArray[np.integer],
+    into: NDArray[np.float64],
 ) -> None:
-    """Add up pixels, rows and columns of pieces, and their squares and product [px]."""
-    rows, cols = np.nonzero(piece)
+    """Add up, for each number of ``of``, pixels, rows and columns, their squares and product [px].
+
+    ``into`` float64 (numbers, 6).
+    """
     # Whole numbers below 2^53 add up exactly, in whatever order tiles come.
-    r, c = (rows + corner[0]).astype(np.float64), (cols + corner[1]).astype(np.float64)
-    own = piece[rows, cols]
+    r, c = places[0].astype(np.float64), places[1].astype(np.float64)
     for k, value in enumerate((np.ones_like(r), r, c, r * r, c * c, r * c)):
-        into[:, k] += np.bincount(own, value, into.shape[0])
+        into[:, k] += np.bincount(of, value, into.shape[0])
 
 
 def length(moments: NDArray[np.float64]) -> float:

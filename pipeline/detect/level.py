@@ -27,6 +27,7 @@ from pipeline.detect.water_frequency import N_BINS
 from pipeline.model import Ground, Level
 
 _BAND_PX = 200  # of ground that is wet at some levels, without which all levels say the same
+_FLOODED = 0.1  # of the ground that was never water, from which a flood is over the banks
 _NEARLY, _SLACK = 1.5, 0.01  # contradictions, over the least and of the band, that are no worse
 
 
@@ -57,7 +58,7 @@ class LevelOptions(BaseModel):
         description="nor are dates that fit so many bins as well as a level below all seen",
     )
     channel_share: float = Field(
-        default=0.1,
+        default=0.25,
         ge=0,
         le=1,
         description="size, over the largest of its reach, from which mostly-water is a channel; "
@@ -136,7 +137,9 @@ class Cut:
     contradict: int  # pixels above that are not wet, and below that are
     voters: int  # clear ever-wet pixels
     spread: int  # bins up to the highest that would do as well as a level below all seen
-    lowest: int  # of the bins that would do nearly as well, that of the lowest level
+    lowest: (
+        int | None
+    )  # of the bins that would do nearly as well, the lowest level's; None: unknown
 
 
 def fit_cut(hist: NDArray[np.int64]) -> Cut:
@@ -157,13 +160,29 @@ def fit_cut(hist: NDArray[np.int64]) -> Cut:
     cost = np.where(dry + wet > 0, above + below, np.iinfo(np.int64).max)
     voters = int((dry + wet)[1:].sum())
     if voters == 0:
-        return Cut(n_bins - 1, 0.0, 0, 0, 0, n_bins - 1)
+        return Cut(n_bins - 1, 0.0, 0, 0, 0, None)
     partial = int(np.flatnonzero(cost == cost.min())[-1])  # of equals the lowest level
     share = float(wet[partial] / (dry[partial] + wet[partial]))
     near = _as_good(hist)
-    lowest = int(near[-1]) if near.size else n_bins - 1
-    spread = int(near[-1] - near[0]) if near.size and lowest == n_bins - 1 else 0
-    return Cut(partial, share, int(cost[partial]), voters, spread, lowest)
+    spread = int(near[-1] - near[0]) if near.size and near[-1] == n_bins - 1 else 0
+    return Cut(partial, share, int(cost[partial]), voters, spread, _lowest(hist, near))
+
+
+def _lowest(hist: NDArray[np.int64], near: NDArray[np.intp]) -> int | None:
+    """Give the lowest level that would do nearly as well.
+
+    Much land under water contradicts whatever lies below it, however little ground lies between
+    the levels that were seen.
+    """
+    land = int(hist[0].sum())
+    flooded = int(hist[0, 1])
+    if flooded < max(_BAND_PX, _FLOODED * land):
+        return int(near[-1]) if near.size else None
+    dry, wet = hist[:, 0].copy(), hist[:, 1]
+    dry[-1] = 0
+    cost = np.cumsum(dry[::-1])[::-1] - dry + np.cumsum(wet) - wet
+    good = cost <= _NEARLY * cost.min() + _SLACK * (int(hist[1:-1].sum()) + flooded)
+    return int(np.flatnonzero((hist.sum(axis=1) > 0) & good)[-1])
 
 
 def _as_good(hist: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -213,7 +232,7 @@ def fit_level(hist: NDArray[np.int64], options: LevelOptions | None = None) -> L
     low, high = n_bins - higher, n_bins - cut.partial
     rank = (low + cut.share * (high - low)) / n_bins
     lowest = cut.partial == n_bins - 1 and 1 - cut.share > o.saturated_share
-    least = min(rank, 1 - (cut.lowest + 1) / n_bins)
+    least = None if cut.lowest is None else min(rank, 1 - (cut.lowest + 1) / n_bins)
     return Level(rank, lowest, cut.contradict / cut.voters, cut.voters, least)
 
 

@@ -57,6 +57,7 @@ WINDOW_MARGIN_PX = HALO_PX + 40
 """Margin around an object's box that :func:`examine` needs in its view [px]."""
 
 _ON_BAR = 0.5  # share of an object from which it stands on a bar
+_KEPT_BIN = N_BINS - 4  # a pond that history saw without water so seldom was not drained
 _MOSTLY = 0.5  # share of an object that lies in a pond, and so is its filling
 _DECK_PX = 9.0  # a deck of one or two pixels, as SWIR of 20 m blurs it, and its shaded edges
 _LOCAL_PX = 40  # shore this near to an object is its own comparison
@@ -168,9 +169,10 @@ def candidates(
     near = core.pad(view.radius_px).intersect(view.window)
     assert near is not None  # a view holds its core
     dry = view.state[near.within(view.window)] == Ground.DRY
-    if view.apart is not None:  # a pond that is drained is no shore; what never fell dry may fill
+    if view.apart is not None:  # a pond that is drained is no shore; what hardly fell dry may fill
         where = near.within(view.window)
-        dry &= ~view.apart[where] | (view.base.bins[where] == N_BINS - 1)
+        bins = view.base.bins[where]
+        dry &= ~view.apart[where] | (bins >= _KEPT_BIN) & (bins < N_BINS)
     found = expect(view, totals, o.expect, near, dry)
     own = core.within(near)
     seed = (dry & found.deep | _shifted(found.ordinary, view.radius_px, dry))[own]

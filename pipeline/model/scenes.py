@@ -82,7 +82,7 @@ class Level:
     saturated: bool
     misfit: float  # 0..1, share of pixels that contradict the fitted rank
     pixels: int  # clear pixels that voted
-    least: float = 0.0  # rank that it surely reached: lower ones contradict far more pixels
+    least: float | None = None  # rank that it surely reached; None: too little ground tells
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detect.change import Surface
-from pipeline.detect.expect import Baseline
+from pipeline.detect.expect import Baseline, Days
 from pipeline.detect.normal import Normal
 from pipeline.model import Pass, Window
 from pipeline.passes.change import Normals
@@ -19,6 +19,12 @@ _HELD_BYTES = 24 << 20  # of looks beside their normal, for one object
 _SURFACE_BYTES = 48  # of a pixel of one
 
 Ranks = Sequence[NDArray[np.float32]]
+
+
+def least_of(days: Days) -> NDArray[np.float32]:
+    """Give the rank that the level of each reach surely reached; NaN where that is not known."""
+    least = [d.level.least for d in days]
+    return np.array([np.nan if v is None else v for v in least], np.float32)
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Bench:
     looks: Looks
     normals: Normals
     ranks: Ranks  # per pass of ``looks``, (n_reach + 1,)
-    least: Sequence[Sequence[float]]  # ranks that the levels surely reached, in the same order
+    least: Ranks  # that the levels surely reached, in the same order; NaN where none is known
     _given: dict[Window, tuple[Normal, Baseline]] = field(
         default_factory=dict[Window, tuple[Normal, Baseline]], repr=False
     )

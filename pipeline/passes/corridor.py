@@ -280,7 +280,7 @@ def _counts(
     }
 
 
-def _apart(watched: Watched) -> list[float] | None:
+def _apart(watched: Watched) -> list[float | None] | None:
     """Give what of each reach's water hangs together with no channel, by the newest history."""
     against = watched.against
     return against[max(against)].apart.shares() if against else None

@@ -26,7 +26,7 @@ from pipeline.detect.zhan import HALO_PX, ZhanOptions
 from pipeline.grid import geodesic_area_m2
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Pass, Window
-from pipeline.passes.bench import Bench
+from pipeline.passes.bench import Bench, least_of
 from pipeline.passes.book import Book
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import box_of, ranks_of
@@ -171,7 +171,7 @@ class _Benches:
         """Give the normal ground of the quarter in which a track began, with all levels."""
         epoch, _, totals = self.of(when)
         ranks = [ranks_of(total.days) for total in totals]
-        least = [[day.level.least for day in total.days] for total in totals]
+        least = [least_of(total.days) for total in totals]
         return Bench(self._looks, self._normals[epoch.start], ranks, least)
 
     def of(self, when: datetime) -> tuple[Epoch, NDArray[np.float32], tuple[Totals, ...]]:
@@ -362,7 +362,7 @@ def _observe(
     looks: Looks, stack: NDArray[np.uint8], days: Sequence[ReachDay], options: ObserveOptions
 ) -> list[Look]:
     levels = [float("nan") if day.unusable else day.level.rank for day in days]
-    least = [None if day.unusable else round(day.level.least, 4) for day in days]
+    least = [None if day.unusable else day.level.least for day in days]
     seen = observe(
         np.ones(stack.shape[1], bool),  # rows are of the footprint already
         stack & (_ORDINARY - 1),
@@ -383,7 +383,7 @@ def _observe(
                 certain=verdict.certain,
                 level_rank=None if np.isnan(level) else round(level, 4),
                 residual_m=round(looks.quality[p.id].residual_m, 2),
-                level_least=surely,
+                level_least=None if surely is None else round(surely, 4),
             )
         )
     return out

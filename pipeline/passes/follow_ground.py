@@ -190,7 +190,7 @@ def looks_at_ground(
             certain=trait.certain or verdict.seen is not Seen.HIT,
             level_rank=None if np.isnan(level[0]) else round(level[0], 4),
             residual_m=round(bench.looks.quality[p.id].residual_m, 2),
-            level_least=None if np.isnan(level[0]) else round(level[1], 4),
+            level_least=None if np.isnan(level).any() else round(level[1], 4),
         )
         for p, verdict, level in looks
     ]
