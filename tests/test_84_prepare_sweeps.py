@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tracemalloc
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -434,6 +435,26 @@ def test_a_damaged_entry_is_dropped_and_made_again(
     assert reduce_dates(where, passes, OPTIONS) == first
     assert f"{entry} is damaged and is made again" in caplog.text
     assert Vault(entry.parents[1]).get(kind, entry.stem) is not None
+
+
+def test_only_a_scene_that_is_surely_wrong_has_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 10 is for what somebody can mend, and nobody mends haze."""
+    where, passes = made(tmp_path, 192)
+    counted = steady._counts  # pyright: ignore[reportPrivateUsage]
+
+    def odd(site: Site, spec: steady.SteadySpec, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        told = {passes[1].id: (2_000, 10_000), passes[2].id: (9_000, 10_000)}
+        return counted(site, spec, ids) | {i: n for i, n in told.items() if i in ids}
+
+    monkeypatch.setattr(steady, "_counts", odd)
+    found = reduce_dates(where, passes, OPTIONS)
+    assert min(found.reach_clear[p.id][1] for p in passes[1:3]) > 0.8
+    aside = {a.what: a for a in found.set_aside}
+    assert aside[passes[1].id].remedy == ""
+    assert "which is not known" in aside[passes[1].id].reason
+    assert "band table" in aside[passes[2].id].remedy
 
 
 def test_a_sweep_that_died_goes_on_and_a_damaged_step_is_named(tmp_path: Path) -> None:
