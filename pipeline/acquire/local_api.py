@@ -101,8 +101,8 @@ class LocalCatalogue:
         more = len(self._outside) - _NAMED
         others = f" and {more} more" if more > 0 else ""
         raise ConfigurationError(
-            f"of the catalogue {path} {len(self._outside)} part(s) lie outside its folder, behind a "
-            f"symbolic link or '..': {', '.join(self._outside[:_NAMED])}{others}",
+            f"of the catalogue {path} {len(self._outside)} part(s) lie outside its folder, behind "
+            f"a symbolic link or '..': {', '.join(self._outside[:_NAMED])}{others}",
             "Take 'local_api' out of the source, which follows such links without it; or put "
             "catalog.json into a folder that holds all of them",
         )
