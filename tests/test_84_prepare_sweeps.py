@@ -457,6 +457,20 @@ def test_only_a_scene_that_is_surely_wrong_has_a_remedy(
     assert "band table" in aside[passes[2].id].remedy
 
 
+@pytest.mark.parametrize(("step", "remedy"), [(0.06, False), (-0.05, True)])
+def test_a_date_that_is_lighter_all_over_has_no_remedy(
+    tmp_path: Path, step: float, remedy: bool
+) -> None:
+    where = valley.site(tmp_path, SIDE, 192)
+    dates = valley.looks(DATES, SIDE)
+    for band in valley.BANDS:
+        dates[1][band] = dates[1][band] + step
+    passes = valley.fill(where, dates, WITHOUT)
+    (aside,) = reduce_dates(where, passes, OPTIONS).set_aside
+    assert aside.what == passes[1].id
+    assert ("which is not known" in aside.reason, bool(aside.remedy)) == (not remedy, remedy)
+
+
 def test_a_sweep_that_died_goes_on_and_a_damaged_step_is_named(tmp_path: Path) -> None:
     where, passes, first = reduced(tmp_path, 64)
     masks = valley.masks(where, first.mask_keys, passes)

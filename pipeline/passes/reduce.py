@@ -48,6 +48,7 @@ CLEAR_CODES = (int(Sky.CLEAR), int(Sky.RESCUED))
 _LOOK = "Look at the scene and at its band table; other dates are not affected"
 _ORDER_TILES, _EVERY = 8, 5
 _BANDS = "Put its band table in the order of the files, or name the one that fits (docs/folders.md)"
+_UNSURE = ": haze or thin cloud over all of it, or a fault of the scene; which is not known"
 _TABLE = "Correct scale and offset of its band table, or name the table that fits (docs/folders.md)"
 
 
@@ -178,9 +179,11 @@ def _radiometry(
         for p, verdict in zip(own, check_radiometry(dates, rule), strict=True):
             if not verdict.usable:
                 # Cloud is nothing that anybody could mend.
-                cloud = verdict.deviation > rule.step + rule.step_tolerance
-                remedy = "" if cloud else _remedy(verdict.reason)
-                aside.append(SetAside(p.id, "prepare", verdict.reason, remedy))
+                # Dark ground that is lighter than on other dates is that, or haze, or a fault.
+                unsure = 0 < verdict.deviation <= rule.step + rule.step_tolerance
+                reason = verdict.reason + (_UNSURE if unsure else "")
+                remedy = "" if verdict.deviation > 0 else _remedy(verdict.reason)
+                aside.append(SetAside(p.id, "prepare", reason, remedy))
                 continue
             quality[p.id] = replace(quality[p.id], reflectance_offset=verdict.offset)
             kept.append(p)
