@@ -116,6 +116,43 @@ def test_an_item_file_that_cannot_be_read_is_named(
     assert len(found.set_aside) == 1
 
 
+def linked_collection(root: Path, away: Path) -> list[str]:
+    (root / "c").rename(away)
+    (root / "c").symlink_to(away)
+    return [str(root / "c"), str(away)]
+
+
+def linked_items(root: Path, away: Path) -> list[str]:
+    away.mkdir()
+    for name in ("a", "b"):
+        (root / "c" / name).rename(away / name)
+        (root / "c" / name).symlink_to(away / name)
+    return [str(away / "a"), str(away / "b")]
+
+
+def linked_files(root: Path, away: Path) -> list[str]:
+    away.write_bytes(b"a raster")
+    for name in ("a", "b"):
+        (root / "c" / name / "red.tif").symlink_to(away)
+    return [str(root / "c" / n / "red.tif") for n in ("a", "b")]
+
+
+@pytest.mark.parametrize("lead", [linked_collection, linked_items, linked_files])
+def test_a_link_out_of_a_served_catalogue_is_named_and_read_without_the_server(
+    tmp_path: Path, lead: Callable[[Path, Path], list[str]]
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    path = catalogue(root, [item("a", WHEN), item("b", WHEN)])
+    outside = lead(root, tmp_path / "away")
+    with pytest.raises(ConfigurationError, match="lie outside its folder") as caught:
+        search_stac(source(path, local_api=True), TABLE, WANTED)
+    for named in outside:
+        assert named in str(caught.value)
+    assert "Take 'local_api' out" in str(caught.value)
+    assert [s.id for s in search_stac(source(path), TABLE, WANTED).scenes] == ["a", "b"]
+
+
 def at(path: str, answer: Callable[[], Response]) -> Callable[[Request], Response | None]:
     return lambda request: answer() if request.url.path == path else None
 

@@ -173,7 +173,7 @@ def test_fog_over_all_of_a_corridor_is_cloud_where_other_dates_are_right() -> No
     verdict = check_radiometry([date(), date(), date(), fog], OPTIONS)[-1]
     assert not verdict.usable
     assert "cloud over all of the corridor" in verdict.reason
-    # Nobody can mend it: passes/reduce.py gives no remedy above a step.
+    # Nobody can mend it: passes/reduce.py gives no remedy for what is lighter.
     assert verdict.deviation > OPTIONS.step + OPTIONS.step_tolerance
     # Alone, or where most dates are so, it is the table.
     for series in ([fog], [date(), date(), fog, fog, fog]):

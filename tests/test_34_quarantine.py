@@ -110,6 +110,19 @@ def test_a_date_of_another_place_or_of_undetected_cloud_is_quarantined() -> None
         assert "stable ground" in verdict.reason
 
 
+def test_what_may_be_sky_is_no_fault_that_somebody_can_mend() -> None:
+    town = np.random.default_rng(0).lognormal(-2, 0.8, world()[0].shape).astype(np.float32)
+    place = judge(noisy(town))
+    assert (place.wrong, place.changed_share > 0.5) == (True, True)
+    assert "not known" not in place.reason
+    for changed, clear in ((200, 1.0), (200, 0.6), (900, 0.6)):
+        verdict = decide(changed, 1000, OPTIONS, clear)
+        assert (verdict.quarantined, verdict.wrong) == (True, False)
+        assert f"with {clear:.0%} of the corridor clear" in verdict.reason
+        assert verdict.reason.endswith("which is not known")
+    assert decide(900, 1000, OPTIONS, 0.9).wrong
+
+
 def test_too_little_ground_says_unknown() -> None:
     look = np.full_like(world()[0], np.nan)
     assert judge(look) == QuarantineVerdict(False, 0.0, False, "")

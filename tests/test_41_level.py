@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.detect.expect import judge_levels
+from pipeline.detect.expect import ReachDay, judge_levels
 from pipeline.detect.level import fit_cut, fit_level, leave_out, tally_level
 from pipeline.detect.level_history import tally_by_level
 from pipeline.detect.look_history import known_wet
 from pipeline.detect.water_frequency import N_BINS, UNSEEN, frequency_bins, tally_history
-from pipeline.model import Ground
+from pipeline.model import Ground, Level, stand_alone
+from pipeline.passes.told_levels import tell_levels
 
 H = W = 40
 
@@ -186,3 +189,39 @@ def test_known_wet_needs_a_lower_level() -> None:
     middle = known_wet(by_level, float(ranks[5]), 0.05)
     assert (middle[:, : int(0.45 * W)] > 0).all()
     assert not middle[:, int(0.56 * W) :].any()
+
+
+DAYS = [datetime(2025, 6, 1, tzinfo=UTC) + timedelta(days=d) for d in (0, 10, 20, 30, 40, 95)]
+
+
+def test_a_level_unlike_those_before_and_after_is_told_as_not_known() -> None:
+    assert stand_alone(DAYS, [0.2, 0.25, 0.8, 0.3, 0.3, 0.3]) == (False, False, True) + (False,) * 3
+    assert stand_alone(DAYS, [0.8, None, 0.2, 0.9, 0.9, 0.3]) == (False, False, True) + (False,) * 3
+    # A flood that lasts, a river that falls, neighbours too far away, the first and the last.
+    assert not any(stand_alone(DAYS, [0.2, 0.8, 0.8, 0.2, 0.2, 0.9]))
+    assert not any(stand_alone(DAYS, [0.9, 0.8, 0.6, 0.3, 0.1, 0.9]))
+    assert not any(stand_alone(DAYS[3:], [0.2, 0.9, 0.2]))
+    assert stand_alone([], []) == ()
+
+
+def test_levels_that_contradict_the_water_are_told_with_the_reason() -> None:
+    def day(rank: float, unusable: str = "") -> ReachDay:
+        return ReachDay(Level(rank, False, 0.1, 900), 3, unusable)
+
+    outside = day(float("nan"), "outside all reaches")
+    ranks = {"c": 0.2, "a": 0.25, "b": 0.9}
+    levels = {i: (outside, day(r), day(0.5, "no" * (i == "b"))) for i, r in ranks.items()}
+    levels["d"] = (outside, outside, day(0.5))
+    times = dict(zip("abcd", DAYS, strict=False))
+    told = tell_levels(levels, times)
+    assert list(told) == ["a", "b", "c", "d"]
+    assert told["a"] == [
+        {"rank": rank, "below_history": False, "known": True} for rank in (0.25, 0.5)
+    ]
+    one, other = told["b"]
+    assert one is not None
+    assert (one["rank"], one["known"]) == (0.9, False)
+    assert "a short flood, or misread" in one["why"]
+    assert other == {"rank": 0.5, "below_history": False, "known": False, "why": "no"}
+    assert told["d"][0] is None
+    assert tell_levels({}, {}) == {}

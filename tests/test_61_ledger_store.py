@@ -112,6 +112,23 @@ def test_an_emptied_ledger_is_not_begun_anew_in_silence(tmp_path: Path, writing:
         pass
 
 
+def test_the_list_of_runs_tells_of_a_ledger_that_was_emptied(tmp_path: Path) -> None:
+    path, runs = tmp_path / "ledger.sqlite", tmp_path / "schedule" / "patrol.runs.jsonl"
+    runs.parent.mkdir()
+    # Runs that were killed, or ended without a ledger, and half a line of a full disk.
+    runs.write_text('{"pid": 1}\n{"pid": 2, "code": 2}\n[1]\n{"pid": 3, "co')
+    path.touch()
+    with open_ledger(path):
+        pass
+    path.write_bytes(b"")
+    runs.write_text('{"pid": 1}\n{"pid": 1, "code": 10}\n')
+    with (
+        pytest.raises(ConfigurationError, match=r"is empty .* left schedule/patrol\.runs\.jsonl:"),
+        open_ledger(path),
+    ):
+        pass
+
+
 def test_a_reader_makes_no_ledger_of_an_empty_file(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.touch()

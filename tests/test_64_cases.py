@@ -162,6 +162,17 @@ def test_update_walks_the_life_cycle(state: Path, ids: list[str]) -> None:
     assert body["people"]["by"] == "王工"
 
 
+def test_a_level_that_stands_alone_is_shown_with_a_question(tmp_path: Path) -> None:
+    found = candidate(0)
+    looks = tuple(
+        replace(k, level_rank=r) for k, r in zip(found.looks, (0.2, 0.9, 0.3), strict=True)
+    )
+    (case_id,) = make(tmp_path, [replace(found, looks=looks)])
+    shown = siluan("show", case_id, "--state", tmp_path)
+    assert "level 0.90?" in shown
+    assert "level 0.20 " in shown
+
+
 def test_list_filters(state: Path, ids: list[str]) -> None:
     issue(state, ids[0])
     table = siluan("list", "--state", state, "--status", "issued")

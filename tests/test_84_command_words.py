@@ -68,6 +68,15 @@ def test_a_bad_word_names_no_scratch_path(
     assert (config / "corridors.geojson").read_bytes() == before
 
 
+def test_a_new_corridor_without_a_name_is_refused_before_its_water_is_kept(tmp_path: Path) -> None:
+    config = office.make_config(tmp_path / "office")
+    words = ["corridor", "derive", "new", "--config", config, "--workflow", tmp_path / "none.yaml"]
+    code, _, error = office.siluan(*words)
+    assert (code, "is new and needs --name and --water-kind" in error) == (2, True)
+    code, _, error = office.siluan(*words, "--name", "新", "--water-kind", "river")
+    assert (code, "none.yaml does not exist" in error) == (2, True)
+
+
 def test_a_bad_word_derives_nothing(tmp_path: Path) -> None:
     config = office.make_config(tmp_path / "office")
     request = DeriveRequest("../x", tmp_path / "no.tif", config, "新", "lake")

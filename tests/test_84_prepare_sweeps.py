@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tracemalloc
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -434,6 +435,40 @@ def test_a_damaged_entry_is_dropped_and_made_again(
     assert reduce_dates(where, passes, OPTIONS) == first
     assert f"{entry} is damaged and is made again" in caplog.text
     assert Vault(entry.parents[1]).get(kind, entry.stem) is not None
+
+
+def test_only_a_scene_that_is_surely_wrong_has_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 10 is for what somebody can mend, and nobody mends haze."""
+    where, passes = made(tmp_path, 192)
+    counted = steady._counts  # pyright: ignore[reportPrivateUsage]
+
+    def odd(site: Site, spec: steady.SteadySpec, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        told = {passes[1].id: (2_000, 10_000), passes[2].id: (9_000, 10_000)}
+        return counted(site, spec, ids) | {i: n for i, n in told.items() if i in ids}
+
+    monkeypatch.setattr(steady, "_counts", odd)
+    found = reduce_dates(where, passes, OPTIONS)
+    assert min(found.reach_clear[p.id][1] for p in passes[1:3]) > 0.8
+    aside = {a.what: a for a in found.set_aside}
+    assert aside[passes[1].id].remedy == ""
+    assert "which is not known" in aside[passes[1].id].reason
+    assert "band table" in aside[passes[2].id].remedy
+
+
+@pytest.mark.parametrize(("step", "remedy"), [(0.06, False), (-0.05, True)])
+def test_a_date_that_is_lighter_all_over_has_no_remedy(
+    tmp_path: Path, step: float, remedy: bool
+) -> None:
+    where = valley.site(tmp_path, SIDE, 192)
+    dates = valley.looks(DATES, SIDE)
+    for band in valley.BANDS:
+        dates[1][band] = dates[1][band] + step
+    passes = valley.fill(where, dates, WITHOUT)
+    (aside,) = reduce_dates(where, passes, OPTIONS).set_aside
+    assert aside.what == passes[1].id
+    assert ("which is not known" in aside.reason, bool(aside.remedy)) == (not remedy, remedy)
 
 
 def test_a_sweep_that_died_goes_on_and_a_damaged_step_is_named(tmp_path: Path) -> None:

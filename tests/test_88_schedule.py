@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -97,7 +98,16 @@ def test_clocks_that_go_forward_and_back() -> None:
     )
     assert berlin.last(datetime(2026, 10, 25, 1, 30, tzinfo=UTC)) == first
     hourly = Schedule(cron="30 * * * *", zone="Europe/Berlin")
-    assert hourly.next(first) == first + timedelta(hours=2)
+    hours = [first]
+    for _ in range(3):
+        hours.append(hourly.next(hours[-1]))
+    assert [b - a for a, b in pairwise(hours)] == [timedelta(hours=1)] * 3
+    assert [hourly.last(at + timedelta(minutes=59)) for at in hours] == hours
+    forward = datetime(2026, 3, 28, 22, 30, tzinfo=UTC)
+    spring = [forward]
+    for _ in range(4):
+        spring.append(hourly.next(spring[-1]))
+    assert [b - a for a, b in pairwise(spring)] == [timedelta(hours=1)] * 4
 
 
 @settings(max_examples=25, deadline=None)

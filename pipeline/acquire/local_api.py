@@ -41,14 +41,28 @@ Fault = Callable[[Request], Response | None]
 """Asked before every answer; what it returns is sent instead (for tests)."""
 
 
+_NAMED = 5
+"""Places that are named of those that lead out of a catalogue; of the others their number."""
+
+
 class LocalCatalogue:
-    """Items of a static catalogue, with links that lead to the API."""
+    """Items of a static catalogue, with links that lead to the API.
+
+    Raises
+    ------
+    ConfigurationError
+        Collections, items or assets lie outside its folder, behind a symbolic link or ``..``:
+        nothing but that folder is served.
+    """
 
     def __init__(self, path: Path) -> None:
         self.root = path.resolve().parent
         self.collections: dict[str, dict[str, Any]] = {}
         self.items: list[dict[str, Any]] = []
+        self._outside: list[str] = []
         self._walk(path.resolve())
+        if self._outside:
+            self._refuse(path)
         self.items.sort(key=lambda i: (str(i["properties"].get("datetime")), str(i.get("id"))))
 
     def _walk(self, path: Path) -> None:
@@ -56,13 +70,42 @@ class LocalCatalogue:
         if document.get("type") == "Collection":
             self.collections[str(document["id"])] = document
         for link in document.get("links", []):
+            if link.get("rel") not in ("child", "item"):
+                continue
             target = (path.parent / str(link["href"])).resolve()
-            if link.get("rel") == "child":
+            if not target.is_relative_to(self.root):
+                self._outside.append(f"{path.parent / str(link['href'])} (at {target})")
+            elif link.get("rel") == "child":
                 self._walk(target)
-            elif link.get("rel") == "item":
+            else:
                 item = _readable(target, document)
                 item["_folder"] = target.parent.relative_to(self.root).as_posix()
                 self.items.append(item)
+                self._outside += self._assets_outside(item, target.parent)
+
+    def _assets_outside(self, item: dict[str, Any], folder: Path) -> list[str]:
+        """Name files of an item that are there and lie outside; ``folder`` holds no link."""
+        assets = item.get("assets")
+        out: list[str] = []
+        for asset in assets.values() if isinstance(assets, dict) else ():
+            href = asset.get("href") if isinstance(asset, dict) else None
+            if not isinstance(href, str) or "://" in href:
+                continue
+            named = folder / href
+            target = named.resolve()
+            if target.exists() and not target.is_relative_to(self.root):
+                out.append(f"{named} (at {target})")
+        return out
+
+    def _refuse(self, path: Path) -> None:
+        more = len(self._outside) - _NAMED
+        others = f" and {more} more" if more > 0 else ""
+        raise ConfigurationError(
+            f"of the catalogue {path} {len(self._outside)} part(s) lie outside its folder, behind "
+            f"a symbolic link or '..': {', '.join(self._outside[:_NAMED])}{others}",
+            "Take 'local_api' out of the source, which follows such links without it; or put "
+            "catalog.json into a folder that holds all of them",
+        )
 
     def served(self, item: dict[str, Any], base: str) -> dict[str, Any]:
         """Give an item as the API shows it: absolute hrefs, its own links."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import AnyPlace, Event, Narrow, open_ledger
-from pipeline.model import Case, EvidenceState, Kind, Look, Status
+from pipeline.model import Case, EvidenceState, Kind, Look, Status, stand_alone
 from pipeline.publish.geojson import case_feature, instant
 from pipeline.publish.rows import ruling_word
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
@@ -118,7 +118,8 @@ def show_lines(ledger: AnyPlace, case_id: str) -> list[str]:
     lines += ["", f"history, {len(events)} events"]
     lines += aligned([_event_row(e) for e in events])
     lines += ["", f"looks, {len(case.looks)}"]
-    return lines + aligned([_look_row(k) for k in case.looks])
+    alone = stand_alone([k.on for k in case.looks], [k.level_rank for k in case.looks])
+    return lines + aligned(map(_look_row, case.looks, alone))
 
 
 def _read_one(ledger: AnyPlace, case_id: str) -> tuple[Case, tuple[Event, ...]]:
@@ -161,9 +162,9 @@ def _event_row(event: Event) -> tuple[str, ...]:
     return f"r{event.revision}", when, event.what, change, event.run_id, detail
 
 
-def _look_row(look: Look) -> tuple[str, ...]:
+def _look_row(look: Look, alone: bool) -> tuple[str, ...]:
     sure = "" if look.certain else "uncertain"
-    rank = "-" if look.level_rank is None else f"level {look.level_rank:.2f}"
+    rank = "-" if look.level_rank is None else f"level {look.level_rank:.2f}{'?' * alone}"
     return (
         str(instant(look.on)),
         look.seen.value,

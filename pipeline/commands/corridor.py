@@ -119,20 +119,26 @@ def derive(
     def work() -> ExitCode:
         from pipeline.io.progress import reporter  # noqa: PLC0415 - keeps --help fast
         from pipeline.office.history import keep_occurrence  # noqa: PLC0415
-        from pipeline.office.proposals import DeriveRequest, propose  # noqa: PLC0415
+        from pipeline.office.proposals import (  # noqa: PLC0415
+            DeriveRequest,
+            check_named,
+            propose,
+        )
 
         if (workflow is None) == (water is None):
             raise ConfigurationError(
                 "derive needs water from one place", "Give --workflow or --water, not both"
             )
-        raster = water
+        raster, top = water, _lonlat(upstream)
+        # What is refused leaves nothing behind, not even the water.
+        check_named(config, id_, name, water_kind)
         if workflow is not None:
             with reporter() as progress:
                 raster = keep_occurrence(workflow, id_, config, progress)
             typer.echo(f"water history kept in {raster}")
         if raster is None:  # pragma: no cover - excluded above
             raise AssertionError
-        request = DeriveRequest(id_, raster, config, name, water_kind, _lonlat(upstream))
+        request = DeriveRequest(id_, raster, config, name, water_kind, top)
         for line in propose(request):
             typer.echo(line)
         return ExitCode.DONE

@@ -4,7 +4,7 @@ Five fields as in crontab(5): minute, hour, day of the month, month, day of the 
 Sunday); where both days are restricted either is enough, and a field that begins with ``*`` (as in
 ``*/2``) is no restriction in that sense: then both must fit, as in Vixie's cron and cronie. A local
 time that does not exist when clocks go forward runs an hour later by that clock; one that exists
-twice runs once.
+twice runs once, but for lines of every hour, which run in each of the two.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ class Schedule(BaseModel):
         best: datetime | None = None
         while True:
             wall = step.get_prev(datetime).replace(tzinfo=None)
-            at = self._instant(wall)
-            if at <= now and (best is None or at > best):
-                best = at
+            for at in self._instants(wall):
+                if at <= now and (best is None or at > best):
+                    best = at
             if best is not None and wall < self._wall(best) - _SHIFT:
                 return best
 
@@ -95,9 +95,9 @@ class Schedule(BaseModel):
         best: datetime | None = None
         while True:
             wall = step.get_next(datetime).replace(tzinfo=None)
-            at = self._instant(wall)
-            if at > now and (best is None or at < best):
-                best = at
+            for at in self._instants(wall):
+                if at > now and (best is None or at < best):
+                    best = at
             if best is not None and wall > self._wall(best) + _SHIFT:
                 return best
 
@@ -106,9 +106,20 @@ class Schedule(BaseModel):
         here = at.astimezone(ZoneInfo(self.zone))
         return here.replace(tzinfo=None, fold=0, second=0, microsecond=0)
 
-    def _instant(self, wall: datetime) -> datetime:
-        """Give the first instant (UTC) at which clocks show it, or would without the change."""
-        return wall.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
+    def _instants(self, wall: datetime) -> list[datetime]:
+        """Give the instants (UTC) at which clocks show it, or would without the change.
+
+        The first of two, but of a line of every hour both: an hour that comes twice is two hours.
+        """
+        local = wall.replace(tzinfo=ZoneInfo(self.zone))
+        first, second = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+        # Of a time that clocks skip the second would be the earlier one.
+        return [first, second] if second > first and self._every_hour else [first]
+
+    @property
+    def _every_hour(self) -> bool:
+        hours = self.fields[1]
+        return hours is None or len(hours) == 24
 
 
 def _either_day(cron: str) -> bool:

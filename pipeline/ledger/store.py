@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.ledger.address import AnyPlace, LedgerPlace, settle_place, write_mark
 from pipeline.ledger.lock import hold, refuse_network_share
 
@@ -63,12 +64,32 @@ def open_ledger(place: AnyPlace, *, writing: bool = True) -> Generator[SqlLedger
 _TRACES = ("evidence", "observed", "feed")
 """What runs and hand-over leave beside a ledger that has begun."""
 
+_DONE = (ExitCode.DONE, ExitCode.SET_ASIDE)
+
+
+def _lists_of_runs(state: Path) -> list[Path]:
+    folder = state / "schedule"
+    return sorted([*folder.glob("*.runs.jsonl"), *folder.glob("*.runs.jsonl.1")])
+
+
+def _has_done_one(runs: Path) -> bool:
+    """Tell whether a list of runs has one that was done: that had a ledger at its end."""
+    for line in runs.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue  # half a line of a disk that was full
+        if isinstance(entry, dict) and cast("dict[str, object]", entry).get("code") in _DONE:
+            return True
+    return False
+
 
 def _refuse_emptied(path: Path) -> None:
     """Take no file that a lost power or a full disk has emptied for the place of a new ledger."""
     if not path.is_file() or path.stat().st_size:
         return
     left = [n for n in _TRACES if any((path.parent / n).glob("*"))]
+    left += [f"schedule/{p.name}" for p in _lists_of_runs(path.parent) if _has_done_one(p)]
     if left:
         raise ConfigurationError(
             f"the ledger {path} is empty (0 bytes), and runs over it have left {', '.join(left)}: "

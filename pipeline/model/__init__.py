@@ -45,6 +45,9 @@ from pipeline.model.grids import (
     Tile,
     Window,
 )
+from pipeline.model.levels import (
+    stand_alone,
+)
 from pipeline.model.people import (
     LEAD_OUTLINE,
     LEAD_POINT,
@@ -145,4 +148,5 @@ __all__ = [
     "Tile",
     "Visit",
     "Window",
+    "stand_alone",
 ]

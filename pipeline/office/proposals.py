@@ -40,6 +40,29 @@ class DeriveRequest:
     options: DeriveOptions = field(default_factory=DeriveOptions)
 
 
+def check_named(
+    config: Path, id_: str, name: str | None, kind: str | None
+) -> tuple[Corridor | None, str, str]:
+    """Give the corridor of today, and name and kind of water of what is to be derived.
+
+    Raises
+    ------
+    ConfigurationError
+        A new corridor without name or kind, or a word that is none.
+    """
+    check_words(id_, kind, "--water-kind")
+    path = corridors_file(config)
+    known = {c.id: c for c in load_corridors(path)} if path.exists() else {}
+    old = known.get(id_)
+    own, water = name or (old and old.name_zh), kind or (old and old.water)
+    if not own or not water:
+        raise ConfigurationError(
+            f"the corridor {id_} is new and needs --name and --water-kind",
+            "Add them, such as --name 渌水 --water-kind river",
+        )
+    return old, own, water
+
+
 def propose(request: DeriveRequest) -> list[str]:
     """Derive a working corridor from observed water and leave it as a proposal.
 
@@ -48,16 +71,7 @@ def propose(request: DeriveRequest) -> list[str]:
     ConfigurationError
         A new corridor without name or kind, a raster in degrees, no water.
     """
-    check_words(request.id, request.kind, "--water-kind")
-    path = corridors_file(request.config)
-    known = {c.id: c for c in load_corridors(path)} if path.exists() else {}
-    old = known.get(request.id)
-    name, kind = request.name or (old and old.name_zh), request.kind or (old and old.water)
-    if not name or not kind:
-        raise ConfigurationError(
-            f"the corridor {request.id} is new and needs --name and --water-kind",
-            "Add them, such as --name 渌水 --water-kind river",
-        )
+    old, name, kind = check_named(request.config, request.id, request.name, request.kind)
     occurrence, grid = read_occurrence(request.water)
     if not grid.crs.startswith("EPSG:") or abs(grid.transform.a) < 0.5:
         raise ConfigurationError(

@@ -33,6 +33,7 @@ from pipeline.passes.reduce import Reduced, reduce_dates
 from pipeline.passes.showing import Shown
 from pipeline.passes.site import known_site, open_site, why_unopened
 from pipeline.passes.states import write_states
+from pipeline.passes.told_levels import tell_levels
 from pipeline.passes.unseen import never_seen, newest_clear, unseen
 from pipeline.passes.watch import Watched, WatchOptions, keep_histories, watch
 
@@ -266,15 +267,7 @@ def _counts(
         "unknown_m2": {k: v * area for k, v in sorted(watched.unknown_px.items())},
         "unjudged": dict(sorted(watched.unjudged.items())),
         "offset_corrected": dict(sorted(reduced.corrected.items())),
-        "levels": {
-            k: [
-                None
-                if level.rank != level.rank  # NaN: no level on that date
-                else {"rank": round(level.rank, 4), "below_history": level.saturated}
-                for level in levels[1:]
-            ]
-            for k, levels in sorted(watched.levels.items())
-        },
+        "levels": tell_levels(watched.levels, {p.id: p.acquired for p in passes}),
         "water_apart": _apart(watched),
         "registration_m": {k: round(q.residual_m, 2) for k, q in sorted(reduced.quality.items())},
     }

@@ -30,11 +30,14 @@ from pipeline.passes.ground import Site
 from pipeline.passes.known_looks import Known
 from pipeline.passes.sky import source_of
 from pipeline.passes.steady import quarantine
+from pipeline.prepare.band_order import BANDS as ORDER_BANDS
+from pipeline.prepare.band_order import ORDER, RULE, tally_order
 from pipeline.prepare.options import PrepareOptions
 from pipeline.prepare.radiometry import (
     BINS,
     HIGHEST,
     LOWEST,
+    WRONG_ORDER,
     WRONG_SCALE,
     band_histogram,
     check_radiometry,
@@ -43,6 +46,9 @@ from pipeline.prepare.sky import Sky, is_clear
 
 CLEAR_CODES = (int(Sky.CLEAR), int(Sky.RESCUED))
 _LOOK = "Look at the scene and at its band table; other dates are not affected"
+_ORDER_TILES, _EVERY = 8, 5
+_BANDS = "Put its band table in the order of the files, or name the one that fits (docs/folders.md)"
+_UNSURE = ": haze or thin cloud over all of it, or a fault of the scene; which is not known"
 _TABLE = "Correct scale and offset of its band table, or name the table that fits (docs/folders.md)"
 
 
@@ -85,7 +91,8 @@ def _fresh(p: Pass) -> DateQuality:
 
 def dark_key(store: CorridorStore, p: Pass, wanted: Sequence[str]) -> str:
     """Name the histograms of a pass by what they are counted from."""
-    return content_key(__version__, LOWEST, HIGHEST, BINS, wanted, source_of(store, p))
+    rule = (LOWEST, HIGHEST, BINS, RULE, _ORDER_TILES, _EVERY)
+    return content_key(__version__, *rule, wanted, source_of(store, p))
 
 
 def reaches_mark(site: Site) -> list[list[object]]:
@@ -139,7 +146,21 @@ def _histograms(
         for b in bands:
             values = reader.known(pass_id, b, tile)
             out[b] += band_histogram(values, np.ones(values.shape, dtype=bool))
+    if all(b in store.note(pass_id)["bands"] for b in ORDER_BANDS):
+        out[ORDER] = _order(reader, pass_id)
     return out
+
+
+def _order(reader: LookReader, pass_id: str) -> NDArray[np.int64]:
+    """Count what speaks against the order of the bands, on some pixels of some tiles.
+
+    Plants are everywhere along a river, and a share of them is enough.
+    """
+    tiles, counts = reader.store.tiles, np.zeros(4, np.int64)
+    for tile in tiles[:: -(-len(tiles) // _ORDER_TILES) or 1]:
+        bands = [reader.stored(pass_id, b, tile)[::_EVERY] for b in ORDER_BANDS]
+        counts += tally_order(np.stack(bands))
+    return counts
 
 
 def _radiometry(
@@ -158,13 +179,21 @@ def _radiometry(
         for p, verdict in zip(own, check_radiometry(dates, rule), strict=True):
             if not verdict.usable:
                 # Cloud is nothing that anybody could mend.
-                cloud = verdict.deviation > rule.step + rule.step_tolerance
-                remedy = _TABLE if verdict.reason.startswith(WRONG_SCALE) else _LOOK
-                aside.append(SetAside(p.id, "prepare", verdict.reason, "" if cloud else remedy))
+                # Dark ground that is lighter than on other dates is that, or haze, or a fault.
+                unsure = 0 < verdict.deviation <= rule.step + rule.step_tolerance
+                reason = verdict.reason + (_UNSURE if unsure else "")
+                remedy = "" if verdict.deviation > 0 else _remedy(verdict.reason)
+                aside.append(SetAside(p.id, "prepare", reason, remedy))
                 continue
             quality[p.id] = replace(quality[p.id], reflectance_offset=verdict.offset)
             kept.append(p)
     return sorted(kept, key=lambda p: (p.acquired, p.id))
+
+
+def _remedy(reason: str) -> str:
+    if reason.startswith(WRONG_SCALE):
+        return _TABLE
+    return _BANDS if reason.startswith(WRONG_ORDER) else _LOOK
 
 
 def _clear(

@@ -110,11 +110,14 @@ def quarantine(
     kept: list[Pass] = []
     aside: list[SetAside] = []
     for p in passes:
-        verdict = decide(*counts[p.id], options.quarantine)
+        clear = known.quality[p.id].clear_share
+        verdict = decide(*counts[p.id], options.quarantine, clear)
         share = verdict.changed_share
         known.quality[p.id] = replace(known.quality[p.id], changed_stable_share=share)
         if verdict.quarantined:
-            aside.append(SetAside(p.id, "prepare", verdict.reason, _LOOK))
+            # What only the sky explains nobody can mend: it stands in run.json, and is no code 10.
+            remedy = _LOOK if verdict.wrong else ""
+            aside.append(SetAside(p.id, "prepare", verdict.reason, remedy))
         else:
             kept.append(p)
     return kept, aside

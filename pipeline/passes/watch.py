@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import EpochOptions, GroundOptions
-from pipeline.detect.expect import Totals, by_shore
+from pipeline.detect.expect import Days, Totals, by_shore
 from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.detect.zhan import (
     HALO_PX,
@@ -52,7 +52,7 @@ class Watched:
     """What the sweep found."""
 
     sightings: list[Sighting] = field(default_factory=list[Sighting])
-    levels: dict[str, tuple[Level, ...]] = field(default_factory=dict[str, tuple[Level, ...]])
+    levels: dict[str, Days] = field(default_factory=dict[str, Days])
     unjudged: dict[str, str] = field(default_factory=dict[str, str])
     rejected: Counter[str] = field(default_factory=Counter[str])
     unknown_px: dict[str, int] = field(default_factory=dict[str, int])
@@ -132,7 +132,7 @@ def watch(
         sweep.judge(found)
         # What was proved to be filled meanwhile has changed some of them.
         for p, days in zip(epoch.judged, sweep.days, strict=True):
-            found.levels[p.id] = tuple(d.level for d in days)
+            found.levels[p.id] = days
         ground = ChangeSweep(sweep.quarter(), options.ground)
         found.normals[epoch.start] = ground.normals
         for p, made in zip(epoch.judged, ground.found(), strict=True):

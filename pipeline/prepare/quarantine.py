@@ -65,6 +65,16 @@ TALLY_FIELDS = ("sigmas", "floor", "relative")
 NEAR_SHIFT = 0.02
 """By how much what a region did on a date is seldom beside a guess from some of it."""
 
+_WRONG_SHARE = 0.5
+"""Changed share of stable ground above which a clear date is no matter of haze.
+
+What half of the ground did is taken out as the shift of the region, so that haze over a part of it,
+however large, leaves the smaller part as changed.
+"""
+
+_CLEAR_SHARE = 0.8
+"""Share of the corridor from which a date is clear; below it cloud is about. It has no source."""
+
 _ROUNDED = np.float32(1e-5)  # for what rounding does to numbers up to some ten: 1e-6 a step
 
 
@@ -76,6 +86,7 @@ class QuarantineVerdict:
     changed_share: float  # 0..1 of stable ground; 0 if unknown
     known: bool  # false: too little stable ground was seen
     reason: str  # empty unless quarantined
+    wrong: bool = False  # so much is changed under a clear sky that the scene must be at fault
 
 
 def stable_ground(
@@ -238,8 +249,21 @@ def _deviate(median, spread, look, at, given, held, limits):  # type: ignore[no-
     return stable, changed, left
 
 
-def decide(changed: int, stable: int, options: QuarantineOptions) -> QuarantineVerdict:
-    """Decide from the counts of all tiles."""
+def decide(
+    changed: int, stable: int, options: QuarantineOptions, clear_share: float = 1.0
+) -> QuarantineVerdict:
+    """Decide from the counts of all tiles.
+
+    Parameters
+    ----------
+    changed, stable : int
+        Pixels, from :func:`tally_change`.
+    options : QuarantineOptions
+        Thresholds.
+    clear_share : float
+        0..1 of the corridor. Beside cloud, or where most of the ground is as usual, changed ground
+        is as well haze or shadow that the mask let pass as an error of the scene.
+    """
     if stable < options.least_pixels:
         return QuarantineVerdict(False, 0.0, False, "")
     share = changed / stable
@@ -248,4 +272,10 @@ def decide(changed: int, stable: int, options: QuarantineOptions) -> QuarantineV
     reason = (
         f"{share:.0%} of the stable ground looks changed (at most {options.share:.0%} is plausible)"
     )
-    return QuarantineVerdict(True, share, True, reason)
+    wrong = share > _WRONG_SHARE and clear_share >= _CLEAR_SHARE
+    if not wrong:
+        reason += (
+            f" with {clear_share:.0%} of the corridor clear: haze, smoke or shadow that the mask "
+            "let pass, or a fault of the scene; which is not known"
+        )
+    return QuarantineVerdict(True, share, True, reason, wrong)

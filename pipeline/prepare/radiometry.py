@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.bounds import within
+from pipeline.prepare.band_order import ORDER, exchanged
 
 LOWEST, HIGHEST, BINS = -0.4, 1.6, 1000  # of a histogram [reflectance]; 0.002 a bin
 _PER_UNIT = BINS / (HIGHEST - LOWEST)
@@ -28,6 +29,7 @@ Histogram = NDArray[np.int64]
 
 _NOISE = 0.01  # dark targets below this are sensor noise and sky [reflectance]
 WRONG_SCALE = "the scale of the band table does not fit the files"
+WRONG_ORDER = "the bands are not in the order of the band table"
 _EVEN_DARKEST = "even where it is darkest"
 
 
@@ -86,6 +88,13 @@ class RadiometryOptions(BaseModel):
     offset_dark: tuple[float, float] = Field(
         default=(0.08, 0.16),
         description="Dark targets of all bands, SWIR too, that only an offset not taken off makes",
+    )
+    exchanged_share: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="Share of the ground that only near infrared exchanged with a visible band "
+        "explains, from which a date is refused; 1: never",
     )
     least_dates: int = Field(
         default=3, ge=2, description="Fewest dates with a histogram for a reference"
@@ -200,7 +209,8 @@ def check_radiometry(
     Parameters
     ----------
     dates : sequence of band to histogram
-        One mapping per date, from ``band_histogram`` over the whole corridor.
+        One mapping per date, from ``band_histogram`` over the whole corridor; beside them under
+        :data:`~pipeline.prepare.band_order.ORDER` what ``tally_order`` counted, where it was asked.
     options : RadiometryOptions
         Tolerances.
 
@@ -229,8 +239,10 @@ def check_radiometry(
     possible = enough & (level > options.darkest) & (level < options.dark)
     light = np.array([[percentile(d[n], 98.0) for n in names] for d in dates])
     alone = [
-        _alone(names, (dark[i], middle[i], light[i]), options) if enough[i] else unknown
-        for i in range(len(dates))
+        _alone(names, (dark[i], middle[i], light[i]), d.get(ORDER), options)
+        if enough[i]
+        else unknown
+        for i, d in enumerate(dates)
     ]
     possible &= np.array([v.usable for v in alone])
     if int(enough.sum()) < options.least_dates or int(possible.sum()) < 2:
@@ -276,13 +288,16 @@ def _compared(
     options: RadiometryOptions,
 ) -> RadiometryVerdict:
     """Hold a date against the reference; what it says alone of an offset is undone by that."""
-    if alone.reason.startswith(WRONG_SCALE):
+    if alone.reason.startswith((WRONG_SCALE, WRONG_ORDER)):
         return alone
     return _verdict(names, *numbers, options)
 
 
 def _alone(
-    names: Sequence[str], levels: tuple[NDArray[np.float64], ...], options: RadiometryOptions
+    names: Sequence[str],
+    levels: tuple[NDArray[np.float64], ...],
+    order: NDArray[np.int64] | None,
+    options: RadiometryOptions,
 ) -> RadiometryVerdict:
     """Judge what no other date is needed for; ``levels``: dark targets, median, brightest 2 %.
 
@@ -291,6 +306,10 @@ def _alone(
     bands without SWIR say nothing, since a hazy sky over dark ground is as bright in all of them.
     """
     dark, middle, light = levels
+    if order is not None and options.exchanged_share < 1:
+        odd = exchanged(order, options.exchanged_share, options.least_pixels)
+        if odd:
+            return RadiometryVerdict(0.0, False, True, f"{WRONG_ORDER}: {odd}", 0.0)
     if float(light.max()) < options.faintest:
         said = f"hardly anything is brighter than {float(light.max()):.3f}"
         return RadiometryVerdict(0.0, False, True, f"{WRONG_SCALE}: {said}", 0.0)

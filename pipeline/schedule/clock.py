@@ -20,11 +20,14 @@ from pipeline.ledger.lock import held_by
 from pipeline.schedule.due import (
     PUT_BACK,
     Memory,
+    answered,
     begun,
     checked,
     due,
+    edited,
     exhausted,
     interrupted,
+    recalled,
     settled,
 )
 from pipeline.schedule.listed import Listed
@@ -154,8 +157,8 @@ class Clock:
         if known is None and is_damaged(kept.one.memory):
             memory = self._recalled(kept, memory)
         others = (times.cron, times.zone) != (kept.schedule.cron, kept.schedule.zone)
-        if others and due(memory, times, now) is None:
-            memory = Memory(done=kept.schedule.last(now))
+        if others:
+            memory = edited(memory, times, kept.schedule, now)
         if memory != known or said is None:
             if known is not None and memory.done < known.done > now + PUT_BACK:
                 self._say(
@@ -168,10 +171,13 @@ class Clock:
 
     def _recalled(self, kept: _Kept, memory: Memory) -> Memory:
         """Give what the list of runs knows where the memory is damaged; a new one without any."""
-        runs = [r.began for r in read_runs(kept.one.runs) if not r.part and r.began <= self.now()]
-        known = f"its last run began {runs[-1]:%Y-%m-%d %H:%M}Z" if runs else "it has never run"
+        runs = [r for r in read_runs(kept.one.runs) if not r.part and r.began <= self.now()]
+        known = (
+            f"its last run began {runs[-1].began:%Y-%m-%d %H:%M}Z" if runs else "it has never run"
+        )
         self._say(kept, f"has a damaged {kept.one.memory}: made anew, as {known}")
-        return Memory(done=runs[-1]) if runs else memory
+        told = [(r.began, r.ended, r.code) for r in runs]
+        return recalled(kept.schedule, told) or memory
 
     def _remember(self, kept: _Kept, memory: Memory) -> None:
         write_memory(kept.one.memory, memory, kept.schedule)
@@ -185,7 +191,7 @@ class Clock:
             return
         if exhausted(memory, kept.schedule, at):
             self._say(kept, f"is given up until its next time, after {memory.tries} tries")
-            self._remember(kept, Memory(done=at))
+            self._remember(kept, answered(memory, at))
             return
         if not self._has_turn(kept):
             return
@@ -193,7 +199,7 @@ class Clock:
         if any(r.code in GOOD and at <= r.began <= now for r in runs):
             # By hand, or of a clock that was killed and whose run went on.
             self._say(kept, f"has run already for {at:%Y-%m-%d %H:%M}Z")
-            self._remember(kept, Memory(done=at))
+            self._remember(kept, answered(memory, at))
             return
         late = (now - at).total_seconds() > 120
         self._remember(kept, begun(memory, at))

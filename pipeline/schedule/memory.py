@@ -16,6 +16,7 @@ def write_memory(path: Path, memory: Memory, schedule: Schedule | None = None) -
     """Keep what is remembered, and for which times: they may be edited while no clock runs."""
     content: dict[str, Any] = {
         "done": memory.done.isoformat(),
+        "owed": _text(memory.owed),
         "pending": _text(memory.pending),
         "tries": memory.tries,
         "not_before": _text(memory.not_before),
@@ -45,11 +46,13 @@ def read_memory(path: Path) -> Memory | None:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         memory = Memory(
             done=datetime.fromisoformat(content["done"]),
+            owed=_instant(content.get("owed")),
             pending=_instant(content["pending"]),
             tries=int(content["tries"]),
             not_before=_instant(content["not_before"]),
         )
-        naive = [t for t in (memory.done, memory.pending, memory.not_before) if t and not t.tzinfo]
+        every = (memory.done, memory.owed, memory.pending, memory.not_before)
+        naive = [t for t in every if t and not t.tzinfo]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     return None if naive else memory

@@ -151,6 +151,9 @@ def _due_since(
     if one.schedule is None:
         return None
     answered = [r.began for r in runs if r.began <= now and not r.part]
+    owed = memory.owed if memory is not None else None
+    if owed is not None and owed <= now and not any(began >= owed for began in answered):
+        return owed
     if memory is not None and memory.done <= now + PUT_BACK:
         answered.append(memory.done)
     # Without any run and any clock nobody knows since when it should have run.
