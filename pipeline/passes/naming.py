@@ -13,7 +13,7 @@ from pipeline.model import Pass
 from pipeline.passes.ground import Sparse, States
 
 _JUDGING = (
-    "bars", "baselines", "bench", "book", "change", "deck_looks", "fills", "follow",
+    "bars", "baselines", "bench", "book", "change", "deck_looks", "farming", "fills", "follow",
     "follow_ground", "ground", "ground_measures", "levels", "normals", "own_ground", "past",
     "piers", "silent", "stored", "strips", "traits", "verdicts", "watch", "water_outline",
 )  # fmt: skip
