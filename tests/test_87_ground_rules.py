@@ -282,11 +282,12 @@ def in_its_season(*args: object) -> int:
     ("days", "text", "other", "left"),
     [
         (130, "hhhhhhhhhhhhhh", {}, 0.0), (110, "hhhhhhhhhhhh", {}, 1.0),
-        (130, "hhhhmhhhhhhhhh", {}, 1.0), (130, "hhhhhhhhhhhhhh", HEAP, 1.0),
+        (130, "hhhhmhhhhhhhhh", {}, 1.0), (130, "hhhhhhhhhhhhhh", HEAP, 0.0),
+        (110, "hhhhhhhhhhhh", HEAP, 1.0), (130, "hhhhmhhhhhhhhh", HEAP, 1.0),
         (400, "h" * 41, {}, 0.0), (150, "h" * 15 + "m", {}, 0.0),
     ],
 )  # fmt: skip
-def test_water_that_outlasts_the_season_of_a_paddy_is_asked_of_the_season_it_is_in(
+def test_what_outlasts_the_season_of_a_field_is_asked_of_the_season_it_is_in(
     days: int, text: str, other: dict[str, float], left: float
 ) -> None:
     """A paddy was there last year in May, and none in September."""

@@ -203,15 +203,16 @@ def _seasons(
     site: Site, bench: Bench, track: Track, measures: Mapping[str, float],
     how: tuple[datetime, GroundOptions],
 ) -> int:  # fmt: skip
-    """Count the precedents of the first sighting; none of water that stays beyond its season.
+    """Count the precedents of the first sighting; none of what stays beyond its season.
 
-    A paddy is flooded in its season. Water that was not missed since, and at one of whose hits of
-    120 days later the years before were dry, is a pond that was dug in one. It stays that when the
-    season comes round again, and when it is gone later.
+    A paddy is flooded, and a field lies bare, in its season. What was not missed since, and at one
+    of whose hits of 120 days later the years before showed something else, is a pond that was dug
+    there, or a heap. It stays that when the season comes round again, and when it is gone later.
+    A field that lies bare all the while is its own ground (:mod:`pipeline.passes.own_ground`).
     """
     trait = trait_of(measures)
     first = precedents_of(site, bench, track, trait, how)
-    if not first or measures["wet_share"] < 0.5:
+    if not first:
         return first
     found = looks_at_ground(site, bench, (track.rows, track.cols), trait, how)
     since = sorted((k for k in found if k.on >= how[0]), key=lambda k: (k.on, k.pass_id))
