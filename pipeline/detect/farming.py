@@ -114,7 +114,8 @@ def places_alike(
     if known.size <= o.places:
         return out
     tree = KDTree(at[known])
-    squares = np.floor(at / o.place_m).astype(np.int64)
+    rows, cols = np.floor(at / o.place_m).astype(np.int64).T
+    squares = (rows << 32) + cols
     for i, near in zip(known, tree.query_ball_point(at[known], o.near_m), strict=True):
         others = known[near]
         away = days[others] - days[i]
@@ -125,7 +126,7 @@ def places_alike(
         )
         same &= np.abs(like[others, 1] - like[i, 1]) <= o.ndvi
         same &= np.abs(like[others, 2] - like[i, 2]) <= o.index
-        out[i] = len(np.unique(squares[others[same]], axis=0))
+        out[i] = np.unique(squares[others[same]]).size
     return out
 
 

@@ -38,13 +38,11 @@ def _like(track: Track, o: FarmingOptions) -> list[float]:
     """Give what a track looks like in the median; NaN where no crop can have been."""
     if track.kind is Kind.ZHAN:
         return [_NONE] * len(_LIKE)
-
-    def middle(name: str) -> float:
-        return float(np.median([s.measures.get(name, _NONE) for s in track.sightings]))
-
-    planted = middle("expected_ndvi") >= o.planted_ndvi
-    ashore = middle("wet_share") < 0.5 and middle("bar_share") < ON_BAR
-    return [middle(n) for n in _LIKE] if planted and ashore else [_NONE] * len(_LIKE)
+    names = (*_LIKE, "expected_ndvi", "wet_share", "bar_share")
+    each = [[s.measures.get(n, _NONE) for n in names] for s in track.sightings]
+    *like, planted, wet, bar = np.median(np.array(each, np.float64), axis=0).tolist()
+    could = planted >= o.planted_ndvi and wet < 0.5 and bar < ON_BAR
+    return like if could else [_NONE] * len(_LIKE)
 
 
 def farmed(
