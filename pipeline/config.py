@@ -27,6 +27,7 @@ from pipeline.adjudicate.weighing import DryOptions
 from pipeline.detect.afloat import AfloatOptions
 from pipeline.detect.change import ChangeOptions
 from pipeline.detect.disturb import DisturbOptions
+from pipeline.detect.farming import FarmingOptions
 from pipeline.detect.image_change import PictureOptions
 from pipeline.detect.kinds import KindOptions
 from pipeline.detect.normal import NormalOptions
@@ -159,6 +160,7 @@ class GroundOptions(BaseModel):
     afloat: AfloatOptions = AfloatOptions()
     onward: OnwardOptions = OnwardOptions()
     own_ground: OwnGroundOptions = OwnGroundOptions()
+    farming: FarmingOptions = FarmingOptions()
     flooded_fields: float = Field(
         default=0.2,
         gt=0,

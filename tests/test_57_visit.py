@@ -139,7 +139,7 @@ def test_the_order_of_the_list_does_not_matter(
     [
         ("deep", "水位低于以往记录"), ("soil", "裸土光谱"), ("felled", "原为林地"),
         ("strip", "条带状"), ("floated", "漂浮植物"), ("precedents", "往年同季"),
-        ("own_ground", "往年裸露时相同"),
+        ("own_ground", "往年裸露时相同"), ("fields_alike", "多处农地"),
     ],
 )  # fmt: skip
 def test_the_list_says_what_speaks_against_a_place(measure: str, sign: str) -> None:

@@ -60,12 +60,13 @@ def told(found: list[Look], seasonal: Callable[..., int] | int = 0) -> Generator
 
 def candidate(
     found: list[Look], seasonal: Callable[..., int] | int = 0, *, mat: bool = False,
-    before: bool | None = None, field: Mapping[str, float] | None = None, **measures: float,
+    before: bool | None = None, field: Mapping[str, float] | None = None,
+    alike: int = 0, **measures: float,
 ) -> Candidate:  # fmt: skip
     """Of dry ground all along, or of water on which a ``mat`` of plants lay of late.
 
     ``before``: whether it was a bar before it came; default: what its sightings say. ``field``:
-    what is measured where bare ground is the place's own.
+    what is measured where bare ground is the place's own. ``alike``: places that came to look so.
     """
     bar = (WATER | measures)["bar_share"] >= 0.5 if before is None else before
     sighting = Sighting(Kind.CAI, FIRST.isoformat(), FIRST, ROWS, COLS, 0.5, WATER | measures, True)
@@ -93,7 +94,7 @@ def candidate(
         ranks=[np.array([np.nan, level], np.float32) for level in levels],
         history=lambda w: SimpleNamespace(bins=np.full(w.shape, 16 * bar, np.uint8)),
     )
-    how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST)
+    how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST, alike)
     own = mock.patch.object(follow_ground, "own_ground", return_value=field or {})
     with told(found, seasonal), own:
         return follow_ground.ground_candidate(site, bench, track, GroundOptions(), how)  # type: ignore[arg-type]
@@ -153,6 +154,22 @@ def test_a_field_that_is_its_own_bare_ground_stays_on_watch_for_half_a_year() ->
     assert [state("hhhhhh", 25, says) for says in ({}, own)] == ["suspected", "provisional"]
     assert state("hhhhhhhhhhh", 25, own) == "suspected"
     assert state("hhhhhmmhhhhh", 25, own) == "provisional"  # a crop stood between
+
+
+def test_what_came_with_many_alike_to_a_field_stays_on_watch_for_two_months() -> None:
+    film = {"wet_share": 0.0, "bar_share": 0.0, "ndvi": 0.14, "water": -0.5, "wait_days": 0.0}
+
+    def state(text: str, alike: int, share: float = 1.0) -> str:
+        with (
+            mock.patch.object(follow_ground, "is_bridge", return_value=False),
+            mock.patch("pipeline.passes.farming.tilled_share", return_value=share),
+        ):
+            found = candidate(looks(text, every=10), alike=alike, **film)
+        return found.evidence.state.value
+
+    assert [state("hhhh", n) for n in (0, 5)] == ["suspected", "provisional"]
+    assert state("h" * 10, 5) == "suspected"
+    assert state("hhhh", 5, share=0.3) == "suspected"
 
 
 def test_a_ramp_is_what_most_sightings_show_of_an_object() -> None:
@@ -265,11 +282,12 @@ def in_its_season(*args: object) -> int:
     ("days", "text", "other", "left"),
     [
         (130, "hhhhhhhhhhhhhh", {}, 0.0), (110, "hhhhhhhhhhhh", {}, 1.0),
-        (130, "hhhhmhhhhhhhhh", {}, 1.0), (130, "hhhhhhhhhhhhhh", HEAP, 1.0),
+        (130, "hhhhmhhhhhhhhh", {}, 1.0), (130, "hhhhhhhhhhhhhh", HEAP, 0.0),
+        (110, "hhhhhhhhhhhh", HEAP, 1.0), (130, "hhhhmhhhhhhhhh", HEAP, 1.0),
         (400, "h" * 41, {}, 0.0), (150, "h" * 15 + "m", {}, 0.0),
     ],
 )  # fmt: skip
-def test_water_that_outlasts_the_season_of_a_paddy_is_asked_of_the_season_it_is_in(
+def test_what_outlasts_the_season_of_a_field_is_asked_of_the_season_it_is_in(
     days: int, text: str, other: dict[str, float], left: float
 ) -> None:
     """A paddy was there last year in May, and none in September."""

@@ -134,7 +134,7 @@ def test_only_what_may_be_told_is_asked() -> None:
 def state_of(seen: str, step: int, **of: float) -> EvidenceState:
     """Say what comes of looks at a field, from the first on."""
     measures = BARE | of
-    how = (AdjudicateOptions(), FIRST + timedelta(days=400), FIRST)
+    how = (AdjudicateOptions(), FIRST + timedelta(days=400), FIRST, 0)
     found = _lasted(looks_of(seen, step), TRACK, measures, how)
     case = SimpleNamespace(case_id="one", measures=measures, area_m2=3500.0)
     every = weighed_again([case], {"one": found}, FoldOptions())["one"]  # type: ignore[list-item]

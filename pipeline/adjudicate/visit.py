@@ -26,6 +26,7 @@ _SIGNS = (
     (("floated",), "水面此前可能为漂浮植物（如水葫芦）覆盖，清除后复现"),
     (("precedents",), "往年同季曾见类似地表，可能为季节性"),
     (("own_ground",), "与该地块往年裸露时相同，可能为耕地翻耕、收割或休耕"),
+    (("fields_alike",), "同期附近多处农地出现类似地表，可能为地膜、大棚或农事"),
 )
 """Measures that speak against a place, and how the list of visits says it."""
 

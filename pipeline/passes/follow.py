@@ -30,6 +30,7 @@ from pipeline.passes.bench import Bench, least_of
 from pipeline.passes.book import Book
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import box_of, ranks_of
+from pipeline.passes.farming import alike_tracks
 from pipeline.passes.follow_ground import ground_candidate, may_span, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
@@ -79,6 +80,10 @@ def follow(
 
     earlier = [(c, case_pixels(site, c)) for c in cases]
 
+    alike = dict(
+        zip(map(id, tracks), alike_tracks(site, tracks, options.watch.ground.farming), strict=True)
+    )
+
     def one(track: Track) -> Candidate:
         in_water = track.kind is Kind.ZHAN
         since = _known_since(track, [e for e in earlier if (e[0].detector != GROUND) == in_water])
@@ -86,7 +91,9 @@ def follow(
             return _candidate(site, looks, track, (benches, states), (options, until, since))
         ground = options.watch.ground
         bench = benches.ground(track.first_on)
-        return ground_candidate(site, bench, track, ground, (options.adjudicate, until, since))
+        return ground_candidate(
+            site, bench, track, ground, (options.adjudicate, until, since, alike[id(track)])
+        )
 
     return map_tiles(one, tracks, site.workers, site.progress, "evidence")
 

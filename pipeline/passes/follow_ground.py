@@ -41,6 +41,7 @@ from pipeline.passes.bars import standing_out
 from pipeline.passes.bench import Bench
 from pipeline.passes.change import DETECTOR
 from pipeline.passes.deck_looks import known_scores, parts_of, water_before
+from pipeline.passes.farming import farmed
 from pipeline.passes.fills import as_fill, filled_measures, goes_on, is_fill, with_fill
 from pipeline.passes.ground import Site, Sparse, shared
 from pipeline.passes.ground_measures import bar_share_of, felled, has_floated, pond, window_of
@@ -76,12 +77,13 @@ class _Asked:
 
 def ground_candidate(
     site: Site, bench: Bench, track: Track, options: GroundOptions,
-    how: tuple[AdjudicateOptions, datetime, datetime],
+    how: tuple[AdjudicateOptions, datetime, datetime, int],
 ) -> Candidate:  # fmt: skip
     """Turn a track of changed ground into a candidate.
 
-    ``how`` holds the UTC end of the run, and the first sighting that anybody had of the object: an
-    earlier patrol may have seen it, and its waiting does not begin anew.
+    ``how`` holds the UTC end of the run; the first sighting that anybody had of the object: an
+    earlier patrol may have seen it, and its waiting does not begin anew; and how many places came
+    to look like it (:func:`pipeline.passes.farming.alike_tracks`).
     """
     measures = summed_up(track, options)
     measures["bar_share"] = bar_share_of(site, bench, track)
@@ -99,6 +101,7 @@ def ground_candidate(
     measures |= standing_out(bench, track, window, measures, asked)
     filled = goes_on(bench, (window, pixels), measures, found, options.onward)
     measures |= filled_measures(filled, track.rows.size, measures, options.disturb)
+    measures |= farmed(bench, track, window, measures, (how[3], options))
     trait = trait_of(measures)
     all_looks = found
     found = _lasted(all_looks, track, measures, how)
@@ -137,7 +140,7 @@ def ground_candidate(
 
 def _lasted(
     found: Sequence[Look], track: Track, measures: Mapping[str, float],
-    how: tuple[AdjudicateOptions, datetime, datetime],
+    how: tuple[AdjudicateOptions, datetime, datetime, int],
 ) -> list[Look]:  # fmt: skip
     """Say which looks at a place are certain once its object has stood for as long as it must."""
     trait, slow = trait_of(measures), gradual(measures)
@@ -150,9 +153,10 @@ def _lasted(
 def _waiting(measures: Mapping[str, float], fold: FoldOptions) -> FoldOptions:
     """Let fewer clear misses begin the wait anew.
 
-    One, of what waits for a month only (:mod:`bars`); two of bare fields, on which a crop stood.
+    One, of what waits for a month only (:mod:`bars`); two of fields, on which a crop stood.
     """
-    misses = 1 if measures.get("apart") else 2 if measures.get("own_ground") else 0
+    field = measures.get("own_ground") or measures.get("fields_alike")
+    misses = 1 if measures.get("apart") else 2 if field else 0
     return fold.model_copy(update={"expire_misses": misses}) if misses else fold
 
 
@@ -200,15 +204,16 @@ def _seasons(
     site: Site, bench: Bench, track: Track, measures: Mapping[str, float],
     how: tuple[datetime, GroundOptions],
 ) -> int:  # fmt: skip
-    """Count the precedents of the first sighting; none of water that stays beyond its season.
+    """Count the precedents of the first sighting; none of what stays beyond its season.
 
-    A paddy is flooded in its season. Water that was not missed since, and at one of whose hits of
-    120 days later the years before were dry, is a pond that was dug in one. It stays that when the
-    season comes round again, and when it is gone later.
+    A paddy is flooded, and a field lies bare, in its season. What was not missed since, and at one
+    of whose hits of 120 days later the years before showed something else, is a pond that was dug
+    there, or a heap. It stays that when the season comes round again, and when it is gone later.
+    A field that lies bare all the while is its own ground (:mod:`pipeline.passes.own_ground`).
     """
     trait = trait_of(measures)
     first = precedents_of(site, bench, track, trait, how)
-    if not first or measures["wet_share"] < 0.5:
+    if not first:
         return first
     found = looks_at_ground(site, bench, (track.rows, track.cols), trait, how)
     since = sorted((k for k in found if k.on >= how[0]), key=lambda k: (k.on, k.pass_id))

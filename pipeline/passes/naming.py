@@ -13,7 +13,8 @@ from pipeline.model import Pass
 from pipeline.passes.ground import Sparse, States
 
 _JUDGING = (
-    "apart", "bars", "baselines", "bench", "book", "change", "deck_looks", "fills", "follow",
+    "apart", "bars", "baselines", "bench", "book", "change", "deck_looks", "farming", "fills",
+    "follow",
     "follow_ground", "ground", "ground_measures", "levels", "normals", "own_ground", "past",
     "piers", "silent", "stored", "strips", "traits", "verdicts", "watch", "water_outline",
 )  # fmt: skip
