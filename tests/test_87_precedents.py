@@ -67,6 +67,7 @@ def count(
 
     class Bench:
         looks = SimpleNamespace(passes=passes)
+        least = [np.array([np.nan, 0.4])] * len(passes)
         normals = SimpleNamespace(quarter=SimpleNamespace(states=states, book=kept))
 
         def given(self, window: Window) -> tuple[None, SimpleNamespace]:
