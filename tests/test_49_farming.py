@@ -39,6 +39,12 @@ def test_fields_with_film_are_counted_by_place() -> None:
     assert counted(*pieces, *fields(5, ROOF)) == 1  # a dump in pieces is one place
 
 
+@pytest.mark.parametrize("at", [(1000.0, 500.0), (1050.0, 450.0)])
+def test_a_dump_in_pieces_is_one_place_wherever_it_lies(at: tuple[float, float]) -> None:
+    heaps = [(at[0] + 20 * i, at[1] + 20 * k, 0.0, FILM) for i in range(2) for k in range(2)]
+    assert counted(*heaps, *fields(3)) == 4
+
+
 def test_what_lies_beside_it_or_far_away_has_no_say() -> None:
     beside = [(-60.0, 10.0 * k, 0.0, FILM) for k in range(6)]
     far = [(5000.0 + 250 * k, 0.0, 0.0, FILM) for k in range(6)]

@@ -1,6 +1,5 @@
 """Sightings become tracks: order never matters, growth and merging are followed."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -51,47 +50,6 @@ def test_growing_fill_is_one_track() -> None:
     (track,) = link([sighting(d, 0, 4 + 4 * d, 0, 6) for d in range(8)])
     assert len(track.pass_ids) == 8
     assert set(track.first_rows.tolist()) == {0, 1, 2, 3}
-
-
-def ground(day: int, *box: int) -> Sighting:
-    return replace(sighting(day, *box), kind=Kind.DUI)
-
-
-def test_ground_beside_an_object_that_was_bare_before_is_no_sighting_of_it() -> None:
-    """A field of which a corner is built upon weeks after it was cut."""
-    field = [ground(0, 0, 12, 0, 8), ground(5, 0, 11, 0, 8)]
-    roof = [ground(d, 10, 16, 2, 7) for d in range(20, 70, 5)]
-    (track,) = link([*field, *roof])
-    assert track.first_on == START + timedelta(days=20)
-    assert len(track.pass_ids) == 10
-    assert track.first_rows.min() == 10
-    # What comes later and is another is no reason: it may be a shadow or a cloud's edge.
-    (track,) = link([*roof, ground(80, 14, 24, 0, 8)])
-    assert len(track.pass_ids) == 11
-
-
-def test_what_grows_shrinks_or_took_a_part_of_it_was_it_from_the_first() -> None:
-    grows = [ground(d, 0, 2 + d, 0, 6) for d in range(12)]
-    plot = [ground(0, 0, 12, 0, 10), *(ground(d, 2, 6, 2, 7) for d in range(5, 50, 5))]
-    for sightings in (grows, plot):
-        (track,) = link(sightings)
-        assert track.first_on == START
-        assert len(track.pass_ids) == len(sightings)
-
-
-def test_on_a_bar_the_level_says_which_part_a_date_shows() -> None:
-    field = ground(0, 0, 12, 0, 8)
-    bar = replace(field, measures={**field.measures, "bar_share": 0.8})
-    heap = [ground(d, 10, 16, 2, 7) for d in range(20, 70, 5)]
-    starts = [link([first, *heap])[0].first_on for first in (field, bar)]
-    assert [(on - START).days for on in starts] == [20, 0]
-
-
-def test_fills_keep_all_their_dates() -> None:
-    """What stands in the water is told by the level on each date, and not by its ground."""
-    shore = [sighting(0, 0, 12, 0, 8), *(sighting(d, 10, 16, 2, 7) for d in range(20, 70, 5))]
-    (track,) = link(shore)
-    assert track.first_on == START
 
 
 def test_two_that_merge_become_one_and_the_oldest_survives() -> None:

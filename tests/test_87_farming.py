@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -52,8 +53,8 @@ def ask(alike: int, history: Sequence[Ground] = tuple(FIELD), **of: float) -> di
 
 def test_tracks_are_counted_by_place_and_looks() -> None:
     some = [track(25 * k) for k in range(7)]
-    assert alike_tracks(SITE, some, FarmingOptions()) == [6] * 7  # type: ignore[arg-type]
-    assert alike_tracks(SITE, [], FarmingOptions()) == []  # type: ignore[arg-type]
+    assert alike_tracks(SITE, some, [t.first_on for t in some], FarmingOptions()) == [6] * 7  # type: ignore[arg-type]
+    assert alike_tracks(SITE, [], [], FarmingOptions()) == []  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -62,12 +63,12 @@ def test_tracks_are_counted_by_place_and_looks() -> None:
 )
 def test_yards_water_bars_and_lighter_roofs_are_no_fields_alike(other: dict[str, float]) -> None:
     some = [track(), *(track(25 * k, **other) for k in range(1, 7))]
-    assert alike_tracks(SITE, some, FarmingOptions())[0] == 0  # type: ignore[arg-type]
+    assert alike_tracks(SITE, some, [t.first_on for t in some], FarmingOptions())[0] == 0  # type: ignore[arg-type]
 
 
 def test_nor_are_fills() -> None:
     some = [track(), *(track(25 * k, Kind.ZHAN) for k in range(1, 7))]
-    assert alike_tracks(SITE, some, FarmingOptions())[0] == 0  # type: ignore[arg-type]
+    assert alike_tracks(SITE, some, [t.first_on for t in some], FarmingOptions())[0] == 0  # type: ignore[arg-type]
 
 
 def test_a_field_in_company_waits_and_one_alone_does_not() -> None:
@@ -85,11 +86,28 @@ def test_what_stands_in_a_wood_or_a_yard_does_not_wait(place: list[Ground]) -> N
     "other",
     [
         {"wet_share": 0.8}, {"bar_share": 0.6}, {"precedents": 2.0}, {"strip": 1.0},
-        {"filled_px": 20.0},
+        {"filled_px": 20.0}, {"mixed_water": 1.0},
     ],
 )  # fmt: skip
 def test_water_bars_fills_and_what_is_doubted_anyway_are_not_asked(other: dict[str, float]) -> None:
     assert ask(9, **other) == {}
+
+
+def test_what_was_there_long_before_this_run_is_no_company() -> None:
+    some = [track(25 * k) for k in range(7)]
+    since = [FIRST, *[FIRST - timedelta(days=200)] * 6]
+    assert alike_tracks(SITE, some, since, FarmingOptions()) == [0, *[5] * 6]  # type: ignore[arg-type]
+
+
+def test_a_date_without_swir_takes_no_colour_from_the_others() -> None:
+    some = [track(25 * k) for k in range(7)]
+    since = [t.first_on for t in some]
+    whole = alike_tracks(SITE, some, since, FarmingOptions())  # type: ignore[arg-type]
+    for k, t in enumerate(some):
+        bare = {n: v for n, v in t.sightings[0].measures.items() if n != "bare"}
+        date = replace(t.sightings[0], pass_id="without", measures=bare)
+        some[k] = replace(t, sightings=(*t.sightings, date))
+    assert alike_tracks(SITE, some, since, FarmingOptions()) == whole  # type: ignore[arg-type]
 
 
 def state_of(seen: str, step: int, **of: float) -> EvidenceState:
@@ -113,6 +131,21 @@ def test_film_is_not_told_and_a_heap_among_it_is_told_after_two_months() -> None
     assert state_of("hhhhhh", 8) is EvidenceState.SUSPECTED
     assert state_of("hhhhhh", 8, **ALIKE) is EvidenceState.PROVISIONAL  # 40 days
     assert state_of("h" * 9, 8, **ALIKE) is EvidenceState.SUSPECTED
+
+
+def test_bare_soil_before_the_film_came_does_not_count() -> None:
+    words = {"h": Seen.HIT, "m": Seen.MISS}
+    before = [
+        Look(FIRST - timedelta(days=8 * (6 - i)), f"b{i}", "s", 1.0, words[c], True, 0.2, 1.0)
+        for i, c in enumerate("mhhhhh")
+    ]
+    after = [
+        Look(FIRST + timedelta(days=8 * i), str(i), "s", 1.0, Seen.HIT, True, 0.2, 1.0)
+        for i in range(5)
+    ]
+    how = (AdjudicateOptions(), FIRST, FIRST, 9)
+    found = _lasted([*before, *after], track(), FILM | ALIKE, how)
+    assert fold(found).state is EvidenceState.PROVISIONAL
 
 
 def test_a_crop_begins_the_wait_anew() -> None:

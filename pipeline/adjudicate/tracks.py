@@ -22,7 +22,6 @@ from pipeline.model import Kind, Sighting
 
 _WATER = frozenset({Kind.ZHAN})
 _GROUND = frozenset({Kind.CAI, Kind.DUI, Kind.JIAN})  # told apart once all dates are known
-_ON_BAR = 0.5  # share of a sighting on a bar, of which the level shows parts
 _STRIDE = np.int64(1) << 32  # pixel key = row * stride + col, sorted as (row, col)
 
 
@@ -43,14 +42,6 @@ class LinkOptions(BaseModel):
     )
     memory: int = Field(
         default=8, ge=1, le=100, description="hits that define where a track is now"
-    )
-    own: float = Field(
-        default=0.5,
-        ge=0,
-        le=1,
-        description="shared pixels over the smaller of a date and where the track is now, without "
-        "which a date before all that have them is of ground beside it: a field that was bare "
-        "before something came there",
     )
 
 
@@ -98,8 +89,7 @@ def link(sightings: Sequence[Sighting], options: LinkOptions | None = None) -> l
     ----------
     sightings : sequence of Sighting
         In any order, of any kinds; 乱占 is linked apart from the other three, which are told from
-        each other once all dates are known. Those without pixels are dropped, and so are those of
-        changed ground on dates before the first that shows the object itself (``own``).
+        each other once all dates are known. Those without pixels are dropped.
 
     Returns
     -------
@@ -188,25 +178,7 @@ def _close(track: _Open, options: LinkOptions) -> Track:
     # keep the ragged edge of a single date out. Of one or two hits all pixels count.
     solid = keys if len(last) < 3 else keys[counts >= max(2, len(last) / 4)]
     footprint = solid if solid.size else keys
-    begin = 0 if kind in _WATER else _begin(track, footprint, options)
-    passes = list(dict.fromkeys(s.pass_id for s in track.sightings))[begin:]
-    own = tuple(s for s in track.sightings if s.pass_id in passes)
-    return Track(kind, own, *_split(footprint), *_split(track.by_pass[begin]))
-
-
-def _begin(track: _Open, footprint: NDArray[np.int64], options: LinkOptions) -> int:
-    """Give the first date that shows the object itself, and not only ground beside it.
-
-    An object that grew lay inside what it is now from the first; one that took a part of a field
-    covers most of what it is. On a bar the level says which part of it a date can show.
-    """
-    by_pass = groupby(track.sightings, key=lambda s: (s.on, s.pass_id))
-    for i, ((_, sightings), keys) in enumerate(zip(by_pass, track.by_pass, strict=True)):
-        shared = np.intersect1d(keys, footprint, assume_unique=True).size
-        beside = shared < options.own * min(keys.size, footprint.size)
-        if not beside or any(s.measures.get("bar_share", 0.0) >= _ON_BAR for s in sightings):
-            return i
-    return 0
+    return Track(kind, tuple(track.sightings), *_split(footprint), *_split(track.by_pass[0]))
 
 
 def _order(sighting: Sighting) -> tuple[datetime, str, bytes, float, bool, str]:

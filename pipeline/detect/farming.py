@@ -40,8 +40,7 @@ class FarmingOptions(BaseModel):
         default=100.0,
         ge=20,
         le=1000,
-        description="side of the squares that are counted as places, and least distance: a dump in "
-        "pieces is one place [m]",
+        description="least distance of places that are counted: a heap in pieces is one place [m]",
     )
     before_days: float = Field(
         default=45.0,
@@ -105,8 +104,7 @@ def places_alike(
     Returns
     -------
     int64 (N,)
-        Squares of ``place_m`` with such an object; its own square has no say, nor has what lies
-        nearer than a side.
+        Such objects of which no two are nearer than ``place_m`` to each other, nor to it.
     """
     o = options or FarmingOptions()
     out = np.zeros(len(at), np.int64)
@@ -114,10 +112,8 @@ def places_alike(
     if known.size <= o.places:
         return out
     tree = KDTree(at[known])
-    rows, cols = np.floor(at / o.place_m).astype(np.int64).T
-    squares = (rows << 32) + cols
-    for i, near in zip(known, tree.query_ball_point(at[known], o.near_m), strict=True):
-        others = known[near]
+    for i in known:  # one by one: lists of neighbours of thousands are hundreds of megabytes
+        others = known[tree.query_ball_point(at[i], o.near_m)]
         away = days[others] - days[i]
         same = (away >= -o.before_days) & (away <= o.after_days)
         same &= np.hypot(*(at[others] - at[i]).T) >= o.place_m
@@ -126,8 +122,18 @@ def places_alike(
         )
         same &= np.abs(like[others, 1] - like[i, 1]) <= o.ndvi
         same &= np.abs(like[others, 2] - like[i, 2]) <= o.index
-        out[i] = np.unique(squares[others[same]]).size
+        out[i] = _apart(at[others[same]] - at[i], o.place_m)
     return out
+
+
+def _apart(at: Double, least_m: float) -> int:
+    """Count places of which no two are nearer than that: what is nearer to one belongs to it."""
+    left = at[np.argsort(np.hypot(*at.T), kind="stable")]
+    count = 0
+    while len(left):
+        left = left[np.hypot(*(left - left[0]).T) >= least_m]
+        count += 1
+    return count
 
 
 def tilled_share(

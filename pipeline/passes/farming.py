@@ -22,14 +22,17 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _NONE = float("nan")
 
 
-def alike_tracks(site: Site, tracks: Sequence[Track], options: FarmingOptions) -> list[int]:
+def alike_tracks(
+    site: Site, tracks: Sequence[Track], since: Sequence[datetime], options: FarmingOptions
+) -> list[int]:
     """Count for each track the places near it that came to look the same in the same weeks.
 
-    0 for what is in the water or on a bar, where no plants were expected, and without SWIR.
+    ``since`` holds the first sighting that anybody had of each (UTC). 0 for what is in the water or
+    on a bar, where no plants were expected, and without SWIR.
     """
     res = site.store.grid.res_m
     at = np.array([[t.rows.mean(), t.cols.mean()] for t in tracks], np.float64).reshape(-1, 2) * res
-    days = np.array([(t.first_on - _EPOCH) / timedelta(days=1) for t in tracks], np.float64)
+    days = np.array([(on - _EPOCH) / timedelta(days=1) for on in since], np.float64)
     like = np.array([_like(t, options) for t in tracks], np.float64).reshape(-1, len(_LIKE))
     return [int(n) for n in places_alike(at, days, like, options)]
 
@@ -39,9 +42,15 @@ def _like(track: Track, o: FarmingOptions) -> list[float]:
     if track.kind is Kind.ZHAN:
         return [_NONE] * len(_LIKE)
     names = (*_LIKE, "expected_ndvi", "wet_share", "bar_share")
-    each = [[s.measures.get(n, _NONE) for n in names] for s in track.sightings]
-    *like, planted, wet, bar = np.median(np.array(each, np.float64), axis=0).tolist()
-    could = planted >= o.planted_ndvi and wet < 0.5 and bar < ON_BAR
+    each = np.array([[s.measures.get(n, _NONE) for n in names] for s in track.sightings])
+    seen = np.isfinite(each)
+    if not seen.any(axis=0).all():
+        return [_NONE] * len(_LIKE)
+    # One date without SWIR, or at its edge, takes no colour from the others.
+    each = np.ma.median(np.ma.masked_array(each, ~seen), axis=0)
+    *like, planted, wet, bar = np.ma.getdata(each).tolist()
+    mixed = any(s.measures.get("mixed_water", 0.0) for s in track.sightings)
+    could = planted >= o.planted_ndvi and wet < 0.5 and bar < ON_BAR and not mixed
     return like if could else [_NONE] * len(_LIKE)
 
 
@@ -61,7 +70,7 @@ def farmed(
     o = options.farming
     if alike < o.places or measures["wet_share"] >= 0.5 or measures["bar_share"] >= ON_BAR:
         return {}
-    if doubted(measures) or is_fill(track.rows.size, measures):
+    if measures.get("mixed_water") or doubted(measures) or is_fill(track.rows.size, measures):
         return {}
     footprint = pixels_to_mask(track.rows, track.cols, window)
     quarter = bench.normals.quarter

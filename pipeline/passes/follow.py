@@ -80,19 +80,22 @@ def follow(
 
     earlier = [(c, case_pixels(site, c)) for c in cases]
 
-    alike = dict(
-        zip(map(id, tracks), alike_tracks(site, tracks, options.watch.ground.farming), strict=True)
-    )
+    known = [
+        _known_since(t, [e for e in earlier if (e[0].detector != GROUND) == (t.kind is Kind.ZHAN)])
+        for t in tracks
+    ]
+    counts = alike_tracks(site, tracks, known, options.watch.ground.farming)
+    of = {id(t): both for t, both in zip(tracks, zip(known, counts, strict=True), strict=True)}
 
     def one(track: Track) -> Candidate:
         in_water = track.kind is Kind.ZHAN
-        since = _known_since(track, [e for e in earlier if (e[0].detector != GROUND) == in_water])
+        since, alike = of[id(track)]
         if in_water:
             return _candidate(site, looks, track, (benches, states), (options, until, since))
         ground = options.watch.ground
         bench = benches.ground(track.first_on)
         return ground_candidate(
-            site, bench, track, ground, (options.adjudicate, until, since, alike[id(track)])
+            site, bench, track, ground, (options.adjudicate, until, since, alike)
         )
 
     return map_tiles(one, tracks, site.workers, site.progress, "evidence")

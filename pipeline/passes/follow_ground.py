@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,7 @@ _OUTLINE_LOOKS = 8  # newest hits that make an outline
 _KNOWN = 0.25  # of an object, from which a sighting at its place was of itself
 _YEAR = timedelta(days=YEAR_DAYS)
 _SEASON = timedelta(days=60)  # around the first sighting, in which earlier years are asked
+_UNSEEN = timedelta(days=60)  # between two hits, or a crop may have come and gone
 _BEFORE = timedelta(days=200)  # looks before the first sighting that say when it was not there
 
 _PRECEDENTS = "precedents"
@@ -144,7 +145,9 @@ def _lasted(
 ) -> list[Look]:  # fmt: skip
     """Say which looks at a place are certain once its object has stood for as long as it must."""
     trait, slow = trait_of(measures), gradual(measures)
-    began = how[2] if slow else stood_since(found, how[2])
+    # Soil that lay bare before film came onto it looks half like film.
+    own = slow or measures.get("fields_alike")
+    began = how[2] if own else stood_since(found, how[2])
     seen = with_sightings(found, track, levels=measures["wet_share"] < 0.5)
     out = lasting(seen, began, trait.wait, _waiting(measures, how[0].fold), counted=trait.counted)
     return unbroken(out) if slow else out
@@ -209,18 +212,28 @@ def _seasons(
     A paddy is flooded, and a field lies bare, in its season. What was not missed since, and at one
     of whose hits of 120 days later the years before showed something else, is a pond that was dug
     there, or a heap. It stays that when the season comes round again, and when it is gone later.
-    A field that lies bare all the while is its own ground (:mod:`pipeline.passes.own_ground`).
+    A field that lies bare all the while is its own ground (:mod:`pipeline.passes.own_ground`);
+    where no colour tells that, it stays one, and so does dry ground that nobody saw for so long
+    that a crop came and went.
     """
     trait = trait_of(measures)
+    dry = measures["wet_share"] < 0.5
     first = precedents_of(site, bench, track, trait, how)
-    if not first:
+    if not first or (dry and not np.isfinite(measures.get("bare", np.nan))):
         return first
     found = looks_at_ground(site, bench, (track.rows, track.cols), trait, how)
     since = sorted((k for k in found if k.on >= how[0]), key=lambda k: (k.on, k.pass_id))
     stayed = list(takewhile(lambda k: k.seen is not Seen.MISS, since))
-    later = [k.on for k in stayed if k.seen is Seen.HIT and k.on - how[0] >= 2 * _SEASON]
+    hits = [how[0], *(k.on for k in stayed if k.seen is Seen.HIT)]
+    if dry:  # as far as it was seen without a gap that a crop fits into
+        hits = [hits[0], *(both[1] for both in takewhile(_follows, pairwise(hits)))]
+    later = [on for on in hits if on - how[0] >= 2 * _SEASON]
     outlasted = any(not precedents_of(site, bench, track, trait, (on, how[1])) for on in later)
     return 0 if outlasted else first
+
+
+def _follows(both: tuple[datetime, datetime]) -> bool:
+    return both[1] - both[0] <= _UNSEEN
 
 
 def precedents_of(
