@@ -153,6 +153,24 @@ def test_a_link_out_of_a_served_catalogue_is_named_and_read_without_the_server(
     assert [s.id for s in search_stac(source(path), TABLE, WANTED).scenes] == ["a", "b"]
 
 
+@pytest.mark.parametrize("kind", ["shown", "loop", "long"])
+def test_a_picture_or_a_link_that_leads_nowhere_refuses_no_catalogue(
+    tmp_path: Path, kind: str
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    one = item("a", WHEN)
+    (tmp_path / "away.jpg").write_bytes(b"a picture")
+    if kind == "shown":
+        one["assets"]["thumbnail"] = {"href": "../../../away.jpg", "roles": ["thumbnail"]}
+    else:
+        one["assets"]["notes"] = {"href": "loop" if kind == "loop" else "x" * 5000}
+    path = catalogue(root, [one])
+    if kind == "loop":
+        (root / "c" / "a" / "loop").symlink_to(root / "c" / "a" / "loop")
+    assert [s.id for s in search_stac(source(path, local_api=True), TABLE, WANTED).scenes] == ["a"]
+
+
 def at(path: str, answer: Callable[[], Response]) -> Callable[[Request], Response | None]:
     return lambda request: answer() if request.url.path == path else None
 

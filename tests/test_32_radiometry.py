@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.prepare.band_order import ORDER
 from pipeline.prepare.radiometry import (
+    WRONG_ORDER,
     WRONG_SCALE,
     Histogram,
     RadiometryOptions,
+    _verdict,  # pyright: ignore[reportPrivateUsage]
     band_histogram,
     check_radiometry,
     merge,
@@ -178,3 +181,24 @@ def test_fog_over_all_of_a_corridor_is_cloud_where_other_dates_are_right() -> No
     # Alone, or where most dates are so, it is the table.
     for series in ([fog], [date(), date(), fog, fog, fog]):
         assert check_radiometry(series, OPTIONS)[-1].reason.startswith(WRONG_SCALE)
+
+
+def test_a_date_that_a_wrong_offset_darkens_is_corrected_and_has_its_bands_in_order() -> None:
+    """Near nothing any band is many times another, and passes for exchanged."""
+    odd = np.array([0, 0, 5000, 20000])
+    dates = [date(), date(-0.1) | {ORDER: odd}, date(), date()]
+    verdict = check_radiometry(dates, OPTIONS)[1]
+    assert verdict.usable
+    assert verdict.offset == 0.1
+    refused = check_radiometry([date(), date() | {ORDER: odd}, date()], OPTIONS)[1]
+    assert refused.reason.startswith(WRONG_ORDER)
+    assert not refused.sky
+
+
+def test_a_scale_that_is_wrong_is_no_sky_whatever_its_sign() -> None:
+    # Dark targets below nothing come nearer to it when all is scaled down.
+    verdict = _verdict(BANDS, np.full(6, 0.004), 0.1, OPTIONS)
+    assert not verdict.usable
+    assert not verdict.sky
+    hazy = check_radiometry([date(), date(), date(0.04), date()], OPTIONS)[2]
+    assert hazy.sky

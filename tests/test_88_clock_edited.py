@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from test_88_schedule import MONDAY, World, write
 
 from pipeline.schedule.listed import Listed, read_listed
-from pipeline.schedule.memory import read_memory
+from pipeline.schedule.memory import read_memory, write_memory
 from pipeline.schedule.runs import Run, note
 from pipeline.schedule.standing import standing_of
 
@@ -108,6 +109,37 @@ def test_what_is_edited_during_its_run_does_not_run_again_after_it(a: Path) -> N
     world.now += timedelta(minutes=50)
     clock.step()
     assert len(world.started) == 2
+
+
+def test_times_that_nobody_has_any_more_start_nothing_when_the_run_ends(tmp_path: Path) -> None:
+    a = write(tmp_path, "a", schedule={"cron": HOURLY})
+    world = on_the_clock(a, MONDAY)
+    clock = world.clock((read_listed(a),))
+    clock.step()
+    assert len(world.started) == 1
+    world.now += timedelta(minutes=10)
+    clock.take((put(a, "0 5 * * 3"),))
+    clock.step()
+    world.now += timedelta(hours=2)
+    world.started[0][1].code = 0
+    clock.step()
+    clock.step()
+    assert len(world.started) == 1
+
+
+def test_what_a_clock_that_was_ahead_owed_is_forgotten(a: Path) -> None:
+    world = on_the_clock(a, MONDAY)
+    one = read_listed(a)
+    memory = read_memory(one.memory)
+    assert memory is not None
+    write_memory(
+        one.memory, replace(memory, done=MONDAY, owed=MONDAY + timedelta(days=7)), one.schedule
+    )
+    clock = world.clock((one,))
+    clock.step()
+    known = read_memory(one.memory)
+    assert known is not None
+    assert known.owed is None
 
 
 def test_an_old_time_that_came_during_the_run_is_still_owed(a: Path) -> None:

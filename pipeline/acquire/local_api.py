@@ -45,6 +45,16 @@ _NAMED = 5
 """Places that are named of those that lead out of a catalogue; of the others their number."""
 
 
+_SHOWN = frozenset({"thumbnail", "overview", "metadata", "preview", "rendered_preview"})
+
+
+def _only_shown(key: str, asset: dict[str, Any]) -> bool:
+    """Tell what no run reads: it may lie anywhere."""
+    roles = asset.get("roles")
+    said = {key, *(str(r) for r in roles)} if isinstance(roles, list) else {key}
+    return bool(said & _SHOWN)
+
+
 class LocalCatalogue:
     """Items of a static catalogue, with links that lead to the API.
 
@@ -87,22 +97,27 @@ class LocalCatalogue:
         """Name files of an item that are there and lie outside; ``folder`` holds no link."""
         assets = item.get("assets")
         out: list[str] = []
-        for asset in assets.values() if isinstance(assets, dict) else ():
+        for key, asset in assets.items() if isinstance(assets, dict) else ():
             href = asset.get("href") if isinstance(asset, dict) else None
-            if not isinstance(href, str) or "://" in href:
+            if not isinstance(href, str) or "://" in href or _only_shown(str(key), asset):
                 continue
             named = folder / href
-            target = named.resolve()
-            if target.exists() and not target.is_relative_to(self.root):
+            try:
+                target = named.resolve()
+                outside = target.exists() and not target.is_relative_to(self.root)
+            except (OSError, RuntimeError, ValueError):
+                continue  # a loop of links, a name too long: it is said where it is read
+            if outside:
                 out.append(f"{named} (at {target})")
         return out
 
     def _refuse(self, path: Path) -> None:
         more = len(self._outside) - _NAMED
         others = f" and {more} more" if more > 0 else ""
+        named = ", ".join(self._outside[:_NAMED])
         raise ConfigurationError(
             f"of the catalogue {path} {len(self._outside)} part(s) lie outside its folder, behind "
-            f"a symbolic link or '..': {', '.join(self._outside[:_NAMED])}{others}",
+            f"a symbolic link or '..', or are named by an absolute path: {named}{others}",
             "Take 'local_api' out of the source, which follows such links without it; or put "
             "catalog.json into a folder that holds all of them",
         )

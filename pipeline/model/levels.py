@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -27,7 +28,7 @@ def stand_alone(times: Sequence[datetime], ranks: Sequence[float | None]) -> tup
         0..1 of one reach; None where nothing is known of a look, which is passed over.
     """
     out = [False] * len(times)
-    held = [(i, r) for i, r in enumerate(ranks) if r is not None]
+    held = [(i, r) for i, r in enumerate(ranks) if r is not None and not math.isnan(r)]
     for (a, before), (i, rank), (b, after) in zip(held, held[1:], held[2:], strict=False):
         near = times[i] - times[a] <= NEAR and times[b] - times[i] <= NEAR
         lower = min(before, after) - rank >= APART

@@ -157,8 +157,9 @@ def _order(reader: LookReader, pass_id: str) -> NDArray[np.int64]:
     Plants are everywhere along a river, and a share of them is enough.
     """
     tiles, counts = reader.store.tiles, np.zeros(4, np.int64)
+    every = _EVERY if len(tiles) > 1 else 1  # a small corridor has few enough
     for tile in tiles[:: -(-len(tiles) // _ORDER_TILES) or 1]:
-        bands = [reader.stored(pass_id, b, tile)[::_EVERY] for b in ORDER_BANDS]
+        bands = [reader.stored(pass_id, b, tile)[::every] for b in ORDER_BANDS]
         counts += tally_order(np.stack(bands))
     return counts
 
@@ -180,9 +181,9 @@ def _radiometry(
             if not verdict.usable:
                 # Cloud is nothing that anybody could mend.
                 # Dark ground that is lighter than on other dates is that, or haze, or a fault.
-                unsure = 0 < verdict.deviation <= rule.step + rule.step_tolerance
+                unsure = verdict.sky and verdict.deviation <= rule.step + rule.step_tolerance
                 reason = verdict.reason + (_UNSURE if unsure else "")
-                remedy = "" if verdict.deviation > 0 else _remedy(verdict.reason)
+                remedy = "" if verdict.sky else _remedy(verdict.reason)
                 aside.append(SetAside(p.id, "prepare", reason, remedy))
                 continue
             quality[p.id] = replace(quality[p.id], reflectance_offset=verdict.offset)

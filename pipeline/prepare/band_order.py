@@ -2,10 +2,10 @@
 
 Leaves are bright in near infrared and dark in all visible bands. Where near infrared is exchanged
 with one of these they are bright in that one alone, and in "near infrared" as dark as in the
-others. Nothing on the ground is so: soil, sediment, rust and red roofs are as bright in near
-infrared as in red or brighter; water, shade, snow, cloud, haze and glint differ far less from one
-visible band to the next. Blue exchanged with red is not told: plants and turbid water have either
-of them brighter, and so does haze.
+others. Little on the ground is so (blue sheets, strong red floods): soil, sediment, rust and red
+roofs are as bright in near infrared as in red or brighter; water, shade, snow, cloud, haze and
+glint differ far less from one visible band to the next, or are darker. Blue exchanged with red is
+not told: plants and turbid water have either of them brighter, and so does haze.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BANDS = ("blue", "green", "red", "nir")
 ORDER = "order"
 """Key of these counts beside the histograms of a date."""
 
-_TIMES, _DIM, _LEAST = 3.0, 0.4, 0.08
+_TIMES, _DIM, _LEAST = 3.0, 0.4, 0.15
 RULE = (BANDS, _TIMES, _DIM, _LEAST)
 """All that the counts depend on but the pixels."""
 

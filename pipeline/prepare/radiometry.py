@@ -113,6 +113,7 @@ class RadiometryVerdict:
     known: bool  # false: too few dates or pixels to say; then offset is 0 and usable is true
     reason: str  # empty if nothing was found
     deviation: float  # median over bands of dark target minus reference [reflectance]; 0 if unknown
+    sky: bool = False  # haze or cloud over all of it explains it as well as a fault of the scene
 
 
 def band_histogram(reflectance: NDArray[np.float32], use: NDArray[np.bool_]) -> Histogram:
@@ -288,9 +289,11 @@ def _compared(
     options: RadiometryOptions,
 ) -> RadiometryVerdict:
     """Hold a date against the reference; what it says alone of an offset is undone by that."""
-    if alone.reason.startswith((WRONG_SCALE, WRONG_ORDER)):
+    if alone.reason.startswith(WRONG_SCALE):
         return alone
-    return _verdict(names, *numbers, options)
+    verdict = _verdict(names, *numbers, options)
+    # Where an offset is off, bands near nothing differ by many times, whatever stands there.
+    return alone if alone.reason.startswith(WRONG_ORDER) and not verdict.offset else verdict
 
 
 def _alone(
@@ -306,7 +309,7 @@ def _alone(
     bands without SWIR say nothing, since a hazy sky over dark ground is as bright in all of them.
     """
     dark, middle, light = levels
-    if order is not None and options.exchanged_share < 1:
+    if order is not None and options.exchanged_share < 1 and dark.min() >= options.darkest:
         odd = exchanged(order, options.exchanged_share, options.least_pixels)
         if odd:
             return RadiometryVerdict(0.0, False, True, f"{WRONG_ORDER}: {odd}", 0.0)
@@ -369,13 +372,13 @@ def _verdict(
     visible = [d for n, d in zip(names, deviation, strict=True) if n in ("blue", "green", "red")]
     if common > options.step + options.step_tolerance:
         reason = f"even the darkest ground is bright: cloud over all of the corridor ({said})"
-        return RadiometryVerdict(0.0, False, True, reason, common)
+        return RadiometryVerdict(0.0, False, True, reason, common, sky=True)
     if abs(common) > options.unexplained:
         reason = f"dark targets deviate from the other dates without an explanation ({said})"
-        return RadiometryVerdict(0.0, False, True, reason, common)
+        return RadiometryVerdict(0.0, False, True, reason, common, sky=common > 0)
     if visible and min(visible) > options.haze:
         reason = f"haze over the darkest ground ({said})"
-        return RadiometryVerdict(0.0, False, True, reason, common)
+        return RadiometryVerdict(0.0, False, True, reason, common, sky=common > 0)
     if gain < options.dim_ratio:
         reason = f"all bands are less than {options.dim_ratio:.0%} as bright as usual"
         return RadiometryVerdict(0.0, False, True, reason, common)

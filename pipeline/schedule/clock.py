@@ -88,7 +88,11 @@ class Clock:
             if one.schedule is None:
                 continue
             old = known.pop(one.memory, None) or _Kept(one, one.schedule)
+            times = (old.schedule.cron, old.schedule.zone)
             old.one, old.schedule, old.gone = one, one.schedule, False
+            if old.process is not None and times != (one.schedule.cron, one.schedule.zone):
+                # What the old times have due after this is nobody's any more, when it ends.
+                self._look(old, self._note_times)
             kept.append(old)
         for old in known.values():
             old.gone = True
@@ -168,6 +172,9 @@ class Clock:
                 )
             self._remember(kept, memory)
         return memory
+
+    def _note_times(self, kept: _Kept) -> None:
+        self._memory(kept)
 
     def _recalled(self, kept: _Kept, memory: Memory) -> Memory:
         """Give what the list of runs knows where the memory is damaged; a new one without any."""

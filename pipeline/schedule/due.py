@@ -17,7 +17,8 @@ from pipeline.io.cron import Schedule
 PUT_BACK = timedelta(days=1)
 """A memory farther ahead than this comes from a clock that was wrong."""
 
-AGAIN = frozenset({ExitCode.UNREACHABLE, ExitCode.LEDGER_HELD, *(130, 143)})
+_ENDED = (130, 143)  # by a signal
+AGAIN = frozenset({ExitCode.UNREACHABLE, ExitCode.LEDGER_HELD, *_ENDED})
 """Codes after which the same run is tried again; so are runs that a signal ended (> 128)."""
 
 
@@ -36,6 +37,9 @@ def checked(memory: Memory | None, schedule: Schedule, now: datetime) -> Memory:
     """Give a memory that can be used now: a new workflow waits for its next time."""
     if memory is None or memory.done > now + PUT_BACK:
         return Memory(done=schedule.last(now))
+    ahead = now + PUT_BACK
+    if memory.owed is not None and memory.owed > ahead:  # of a clock that was ahead
+        memory = replace(memory, owed=None)
     late = timedelta(minutes=schedule.retry_minutes)
     if memory.not_before is not None and memory.not_before > now + late:
         return replace(memory, not_before=now)
@@ -92,7 +96,8 @@ def recalled(
     if any(c is not None and not _again(c) for _, _, c in own):
         return Memory(done=runs[-1][0])
     # Its time is still unanswered, as it was when it was last tried.
-    tries = sum(c != ExitCode.LEDGER_HELD for _, _, c in own)
+    # Of a run that was ended nobody can tell whether the clock itself was: that is no try.
+    tries = sum(c not in (ExitCode.LEDGER_HELD, *_ENDED) for _, _, c in own)
     later = None if ended is None else ended + timedelta(minutes=schedule.retry_minutes)
     before = schedule.last(at - timedelta(minutes=1))
     return Memory(done=before, pending=at, tries=tries, not_before=later)
