@@ -149,6 +149,10 @@ def test_other_shares_and_other_tiles_have_folders_of_their_own(past: Past) -> N
     recheck = Past(States(site, past.states.looks, {}), past.ids, past.key)
     Apart(recheck, 0.1).find()
     assert len(list(store.root.glob("past/*/apart-*"))) == 1
+    alone = Apart(recheck, 0.1)
+    flags = over(alone)  # what no tile of its own says is not apart
+    assert not flags[:64].any()
+    assert flags[115:125, 60:100].all()
     for share in (0.1, 0.5):
         Apart(past, share).find()
     assert len(list(store.root.glob("past/*/apart-*"))) == 3

@@ -138,7 +138,19 @@ class Apart:
         return lru_cache(maxsize=_HELD)(self._read)
 
     def _read(self, window: Window) -> NDArray[np.bool_]:
-        return self.past.states.site.store.dense(self._folder, _NAME, window)[0] == 1
+        store = self.past.states.site.store
+        own = set(store.tiles)
+        touched = store.touched(window)
+        # Beside the tiles of a recheck nothing was asked: what is not there is not apart.
+        there = [t for t in touched if t in own or store.block_path(self._folder, t).exists()]
+        if len(there) == len(touched):
+            return store.dense(self._folder, _NAME, window)[0] == 1
+        out = np.zeros(window.shape, np.bool_)
+        for tile in there:
+            part = tile.core.intersect(window)
+            assert part is not None
+            out[part.within(window)] = store.dense(self._folder, _NAME, part)[0] == 1
+        return out
 
 
 def _tell(site: Site, shares: Sequence[float | None]) -> None:

@@ -85,12 +85,10 @@ def follow(
         for t in tracks
     ]
     counts = alike_tracks(site, tracks, known, options.watch.ground.farming)
-    of = {id(t): both for t, both in zip(tracks, zip(known, counts, strict=True), strict=True)}
 
-    def one(track: Track) -> Candidate:
-        in_water = track.kind is Kind.ZHAN
-        since, alike = of[id(track)]
-        if in_water:
+    def one(asked: tuple[Track, datetime, int]) -> Candidate:
+        track, since, alike = asked
+        if track.kind is Kind.ZHAN:
             return _candidate(site, looks, track, (benches, states), (options, until, since))
         ground = options.watch.ground
         bench = benches.ground(track.first_on)
@@ -98,7 +96,8 @@ def follow(
             site, bench, track, ground, (options.adjudicate, until, since, alike)
         )
 
-    return map_tiles(one, tracks, site.workers, site.progress, "evidence")
+    items = list(zip(tracks, known, counts, strict=True))
+    return map_tiles(one, items, site.workers, site.progress, "evidence")
 
 
 def relook(
