@@ -1,4 +1,4 @@
-"""Which water hangs together with the river or reservoir, at the level at which it is water.
+"""Which water hangs together with the river, at the level at which it is water.
 
 A level is read from how often pixels were water, and that orders them by height only where one
 water covers them. Paddies stand under water in April because somebody floods them, a fish pond

@@ -158,13 +158,17 @@ def length(moments: NDArray[np.float64]) -> float:
     moments : float64 (6,)
         Pixels, sums of rows, columns, their squares and their product.
     """
-    n, r, c, rr, cc, rc = (float(v) for v in moments)
-    if n == 0:
+    if moments[0] == 0:
         return 0.0
     # A pixel is itself a square: 1/12 is what it spreads.
-    a, b, ab = rr / n - (r / n) ** 2 + 1 / 12, cc / n - (c / n) ** 2 + 1 / 12, rc / n - r * c / n**2
-    most = (a + b) / 2 + math.hypot((a - b) / 2, ab)
-    return math.sqrt(12 * most)
+    return math.sqrt(12 * float(np.linalg.eigvalsh(spread(moments))[-1]) + 1)
+
+
+def spread(moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give how the middles of pixels spread over rows and columns, float64 (2, 2) [px2]."""
+    n, r, c, rr, cc, rc = moments
+    both = rc / n - r * c / n**2
+    return np.array([[rr / n - (r / n) ** 2, both], [both, cc / n - (c / n) ** 2]])
 
 
 def _near(

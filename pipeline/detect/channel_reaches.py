@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.detect.channel_pieces import Place, moments_of
+from pipeline.detect.channel_pieces import Place, moments_of, spread
 
 _STEP_M = 100.0  # parts of a reach along its axis
 _ALONG = 0.5  # of them that a channel must occupy
@@ -86,14 +86,7 @@ def _places(core: NDArray[np.bool_], reach: NDArray[np.uint16], corner: tuple[in
 
 def _axes(moments: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the longer axis of a piece, and the other one too where it has none; float64 (2, K)."""
-    n, r, c, rr, cc, rc = moments
-    spread = np.array(
-        [
-            [rr / n - (r / n) ** 2, rc / n - r * c / n**2],
-            [rc / n - r * c / n**2, cc / n - (c / n) ** 2],
-        ]
-    )
-    values, vectors = np.linalg.eigh(spread)
+    values, vectors = np.linalg.eigh(spread(moments))
     square = values[1] < _SQUARE**2 * values[0]
     return vectors[:, ::-1] if square else vectors[:, 1:]
 

@@ -137,9 +137,7 @@ class Cut:
     contradict: int  # pixels above that are not wet, and below that are
     voters: int  # clear ever-wet pixels
     spread: int  # bins up to the highest that would do as well as a level below all seen
-    lowest: (
-        int | None
-    )  # of the bins that would do nearly as well, the lowest level's; None: unknown
+    lowest: int | None  # bin of the lowest level that would do nearly as well; None: unknown
 
 
 def fit_cut(hist: NDArray[np.int64]) -> Cut:
@@ -178,11 +176,7 @@ def _lowest(hist: NDArray[np.int64], near: NDArray[np.intp]) -> int | None:
     flooded = int(hist[0, 1])
     if flooded < max(_BAND_PX, _FLOODED * land):
         return int(near[-1]) if near.size else None
-    dry, wet = hist[:, 0].copy(), hist[:, 1]
-    dry[-1] = 0
-    cost = np.cumsum(dry[::-1])[::-1] - dry + np.cumsum(wet) - wet
-    good = cost <= _NEARLY * cost.min() + _SLACK * (int(hist[1:-1].sum()) + flooded)
-    return int(np.flatnonzero((hist.sum(axis=1) > 0) & good)[-1])
+    return int(_nearly(hist, int(hist[1:-1].sum()) + flooded)[-1])
 
 
 def _as_good(hist: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -194,14 +188,16 @@ def _as_good(hist: NDArray[np.int64]) -> NDArray[np.intp]:
     then, and its least value an accident. What the ends contradict is the same for all levels, or
     nearly so, and says nothing.
     """
-    dry, wet = hist[1:, 0].copy(), hist[1:, 1]
-    dry[-1] = 0
     band = int(hist[1:-1].sum())
-    if band < _BAND_PX:
-        return np.zeros(0, np.intp)
+    return _nearly(hist[1:], band) + 1 if band >= _BAND_PX else np.zeros(0, np.intp)
+
+
+def _nearly(hist: NDArray[np.int64], tells: int) -> NDArray[np.intp]:
+    """Give the bins whose contradictions are nearly the least; ``tells``: pixels that tell them."""
+    dry, wet = hist[:, 0].copy(), hist[:, 1]
+    dry[-1] = 0
     cost = np.cumsum(dry[::-1])[::-1] - dry + np.cumsum(wet) - wet
-    good = cost <= _NEARLY * cost.min() + _SLACK * band
-    return np.flatnonzero((hist[1:].sum(axis=1) > 0) & good) + 1
+    return np.flatnonzero((hist.sum(axis=1) > 0) & (cost <= _NEARLY * cost.min() + _SLACK * tells))
 
 
 def fit_level(hist: NDArray[np.int64], options: LevelOptions | None = None) -> Level:

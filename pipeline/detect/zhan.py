@@ -105,7 +105,8 @@ class ZhanOptions(BaseModel):
         ge=0,
         le=400,
         description="what fills water that hangs together with no channel must last longer than "
-        "fish ponds are drained [d]; of what fell dry in history there nothing is known",
+        "fish ponds are drained [d]; of what was dry there on more than an eighth of the looks "
+        "nothing is known",
     )
     drift_elongation: float = Field(
         default=2.5, ge=1, le=10, description="length over width from which it may be a drift line"

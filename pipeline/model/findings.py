@@ -71,7 +71,7 @@ class Look:
     certain: bool = True
     level_rank: float | None = None
     residual_m: float | None = None
-    level_least: float | None = None  # rank that the level surely reached; None: not asked
+    level_least: float | None = None  # rank that the level surely reached; None: not known
     pending: bool = False  # a hit that only the time the object has stood keeps from being certain
     strong: bool = False  # a hit of many pixels with nothing to wait for: few such confirm
     undoes: bool = False  # a miss after which hits that only waited say nothing of what comes
