@@ -19,6 +19,7 @@ from pipeline.config import GroundOptions
 from pipeline.detect.zhan import ZhanOptions
 from pipeline.model import Candidate, Kind, Look, Seen
 from pipeline.passes import follow as follow_module
+from pipeline.passes.company import Company
 
 START = datetime(2025, 1, 1, 3, tzinfo=UTC)
 CODES = {
@@ -96,14 +97,14 @@ def followed(
         _looks_at=mock.Mock(return_value=found), _may_leave=lambda *_: "wait_days" in measures,
         is_deck=mock.Mock(return_value=False), may_span=mock.Mock(return_value=False),
         goes_on_as_deck=mock.Mock(return_value=False),
-        around=mock.Mock(), with_sightings=lambda f, _: f, assemble=assemble,
+        around=mock.Mock(), with_sightings=lambda f, *_, **__: f, assemble=assemble,
         water_outline=mock.Mock(return_value=box(0, 0, 35, 20)), water_scores=lambda *_: {},
         geodesic_area_m2=lambda *_: measures["area_m2"],
     ):  # fmt: skip
         passes: Any = SimpleNamespace(passes=())
         made = follow_module._candidate(
             cast(Any, site), passes, cast(Any, track), (mock.Mock(), mock.Mock()),
-            (options, until, since),
+            (options, until, since, Company()),
         )  # fmt: skip
         again = follow_module.relook(
             cast(Any, site), passes, watched, cast(Any, [case]), (options, start)

@@ -23,6 +23,7 @@ from pipeline.grid import Grid
 from pipeline.model import Candidate, Ground, Kind, Look, Seen, Sighting, Window
 from pipeline.passes import change, follow_ground, ground_measures
 from pipeline.passes.change import ChangeSweep
+from pipeline.passes.company import Company
 
 FIRST = datetime(2025, 11, 1, tzinfo=UTC)
 ROWS, COLS = (a.ravel().astype(np.int32) for a in np.mgrid[10:15, 10:14])
@@ -94,7 +95,7 @@ def candidate(
         ranks=[np.array([np.nan, level], np.float32) for level in levels],
         history=lambda w: SimpleNamespace(bins=np.full(w.shape, 16 * bar, np.uint8)),
     )
-    how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST, alike)
+    how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST, Company(alike))
     own = mock.patch.object(follow_ground, "own_ground", return_value=field or {})
     with told(found, seasonal), own:
         return follow_ground.ground_candidate(site, bench, track, GroundOptions(), how)  # type: ignore[arg-type]

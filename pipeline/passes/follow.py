@@ -30,7 +30,7 @@ from pipeline.passes.bench import Bench, least_of
 from pipeline.passes.book import Book
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import box_of, ranks_of
-from pipeline.passes.farming import alike_tracks
+from pipeline.passes.company import Company, companies
 from pipeline.passes.follow_ground import ground_candidate, may_span, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
@@ -84,19 +84,20 @@ def follow(
         _known_since(t, [e for e in earlier if (e[0].detector != GROUND) == (t.kind is Kind.ZHAN)])
         for t in tracks
     ]
-    counts = alike_tracks(site, tracks, known, options.watch.ground.farming)
+    others = companies(site, tracks, known, benches.history, options.watch.ground)
 
-    def one(asked: tuple[Track, datetime, int]) -> Candidate:
-        track, since, alike = asked
+    def one(asked: tuple[Track, datetime, Company]) -> Candidate:
+        track, since, company = asked
         if track.kind is Kind.ZHAN:
-            return _candidate(site, looks, track, (benches, states), (options, until, since))
+            how = (options, until, since, company)
+            return _candidate(site, looks, track, (benches, states), how)
         ground = options.watch.ground
         bench = benches.ground(track.first_on)
         return ground_candidate(
-            site, bench, track, ground, (options.adjudicate, until, since, alike)
+            site, bench, track, ground, (options.adjudicate, until, since, company)
         )
 
-    items = list(zip(tracks, known, counts, strict=True))
+    items = list(zip(tracks, known, others, strict=True))
     return map_tiles(one, items, site.workers, site.progress, "evidence")
 
 
@@ -231,11 +232,14 @@ def _candidate(
     looks: Looks,
     track: Track,
     data: tuple[_Benches, States],
-    how: tuple[FollowOptions, datetime, datetime],
+    how: tuple[FollowOptions, datetime, datetime, Company],
 ) -> Candidate:
-    """Turn a track in the water into a candidate; ``how`` ends with the first sighting ever."""
+    """Turn a track in the water into a candidate.
+
+    ``how`` ends with the first sighting ever (UTC), and what other tracks say of it.
+    """
     states = data[1]
-    options, until, since = how
+    options, until, since, company = how
     grid = site.store.grid
     found = _looks_at((track.rows, track.cols), track.first_on, data, options)
     zhan = options.watch.zhan
@@ -252,6 +256,7 @@ def _candidate(
     strip = float(
         is_deck(states, track, found)
         or may_span(site, drawn, stood, history.baseline, ramps, wet=True)
+        or (company.facing and stood < timedelta(days=ramps.days))
         or goes_on_as_deck(site, data[0].ground(track.first_on), track, stood, options.watch)
     )
     found = doubtful(found) if strip else found

@@ -40,6 +40,7 @@ from pipeline.model import Candidate, Case, Kind, Look, Pass, Seen, Window
 from pipeline.passes.bars import standing_out
 from pipeline.passes.bench import Bench
 from pipeline.passes.change import DETECTOR
+from pipeline.passes.company import Company
 from pipeline.passes.deck_looks import known_scores, parts_of, water_before
 from pipeline.passes.farming import farmed
 from pipeline.passes.fills import as_fill, filled_measures, goes_on, is_fill, with_fill
@@ -78,13 +79,13 @@ class _Asked:
 
 def ground_candidate(
     site: Site, bench: Bench, track: Track, options: GroundOptions,
-    how: tuple[AdjudicateOptions, datetime, datetime, int],
+    how: tuple[AdjudicateOptions, datetime, datetime, Company],
 ) -> Candidate:  # fmt: skip
     """Turn a track of changed ground into a candidate.
 
     ``how`` holds the UTC end of the run; the first sighting that anybody had of the object: an
-    earlier patrol may have seen it, and its waiting does not begin anew; and how many places came
-    to look like it (:func:`pipeline.passes.farming.alike_tracks`).
+    earlier patrol may have seen it, and its waiting does not begin anew; and what the other tracks
+    say of it.
     """
     measures = summed_up(track, options)
     measures["bar_share"] = bar_share_of(site, bench, track)
@@ -102,7 +103,7 @@ def ground_candidate(
     measures |= standing_out(bench, track, window, measures, asked)
     filled = goes_on(bench, (window, pixels), measures, found, options.onward)
     measures |= filled_measures(filled, track.rows.size, measures, options.disturb)
-    measures |= farmed(bench, track, window, measures, (how[3], options))
+    measures |= farmed(bench, track, window, measures, (how[3].alike, options))
     trait = trait_of(measures)
     all_looks = found
     found = _lasted(all_looks, track, measures, how)
@@ -117,7 +118,8 @@ def ground_candidate(
     if measures["wet_share"] < 0.5 and not bridge:
         drawn, stood = (window, shape), how[1] - how[2]
         ramp = may_span(site, drawn, stood, bench.history, options.ramps, wet=False)
-        measures["strip"] = float(ramp)
+        facing = how[3].facing and stood < timedelta(days=options.ramps.days)
+        measures["strip"] = float(ramp or facing)
     if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
@@ -141,7 +143,7 @@ def ground_candidate(
 
 def _lasted(
     found: Sequence[Look], track: Track, measures: Mapping[str, float],
-    how: tuple[AdjudicateOptions, datetime, datetime, int],
+    how: tuple[AdjudicateOptions, datetime, datetime, Company],
 ) -> list[Look]:  # fmt: skip
     """Say which looks at a place are certain once its object has stood for as long as it must."""
     trait, slow = trait_of(measures), gradual(measures)

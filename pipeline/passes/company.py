@@ -1,0 +1,125 @@
+"""What tracks say of one another: many alike at once, and pieces of one bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from pipeline.adjudicate.tracks import Track
+from pipeline.config import GroundOptions
+from pipeline.detect.crossings import FARTHEST, GAP_PX, faces, gap, over_water, points
+from pipeline.detect.objects import Shape, measure
+from pipeline.detect.ramps import RampOptions
+from pipeline.grid import pixels_to_mask
+from pipeline.model import Kind
+from pipeline.passes.change import box_of
+from pipeline.passes.farming import alike_tracks
+from pipeline.passes.ground import Site, Sparse
+from pipeline.passes.past import Past
+
+_ASHORE = 0.5  # of a ramp that stands where no water ever was
+_SIGHTINGS = 2  # one alone is a cloud's edge as well
+
+Points = NDArray[np.float64]
+History = Callable[[datetime], Past]
+"""Gives the history that a track was held against when it began (UTC)."""
+
+
+@dataclass(frozen=True)
+class Company:
+    """What the other tracks say of one.
+
+    ``alike``: how many places came to look like it (:func:`pipeline.passes.farming.alike_tracks`).
+    ``facing``: it and another slim piece lie in one line across water (:func:`facing_tracks`).
+    """
+
+    alike: int = 0
+    facing: bool = False
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A track that is as narrow as a deck and points somewhere; pixels (N, 2), row and column."""
+
+    index: int
+    pixels: Points
+    shape: Shape
+
+    @property
+    def middle(self) -> Points:
+        return self.pixels.mean(axis=0)
+
+
+def companies(
+    site: Site,
+    tracks: Sequence[Track],
+    since: Sequence[datetime],
+    history: History,
+    o: GroundOptions,
+) -> list[Company]:
+    """Say for each track what the others say of it; ``since``: when it was first seen (UTC)."""
+    alike = alike_tracks(site, tracks, since, o.farming)
+    facing = facing_tracks(tracks, since, history, o.ramps)
+    return [Company(*each) for each in zip(alike, facing, strict=True)]
+
+
+def facing_tracks(
+    tracks: Sequence[Track], since: Sequence[datetime], history: History, options: RampOptions
+) -> list[bool]:
+    """Tell for each track whether another faces it across water: pieces of one bridge.
+
+    Both are slim, lie along the line through their middles and were seen twice; they came within
+    the time in which a bridge is built (``options.days``), one of them stands on a bank, and half
+    of the way between them was water.
+    """
+    pieces = [p for k, t in enumerate(tracks) if (p := _piece(k, t, options)) is not None]
+    out = [False] * len(tracks)
+    if len(pieces) < 2:
+        return out
+    within = timedelta(days=options.days)
+    # Middles of pieces as long as the gap lie twice as far apart.
+    near = KDTree([p.middle for p in pieces]).query_pairs(2 * GAP_PX, output_type="ndarray")
+    for a, b in ((pieces[int(i)], pieces[int(k)]) for i, k in near):
+        if abs(since[a.index] - since[b.index]) > within:
+            continue
+        if faces(a.pixels, a.shape, b.middle) and faces(b.pixels, b.shape, a.middle):
+            own = [tracks[p.index] for p in (a, b)]
+            if _across(own, gap(a.pixels, b.pixels), history):
+                out[a.index] = out[b.index] = True
+    return out
+
+
+def _across(tracks: Sequence[Track], between: Points, history: History) -> bool:
+    """Tell whether water lies between two tracks, of which one or both stand on a bank."""
+    if not 0 < len(between) <= FARTHEST:
+        return False
+
+    past = history(tracks[0].first_on)
+
+    def codes(pixels: Sparse) -> NDArray[np.uint8]:
+        box = box_of(pixels)
+        return past.baseline(box).bins[pixels[0] - box.row0, pixels[1] - box.col0]
+
+    rows, cols = np.rint(between).astype(np.int32).T
+    if not over_water(codes((rows, cols))):
+        return False
+    return any(np.mean(codes((t.rows, t.cols)) == 0) >= _ASHORE for t in tracks)
+
+
+def _piece(index: int, track: Track, options: RampOptions) -> _Piece | None:
+    """Give a track as a piece; none of what is water, or no strip as narrow as a deck."""
+    if track.rows.size > options.width_px * GAP_PX or len(track.pass_ids) < _SIGHTINGS:
+        return None
+    wet = [s.measures.get("wet_share", 0.0) for s in track.sightings]
+    if track.kind is not Kind.ZHAN and float(np.median(wet)) >= 0.5:
+        return None
+    shape = measure(pixels_to_mask(track.rows, track.cols, box_of((track.rows, track.cols))))
+    if not points(shape, options.width_px):
+        return None
+    pixels = np.stack([track.rows, track.cols], axis=1).astype(np.float64)
+    return _Piece(index, pixels, shape)
