@@ -855,6 +855,14 @@ def test_kinds_keep_their_alternatives() -> None:
     dry, filled = numbers(bare=-0.02), numbers(bare=-0.02, hollow_share=0.4)
     assert next(iter(kind_scores([dry] * 3 + [filled] * 3))) is Kind.CAI
     assert next(iter(kind_scores([filled] * 2 + [dry] * 4))) is Kind.JIAN
+    # Half way to water and no pure pixel of it, by more than soil, ash or concrete do.
+    mixed = {"water": -0.3, "expected_water": -0.6, "z_water": 3.6}
+    assert next(iter(kind_scores([numbers(bare=-0.02) | mixed] * 3))) is Kind.CAI
+    ash = numbers(bare=-0.02) | mixed | {"z_water": 2.6}
+    assert kind_scores([ash] * 3) == kind_scores([numbers(bare=-0.02)] * 3)
+    lake = mixed | {"expected_water": 0.4, "water": 0.9}  # nothing becomes wetter than water
+    assert kind_scores([numbers(bare=-0.02) | lake])[Kind.CAI] == 0
+    assert next(iter(kind_scores([dry] * 3 + [dry | mixed] * 3))) is Kind.CAI  # it filled
     # Without the index nothing is forced.
     assert abs(kind_scores([numbers()])[Kind.DUI] - kind_scores([numbers()])[Kind.JIAN]) < 0.15
 

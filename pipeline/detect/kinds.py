@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.detect.medians import weighted_median
 from pipeline.model import Kind
 
+_RISEN = 3.0  # deviations of the water score that no soil, rubble or roof reaches
+_WATER = 0.3  # water score of small still water
+
 
 class KindOptions(BaseModel):
     """Where the signs tip."""
@@ -63,7 +66,11 @@ def kind_scores(
     # A pond in which SWIR sees the banks is water on some dates, and only dark on the others. It
     # fills once it is dug: that a pit was dry before says nothing.
     water = ("wet_share", "hollow_share")
-    wet = max(middle(*water), middle(*water, some=measures[len(measures) // 2 :]))
+    later = measures[len(measures) // 2 :]
+    wet = max(middle(*water), middle(*water, some=later))
+    mixture = ("water", "expected_water", "z_water")
+    for some in (measures, later):
+        wet = max(wet, _mixed(*(middle(n, some=some) for n in mixture)))
     bar = middle("bar_share")
     pond = min(1.0, wet / (2 * o.pond_share))  # no roof and no heap holds water
     dig = pond + (1 - pond) * bar * o.bar_weight
@@ -91,6 +98,19 @@ def water_scores(
     dig = o.bar_weight * (0.5 + island / 2)
     scores = {Kind.CAI: round(dig, 3), Kind.ZHAN: round(1 - dig, 3)}
     return dict(sorted(scores.items(), key=lambda item: -item[1]))
+
+
+def _mixed(score: float, before: float, deviations: float) -> float:
+    """Give the share of water in what has no pure pixel of it, from the mean water score.
+
+    Of a pond of 20 to 30 m neither SWIR nor near infrared has a pixel without banks and spoil. It
+    is lighter than the plants that it took the place of, and yet its water score rises half way
+    to that of water; soil, sand and roofs lower it, ash and concrete hardly raise it. So ground and
+    water are a mixture of the two, where the rise is beyond what any dry cover brings about.
+    """
+    if not (deviations >= _RISEN and before < _WATER):  # NaN: not known
+        return 0.0
+    return float(np.clip((score - before) / (_WATER - before), 0, 1))
 
 
 def _growth(measures: Sequence[Mapping[str, float]]) -> float:
