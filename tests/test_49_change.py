@@ -9,25 +9,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.detect.change import (
-    NDVI,
-    WATER,
-    ChangeOptions,
-    Run,
-    Surface,
-    decided,
-    deviation,
-    flag,
-    regional_offsets,
-    tally_residuals,
-)
+from pipeline.detect.change import Run, deviation, flag
+from pipeline.detect.change_options import ChangeOptions
 from pipeline.detect.decks import goes_out, strip_over
 from pipeline.detect.deviations import dry_counts
 from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine
 from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level_history import tally_by_level
+from pipeline.detect.look_surface import NDVI, WATER, Surface, decided
 from pipeline.detect.objects import Pixels, Rejection
+from pipeline.detect.regional import regional_offsets, tally_residuals
 from pipeline.detect.resemble import Signature, alike_share, resemble
 from pipeline.detect.water_frequency import N_BINS
 from pipeline.model import Ground, Kind, Seen, Sighting, Window

@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.config import GroundOptions
-from pipeline.detect.change import Places, Surface
+from pipeline.detect.look_surface import Places, Surface
 from pipeline.model import Ground, Window
-from pipeline.passes.change import count_fields, fields_flooded, pieces_of
+from pipeline.passes.change import pieces_of
+from pipeline.passes.flooded import count_fields, fields_flooded
 from tests.test_49_change import SIDE, surface
 
 Bool = NDArray[np.bool_]

@@ -42,9 +42,9 @@ from pipeline import __version__
 from pipeline.adjudicate.evidence import FoldOptions
 from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import weighed
-from pipeline.detect.change import Surface
 from pipeline.detect.deviations import dry_counts
 from pipeline.detect.level_history import LevelHistory
+from pipeline.detect.look_surface import Surface
 from pipeline.grid import pixels_to_mask
 from pipeline.io.atomic import write_bytes
 from pipeline.model import Candidate, Look, Window
@@ -169,7 +169,7 @@ GUARDS = (
         flooded_fields=1.0)),
     # The option stops short of off: the simulation's silty water has an NDVI of -0.4.
     Guard("water by near infrared", replace={
-        "pipeline.detect.change.decided": _as_it_was,
+        "pipeline.detect.look_surface.decided": _as_it_was,
         "pipeline.detect.change._mostly_wet": _nowhere}),
     Guard(
         "small objects (only a pure pixel begins one; pieces too small are history)",
