@@ -14,6 +14,7 @@ from pipeline.model import Ground, Window
 from pipeline.passes.ground import Sparse
 
 _SQUARE_PX, _SQUARE_FIELDS = 64, 50  # squares in which cropland is counted, and the least of it
+_ONE_POND = 2  # squares that a pond lies in at most, but for one at a corner
 
 Flooded: TypeAlias = Counter[tuple[int, int, bool]]  # square and water: pixels of cropland
 
@@ -40,7 +41,9 @@ def fields_flooded(counts: Flooded, options: GroundOptions, own: Window | None =
     """Tell whether so many of the squares that hold cropland have some of it under water.
 
     Rain and irrigation flood fields all over a region; a pit of hectares floods the fields that it
-    was dug in, and must not explain itself.
+    was dug in, and must not explain itself, nor a second pit. Where few squares hold cropland two
+    of them are a fifth of all, and one pond at their border is enough for that: three must be
+    flooded, or half of all.
 
     Parameters
     ----------
@@ -55,7 +58,8 @@ def fields_flooded(counts: Flooded, options: GroundOptions, own: Window | None =
     held = [s for s in squares if seen[s] >= _SQUARE_FIELDS]
     held = [s for s in held if own is None or not _beside(s, own)] or held
     wet = sum(counts[(*s, True)] >= options.flooded_square * seen[s] for s in held)
-    return bool(held) and wet >= options.flooded_fields * len(held)
+    least = max(1, min(_ONE_POND + 1, (len(held) + 1) // 2))
+    return wet >= max(least, options.flooded_fields * len(held))
 
 
 def _beside(square: tuple[int, int], own: Window) -> bool:
