@@ -192,6 +192,12 @@ GUARDS = (
         "pipeline.detect.afloat.sudden_green": _never_green}),
     Guard("standing out (what stands out on its bar waits as long as the rest)", replace={
         "pipeline.passes.follow_ground.standing_out": _no_measures}),
+    Guard("own bare ground (a field that lies bare waits as any soil)", replace={
+        "pipeline.passes.follow_ground.own_ground": _no_measures}),
+    Guard("film (what comes to many fields in the same weeks is told)", replace={
+        "pipeline.passes.follow_ground.farmed": _no_measures}),
+    Guard("channel (all water tells the level of a river)",
+        _zhan(expect={"level": {"channel_share": 0.0}})),
     Guard("onward (changed ground ends where history saw water)",
         _ground(onward={"pixels": _NEVER})),
     Guard("bed (a level below all known ones proves nothing)", _zhan(bed_object=_NEVER)),
@@ -226,7 +232,7 @@ GUARDS = (
         "level rank",
         replace={
             "pipeline.detect.expect.known_wet": mostly_wet,
-            "pipeline.detect.change.dry_counts": mostly_dry,
+            "pipeline.detect.look_surface.dry_counts": mostly_dry,
         },
     ),
     Guard(
