@@ -25,7 +25,7 @@ from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.adjudicate.grading_tables import SEVERITY_COLUMNS, SUBTYPE_COLUMNS, grading_of
 from pipeline.adjudicate.weighing import DryOptions
 from pipeline.detect.afloat import AfloatOptions
-from pipeline.detect.change import ChangeOptions
+from pipeline.detect.change_options import ChangeOptions
 from pipeline.detect.disturb import DisturbOptions
 from pipeline.detect.farming import FarmingOptions
 from pipeline.detect.image_change import PictureOptions

@@ -9,25 +9,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.detect.change import (
-    NDVI,
-    WATER,
-    ChangeOptions,
-    Run,
-    Surface,
-    decided,
-    deviation,
-    flag,
-    regional_offsets,
-    tally_residuals,
-)
+from pipeline.detect.change import Run, deviation, flag
+from pipeline.detect.change_options import ChangeOptions
 from pipeline.detect.decks import goes_out, strip_over
 from pipeline.detect.deviations import dry_counts
 from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine
 from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level_history import tally_by_level
+from pipeline.detect.look_surface import NDVI, WATER, Surface, decided
 from pipeline.detect.objects import Pixels, Rejection
+from pipeline.detect.regional import regional_offsets, tally_residuals
 from pipeline.detect.resemble import Signature, alike_share, resemble
 from pipeline.detect.water_frequency import N_BINS
 from pipeline.model import Ground, Kind, Seen, Sighting, Window
@@ -832,6 +824,33 @@ def numbers(**more: float) -> dict[str, float]:
     return {**base, **more}
 
 
+def test_a_small_pit_without_a_pure_pixel_of_water_is_one_by_how_far_its_score_rose() -> None:
+    dry = numbers(bare=-0.02)
+    mixed = dry | {"water": -0.2, "expected_water": -0.6, "z_water": 3.6}
+    assert next(iter(kind_scores([mixed] * 3))) is Kind.CAI
+    assert next(iter(kind_scores([dry] * 3 + [mixed] * 3))) is Kind.CAI  # it filled
+    # Tarmac and felt rise as far: what may be a roof or a heap is told beside it.
+    assert kind_scores([mixed | {"water": 0.3, "z_water": 9.0}])[Kind.CAI] == pytest.approx(0.5)
+
+    plain = kind_scores([dry])
+    for none in (
+        {"z_water": 2.5},  # ash, concrete, wet soil
+        {"area_m2": 3600.0},  # a yard: a pond of that size has water of its own
+        {"expected_water": -0.2},  # a damp bank
+        {"expected_water": 0.4, "water": 0.9},  # nothing becomes wetter than water
+        {"water": np.nan},
+    ):
+        scores = kind_scores([mixed | none])
+        assert scores[Kind.CAI] == plain[Kind.CAI] == 0.0, none
+    # Without SWIR all that is dry is wetter than plants.
+    four = {k: v for k, v in mixed.items() if k != "bare"}
+    assert kind_scores([four])[Kind.CAI] == 0.0
+    # No cliff: as sure as the rise is beyond what dry covers do.
+    steps = [kind_scores([mixed | {"z_water": z}])[Kind.CAI] for z in np.arange(2.4, 3.7, 0.1)]
+    assert steps == sorted(steps)
+    assert max(np.diff(steps)) < 0.12
+
+
 def test_kinds_keep_their_alternatives() -> None:
     roof = kind_scores([numbers(bare=-0.02, rectangularity=0.9)] * 3)
     soil = kind_scores([numbers(bare=0.2)] * 3)
@@ -855,14 +874,6 @@ def test_kinds_keep_their_alternatives() -> None:
     dry, filled = numbers(bare=-0.02), numbers(bare=-0.02, hollow_share=0.4)
     assert next(iter(kind_scores([dry] * 3 + [filled] * 3))) is Kind.CAI
     assert next(iter(kind_scores([filled] * 2 + [dry] * 4))) is Kind.JIAN
-    # Half way to water and no pure pixel of it, by more than soil, ash or concrete do.
-    mixed = {"water": -0.3, "expected_water": -0.6, "z_water": 3.6}
-    assert next(iter(kind_scores([numbers(bare=-0.02) | mixed] * 3))) is Kind.CAI
-    ash = numbers(bare=-0.02) | mixed | {"z_water": 2.6}
-    assert kind_scores([ash] * 3) == kind_scores([numbers(bare=-0.02)] * 3)
-    lake = mixed | {"expected_water": 0.4, "water": 0.9}  # nothing becomes wetter than water
-    assert kind_scores([numbers(bare=-0.02) | lake])[Kind.CAI] == 0
-    assert next(iter(kind_scores([dry] * 3 + [dry | mixed] * 3))) is Kind.CAI  # it filled
     # Without the index nothing is forced.
     assert abs(kind_scores([numbers()])[Kind.DUI] - kind_scores([numbers()])[Kind.JIAN]) < 0.15
 

@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.config import GroundOptions
-from pipeline.detect.change import Places, Surface
+from pipeline.detect.look_surface import Places, Surface
 from pipeline.model import Ground, Window
-from pipeline.passes.change import count_fields, fields_flooded, pieces_of
+from pipeline.passes.change import pieces_of
+from pipeline.passes.flooded import count_fields, fields_flooded
 from tests.test_49_change import SIDE, surface
 
 Bool = NDArray[np.bool_]
@@ -37,9 +38,14 @@ def counted(s: Surface, window: Window) -> Counter[tuple[int, int, bool]]:
     return count_fields(row, np.ones((1, rows.size), bool), (rows, cols))
 
 
-def test_one_square_with_a_pond_is_no_flooded_region() -> None:
+def test_the_squares_of_one_pond_are_no_flooded_region() -> None:
     assert not fields_flooded(many(1), GroundOptions())
-    assert fields_flooded(many(2), GroundOptions())
+    assert not fields_flooded(many(2), GroundOptions())  # one pond at their border
+    assert fields_flooded(many(3), GroundOptions())
+    assert not fields_flooded(many(3, 16), GroundOptions())  # less than a fifth
+    assert not fields_flooded(many(2, 5), GroundOptions())
+    assert fields_flooded(many(2, 4), GroundOptions())  # half of what is there
+    assert fields_flooded(many(1, 1), GroundOptions())
     assert not fields_flooded(Counter(), GroundOptions())
     few = Counter({(0, 0, True): 10})
     assert not fields_flooded(few, GroundOptions())  # too little cropland to tell
@@ -47,8 +53,9 @@ def test_one_square_with_a_pond_is_no_flooded_region() -> None:
 
 def test_a_pit_at_the_corner_of_few_squares_does_not_explain_itself() -> None:
     pit = Window(0, 20, 60, 70)  # in the first two squares
-    assert fields_flooded(many(2), GroundOptions())
-    assert not fields_flooded(many(2), GroundOptions(), pit)
+    assert fields_flooded(many(3), GroundOptions())
+    assert not fields_flooded(many(3), GroundOptions(), pit)
+    assert not fields_flooded(many(5), GroundOptions(), pit)  # nor what another pit flooded
     assert fields_flooded(many(6), GroundOptions(), pit)  # rain, as others show
     # Where no other square is there to ask, water in fields stays doubtful.
     assert fields_flooded(many(2, 3), GroundOptions(), pit)

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.detect import change, resemble
-from pipeline.detect.change import BRIGHT, NDVI, WATER, ChangeOptions, Flags, Surface, flag
+from pipeline.detect.change import Flags, flag
+from pipeline.detect.change_options import ChangeOptions
 from pipeline.detect.ground_kinds import EDGES, lies, modelled, states_with, strata_of
+from pipeline.detect.look_surface import BRIGHT, NDVI, WATER, Surface
 from pipeline.detect.neighbours import around, count
 from pipeline.detect.water_frequency import N_BINS, UNSEEN
 from pipeline.model import Ground, Window

@@ -58,8 +58,9 @@ def test_what_outlasted_debris_and_boats_was_seen_often_enough_by_then(
 
 
 def followed(
-    found: list[Look], measures: dict[str, float], start: datetime = START
-) -> tuple[list[Look], list[Look]]:
+    found: list[Look], measures: dict[str, float], start: datetime = START,
+    company: Company = Company(), stood: int = 400,  # noqa: B008
+) -> tuple[list[Look], list[Look]]:  # fmt: skip
     """Give what looks are worth of a candidate, and from ``start`` on of a known case there."""
     since = START
     pixels = (np.array([3, 4]), np.array([5, 5]))
@@ -80,7 +81,7 @@ def followed(
         watch=SimpleNamespace(zhan=ZhanOptions(), ground=GroundOptions()),
         adjudicate=SimpleNamespace(fold=how),
     )
-    until = START + timedelta(days=400)
+    until = START + timedelta(days=stood)
 
     def assemble(_: object, looks: list[Look], *__: object, **___: object) -> Candidate:
         return Candidate(
@@ -104,7 +105,7 @@ def followed(
         passes: Any = SimpleNamespace(passes=())
         made = follow_module._candidate(
             cast(Any, site), passes, cast(Any, track), (mock.Mock(), mock.Mock()),
-            (options, until, since, Company()),
+            (options, until, since, company),
         )  # fmt: skip
         again = follow_module.relook(
             cast(Any, site), passes, watched, cast(Any, [case]), (options, start)
@@ -124,6 +125,12 @@ def test_only_what_was_certain_but_for_the_wait_counts_after_it(text: str, told:
     for found in followed(looks(text), WAITS):
         assert state(found) == told
         assert [k.certain for k in found] == [False] * 10 + [True]
+
+
+def test_what_another_piece_of_a_bridge_faces_is_doubted_for_the_year_of_its_building() -> None:
+    for stood, sure in ((300, False), (400, True)):
+        made, _ = followed(looks("hhhhhhhhhhh"), WAITS, company=Company(0, True), stood=stood)
+        assert any(k.certain for k in made) == sure
 
 
 @pytest.mark.parametrize(

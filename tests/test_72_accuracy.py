@@ -168,7 +168,8 @@ def _result(cases: list[dict]) -> dict:
         "objects": [
             {
                 "id": f"cai-{i}", "kind": "cai", "corridor": "a", "setting": "land",
-                "material": "water", "appeared": looks[0], "area_m2": s.area, "wkt": s.wkt,
+                "material": "water", "appeared": f"{looks[i]}T00:00:00+00:00",
+                "area_m2": s.area, "wkt": s.wkt,
                 "chances": looks if i < 2 else looks[:2],
             }
             for i, s in enumerate(objects)
@@ -211,6 +212,9 @@ def test_a_score_counts_what_was_asked_and_calls_the_rest_false() -> None:
     assert found.numbers["false"] == pytest.approx(2 / 0.6)
     assert found.numbers["kind_macro"] == 0.5  # one 采 was called 乱建
     assert "| ≥ 1000 m² | cai | 2 | 2 | 0 | 0 |" in markdown(found)
+    # Since January and since March; the one of February is small.
+    assert "| 270-366 | 2 | 2 | 0 | 0 |" in markdown(found)
+    assert "| 180-270 | 0 | 0 | 0 | 0 |" in markdown(found)
     # Of two that were asked for one was found, at its third look: the other was not reached.
     assert found.numbers["delay"] == 3
     assert found.numbers["delay_asked"] == math.inf

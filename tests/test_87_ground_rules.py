@@ -62,12 +62,13 @@ def told(found: list[Look], seasonal: Callable[..., int] | int = 0) -> Generator
 def candidate(
     found: list[Look], seasonal: Callable[..., int] | int = 0, *, mat: bool = False,
     before: bool | None = None, field: Mapping[str, float] | None = None,
-    alike: int = 0, **measures: float,
+    alike: int = 0, facing: bool = False, stood: int = 300, **measures: float,
 ) -> Candidate:  # fmt: skip
     """Of dry ground all along, or of water on which a ``mat`` of plants lay of late.
 
     ``before``: whether it was a bar before it came; default: what its sightings say. ``field``:
     what is measured where bare ground is the place's own. ``alike``: places that came to look so.
+    ``facing``: another piece of a bridge is seen; ``stood``: days until the end of the run.
     """
     bar = (WATER | measures)["bar_share"] >= 0.5 if before is None else before
     sighting = Sighting(Kind.CAI, FIRST.isoformat(), FIRST, ROWS, COLS, 0.5, WATER | measures, True)
@@ -95,7 +96,7 @@ def candidate(
         ranks=[np.array([np.nan, level], np.float32) for level in levels],
         history=lambda w: SimpleNamespace(bins=np.full(w.shape, 16 * bar, np.uint8)),
     )
-    how = (AdjudicateOptions(), FIRST + timedelta(days=300), FIRST, Company(alike))
+    how = (AdjudicateOptions(), FIRST + timedelta(days=stood), FIRST, Company(alike, facing))
     own = mock.patch.object(follow_ground, "own_ground", return_value=field or {})
     with told(found, seasonal), own:
         return follow_ground.ground_candidate(site, bench, track, GroundOptions(), how)  # type: ignore[arg-type]
@@ -112,6 +113,12 @@ def test_a_pool_that_was_gone_between_is_no_suspected_candidate() -> None:
         with mock.patch.object(follow_ground, "may_span", return_value=True):
             ramp = candidate(looks("hhhhh"), **heap)
         assert (ramp.evidence.state.value, ramp.measures["strip"]) == ("provisional", 1.0)
+        # So does what another piece faces, for the year in which a bridge is built.
+        with mock.patch.object(follow_ground, "may_span", return_value=False):
+            built = [candidate(looks("hhhhh"), facing=True, stood=d, **heap) for d in (300, 366)]
+        assert [(c.evidence.state.value, c.measures["strip"]) for c in built] == [
+            ("provisional", 1.0), ("suspected", 0.0)
+        ]  # fmt: skip
 
 
 def test_water_from_which_a_mat_of_plants_went_stays_on_watch() -> None:

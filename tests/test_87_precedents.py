@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
-from pipeline.detect.change import Surface
+from pipeline.detect.look_surface import Surface
 from pipeline.detect.objects import Pixels, Rejection
 from pipeline.detect.resemble import Signature
 from pipeline.model import Ground, Kind, Sighting, Window

@@ -42,9 +42,9 @@ from pipeline import __version__
 from pipeline.adjudicate.evidence import FoldOptions
 from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import weighed
-from pipeline.detect.change import Surface
 from pipeline.detect.deviations import dry_counts
 from pipeline.detect.level_history import LevelHistory
+from pipeline.detect.look_surface import Surface
 from pipeline.grid import pixels_to_mask
 from pipeline.io.atomic import write_bytes
 from pipeline.model import Candidate, Look, Window
@@ -169,7 +169,7 @@ GUARDS = (
         flooded_fields=1.0)),
     # The option stops short of off: the simulation's silty water has an NDVI of -0.4.
     Guard("water by near infrared", replace={
-        "pipeline.detect.change.decided": _as_it_was,
+        "pipeline.detect.look_surface.decided": _as_it_was,
         "pipeline.detect.change._mostly_wet": _nowhere}),
     Guard(
         "small objects (only a pure pixel begins one; pieces too small are history)",
@@ -192,6 +192,12 @@ GUARDS = (
         "pipeline.detect.afloat.sudden_green": _never_green}),
     Guard("standing out (what stands out on its bar waits as long as the rest)", replace={
         "pipeline.passes.follow_ground.standing_out": _no_measures}),
+    Guard("own bare ground (a field that lies bare waits as any soil)", replace={
+        "pipeline.passes.follow_ground.own_ground": _no_measures}),
+    Guard("film (what comes to many fields in the same weeks is told)", replace={
+        "pipeline.passes.follow_ground.farmed": _no_measures}),
+    Guard("channel (all water tells the level of a river)",
+        _zhan(expect={"level": {"channel_share": 0.0}})),
     Guard("onward (changed ground ends where history saw water)",
         _ground(onward={"pixels": _NEVER})),
     Guard("bed (a level below all known ones proves nothing)", _zhan(bed_object=_NEVER)),
@@ -226,7 +232,7 @@ GUARDS = (
         "level rank",
         replace={
             "pipeline.detect.expect.known_wet": mostly_wet,
-            "pipeline.detect.change.dry_counts": mostly_dry,
+            "pipeline.detect.look_surface.dry_counts": mostly_dry,
         },
     ),
     Guard(

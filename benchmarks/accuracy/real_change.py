@@ -24,18 +24,12 @@ from benchmarks.accuracy.real_cli import said_alone
 from benchmarks.accuracy.real_masks import grown
 from benchmarks.accuracy.real_pictures import pairs_table
 from benchmarks.accuracy.report import Cell, Section, Table
-from pipeline.detect.change import (
-    BRIGHT,
-    NDVI,
-    ChangeOptions,
-    Surface,
-    deviation,
-    flag,
-    regional_offsets,
-    tally_residuals,
-)
+from pipeline.detect.change import deviation, flag
+from pipeline.detect.change_options import ChangeOptions
 from pipeline.detect.features import MODELLED, features
+from pipeline.detect.look_surface import BRIGHT, NDVI, Surface
 from pipeline.detect.normal import NormalOptions
+from pipeline.detect.regional import regional_offsets, tally_residuals
 from pipeline.detect.water import ground_state, water_score
 from pipeline.detect.water_frequency import N_BINS
 from pipeline.model import Ground, Window

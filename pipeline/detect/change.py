@@ -16,195 +16,33 @@ What a pixel's history cannot say stays unsaid: no model, no flag.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.deviations import count_residuals, deviations, dry_counts
-from pipeline.detect.expect import Baseline
-from pipeline.detect.features import MODELLED
-from pipeline.detect.ground_kinds import BAR, EDGES, lies, modelled, states_with, strata_of
+from pipeline.detect.change_options import ChangeOptions
+from pipeline.detect.deviations import deviations
+from pipeline.detect.ground_kinds import EDGES
+from pipeline.detect.look_surface import (
+    BRIGHT,
+    NDVI,
+    UNDECIDED,
+    WATER,
+    Bool,
+    Float,
+    Places,
+    Surface,
+    strata,
+)
 from pipeline.detect.neighbours import around, count
-from pipeline.detect.normal import Normal
-from pipeline.model import Ground, Window
-
-Float = NDArray[np.float32]
-Bool = NDArray[np.bool_]
-T = TypeVar("T", bound=np.generic)
-
-BRIGHT, NDVI, WATER = range(len(MODELLED))
+from pipeline.model import Ground
 
 HALO_PX = 8
 """Halo that makes flags exact at a tile's edge: gradient, the 9x9 count and the 5x5 share [px]."""
 
-N_STRATA = 4  # of expected NDVI: bare, mixed, green; and bars, which lighten while they dry
 _SOIL_NDVI = np.float32(0.1)  # of ground without plants
-_RESIDUAL_BINS = 161
-_RESIDUAL_STEP = 0.005  # residuals of -0.4..0.4 in steps of this; the ends collect the rest
-UNDECIDED = 0.05
-"""Water scores nearer to zero are those of neither class."""
-_LOWER_PX, _LOWER_WET = 50, 0.05  # pixels of a shore that tell, and share that is under water
-_BRIGHT_BINS = 200  # of 0..1
-
-
-class ChangeOptions(BaseModel):
-    """What makes a pixel unexpected; z is a deviation over its spread."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    seed_z: float = Field(default=4.0, ge=2, le=20, description="deviation that starts an object")
-    grow_z: float = Field(default=2.5, ge=1, le=20, description="deviation that an object grows to")
-    bare_ndvi: float = Field(
-        default=0.2, ge=0.05, le=0.4, description="NDVI above which ground is not bare or built"
-    )
-    mixed_gone: float = Field(
-        default=0.6,
-        gt=0,
-        le=1,
-        description="share of the expected vegetation that must be gone where a pixel is only "
-        "partly bare: small objects have no pure pixel",
-    )
-    rim_gone: float = Field(
-        default=0.5,
-        gt=0,
-        le=1,
-        description="the same beside bare ground that starts an object: its mixed rim",
-    )
-    rim_pixels: int = Field(
-        default=6, ge=1, le=25, description="bare pixels of a 5x5 up to which an object has a rim"
-    )
-    small_pixels: int = Field(
-        default=16,
-        ge=1,
-        le=81,
-        description="pixels of a 9x9 that lost their plants or were not seen, up to which an "
-        "object need have no pure pixel: there the loss of plants starts it, and light need only "
-        "go with it; most fields and fellings have more, a plot of up to 16 pixels has not",
-    )
-    small_looks: int = Field(
-        default=16,
-        ge=1,
-        description="clear looks of the pixel's own history without which an object needs a pure "
-        "pixel, and light alone makes no rim: of a mixed pixel a dry year takes half the plants "
-        "and gives half the light, and few looks know no such year",
-    )
-    water_ndvi: float = Field(
-        default=-0.1,
-        ge=-0.2,
-        le=0.1,
-        description="NDVI up to which darkened ground is mostly water: no dry soil, plant or roof "
-        "has less than 0, and wet dark soil little less (an error of 0.005 in a reflectance of "
-        "0.05 is 0.05); 10 m pixels show it where SWIR of 20 m still sees the banks",
-    )
-    mixed_wet: float = Field(
-        default=0.5,
-        ge=0,
-        le=1,
-        description="share of the expected dryness (of the water score) left in a pond's rim",
-    )
-    bright_min: float = Field(
-        default=0.08, ge=0.02, le=0.3, description="darker ground is wet soil or shade"
-    )
-    green_lost: float = Field(
-        default=0.2, ge=0.05, le=0.6, description="NDVI that must be gone where light is no sign"
-    )
-    dry_looks: int = Field(
-        default=2, ge=1, description="dry looks at this level or higher that make water unexpected"
-    )
-    least_looks: int = Field(
-        default=3, ge=1, description="clear looks of history without which nothing is unexpected"
-    )
-    rank_margin: float = Field(
-        default=0.05, ge=0, le=0.3, description="uncertainty of a level rank"
-    )
-    bar_share: float = Field(
-        default=0.35, gt=0, le=1, description="share of the 5x5 neighbourhood that is disturbed"
-    )
-    bar_pixels: int = Field(
-        default=8, ge=1, le=25, description="pixels of it that can be judged at all"
-    )
-    shift_sigmas: float = Field(
-        default=2.0, ge=0, le=4, description="registration residuals that a change must survive"
-    )
-    region_pixels: int = Field(
-        default=200, ge=20, description="pixels of a stratum that make a regional median"
-    )
-
-
-@dataclass(frozen=True)
-class Places:
-    """Some pixels of a window: its shape, and the places ``at`` intp (N,) of its raveled image."""
-
-    shape: tuple[int, int]
-    at: NDArray[np.intp]
-
-    def take(self, image: NDArray[T]) -> NDArray[T]:
-        """Give these pixels of images (..., H, W) as one row, (..., 1, N)."""
-        flat = image.reshape(*image.shape[:-2], -1)
-        return flat[..., self.at][..., None, :]
-
-    def draw(self, row: NDArray[T], blank: float = 0) -> NDArray[T]:
-        """Give the image (H, W) of a row (1, N); ``blank`` elsewhere."""
-        out = np.full(self.shape, blank, row.dtype)
-        out.ravel()[self.at] = row[0]
-        return out
-
-
-@dataclass(frozen=True)
-class Surface:
-    """One look at one window against its normal; arrays end in (H, W).
-
-    ``seen`` (3, H, W) and ``expected`` (3, H, W), features of ``MODELLED``; ``spread`` (3, H, W);
-    ``state`` Ground codes; ``land`` never wet in history, ``shoal`` wet in part of it, ``bar`` what
-    of that was seen dry at levels as low as today's; ``dry``: the level says that it should be dry;
-    ``levelled``: there is a level; ``looks`` of the model, 0 without one; ``reach`` 1-based;
-    ``bins``: how often history saw water (:func:`pipeline.detect.water_frequency.frequency_bins`).
-    """
-
-    window: Window
-    seen: Float
-    expected: Float
-    spread: Float
-    state: NDArray[np.uint8]
-    land: Bool
-    shoal: Bool
-    bar: Bool
-    dry: Bool
-    levelled: Bool
-    looks: NDArray[np.uint16]
-    reach: NDArray[np.uint16]
-    bins: NDArray[np.uint8]
-    residual_px: float
-    res_m: float = 10.0
-
-    @property
-    def ground(self) -> Bool:
-        """Clear pixels with a model that should be dry ground, and look as it says."""
-        return self.known & (self.land | (self.bar & self.dry))
-
-    @property
-    def drained(self) -> Bool:
-        """Clear pixels with a model that should not be water.
-
-        A bar lightens for longer than it ever did where today's level is below all of history, but
-        water on it is no less unexpected for that.
-        """
-        return self.known & (self.land | (self.shoal & self.dry))
-
-    @property
-    def known(self) -> Bool:
-        """Clear pixels with a model."""
-        return (self.state != Ground.UNKNOWN) & (self.looks > 0)
-
-    def take(self, places: Places) -> Surface:
-        """Give some pixels as one row, all (1, N): what needs no neighbours is asked of those."""
-        every = (f.name for f in fields(self))
-        arrays = ((name, getattr(self, name)) for name in every)
-        return replace(self, **{n: places.take(a) for n, a in arrays if isinstance(a, np.ndarray)})
 
 
 @dataclass(frozen=True)
@@ -220,144 +58,6 @@ class Flags:
     def marked(self) -> Bool:
         """All pixels of objects."""
         return self.bare | self.wet | self.rim
-
-
-def surface_of(
-    look: tuple[Float, NDArray[np.uint8], float],
-    normal: Normal,
-    day: float,
-    base: Baseline,
-    where: tuple[Window, NDArray[np.uint16], float],
-    ranks: tuple[Float, Float],
-    options: ChangeOptions | None = None,
-) -> Surface:
-    """Put a look beside its normal.
-
-    Parameters
-    ----------
-    look : (float32 (3, H, W), uint8 (H, W), float)
-        Features, ground codes, and the registration residual [px, 1 sigma].
-    normal, base : over the same window
-    day : float
-        Of the look, in the days of the fit.
-    where : (Window, uint16 (H, W), float)
-        The window, its reach indices, and the pixel size [m].
-    ranks : (float32 (n_reach + 1,), float32 (n_reach + 1,))
-        Level rank of the date per reach (NaN unknown), and the highest rank of the history.
-    """
-    o = options or ChangeOptions()
-    seen, state, residual = look
-    state = decided(seen, state, o)
-    window, reach, res_m = where
-    # A bar lightens while it dries: one that lies bare longer than it ever did is unlike itself.
-    counts = dry_counts(base.history, reach, ranks[0], o.rank_margin)
-    # Without a level only ground that was never wet is expected to be dry, and not for certain.
-    land, shoal, bar, dry, levelled = lies(base.bins, reach, ranks, counts, o.dry_looks)
-    return Surface(
-        window, seen, normal.at(day), normal.spread, state, land, shoal, bar, dry, levelled,
-        modelled(normal.looks, base.n_clear, o.least_looks), reach, base.bins, residual, res_m,
-    )  # fmt: skip
-
-
-def decided(seen: Float, state: NDArray[np.uint8], options: ChangeOptions) -> NDArray[np.uint8]:
-    """Let the 10 m bands decide where the water score cannot: less near infrared than red is water.
-
-    Parameters
-    ----------
-    seen : float32 (3, H, W)
-        Features of the look.
-    state : uint8 (H, W)
-        Ground codes; of what is not clear the score is that of a cloud, and far from zero.
-    """
-    return states_with(seen[WATER], seen[NDVI], state, UNDECIDED, options.water_ndvi)
-
-
-def around_is_dry(surface: Surface, mask: Bool) -> bool:
-    """Tell that no level explains water in ``mask`` (H, W), though none may be known.
-
-    What history saw under water as often as ``mask`` (its median), or more often, and not always,
-    lies around it: there is enough of it, and no more than a twentieth is wet. A flood that reaches
-    ``mask`` covers such lower ground first. Higher ground around says nothing: a hollow of a bar is
-    full at levels that leave the bar's top dry.
-    """
-    own = np.asarray(ndimage.binary_dilation(mask, np.ones((5, 5))), bool)
-    as_low = surface.shoal & (surface.bins >= np.median(surface.bins[mask]))
-    lower = as_low & (surface.state != Ground.UNKNOWN) & ~own
-    wet = int(np.count_nonzero(lower & (surface.state == Ground.WET)))
-    n = int(np.count_nonzero(lower))
-    return n >= _LOWER_PX and wet <= _LOWER_WET * n
-
-
-def strata(surface: Surface) -> NDArray[np.uint8]:
-    """Class ground by the vegetation expected on the date: 0 bare, 1 mixed, 2 green; 3 bars."""
-    return strata_of(surface.expected[NDVI], surface.shoal)  # bare where nothing is expected
-
-
-def tally_residuals(surface: Surface, core: Window, n_reach: int) -> NDArray[np.int64]:
-    """Count residuals of one tile's core, int64 (n_reach + 1, N_STRATA, 3, bins); tiles add up."""
-    use = surface.ground & (surface.reach > 0) & (surface.state != Ground.WET)
-    where = (use, strata(surface), surface.reach)
-    out = np.zeros((len(MODELLED), n_reach + 1, N_STRATA, _RESIDUAL_BINS), np.int64)
-    part = core.within(surface.window)
-    count_residuals(surface.seen, surface.expected, where, part, _RESIDUAL_STEP, out)
-    return np.moveaxis(out, 0, 2)
-
-
-def regional_offsets(
-    total: NDArray[np.signedinteger], options: ChangeOptions | None = None
-) -> Float:
-    """Give what the region did on a date: float32 (n_reach + 1, N_STRATA, 3), to be subtracted.
-
-    The median of a stratum of the reach; of the whole corridor where the reach has too few pixels,
-    and for bars, of which a mine may take most of a reach; zero where even that has too few.
-    """
-    o = options or ChangeOptions()
-    everywhere = total.sum(axis=0)
-    out = np.zeros(total.shape[:3], np.float32)
-    for index in np.ndindex(*total.shape[:3]):
-        own = total[index] if index[1] != BAR else everywhere[index[1:]]
-        for hist in (own, everywhere[index[1:]]):
-            if hist.sum() >= o.region_pixels:
-                middle = int(np.searchsorted(np.cumsum(hist), (hist.sum() + 1) / 2))
-                out[index] = (middle - _RESIDUAL_BINS // 2) * _RESIDUAL_STEP
-                break
-    return out
-
-
-def cropland(normal: Normal) -> tuple[Bool, Float]:
-    """Find ground that is green in one season and bare in another, and how bright it gets.
-
-    Returns
-    -------
-    fields : bool (H, W)
-    ceiling : float32 (H, W)
-        Brightest expected day of the year and the tail beyond it.
-    """
-    days = np.arange(0, 365, 15, dtype=np.float64)
-    least, green = normal.over_year(days, NDVI)
-    with np.errstate(invalid="ignore"):
-        fields = (normal.looks > 0) & (green >= 0.5) & (green - least >= 0.2)
-    _, brightest = normal.over_year(days, BRIGHT)
-    return fields, (brightest + 1.645 * normal.spread[BRIGHT]).astype(np.float32)
-
-
-def tally_fields(
-    fields: Bool, ceiling: Float, reach: NDArray[np.uint16], n_reach: int
-) -> NDArray[np.int64]:
-    """Count how bright :func:`cropland` gets, int64 (n_reach + 1, bins); tiles add up."""
-    use = fields & (reach > 0)
-    step = np.clip((ceiling[use] * _BRIGHT_BINS).astype(np.int64), 0, _BRIGHT_BINS - 1)
-    key = reach[use].astype(np.int64) * _BRIGHT_BINS + step
-    size = (n_reach + 1) * _BRIGHT_BINS
-    return np.bincount(key, minlength=size).reshape(n_reach + 1, _BRIGHT_BINS).astype(np.int64)
-
-
-def soil_ceiling(total: NDArray[np.int64], quantile: float = 0.9) -> float:
-    """Give the brightness below which bare ground may be a field; NaN where no field is known."""
-    hist = total.sum(axis=0)
-    if hist.sum() < 100:
-        return float("nan")
-    return float(np.searchsorted(np.cumsum(hist), quantile * hist.sum()) + 1) / _BRIGHT_BINS
 
 
 def deviation(surface: Surface, offsets: Float, options: ChangeOptions | None = None) -> Float:

@@ -27,6 +27,7 @@ _ALONG = 0.94  # cosine between its axis and the way to the other: 20 degrees
 _ASIDE_PX = 2.5  # from the line through both middles, within which a piece lies
 _LEAST_PX = 3.0  # of water between them: less is a ditch
 _SHARE = 0.5  # of the way between them that was water
+_OFTEN = 8  # of 32 bins: water on a quarter of the looks; a paddy, or one flood, is less
 
 
 def points(shape: Shape, width_px: float) -> bool:
@@ -61,10 +62,10 @@ def gap(first: Points, second: Points) -> Points:
 
 
 def over_water(codes: NDArray[np.uint8]) -> bool:
-    """Tell whether the way between two pieces leads over what history saw as water.
+    """Tell whether the way between two pieces leads over what history often saw as water.
 
     ``codes`` (K,), at the points of :func:`gap`, are those of
     :func:`pipeline.detect.water_frequency.frequency_bins`.
     """
-    wet = np.count_nonzero((codes > 0) & (codes != UNSEEN))
+    wet = np.count_nonzero((codes >= _OFTEN) & (codes != UNSEEN))
     return bool(wet >= max(_LEAST_PX / STEP_PX, _SHARE * len(codes)))

@@ -31,16 +31,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.change import (
-    BRIGHT,
-    NDVI,
-    WATER,
-    Flags,
-    Surface,
-    around_is_dry,
-    may_have_lost,
-)
+from pipeline.detect.change import Flags, may_have_lost
 from pipeline.detect.hollows import HollowOptions, hollow_share
+from pipeline.detect.look_surface import BRIGHT, NDVI, WATER, Surface, around_is_dry
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
 from pipeline.detect.waterline import smallest_rectangle
 from pipeline.grid import pixels_to_mask

@@ -51,7 +51,7 @@ def lies(
     Returns
     -------
     land, shoal, bar, dry, levelled : bool (H, W)
-        As of :class:`pipeline.detect.change.Surface`.
+        As of :class:`pipeline.detect.look_surface.Surface`.
     """
     of_one_shape(bins, reach, *counts)
     of_one_shape(*ranks)

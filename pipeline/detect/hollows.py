@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.change import BRIGHT, NDVI, UNDECIDED, WATER, Surface
 from pipeline.detect.features import FLOOR
+from pipeline.detect.look_surface import BRIGHT, NDVI, UNDECIDED, WATER, Surface
 from pipeline.detect.objects import label, ring
 from pipeline.model import Ground
 

@@ -15,8 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.detect.medians import weighted_median
 from pipeline.model import Kind
 
-_RISEN = 3.0  # deviations of the water score that no soil, rubble or roof reaches
+_RISEN = (2.5, 3.5)  # deviations of the water score: none of a mixture, all of it
 _WATER = 0.3  # water score of small still water
+_DRY = -0.3  # water score before, above which ground was half wet already
+_MIXED_M2 = 3500.0  # a pond that has no pixel of its own is small, with its spoil
+_MOST = 0.5  # score of 乱采 by a mixture; dry and dark covers mix alike, and stay told beside it
+
+
+_MIXTURE = ("water", "expected_water", "z_water", "bare", "area_m2")
 
 
 class KindOptions(BaseModel):
@@ -68,11 +74,11 @@ def kind_scores(
     water = ("wet_share", "hollow_share")
     later = measures[len(measures) // 2 :]
     wet = max(middle(*water), middle(*water, some=later))
-    mixture = ("water", "expected_water", "z_water")
-    for some in (measures, later):
-        wet = max(wet, _mixed(*(middle(n, some=some) for n in mixture)))
     bar = middle("bar_share")
     pond = min(1.0, wet / (2 * o.pond_share))  # no roof and no heap holds water
+    for some in (measures, later):
+        told = _mixed(*(middle(n, some=some) for n in _MIXTURE))
+        pond = max(pond, min(_MOST, told / (2 * o.pond_share)))
     dig = pond + (1 - pond) * bar * o.bar_weight
     dry = 1 - dig
     roof = _roof(middle("bare"), middle("rectangularity"), _growth(measures), o)
@@ -100,17 +106,21 @@ def water_scores(
     return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 
-def _mixed(score: float, before: float, deviations: float) -> float:
+def _mixed(score: float, before: float, deviations: float, index: float, area_m2: float) -> float:
     """Give the share of water in what has no pure pixel of it, from the mean water score.
 
     Of a pond of 20 to 30 m neither SWIR nor near infrared has a pixel without banks and spoil. It
     is lighter than the plants that it took the place of, and yet its water score rises half way
-    to that of water; soil, sand and roofs lower it, ash and concrete hardly raise it. So ground and
-    water are a mixture of the two, where the rise is beyond what any dry cover brings about.
+    to that of water; soil and sand lower it, heaps, yards and roofs hardly raise it. So small dry
+    ground that rose far is taken for a mixture of what it was and water. Tarmac, felt and panels
+    rise as far: a mixture is no water yet. Without SWIR (no ``index``) all that is dry is
+    wetter than plants, and nothing is told.
     """
-    if not (deviations >= _RISEN and before < _WATER):  # NaN: not known
+    known = np.isfinite([score, before, deviations, index]).all()
+    if not known or before > _DRY or area_m2 > _MIXED_M2:
         return 0.0
-    return float(np.clip((score - before) / (_WATER - before), 0, 1))
+    sure = np.clip((deviations - _RISEN[0]) / (_RISEN[1] - _RISEN[0]), 0, 1)
+    return float(sure * np.clip((score - before) / (_WATER - before), 0, 1))
 
 
 def _growth(measures: Sequence[Mapping[str, float]]) -> float:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.detect.around import residuals
-from pipeline.detect.change import BRIGHT, NDVI, WATER, Surface, around_is_dry
+from pipeline.detect.look_surface import BRIGHT, NDVI, WATER, Surface, around_is_dry
 from pipeline.detect.objects import ring
 from pipeline.detect.observe import Observed
 from pipeline.model import Ground, Seen

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.detect.change import BRIGHT, NDVI, WATER
 from pipeline.detect.disturb import rectangularity
+from pipeline.detect.look_surface import BRIGHT, NDVI, WATER
 from pipeline.detect.normal import Normal
 from pipeline.detect.objects import Pixels, measure
 from pipeline.grid import pixels_to_mask

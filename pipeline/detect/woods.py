@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.detect.change import NDVI
+from pipeline.detect.look_surface import NDVI
 from pipeline.detect.medians import weighted_median
 from pipeline.detect.normal import YEAR_DAYS, Normal
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.detect.change import Surface
 from pipeline.detect.expect import Baseline, Days
+from pipeline.detect.look_surface import Surface
 from pipeline.detect.normal import Normal
 from pipeline.model import Pass, Window
 from pipeline.passes.change import Normals

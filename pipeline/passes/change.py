@@ -8,41 +8,31 @@ window. Nothing here depends on how the corridor was cut.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.config import GroundOptions
-from pipeline.detect.change import (
-    HALO_PX,
-    ChangeOptions,
-    Flags,
-    Run,
-    Surface,
-    cropland,
-    deviation,
-    flag,
-    regional_offsets,
-    soil_ceiling,
-    surface_of,
-    tally_fields,
-    tally_residuals,
-)
+from pipeline.detect.change import HALO_PX, Flags, Run, deviation, flag
+from pipeline.detect.change_options import ChangeOptions
+from pipeline.detect.cropland import cropland, soil_ceiling, tally_fields
 from pipeline.detect.disturb import MARGIN_PX, Marked, Region, examine
 from pipeline.detect.expect import Baseline, Days
 from pipeline.detect.features import MODELLED
 from pipeline.detect.level import reaches_in
+from pipeline.detect.look_surface import Surface, surface_of
 from pipeline.detect.normal import Normal
 from pipeline.detect.objects import Pixels, Rejection, split
+from pipeline.detect.regional import regional_offsets, tally_residuals
 from pipeline.grid import box_of_mask
 from pipeline.io.tasks import map_tiles
-from pipeline.model import Ground, Pass, Sighting, Tile, Window
+from pipeline.model import Pass, Sighting, Tile, Window
 from pipeline.passes.book import Arrays, Book, Found, by_place, found_by_look
+from pipeline.passes.flooded import Flooded, count_fields, fields_flooded
 from pipeline.passes.ground import Site, Sparse, States
 from pipeline.passes.normals import day_of, read_normal, stored_normal, write_normals
 from pipeline.passes.stored import Stored, stored_pixels, stored_values
@@ -51,10 +41,8 @@ DETECTOR = "ground/1"
 
 
 _PIECE_PX = 192  # rows of a tile that are compared at once
-_SQUARE_PX, _SQUARE_FIELDS = 64, 50  # squares in which cropland is counted, and the least of it
 
-_Flooded: TypeAlias = Counter[tuple[int, int, bool]]  # square and water: pixels of cropland
-_Counts = tuple[NDArray[np.uint16], NDArray[np.int32], list[_Flooded], NDArray[np.int64]]
+_Counts = tuple[NDArray[np.uint16], NDArray[np.int32], list[Flooded], NDArray[np.int64]]
 
 
 class Baselines(Protocol):
@@ -226,7 +214,7 @@ class ChangeSweep:
         assert window is not None
         return window
 
-    def _regions(self, new: range) -> tuple[float, list[_Flooded], list[NDArray[np.float32]]]:
+    def _regions(self, new: range) -> tuple[float, list[Flooded], list[NDArray[np.float32]]]:
         site = self.quarter.site
         judged = [(self.quarter.judged[i], self.quarter.days[i]) for i in new]
 
@@ -234,7 +222,7 @@ class ChangeSweep:
             given = self.normals.given_at(pixels)
             fields, brightest = cropland(given[0])
             here = reaches_in(pixels.reach[None])
-            residuals, flooded = list[NDArray[np.int32]](), list[_Flooded]()
+            residuals, flooded = list[NDArray[np.int32]](), list[Flooded]()
             for p, days in judged:
                 surface = self.normals.stored(p, pixels, ranks_of(days), given)
                 every = tally_residuals(surface, surface.window, site.n_reach)
@@ -256,7 +244,7 @@ class ChangeSweep:
         for here, own, _, _ in tiles:
             residuals[:, here] += own
         ceiling = soil_ceiling(np.sum([t[3] for t in tiles], axis=0))
-        flooded = [sum((t[2][i] for t in tiles), start=_Flooded()) for i in range(shape[0])]
+        flooded = [sum((t[2][i] for t in tiles), start=Flooded()) for i in range(shape[0])]
         return ceiling, flooded, [regional_offsets(r, self.options.change) for r in residuals]
 
     def _marked(
@@ -294,7 +282,7 @@ class ChangeSweep:
         return out, _run_in(run, window, core)
 
     def _examine(
-        self, i: int, pixels: Pixels, offsets: NDArray[np.float32], fields: tuple[float, _Flooded]
+        self, i: int, pixels: Pixels, offsets: NDArray[np.float32], fields: tuple[float, Flooded]
     ) -> Sighting | Rejection:
         disturb = self.options.disturb
         if pixels.rows.size < disturb.min_pixels or not pixels.seed.any():
@@ -353,53 +341,6 @@ def _run_in(run: Run, window: Window, core: Window) -> Arrays:
         "total": total[rows, cols],
         "looks": looks[rows, cols],
     }
-
-
-def count_fields(surface: Surface, fields: NDArray[np.bool_], places: Sparse) -> _Flooded:
-    """Count cropland seen, and of that what is under water, by square.
-
-    Surface and ``fields`` are of one row; ``places`` are the row and column in the grid of each of
-    its pixels.
-    """
-    # What the level of the reach explains is no flooded field.
-    expected = surface.land & surface.dry & (surface.reach > 0)
-    seen = fields & expected & (surface.state != Ground.UNKNOWN)
-    under = (surface.state == Ground.WET)[seen]
-    rows, cols = (each[seen[0]] for each in places)
-    # Row, column and water as one number: rows of arrays are sorted ten times as slowly.
-    row, col = rows.astype(np.int64) // _SQUARE_PX, cols // _SQUARE_PX
-    each, counts = np.unique(row << 32 | col << 1 | under, return_counts=True)
-    keys = ((n >> 32, (n & 0xFFFFFFFF) >> 1, bool(n & 1)) for n in each.tolist())
-    return Counter(dict(zip(keys, counts.tolist(), strict=True)))
-
-
-def fields_flooded(counts: _Flooded, options: GroundOptions, own: Window | None = None) -> bool:
-    """Tell whether so many of the squares that hold cropland have some of it under water.
-
-    Rain and irrigation flood fields all over a region; a pit of hectares floods the fields that it
-    was dug in, and must not explain itself.
-
-    Parameters
-    ----------
-    counts : Counter of (row, column, under water)
-        Pixels of cropland by square (:func:`count_fields`), all tiles added up.
-    own : Window, optional
-        Box of the object that asks: its squares and their neighbours have no say, unless there are
-        no others.
-    """
-    squares = {(r, c) for r, c, _ in counts}
-    seen = {s: counts[(*s, False)] + counts[(*s, True)] for s in squares}
-    held = [s for s in squares if seen[s] >= _SQUARE_FIELDS]
-    held = [s for s in held if own is None or not _beside(s, own)] or held
-    wet = sum(counts[(*s, True)] >= options.flooded_square * seen[s] for s in held)
-    return bool(held) and wet >= options.flooded_fields * len(held)
-
-
-def _beside(square: tuple[int, int], own: Window) -> bool:
-    """Tell whether a square is one of those of a box, or next to one."""
-    row, col = square
-    rows = own.row0 // _SQUARE_PX - 1 <= row <= (own.row1 - 1) // _SQUARE_PX + 1
-    return rows and own.col0 // _SQUARE_PX - 1 <= col <= (own.col1 - 1) // _SQUARE_PX + 1
 
 
 def too_small(pixels: Pixels, least: int) -> bool:

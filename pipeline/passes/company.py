@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,10 @@ from pipeline.passes.ground import Site, Sparse
 from pipeline.passes.past import Past
 
 _ASHORE = 0.5  # of a ramp that stands where no water ever was
-_SIGHTINGS = 2  # one alone is a cloud's edge as well
+_SIGHTINGS = 3  # dates, and most of them certain: fewer are a cloud's edge as well
+_HOLLOW = 0.3  # dark share from which a piece holds water
+_ROW_PX = 10.0  # from another slim piece on its own side, within which one is of a row
+_RES_M = 15.0  # distances are pixels of 10 m: larger ones are no question
 
 Points = NDArray[np.float64]
 History = Callable[[datetime], Past]
@@ -50,7 +54,7 @@ class _Piece:
     pixels: Points
     shape: Shape
 
-    @property
+    @cached_property
     def middle(self) -> Points:
         return self.pixels.mean(axis=0)
 
@@ -64,7 +68,9 @@ def companies(
 ) -> list[Company]:
     """Say for each track what the others say of it; ``since``: when it was first seen (UTC)."""
     alike = alike_tracks(site, tracks, since, o.farming)
-    facing = facing_tracks(tracks, since, history, o.ramps)
+    facing = [False] * len(tracks)
+    if site.store.grid.res_m <= _RES_M:
+        facing = facing_tracks(tracks, since, history, o.ramps)
     return [Company(*each) for each in zip(alike, facing, strict=True)]
 
 
@@ -73,25 +79,43 @@ def facing_tracks(
 ) -> list[bool]:
     """Tell for each track whether another faces it across water: pieces of one bridge.
 
-    Both are slim, lie along the line through their middles and were seen twice; they came within
-    the time in which a bridge is built (``options.days``), one of them stands on a bank, and half
-    of the way between them was water.
+    Both are slim, lie along the line through their middles and were seen three times, at one time;
+    they came within that in which a bridge is built (``options.days``), one of them stands on a
+    bank, and half of the way between them was water on a quarter of the looks. What stands beside
+    another slim piece is one of a row, of greenhouses or of heaps, and no end of a bridge.
     """
     pieces = [p for k, t in enumerate(tracks) if (p := _piece(k, t, options)) is not None]
-    out = [False] * len(tracks)
+    found: dict[int, set[int]] = {}
     if len(pieces) < 2:
-        return out
+        return [False] * len(tracks)
     within = timedelta(days=options.days)
+    tree = KDTree([p.middle for p in pieces])
     # Middles of pieces as long as the gap lie twice as far apart.
-    near = KDTree([p.middle for p in pieces]).query_pairs(2 * GAP_PX, output_type="ndarray")
-    for a, b in ((pieces[int(i)], pieces[int(k)]) for i, k in near):
-        if abs(since[a.index] - since[b.index]) > within:
+    near = tree.query_pairs(2 * GAP_PX, output_type="ndarray")
+    for i, k in near.tolist():
+        a, b = pieces[i], pieces[k]
+        one, other = tracks[a.index], tracks[b.index]
+        if abs(since[a.index] - since[b.index]) > within or not _together(one, other):
             continue
-        if faces(a.pixels, a.shape, b.middle) and faces(b.pixels, b.shape, a.middle):
-            own = [tracks[p.index] for p in (a, b)]
-            if _across(own, gap(a.pixels, b.pixels), history):
-                out[a.index] = out[b.index] = True
+        both = faces(a.pixels, a.shape, b.middle) and faces(b.pixels, b.shape, a.middle)
+        if both and _across([one, other], gap(a.pixels, b.pixels), history):
+            found.setdefault(i, set()).add(k)
+            found.setdefault(k, set()).add(i)
+    beside = {(i, k) for i, k in tree.query_pairs(_ROW_PX) if k not in found.get(i, ())}
+    rows = {i for pair in beside for i in pair}
+    out = [False] * len(tracks)
+    for i, others in found.items():
+        out[pieces[i].index] = i not in rows and not others <= rows
     return out
+
+
+def _together(one: Track, other: Track) -> bool:
+    """Tell whether both were seen at one time: what went before the other came is no part of it."""
+    return one.first_on <= _last(other) and other.first_on <= _last(one)
+
+
+def _last(track: Track) -> datetime:
+    return max(s.on for s in track.sightings)
 
 
 def _across(tracks: Sequence[Track], between: Points, history: History) -> bool:
@@ -99,7 +123,7 @@ def _across(tracks: Sequence[Track], between: Points, history: History) -> bool:
     if not 0 < len(between) <= FARTHEST:
         return False
 
-    past = history(tracks[0].first_on)
+    past = history(min(t.first_on for t in tracks))
 
     def codes(pixels: Sparse) -> NDArray[np.uint8]:
         box = box_of(pixels)
@@ -115,11 +139,20 @@ def _piece(index: int, track: Track, options: RampOptions) -> _Piece | None:
     """Give a track as a piece; none of what is water, or no strip as narrow as a deck."""
     if track.rows.size > options.width_px * GAP_PX or len(track.pass_ids) < _SIGHTINGS:
         return None
-    wet = [s.measures.get("wet_share", 0.0) for s in track.sightings]
-    if track.kind is not Kind.ZHAN and float(np.median(wet)) >= 0.5:
+    if track.kind is not Kind.ZHAN and _holds_water(track):
+        return None
+    if 2 * sum(s.certain for s in track.sightings) <= len(track.sightings):
         return None
     shape = measure(pixels_to_mask(track.rows, track.cols, box_of((track.rows, track.cols))))
     if not points(shape, options.width_px):
         return None
     pixels = np.stack([track.rows, track.cols], axis=1).astype(np.float64)
     return _Piece(index, pixels, shape)
+
+
+def _holds_water(track: Track) -> bool:
+    each = [
+        [s.measures.get(n, 0.0) for n in ("wet_share", "hollow_share")] for s in track.sightings
+    ]
+    wet, hollow = np.median(np.array(each, np.float64), axis=0)
+    return bool(wet >= 0.5 or hollow >= _HOLLOW)

@@ -10,8 +10,8 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.detect.change import BRIGHT
 from pipeline.detect.disturb import DisturbOptions
+from pipeline.detect.look_surface import BRIGHT
 from pipeline.detect.objects import label
 from pipeline.detect.onward import Likeness, OnwardOptions, covered, likeness, onward
 from pipeline.detect.water_frequency import N_BINS

@@ -16,11 +16,11 @@ from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sig
 from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting, stood_since, unbroken
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
-from pipeline.detect.change import WATER
 from pipeline.detect.decks import goes_out
 from pipeline.detect.disturb import DisturbOptions
 from pipeline.detect.expect import Baseline
 from pipeline.detect.kinds import kind_scores
+from pipeline.detect.look_surface import WATER
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import YEAR_DAYS
 from pipeline.detect.observe import Observed

@@ -12,7 +12,7 @@ from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import below_floods
 from pipeline.config import GroundOptions
 from pipeline.detect.afloat import floated
-from pipeline.detect.change import cropland
+from pipeline.detect.cropland import cropland
 from pipeline.detect.disturb import MARGIN_PX
 from pipeline.detect.seasons import longest_unseen
 from pipeline.detect.water_frequency import N_BINS

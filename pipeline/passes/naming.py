@@ -14,8 +14,9 @@ from pipeline.passes.ground import Sparse, States
 
 _JUDGING = (
     "apart", "bars", "baselines", "bench", "book", "change", "deck_looks", "farming", "fills",
-    "follow", "follow_ground", "ground", "ground_measures", "levels", "normals", "own_ground",
-    "past", "piers", "silent", "stored", "strips", "traits", "verdicts", "watch", "water_outline",
+    "flooded", "follow", "follow_ground", "ground", "ground_measures", "levels", "normals",
+    "own_ground", "past", "piers", "silent", "stored", "strips", "traits", "verdicts", "watch",
+    "water_outline",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -82,54 +82,82 @@ def search(
     asks = [_asking(s, how) for s in workflow.sources]
     passes: dict[str, tuple[Pass, ...]] = {}
     pictures: dict[str, tuple[Scene, ...]] = {}
-    aside: set[SetAside] = set()
-    outside: list[str] = []
-    unreachable: dict[str, SourceUnreachableError] = {}
-    notes: set[str] = set()
-    elsewhere: dict[int, frozenset[str]] = {}
     making: dict[str, tuple[Making, ...]] = {}
+    outside: list[str] = []
+    told = _Told()
     for corridor in corridors:
-        scenes: list[Scene] = []
-        answers: list[bool] = []
-        beside: list[datetime] = []
-        making[corridor.id] = ()
-        wanted = Wanted(corridor.polygon_wgs84, *workflow.period.span)
-        for number, ask in enumerate(asks):
-            try:
-                found = ask(wanted)
-            except SourceUnreachableError as error:
-                unreachable[error.what] = error
-                continue
-            scenes.extend(found.scenes)
-            aside.update(found.set_aside)
-            notes.update(found.notes)
-            beside.extend(found.out_of_period)
-            elsewhere[number] = elsewhere.get(number, found.untouched) & found.untouched
-            making[corridor.id] += found.making
-            if found.incomplete:
-                error = SourceUnreachableError(found.incomplete, "Tell the catalogue's keeper")
-                unreachable[error.what] = error
-            answers.append(found.elsewhere)
-        # One source that covers the corridor, or gave no answer, is enough to be inside.
-        outsider = not scenes and len(answers) == len(workflow.sources) and all(answers)
-        if outsider:
+        held = _ask(asks, Wanted(corridor.polygon_wgs84, *workflow.period.span), told)
+        making[corridor.id] = held.making
+        if held.outside:
             outside.append(corridor.id)
         # Colour-balanced pictures stay out of every history: their numbers are no reflectance.
-        pictures[corridor.id] = tuple(s for s in scenes if s.properties.get("uncalibrated"))
-        unique, dropped = drop_duplicates([s for s in scenes if s not in pictures[corridor.id]])
-        aside.update(dropped)
+        pictures[corridor.id] = tuple(s for s in held.scenes if s.properties.get("uncalibrated"))
+        unique, dropped = drop_duplicates(
+            [s for s in held.scenes if s not in pictures[corridor.id]]
+        )
+        told.aside.update(dropped)
         passes[corridor.id] = merge_passes(unique)
-        if not scenes and not outsider and not unreachable and before is None:
-            log.warning("%s: no scenes in the period%s", corridor.id, _when(beside))
-    notes.update(_strays(workflow.sources, {} if outside else elsewhere))
-    for note in sorted(notes.difference(before.notes if before else ())):
+        if not (held.scenes or held.outside or told.unreachable) and before is None:
+            log.warning("%s: no scenes in the period%s", corridor.id, _when(held.beside))
+    told.notes.update(_strays(workflow.sources, {} if outside else told.elsewhere))
+    for note in sorted(told.notes.difference(before.notes if before else ())):
         log.warning("%s", note)
-    if unreachable and not any(passes.values()):
-        raise next(iter(unreachable.values()))
+    if told.unreachable and not any(passes.values()):
+        raise next(iter(told.unreachable.values()))
     if outside:
         raise _outside(outside)
-    said = (tuple(sorted(aside)), tuple(unreachable))
-    return Searched(passes, *said, pictures, making, tuple(sorted(notes)))
+    said = (tuple(sorted(told.aside)), tuple(told.unreachable))
+    return Searched(passes, *said, pictures, making, tuple(sorted(told.notes)))
+
+
+@dataclass
+class _Told:
+    """What the sources said so far, of all corridors."""
+
+    aside: set[SetAside] = field(default_factory=set[SetAside])
+    unreachable: dict[str, SourceUnreachableError] = field(
+        default_factory=dict[str, SourceUnreachableError]
+    )
+    notes: set[str] = field(default_factory=set[str])
+    elsewhere: dict[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What all sources hold for one corridor; ``beside``: times of scenes out of the period."""
+
+    scenes: list[Scene]
+    making: tuple[Making, ...]
+    beside: list[datetime]
+    outside: bool  # of all scenes of all sources
+
+
+def _ask(asks: Sequence[Callable[[Wanted], Found]], wanted: Wanted, told: _Told) -> _Held:
+    """Ask every source for one corridor; one that gives no answer is noted in ``told``."""
+    scenes: list[Scene] = []
+    answers: list[bool] = []
+    beside: list[datetime] = []
+    making: tuple[Making, ...] = ()
+    for number, ask in enumerate(asks):
+        try:
+            found = ask(wanted)
+        except SourceUnreachableError as error:
+            told.unreachable[error.what] = error
+            continue
+        scenes.extend(found.scenes)
+        told.aside.update(found.set_aside)
+        told.notes.update(found.notes)
+        beside.extend(found.out_of_period)
+        known = told.elsewhere.get(number, found.untouched)
+        told.elsewhere[number] = known & found.untouched
+        making += found.making
+        if found.incomplete:
+            error = SourceUnreachableError(found.incomplete, "Tell the catalogue's keeper")
+            told.unreachable[error.what] = error
+        answers.append(found.elsewhere)
+    # One source that covers the corridor, or gave no answer, is enough to be inside.
+    outside = not scenes and len(answers) == len(asks) and all(answers)
+    return _Held(scenes, making, beside, outside)
 
 
 def _outside(corridors: Sequence[str]) -> ConfigurationError:

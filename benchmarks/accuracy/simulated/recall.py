@@ -14,6 +14,7 @@ from benchmarks.accuracy.simulated.series import LEAST_LOOKS
 from benchmarks.accuracy.stats import share, wilson
 
 EDGES_M2 = (400, 630, 1000, 1600, 2500, 4000, 6300, 10_000, 20_000, 65_000)
+STOOD_DAYS = (75, 120, 180, 270, 366)  # objects come until the middle of October
 KINDS = ("zhan", "cai", "dui", "jian")
 _COUNTED = (
     "objects", "suspected", "on watch", "missed", "recall [95 %]", "suspected or on watch",
@@ -64,6 +65,27 @@ def curve_table(every: Sequence[Fate]) -> Table:
 def _cell(own: Sequence[Fate]) -> str:
     told = sum(f.shelf == "suspected" for f in own)
     return f"{told}/{len(own)} = {share(told, len(own))}" if own else "-"
+
+
+def stood_table(every: Sequence[Fate]) -> Table:
+    """Count the large objects by how long they had stood when the patrol ended."""
+    large = [f for f in every if f.area_m2 >= 1000]
+    rows: list[tuple[str | int, ...]] = []
+    for low, high in pairwise(STOOD_DAYS):
+        own = [f for f in large if low <= f.stood_days < high]
+        rows.append(
+            (
+                f"{low}-{high}",
+                *_counts(own),
+                *(_cell([f for f in own if f.kind == k]) for k in KINDS),
+            )
+        )
+    return Table(
+        "Recall by how long an object had stood at the end, ≥ 1000 m²",
+        ("days", *_COUNTED, *KINDS), tuple(rows),
+        "From its appearance to the end of the patrol, while many grow. What looks like something"
+        " that passes is told once it has outlasted that: 60 days of water on land, 90 of soil.",
+    )  # fmt: skip
 
 
 def setting_table(every: Sequence[Fate]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from shapely.geometry.base import BaseGeometry
 
 from benchmarks.accuracy.simulated.series import LEAST_LOOKS
 from sample_scenes.matching import match
+
+PATROL_END = datetime(2026, 1, 1, tzinfo=UTC)  # that of benchmarks.accuracy.simulated.running
 
 Result = Mapping[str, Any]
 
@@ -36,6 +39,7 @@ class Fate:
     material: str
     area_m2: float
     asked: bool  # enough looks could show it
+    stood_days: float  # by the end of the patrol
     shelf: str  # suspected | watch | missed
     why: str  # of what was not found
     found_kind: str | None = None
@@ -158,6 +162,7 @@ def _base(seed: int, o: Mapping[str, Any]) -> dict[str, Any]:
         "seed": seed, "id": o["id"], "kind": o["kind"], "setting": o["setting"],
         "material": o["material"], "area_m2": o["area_m2"],
         "asked": asked_for(o),
+        "stood_days": (PATROL_END - datetime.fromisoformat(o["appeared"])) / timedelta(days=1),
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from benchmarks.accuracy.simulated.recall import (
     recall_numbers,
     recall_table,
     setting_table,
+    stood_table,
 )
 from benchmarks.accuracy.simulated.scoring import Fate, Scored, Stray, score_seed
 from benchmarks.accuracy.simulated.shore_table import shore_table
@@ -140,9 +141,9 @@ def section(results: Sequence[Mapping[str, Any]]) -> Section:
     kinds, macro = kind_table(every)
     months, said = months_tables(results, scored)
     tables = (
-        recall_table(every), curve_table(every), setting_table(every), false_table(scored),
-        layers_table(scored, without), cause_table(scored), precision_table(scored), kinds,
-        geometry_table(fates), *months, shore,
+        recall_table(every), curve_table(every), stood_table(every), setting_table(every),
+        false_table(scored), layers_table(scored, without), cause_table(scored),
+        precision_table(scored), kinds, geometry_table(fates), *months, shore,
     )  # fmt: skip
     seeds = [s.seed for s in scored if s.home]
     lost = Counter(f.kind for f in every if not f.asked)
