@@ -192,6 +192,29 @@ def test_where_nothing_changed_no_share_is_made_up() -> None:
     assert np.isnan(covered_share(np.full_like(flat, np.nan), flat, footprint)).all()
 
 
+@pytest.mark.parametrize("before", [0.03, 0.06], ids=["clear", "turbid"])
+def test_a_small_fill_is_drawn_by_what_became_lighter_and_not_by_its_rim(before: float) -> None:
+    """Two by three pixels, in a footprint that SWIR blurred to twice the width each way."""
+    was = np.full((4, 20, 20), before, np.float32)
+    now = np.full((4, 20, 20), 0.03, np.float32)
+    now[:, 9:11, 9:12] = 0.15
+    footprint = np.zeros((20, 20), bool)
+    footprint[8:12, 8:13] = True
+    footprint[9:11, 10] = False  # has no pixel that touches no other
+    share = covered_share(was, now, footprint)
+    whole = share[9:11, 9:12]
+    assert (whole > 0.9).all()
+    share[9:11, 9:12] = 0
+    assert share.max() < 0.5
+
+
+def test_water_that_cleared_is_no_ground() -> None:
+    turbid = np.full((4, 20, 20), 0.08, np.float32)
+    footprint = np.zeros((20, 20), bool)
+    footprint[8:12, 8:12] = True
+    assert np.isnan(covered_share(turbid, turbid - np.float32(0.05), footprint)).all()
+
+
 def test_outline_keeps_a_hole() -> None:
     y, x = np.indices((80, 80))
     radius = np.hypot(y - 40, x - 40)

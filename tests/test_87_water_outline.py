@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from pipeline.passes.water_outline import _finest
+from pipeline.model import Look, Seen
+from pipeline.passes.water_outline import _about_one_level, _finest
 
 NAMES = ["green", "nir", "red", "swir16"]
 S2 = {"green": 10.0, "red": 10.0, "nir": 10.0, "swir16": 20.0}
@@ -50,3 +52,24 @@ def test_the_finest_bands_of_all_sensors(
     states = cast(Any, SimpleNamespace(looks=SimpleNamespace(passes=[*made, other])))
     found = cast(Any, [SimpleNamespace(pass_id=p.id) for p in made])
     assert _finest(states, found, NAMES) == fine
+
+
+def test_looks_before_that_say_nothing_show_the_shore_where_they_are_clear() -> None:
+    """At the edge of the water a look of before is seldom a clear miss, and one may be turbid."""
+    first = datetime(2025, 3, 1, tzinfo=UTC)
+
+    def look(day: int, seen: Seen, rank: float, clear: float = 1.0) -> Look:
+        on = first + timedelta(days=day)
+        return Look(on, str(day), "s2", clear, seen, True, rank, 0.1, rank)
+
+    track = cast(Any, SimpleNamespace(first_on=first))
+    found = [
+        look(-70, Seen.MISS, 0.4),
+        look(-60, Seen.UNKNOWN, 0.7),
+        look(-50, Seen.UNKNOWN, 0.75, clear=0.0),
+        look(-40, Seen.UNKNOWN, 0.72),
+        *(look(k, Seen.HIT, 0.74) for k in (0, 10, 20)),
+    ]
+    before, after = _about_one_level(track, found)
+    assert [k.pass_id for k in before] == ["-70", "-60", "-40"]
+    assert [k.pass_id for k in after] == ["0", "10", "20"]

@@ -19,6 +19,7 @@ from skimage.measure import find_contours
 from pipeline.model import Grid, Ground
 
 Float = NDArray[np.float32]
+_TOP = 0.9  # quantile of what became lighter that is taken for the whole change
 _LEAST_CHANGE = 0.03  # length of the change in reflectance below which noise makes the line
 
 
@@ -86,20 +87,33 @@ def covered_share(before: Float, after: Float, footprint: NDArray[np.bool_]) -> 
     -------
     float32 (H, W)
         0 unchanged, 1 changed like the core; may leave 0..1. NaN where one side is unknown, and
-        everywhere if the core did not change.
+        everywhere if the core became no lighter.
     """
     core = _pure(footprint)
-    core = core if np.count_nonzero(core) >= 3 else footprint
     change = after - before
+    core = core if np.count_nonzero(core) >= 3 else _lightest(change, footprint)
     inside = change[:, core]
     inside = inside[:, np.isfinite(inside).all(axis=0)]
     if inside.shape[1] == 0:
         return np.full(footprint.shape, np.nan, np.float32)
     line = np.median(inside, axis=1)
     length = float((line**2).sum())
-    if length < _LEAST_CHANGE**2:
+    if length < _LEAST_CHANGE**2 or line.sum() < 0:  # water that cleared is no ground
         return np.full(footprint.shape, np.nan, np.float32)
     return (np.tensordot(line, change, axes=1) / length).astype(np.float32)
+
+
+def _lightest(change: Float, footprint: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Give what of an object became half as much lighter as the lightest, where it has no core.
+
+    What SWIR of 20 m shows is blurred: around a small object lies a rim twice its size that the
+    finer bands see as water still, clearer or more turbid than before.
+    """
+    lighter = np.where(footprint, change.sum(axis=0), np.nan)
+    known = np.isfinite(lighter)
+    if not known.any():
+        return footprint
+    return known & (lighter >= np.quantile(lighter[known], _TOP) / 2)
 
 
 def share_beside(

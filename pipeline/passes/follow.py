@@ -246,10 +246,12 @@ def _candidate(
     leaves = _may_leave(data, track, (found, since), zhan)
     wait = _wait(track, zhan, leaves=leaves)
     fold = options.adjudicate.fold
+    # Looks before that say nothing of the object show its shore all the same.
+    shown = with_sightings(found, track, levels=True)
     found = carried(with_sightings(found, track), fold)
     # What only waited may count in the end: the object's measures say so (waited_out).
     found = lasting(found, since, wait, fold, counted=True)
-    shape = water_outline(states, track, found)
+    shape = water_outline(states, track, shown)
     drawn, ramps = (around(site, track), shape), options.watch.ground.ramps
     history = data[0].history(track.first_on)
     stood = until - since

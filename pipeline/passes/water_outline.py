@@ -27,6 +27,7 @@ _BEFORE = 4  # looks before that make the medians of an outline
 _HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
 _RANK_NOISE = 0.01  # of the rank of a level
 _AS_FINE = 1.2  # times the smallest pixel: what is stated as 9.99 m and as 10 m is alike
+_CLEAR = 0.5  # of the object, from which a look before it shows its shore
 _HITS = 3  # hits that an outline should rest on
 
 
@@ -136,6 +137,7 @@ def _about_one_level(track: Track, found: Sequence[Look]) -> tuple[list[Look], l
     high = min([r for r in ranked if r >= usual] or ranked[:1])
     ranked = [r for r in ranked if r <= high]
     early = [k for k in found if k.on < track.first_on and k.level_rank is not None]
+    early = [k for k in early if k.clear_share >= _CLEAR]
     # Water at a lower level before, ground at a higher one after: no shore explains that. The
     # nearest below, because a lower one leaves more of the object on dry ground.
     under = [k for k in early if _rank(k) <= high + _RANK_NOISE]
