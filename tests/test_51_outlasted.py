@@ -70,7 +70,7 @@ def followed(
     )
     case = SimpleNamespace(
         case_id="case", detector="zhan/1", measures=measures, area_m2=measures["area_m2"],
-        evidence=SimpleNamespace(since=since),
+        evidence=SimpleNamespace(first_seen=since),
     )  # fmt: skip
     site = SimpleNamespace(
         workers=1, store=SimpleNamespace(grid=SimpleNamespace(crs="EPSG:32649")),

@@ -55,10 +55,8 @@ class Run:
 
 def whole(thing: Thing, run: Run) -> list[Look]:
     """Give the looks of an object up to the end of a run."""
-    text = thing.text.ljust(DAYS, "?")
-    every = enumerate(looks(text.replace("b", "h")))
-    seen = [(i, k) for i, k in every if i < run.end and i not in run.without]
-    return [replace(k, beside=text[i] == "b") for i, k in seen]
+    every = enumerate(looks(thing.text.ljust(DAYS, "?")))
+    return [k for i, k in every if i < run.end and i not in run.without]
 
 
 def drawn(place: int, thing: Thing, run: Run) -> BaseGeometry:
@@ -147,7 +145,7 @@ things = st.lists(
         Thing,
         st.sampled_from(list(Kind)),
         st.sampled_from([20.0, 40.0, 120.0]),
-        st.text(alphabet="hm?b", min_size=DAYS, max_size=DAYS),  # b: of ground beside it
+        st.text(alphabet="hm?", min_size=DAYS, max_size=DAYS),
     ),
     min_size=1,
     max_size=4,

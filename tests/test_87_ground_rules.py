@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from unittest import mock
@@ -209,22 +208,11 @@ def test_a_ramp_is_what_most_sightings_show_of_an_object() -> None:
 @pytest.mark.parametrize(("text", "state"), [("hhhhh", "suspected"), ("hhhmh", "provisional")])
 def test_nor_is_it_one_where_the_place_of_a_case_is_looked_at_again(text: str, state: str) -> None:
     measures = WATER | {"certain_share": 1.0, "strip": 0.0, "precedents": 0.0}
-    case = SimpleNamespace(evidence=fold(looks(text)), measures=measures)
+    case = SimpleNamespace(evidence=SimpleNamespace(first_seen=FIRST), measures=measures)
     how = (GroundOptions(), FoldOptions())
     with told(looks(text)):
         seen = follow_ground.relook_ground(None, None, case, (ROWS, COLS), how)  # type: ignore[arg-type]
     assert fold(seen).state.value == state
-
-
-def test_what_lay_beside_an_object_stays_that_where_its_place_is_looked_at_again() -> None:
-    before = [replace(k, beside=i < 2) for i, k in enumerate(looks("hmhhh"))]
-    measures = WATER | {"certain_share": 1.0, "strip": 0.0, "precedents": 0.0}
-    case = SimpleNamespace(evidence=fold(before), measures=measures)
-    how = (GroundOptions(), FoldOptions())
-    with told(looks("hhhhh")):
-        seen = follow_ground.relook_ground(None, None, case, (ROWS, COLS), how)  # type: ignore[arg-type]
-    assert [k.beside for k in seen] == [True, True, False, False, False]
-    assert fold(seen).first_seen == case.evidence.first_seen == FIRST + timedelta(days=10)
 
 
 def test_a_candidate_is_asked_whether_a_flood_or_a_farmer_explains_it() -> None:

@@ -92,7 +92,7 @@ def assemble(
     strengths: dict[str, float] = {}
     for sighting in track.sightings:
         strengths[sighting.pass_id] = max(strengths.get(sighting.pass_id, 0.0), sighting.score)
-    since = evidence.since
+    since = evidence.first_seen
     episode = [look for look in ordered if since is not None and look.on >= since]
     best = max(track.sightings, key=lambda s: (s.score, s.on, s.pass_id))
     polygon = outline(track.rows, track.cols, grid)
@@ -118,9 +118,6 @@ def with_sightings(looks: Sequence[Look], track: Track, *, levels: bool = False)
     or belongs to an earlier patrol, which said what it was: of the looks before, only clear misses
     are evidence. With ``levels`` looks before it stay that saw nothing and know the level: the
     crest of a flood has the bank under water that it bares.
-
-    Hits before the object itself appeared are of ground beside it (``beside``): they count as they
-    did when nobody knew, but do not say when it appeared.
     """
     certain: dict[str, bool] = {}
     for s in track.sightings:
@@ -135,10 +132,7 @@ def with_sightings(looks: Sequence[Look], track: Track, *, levels: bool = False)
             or (levels and look.seen is Seen.UNKNOWN and look.level_rank is not None)
         ):
             out.append(look)
-    if track.began is None:
-        return out
-    began = track.began
-    return [replace(k, beside=k.seen is Seen.HIT and k.on < began) for k in out]
+    return out
 
 
 def outline(rows: NDArray[np.int32], cols: NDArray[np.int32], grid: Grid) -> BaseGeometry:

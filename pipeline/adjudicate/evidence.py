@@ -116,8 +116,6 @@ class Memory:
     hits: int = 0  # of this episode
     misses: int = 0  # of this episode
     first_seen: datetime | None = None  # of this episode
-    sighted: datetime | None = None  # its first hit, while or where that was of ground beside
-    early: tuple[int, int] = (0, 0)  # hits and misses before the object itself was seen
     last_seen: datetime | None = None
     appeared_after: datetime | None = None  # last clear miss before first_seen
     last_miss: datetime | None = None
@@ -181,17 +179,15 @@ def conclude(memory: Memory, options: FoldOptions, until: datetime | None) -> Ev
     """Say what the memory amounts to at ``until`` (UTC)."""
     clear, patience = memory.last_clear, timedelta(days=options.freeze_days)
     idle = clear is not None and until is not None and until - clear > patience
-    hits, misses = (n - early for n, early in zip(_counts(memory), memory.early, strict=True))
     return Evidence(
         state=memory.state or EvidenceState.EXPIRED,
-        hits=hits,
-        misses=misses,
-        clear_looks=hits + misses,
+        hits=memory.hits,
+        misses=memory.misses,
+        clear_looks=memory.hits + memory.misses,
         first_seen=memory.first_seen,
         last_seen=memory.last_seen,
         appeared_after=memory.appeared_after,
         frozen=idle and memory.hits > 0,
-        sighted=memory.sighted if memory.early[0] else None,
     )
 
 
@@ -271,9 +267,7 @@ def since(looks: Iterable[Look], options: FoldOptions | None = None) -> datetime
     least = (options or FoldOptions()).expire_misses
     begin: datetime | None = None
     missed = 0
-    ordered = one_per_pass(looks)
-    own = [k for k in ordered if not k.beside]
-    for look in own if any(k.seen is Seen.HIT for k in own) else ordered:
+    for look in one_per_pass(looks):
         if look.seen is Seen.HIT:
             begin = look.on if begin is None or missed >= least else begin
             missed = 0
@@ -363,13 +357,7 @@ def _hit(memory: Memory, look: Look, options: FoldOptions) -> Memory:
             misses=0,
             first_seen=look.on,
             appeared_after=memory.last_miss,
-            sighted=look.on if look.beside else None,
-            early=(0, 0),
         )
-    elif memory.sighted and not look.beside and not memory.early[0]:
-        # The object itself is seen for the first time; what ground beside it has told stays told.
-        after, early = memory.last_miss, _counts(memory)
-        memory = replace(memory, first_seen=look.on, appeared_after=after, early=early)
     memory = replace(memory, hits=memory.hits + 1, missed=0, last_seen=look.on)
     often = sum(memory.recent) >= options.confirm_hits
     swift = look.strong and memory.strong >= options.swift_hits
@@ -380,10 +368,6 @@ def _hit(memory: Memory, look: Look, options: FoldOptions) -> Memory:
     if memory.state is EvidenceState.FIRST and memory.hits >= options.provisional_hits:
         return replace(memory, state=EvidenceState.PROVISIONAL)
     return memory
-
-
-def _counts(memory: Memory) -> tuple[int, int]:
-    return memory.hits, memory.misses
 
 
 def _miss(memory: Memory, look: Look, options: FoldOptions) -> Memory:

@@ -18,12 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.adjudicate.beginning import BeginOptions, begins
 from pipeline.model import Kind, Sighting
 
 _WATER = frozenset({Kind.ZHAN})
 _GROUND = frozenset({Kind.CAI, Kind.DUI, Kind.JIAN})  # told apart once all dates are known
-_ON_BAR = 0.5  # share of a sighting on a bar, of which the level shows parts
 _STRIDE = np.int64(1) << 32  # pixel key = row * stride + col, sorted as (row, col)
 
 
@@ -45,7 +43,6 @@ class LinkOptions(BaseModel):
     memory: int = Field(
         default=8, ge=1, le=100, description="hits that define where a track is now"
     )
-    begin: BeginOptions = BeginOptions()
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,6 @@ class Track:
     cols: NDArray[np.int32]
     first_rows: NDArray[np.int32]  # footprint on the first date
     first_cols: NDArray[np.int32]
-    began: datetime | None = None  # UTC; first date of the object itself, where others come before
 
     @property
     def first_on(self) -> datetime:
@@ -182,22 +178,7 @@ def _close(track: _Open, options: LinkOptions) -> Track:
     # keep the ragged edge of a single date out. Of one or two hits all pixels count.
     solid = keys if len(last) < 3 else keys[counts >= max(2, len(last) / 4)]
     footprint = solid if solid.size else keys
-    first, began = _split(track.by_pass[0]), _began(track, options.begin)
-    return Track(kind, tuple(track.sightings), *_split(footprint), *first, began)
-
-
-def _began(track: _Open, options: BeginOptions) -> datetime | None:
-    """Give the first date of the object itself, where dates of ground beside it come before.
-
-    In the water and on a bar the level says which part of an object a date can show.
-    """
-    index = 0 if track.sightings[0].kind in _WATER else begins(track.by_pass, options)
-    if index == 0:
-        return None
-    days = [list(own) for _, own in groupby(track.sightings, key=lambda s: (s.on, s.pass_id))]
-    if any(s.measures.get("bar_share", 0.0) >= _ON_BAR for s in track.sightings):
-        return None
-    return days[index][0].on
+    return Track(kind, tuple(track.sightings), *_split(footprint), *_split(track.by_pass[0]))
 
 
 def _order(sighting: Sighting) -> tuple[datetime, str, bytes, float, bool, str]:

@@ -123,7 +123,7 @@ def _seen(case: Case, o: VisitOptions) -> tuple[str, ...]:
     if m.get("looks", float("inf")) < o.few_looks:
         out.append(f"历史清晰影像不足{o.few_looks}期，待核")
     out += [words for names, words in _SIGNS if any(m.get(name) for name in names)]
-    first, last = case.evidence.since, case.evidence.last_seen
+    first, last = case.evidence.first_seen, case.evidence.last_seen
     stood = (last - first) / _DAY if first and last else 0.0
     if stood < m.get("wait_days", 0.0):
         out.append(f"持续未满{m['wait_days']:.0f}天")

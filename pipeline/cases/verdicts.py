@@ -121,7 +121,7 @@ def _edit(row: Row, known: Mapping[str, Case], now: date) -> Edit:
         raise ConfigurationError("nobody is named", "Fill the column by with who inspected it")
     case = known.get(case_id)
     day = _day(row["on"], now)
-    first = case.evidence.since if case else None
+    first = case.evidence.first_seen if case else None
     if first is not None and day < first.astimezone(ZONE).date():
         raise ConfigurationError(
             f"its day {day} lies before the first sighting ({first.astimezone(ZONE).date()})",

@@ -107,9 +107,8 @@ def load_case(text: str, polygon: BaseGeometry) -> Case:
 
 def _case(body: dict[str, Any], polygon: BaseGeometry) -> Case:
     evidence: dict[str, Any] = body.pop("evidence")
-    for name in ("first_seen", "last_seen", "appeared_after", "sighted"):
-        found = evidence.get(name)  # rows of earlier days have no "sighted"
-        evidence[name] = datetime.fromisoformat(found) if found else None
+    for name in ("first_seen", "last_seen", "appeared_after"):
+        evidence[name] = datetime.fromisoformat(evidence[name]) if evidence[name] else None
     evidence["state"] = EvidenceState(evidence["state"])
     body["kind"], body["status"] = Kind(body["kind"]), Status(body["status"])
     for name in ("scene_ids", "merged_from"):

@@ -45,7 +45,7 @@ def mint_id(candidate: Candidate, evidence: Evidence, office: str, taken: Contai
 
 def base_id(candidate: Candidate, evidence: Evidence, office: str) -> str:
     """Make the id that a new case has where no other case has it yet."""
-    first = evidence.since
+    first = evidence.first_seen
     centre = candidate.polygon.centroid
     place = f"{round(centre.x, -1):.0f} {round(centre.y, -1):.0f}"
     content = [candidate.corridor_id, candidate.kind.value, str(first), candidate.crs, place]

@@ -202,7 +202,7 @@ def _outcome(
 
 
 def _seniority(case: Case) -> tuple[int, str, str]:
-    first = case.evidence.since
+    first = case.evidence.first_seen
     order = 0 if case.held else 2 if case.issued else 1
     return order, first.isoformat() if first else "9999", case.case_id
 

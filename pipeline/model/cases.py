@@ -147,7 +147,7 @@ class Case:
         """Give how a patrol from ``start`` (UTC) on finds it, or found it at its first run."""
         if self.inherited is not None and self.inherited.start == start:
             return self.inherited
-        first = self.evidence.since
+        first = self.evidence.first_seen
         if first is None or first >= start:
             return Inherited(start)
         before = [k for k in self.looks if first <= k.on < start]

@@ -75,7 +75,6 @@ class Look:
     pending: bool = False  # a hit that only the time the object has stood keeps from being certain
     strong: bool = False  # a hit of many pixels with nothing to wait for: few such confirm
     undoes: bool = False  # a miss after which hits that only waited say nothing of what comes
-    beside: bool = False  # a hit of ground beside the object, before that appeared
 
     @property
     def of_picture(self) -> bool:
@@ -115,25 +114,10 @@ class Evidence:
     hits: int
     misses: int
     clear_looks: int
-    first_seen: datetime | None  # when the object itself was seen first
+    first_seen: datetime | None
     last_seen: datetime | None
     appeared_after: datetime | None  # last clear look without it before the first hit
     frozen: bool  # nobody could look since the last verdict of the fold
-    sighted: datetime | None = None  # first hit, where that was of ground beside the object
-
-    @property
-    def since(self) -> datetime | None:
-        """First hit of this episode (UTC), of the object or of ground beside it.
-
-        Waits and what is kept out of history go by it: they were told by it before anybody could
-        know that it was of ground beside.
-        """
-        return self.sighted or self.first_seen
-
-    def of_beside(self, on: datetime) -> bool:
-        """Tell whether hits of a time (UTC) were of ground beside the object."""
-        first = self.first_seen
-        return self.sighted is not None and first is not None and on < first
 
 
 @dataclass(frozen=True)

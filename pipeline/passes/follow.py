@@ -136,7 +136,7 @@ def relook(
         if case.detector != GROUND:
             found = carried(_looks_at(pixels, first, (benches, states), options), fold)
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
-            since = case.evidence.since or start
+            since = case.evidence.first_seen or start
             found = lasting(found, since, wait, fold, counted=True)
             found = doubtful(found) if case.measures.get("strip") else found
         else:
@@ -155,7 +155,7 @@ def _known_since(track: Track, earlier: Sequence[tuple[Case, Sparse]]) -> dateti
     """Give the first sighting of an object, by any patrol, since it was last gone."""
     since = track.first_on
     for case, pixels in earlier:
-        first = case.evidence.since
+        first = case.evidence.first_seen
         gone = case.evidence.state is EvidenceState.EXPIRED
         if gone or first is None or first >= since:
             continue

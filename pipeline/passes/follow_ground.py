@@ -169,13 +169,12 @@ def relook_ground(
     site: Site, bench: Bench, case: Case, pixels: Sparse, how: tuple[GroundOptions, FoldOptions]
 ) -> list[Look]:
     """Look again at the place of an earlier case of changed ground."""
-    first = case.evidence.since
+    first = case.evidence.first_seen
     assert first is not None
     trait = trait_of(case.measures)
     found = looks_at_ground(site, bench, pixels, trait, (first, how[0]))
     fold = _waiting(case.measures, how[1])
     found = lasting(found, first, trait.wait, fold, counted=trait.counted)
-    found = [replace(k, beside=k.seen is Seen.HIT and case.evidence.of_beside(k.on)) for k in found]
     return unbroken(found) if gradual(case.measures) else found
 
 

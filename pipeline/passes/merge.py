@@ -156,7 +156,7 @@ def _waiting(
     if _is_strip(parts):
         looks = doubtful(looks)
     days = [c.measures.get("wait_days", 0.0) for c in parts if c.detector != GROUND]
-    firsts = [c.evidence.since for c in parts if c.evidence.since is not None]
+    firsts = [c.evidence.first_seen for c in parts if c.evidence.first_seen is not None]
     if not firsts:
         return tuple(looks)
     wait = timedelta(days=max(days, default=0.0))
