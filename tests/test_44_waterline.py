@@ -212,7 +212,13 @@ def test_water_that_cleared_is_no_ground() -> None:
     turbid = np.full((4, 20, 20), 0.08, np.float32)
     footprint = np.zeros((20, 20), bool)
     footprint[8:12, 8:12] = True
-    assert np.isnan(covered_share(turbid, turbid - np.float32(0.05), footprint)).all()
+    clear = turbid - np.float32(0.05)
+    assert np.isnan(covered_share(turbid, clear, footprint, [3])).all()
+    # Slag in turbid water is darker to the eye, and lighter in the near infrared.
+    slag = np.where(footprint, np.array([0.06, 0.06, 0.07, 0.11])[:, None, None], turbid)
+    share = covered_share(turbid, slag.astype(np.float32), footprint, [3])
+    assert (share[footprint] > 0.9).all()
+    assert (np.abs(share[~footprint]) < 0.1).all()
 
 
 def test_outline_keeps_a_hole() -> None:

@@ -189,7 +189,11 @@ GUARDS: Mapping[str, Guard] = {
             "pipeline.passes.follow_ground.own_ground": _not_its_own,
         }
     ),
-    "barge": Guard({"zhan": {"afloat_max_px": 4}}, {"pipeline.detect.zhan._grounded": _yes}),
+    # What drifts is drawn by the part that it always covered, which is as slim as a ramp.
+    "barge": Guard(
+        {"zhan": {"afloat_max_px": 4}} | _ground(ramps={"days": 0.0}),
+        {"pipeline.detect.zhan._grounded": _yes},
+    ),
     "barges ashore": Guard({"zhan": {"deck_index": -1.0}}),
     "levee": Guard(_ground(disturb={"linear_elongation": 1e6})),
 }

@@ -125,10 +125,12 @@ def test_one_of_a_row_is_no_end_of_a_bridge() -> None:
     """Greenhouses along a canal, heaps along a reach."""
     row = [track(top, 5, left=left) for left in (30, 35, 41) for top in (34, 53)]
     assert facing(row) == [False] * 6
-    assert facing([NORTH, SOUTH, track(53, 5, left=36)]) == [False] * 3
-    assert facing([NORTH, SOUTH, track(53, 5, left=45)]) == [True, True, False]
+    # One more beside an end is none, and twin decks are bridges.
+    assert facing([NORTH, SOUTH, track(53, 5, left=38)]) == [True, True, False]
+    assert facing([NORTH, SOUTH, track(34, 5, left=35), track(53, 5, left=35)]) == [True] * 4
     # A pier between its landings is beside both, and in their line.
     assert facing([NORTH, track(44, 4), SOUTH]) == [True] * 3
+    assert facing([NORTH, track(40, 4), SOUTH]) == [True, True, True]
 
 
 def test_the_history_before_both_came_is_asked() -> None:

@@ -68,8 +68,13 @@ def test_looks_before_that_say_nothing_show_the_shore_where_they_are_clear() -> 
         look(-60, Seen.UNKNOWN, 0.7),
         look(-50, Seen.UNKNOWN, 0.75, clear=0.0),
         look(-40, Seen.UNKNOWN, 0.72),
+        look(-30, Seen.UNKNOWN, 0.3),  # the bed fell dry: no shore at that level
         *(look(k, Seen.HIT, 0.74) for k in (0, 10, 20)),
     ]
     before, after = _about_one_level(track, found)
     assert [k.pass_id for k in before] == ["-70", "-60", "-40"]
+    # Where misses at the level show it they are enough: others may hold half of the object.
+    missed = [look(day, Seen.MISS, 0.7) for day in (-110, -100, -90, -80)]
+    before, _ = _about_one_level(track, [*missed, *found])
+    assert [k.pass_id for k in before] == ["-110", "-100", "-90", "-80"]
     assert [k.pass_id for k in after] == ["0", "10", "20"]

@@ -8,6 +8,8 @@ is linear: its value half-way between the *local* water and the *local* land is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -69,7 +71,9 @@ def _local_mean(band: Float, mask: NDArray[np.bool_], radius: int, at_least: int
     return np.where(few, np.nan, total / np.maximum(weight, 1e-9)).astype(np.float32)
 
 
-def covered_share(before: Float, after: Float, footprint: NDArray[np.bool_]) -> Float:
+def covered_share(
+    before: Float, after: Float, footprint: NDArray[np.bool_], dry: Sequence[int] = ()
+) -> Float:
     """Share of each pixel that the object covers, along the line from before to after.
 
     Reflectance of a mixed pixel is linear in what covers it, so the place of a pixel's change on
@@ -82,12 +86,15 @@ def covered_share(before: Float, after: Float, footprint: NDArray[np.bool_]) -> 
         Reflectance, e.g. medians of looks at like water levels; NaN where unknown.
     footprint : bool (H, W)
         The object's pixels; those that touch no other pixel are its core, where there are any.
+    dry : sequence of int
+        Bands in which all ground is lighter than water: near infrared and SWIR.
 
     Returns
     -------
     float32 (H, W)
         0 unchanged, 1 changed like the core; may leave 0..1. NaN where one side is unknown, and
-        everywhere if the core became no lighter.
+        everywhere if the core did not change, or became lighter in none of the ``dry`` bands: that
+        is water which cleared, and no ground.
     """
     core = _pure(footprint)
     change = after - before
@@ -98,7 +105,8 @@ def covered_share(before: Float, after: Float, footprint: NDArray[np.bool_]) -> 
         return np.full(footprint.shape, np.nan, np.float32)
     line = np.median(inside, axis=1)
     length = float((line**2).sum())
-    if length < _LEAST_CHANGE**2 or line.sum() < 0:  # water that cleared is no ground
+    cleared = len(dry) > 0 and float(line[list(dry)].max()) <= 0
+    if length < _LEAST_CHANGE**2 or cleared:
         return np.full(footprint.shape, np.nan, np.float32)
     return (np.tensordot(line, change, axes=1) / length).astype(np.float32)
 

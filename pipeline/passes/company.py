@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from pipeline.passes.past import Past
 _ASHORE = 0.5  # of a ramp that stands where no water ever was
 _SIGHTINGS = 3  # dates, and most of them certain: fewer are a cloud's edge as well
 _HOLLOW = 0.3  # dark share from which a piece holds water
-_ROW_PX = 10.0  # from another slim piece on its own side, within which one is of a row
+_ROW_PX, _IN_ROW = 15.0, 2  # so many slim pieces so near, and not in its line, make a row
 _RES_M = 15.0  # distances are pixels of 10 m: larger ones are no question
 
 Points = NDArray[np.float64]
@@ -81,8 +82,9 @@ def facing_tracks(
 
     Both are slim, lie along the line through their middles and were seen three times, at one time;
     they came within that in which a bridge is built (``options.days``), one of them stands on a
-    bank, and half of the way between them was water on a quarter of the looks. What stands beside
-    another slim piece is one of a row, of greenhouses or of heaps, and no end of a bridge.
+    bank, and half of the way between them was water on a quarter of the looks. What has two slim
+    pieces beside it is one of a row, of greenhouses or of heaps, and no end of a bridge; twin decks
+    have one.
     """
     pieces = [p for k, t in enumerate(tracks) if (p := _piece(k, t, options)) is not None]
     found: dict[int, set[int]] = {}
@@ -97,16 +99,20 @@ def facing_tracks(
         one, other = tracks[a.index], tracks[b.index]
         if abs(since[a.index] - since[b.index]) > within or not _together(one, other):
             continue
-        both = faces(a.pixels, a.shape, b.middle) and faces(b.pixels, b.shape, a.middle)
-        if both and _across([one, other], gap(a.pixels, b.pixels), history):
+        if _facing(a, b) and _across([one, other], gap(a.pixels, b.pixels), history):
             found.setdefault(i, set()).add(k)
             found.setdefault(k, set()).add(i)
-    beside = {(i, k) for i, k in tree.query_pairs(_ROW_PX) if k not in found.get(i, ())}
-    rows = {i for pair in beside for i in pair}
+    beside = [pair for pair in tree.query_pairs(_ROW_PX) if not _facing(*(pieces[i] for i in pair))]
+    rows = {i for i, n in Counter(i for pair in beside for i in pair).items() if n >= _IN_ROW}
     out = [False] * len(tracks)
     for i, others in found.items():
         out[pieces[i].index] = i not in rows and not others <= rows
     return out
+
+
+def _facing(a: _Piece, b: _Piece) -> bool:
+    """Tell whether two pieces lie in one line and point to each other."""
+    return faces(a.pixels, a.shape, b.middle) and faces(b.pixels, b.shape, a.middle)
 
 
 def _together(one: Track, other: Track) -> bool:

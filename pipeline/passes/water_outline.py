@@ -13,7 +13,7 @@ from pipeline.adjudicate.tracks import Track
 from pipeline.detect.medians import middle_of
 from pipeline.detect.waterline import covered_share, outline, width_of_change
 from pipeline.grid import pixels_to_mask
-from pipeline.model import Look, Seen, Window
+from pipeline.model import Ground, Look, Seen, Window
 from pipeline.passes.change import box_of
 from pipeline.passes.ground import Site, States
 from pipeline.passes.reduce import CLEAR_CODES
@@ -28,6 +28,7 @@ _HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
 _RANK_NOISE = 0.01  # of the rank of a level
 _AS_FINE = 1.2  # times the smallest pixel: what is stated as 9.99 m and as 10 m is alike
 _CLEAR = 0.5  # of the object, from which a look before it shows its shore
+_DRY_BANDS = ("nir", "swir16", "swir22")  # in which nothing is darker than water, turbid or clear
 _HITS = 3  # hits that an outline should rest on
 
 
@@ -39,15 +40,17 @@ def water_outline(states: States, track: Track, found: Sequence[Look]) -> BaseGe
     footprint = pixels_to_mask(track.rows, track.cols, window)
     share = np.full(footprint.shape, np.nan, np.float32)
     # SWIR of 20 m blurs a fill to three pixels more; it is asked where the others show no change.
-    every = _common_bands(states, found)
-    for names in dict.fromkeys((tuple(_finest(states, found, every)), tuple(every))):
+    chosen = list(dict.fromkeys((*before, *after, *newest)))
+    every = _common_bands(states, chosen)
+    for names in dict.fromkeys((tuple(_finest(states, chosen, every)), tuple(every))):
         was, now, last = (
             _middle(states, track, some, (window, names)) for some in (before, after, newest)
         )
-        share = covered_share(was, now, footprint)
+        dry = [i for i, name in enumerate(names) if name in _DRY_BANDS]
+        share = covered_share(was, now, footprint, dry)
         # What has grown since the water stood so high is known from newer hits, inside the object
         # only.
-        grown = covered_share(was, last, footprint)
+        grown = covered_share(was, last, footprint, dry)
         share = np.where(footprint, np.fmax(share, grown), share).astype(np.float32)
         if np.isfinite(share).any():
             break
@@ -114,6 +117,10 @@ def _middle(
             # What an earlier patrol found here is not the shore before.
             for rows, cols in states.flagged.get(look.pass_id, ()):
                 cube[:, pixels_to_mask(rows, cols, window)] = np.nan
+            if look.seen is Seen.UNKNOWN:
+                # It may hold half of the object, or a part of the bed that fell dry.
+                ground = np.isin(states.of(look.pass_id, window), (Ground.DRY, Ground.GREEN))
+                cube[:, ground] = np.nan
         cubes.append(cube.astype(np.float32))
     if not cubes:
         return np.full((len(names), *window.shape), np.nan, np.float32)
@@ -130,23 +137,36 @@ def _about_one_level(track: Track, found: Sequence[Look]) -> tuple[list[Look], l
     hits = [k for k in found if k.seen is Seen.HIT and k.level_rank is not None]
     if not hits:
         return [], [k for k in found if k.seen is Seen.HIT][-_BEFORE:]
-    every = [_rank(k) for k in found if k.level_rank is not None]
+    told = [k for k in found if k.seen is not Seen.UNKNOWN]
+    every = [_rank(k) for k in told if k.level_rank is not None]
     usual = float(np.quantile(every, _HIGH_WATER))
     # The hits nearest to that level from above, or the highest ones if none reaches it.
     ranked = sorted((_rank(k) for k in hits), reverse=True)
     high = min([r for r in ranked if r >= usual] or ranked[:1])
     ranked = [r for r in ranked if r <= high]
-    early = [k for k in found if k.on < track.first_on and k.level_rank is not None]
-    early = [k for k in early if k.clear_share >= _CLEAR]
     # Water at a lower level before, ground at a higher one after: no shore explains that. The
     # nearest below, because a lower one leaves more of the object on dry ground.
-    under = [k for k in early if _rank(k) <= high + _RANK_NOISE]
+    early = [k for k in found if k.on < track.first_on and k.level_rank is not None]
+    under = [k for k in early if k.seen is Seen.MISS and _rank(k) <= high + _RANK_NOISE]
+    under += _shores(early, under, high)
     before = sorted(under, key=lambda k: (_rank(k), k.on))[-_BEFORE:]
     least = ranked[min(_HITS, len(ranked)) - 1]
     if before:
         middle = float(np.median([_rank(k) for k in before]))
         least = max(min(least, middle - _RANK_NOISE), high - _SAME_LEVEL)
     return before, [k for k in hits if least <= _rank(k) <= high + _SAME_LEVEL][-_HITS:]
+
+
+def _shores(early: Sequence[Look], missed: Sequence[Look], high: float) -> list[Look]:
+    """Give looks before that say nothing of the object and show its shore, where misses are few.
+
+    At about the level of the hits, since a bed that fell dry shows none.
+    """
+    near = [k for k in missed if _rank(k) >= high - _SAME_LEVEL]
+    if len(near) >= _BEFORE:
+        return []
+    clear = [k for k in early if k.seen is Seen.UNKNOWN and k.clear_share >= _CLEAR]
+    return [k for k in clear if high - _SAME_LEVEL <= _rank(k) <= high + _RANK_NOISE]
 
 
 def _rank(look: Look) -> float:
