@@ -13,7 +13,8 @@ from pipeline.model import Pass
 from pipeline.passes.ground import Sparse, States
 
 _JUDGING = (
-    "apart", "bars", "baselines", "bench", "book", "change", "deck_looks", "farming", "fills",
+    "apart", "bars", "baselines", "bench", "book", "change", "company", "deck_looks", "farming",
+    "fills",
     "flooded", "follow", "follow_ground", "ground", "ground_measures", "levels", "normals",
     "own_ground", "past", "piers", "silent", "stored", "strips", "traits", "verdicts", "watch",
     "water_outline",
