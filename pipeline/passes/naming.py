@@ -14,10 +14,9 @@ from pipeline.passes.ground import Sparse, States
 
 _JUDGING = (
     "apart", "bars", "baselines", "bench", "book", "change", "company", "deck_looks", "farming",
-    "fills",
-    "flooded", "follow", "follow_ground", "ground", "ground_measures", "levels", "normals",
-    "own_ground", "past", "piers", "silent", "stored", "strips", "traits", "verdicts", "watch",
-    "water_outline",
+    "fills", "flooded", "follow", "follow_ground", "ground", "ground_measures", "levels",
+    "normals", "own_ground", "past", "piers", "silent", "stored", "strips", "traits", "verdicts",
+    "watch", "water_outline",
 )  # fmt: skip
 
 
