@@ -20,8 +20,6 @@ _WATER = 0.3  # water score of small still water
 _DRY = -0.3  # water score before, above which ground was half wet already
 _MIXED_M2 = 3500.0  # a pond that has no pixel of its own is small, with its spoil
 _MOST = 0.5  # score of 乱采 by a mixture; dry and dark covers mix alike, and stay told beside it
-
-
 _MIXTURE = ("water", "expected_water", "z_water", "bare", "area_m2")
 
 
