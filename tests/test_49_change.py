@@ -64,17 +64,19 @@ def box(row: int, col: int, high: int, wide: int) -> tuple[slice, slice]:
     return slice(row, row + high), slice(col, col + wide)
 
 
-def judge(s: Surface, region: Region = CALM, bare: float = 0.05, **options: float) -> (
-    list[Sighting | Rejection]
-):  # fmt: skip
-    """All objects of a look, by their first pixel."""
+def judge(
+    s: Surface, region: Region = CALM, bare: float = 0.05, red: float = 0.0, **options: float
+) -> list[Sighting | Rejection]:
+    """All objects of a look, by their first pixel; ``red``: redness of all that is seen."""
     from pipeline.detect.objects import split
 
     z = deviation(s, np.zeros(3, np.float32))
-    flags = flag(s, z)
+    colour = np.full((SIDE, SIDE), red, np.float32)
+    flags = flag(s, z, colour=lambda: colour)
     rows, cols = np.nonzero(flags.marked)
     pieces = split([Pixels(rows.astype(np.int32), cols.astype(np.int32), flags.seed[rows, cols])])
-    marked = Marked(s, z, flags, np.full((SIDE, SIDE), bare, np.float32))
+    index = np.full((SIDE, SIDE), bare, np.float32)
+    marked = Marked(s, z, flags, index, colour)
     how = DisturbOptions.model_validate(options)
     return [examine(p, marked, region, STAMP, how) for p in pieces]
 
@@ -225,6 +227,38 @@ def test_a_pond_waits_and_a_flooded_country_makes_none_certain() -> None:
     (flooded,) = judge(s, Region(0.13, fields_flooded=True))
     assert isinstance(flooded, Sighting)
     assert not flooded.certain
+
+
+def test_red_soil_is_bare_by_its_colour_up_to_its_own_ndvi() -> None:
+    def look(ndvi: float) -> Surface:
+        return put(surface(), box(20, 30, 6, 6), (0.11, ndvi, -0.6), Ground.DRY)
+
+    (found,) = judge(look(0.25), bare=0.25, red=0.28)
+    assert isinstance(found, Sighting)
+    assert found.certain
+    assert found.rows.size == 36
+    assert found.measures["redness"] == pytest.approx(0.28)
+    assert judge(look(0.25), bare=0.2, red=0.14) == []  # straw, brash
+    assert judge(look(0.33), bare=0.2, red=0.28) == []  # plants on it
+    (straw,) = judge(look(0.19), bare=0.2, red=0.14)
+    assert isinstance(straw, Sighting)
+    assert not straw.certain
+
+
+def test_without_its_colour_no_soil_is_red() -> None:
+    s = put(surface(), box(20, 30, 6, 6), (0.11, 0.25, -0.6), Ground.DRY)
+    assert not flag(s, deviation(s, np.zeros(3, np.float32))).marked.any()
+
+
+def test_a_small_yard_beside_the_river_is_no_rim_of_its_shore() -> None:
+    """Its field is green and bare in turn, so that all of its plants are no deviation."""
+    s = surface()
+    s.spread[NDVI] = 0.18
+    yard = put(s, box(20, 10, 3, 3), (0.26, 0.08, -0.9), Ground.DRY)
+    (found,) = judge(yard)
+    assert isinstance(found, Sighting)
+    (mud,) = judge(put(s, box(20, 10, 3, 3), (0.12, 0.08, -0.9), Ground.DRY))
+    assert isinstance(mud, Rejection)  # little lighter: mixed pixels of a level explain it
 
 
 def test_a_small_pond_is_seen_with_its_rim_and_a_damp_field_is_not() -> None:

@@ -21,7 +21,7 @@ UNTIL = {"river": NEWEST}
 def _case(name: str, **more: object) -> Case:
     seen = more.pop("seen", NEWEST)
     assert isinstance(seen, datetime)
-    looks = (Look(seen, "p1", "s2", 1.0, Seen.HIT, certain=False),)
+    looks = more.pop("looks", (Look(seen, "p1", "s2", 1.0, Seen.HIT, certain=False),))
     evidence = Evidence(EvidenceState.FIRST, 1, 0, 1, seen, seen, None, False)
     case = Case(
         case_id=name,
@@ -103,6 +103,26 @@ def test_the_level_is_a_reason_in_the_water_only() -> None:
 
     assert "水位" in why(Kind.ZHAN)
     assert "水位" not in why(Kind.DUI)
+
+
+@pytest.mark.parametrize(
+    ("measures", "certain", "words"),
+    [
+        ({}, 2, "可确定的影像仅2期"),  # nothing speaks against it
+        ({"certain_share": 0.4}, 0, "单期难以确定"),
+        ({"certain_share": 0.5}, 0, "可确定的影像仅0期"),
+    ],
+)
+def test_no_place_is_on_watch_without_a_reason(
+    measures: dict[str, float], certain: int, words: str
+) -> None:
+    days = [NEWEST - timedelta(days=10 * i) for i in range(4)]
+    looks = [
+        Look(on, f"p{i}", "s2", 1.0, Seen.HIT, certain=i < certain) for i, on in enumerate(days)
+    ]
+    case = _case("a", measures={"looks": 30.0} | measures, looks=tuple(looks))
+    (why,) = rank_visits([case], UNTIL)["a"].why
+    assert words in why
 
 
 def test_what_has_stood_long_enough_is_not_said_to_be_young() -> None:

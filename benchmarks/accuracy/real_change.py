@@ -24,7 +24,7 @@ from benchmarks.accuracy.real_cli import said_alone
 from benchmarks.accuracy.real_masks import grown
 from benchmarks.accuracy.real_pictures import pairs_table
 from benchmarks.accuracy.report import Cell, Section, Table
-from pipeline.detect.change import deviation, flag
+from pipeline.detect.change import deviation, flag, redness
 from pipeline.detect.change_options import ChangeOptions
 from pipeline.detect.features import MODELLED, features
 from pipeline.detect.look_surface import BRIGHT, NDVI, Surface
@@ -122,7 +122,7 @@ def two_dates(before: dict[str, Stack], after: dict[str, Stack]) -> tuple[Stack,
     spread = np.maximum(floors, np.array(middle, np.float32)[:, None, None]).astype(np.float32)
     whole = surface(np.ascontiguousarray(spread))
     z = deviation(whole, offsets, options)
-    flags = flag(whole, z, options)
+    flags = flag(whole, z, options, lambda: redness(after["red"], after["green"]))
     found = np.asarray(ndimage.binary_propagation(flags.seed, mask=flags.marked), np.bool_)
     return np.nan_to_num(np.maximum(z[BRIGHT], -z[NDVI])).astype(np.float32), found, judged
 

@@ -4,7 +4,10 @@ One look is compared with the seasonal normal of every pixel (:mod:`pipeline.det
 what the whole region did on that date has been taken out. Three signs make a pixel unexpected:
 
 * *bare*: no vegetation to speak of, and brighter or far less green than this ground is at this time
-  of the year; a change must survive the small shift that registration leaves
+  of the year. Soil red with iron has an NDVI of up to 0.3 without a plant on it; what is on it
+  tells by its colour, which plants, straw and brash do not have (the index is the coloration index
+  of Mathieu et al. 1998, doi:10.1016/S0034-4257(98)00030-3). A change must survive the small
+  shift that registration leaves
   (``(|I - E| - shift * |grad E|) / sigma``, the linear form of the minimum over small shifts);
 * *wet*: water where the pixel was dry at this level of the reach and at higher ones;
 * on bars that are under water part of the year only looks count in which the pixel should be dry,
@@ -24,6 +27,7 @@ from scipy import ndimage
 
 from pipeline.detect.change_options import ChangeOptions
 from pipeline.detect.deviations import deviations
+from pipeline.detect.features import FLOOR
 from pipeline.detect.ground_kinds import EDGES
 from pipeline.detect.look_surface import (
     BRIGHT,
@@ -37,6 +41,7 @@ from pipeline.detect.look_surface import (
     strata,
 )
 from pipeline.detect.neighbours import around, count
+from pipeline.detect.water import LEAST_SUM
 from pipeline.model import Ground
 
 HALO_PX = 8
@@ -74,11 +79,22 @@ def deviation(surface: Surface, offsets: Float, options: ChangeOptions | None = 
     return deviations(look, kind, reach, np.ascontiguousarray(offsets), shift)
 
 
-def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Flags:
+def redness(red: Float, green: Float) -> Float:
+    """Give (red - green) / (red + green) of reflectances, float32, about -1..1, NaN without."""
+    return (red - green) / np.maximum(red + green + FLOOR, LEAST_SUM)
+
+
+def flag(
+    surface: Surface,
+    z: Float,
+    options: ChangeOptions | None = None,
+    colour: Callable[[], Float] | None = None,
+) -> Flags:
     """Mark the unexpected pixels of a look; exact where :data:`HALO_PX` lies around a pixel.
 
     Few pixels are out of the ordinary at all: only they are asked, and drawn where neighbours have
-    a say.
+    a say. ``colour`` gives :func:`redness` (H, W), and is asked where red soil alone could be bare;
+    None: no soil is red.
     """
     o = options or ChangeOptions()
     places = Places(surface.state.shape, np.flatnonzero(_notable(surface, z, o)))
@@ -88,6 +104,7 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
     ground = surface.ground
     lighter, greener = z[BRIGHT], z[NDVI]
     bare = (surface.state == Ground.DRY) & (surface.seen[NDVI] <= o.bare_ndvi)
+    bare |= _red(surface, o, None if colour is None else lambda: places.take(colour()))
     few = _mostly_bare(surface, z, o, lambda: places.take(_small(window, o)))
     bare |= (surface.state != Ground.WET) & few
     bare &= ground & (surface.seen[BRIGHT] >= o.bright_min)
@@ -112,6 +129,17 @@ def flag(surface: Surface, z: Float, options: ChangeOptions | None = None) -> Fl
     keep = surface.land | company | pool
     rows = (weak & keep, wet & keep, bare_seed | wet_seed, rim & keep)
     return Flags(*(places.draw(row) for row in rows))
+
+
+def _red(surface: Surface, o: ChangeOptions, colour: Callable[[], Float] | None) -> Bool:
+    """Where ground is bare soil by its colour, whose NDVI alone would pass for thin plants."""
+    seen = surface.seen
+    maybe = (surface.state == Ground.DRY) & surface.ground & (seen[BRIGHT] >= o.bright_min)
+    maybe &= (seen[NDVI] > o.bare_ndvi) & (seen[NDVI] <= o.red_ndvi)
+    if colour is None or not maybe.any():
+        return np.zeros_like(maybe)
+    with np.errstate(invalid="ignore"):
+        return maybe & (colour() >= o.redness)
 
 
 def _notable(surface: Surface, z: Float, o: ChangeOptions) -> Bool:

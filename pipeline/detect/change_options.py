@@ -15,6 +15,20 @@ class ChangeOptions(BaseModel):
     bare_ndvi: float = Field(
         default=0.2, ge=0.05, le=0.4, description="NDVI above which ground is not bare or built"
     )
+    red_ndvi: float = Field(
+        default=0.3,
+        ge=0.05,
+        le=0.4,
+        description="the same of red soil (redness): iron oxides take red light and little near "
+        "infrared; no more than bare_ndvi: red soil is like any",
+    )
+    redness: float = Field(
+        default=0.2,
+        ge=0.1,
+        le=0.5,
+        description="(red - green) / (red + green) from which soil is red; straw, brash and dry "
+        "grass have up to 0.14, plants less than 0",
+    )
     mixed_gone: float = Field(
         default=0.6,
         gt=0,

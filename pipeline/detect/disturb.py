@@ -90,6 +90,18 @@ class DisturbOptions(BaseModel):
     soil_ndvi: float = Field(
         default=0.18, ge=0.05, le=0.3, description="NDVI above which straw or brash lies on it"
     )
+    red_ndvi: float = Field(
+        default=0.28,
+        ge=0.05,
+        le=0.4,
+        description="the same of red soil, which has as much without a plant on it",
+    )
+    redness: float = Field(
+        default=0.2,
+        ge=0.1,
+        le=0.5,
+        description="(red - green) / (red + green) of an object from which it is red soil",
+    )
     mixed_gone: float = Field(
         default=0.6,
         gt=0,
@@ -160,6 +172,7 @@ class Marked:
     z: Float
     flags: Flags
     bare: Float
+    colour: Float  # redness
 
 
 def examine(
@@ -226,7 +239,8 @@ def _wait(numbers: dict[str, float], wet: bool, o: DisturbOptions) -> float:
 
 def _stays_bare(numbers: dict[str, float], o: DisturbOptions) -> bool:
     """Tell bare mineral ground, on a date on which plants should stand there."""
-    most = o.soil_ndvi
+    red = numbers["redness"] >= o.redness
+    most = max(o.soil_ndvi, o.red_ndvi) if red else o.soil_ndvi
     if numbers["lost_px"] <= o.mixed_pixels:
         left = (1 - o.mixed_gone) * (numbers["expected_ndvi"] - _SOIL_NDVI)
         most = max(most, _SOIL_NDVI + left)
@@ -261,9 +275,11 @@ def _is_rim(
     """Tell bare ground at the water's edge that only looks brighter, and is as thin as a shift.
 
     Where plants were lost a shore cannot explain it; where bare ground was bare before, the mixed
-    pixels of a level that was not seen in this season can.
+    pixels of a level that was not seen in this season can. Of a field the year spreads so widely
+    that all of its plants are no deviation: they are lost as well where it became much lighter.
     """
-    if numbers["z_ndvi"] <= -o.lighter_z:
+    lost = numbers["expected_ndvi"] - numbers["ndvi"] >= o.green_lost
+    if numbers["z_ndvi"] <= -o.lighter_z or (lost and numbers["z_bright"] >= 2 * o.lighter_z):
         return False
     shore = (surface.state == Ground.WET) | ~surface.land
     if not (ring(mask, 1) & shore).any():
@@ -304,6 +320,7 @@ def _numbers(
             "ndvi": float(np.median(seen[NDVI])),
             "barest_ndvi": barest,
             "lost_px": float(lost),
+            "redness": float(np.median(marked.colour[mask][inner])),
             "water": float(np.median(seen[WATER])),
             "expected_ndvi": float(np.median(surface.expected[NDVI][mask])),
             "expected_water": float(np.median(surface.expected[WATER][mask])),

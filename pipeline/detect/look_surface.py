@@ -19,6 +19,7 @@ from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.ground_kinds import lies, modelled, states_with, strata_of
 from pipeline.detect.normal import Normal
+from pipeline.detect.water_frequency import N_BINS
 from pipeline.model import Ground, Window
 
 Float = NDArray[np.float32]
@@ -29,6 +30,8 @@ BRIGHT, NDVI, WATER = range(len(MODELLED))
 
 UNDECIDED = 0.05
 """Water scores nearer to zero are those of neither class."""
+_MONTHS = np.arange(0, 365, 30, dtype=np.float64)  # of the year [d]
+_CROP_NDVI = 0.5  # expected in some month where crops grow
 _LOWER_PX, _LOWER_WET = 50, 0.05  # pixels of a shore that tell, and share that is under water
 
 
@@ -139,6 +142,31 @@ def surface_of(
         window, seen, normal.at(day), normal.spread, state, land, shoal, bar, dry, levelled,
         modelled(normal.looks, base.n_clear, o.least_looks), reach, base.bins, residual, res_m,
     )  # fmt: skip
+
+
+def fields_as_land(base: Baseline, apart: Bool, normal: Normal) -> Baseline:
+    """Take for land where crops grow that no channel's water reaches, if it was mostly dry.
+
+    That is a paddy, or a field that rain stands on: no level of the river covers or uncovers it, so
+    that it is no bar. What it looked like in each season its normal and earlier years say. A pond
+    is water more often than not, and stays one; so does a hollow of a bar, on which nothing grows.
+
+    Parameters
+    ----------
+    base : Baseline
+        Over (H, W).
+    apart : bool (H, W)
+        Of :func:`pipeline.detect.channel_map.apart_of`.
+    normal : Normal
+        Over (H, W).
+    """
+    field = apart & (base.bins > 0) & (base.bins < N_BINS // 2)
+    if not field.any():
+        return base
+    with np.errstate(invalid="ignore"):
+        field &= normal.over_year(_MONTHS, NDVI)[1] >= _CROP_NDVI
+    bins = np.where(field, np.uint8(0), base.bins)
+    return Baseline(bins, base.n_clear, base.history)
 
 
 def decided(seen: Float, state: NDArray[np.uint8], options: ChangeOptions) -> NDArray[np.uint8]:

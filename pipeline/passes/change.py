@@ -17,20 +17,21 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.config import GroundOptions
-from pipeline.detect.change import HALO_PX, Flags, Run, deviation, flag
+from pipeline.detect.change import HALO_PX, Flags, Run, deviation, flag, redness
 from pipeline.detect.change_options import ChangeOptions
 from pipeline.detect.cropland import cropland, soil_ceiling, tally_fields
 from pipeline.detect.disturb import MARGIN_PX, Marked, Region, examine
 from pipeline.detect.expect import Baseline, Days
 from pipeline.detect.features import MODELLED
 from pipeline.detect.level import reaches_in
-from pipeline.detect.look_surface import Surface, surface_of
+from pipeline.detect.look_surface import Surface, fields_as_land, surface_of
 from pipeline.detect.normal import Normal
 from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.detect.regional import regional_offsets, tally_residuals
 from pipeline.grid import box_of_mask
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Pass, Sighting, Tile, Window
+from pipeline.passes.apart import Apart
 from pipeline.passes.book import Arrays, Book, Found, by_place, found_by_look
 from pipeline.passes.flooded import Flooded, count_fields, fields_flooded
 from pipeline.passes.ground import Site, Sparse, States
@@ -69,6 +70,7 @@ class Quarter:
     days: Sequence[Days]  # of the judged passes
     baselines: Baselines
     book: Book
+    apart: Apart
 
     @property
     def site(self) -> Site:
@@ -125,12 +127,16 @@ class Normals:
         """Give the normal and the water history of stored pixels, as one row."""
         site, where = self.quarter.site, (pixels.tile, pixels.at)
         normal = stored_normal(site.store, self.folder, *where)
-        return normal, self.quarter.baselines.stored(*where)
+        base, apart = self.quarter.baselines.stored(*where), self.quarter.apart.stored(where[0])
+        return normal, base if apart is None else fields_as_land(
+            base, apart[pixels.at][None], normal
+        )
 
     def given(self, window: Window) -> tuple[Normal, Baseline]:
         """Give the normal and the water history of a window."""
         normal = read_normal(self.quarter.site.store, self.folder, window)
-        return normal, self.quarter.baselines.around(window)
+        base, apart = self.quarter.baselines.around(window), self.quarter.apart.over(window)
+        return normal, base if apart is None else fields_as_land(base, apart, normal)
 
 
 def ranks_of(days: Days) -> NDArray[np.float32]:
@@ -253,7 +259,14 @@ class ChangeSweep:
     ) -> tuple[Surface, NDArray[np.float32], Flags]:  # fmt: skip
         surface = self.normals.surface(p, window, ranks_of(days), given)
         z = deviation(surface, offsets, self.options.change)
-        return surface, z, flag(surface, z, self.options.change)
+        flags = flag(surface, z, self.options.change, lambda: self._colour(p, window))
+        return surface, z, flags
+
+    def _colour(self, p: Pass, window: Window) -> NDArray[np.float32]:
+        """Give the redness of a look over a window, NaN without data."""
+        states = self.quarter.states
+        reader = states.looks.reader(states.site.store)
+        return redness(*(reader.band(p.id, b, window) for b in ("red", "green")))
 
     def _pixels(
         self, tile: Tile, new: range, offsets: Sequence[NDArray[np.float32]], before: Arrays
@@ -293,7 +306,7 @@ class ChangeSweep:
         given = self.normals.given(window)
         surface, z, flags = self._marked(p, window, self.quarter.days[i], offsets, given)
         bare = self.quarter.states.features(p.id, window, ("bare",))[0]
-        marked = Marked(surface, z, flags, bare)
+        marked = Marked(surface, z, flags, bare, self._colour(p, window))
         ceiling, flooded = fields
         own = box_of((pixels.rows, pixels.cols))
         region = Region(ceiling, fields_flooded(flooded, self.options, own))

@@ -237,6 +237,7 @@ class _EpochSweep:
             self.days,
             self.cache,
             self.levels.book,
+            self.levels.apart,
         )
 
     @property
