@@ -81,7 +81,9 @@ def deviation(surface: Surface, offsets: Float, options: ChangeOptions | None = 
 
 def redness(red: Float, green: Float) -> Float:
     """Give (red - green) / (red + green) of reflectances, float32, about -1..1, NaN without."""
-    return (red - green) / np.maximum(red + green + FLOOR, LEAST_SUM)
+    out = red - green
+    out /= np.maximum(red + green + FLOOR, LEAST_SUM)
+    return out
 
 
 def flag(

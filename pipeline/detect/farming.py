@@ -111,7 +111,7 @@ def places_alike(
     known = np.flatnonzero(np.isfinite(like).all(axis=1))
     if known.size <= o.places:
         return out
-    centres = shapely.points(at[known])
+    centres = np.asarray(shapely.points(at[known]))
     tree = shapely.STRtree(centres)  # SciPy's trees take a tenth of a second to import
     # One by one: lists of neighbours of thousands are hundreds of megabytes.
     for i, centre in zip(known, centres, strict=True):

@@ -91,7 +91,7 @@ def facing_tracks(
     if len(pieces) < 2:
         return [False] * len(tracks)
     within = timedelta(days=options.days)
-    middles = shapely.points([p.middle for p in pieces])
+    middles = np.asarray(shapely.points([p.middle for p in pieces]))
     # Middles of pieces as long as the gap lie twice as far apart.
     for i, k in _pairs(middles, 2 * GAP_PX):
         a, b = pieces[i], pieces[k]
