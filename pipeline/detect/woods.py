@@ -42,6 +42,13 @@ class WoodOptions(BaseModel):
     wait_days: float = Field(
         default=90.0, ge=0, le=400, description="bare soil there must have stayed bare so long [d]"
     )
+    thin_wait_days: float = Field(
+        default=180.0,
+        ge=0,
+        le=400,
+        description="the same where it is bare by its colour alone: on red soil shoots and brash "
+        "look as bare as the soil, and take longer to be green [d]",
+    )
     growth: float = Field(
         default=1.4, ge=1, le=10, description="later over first area of what goes on growing"
     )

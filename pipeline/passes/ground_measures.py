@@ -55,7 +55,12 @@ def felled(
     felled = only_felled(wooded, by_pass(track), index, options.woods)
     out = {"wooded": round(wooded, 4), "felled": float(felled)}
     if felled:
-        out["wait_days"] = max(measures["wait_days"], options.woods.wait_days)
+        disturb, woods = options.disturb, options.woods
+        red = measures.get("redness", 0.0) >= disturb.redness
+        # Bare by its colour alone: shoots and brash on red soil have as much NDVI.
+        thin = red and measures["barest_ndvi"] > disturb.soil_ndvi
+        wait = woods.thin_wait_days if thin else woods.wait_days
+        out["wait_days"] = max(measures["wait_days"], wait)
     return out
 
 
