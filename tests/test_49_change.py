@@ -259,6 +259,14 @@ def test_a_small_yard_beside_the_river_is_no_rim_of_its_shore() -> None:
     assert isinstance(found, Sighting)
     (mud,) = judge(put(s, box(20, 10, 3, 3), (0.12, 0.08, -0.9), Ground.DRY))
     assert isinstance(mud, Rejection)  # little lighter: mixed pixels of a level explain it
+    # As light as it may be, a line of sand that a flood left is one.
+    for part in (box(20, 10, 4, 1), box(20, 10, 4, 2)):
+        (sand,) = judge(put(s, part, (0.22, 0.12, -0.9), Ground.DRY))
+        assert isinstance(sand, Rejection)
+    # And a yard of three pixels may be one where looks are shifted by half of one.
+    blurred = replace(put(s, box(20, 10, 3, 3), (0.26, 0.08, -0.9), Ground.DRY), residual_px=0.6)
+    (shifted,) = judge(blurred)
+    assert isinstance(shifted, Rejection)
 
 
 def test_a_small_pond_is_seen_with_its_rim_and_a_damp_field_is_not() -> None:

@@ -108,9 +108,9 @@ def test_the_level_is_a_reason_in_the_water_only() -> None:
 @pytest.mark.parametrize(
     ("measures", "certain", "words"),
     [
-        ({}, 2, "可确定的影像仅2期"),  # nothing speaks against it
+        ({}, 2, "可确定的影像2期"),  # nothing speaks against it
         ({"certain_share": 0.4}, 0, "单期难以确定"),
-        ({"certain_share": 0.5}, 0, "可确定的影像仅0期"),
+        ({"certain_share": 0.5}, 0, "可确定的影像0期"),
     ],
 )
 def test_no_place_is_on_watch_without_a_reason(

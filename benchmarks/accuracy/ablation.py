@@ -206,7 +206,7 @@ GUARDS = (
     Guard("red soil (an NDVI above 0.2 is never bare)",
         _ground(change={"red_ndvi": 0.2}, disturb={"red_ndvi": 0.18})),
     Guard("fields apart (paddies that were flooded count as bars)", replace={
-        "pipeline.passes.change.fields_as_land": _as_it_was_seen}),
+        "pipeline.passes.change.as_land": _as_it_was_seen}),
     Guard("onward (changed ground ends where history saw water)",
         _ground(onward={"pixels": _NEVER})),
     Guard("bed (a level below all known ones proves nothing)", _zhan(bed_object=_NEVER)),

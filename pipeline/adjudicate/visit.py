@@ -18,7 +18,7 @@ from pipeline.adjudicate.calibration import on_one_scale
 from pipeline.model import DRONE_SINGLE, LEAD_POINT, Case, Kind, Seen, Visit
 
 _DAY = timedelta(days=1)
-_MOSTLY = 0.5  # share of certain sightings below which no look at it is certain
+_MOSTLY = 0.5  # share of certain sightings below which its looks are not certain
 _SIGNS = (
     (("deep",), "水位低于以往记录，可能为正常出露"),
     (("soil",), "裸土光谱，可能为耕地、采伐或施工"),
@@ -132,8 +132,8 @@ def _seen(case: Case, o: VisitOptions) -> tuple[str, ...]:
         out.append("无法与水位变化区分")
     if len(hits) < 3:
         out.append(f"仅{len(hits)}期影像可见")
-    if m.get("certain_share", 1.0) < _MOSTLY:
-        out.append("多数影像单期难以确定（混合像元，或受水位、季节影响）")
+    if not out and m.get("certain_share", 1.0) < _MOSTLY:
+        out.append("多数发现单期难以确定（混合像元，或受水位、季节影响）")
     # Nothing speaks against it, and it was not confirmed all the same: too few looks were certain.
     sure = sum(k.certain for k in hits)
-    return tuple(out) or (f"可确定的影像仅{sure}期，或其间有清晰影像未见，尚未确认",)
+    return tuple(out) or (f"可确定的影像{sure}期，尚未连续确认",)

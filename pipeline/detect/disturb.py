@@ -276,15 +276,18 @@ def _is_rim(
 
     Where plants were lost a shore cannot explain it; where bare ground was bare before, the mixed
     pixels of a level that was not seen in this season can. Of a field the year spreads so widely
-    that all of its plants are no deviation: they are lost as well where it became much lighter.
+    that all of its plants are no deviation: they are lost as well where it became much lighter, on
+    more than the line along the water that a flood leaves sand on.
     """
-    lost = numbers["expected_ndvi"] - numbers["ndvi"] >= o.green_lost
-    if numbers["z_ndvi"] <= -o.lighter_z or (lost and numbers["z_bright"] >= 2 * o.lighter_z):
+    if numbers["z_ndvi"] <= -o.lighter_z:
         return False
     shore = (surface.state == Ground.WET) | ~surface.land
     if not (ring(mask, 1) & shore).any():
         return False
     radius = int(min(3, max(1, np.ceil(2 * surface.residual_px))))
+    lost = numbers["expected_ndvi"] - numbers["ndvi"] >= o.green_lost
+    if lost and numbers["z_bright"] >= 2 * o.lighter_z:
+        return not ndimage.binary_erosion(mask, np.ones((2 * radius + 1,) * 2)).any()
     solid = ndimage.binary_erosion(mask | shore, np.ones((2 * radius + 1,) * 2))
     core = np.asarray(solid, bool) & mask
     return int(np.count_nonzero(core)) < max(o.min_pixels, mask.sum() / 4)

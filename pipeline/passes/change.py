@@ -24,7 +24,7 @@ from pipeline.detect.disturb import MARGIN_PX, Marked, Region, examine
 from pipeline.detect.expect import Baseline, Days
 from pipeline.detect.features import MODELLED
 from pipeline.detect.level import reaches_in
-from pipeline.detect.look_surface import Surface, fields_as_land, surface_of
+from pipeline.detect.look_surface import Surface, as_land, fields_apart, surface_of
 from pipeline.detect.normal import Normal
 from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.detect.regional import regional_offsets, tally_residuals
@@ -123,20 +123,29 @@ class Normals:
         day = day_of(p.acquired)
         return surface_of(seen, given[0], day, given[1], (*where, res), both, self.options)
 
-    def given_at(self, pixels: Stored) -> tuple[Normal, Baseline]:
-        """Give the normal and the water history of stored pixels, as one row."""
+    def given_at(self, pixels: Stored) -> tuple[Normal, Baseline, NDArray[np.bool_] | None]:
+        """Give the normal and the water history of stored pixels, as one row, and its fields apart.
+
+        These are as of :meth:`given`; None: there are none.
+        """
         site, where = self.quarter.site, (pixels.tile, pixels.at)
         normal = stored_normal(site.store, self.folder, *where)
         base, apart = self.quarter.baselines.stored(*where), self.quarter.apart.stored(where[0])
-        return normal, base if apart is None else fields_as_land(
-            base, apart[pixels.at][None], normal
-        )
+        if apart is None:
+            return normal, base, None
+        reach = pixels.reach[None]
+        fields = fields_apart(base, apart[pixels.at][None], normal, reach, self.options)
+        return normal, as_land(base, fields), fields
 
     def given(self, window: Window) -> tuple[Normal, Baseline]:
-        """Give the normal and the water history of a window."""
-        normal = read_normal(self.quarter.site.store, self.folder, window)
-        base, apart = self.quarter.baselines.around(window), self.quarter.apart.over(window)
-        return normal, base if apart is None else fields_as_land(base, apart, normal)
+        """Give the normal and the water history of a window, in which fields apart are land."""
+        quarter = self.quarter
+        normal = read_normal(quarter.site.store, self.folder, window)
+        base, apart = quarter.baselines.around(window), quarter.apart.over(window)
+        if apart is None:
+            return normal, base
+        reach = quarter.site.reach(window)
+        return normal, as_land(base, fields_apart(base, apart, normal, reach, self.options))
 
 
 def ranks_of(days: Days) -> NDArray[np.float32]:
@@ -225,15 +234,17 @@ class ChangeSweep:
         judged = [(self.quarter.judged[i], self.quarter.days[i]) for i in new]
 
         def one(pixels: Stored) -> _Counts:
-            given = self.normals.given_at(pixels)
+            *given, paddies = self.normals.given_at(pixels)
             fields, brightest = cropland(given[0])
+            # Where water comes every season it floods no region.
+            dry = fields if paddies is None else fields & ~paddies
             here = reaches_in(pixels.reach[None])
             residuals, flooded = list[NDArray[np.int32]](), list[Flooded]()
             for p, days in judged:
-                surface = self.normals.stored(p, pixels, ranks_of(days), given)
+                surface = self.normals.stored(p, pixels, ranks_of(days), (given[0], given[1]))
                 every = tally_residuals(surface, surface.window, site.n_reach)
                 residuals.append(every[here].astype(np.int32))
-                flooded.append(count_fields(surface, fields, pixels.places))
+                flooded.append(count_fields(surface, dry, pixels.places))
             counts = tally_fields(fields, brightest, pixels.reach[None], site.n_reach)
             return here, np.stack(residuals), flooded, counts.sum(axis=0, keepdims=True)
 
