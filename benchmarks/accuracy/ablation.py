@@ -43,7 +43,6 @@ from pipeline.adjudicate.evidence import FoldOptions
 from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import weighed
 from pipeline.detect.deviations import dry_counts
-from pipeline.detect.expect import Baseline
 from pipeline.detect.level_history import LevelHistory
 from pipeline.detect.look_surface import Surface
 from pipeline.grid import pixels_to_mask
@@ -120,10 +119,6 @@ def all_told(
 
 def _as_seen(looks: Iterable[Look], *_: object) -> list[Look]:
     return list(looks)
-
-
-def _as_it_was_seen(base: Baseline, *_: object) -> Baseline:
-    return base
 
 
 def _never_green(*_: object) -> float:
@@ -205,8 +200,6 @@ GUARDS = (
         _zhan(expect={"level": {"channel_share": 0.0}})),
     Guard("red soil (an NDVI above 0.2 is never bare)",
         _ground(change={"red_ndvi": 0.2}, disturb={"red_ndvi": 0.18})),
-    Guard("fields apart (paddies that were flooded count as bars)", replace={
-        "pipeline.passes.change.as_land": _as_it_was_seen}),
     Guard("onward (changed ground ends where history saw water)",
         _ground(onward={"pixels": _NEVER})),
     Guard("bed (a level below all known ones proves nothing)", _zhan(bed_object=_NEVER)),

@@ -19,7 +19,6 @@ from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.ground_kinds import lies, modelled, states_with, strata_of
 from pipeline.detect.normal import Normal
-from pipeline.detect.water_frequency import N_BINS
 from pipeline.model import Ground, Window
 
 Float = NDArray[np.float32]
@@ -30,9 +29,6 @@ BRIGHT, NDVI, WATER = range(len(MODELLED))
 
 UNDECIDED = 0.05
 """Water scores nearer to zero are those of neither class."""
-_MONTHS = np.arange(0, 365, 30, dtype=np.float64)  # of the year [d]
-_CROP_NDVI = 0.5  # expected in some month where crops grow
-_HIGH_WATER = 0.85  # rank of a level at which a hollow that the river fills is full
 _LOWER_PX, _LOWER_WET = 50, 0.05  # pixels of a shore that tell, and share that is under water
 
 
@@ -143,58 +139,6 @@ def surface_of(
         window, seen, normal.at(day), normal.spread, state, land, shoal, bar, dry, levelled,
         modelled(normal.looks, base.n_clear, o.least_looks), reach, base.bins, residual, res_m,
     )  # fmt: skip
-
-
-def fields_apart(
-    base: Baseline,
-    apart: Bool,
-    normal: Normal,
-    reach: NDArray[np.uint16],
-    options: ChangeOptions | None = None,
-) -> Bool:
-    """Tell where crops grow that were flooded at times, and by no level of the channel.
-
-    That is a paddy, or a field that rain stands on: no bar, however often it was water. What hangs
-    together with no channel may still fill when the river stands high, as a hollow of its plain
-    does; so it must have been dry at such levels. A pond is water more often than not, and nothing
-    green grows in the hollow of a bar.
-
-    Parameters
-    ----------
-    base : Baseline
-        Over (H, W).
-    apart : bool (H, W)
-        Of :func:`pipeline.detect.channel_map.apart_of`.
-    normal : Normal
-        Over (H, W).
-    reach : uint16 (H, W)
-
-    Returns
-    -------
-    bool (H, W)
-    """
-    o = options or ChangeOptions()
-    field = apart & (base.bins > 0) & (base.bins < N_BINS // 2)
-    if not field.any():
-        return field
-    with np.errstate(invalid="ignore"):
-        field &= normal.over_year(_MONTHS, NDVI)[1] >= _CROP_NDVI
-    high, every = (
-        dry_counts(base.history, reach, _ranks(reach, rank), o.rank_margin)[1].astype(np.int32)
-        for rank in (_HIGH_WATER, 1.0)
-    )
-    return field & (every - high >= o.dry_looks)
-
-
-def _ranks(reach: NDArray[np.uint16], rank: float) -> Float:
-    return np.full(int(reach.max(initial=0)) + 1, rank, np.float32)
-
-
-def as_land(base: Baseline, field: Bool) -> Baseline:
-    """Take some ground (H, W) for land that history never saw under water."""
-    if not field.any():
-        return base
-    return Baseline(np.where(field, np.uint8(0), base.bins), base.n_clear, base.history)
 
 
 def decided(seen: Float, state: NDArray[np.uint8], options: ChangeOptions) -> NDArray[np.uint8]:

@@ -60,11 +60,6 @@ class Apart:
         whole = self._named(store.all_tiles)
         return whole if self._is_whole(whole, store.all_tiles) else self._named(store.tiles)
 
-    @property
-    def mark(self) -> str:
-        """Name what is apart, once it was found; empty where nothing is asked for."""
-        return self._folder if self.share else ""
-
     def _named(self, tiles: Sequence[Tile]) -> str:
         site = self.past.states.site
         names = [site.store.tile_name(t) for t in tiles]

@@ -24,14 +24,13 @@ from pipeline.detect.disturb import MARGIN_PX, Marked, Region, examine
 from pipeline.detect.expect import Baseline, Days
 from pipeline.detect.features import MODELLED
 from pipeline.detect.level import reaches_in
-from pipeline.detect.look_surface import Surface, as_land, fields_apart, surface_of
+from pipeline.detect.look_surface import Surface, surface_of
 from pipeline.detect.normal import Normal
 from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.detect.regional import regional_offsets, tally_residuals
 from pipeline.grid import box_of_mask
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Pass, Sighting, Tile, Window
-from pipeline.passes.apart import Apart
 from pipeline.passes.book import Arrays, Book, Found, by_place, found_by_look
 from pipeline.passes.flooded import Flooded, count_fields, fields_flooded
 from pipeline.passes.ground import Site, Sparse, States
@@ -70,7 +69,6 @@ class Quarter:
     days: Sequence[Days]  # of the judged passes
     baselines: Baselines
     book: Book
-    apart: Apart
 
     @property
     def site(self) -> Site:
@@ -123,29 +121,16 @@ class Normals:
         day = day_of(p.acquired)
         return surface_of(seen, given[0], day, given[1], (*where, res), both, self.options)
 
-    def given_at(self, pixels: Stored) -> tuple[Normal, Baseline, NDArray[np.bool_] | None]:
-        """Give the normal and the water history of stored pixels, as one row, and its fields apart.
-
-        These are as of :meth:`given`; None: there are none.
-        """
+    def given_at(self, pixels: Stored) -> tuple[Normal, Baseline]:
+        """Give the normal and the water history of stored pixels, as one row."""
         site, where = self.quarter.site, (pixels.tile, pixels.at)
         normal = stored_normal(site.store, self.folder, *where)
-        base, apart = self.quarter.baselines.stored(*where), self.quarter.apart.stored(where[0])
-        if apart is None:
-            return normal, base, None
-        reach = pixels.reach[None]
-        fields = fields_apart(base, apart[pixels.at][None], normal, reach, self.options)
-        return normal, as_land(base, fields), fields
+        return normal, self.quarter.baselines.stored(*where)
 
     def given(self, window: Window) -> tuple[Normal, Baseline]:
-        """Give the normal and the water history of a window, in which fields apart are land."""
-        quarter = self.quarter
-        normal = read_normal(quarter.site.store, self.folder, window)
-        base, apart = quarter.baselines.around(window), quarter.apart.over(window)
-        if apart is None:
-            return normal, base
-        reach = quarter.site.reach(window)
-        return normal, as_land(base, fields_apart(base, apart, normal, reach, self.options))
+        """Give the normal and the water history of a window."""
+        normal = read_normal(self.quarter.site.store, self.folder, window)
+        return normal, self.quarter.baselines.around(window)
 
 
 def ranks_of(days: Days) -> NDArray[np.float32]:
@@ -234,17 +219,15 @@ class ChangeSweep:
         judged = [(self.quarter.judged[i], self.quarter.days[i]) for i in new]
 
         def one(pixels: Stored) -> _Counts:
-            *given, paddies = self.normals.given_at(pixels)
+            given = self.normals.given_at(pixels)
             fields, brightest = cropland(given[0])
-            # Where water comes every season it floods no region.
-            dry = fields if paddies is None else fields & ~paddies
             here = reaches_in(pixels.reach[None])
             residuals, flooded = list[NDArray[np.int32]](), list[Flooded]()
             for p, days in judged:
-                surface = self.normals.stored(p, pixels, ranks_of(days), (given[0], given[1]))
+                surface = self.normals.stored(p, pixels, ranks_of(days), given)
                 every = tally_residuals(surface, surface.window, site.n_reach)
                 residuals.append(every[here].astype(np.int32))
-                flooded.append(count_fields(surface, dry, pixels.places))
+                flooded.append(count_fields(surface, fields, pixels.places))
             counts = tally_fields(fields, brightest, pixels.reach[None], site.n_reach)
             return here, np.stack(residuals), flooded, counts.sum(axis=0, keepdims=True)
 

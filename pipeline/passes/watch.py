@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -26,7 +26,6 @@ from pipeline.detect.zhan import (
     examine,
 )
 from pipeline.io.tasks import map_tiles
-from pipeline.io.vault import content_key
 from pipeline.model import Level, Pass, Sighting, Tile, Window
 from pipeline.passes.baselines import BaselineCache
 from pipeline.passes.book import Book, Found, by_place, found_by_look
@@ -229,9 +228,6 @@ class _EpochSweep:
 
     def quarter(self) -> Quarter:
         """Give what this quarter's levels have established."""
-        book, apart = self.levels.book, self.levels.apart
-        # What is apart may be asked of all tiles or of some, and decides what is land.
-        book = replace(book, base=content_key(book.base, apart.mark)) if apart.mark else book
         return Quarter(
             f"{self.epoch.start:%Y-%m}",
             self.states,
@@ -240,8 +236,7 @@ class _EpochSweep:
             self.ranks,
             self.days,
             self.cache,
-            book,
-            apart,
+            self.levels.book,
         )
 
     @property
