@@ -263,6 +263,9 @@ def test_a_small_yard_beside_the_river_is_no_rim_of_its_shore() -> None:
     for part in (box(20, 10, 4, 1), box(20, 10, 4, 2)):
         (sand,) = judge(put(s, part, (0.22, 0.12, -0.9), Ground.DRY))
         assert isinstance(sand, Rejection)
+    # What is no rim by its breadth from the water on stays none.
+    (bank,) = judge(put(s, box(20, 10, 6, 2), (0.22, 0.12, -0.9), Ground.DRY))
+    assert isinstance(bank, Sighting)
     # And a yard of three pixels may be one where looks are shifted by half of one.
     blurred = replace(put(s, box(20, 10, 3, 3), (0.26, 0.08, -0.9), Ground.DRY), residual_px=0.6)
     (shifted,) = judge(blurred)

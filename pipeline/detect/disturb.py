@@ -285,10 +285,12 @@ def _is_rim(
     if not (ring(mask, 1) & shore).any():
         return False
     radius = int(min(3, max(1, np.ceil(2 * surface.residual_px))))
+    square = np.ones((2 * radius + 1,) * 2)
     lost = numbers["expected_ndvi"] - numbers["ndvi"] >= o.green_lost
-    if lost and numbers["z_bright"] >= 2 * o.lighter_z:
-        return not ndimage.binary_erosion(mask, np.ones((2 * radius + 1,) * 2)).any()
-    solid = ndimage.binary_erosion(mask | shore, np.ones((2 * radius + 1,) * 2))
+    light = lost and numbers["z_bright"] >= 2 * o.lighter_z
+    if light and ndimage.binary_erosion(mask, square).any():
+        return False
+    solid = ndimage.binary_erosion(mask | shore, square)
     core = np.asarray(solid, bool) & mask
     return int(np.count_nonzero(core)) < max(o.min_pixels, mask.sum() / 4)
 
