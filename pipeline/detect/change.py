@@ -4,8 +4,8 @@ One look is compared with the seasonal normal of every pixel (:mod:`pipeline.det
 what the whole region did on that date has been taken out. Three signs make a pixel unexpected:
 
 * *bare*: no vegetation to speak of, and brighter or far less green than this ground is at this time
-  of the year. Soil red with iron has an NDVI of up to 0.3 without a plant on it; what is on it
-  tells by its colour, which plants, straw and brash do not have (the index is the coloration index
+  of the year. Soil red with iron has an NDVI of up to 0.3 without a plant on it, and is
+  told by its colour, which plants, straw and brash do not have (the index is the coloration index
   of Mathieu et al. 1998, doi:10.1016/S0034-4257(98)00030-3). A change must survive the small
   shift that registration leaves
   (``(|I - E| - shift * |grad E|) / sigma``, the linear form of the minimum over small shifts);

@@ -8,8 +8,9 @@ window. Nothing here depends on how the corridor was cut.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Protocol
 
 import numpy as np
@@ -249,12 +250,11 @@ class ChangeSweep:
 
     def _marked(
         self, p: Pass, window: Window, days: Days, offsets: NDArray[np.float32],
-        given: tuple[Normal, Baseline],
+        given: tuple[Normal, Baseline], colour: Callable[[], NDArray[np.float32]],
     ) -> tuple[Surface, NDArray[np.float32], Flags]:  # fmt: skip
         surface = self.normals.surface(p, window, ranks_of(days), given)
         z = deviation(surface, offsets, self.options.change)
-        flags = flag(surface, z, self.options.change, lambda: self._colour(p, window))
-        return surface, z, flags
+        return surface, z, flag(surface, z, self.options.change, colour)
 
     def _colour(self, p: Pass, window: Window) -> NDArray[np.float32]:
         """Give the redness of a look over a window, NaN without data."""
@@ -274,7 +274,8 @@ class ChangeSweep:
         out: list[Pixels] = []
         for i, region in zip(new, offsets, strict=True):
             p, days = self.quarter.judged[i], self.quarter.days[i]
-            surface, z, flags = self._marked(p, window, days, region, given)
+            colour = partial(self._colour, p, window)
+            surface, z, flags = self._marked(p, window, days, region, given, colour)
             run = run.seen(surface, z, flags)
             seed = flags.seed | run.seeds(flags, self.options.change)
             marked = flags.marked[part] & inside
@@ -298,9 +299,10 @@ class ChangeSweep:
         window = box_of((pixels.rows, pixels.cols)).pad(MARGIN_PX).intersect(grid.window)
         assert window is not None
         given = self.normals.given(window)
-        surface, z, flags = self._marked(p, window, self.quarter.days[i], offsets, given)
+        colour = cache(partial(self._colour, p, window))
+        surface, z, flags = self._marked(p, window, self.quarter.days[i], offsets, given, colour)
         bare = self.quarter.states.features(p.id, window, ("bare",))[0]
-        marked = Marked(surface, z, flags, bare, self._colour(p, window))
+        marked = Marked(surface, z, flags, bare, colour())
         ceiling, flooded = fields
         own = box_of((pixels.rows, pixels.cols))
         region = Region(ceiling, fields_flooded(flooded, self.options, own))
