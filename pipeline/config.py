@@ -26,7 +26,7 @@ from pipeline.adjudicate.grading_tables import SEVERITY_COLUMNS, SUBTYPE_COLUMNS
 from pipeline.adjudicate.weighing import DryOptions
 from pipeline.detect.afloat import AfloatOptions
 from pipeline.detect.change_options import ChangeOptions
-from pipeline.detect.disturb import DisturbOptions
+from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.farming import FarmingOptions
 from pipeline.detect.image_change import PictureOptions
 from pipeline.detect.kinds import KindOptions

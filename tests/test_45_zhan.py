@@ -528,3 +528,54 @@ def test_water_under_every_shift_is_that_of_a_general_filter(radius: int) -> Non
         every = ndimage.minimum_filter(expected, 2 * radius + 1, mode="nearest")
         found = zhan._shifted(expected, radius, asked)  # pyright: ignore[reportPrivateUsage]
         np.testing.assert_array_equal(found, every & asked)
+
+
+def _off_axis() -> np.ndarray:
+    """Distance from the axis of a straight channel that runs across the window [px]."""
+    y, x = np.indices(SHAPE).astype(float)
+    return (y - 80 - 0.6 * (x - 100)) / np.hypot(1, 0.6)
+
+
+def _canal() -> np.ndarray:
+    """Its bed with steep banks, about five pixels from one to the other [m]."""
+    return np.abs(_off_axis()) * 3.2
+
+
+def _bank_fill() -> np.ndarray:
+    """A fill of half its width along one bank, clear of its middle."""
+    x = np.indices(SHAPE)[1]
+    return (_off_axis() > -3.4) & (_off_axis() < -0.9) & (x >= 80) & (x < 95)
+
+
+def _along_the_bank(apart: bool = False) -> list[Sighting]:
+    bed = _canal()
+    state = _look(bed, 8.7, 7, _bank_fill())
+    ponds = np.ones(SHAPE, bool) if apart else None
+    _, verdicts = _detect(_history(bed), state, apart=ponds)
+    return _sightings(verdicts)
+
+
+def test_a_fill_along_a_bank_of_a_narrow_channel_is_certain() -> None:
+    (seen,) = _along_the_bank()
+    assert seen.certain
+    assert _bank_fill()[seen.rows, seen.cols].all()
+
+
+def test_it_is_explained_where_the_banks_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zhan, "in_place", lambda *_: False)
+    assert _along_the_bank() == []
+
+
+def test_in_a_pond_it_is_explained() -> None:
+    assert _along_the_bank(apart=True) == []
+
+
+@pytest.mark.parametrize("by", [(1, 0), (-1, 0), (1, 1), (0, 1), (2, 0)])
+@pytest.mark.parametrize("level", [6.0, 7.5, 9.5])
+def test_a_narrow_channel_in_a_shifted_image_is_no_sighting(
+    by: tuple[int, int], level: float
+) -> None:
+    bed = _canal()
+    state = np.roll(_look(bed, level, 11), by, (0, 1))
+    _, verdicts = _detect(_history(bed), state)
+    assert _sightings(verdicts) == []

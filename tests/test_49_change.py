@@ -13,7 +13,8 @@ from pipeline.detect.change import Run, deviation, flag
 from pipeline.detect.change_options import ChangeOptions
 from pipeline.detect.decks import goes_out, strip_over
 from pipeline.detect.deviations import dry_counts
-from pipeline.detect.disturb import DisturbOptions, Marked, Region, examine
+from pipeline.detect.disturb import Marked, Region, examine
+from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.features import features
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.level_history import tally_by_level

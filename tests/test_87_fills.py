@@ -12,7 +12,7 @@ import shapely
 from affine import Affine
 from shapely.geometry import box
 
-from pipeline.detect.disturb import DisturbOptions
+from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.onward import OnwardOptions
 from pipeline.detect.water_frequency import N_BINS
 from pipeline.model import Grid, Ground, Look, Seen, Window

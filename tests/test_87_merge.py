@@ -261,3 +261,45 @@ def test_parts_of_a_fill_that_are_both_suspected_are_one() -> None:
     assert one.area_m2 == pytest.approx(7200, rel=0.01)
     beside = candidate(Kind.ZHAN, 60, "mmmmh")  # a shore that receded, perhaps
     assert one_problem_of([first, beside]) == ([first, beside], 0)
+
+
+def across(left: float, said: str = "mhhh", wide: float = 60, **measures: float) -> Candidate:
+    """Changed ground on a bank beside a bare shore."""
+    return candidate(Kind.DUI, left, said, wide, **{"shore_px": 0.0, **measures})
+
+
+def test_both_ends_of_a_fill_over_a_bare_shore_are_one_case() -> None:
+    fill, bank = candidate(Kind.ZHAN, 0, "mhhhh"), across(95)
+    (one,), gone = one_problem_of([fill, bank])
+    assert gone == 1
+    assert one.kind is Kind.ZHAN
+    assert one.polygon.geom_type == "MultiPolygon"
+    assert one.area_m2 == pytest.approx(7200, rel=0.01)
+    large = across(95, wide=120)
+    (other,), _ = one_problem_of([fill, large])
+    assert other.kind is Kind.ZHAN
+    assert one_problem_of([bank, fill])[0][0].area_m2 == one.area_m2
+
+
+@pytest.mark.parametrize(
+    "bank",
+    [
+        across(105),
+        across(95, "mmmmmhhh"),
+        across(95, "mhh"),
+        across(95, shore_px=3.0),
+        candidate(Kind.DUI, 95, "mhhh"),
+        across(95, wet_share=1.0),
+        replace(across(95), polygon=box(700_095, 3_000_055, 700_155, 3_000_115)),
+    ],
+    ids=["farther", "later", "not suspected", "inland", "unknown", "a pond", "beside"],
+)
+def test_what_lies_behind_a_shore_stays_another_problem(bank: Candidate) -> None:
+    both = [candidate(Kind.ZHAN, 0, "mhhhh"), bank]
+    kept, gone = one_problem_of(both)
+    assert (len(kept), gone) == (2, 0)
+
+
+def test_a_bridge_takes_nothing_over_a_shore() -> None:
+    both = [candidate(Kind.ZHAN, 0, "mhhh", strip=1.0), across(95, wide=80)]
+    assert len(one_problem_of(both)[0]) == 2

@@ -17,6 +17,7 @@ from benchmarks.accuracy import (
     real_registration,
     real_sensors,
     real_sequence,
+    real_sharpen,
     real_water,
 )
 from benchmarks.accuracy.real_baselines import auc, cva, ir_mad, otsu
@@ -39,7 +40,15 @@ from benchmarks.accuracy.stats import counted, poisson
 from pipeline.model import Case, Evidence, EvidenceState, Kind, Look, Seen, Status
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-ALL = (real_water, real_change, real_registration, real_injected, real_sequence, real_sensors)
+ALL = (
+    real_water,
+    real_change,
+    real_registration,
+    real_injected,
+    real_sequence,
+    real_sensors,
+    real_sharpen,
+)
 
 
 def data() -> Path:
@@ -186,6 +195,13 @@ def test_water_holds_on_the_chip_and_inside_the_reservoir(tmp_path: Path) -> Non
     assert section.numbers["water_f1_known"] >= 0.90
     assert section.numbers["boadella_outside_share"] <= 0.02
     assert (tmp_path / "bolzano.png").stat().st_size > 100_000
+
+
+@pytest.mark.real
+def test_swir_is_drawn_nearer_to_what_was_measured(tmp_path: Path) -> None:
+    section = real_sharpen.measure(data(), tmp_path)
+    assert len(section.tables[0].rows) == 8
+    assert section.numbers["swir_shore_error_ratio"] <= 0.75
 
 
 @pytest.mark.real

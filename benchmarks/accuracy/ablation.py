@@ -198,6 +198,10 @@ GUARDS = (
         "pipeline.passes.follow_ground.farmed": _no_measures}),
     Guard("channel (all water tells the level of a river)",
         _zhan(expect={"level": {"channel_share": 0.0}})),
+    Guard("banks (a fill along a narrow channel is a shift)", replace={
+        "pipeline.detect.zhan.in_place": _nothing}),
+    Guard("over a shore (both ends of a fill are two cases)", replace={
+        "pipeline.passes.pieces.over_a_shore": _nothing}),
     Guard("red soil (an NDVI above 0.2 is never bare)",
         _ground(change={"red_ndvi": 0.2}, disturb={"red_ndvi": 0.18})),
     Guard("onward (changed ground ends where history saw water)",
@@ -246,6 +250,10 @@ GUARDS = (
         "regional removal",
         _ground(change={"region_pixels": _NEVER}, resemble={"around_pixels": _NEVER}),
     ),
+    # What is kept of a look is named by the version of its layers, and not by what draws them.
+    Guard("sharpening (SWIR of 20 m as it is interpolated)", replace={
+        "pipeline.passes.states._SHARPENED": (),
+        "pipeline.passes.states._LAYERS": "as it is interpolated"}),
     Guard("quarantine", {"prepare": {"quarantine": {"share": 0.99}}}),
     Guard(
         "bright rescue",

@@ -18,6 +18,7 @@ from benchmarks.accuracy import (
     real_registration,
     real_sensors,
     real_sequence,
+    real_sharpen,
     real_water,
 )
 from benchmarks.accuracy.pool import Pool
@@ -102,6 +103,7 @@ PARTS: dict[str, Callable[[Bench], Finish]] = {
     "baselines": _of_seeds(versus.section),
     "confidence": _of_seeds(_confidence),
     "real_water": _real(real_water.measure),
+    "real_sharpen": _real(real_sharpen.measure),
     "real_change": _real(real_change.measure),
     "real_registration": _real(real_registration.measure),
     "real_sequence": _real(real_sequence.measure),

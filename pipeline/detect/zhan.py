@@ -1,7 +1,9 @@
 """乱占: ground that appears where water belongs at this level.
 
 Seeds are bare pixels where water is expected even if the date were shifted by its registration
-residual; objects grow from them over bare pixels where water is expected at all. An object that a
+residual; objects grow from them over bare pixels where water is expected at all. Along a bank of a
+narrow channel no pixel is a seed: there the banks around say whether the image is shifted
+(:mod:`pipeline.detect.placed`). An object that a
 level, a plant, a vessel or a bridge explains is rejected with that reason, and an object that
 cannot be told apart from a receding shore is *unknown*: an area to count, not a sighting. What only
 geometry, and not the pixels' own history at lower levels, calls water never makes a certain one.
@@ -38,6 +40,7 @@ from pipeline.detect.expect import (
 )
 from pipeline.detect.objects import Pixels, Rejection, Shape, closes, label, measure, ring, spans
 from pipeline.detect.onward import BedOptions, unlike_bed
+from pipeline.detect.placed import PlacedOptions, in_place, survivors, thick
 from pipeline.detect.recession import HALO_PX, percentile_of, tally_recession
 from pipeline.detect.water_frequency import N_BINS
 from pipeline.grid import pixels_to_mask
@@ -51,6 +54,7 @@ __all__ = [
     "ZhanOptions",
     "candidates",
     "examine",
+    "may_be_object",
 ]
 
 WINDOW_MARGIN_PX = HALO_PX + 40
@@ -112,7 +116,7 @@ class ZhanOptions(BaseModel):
         default=2.5, ge=1, le=10, description="length over width from which it may be a drift line"
     )
     deck_index: float = Field(
-        default=0.02,
+        default=0.03,
         ge=-1,
         le=0.4,
         description="BSI below which a shore's new ground may be decks and hulls",
@@ -160,6 +164,9 @@ class ZhanOptions(BaseModel):
     bed_object: int = Field(
         default=16, ge=4, description="smallest deep object that the bed is asked for [px]"
     )
+    placed: PlacedOptions = Field(
+        default_factory=PlacedOptions, description="what disproves a shift of the image"
+    )
 
 
 def candidates(
@@ -182,6 +189,16 @@ def candidates(
     return Pixels(
         (rows + core.row0).astype(np.int32), (cols + core.col0).astype(np.int32), seed[rows, cols]
     )
+
+
+def may_be_object(pixels: Pixels, options: ZhanOptions) -> bool:
+    """Tell what is examined: what holds a seed, and what is no line along a bank."""
+    if pixels.rows.size < options.min_pixels:
+        return False
+    if pixels.seed.any():
+        return True
+    mask = pixels_to_mask(pixels.rows, pixels.cols, _box(pixels))
+    return bool(np.count_nonzero(thick(mask)) >= options.placed.thick_share * pixels.rows.size)
 
 
 def examine(
@@ -212,13 +229,15 @@ def examine(
     """
     o = options or ZhanOptions()
     n = pixels.rows.size
-    if n < o.min_pixels or not pixels.seed.any():
+    if not may_be_object(pixels, o):
         return Rejection("smaller than the smallest object", False, n)
     mask = pixels_to_mask(pixels.rows, pixels.cols, view.window)
     rest = leave_box_out(totals, view, _box(pixels).pad(o.leave_px), o.expect)
     found = expect(view, rest, o.expect)
     deep = np.count_nonzero(mask & found.ordinary) < max(o.min_pixels, o.known_share * n)
-    if _survivors(mask, found, view.radius_px) < max(2, n / 4):
+    left = survivors(mask, found.ordinary | found.beyond, view.radius_px)
+    outlasts = pixels.seed.any() and left.min() >= max(2, n / 4)
+    if not outlasts and not _in_place(mask, view, found, left, o):
         return Rejection("explained by the level or a shift of the image", True, n)
     shape = measure(mask)
     rejection = _harmless(mask, shape, view, found, o)
@@ -234,7 +253,8 @@ def examine(
             return Rejection("cannot be told from the shore that this level uncovers", True, n)
     grounded, bar = _grounded(mask, view), _bar_share(mask, view)
     looks = float(np.median(view.base.n_clear[mask]))
-    sure = _shifted(found.known >= o.certain_looks, view.radius_px, mask)
+    sure = found.known >= o.certain_looks
+    sure = _shifted(sure, view.radius_px, mask) if outlasts else thick(sure & mask)
     enough = np.count_nonzero(sure) >= max(o.min_pixels, o.known_share * n / 2)
     firm = grounded or bar >= _ON_BAR
     told = unlike if deep else bool(enough)
@@ -290,16 +310,15 @@ def _all_around(expected, at, radius, out):  # type: ignore[no-untyped-def]  # p
         out[r, c] = every
 
 
-def _survivors(mask: NDArray[np.bool_], found: Expected, radius: int) -> int:
-    """Pixels of the object that the worst small shift leaves unexplained."""
-    expected = np.pad(found.ordinary | found.beyond, radius, mode="edge")
-    h, w = mask.shape
-    counts = [
-        int(np.count_nonzero(mask & expected[dr : dr + h, dc : dc + w]))
-        for dr in range(2 * radius + 1)
-        for dc in range(2 * radius + 1)
-    ]
-    return min(counts)
+def _in_place(
+    mask: NDArray[np.bool_], view: View, found: Expected, left: NDArray[np.int64], o: ZhanOptions
+) -> bool:
+    """Tell whether the banks around an object lie where history has them, along a channel."""
+    if view.apart is not None and (mask & view.apart).any():
+        return False
+    expected = (found.ordinary, view.base.bins == 0)
+    seen = (view.state == Ground.WET, is_land(view.state))
+    return in_place(mask, expected, seen, left, o.placed)
 
 
 def _harmless(

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from pipeline.io.blocks import NODATA, SCALE
 from pipeline.io.finer import bilinear, bilinear_at, bilinear_known, repeated_at
 from pipeline.io.resample import resample_at, resample_shift
+from pipeline.io.sharpen import sharpen
 from pipeline.io.store import CorridorStore
 from pipeline.io.unpack import codes_of, scaled
 from pipeline.model import DateQuality, Tile, Window
 
 _MARGIN_PX = 4  # around a window of a coarse band
+_SHARPER = ("nir", "red")  # by which bands of coarser pixels are sharpened
 _STILL_PX = 0.05  # a shift below this is noise of the estimate: leave the pixels as they are
 
 
@@ -90,6 +92,45 @@ class LookReader:
         if factor == 1:
             return values[self.store.kept(tile.core)] + offset
         return bilinear_at(values, *_between(tile.core, factor), runs) + offset
+
+    def sharpened(self, pass_id: str, band: str, tile: Tile) -> NDArray[np.float32]:
+        """Give what :meth:`stored` does, a coarse band with the edges of near infrared and red.
+
+        Where these are as coarse, or not stored, as it is.
+
+        Returns
+        -------
+        float32 (N,)
+            See :func:`pipeline.io.sharpen.sharpen`.
+        """
+        quality = self.quality.get(pass_id)
+        dy, dx = quality.shift_px if quality else (0.0, 0.0)
+        moved = math.hypot(dy, dx) >= _STILL_PX
+        margin = _shift_margin(dy, dx) if moved else 0
+        window = tile.core.pad(margin)
+        drawn = self._sharp(pass_id, band, window)
+        if drawn is None:
+            return self.stored(pass_id, band, tile)
+        offset = np.float32(quality.reflectance_offset if quality else 0.0)
+        if moved:
+            return resample_at(drawn, (dy, dx), margin, self.store.runs(tile.core)) + offset
+        return drawn[self.store.kept(tile.core)] + offset
+
+    def _sharp(self, pass_id: str, band: str, window: Window) -> NDArray[np.float32] | None:
+        """Draw a sharpened band over a window; None where nothing sharpens it."""
+        values, factor = self.store.reflectance(pass_id, band, window, _MARGIN_PX)
+        if factor == 1:
+            return None
+        padded = window.pad(_MARGIN_PX)
+        first = (padded.row0 // factor * factor, padded.col0 // factor * factor)
+        height, width = (n * factor for n in values.shape)
+        under = Window(first[0], first[0] + height, first[1], first[1] + width)
+        finer = [self.store.reflectance(pass_id, name, under) for name in _SHARPER]
+        if any(of > 1 for _, of in finer):
+            return None
+        origin = (window.row0 - first[0], window.col0 - first[1])
+        fine = np.stack([drawn for drawn, _ in finer])
+        return sharpen(values, fine, origin, *_between(window, factor))
 
     def known(self, pass_id: str, band: str, tile: Tile) -> NDArray[np.float32]:
         """Give what :meth:`band` holds of a tile's core where it has data.

@@ -10,7 +10,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.detect.disturb import DisturbOptions
+from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.look_surface import BRIGHT
 from pipeline.detect.objects import label
 from pipeline.detect.onward import Likeness, OnwardOptions, covered, likeness, onward

@@ -17,7 +17,7 @@ from pipeline.adjudicate.evidence import FoldOptions, doubtful, lasting, stood_s
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
 from pipeline.detect.decks import goes_out
-from pipeline.detect.disturb import DisturbOptions
+from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.expect import Baseline
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.look_surface import WATER

@@ -33,6 +33,9 @@ TOUCH_M = 15.0
 _GROWTH = 2.0  # a later piece up to this times the earlier one is its growth
 _POND = 0.5  # share of water: beside a fill or a heap it is another problem
 _OVERLAID = 0.5  # of the larger one, from which two outlines are of one thing
+_SHORE_M = 40.0  # of bare shore between a bank and the water: what lies on it looks like its bed
+_BESIDE_PX = 1.0  # changed ground no farther from what was water at times lies at that shore
+_FACING = 0.5  # of the width of the smaller one: they lie across from each other
 _RIM_M = 25.0  # between pond and spoil is a SWIR pixel of 20 m that is half water, and its blur
 _SPOIL = 6.0  # what was dug out is no more than so many times larger or smaller than its pond
 _CLAIM = 0.2  # of the smaller one: as much of a common edge is no common place
@@ -97,8 +100,13 @@ def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> G
         early, late = sorted((one[0], other[0]), key=lambda i: _age(candidates[i]))
         if any(is_pond(candidates[i]) for i in (early, late)):
             return spoil_of(candidates[early], candidates[late])
+        if not any(touch(i, j) for i in one for j in other):
+            return any(over_a_shore(candidates[i], candidates[j]) for i in one for j in other)
         taken = [candidates[i].kind is Kind.CAI for i in (early, late)]
         return taken[0] == taken[1] and one_object(candidates[early], candidates[late])
+
+    def touch(i: int, j: int) -> bool:
+        return candidates[i].polygon.dwithin(candidates[j].polygon, TOUCH_M)
 
     return [g for g in _gathered(candidates, told, alike) if len(g) > 1]
 
@@ -119,6 +127,25 @@ def spoil_of(one: Candidate, other: Candidate) -> bool:
         return False
     large, small = sorted((pond.area_m2, fill.area_m2), reverse=True)
     return large <= _SPOIL * small and together(pond.evidence, fill.evidence)
+
+
+def over_a_shore(one: Candidate, other: Candidate) -> bool:
+    """Tell the two ends of a fill over a bare shore: the bank and what was water are seen of it.
+
+    Its middle lies on ground that was as bare before, and nothing says whether it is new.
+    They came on one day, as far as looks can tell, and lie across from each other.
+    """
+    fill, bank = (one, other) if other.detector == GROUND else (other, one)
+    if fill.detector == GROUND or bank.detector != GROUND or fill.measures.get("strip"):
+        return False
+    if bank.measures.get("shore_px", np.inf) > _BESIDE_PX or is_pond(bank):
+        return False
+    across = [
+        _length(a.intersection(b.buffer(_SHORE_M)))
+        for a, b in ((fill.polygon, bank.polygon), (bank.polygon, fill.polygon))
+    ]
+    least = _FACING * float(np.sqrt(min(fill.area_m2, bank.area_m2)))
+    return min(across) >= least and together(fill.evidence, bank.evidence)
 
 
 def claimed(
@@ -203,11 +230,10 @@ def _gathered(
 
     order = sorted(which, key=age)
     shapes = np.array([candidates[i].polygon for i in order], dtype=object)
-    near = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=_RIM_M)
+    near = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=_SHORE_M)
     group = {i: [i] for i in order}
     for a, b in sorted((int(a), int(b)) for a, b in near.T if a < b):
-        rim = is_pond(candidates[order[a]]) != is_pond(candidates[order[b]])
-        if not rim and not shapes[a].dwithin(shapes[b], TOUCH_M):
+        if not shapes[a].dwithin(shapes[b], _reach(candidates[order[a]], candidates[order[b]])):
             continue
         one, other = group[order[a]], group[order[b]]
         if one is not other and alike(one, other):
@@ -215,6 +241,13 @@ def _gathered(
             group |= dict.fromkeys(whole, whole)
     once = {g[0]: g for g in group.values()}
     return [sorted(g, key=lambda i: (-candidates[i].area_m2, i)) for _, g in sorted(once.items())]
+
+
+def _reach(one: Candidate, other: Candidate) -> float:
+    """Give how far apart two may lie to be one object [m]."""
+    if is_pond(one) != is_pond(other):
+        return _RIM_M
+    return _SHORE_M if one.detector != other.detector else TOUCH_M
 
 
 def ramps(candidates: Sequence[Candidate]) -> dict[int, list[int]]:
@@ -245,10 +278,19 @@ def _gone(candidate: Candidate) -> bool:
 
 def _width(shape: BaseGeometry) -> float:
     """Give the shorter side of the smallest rectangle around an outline [m]."""
+    return _sides(shape)[0]
+
+
+def _length(shape: BaseGeometry) -> float:
+    """Give its longer side [m]."""
+    return _sides(shape)[1]
+
+
+def _sides(shape: BaseGeometry) -> tuple[float, float]:
     box = shape.minimum_rotated_rectangle
     points = shapely.get_coordinates(box)[:3]
     sides = np.hypot(*np.diff(points, axis=0).T)
-    return float(sides.min()) if sides.size == 2 else 0.0
+    return (float(sides.min()), float(sides.max())) if sides.size == 2 else (0.0, 0.0)
 
 
 def lead(parts: Sequence[Candidate]) -> Candidate:

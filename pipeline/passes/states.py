@@ -21,7 +21,9 @@ from pipeline.passes.reduce import Reduced
 from pipeline.passes.sky import mark_of, source_of
 from pipeline.prepare.sky import is_clear
 
-_LAYERS = 4  # version of what is kept of a look
+_LAYERS = 5  # version of what is kept of a look
+_SHARPENED = ("swir16",)  # of 20 m where the others have 10
+_ASKED = ("blue", "green", "red", "nir", *_SHARPENED)  # by the states and features
 
 
 def state_bands(site: Site, p: Pass) -> tuple[str, ...]:
@@ -46,7 +48,11 @@ def write_states(
     def one(item: tuple[Pass, Tile]) -> None:
         p, tile = item
         key = keys[p.id]
-        bands = {b: reader.stored(p.id, b, tile) for b in state_bands(site, p)}
+        bands = {
+            b: reader.sharpened(p.id, b, tile) if b in _SHARPENED else reader.stored(p.id, b, tile)
+            for b in state_bands(site, p)
+            if b in _ASKED
+        }
         clear = is_clear(reader.stored_mask(p.id, tile))
         state, named = look_layers(bands, clear, options, (SCALE, NODATA))
         layers = {k: Layer(v, 1) for k, v in named.items()}

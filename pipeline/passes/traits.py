@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
-from pipeline.detect.disturb import DisturbOptions
+from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.resemble import Signature

@@ -24,6 +24,7 @@ from pipeline.detect.zhan import (
     ZhanOptions,
     candidates,
     examine,
+    may_be_object,
 )
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Level, Pass, Sighting, Tile, Window
@@ -303,7 +304,7 @@ class _EpochSweep:
         return found_by_look(len(new), work, results, lambda p: (p.rows, p.cols))
 
     def _examine(self, p: Pass, totals: Totals, pixels: Pixels) -> Sighting | Rejection:
-        if pixels.rows.size < self.options.min_pixels or not pixels.seed.any():
+        if not may_be_object(pixels, self.options):
             return Rejection("smaller than the smallest object", False, int(pixels.rows.size))
         box = Window(
             int(pixels.rows.min()),
