@@ -164,16 +164,18 @@ def line() -> LineString:
     return LineString([(500050, 3299400), (500600, 3299900)])
 
 
-def filled(root: Path, line: LineString, tile_px: int, finer: int = 1) -> CorridorStore:
+def filled(
+    root: Path, line: LineString, tile_px: int, finer: int = 1, coarse: int = 2
+) -> CorridorStore:
     """A store of one look with bands of 10 and 20 m, the same whatever its tiles."""
     grid = Grid("EPSG:32650", Affine(10, 0, 500000, 0, -10, 3300000), (64, 64))
     store = replace(open_store(root, grid, tile_px, line), stored=line.buffer(90))
     rng = np.random.default_rng(5)
     image = {
         n: rng.integers(100, 4000, (64 // f, 64 // f)).astype(np.int16)
-        for n, f in (("red", 1), ("nir", finer), ("swir16", 2))
+        for n, f in (("red", 1), ("nir", finer), ("swir16", coarse))
     }
-    image["swir16"][rng.random((32, 32)) < 0.05] = NODATA
+    image["swir16"][rng.random(image["swir16"].shape) < 0.05] = NODATA
     for tile in store.tiles:
         core, layers = tile.core, {}
         for name, values in image.items():
@@ -184,14 +186,15 @@ def filled(root: Path, line: LineString, tile_px: int, finer: int = 1) -> Corrid
     return store
 
 
+@pytest.mark.parametrize("coarse", [2, 4, 8])
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.4, -0.3), (1.4, -1.7)])
 def test_it_is_the_same_whatever_the_tiles(
-    tmp_path: Path, line: LineString, shift: tuple[float, float]
+    tmp_path: Path, line: LineString, shift: tuple[float, float], coarse: int
 ) -> None:
     quality = {"look": DateQuality("look", shift, 0.0, 0.0, 0.01, 0.0)}
     images = []
     for tile_px in (64, 32, 16):
-        store = filled(tmp_path / str(tile_px), line, tile_px)
+        store = filled(tmp_path / str(tile_px), line, tile_px, coarse=coarse)
         reader = LookReader(store, quality, {})
         image = np.zeros((64, 64), np.float32)
         for tile in store.tiles:

@@ -570,12 +570,53 @@ def test_in_a_pond_it_is_explained() -> None:
     assert _along_the_bank(apart=True) == []
 
 
-@pytest.mark.parametrize("by", [(1, 0), (-1, 0), (1, 1), (0, 1), (2, 0)])
-@pytest.mark.parametrize("level", [6.0, 7.5, 9.5])
+def test_beside_a_known_fill_the_banks_are_still_asked() -> None:
+    bed, near = _canal(), np.zeros(SHAPE, bool)
+    x = np.indices(SHAPE)[1]
+    near[(np.abs(_off_axis()) < 3) & (x >= 100) & (x < 106)] = True  # from bank to bank
+    state = _look(bed, 8.7, 7, _bank_fill() | near)
+
+    def told(silent: np.ndarray | None) -> bool:
+        _, verdicts = _detect(_history(bed), state, silent=silent)
+        return any(_bank_fill()[s.rows, s.cols].all() for s in _sightings(verdicts))
+
+    assert told(near)
+
+
+def _moved_canal(seed: int) -> list[Sighting]:
+    """What is seen of a winding channel in an image that lies up to two pixels off."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices(SHAPE).astype(float)
+    slope, wave = rng.uniform(-0.65, 0.65), rng.uniform(12, 40)
+    bend = rng.uniform(0, 8) * np.sin(x / wave)
+    away = (y - 80 - slope * (x - 100) - bend) / np.hypot(1, slope)
+    bed = np.where(away < 0, -away * rng.uniform(1, 4), away * rng.uniform(1, 4))
+    by, level = rng.uniform(-2, 2, 2), rng.uniform(6.2, 9.9)
+    state = _look(ndimage.shift(bed, by, order=1, mode="nearest"), level, seed)
+    return _sightings(_detect(_history(bed), state)[1])
+
+
+@pytest.mark.parametrize("seed", [83, 138, 296, 602, 1084, 1591])
 def test_a_narrow_channel_in_a_shifted_image_is_no_sighting(
-    by: tuple[int, int], level: float
+    seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bed = _canal()
-    state = np.roll(_look(bed, level, 11), by, (0, 1))
-    _, verdicts = _detect(_history(bed), state)
-    assert _sightings(verdicts) == []
+    assert _moved_canal(seed) == []
+    monkeypatch.setattr(zhan, "in_place", lambda *_: True)
+    assert _moved_canal(seed) != []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("first", range(0, 400, 50))
+def test_no_shifted_channel_gives_more_than_seeds_alone(
+    first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_banks = [len(_moved_canal(seed)) for seed in range(first, first + 50)]
+    monkeypatch.setattr(zhan, "in_place", lambda *_: False)
+    assert with_banks == [len(_moved_canal(seed)) for seed in range(first, first + 50)]
+
+
+def test_along_one_bank_of_a_wide_river_nothing_is_told_by_banks() -> None:
+    """Boats, quays and stone facing are as thin."""
+    bed = np.maximum(_off_axis() * -4, (_off_axis() - 22) * 4)
+    _, verdicts = _detect(_history(bed), _look(bed, 8.7, 7, _bank_fill()))
+    assert not [s for s in _sightings(verdicts) if s.certain]

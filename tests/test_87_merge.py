@@ -291,8 +291,20 @@ def test_both_ends_of_a_fill_over_a_bare_shore_are_one_case() -> None:
         candidate(Kind.DUI, 95, "mhhh"),
         across(95, wet_share=1.0),
         replace(across(95), polygon=box(700_095, 3_000_055, 700_155, 3_000_115)),
+        replace(across(95, kind_cai=0.9), kind=Kind.CAI),
+        across(95, wide=400),
     ],
-    ids=["farther", "later", "not suspected", "inland", "unknown", "a pond", "beside"],
+    ids=[
+        "farther",
+        "later",
+        "not suspected",
+        "inland",
+        "unknown",
+        "a pond",
+        "beside",
+        "a pit",
+        "many times larger",
+    ],
 )
 def test_what_lies_behind_a_shore_stays_another_problem(bank: Candidate) -> None:
     both = [candidate(Kind.ZHAN, 0, "mhhhh"), bank]
@@ -303,3 +315,19 @@ def test_what_lies_behind_a_shore_stays_another_problem(bank: Candidate) -> None
 def test_a_bridge_takes_nothing_over_a_shore() -> None:
     both = [candidate(Kind.ZHAN, 0, "mhhh", strip=1.0), across(95, wide=80)]
     assert len(one_problem_of(both)[0]) == 2
+
+
+@pytest.mark.parametrize("gap", [16, 25, 39])
+def test_strips_end_to_end_along_a_bank_are_two(gap: float) -> None:
+    """They are near each other by their short sides."""
+    fill, bank = candidate(Kind.ZHAN, 0, "mhhhh", wide=80), across(80 + gap, wide=80)
+    low = [replace(c, polygon=c.polygon.intersection(box(7e5, 3e6, 8e5, 3_000_020))) for c in
+           (fill, bank)]  # fmt: skip
+    thin = [replace(c, area_m2=c.polygon.area) for c in low]
+    assert len(one_problem_of(thin)[0]) == 2
+
+
+def test_two_fills_at_one_bank_are_two() -> None:
+    fills = [candidate(Kind.ZHAN, left, "mhhhh") for left in (0, 190)]
+    kept, gone = one_problem_of([*fills, across(95)])
+    assert (len(kept), gone) == (2, 1)

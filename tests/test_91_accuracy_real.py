@@ -198,7 +198,7 @@ def test_water_holds_on_the_chip_and_inside_the_reservoir(tmp_path: Path) -> Non
 
 
 @pytest.mark.real
-def test_swir_is_drawn_nearer_to_what_was_measured(tmp_path: Path) -> None:
+def test_swir_is_drawn_nearer_to_what_was_delivered(tmp_path: Path) -> None:
     section = real_sharpen.measure(data(), tmp_path)
     assert len(section.tables[0].rows) == 8
     assert section.numbers["swir_shore_error_ratio"] <= 0.75

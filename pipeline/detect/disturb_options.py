@@ -86,7 +86,7 @@ class DisturbOptions(BaseModel):
         default=3.0, ge=0, le=20, description="deviation of brightness that bare ground must have"
     )
     soil_index: float = Field(
-        default=0.08, ge=-0.2, le=0.4, description="BSI above which bare ground is like soil"
+        default=0.1, ge=-0.2, le=0.4, description="BSI above which bare ground is like soil"
     )
     veil_index: float = Field(
         default=-0.1,

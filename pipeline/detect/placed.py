@@ -4,7 +4,8 @@ Along a bank a shifted image looks like a fill two pixels wide, so that an objec
 shift that the registration leaves (:mod:`pipeline.detect.zhan`). In a channel of four or five
 pixels no fill along a bank does. But a shift moves both banks, and all of them: where the land and
 water around an object lie as history has them, and would not under the shifts that could explain
-it, no shift does.
+it, no shift does. Both banks must be near: along one side of a wide river boats, quays and stone
+facing are as thin, and there a fill has room to be wider.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.detect.objects import ring
+from pipeline.detect.objects import label, ring
 
 Bool = NDArray[np.bool_]
 
 _EXPLAINED = 0.5  # a shift that leaves no more of an object's pixels is an explanation
+_BANK_PX = 8  # smallest piece of land around that is a bank
 
 
 class PlacedOptions(BaseModel):
@@ -86,27 +88,38 @@ def in_place(
     ----------
     mask : bool (H, W)
         The object.
-    expected, seen : (bool (H, W), bool (H, W))
-        Water and land: as history has them at this level, and on the date. Pixels of neither say
-        nothing.
+    expected : (bool (H, W), bool (H, W))
+        Water as history has it at this level, and land that it never saw wet. Pixels of neither
+        say nothing.
+    seen : (bool (H, W), bool (H, W))
+        Water and land on the date.
     left : int64 (2 r + 1, 2 r + 1)
         What :func:`survivors` gives for the object.
 
     Returns
     -------
     bool
-        False as well where an object is a line that half a pixel explains.
+        False as well where no shift would explain half of it, where an object is a line that half
+        a pixel explains, and where only one bank is near.
     """
     o = options or PlacedOptions()
     pixels = int(np.count_nonzero(mask))
     if np.count_nonzero(thick(mask & expected[0])) < max(4, o.thick_share * pixels):
         return False
-    around = ring(mask, o.reach_px) & ~ring(mask, 1)
+    near = ring(mask, o.reach_px)
+    if not _has_two_banks(near & expected[1]):
+        return False
+    around = near & ~ring(mask, 1)
     explaining = left <= _EXPLAINED * pixels
     radius = left.shape[0] // 2
     against = _against(around, expected, seen, radius, explaining)
     least = o.factor * _against_one(around, expected, seen, (0, 0)) + o.against
-    return bool((against[explaining] >= least).all())
+    return bool(explaining.any() and (against[explaining] >= least).all())
+
+
+def _has_two_banks(land: Bool) -> bool:
+    """Tell whether land around an object lies in two pieces or more: water parts them."""
+    return int(np.count_nonzero(np.bincount(label(land).ravel())[1:] >= _BANK_PX)) >= 2
 
 
 def _against(

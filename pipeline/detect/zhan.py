@@ -238,7 +238,8 @@ def examine(
     left = survivors(mask, found.ordinary | found.beyond, view.radius_px)
     outlasts = pixels.seed.any() and left.min() >= max(2, n / 4)
     if not outlasts and not _in_place(mask, view, found, left, o):
-        return Rejection("explained by the level or a shift of the image", True, n)
+        told = bool(pixels.seed.any())  # what holds no seed was never counted as unknown
+        return Rejection("explained by the level or a shift of the image", told, n)
     shape = measure(mask)
     rejection = _harmless(mask, shape, view, found, o)
     if rejection is not None:
@@ -313,11 +314,15 @@ def _all_around(expected, at, radius, out):  # type: ignore[no-untyped-def]  # p
 def _in_place(
     mask: NDArray[np.bool_], view: View, found: Expected, left: NDArray[np.int64], o: ZhanOptions
 ) -> bool:
-    """Tell whether the banks around an object lie where history has them, along a channel."""
+    """Tell whether the banks around an object lie where history has them, along a channel.
+
+    What lies in a pond, with a pixel even, is not asked: ponds are drained.
+    """
     if view.apart is not None and (mask & view.apart).any():
         return False
     expected = (found.ordinary, view.base.bins == 0)
-    seen = (view.state == Ground.WET, is_land(view.state))
+    told = True if view.silent is None else ~view.silent  # a known fill is no bank
+    seen = ((view.state == Ground.WET) & told, is_land(view.state) & told)
     return in_place(mask, expected, seen, left, o.placed)
 
 

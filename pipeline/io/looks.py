@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.io.blocks import NODATA, SCALE
 from pipeline.io.finer import bilinear, bilinear_at, bilinear_known, repeated_at
 from pipeline.io.resample import resample_at, resample_shift
-from pipeline.io.sharpen import sharpen
+from pipeline.io.sharpen import REACH_PX, sharpen
 from pipeline.io.store import CorridorStore
 from pipeline.io.unpack import codes_of, scaled
 from pipeline.model import DateQuality, Tile, Window
@@ -121,7 +121,10 @@ class LookReader:
         values, factor = self.store.reflectance(pass_id, band, window, _MARGIN_PX)
         if factor == 1:
             return None
-        padded = window.pad(_MARGIN_PX)
+        margin = max(_MARGIN_PX, REACH_PX * factor)
+        if margin > _MARGIN_PX:
+            values, _ = self.store.reflectance(pass_id, band, window, margin)
+        padded = window.pad(margin)
         first = (padded.row0 // factor * factor, padded.col0 // factor * factor)
         height, width = (n * factor for n in values.shape)
         under = Window(first[0], first[0] + height, first[1], first[1] + width)
@@ -130,7 +133,7 @@ class LookReader:
             return None
         origin = (window.row0 - first[0], window.col0 - first[1])
         fine = np.stack([drawn for drawn, _ in finer])
-        return sharpen(values, fine, origin, *_between(window, factor))
+        return sharpen(values, fine, origin, *_between(window, factor, margin))
 
     def known(self, pass_id: str, band: str, tile: Tile) -> NDArray[np.float32]:
         """Give what :meth:`band` holds of a tile's core where it has data.
@@ -216,9 +219,9 @@ def _shift_margin(dy: float, dx: float) -> int:
     return 3 + math.ceil(max(abs(dy), abs(dx)))
 
 
-def _between(window: Window, factor: int) -> tuple[_Weights, _Weights]:
+def _between(window: Window, factor: int, margin: int = _MARGIN_PX) -> tuple[_Weights, _Weights]:
     """Give what :func:`bilinear` needs to draw a window from coarse pixels with their margin."""
-    padded = window.pad(_MARGIN_PX)
+    padded = window.pad(margin)
     rows = _weights(window.row0, window.row1, padded.row0 // factor, factor)
     cols = _weights(window.col0, window.col1, padded.col0 // factor, factor)
     return rows, cols

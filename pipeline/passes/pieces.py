@@ -35,7 +35,7 @@ _POND = 0.5  # share of water: beside a fill or a heap it is another problem
 _OVERLAID = 0.5  # of the larger one, from which two outlines are of one thing
 _SHORE_M = 40.0  # of bare shore between a bank and the water: what lies on it looks like its bed
 _BESIDE_PX = 1.0  # changed ground no farther from what was water at times lies at that shore
-_FACING = 0.5  # of the width of the smaller one: they lie across from each other
+_FACING = 0.75  # of the root of the smaller area: strips end to end do not lie across
 _RIM_M = 25.0  # between pond and spoil is a SWIR pixel of 20 m that is half water, and its blur
 _SPOIL = 6.0  # what was dug out is no more than so many times larger or smaller than its pond
 _CLAIM = 0.2  # of the smaller one: as much of a common edge is no common place
@@ -100,8 +100,11 @@ def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> G
         early, late = sorted((one[0], other[0]), key=lambda i: _age(candidates[i]))
         if any(is_pond(candidates[i]) for i in (early, late)):
             return spoil_of(candidates[early], candidates[late])
-        if not any(touch(i, j) for i in one for j in other):
-            return any(over_a_shore(candidates[i], candidates[j]) for i in one for j in other)
+        pairs = [(i, j) for i in one for j in other]
+        if not any(touch(i, j) for i, j in pairs):
+            # Two fills at one bank are two, and so are two banks beside one fill.
+            alone = all(candidates[i].detector != candidates[j].detector for i, j in pairs)
+            return alone and any(over_a_shore(candidates[i], candidates[j]) for i, j in pairs)
         taken = [candidates[i].kind is Kind.CAI for i in (early, late)]
         return taken[0] == taken[1] and one_object(candidates[early], candidates[late])
 
@@ -130,22 +133,38 @@ def spoil_of(one: Candidate, other: Candidate) -> bool:
 
 
 def over_a_shore(one: Candidate, other: Candidate) -> bool:
-    """Tell the two ends of a fill over a bare shore: the bank and what was water are seen of it.
+    """Tell what may be both ends of a fill over a bare shore: what is seen of it on bank and water.
 
-    Its middle lies on ground that was as bare before, and nothing says whether it is new.
-    They came on one day, as far as looks can tell, and lie across from each other.
+    Its middle would lie on ground that was as bare before, where nothing says whether it is new; it
+    is not looked at. They came on one day, as far as looks can tell, lie across from each other at
+    what was water at times, are about as large, and neither is a pit, a pond or a bridge.
     """
     fill, bank = (one, other) if other.detector == GROUND else (other, one)
     if fill.detector == GROUND or bank.detector != GROUND or fill.measures.get("strip"):
         return False
-    if bank.measures.get("shore_px", np.inf) > _BESIDE_PX or is_pond(bank):
+    if Kind.CAI in (fill.kind, bank.kind) or is_pond(bank):
         return False
-    across = [
-        _length(a.intersection(b.buffer(_SHORE_M)))
-        for a, b in ((fill.polygon, bank.polygon), (bank.polygon, fill.polygon))
-    ]
-    least = _FACING * float(np.sqrt(min(fill.area_m2, bank.area_m2)))
-    return min(across) >= least and together(fill.evidence, bank.evidence)
+    large, small = sorted((fill.area_m2, bank.area_m2), reverse=True)
+    beside = bank.measures.get("shore_px", np.inf) <= _BESIDE_PX
+    if not beside or large > _SPOIL * small or not together(fill.evidence, bank.evidence):
+        return False
+    return _facing(fill.polygon, bank.polygon) >= _FACING * float(np.sqrt(small))
+
+
+def _facing(one: BaseGeometry, other: BaseGeometry) -> float:
+    """Give how long the sides are that two outlines turn to each other [m].
+
+    Across the shortest line between them.
+    """
+    ends = shapely.get_coordinates(shapely.shortest_line(one, other))
+    way = ends[-1] - ends[0]
+    size = float(np.hypot(*way))
+    if size == 0:
+        return 0.0
+    side = np.array([-way[1], way[0]]) / size
+    parts = (a.intersection(b.buffer(_SHORE_M)) for a, b in ((one, other), (other, one)))
+    along = [shapely.get_coordinates(p) @ side for p in parts]
+    return min(float(np.ptp(v)) if v.size else 0.0 for v in along)
 
 
 def claimed(
@@ -278,19 +297,10 @@ def _gone(candidate: Candidate) -> bool:
 
 def _width(shape: BaseGeometry) -> float:
     """Give the shorter side of the smallest rectangle around an outline [m]."""
-    return _sides(shape)[0]
-
-
-def _length(shape: BaseGeometry) -> float:
-    """Give its longer side [m]."""
-    return _sides(shape)[1]
-
-
-def _sides(shape: BaseGeometry) -> tuple[float, float]:
     box = shape.minimum_rotated_rectangle
     points = shapely.get_coordinates(box)[:3]
     sides = np.hypot(*np.diff(points, axis=0).T)
-    return (float(sides.min()), float(sides.max())) if sides.size == 2 else (0.0, 0.0)
+    return float(sides.min()) if sides.size == 2 else 0.0
 
 
 def lead(parts: Sequence[Candidate]) -> Candidate:

@@ -21,7 +21,7 @@ from pipeline.passes.reduce import Reduced
 from pipeline.passes.sky import mark_of, source_of
 from pipeline.prepare.sky import is_clear
 
-_LAYERS = 5  # version of what is kept of a look
+_LAYERS = 5  # version of what is kept of a look: raise it where what draws the bands changes
 _SHARPENED = ("swir16",)  # of 20 m where the others have 10
 _ASKED = ("blue", "green", "red", "nir", *_SHARPENED)  # by the states and features
 
