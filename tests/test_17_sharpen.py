@@ -192,7 +192,7 @@ def test_it_is_the_same_whatever_the_tiles(
     tmp_path: Path, line: LineString, shift: tuple[float, float], coarse: int
 ) -> None:
     quality = {"look": DateQuality("look", shift, 0.0, 0.0, 0.01, 0.0)}
-    images = []
+    images: list[Float] = []
     for tile_px in (64, 32, 16):
         store = filled(tmp_path / str(tile_px), line, tile_px, coarse=coarse)
         reader = LookReader(store, quality, {})
@@ -202,6 +202,9 @@ def test_it_is_the_same_whatever_the_tiles(
             r, c = np.nonzero(kept)
             image[r + tile.core.row0, c + tile.core.col0] = reader.sharpened("look", "swir16", tile)
         images.append(image)
+        kept = store.kept(store.grid.window)
+        drawn = reader.sharpened_band("look", "swir16", store.grid.window)[kept]
+        np.testing.assert_array_equal(drawn, image[kept])
     np.testing.assert_array_equal(images[0], images[1])
     np.testing.assert_array_equal(images[0], images[2])
 
@@ -224,4 +227,7 @@ def test_a_band_is_left_alone_where_the_others_are_as_coarse(
     for band in ("swir16", "red"):
         np.testing.assert_array_equal(
             reader.sharpened("look", band, tile), reader.stored("look", band, tile)
+        )
+        np.testing.assert_array_equal(
+            reader.sharpened_band("look", band, tile.core), reader.band("look", band, tile.core)
         )

@@ -59,7 +59,7 @@ def test_what_outlasted_debris_and_boats_was_seen_often_enough_by_then(
 
 def followed(
     found: list[Look], measures: dict[str, float], start: datetime = START,
-    company: Company = Company(), stood: int = 400,  # noqa: B008
+    company: Company = Company(), stood: int = 400, afloat: bool = False,  # noqa: B008
 ) -> tuple[list[Look], list[Look]]:  # fmt: skip
     """Give what looks are worth of a candidate, and from ``start`` on of a known case there."""
     since = START
@@ -95,6 +95,7 @@ def followed(
     with mock.patch.multiple(
         follow_module,
         States=mock.Mock(), _Benches=mock.Mock(), case_pixels=mock.Mock(return_value=pixels),
+        _stays_afloat=lambda *_: afloat,
         _looks_at=mock.Mock(return_value=found), _may_leave=lambda *_: "wait_days" in measures,
         is_deck=mock.Mock(return_value=False), may_span=mock.Mock(return_value=False),
         goes_on_as_deck=mock.Mock(return_value=False),
@@ -131,6 +132,29 @@ def test_what_another_piece_of_a_bridge_faces_is_doubted_for_the_year_of_its_bui
     for stood, sure in ((300, False), (400, True)):
         made, _ = followed(looks("hhhhhhhhhhh"), WAITS, company=Company(0, True), stood=stood)
         assert any(k.certain for k in made) == sure
+
+
+def test_a_pontoon_is_doubted_however_long_it_lies_there() -> None:
+    for afloat, sure in ((False, True), (True, False)):
+        made, _ = followed(looks("hhhhhhhhhhh"), WAITS, afloat=afloat)
+        assert any(k.certain for k in made) == sure
+    _, again = followed(looks("hhhhhhhhhhh"), WAITS | {"afloat": 1.0})
+    assert not any(k.certain for k in again)
+
+
+@pytest.mark.parametrize(
+    ("islands", "flat", "told"),
+    [((1.0, 1.0, 0.0), True, True), ((1.0, 0.0, 0.0), True, False), ((1.0, 1.0), False, False)],
+)
+def test_a_pontoon_touches_no_shore_and_is_as_flat_as_decks(
+    islands: tuple[float, ...], flat: bool, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow_module, "_like_a_deck", lambda *_: flat)
+    track: Any = SimpleNamespace(
+        sightings=[SimpleNamespace(measures={"island": i}) for i in islands]
+    )
+    states: Any = None
+    assert follow_module._stays_afloat(states, track, ZhanOptions()) is told
 
 
 @pytest.mark.parametrize(

@@ -103,18 +103,31 @@ class LookReader:
         float32 (N,)
             See :func:`pipeline.io.sharpen.sharpen`.
         """
-        quality = self.quality.get(pass_id)
-        dy, dx = quality.shift_px if quality else (0.0, 0.0)
+        (dy, dx), offset = self._placed(pass_id)
         moved = math.hypot(dy, dx) >= _STILL_PX
         margin = _shift_margin(dy, dx) if moved else 0
-        window = tile.core.pad(margin)
-        drawn = self._sharp(pass_id, band, window)
+        drawn = self._sharp(pass_id, band, tile.core.pad(margin))
         if drawn is None:
             return self.stored(pass_id, band, tile)
-        offset = np.float32(quality.reflectance_offset if quality else 0.0)
         if moved:
             return resample_at(drawn, (dy, dx), margin, self.store.runs(tile.core)) + offset
         return drawn[self.store.kept(tile.core)] + offset
+
+    def sharpened_band(self, pass_id: str, band: str, window: Window) -> NDArray[np.float32]:
+        """Give what :meth:`band` does, drawn as :meth:`sharpened`."""
+        (dy, dx), offset = self._placed(pass_id)
+        moved = math.hypot(dy, dx) >= _STILL_PX
+        margin = _shift_margin(dy, dx) if moved else 0
+        drawn = self._sharp(pass_id, band, window.pad(margin))
+        if drawn is None:
+            return self.band(pass_id, band, window)
+        return (resample_shift(drawn, dy, dx, margin) if moved else drawn) + offset
+
+    def _placed(self, pass_id: str) -> tuple[tuple[float, float], np.float32]:
+        """Give the shift of a pass and what is added to its reflectance."""
+        quality = self.quality.get(pass_id)
+        shift = quality.shift_px if quality else (0.0, 0.0)
+        return shift, np.float32(quality.reflectance_offset if quality else 0.0)
 
     def _sharp(self, pass_id: str, band: str, window: Window) -> NDArray[np.float32] | None:
         """Draw a sharpened band over a window; None where nothing sharpens it."""

@@ -42,6 +42,7 @@ from pipeline.passes.watch import Epoch, Watched, WatchOptions
 from pipeline.passes.water_outline import around, is_deck, water_outline
 
 DETECTOR = "zhan/1"
+_MOSTLY = 0.5  # of the dates of an object, from which it touches no shore
 # Beside a ground state, in what is kept of a pixel and look: water is expected there.
 _ORDINARY, _BEYOND = np.uint8(16), np.uint8(32)
 
@@ -138,7 +139,8 @@ def relook(
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
             since = case.evidence.first_seen or start
             found = lasting(found, since, wait, fold, counted=True)
-            found = doubtful(found) if case.measures.get("strip") else found
+            held = case.measures.get("strip") or case.measures.get("afloat")
+            found = doubtful(found) if held else found
         else:
             bench = benches.ground(first)
             found = relook_ground(site, bench, case, pixels, (options.watch.ground, fold))
@@ -261,7 +263,8 @@ def _candidate(
         or (company.facing and stood < timedelta(days=ramps.days))
         or goes_on_as_deck(site, data[0].ground(track.first_on), track, stood, options.watch)
     )
-    found = doubtful(found) if strip else found
+    afloat = _stays_afloat(states, track, zhan)
+    found = doubtful(found) if strip or afloat else found
     scene_ids = [s.id for p in looks.passes if p.id in track.pass_ids for s in p.scenes]
     candidate = assemble(
         track,
@@ -281,7 +284,9 @@ def _candidate(
         candidate,
         polygon=shape,
         area_m2=area,
-        measures=measures | {"wait_days": wait / timedelta(days=1), "strip": strip},
+        measures=measures
+        | {"wait_days": wait / timedelta(days=1), "strip": strip}
+        | ({"afloat": 1.0} if afloat else {}),
         kind=next(iter(scores), Kind.ZHAN),
     )
 
@@ -316,6 +321,15 @@ def _may_leave(
     high = benches.high_water(states.site, track)
     debris = long >= options.drift_elongation and came_with(*looks, high, within)
     return debris or _like_a_deck(states, track, options)
+
+
+def _stays_afloat(states: States, track: Track, options: ZhanOptions) -> bool:
+    """Tell a pontoon: it touches no shore on most of its dates, and is as flat as decks.
+
+    Spoil is not; how long such a thing lies there says nothing.
+    """
+    apart = float(np.median([s.measures["island"] for s in track.sightings]))
+    return apart >= _MOSTLY and _like_a_deck(states, track, options)
 
 
 def _like_a_deck(states: States, track: Track, options: ZhanOptions) -> bool:

@@ -28,6 +28,8 @@ from sample_scenes.objects import RIVER
 from sample_scenes.options import FINE, LEFT, PAD, RES, TOP
 from sample_scenes.schedule import Day
 
+# The sharpened score begins 3 to 5 m off, where one round is enough; a second one adds noise.
+_FIT = ShoreFitOptions(reach=1.0, rounds=1)
 _DATES = 3  # clearest ones of a corridor
 _AWAY_M = 60.0  # from anything drawn
 _FAR_M = 30.0  # a line farther from every shore is something else, and is counted apart
@@ -71,13 +73,14 @@ def _of_date(site: Site, looks: Looks, p: Pass, day: Day, made: Made) -> list[di
     window = site.store.grid.window
     reader = looks.reader(site.store)
     bands = {b: reader.band(p.id, b, window) for b in state_bands(site, p)}
+    sharp = bands | {"swir16": reader.sharpened_band(p.id, "swir16", window)}
     state = States(site, looks, {}).of(p.id, window)
     green, swir = bands["green"], bands["swir16"]
     with np.errstate(divide="ignore", invalid="ignore"):
         index = ((green - swir) / (green + swir)).astype(np.float32)
     fields = {
         "local endmembers, NIR": water_fraction(bands["nir"], state),
-        "water score, as in outlines": water_score(bands),
+        "water score, as in states": water_score(sharp),
         "zero of MNDWI": index,
     }
     unclear = (state == 0) & ~np.isfinite(fields["local endmembers, NIR"])
@@ -88,8 +91,8 @@ def _of_date(site: Site, looks: Looks, p: Pass, day: Day, made: Made) -> list[di
         for name, f in fields.items()
     }
     seen = {b: Seen(bands[b], site.store.dense(p.id, b, window)[1]) for b in BANDS}
-    begun = traced["water score, as in outlines"]
-    traced = {"fit of the edge": fit_shore(begun, seen, grid, ShoreFitOptions())} | traced
+    begun = traced["water score, as in states"]
+    traced = {"fit of the edge": fit_shore(begun, seen, grid, _FIT)} | traced
     number = 1 if site.corridor.id == RIVER else 2
     tree = KDTree(true_shore(made, number, day.river_level if number == 1 else day.pool_level))
     drawn = shapely.union_all(

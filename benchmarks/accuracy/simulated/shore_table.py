@@ -13,7 +13,7 @@ from benchmarks.accuracy.report import Table
 METHODS = (
     "fit of the edge",
     "local endmembers, NIR",
-    "water score, as in outlines",
+    "water score, as in states",
     "zero of MNDWI",
 )
 
