@@ -16,7 +16,7 @@ from shapely.geometry import LineString
 
 from pipeline.detect.water import ground_state
 from pipeline.io.blocks import NODATA
-from pipeline.io.finer import bilinear
+from pipeline.io.finer import between, bilinear
 from pipeline.io.looks import LookReader
 from pipeline.io.sharpen import LEAST_PIXELS, RIDGE, sharpen
 from pipeline.io.store import CorridorStore, open_store
@@ -38,9 +38,7 @@ def mean2(fine: Float) -> Float:
 
 def weights(size: int) -> tuple[NDArray[np.intp], Float]:
     """Of the fine pixels of coarse ones, without their outermost two."""
-    position = (np.arange(4, size - 4) + 0.5) / 2 - 0.5
-    below = np.floor(position).astype(np.intp)
-    return below, (position - below).astype(np.float32)
+    return between(4, size - 4, 0, 2)
 
 
 def drawn(coarse: Float, fine: Float) -> tuple[Float, Float]:

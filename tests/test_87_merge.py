@@ -331,3 +331,14 @@ def test_two_fills_at_one_bank_are_two() -> None:
     fills = [candidate(Kind.ZHAN, left, "mhhhh") for left in (0, 190)]
     kept, gone = one_problem_of([*fills, across(95)])
     assert (len(kept), gone) == (2, 1)
+
+
+def test_a_pontoon_that_both_detectors_saw_stays_in_doubt() -> None:
+    deck = candidate(Kind.CAI, 0, "uuuu")
+    deck = replace(deck, detector="zhan/1", measures={"kind_cai": 0.75, "afloat": 1.0})
+    (one,), _ = one_problem_of([deck, candidate(Kind.CAI, 60, "mhhh", wide=40)])
+    assert one.evidence.state is MORE
+    assert one.measures["afloat"] == 1
+    # A small one beside a heap says nothing of the heap.
+    (other,), _ = one_problem_of([candidate(Kind.DUI, 60, "mhhh", wide=200), deck])
+    assert other.evidence.state is SURE

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks.accuracy.real_cli import said_alone
+from benchmarks.accuracy.real_water import reflectance
 from benchmarks.accuracy.report import Cell, Section, Table
 from benchmarks.boadella_fills import load
 from pipeline.detect.water import water_score
-from pipeline.io.finer import bilinear
+from pipeline.io.finer import between, bilinear
 from pipeline.io.sharpen import sharpen
 
 Float = NDArray[np.float32]
@@ -30,7 +31,6 @@ Bands = dict[str, Float]
 
 _BUSAN = "s2_l2a_ports_ships/sen2ships/busan"
 _CHIP = "sen1floods11_spain/sample/S2/Spain_7370579_S2Hand.tif"
-_CHIP_BANDS = {"blue": 2, "green": 3, "red": 4, "nir": 8, "swir16": 12}
 _KEYS = {"blue": "B02", "green": "B03", "red": "B04", "nir": "B08", "swir16": "B11"}
 _BOADELLA = ("2020-06-21", "2020-09-14")  # its two dates without cloud and haze
 _EDGE_PX = 4  # of the fine pixels, that a window leaves out on each side
@@ -61,9 +61,8 @@ def measure(data: Path, out: Path) -> Section:
 
 def _sites(data: Path) -> Iterator[tuple[str, Bands]]:
     if (data / _CHIP).is_file():
-        with rasterio.open(data / _CHIP) as src:
-            values = src.read().astype(np.float32) * np.float32(1e-4)
-        yield "Sen1Floods11, Spain", {n: values[i - 1] for n, i in _CHIP_BANDS.items()}
+        chip = reflectance(data / _CHIP)
+        yield "Sen1Floods11, Spain", {n: chip[n] for n in _KEYS}
     if (data / "s2_l2a_boadella_reservoir").is_dir():
         series = load(data / "s2_l2a_boadella_reservoir")
         for i, day in enumerate(series.dates):
@@ -89,7 +88,7 @@ def _compare(bands: Bands) -> dict[str, tuple[float, float, float, float, float]
     rows, cols = (n // 2 * 2 for n in bands["nir"].shape)
     fine = {n: v[:rows, :cols] for n, v in bands.items()}
     coarse = _halved(fine["swir16"])
-    where = [_between(n) for n in (rows, cols)]
+    where = [between(_EDGE_PX, n - _EDGE_PX, 0, 2) for n in (rows, cols)]
     inner = np.s_[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX]
     pair = np.stack([fine["nir"], fine["red"]])
     drawn = {
@@ -117,13 +116,6 @@ def _errors(
         float((water & ~said).sum() / area),
         float((said & ~water).sum() / area),
     )
-
-
-def _between(size: int) -> tuple[NDArray[np.intp], Float]:
-    """Give the coarse pixels around each fine one, without the outermost."""
-    position = (np.arange(_EDGE_PX, size - _EDGE_PX) + 0.5) / 2 - 0.5
-    below = np.floor(position).astype(np.intp)
-    return below, (position - below).astype(np.float32)
 
 
 if __name__ == "__main__":

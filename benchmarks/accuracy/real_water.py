@@ -57,7 +57,7 @@ def _chips(folder: Path, numbers: dict[str, float]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for image in sorted((folder / "S2").glob("*_S2Hand.tif")):
         name = image.stem.removesuffix("_S2Hand")
-        bands = _reflectance(image)
+        bands = reflectance(image)
         with rasterio.open(folder / "Labels" / f"{name}_LabelHand.tif") as src:
             label = src.read(1)
         surface = {n: np.maximum(v - np.float32(PATH[n]), 0.001) for n, v in bands.items()}
@@ -81,7 +81,8 @@ def _chips(folder: Path, numbers: dict[str, float]) -> Table:
     return Table("Hand-labelled chips of Sen1Floods11", columns, tuple(rows), note)
 
 
-def _reflectance(image: Path) -> Bands:
+def reflectance(image: Path) -> Bands:
+    """Read a chip of Sen1Floods11: bands by name, float32 (H, W)."""
     with rasterio.open(image) as src:
         values = src.read().astype(np.float32) * np.float32(1e-4)
     return {n: values[i] for n, i in ORDER.items()}

@@ -297,6 +297,10 @@ def carried(looks: Iterable[Look], options: FoldOptions | None = None) -> list[L
     return out
 
 
+LASTING_DOUBTS = ("strip", "afloat")
+"""Measures of what all dates together explain, a bridge or a pontoon: no hit of it is certain."""
+
+
 def doubtful(looks: Iterable[Look]) -> list[Look]:
     """Let no hit be certain: only all dates together show what explains the object."""
     return [

@@ -16,6 +16,25 @@ def get_ready() -> None:
     )
 
 
+def between(
+    start: int, stop: int, first: int, factor: int
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Give the coarse pixels between which fine ones lie, as :func:`bilinear` asks for them.
+
+    Parameters
+    ----------
+    start, stop : int
+        Fine pixels along one axis, half open.
+    first : int
+        Coarse pixel that has index 0.
+    factor : int
+        How many fine ones a coarse one is long.
+    """
+    position = (np.arange(start, stop, dtype=np.float64) + 0.5) / factor - 0.5
+    below = np.floor(position).astype(np.intp)
+    return below - first, (position - below).astype(np.float32)
+
+
 def bilinear(
     coarse: NDArray[np.float32],
     rows: tuple[NDArray[np.intp], NDArray[np.float32]],

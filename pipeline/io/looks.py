@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.io.blocks import NODATA, SCALE
-from pipeline.io.finer import bilinear, bilinear_at, bilinear_known, repeated_at
+from pipeline.io.finer import between, bilinear, bilinear_at, bilinear_known, repeated_at
 from pipeline.io.resample import resample_at, resample_shift
 from pipeline.io.sharpen import REACH_PX, sharpen
 from pipeline.io.store import CorridorStore
@@ -39,9 +39,7 @@ class LookReader:
 
     def band(self, pass_id: str, band: str, window: Window) -> NDArray[np.float32]:
         """Reflectance over ``window``, float32, NaN without data."""
-        quality = self.quality.get(pass_id)
-        dy, dx = quality.shift_px if quality else (0.0, 0.0)
-        offset = np.float32(quality.reflectance_offset if quality else 0.0)
+        (dy, dx), offset = self._placed(pass_id)
         if math.hypot(dy, dx) < _STILL_PX:
             return self._raw(pass_id, band, window) + offset
         margin = _shift_margin(dy, dx)
@@ -81,9 +79,7 @@ class LookReader:
         if at is not None:
             return self.stored(pass_id, band, tile)[at]
         runs = self.store.runs(tile.core)
-        quality = self.quality.get(pass_id)
-        dy, dx = quality.shift_px if quality else (0.0, 0.0)
-        offset = np.float32(quality.reflectance_offset if quality else 0.0)
+        (dy, dx), offset = self._placed(pass_id)
         if math.hypot(dy, dx) >= _STILL_PX:
             margin = _shift_margin(dy, dx)
             block = self._raw(pass_id, band, tile.core.pad(margin))
@@ -235,12 +231,6 @@ def _shift_margin(dy: float, dx: float) -> int:
 def _between(window: Window, factor: int, margin: int = _MARGIN_PX) -> tuple[_Weights, _Weights]:
     """Give what :func:`bilinear` needs to draw a window from coarse pixels with their margin."""
     padded = window.pad(margin)
-    rows = _weights(window.row0, window.row1, padded.row0 // factor, factor)
-    cols = _weights(window.col0, window.col1, padded.col0 // factor, factor)
+    rows = between(window.row0, window.row1, padded.row0 // factor, factor)
+    cols = between(window.col0, window.col1, padded.col0 // factor, factor)
     return rows, cols
-
-
-def _weights(start: int, stop: int, first: int, factor: int) -> _Weights:
-    position = (np.arange(start, stop, dtype=np.float64) + 0.5) / factor - 0.5
-    below = np.floor(position).astype(np.intp)
-    return below - first, (position - below).astype(np.float32)

@@ -1,11 +1,10 @@
 """Bands of coarser pixels, drawn with the edges that finer bands of the same look have.
 
-Half of what the short-wave infrared of 20 m sees in a river of 45 m is its banks, and bilinear
+Much of what the short-wave infrared of 20 m sees in a river of 45 m is its banks, and bilinear
 interpolation keeps that. Where it changes with the near infrared and red around, the fine
 structure of those says how it is spread within its pixels: hyper-sharpening by local regression
 (Selva et al. 2015, doi:10.1109/JSTARS.2015.2440092), which Du et al. 2016 (doi:10.3390/rs8040354)
-found to serve the water index of Sentinel-2. Over one coarse pixel the means stay what they were,
-up to the interpolation.
+found to serve the water index of Sentinel-2.
 """
 
 from __future__ import annotations

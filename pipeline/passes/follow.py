@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, assemble, with_sightings
-from pipeline.adjudicate.evidence import came_with, carried, doubtful, lasting
+from pipeline.adjudicate.evidence import (
+    LASTING_DOUBTS,
+    came_with,
+    carried,
+    doubtful,
+    lasting,
+)
 from pipeline.adjudicate.tracks import Track
 from pipeline.adjudicate.weighing import weighed_again
 from pipeline.detect.expect import (
@@ -139,7 +145,7 @@ def relook(
             wait = timedelta(days=case.measures.get("wait_days", 0.0))
             since = case.evidence.first_seen or start
             found = lasting(found, since, wait, fold, counted=True)
-            held = case.measures.get("strip") or case.measures.get("afloat")
+            held = any(case.measures.get(n) for n in LASTING_DOUBTS)
             found = doubtful(found) if held else found
         else:
             bench = benches.ground(first)

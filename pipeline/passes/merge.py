@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import shapely
 
-from pipeline.adjudicate.evidence import FoldOptions, doubtful, fold, lasting
+from pipeline.adjudicate.evidence import LASTING_DOUBTS, FoldOptions, doubtful, fold, lasting
 from pipeline.adjudicate.weighing import weighed
 from pipeline.grid import geodesic_area_m2
 from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Seen
@@ -151,9 +151,9 @@ def _waiting(
     looks: Sequence[Look], parts: Sequence[Candidate], options: FoldOptions
 ) -> tuple[Look, ...]:
     """Let an island go on waiting until boats would have left, whatever the other detector says.
-    What all dates together explain, a bridge, stays explained.
+    What all dates together explain, a bridge or a pontoon, stays explained.
     """
-    if _is_strip(parts):
+    if _doubts(parts):
         looks = doubtful(looks)
     days = [c.measures.get("wait_days", 0.0) for c in parts if c.detector != GROUND]
     firsts = [c.evidence.first_seen for c in parts if c.evidence.first_seen is not None]
@@ -163,10 +163,18 @@ def _waiting(
     return tuple(lasting(looks, min(firsts), wait, options))
 
 
-def _is_strip(parts: Sequence[Candidate]) -> bool:
-    """Tell whether most of an object is a bridge; a fill beside one is not."""
-    area = sum(c.area_m2 for c in parts if c.measures.get("strip"))
-    return bool(parts[0].measures.get("strip")) or area >= sum(c.area_m2 for c in parts) / 2
+def _doubts(parts: Sequence[Candidate]) -> dict[str, float]:
+    """Give what explains most of an object or its first part: a bridge, or what is afloat.
+
+    A fill beside a bridge or a pontoon is neither.
+    """
+    whole = sum(c.area_m2 for c in parts)
+    return {
+        n: 1.0
+        for n in LASTING_DOUBTS
+        if parts[0].measures.get(n)
+        or sum(c.area_m2 for c in parts if c.measures.get(n)) >= whole / 2
+    }
 
 
 def _fused(own: Sequence[Look], others: Sequence[Sequence[Look]]) -> tuple[Look, ...]:
@@ -231,13 +239,13 @@ def _grown(candidate: Candidate, others: Sequence[Candidate]) -> Candidate:
 def _outlined(candidate: Candidate, others: Sequence[Candidate]) -> Candidate:
     """Add the outlines, scenes and best score of the others."""
     whole = shapely.union_all([candidate.polygon, *(o.polygon for o in others)])
-    strip = {"strip": 1.0} if _is_strip([candidate, *others]) else {}
+    doubts = _doubts([candidate, *others])
     scenes = {*candidate.scene_ids, *(i for o in others for i in o.scene_ids)}
     return replace(
         candidate,
         polygon=whole,
         area_m2=round(geodesic_area_m2(whole, candidate.crs), 2),
-        measures=dict(sorted((dict(candidate.measures) | strip).items())),
+        measures=dict(sorted((dict(candidate.measures) | doubts).items())),
         scene_ids=tuple(sorted(scenes)),
         score=max(candidate.score, *(o.score for o in others)),
     )

@@ -73,6 +73,8 @@ def pieces(candidates: Sequence[Candidate]) -> Groups:
 def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> Groups:
     """Group what is suspected, touches and is one object, by either detector.
 
+    Both ends of a fill need not touch (:func:`over_a_shore`).
+
     A pond is one with what rose out of the water beside it when it came (:func:`spoil_of`), and
     with nothing else. A shore that receded may touch a fill: what is not suspected stays for
     itself. What was taken away is no part of what was put there. Growth is told from what stood
