@@ -14,12 +14,14 @@ from skimage.measure import find_contours
 
 from benchmarks.accuracy.simulated.series import Made
 from pipeline.config import Workflow, choose_corridors, load_workflow
+from pipeline.detect.channel_water import of_channel
 from pipeline.detect.shore_fit import BANDS, Seen, ShoreFitOptions, fit_shore
 from pipeline.detect.water import water_score
 from pipeline.detect.waterline import water_fraction, waterline
-from pipeline.model import Corridor, Pass
+from pipeline.model import Corridor, Grid, Pass
 from pipeline.passes.gather import gather
-from pipeline.passes.ground import Looks, Site, States
+from pipeline.passes.ground import Looks, States
+from pipeline.passes.past import Past
 from pipeline.passes.reduce import reduce_dates
 from pipeline.passes.search import search
 from pipeline.passes.site import open_site
@@ -42,7 +44,8 @@ def shore_errors(workflow: Path, made: Made) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Per corridor, date and method: sum of squares [m²], vertices counted, vertices far away.
+        Per corridor, date and method: sum of squares [m²], vertices counted, vertices far away;
+        points of the true shore that can be seen, and how many of them a line comes near.
     """
     opened = load_workflow(workflow)
     out: list[dict[str, Any]] = []
@@ -66,15 +69,23 @@ def _of_corridor(
     looks = Looks(reduced.passes, reduced.quality, reduced.mask_keys, keys)
     by_day = {d.when.date(): d for d in made.days}
     best = sorted(looks.passes, key=lambda p: (-looks.quality[p.id].clear_share, p.id))[:_DATES]
-    return [r for p in best for r in _of_date(site, looks, p, by_day[p.acquired.date()], made)]
+    days = [(p, by_day[p.acquired.date()]) for p in best]
+    states = States(site, looks, {})
+    # A reservoir that fell is many pieces, and all of them its own.
+    past, window = Past.of(states, states.looks.passes), site.store.grid.window
+    often = past.baseline(window).bins if corridor.id == RIVER else None
+    return [r for date in days for r in _of_date(states, often, date, made)]
 
 
-def _of_date(site: Site, looks: Looks, p: Pass, day: Day, made: Made) -> list[dict[str, Any]]:
+def _of_date(
+    states: States, often: NDArray[np.uint8] | None, date: tuple[Pass, Day], made: Made
+) -> list[dict[str, Any]]:
+    (p, day), site = date, states.site
     window = site.store.grid.window
-    reader = looks.reader(site.store)
+    reader = states.looks.reader(site.store)
     bands = {b: reader.band(p.id, b, window) for b in state_bands(site, p)}
     sharp = bands | {"swir16": reader.sharpened_band(p.id, "swir16", window)}
-    state = States(site, looks, {}).of(p.id, window)
+    state = states.of(p.id, window)
     green, swir = bands["green"], bands["swir16"]
     with np.errstate(divide="ignore", invalid="ignore"):
         index = ((green - swir) / (green + swir)).astype(np.float32)
@@ -86,22 +97,27 @@ def _of_date(site: Site, looks: Looks, p: Pass, day: Day, made: Made) -> list[di
     unclear = (state == 0) & ~np.isfinite(fields["local endmembers, NIR"])
     inside = site.inside(window) & ~unclear
     grid = site.store.grid
-    traced = {
-        name: waterline(np.where(inside, f, np.nan).astype(np.float32), grid)
-        for name, f in fields.items()
-    }
+    known = {name: np.where(inside, f, np.nan).astype(np.float32) for name, f in fields.items()}
+    if often is not None:  # flooded paddies have shores too, and are no river
+        known = {name: of_channel(f, often, grid.res_m) for name, f in known.items()}
+    traced = {name: waterline(f, grid) for name, f in known.items()}
     seen = {b: Seen(bands[b], site.store.dense(p.id, b, window)[1]) for b in BANDS}
     begun = traced["water score, as in states"]
     traced = {"fit of the edge": fit_shore(begun, seen, grid, _FIT)} | traced
     number = 1 if site.corridor.id == RIVER else 2
-    tree = KDTree(true_shore(made, number, day.river_level if number == 1 else day.pool_level))
+    true = true_shore(made, number, day.river_level if number == 1 else day.pool_level)
+    tree = KDTree(true)
     drawn = shapely.union_all(
         [shapely.transform(t.shape, _to_utm).buffer(_AWAY_M) for t, _ in made.world.objects]
     )
     shapely.prepare(drawn)
+    seeable = true[_inside(true, inside, grid)]
+    seeable = seeable[~shapely.contains_xy(drawn, seeable[:, 0], seeable[:, 1])]
     out: list[dict[str, Any]] = []
     for name, lines in traced.items():
-        points = np.concatenate(lines) if lines else np.empty((0, 2))
+        points = np.concatenate(lines) if lines else np.full((1, 2), np.inf)
+        missed = KDTree(points).query(seeable)[0] > _FAR_M
+        points = points[np.isfinite(points).all(axis=1)]
         points = points[~shapely.contains_xy(drawn, points[:, 0], points[:, 1])]
         away, _ = tree.query(points)
         near = away[away <= _FAR_M]
@@ -110,9 +126,23 @@ def _of_date(site: Site, looks: Looks, p: Pass, day: Day, made: Made) -> list[di
                 "corridor": site.corridor.id, "date": day.when.date().isoformat(), "method": name,
                 "squares": float((near**2).sum()), "points": int(near.size),
                 "far": int(away.size - near.size),
+                "shore": len(seeable), "traced": int(np.count_nonzero(~missed)),
             }
         )  # fmt: skip
     return out
+
+
+def _inside(points: Points, inside: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
+    """Tell which points lie on pixels that were looked at."""
+    t = ~grid.transform
+    cols, rows = (
+        np.floor(a * points[:, 0] + b * points[:, 1] + c).astype(np.intp)
+        for a, b, c in ((t.a, t.b, t.c), (t.d, t.e, t.f))
+    )
+    h, w = inside.shape
+    within = (rows >= 0) & (rows < h) & (cols >= 0) & (cols < w)
+    within[within] = inside[rows[within], cols[within]]
+    return within
 
 
 def _to_utm(local: Points) -> Points:

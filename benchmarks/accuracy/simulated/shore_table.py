@@ -26,19 +26,30 @@ def shore_table(results: Sequence[Mapping[str, Any]]) -> tuple[Table, dict[str, 
     for method in METHODS:
         for corridor in corridors:
             own = [s for s in every if s["method"] == method and s["corridor"] == corridor]
-            points, far = (sum(s[k] for s in own) for k in ("points", "far"))
+            points, far, shore, near = (
+                sum(s[k] for s in own) for k in ("points", "far", "shore", "traced")
+            )
             rows.append(
                 (method, corridor, len(own), points, f"{_rmse(own):.1f}",
-                 f"{far / max(points + far, 1):.2%}")
+                 f"{far / max(points + far, 1):.2%}", f"{near / max(shore, 1):.1%}")
             )  # fmt: skip
     first = [s for s in every if s["method"] == METHODS[0]]
     table = Table(
         "Waterline",
-        ("method", "corridor", "dates", "vertices", "RMSE m", "farther than 30 m, not counted"),
+        (
+            "method",
+            "corridor",
+            "dates",
+            "vertices",
+            "RMSE m",
+            "farther than 30 m, not counted",
+            "of the true shore",
+        ),
         tuple(rows),
         "Against the true shore at the level of the date, on the three clearest dates of each"
         " corridor, after the clear-sky mask and the registration of `prepare`; 60 m around"
-        " objects and drawn traps are left out.",
+        " objects and drawn traps are left out. Along a river only water that is a channel's is"
+        " traced, by every method. Of the true shore: what a line comes within 30 m of.",
     )
     if not first:
         return table, {}
