@@ -26,6 +26,7 @@ from pipeline.adjudicate.grading_tables import SEVERITY_COLUMNS, SUBTYPE_COLUMNS
 from pipeline.adjudicate.weighing import DryOptions
 from pipeline.detect.afloat import AfloatOptions
 from pipeline.detect.change_options import ChangeOptions
+from pipeline.detect.dark import DarkOptions
 from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.farming import FarmingOptions
 from pipeline.detect.image_change import PictureOptions
@@ -154,6 +155,7 @@ class GroundOptions(BaseModel):
     resemble: ResembleOptions = ResembleOptions()
     kinds: KindOptions = KindOptions()
     stock: StockOptions = StockOptions()
+    dark: DarkOptions = DarkOptions()
     woods: WoodOptions = WoodOptions()
     dry: DryOptions = DryOptions()
     ramps: RampOptions = RampOptions()

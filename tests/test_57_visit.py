@@ -105,6 +105,12 @@ def test_the_level_is_a_reason_in_the_water_only() -> None:
     assert "水位" not in why(Kind.DUI)
 
 
+def test_dark_ground_is_not_said_to_be_soil() -> None:
+    told = rank_visits([_case("a", measures={"soil": 1.0, "dark": 1.0})], UNTIL)["a"]
+    assert "裸土" not in str(told)
+    assert "暗色" in str(told)
+
+
 @pytest.mark.parametrize(
     ("measures", "certain", "words"),
     [
@@ -159,7 +165,7 @@ def test_the_order_of_the_list_does_not_matter(
     [
         ("deep", "水位低于以往记录"), ("soil", "裸土光谱"), ("felled", "原为林地"),
         ("strip", "条带状"), ("floated", "漂浮植物"), ("precedents", "往年同季"),
-        ("own_ground", "往年裸露时相同"), ("fields_alike", "多处农地"),
+        ("own_ground", "往年裸露时相同"), ("fields_alike", "多处农地"), ("dark", "暗色干地"),
     ],
 )  # fmt: skip
 def test_the_list_says_what_speaks_against_a_place(measure: str, sign: str) -> None:

@@ -342,3 +342,53 @@ def test_a_pontoon_that_both_detectors_saw_stays_in_doubt() -> None:
     # A small one beside a heap says nothing of the heap.
     (other,), _ = one_problem_of([candidate(Kind.DUI, 60, "mhhh", wide=200), deck])
     assert other.evidence.state is SURE
+
+
+def dark(left: float, state: EvidenceState | str, wide: float = 60) -> Candidate:
+    return candidate(Kind.DUI, left, state, wide, dark=1.0)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        candidate(Kind.JIAN, 70, SURE),
+        candidate(Kind.CAI, 70, SURE, wet_share=1.0),  # its soil is wet
+        candidate(Kind.ZHAN, 70, SURE),
+    ],
+)
+def test_what_is_dark_beside_a_suspected_thing_belongs_to_it(beside: Candidate) -> None:
+    (one,), gone = one_problem_of([dark(0, SURE), beside])
+    assert gone == 1
+    assert one.polygon.equals(beside.polygon)
+    assert one.looks == beside.looks
+
+
+def test_what_is_dark_and_not_suspected_gives_way_to_all_that_touches_it() -> None:
+    other = candidate(Kind.JIAN, 70, FIRST)
+    assert one_problem_of([dark(0, MORE), other])[0] == [other]
+
+
+def test_dark_ground_by_itself_stays() -> None:
+    for state in (FIRST, MORE, SURE):
+        alone, far = dark(0, state), candidate(Kind.JIAN, 76, SURE)
+        assert len(one_problem_of([alone, far])[0]) == 2
+
+
+def test_suspected_dark_ground_takes_the_place_of_what_nobody_suspects() -> None:
+    own = dark(0, SURE)
+    within, beside = candidate(Kind.JIAN, 20, MORE, wide=60), candidate(Kind.JIAN, 40, MORE)
+    assert one_problem_of([own, within])[0] == [own]
+    assert one_problem_of([own, beside])[0] == [own, beside]
+
+
+def test_what_has_gone_takes_no_dark_ground_with_it() -> None:
+    own = dark(0, SURE)
+    assert own in one_problem_of([own, candidate(Kind.JIAN, 30, GONE)])[0]
+    gone = dark(0, GONE)
+    assert len(one_problem_of([gone, candidate(Kind.JIAN, 30, SURE)])[0]) == 2
+
+
+def test_two_pieces_of_dark_ground_are_one() -> None:
+    (one,), gone = one_problem_of([dark(0, SURE), dark(60, SURE)])
+    assert gone == 1
+    assert one.area_m2 == pytest.approx(7200, rel=0.01)

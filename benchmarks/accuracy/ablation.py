@@ -202,6 +202,9 @@ GUARDS = (
         "pipeline.detect.zhan.in_place": _nothing}),
     Guard("over a shore (both ends of a fill are two cases)", replace={
         "pipeline.passes.pieces.over_a_shore": _nothing}),
+    Guard("dark ground (what is no lighter than its plants is never seen)",
+        _ground(dark={"most": 0.0})),
+    Guard("its colour (dark soil is dark ground)", _ground(dark={"neutral": 0.3})),
     Guard("red soil (an NDVI above 0.2 is never bare)",
         _ground(change={"red_ndvi": 0.2}, disturb={"red_ndvi": 0.18})),
     Guard("onward (changed ground ends where history saw water)",

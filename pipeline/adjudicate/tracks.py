@@ -20,8 +20,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.model import Kind, Sighting
 
-_WATER = frozenset({Kind.ZHAN})
-_GROUND = frozenset({Kind.CAI, Kind.DUI, Kind.JIAN})  # told apart once all dates are known
 _STRIDE = np.int64(1) << 32  # pixel key = row * stride + col, sorted as (row, col)
 
 
@@ -89,7 +87,8 @@ def link(sightings: Sequence[Sighting], options: LinkOptions | None = None) -> l
     ----------
     sightings : sequence of Sighting
         In any order, of any kinds; 乱占 is linked apart from the other three, which are told from
-        each other once all dates are known. Those without pixels are dropped.
+        each other once all dates are known, and dark ground (:mod:`pipeline.detect.dark`) apart
+        from what is lighter. Those without pixels are dropped.
 
     Returns
     -------
@@ -98,10 +97,17 @@ def link(sightings: Sequence[Sighting], options: LinkOptions | None = None) -> l
     """
     options = options or LinkOptions()
     tracks: list[Track] = []
-    for family in (_WATER, _GROUND):
-        own = sorted((s for s in sightings if s.kind in family and s.rows.size), key=_order)
+    for family in range(3):
+        own = sorted((s for s in sightings if _family(s) == family and s.rows.size), key=_order)
         tracks.extend(_close(t, options) for t in _link_family(own, options))
     return sorted(tracks, key=lambda t: t.kind)
+
+
+def _family(sighting: Sighting) -> int:
+    """Give 0 of 乱占, 1 of changed ground, 2 of dark ground: what is linked apart."""
+    if sighting.kind is Kind.ZHAN:
+        return 0
+    return 2 if sighting.measures.get("dark") else 1
 
 
 def _link_family(ordered: Sequence[Sighting], options: LinkOptions) -> list[_Open]:

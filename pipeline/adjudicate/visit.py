@@ -22,6 +22,7 @@ _MOSTLY = 0.5  # share of certain sightings below which its looks are not certai
 _SIGNS = (
     (("deep",), "水位低于以往记录，可能为正常出露"),
     (("soil",), "裸土光谱，可能为耕地、采伐或施工"),
+    (("dark",), "暗色干地，可能为火烧迹地、煤、矿渣、灰或沥青"),
     (("felled",), "原为林地，可能仅为采伐；裸露满一季、扩大、积水或地表改变后再定"),
     (("strip", "linear"), "条带状，可能为桥梁、道路或堤"),
     (("afloat",), "多数影像中不与岸相连且光谱平直，可能为趸船、浮桥或船只"),
@@ -124,7 +125,8 @@ def _seen(case: Case, o: VisitOptions) -> tuple[str, ...]:
         out.append("仅一次飞行可见，何时出现不明" if alone else "仅见于未定标影像，类别不可靠")
     if m.get("looks", float("inf")) < o.few_looks:
         out.append(f"历史清晰影像不足{o.few_looks}期，待核")
-    out += [words for names, words in _SIGNS if any(m.get(name) for name in names)]
+    told = dict(m) | ({"soil": 0.0} if m.get("dark") else {})  # of another colour than soil
+    out += [words for names, words in _SIGNS if any(told.get(name) for name in names)]
     first, last = case.evidence.first_seen, case.evidence.last_seen
     stood = (last - first) / _DAY if first and last else 0.0
     if stood < m.get("wait_days", 0.0):

@@ -74,7 +74,8 @@ def kind_scores(
     wet = max(middle(*water), middle(*water, some=later))
     bar = middle("bar_share")
     pond = min(1.0, wet / (2 * o.pond_share))  # no roof and no heap holds water
-    for some in (measures, later):
+    dark = any(m.get("dark") for m in measures)  # as far on the way to water by that alone
+    for some in () if dark else (measures, later):
         told = _mixed(*(middle(n, some=some) for n in _MIXTURE))
         pond = max(pond, min(_MOST, told / (2 * o.pond_share)))
     dig = pond + (1 - pond) * bar * o.bar_weight

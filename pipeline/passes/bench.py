@@ -12,8 +12,8 @@ from pipeline.detect.expect import Baseline, Days
 from pipeline.detect.look_surface import Surface
 from pipeline.detect.normal import Normal
 from pipeline.model import Pass, Window
-from pipeline.passes.change import Normals
 from pipeline.passes.ground import Looks
+from pipeline.passes.quarter import Normals
 
 _HELD_BYTES = 24 << 20  # of looks beside their normal, for one object
 _SURFACE_BYTES = 48  # of a pixel of one

@@ -51,6 +51,14 @@ class Found:
         """What of ``flagged`` was a sighting."""
         return self.flagged[: len(self.sightings)]
 
+    def beside(self, other: Found) -> Found:
+        """Give both together."""
+        n, m = len(self.sightings), len(other.sightings)
+        flagged = (*self.sighted, *other.sighted, *self.flagged[n:], *other.flagged[m:])
+        return Found(
+            (*self.sightings, *other.sightings), flagged, (*self.rejected, *other.rejected)
+        )
+
     @classmethod
     def of(
         cls,

@@ -11,132 +11,71 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.config import GroundOptions
-from pipeline.detect.change import HALO_PX, Flags, Run, deviation, flag, redness
-from pipeline.detect.change_options import ChangeOptions
+from pipeline.detect.change import HALO_PX, Flags, deviation, flag, redness
 from pipeline.detect.cropland import cropland, soil_ceiling, tally_fields
+from pipeline.detect.dark import as_dark, flag_dark, neutrality
 from pipeline.detect.disturb import MARGIN_PX, Marked, Region, examine
 from pipeline.detect.expect import Baseline, Days
-from pipeline.detect.features import MODELLED
 from pipeline.detect.level import reaches_in
-from pipeline.detect.look_surface import Surface, surface_of
+from pipeline.detect.look_surface import Surface
 from pipeline.detect.normal import Normal
 from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.detect.regional import regional_offsets, tally_residuals
 from pipeline.grid import box_of_mask
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Pass, Sighting, Tile, Window
-from pipeline.passes.book import Arrays, Book, Found, by_place, found_by_look
+from pipeline.passes.book import Arrays, Found, by_place, found_by_look
 from pipeline.passes.flooded import Flooded, count_fields, fields_flooded
 from pipeline.passes.ground import Site, Sparse, States
-from pipeline.passes.normals import day_of, read_normal, stored_normal, write_normals
-from pipeline.passes.stored import Stored, stored_pixels, stored_values
+from pipeline.passes.in_a_row import run_in, run_over
+from pipeline.passes.normals import write_normals
+from pipeline.passes.quarter import Normals, Quarter, ranks_of
+from pipeline.passes.stored import Stored, stored_pixels
 
 DETECTOR = "ground/1"
 
 
+_NOWHERE: Sparse = (np.zeros(0, np.int32), np.zeros(0, np.int32))
+"""What of a look's dark ground is no history: a field would look green without its dark weeks."""
 _PIECE_PX = 192  # rows of a tile that are compared at once
 
 _Counts = tuple[NDArray[np.uint16], NDArray[np.int32], list[Flooded], NDArray[np.int64]]
 
 
-class Baselines(Protocol):
-    """Where the water history of a window comes from."""
+@dataclass(frozen=True)
+class _Regional:
+    """What the corridor does on a date: the ceiling of soil, flooded fields, and offsets."""
 
-    def around(self, window: Window) -> Baseline:
-        """Give the history of a window."""
-        ...
-
-    def stored(self, tile: Tile, at: NDArray[np.intp]) -> Baseline:
-        """Give the history of some stored pixels of a tile, as one row."""
-        ...
+    ceiling: float
+    flooded: Flooded
+    offsets: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Quarter:
-    """What the levels of a quarter have established before ground is compared."""
+class _Regions:
+    """The same of several looks."""
 
-    name: str  # "2025-01"
-    states: States
-    history: tuple[Pass, ...]
-    judged: tuple[Pass, ...]
-    ranks: NDArray[np.float32]  # (history, n_reach + 1)
-    days: Sequence[Days]  # of the judged passes
-    baselines: Baselines
-    book: Book
+    ceiling: float
+    flooded: Sequence[Flooded]
+    offsets: Sequence[NDArray[np.float32]]
 
-    @property
-    def site(self) -> Site:
-        """The corridor."""
-        return self.states.site
-
-    @property
-    def top(self) -> NDArray[np.float32]:
-        """Highest level rank of the history by reach; -inf where it has none."""
-        return np.max(np.where(np.isnan(self.ranks), -np.inf, self.ranks), axis=0, initial=-np.inf)
+    def of(self, k: int) -> _Regional:
+        return _Regional(self.ceiling, self.flooded[k], self.offsets[k])
 
 
 @dataclass(frozen=True)
-class Normals:
-    """Surfaces of any look over any window, against one quarter's normal."""
+class _Piece:
+    """Unexpected pixels of a tile by look, those of dark ground, and its looks in a row."""
 
-    quarter: Quarter
-    folder: str
-    options: ChangeOptions
-
-    def surface(
-        self, p: Pass, window: Window, ranks: NDArray[np.float32], given: tuple[Normal, Baseline]
-    ) -> Surface:
-        """Put one look beside its normal; ``ranks`` (n_reach + 1,), NaN unknown."""
-        states = self.quarter.states
-        look = (states.features(p.id, window), states.of(p.id, window))
-        return self._beside(p, look, given, (window, states.site.reach(window)), ranks)
-
-    def stored(
-        self, p: Pass, pixels: Stored, ranks: NDArray[np.float32], given: tuple[Normal, Baseline]
-    ) -> Surface:
-        """Put stored pixels of one look beside their normal as :meth:`surface`, as one row."""
-        states, tile, at = self.quarter.states, pixels.tile, pixels.at
-        folder = f"feature/{states.looks.state_keys[p.id]}/{p.id}"
-        seen = stored_values(states.site.store, folder, MODELLED, (tile, at), float("nan"))
-        row = (seen[:, None], states.stored(p.id, tile)[at][None])
-        return self._beside(p, row, given, (Window(0, 1, 0, at.size), pixels.reach[None]), ranks)
-
-    def _beside(
-        self,
-        p: Pass,
-        look: tuple[NDArray[np.float32], NDArray[np.uint8]],
-        given: tuple[Normal, Baseline],
-        where: tuple[Window, NDArray[np.uint16]],
-        ranks: NDArray[np.float32],
-    ) -> Surface:
-        states, both = self.quarter.states, (ranks, self.quarter.top)
-        res = states.site.store.grid.res_m
-        seen = (*look, states.looks.quality[p.id].residual_m / res)
-        day = day_of(p.acquired)
-        return surface_of(seen, given[0], day, given[1], (*where, res), both, self.options)
-
-    def given_at(self, pixels: Stored) -> tuple[Normal, Baseline]:
-        """Give the normal and the water history of stored pixels, as one row."""
-        site, where = self.quarter.site, (pixels.tile, pixels.at)
-        normal = stored_normal(site.store, self.folder, *where)
-        return normal, self.quarter.baselines.stored(*where)
-
-    def given(self, window: Window) -> tuple[Normal, Baseline]:
-        """Give the normal and the water history of a window."""
-        normal = read_normal(self.quarter.site.store, self.folder, window)
-        return normal, self.quarter.baselines.around(window)
-
-
-def ranks_of(days: Days) -> NDArray[np.float32]:
-    """Level rank per reach; NaN where the date is not judged."""
-    return np.array([np.nan if d.unusable else d.level.rank for d in days], np.float32)
+    light: list[Pixels]
+    dark: list[Pixels]
+    run: Arrays
 
 
 class ChangeSweep:
@@ -191,31 +130,40 @@ class ChangeSweep:
 
     def _search(self, new: range, before: Arrays) -> tuple[list[Found], Arrays]:
         """Search the last looks of the quarter; give the looks in a row after them as well."""
-        ceiling, flooded, offsets = self._regions(new)
+        regions = self._regions(new)
         site = self.quarter.site
         tiles = map_tiles(
-            lambda t: self._pixels(t, new, offsets, before),
+            lambda t: self._pixels(t, new, regions.offsets, before),
             self._parts, site.workers, site.progress, f"ground {self.quarter.name}",
         )  # fmt: skip
-        work = [(k, piece) for k in range(len(new)) for piece in split([t[0][k] for t in tiles])]
-        results = by_place(
-            work,
-            lambda w: self._examine(new[w[0]], w[1], offsets[w[0]], (ceiling, flooded[w[0]])),
-            site,
-        )
         least = self.options.disturb.min_pixels
-        found = found_by_look(
-            len(new), work, results, lambda p: grown(p.rows, p.cols), lambda p: too_small(p, least)
-        )
-        runs = [t[1] for t in tiles]
-        return found, {n: np.concatenate([r[n] for r in runs]) for n in runs[0]}
+        found = self._judged(
+            new, [t.light for t in tiles], regions, lambda p: grown(p.rows, p.cols),
+            lambda p: too_small(p, least),
+        )  # fmt: skip
+        dark = self._judged(new, [t.dark for t in tiles], regions, lambda _: _NOWHERE, dark=True)
+        both = [one.beside(other) for one, other in zip(found, dark, strict=True)]
+        return both, {n: np.concatenate([t.run[n] for t in tiles]) for n in tiles[0].run}
+
+    def _judged(
+        self, new: range, tiles: Sequence[Sequence[Pixels]], regions: _Regions,
+        flagged: Callable[[Pixels], Sparse], no_history: Callable[[Pixels], bool] = lambda _: False,
+        *, dark: bool = False,
+    ) -> list[Found]:  # fmt: skip
+        """Judge what tiles hold of new looks, each look's pixels in its place."""
+        work = [(k, piece) for k in range(len(new)) for piece in split([t[k] for t in tiles])]
+        results = by_place(
+            work, lambda w: self._examine(new[w[0]], w[1], regions.of(w[0]), dark=dark),
+            self.quarter.site,
+        )  # fmt: skip
+        return found_by_look(len(new), work, results, flagged, no_history)
 
     def _window(self, tile: Tile) -> Window:
         window = tile.core.pad(HALO_PX).intersect(self.quarter.site.store.grid.window)
         assert window is not None
         return window
 
-    def _regions(self, new: range) -> tuple[float, list[Flooded], list[NDArray[np.float32]]]:
+    def _regions(self, new: range) -> _Regions:
         site = self.quarter.site
         judged = [(self.quarter.judged[i], self.quarter.days[i]) for i in new]
 
@@ -246,7 +194,8 @@ class ChangeSweep:
             residuals[:, here] += own
         ceiling = soil_ceiling(np.sum([t[3] for t in tiles], axis=0))
         flooded = [sum((t[2][i] for t in tiles), start=Flooded()) for i in range(shape[0])]
-        return ceiling, flooded, [regional_offsets(r, self.options.change) for r in residuals]
+        offsets = [regional_offsets(r, self.options.change) for r in residuals]
+        return _Regions(ceiling, flooded, offsets)
 
     def _marked(
         self, p: Pass, window: Window, days: Days, offsets: NDArray[np.float32],
@@ -262,35 +211,35 @@ class ChangeSweep:
         reader = states.looks.reader(states.site.store)
         return redness(*(reader.band(p.id, b, window) for b in ("red", "green")))
 
+    def _dark(self, p: Pass, surface: Surface, z: NDArray[np.float32], light: Flags) -> Flags:
+        """Mark dark ground; none on a look without blue, which tells it from soil."""
+        own = self.options.dark
+        blue = "blue" in self.quarter.site.store.note(p.id)["bands"]
+        return flag_dark(surface, z, light, own if blue else own.model_copy(update={"most": 0.0}))
+
     def _pixels(
         self, tile: Tile, new: range, offsets: Sequence[NDArray[np.float32]], before: Arrays
-    ) -> tuple[list[Pixels], Arrays]:
-        """Mark the unexpected pixels of new looks in a tile; give its looks in a row at the end."""
+    ) -> _Piece:
+        """Mark the unexpected pixels of new looks in a tile."""
         window, core = self._window(tile), tile.core
         given = self.normals.given(window)
         inside = self.quarter.site.inside(core)
         part = core.within(window)
-        run = _run_over(window, core, before)
-        out: list[Pixels] = []
+        run = run_over(window, core, before)
+        out, dark = list[Pixels](), list[Pixels]()
         for i, region in zip(new, offsets, strict=True):
             p, days = self.quarter.judged[i], self.quarter.days[i]
             colour = partial(self._colour, p, window)
             surface, z, flags = self._marked(p, window, days, region, given, colour)
             run = run.seen(surface, z, flags)
             seed = flags.seed | run.seeds(flags, self.options.change)
-            marked = flags.marked[part] & inside
-            rows, cols = np.nonzero(marked)
-            out.append(
-                Pixels(
-                    (rows + core.row0).astype(np.int32),
-                    (cols + core.col0).astype(np.int32),
-                    seed[part][rows, cols],
-                )
-            )
-        return out, _run_in(run, window, core)
+            out.append(_sparse(flags.marked[part] & inside, seed[part], core))
+            own = self._dark(p, surface, z, flags)
+            dark.append(_sparse(own.bare[part] & inside, own.seed[part], core))
+        return _Piece(out, dark, run_in(run, window, core))
 
     def _examine(
-        self, i: int, pixels: Pixels, offsets: NDArray[np.float32], fields: tuple[float, Flooded]
+        self, i: int, pixels: Pixels, region: _Regional, *, dark: bool
     ) -> Sighting | Rejection:
         disturb = self.options.disturb
         if pixels.rows.size < disturb.min_pixels or not pixels.seed.any():
@@ -300,13 +249,19 @@ class ChangeSweep:
         assert window is not None
         given = self.normals.given(window)
         colour = cache(partial(self._colour, p, window))
-        surface, z, flags = self._marked(p, window, self.quarter.days[i], offsets, given, colour)
+        surface, z, flags = self._marked(
+            p, window, self.quarter.days[i], region.offsets, given, colour
+        )
+        flags = self._dark(p, surface, z, flags) if dark else flags
         bare = self.quarter.states.features(p.id, window, ("bare",))[0]
         marked = Marked(surface, z, flags, bare, colour())
-        ceiling, flooded = fields
         own = box_of((pixels.rows, pixels.cols))
-        region = Region(ceiling, fields_flooded(flooded, self.options, own))
-        return examine(pixels, marked, region, (p.id, p.acquired), disturb)
+        around = Region(region.ceiling, fields_flooded(region.flooded, self.options, own))
+        found = examine(pixels, marked, around, (p.id, p.acquired), disturb)
+        if not dark or isinstance(found, Rejection):
+            return found
+        neutral = neutral_of(self.quarter.states, p, (pixels.rows, pixels.cols))
+        return as_dark(found, neutral, self.options.dark)
 
 
 def pieces(site: Site) -> tuple[Tile, ...]:
@@ -328,28 +283,22 @@ def pieces_of(core: Window) -> list[Tile]:
     return [Tile(piece, piece) for piece in pieces]
 
 
-def _run_over(window: Window, core: Window, before: Arrays) -> Run:
-    """Spread kept looks in a row over a window; around the core none are known, nor asked for."""
-    run = Run.begin(window.shape)
-    if before:
-        rows, cols = before["rows"], before["cols"]
-        own = (rows >= core.row0) & (rows < core.row1) & (cols >= core.col0) & (cols < core.col1)
-        at = (rows[own] - window.row0, cols[own] - window.col0)
-        run.total[at], run.looks[at] = before["total"][own], before["looks"][own]
-    return run
+def _sparse(marked: NDArray[np.bool_], seed: NDArray[np.bool_], core: Window) -> Pixels:
+    rows, cols = np.nonzero(marked)
+    return Pixels(
+        (rows + core.row0).astype(np.int32), (cols + core.col0).astype(np.int32), seed[rows, cols]
+    )
 
 
-def _run_in(run: Run, window: Window, core: Window) -> Arrays:
-    """Give the looks in a row of a tile's core, where there are any."""
-    part = core.within(window)
-    total, looks = run.total[part], run.looks[part]
-    rows, cols = np.nonzero(looks)
-    return {
-        "rows": (rows + core.row0).astype(np.int32),
-        "cols": (cols + core.col0).astype(np.int32),
-        "total": total[rows, cols],
-        "looks": looks[rows, cols],
-    }
+def neutral_of(states: States, p: Pass, pixels: Sparse) -> float:
+    """Give the median of blue over red of some pixels on a look; NaN without blue."""
+    box = box_of(pixels)
+    reader = states.looks.reader(states.site.store)
+    blue, red = (reader.band(p.id, b, box) for b in ("blue", "red"))
+    at = (pixels[0] - box.row0, pixels[1] - box.col0)
+    own = neutrality(blue[at], red[at])
+    own = own[np.isfinite(own)]
+    return float(np.median(own)) if own.size else float("nan")
 
 
 def too_small(pixels: Pixels, least: int) -> bool:

@@ -11,7 +11,7 @@ from pipeline.detect.medians import middle_of
 from pipeline.detect.objects import label
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Window
-from pipeline.passes.change import Quarter
+from pipeline.passes.quarter import Quarter
 
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]

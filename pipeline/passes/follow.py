@@ -35,7 +35,7 @@ from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Pas
 from pipeline.passes.bench import Bench, least_of
 from pipeline.passes.book import Book
 from pipeline.passes.change import DETECTOR as GROUND
-from pipeline.passes.change import box_of, ranks_of
+from pipeline.passes.change import box_of
 from pipeline.passes.company import Company, companies
 from pipeline.passes.follow_ground import ground_candidate, may_span, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
@@ -43,6 +43,7 @@ from pipeline.passes.known import case_pixels
 from pipeline.passes.levels import Levels
 from pipeline.passes.past import Past
 from pipeline.passes.piers import goes_on_as_deck
+from pipeline.passes.quarter import ranks_of
 from pipeline.passes.verdicts import values_at
 from pipeline.passes.watch import Epoch, Watched, WatchOptions
 from pipeline.passes.water_outline import around, is_deck, water_outline

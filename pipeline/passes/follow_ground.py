@@ -39,7 +39,7 @@ from pipeline.io.burn import burn
 from pipeline.model import Candidate, Case, Kind, Look, Pass, Seen, Window
 from pipeline.passes.bars import standing_out
 from pipeline.passes.bench import Bench
-from pipeline.passes.change import DETECTOR
+from pipeline.passes.change import DETECTOR, neutral_of
 from pipeline.passes.company import Company
 from pipeline.passes.deck_looks import known_scores, parts_of, water_before
 from pipeline.passes.farming import farmed
@@ -53,6 +53,7 @@ from pipeline.passes.traits import (
     by_pass,
     doubted,
     gradual,
+    is_dark,
     summed_up,
     trait_of,
 )
@@ -260,7 +261,12 @@ def precedents_of(
 
     asked = _Asked(_PRECEDENTS, wanted)
     found = _verdicts(site, bench, pixels, trait, (asked, options))
-    return sum(verdict.seen is Seen.HIT for _, verdict, _ in found)
+    same = [p for p, verdict, _ in found if verdict.seen is Seen.HIT]
+    if is_dark(track):
+        # Soil that lay bare was as dark, and of another colour.
+        states, least = bench.normals.quarter.states, options.dark.neutral
+        same = [p for p in same if neutral_of(states, p, pixels) >= least]
+    return len(same)
 
 
 def _share_of(pixels: Sparse, others: Sequence[Sparse]) -> float:

@@ -23,7 +23,7 @@ from pipeline.passes.bench import Bench
 from pipeline.passes.change import box_of
 from pipeline.passes.ground import Site, Sparse
 from pipeline.passes.normals import day_of
-from pipeline.passes.traits import ON_BAR, by_pass, half_water
+from pipeline.passes.traits import ON_BAR, by_pass, half_water, is_dark
 
 
 def window_of(site: Site, pixels: Sparse) -> Window:
@@ -96,7 +96,8 @@ def pond(
     as ponds do, and as bare soil where trees were felled if they look like that.
     """
     found, since, options = how
-    mixed = half_water(measures, track.rows.size, options.disturb)
+    # Dark ground is half way to water by its darkness alone.
+    mixed = not is_dark(track) and half_water(measures, track.rows.size, options.disturb)
     if not (measures["wet_share"] >= 0.5 or mixed) or measures["bar_share"] >= 0.5:
         return {}
     window = window_of(site, (track.rows, track.cols))

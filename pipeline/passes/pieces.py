@@ -60,14 +60,46 @@ def together(one: Evidence, other: Evidence) -> bool:
 def pieces(candidates: Sequence[Candidate]) -> Groups:
     """Group changed ground that is one object; indices, the largest piece of a group first.
 
-    What has gone takes and gives nothing.
+    What has gone takes and gives nothing, and dark ground is no piece of what is lighter.
     """
     alive = [
         i
         for i, c in enumerate(candidates)
         if c.detector == GROUND and c.evidence.state is not EvidenceState.EXPIRED
     ]
-    return _joined(candidates, alive, one_object)
+    return _joined(candidates, alive, lambda a, b: _is_dark(a) == _is_dark(b) and one_object(a, b))
+
+
+def _is_dark(candidate: Candidate) -> bool:
+    return bool(candidate.measures.get("dark"))
+
+
+def dark_by_itself(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Leave dark ground (:mod:`pipeline.detect.dark`) where nothing else explains it.
+
+    Beside what is lighter or wet it is the damp soil, the shade or the dark rim of that. Suspected
+    by itself, it takes the place of what it covers half of and nobody suspects.
+    """
+    gone: set[int] = set()
+    alive = [i for i, c in enumerate(candidates) if not _gone(c)]
+    dark = [i for i in alive if _is_dark(candidates[i])]
+    others = [i for i in alive if not _is_dark(candidates[i])]
+    for i in dark:
+        own = candidates[i]
+        near = [j for j in others if candidates[j].polygon.dwithin(own.polygon, TOUCH_M)]
+        if not near:
+            continue
+        if not _told(own) or any(_told(candidates[j]) for j in near):
+            gone.add(i)
+            continue
+        for j in near:
+            both = candidates[j].polygon.intersection(own.polygon).area
+            gone |= {j} if both >= _OVERLAID * candidates[j].area_m2 else set()
+    return [c for i, c in enumerate(candidates) if i not in gone]
+
+
+def _told(candidate: Candidate) -> bool:
+    return candidate.evidence.state in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
 
 
 def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> Groups:

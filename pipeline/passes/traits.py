@@ -70,6 +70,11 @@ def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
     return out | {f"kind_{kind.value}": score for kind, score in scores.items()}
 
 
+def is_dark(track: Track) -> bool:
+    """Tell a track of dark ground (:mod:`pipeline.detect.dark`)."""
+    return bool(track.sightings[0].measures.get("dark"))
+
+
 def half_water(measures: Mapping[str, float], pixels: int, options: DisturbOptions) -> bool:
     """Tell a small pond of mixed pixels from soil: half way to water, and no lighter.
 

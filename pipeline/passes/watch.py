@@ -30,11 +30,12 @@ from pipeline.io.tasks import map_tiles
 from pipeline.model import Level, Pass, Sighting, Tile, Window
 from pipeline.passes.baselines import BaselineCache
 from pipeline.passes.book import Book, Found, by_place, found_by_look
-from pipeline.passes.change import ChangeSweep, Normals, Quarter
+from pipeline.passes.change import ChangeSweep
 from pipeline.passes.ground import Looks, Site, Sparse, States
 from pipeline.passes.layers import keep_together, trim_results
 from pipeline.passes.levels import Levels
 from pipeline.passes.past import Past
+from pipeline.passes.quarter import Normals, Quarter
 from pipeline.passes.rules import note_judged
 from pipeline.passes.silent import Silent, joined
 
@@ -184,10 +185,9 @@ def keep_histories(site: Site, step: str, watched: Watched) -> None:
 def record(found: Watched, p: Pass, of: Found) -> None:
     """Add what was found on a look; its pixels are no history of later quarters."""
     found.sightings.extend(of.sightings)
-    if of.flagged:
-        found.flagged.setdefault(p.id, []).extend(of.flagged)
-    if of.sighted:
-        found.sighted.setdefault(p.id, []).extend(of.sighted)
+    for held, some in ((found.flagged, of.flagged), (found.sighted, of.sighted)):
+        if own := [pixels for pixels in some if pixels[0].size]:
+            held.setdefault(p.id, []).extend(own)
     for reason, unknown, objects, pixels in of.rejected:
         found.rejected[reason] += objects
         if unknown:
