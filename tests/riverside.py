@@ -128,6 +128,20 @@ def made_of(name: str, share: float = 1.0) -> Callable[[Float, date, Float], Flo
     return paint
 
 
+def place(row0: int, row1: int, col0: int, col1: int) -> Where:
+    return slice(row0, row1), slice(col0, col1)
+
+
+def painted(with_: Float) -> Callable[[Float, date, Float], Float]:
+    """Cover what lies there with reflectances (bands, 1, 1)."""
+
+    def paint(under: Float, _: date, wet: Float) -> Float:
+        del wet
+        return np.broadcast_to(with_, under.shape).copy()
+
+    return paint
+
+
 def water_share(day: date) -> Float:
     """Share of every pixel that is under water, 0..1."""
     return np.clip((level_of(day) - HEIGHT) / SLOPE + 0.5, 0, 1)

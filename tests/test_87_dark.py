@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import riverside
-from riverside import Float, Thing, Where, at, reported
+from riverside import Thing, at, painted, place, reported
 
 from pipeline.model import Candidate, Kind
 
@@ -21,18 +21,6 @@ APRIL = date(2025, 4, 10)
 # Blue, green, red, nir, swir16 of as much light: carbon is neutral, and wet soil is brown.
 COAL = np.array([0.035, 0.038, 0.042, 0.050, 0.070])[:, None, None]
 SOIL = np.array([0.025, 0.038, 0.052, 0.060, 0.080])[:, None, None]
-
-
-def place(row0: int, row1: int, col0: int, col1: int) -> Where:
-    return slice(row0, row1), slice(col0, col1)
-
-
-def painted(with_: Float):  # type: ignore[no-untyped-def]
-    def paint(under: Float, _: date, wet: Float) -> Float:
-        del wet
-        return np.broadcast_to(with_, under.shape).copy()
-
-    return paint
 
 
 HEAP = Thing(place(60, 68, 90, 98), painted(COAL), APRIL)

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import riverside
-from riverside import Float, Thing, Where, at, reported
+from riverside import Thing, at, painted, place, reported
 
 from pipeline.model import Candidate, EvidenceState
 
@@ -21,18 +21,6 @@ APRIL = date(2025, 4, 10)
 # Blue, green, red, nir, swir16: an NDVI of 0.25 both, of laterite and of straw on soil.
 LATERITE = np.array([0.05, 0.08, 0.15, 0.25, 0.37])[:, None, None]
 STRAW = np.array([0.08, 0.11, 0.14, 0.233, 0.30])[:, None, None]
-
-
-def place(row0: int, row1: int, col0: int, col1: int) -> Where:
-    return slice(row0, row1), slice(col0, col1)
-
-
-def painted(with_: Float):  # type: ignore[no-untyped-def]
-    def paint(under: Float, _: date, wet: Float) -> Float:
-        del wet
-        return np.broadcast_to(with_, under.shape).copy()
-
-    return paint
 
 
 HEAP = Thing(place(28, 36, 22, 30), painted(LATERITE), APRIL)

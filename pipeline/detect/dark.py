@@ -22,8 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.detect.change import Flags
 from pipeline.detect.look_surface import BRIGHT, NDVI, WATER, Surface
-from pipeline.detect.water import LEAST_SUM
 from pipeline.detect.objects import Rejection
+from pipeline.detect.water import LEAST_SUM
 from pipeline.model import Ground, Sighting
 
 Float = NDArray[np.float32]
