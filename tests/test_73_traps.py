@@ -27,7 +27,7 @@ from shapely.geometry import box
 
 sys.path.insert(0, str(Path(__file__).parent))
 import riverside
-from riverside import Float, Thing, Where, at, made_of, material, reported, strays
+from riverside import Float, Thing, Where, at, made_of, material, place, reported, strays
 
 from benchmarks.accuracy.ablation import mostly_wet
 from pipeline.adjudicate.areas import AreaIndex, Spot
@@ -37,10 +37,6 @@ from pipeline.detect.normal import Normal
 from pipeline.grid import reproject
 from pipeline.model import Attribution, Candidate, EvidenceState, LayerArea, Look, Pass, Window
 from pipeline.passes.ground import Looks, Site
-
-
-def place(row0: int, row1: int, col0: int, col1: int) -> Where:
-    return slice(row0, row1), slice(col0, col1)
 
 
 def drifting(under: Float, day: date, wet: Float) -> Float:
