@@ -40,7 +40,8 @@ from pipeline.detect.level import fit_level, tally_level
 from pipeline.detect.objects import join, label
 from pipeline.detect.water import ground_state, water_score
 from pipeline.detect.water_frequency import N_BINS, frequency_bins, tally_history
-from pipeline.detect.zhan import Pixels, Rejection, ZhanOptions, candidates, examine
+from pipeline.detect.zhan import Pixels, Rejection, candidates, examine
+from pipeline.detect.zhan_options import ZhanOptions
 from pipeline.model import Ground, Sighting, Window
 
 BANDS = {"blue": 2, "green": 3, "red": 4, "nir": 8, "swir16": 11, "swir22": 12}  # 1-based

@@ -40,7 +40,7 @@ from pipeline.detect.resemble import ResembleOptions
 from pipeline.detect.stock import StockOptions
 from pipeline.detect.water import WaterOptions
 from pipeline.detect.woods import WoodOptions
-from pipeline.detect.zhan import ZhanOptions
+from pipeline.detect.zhan_options import ZhanOptions
 from pipeline.errors import ConfigurationError
 from pipeline.evidence.options import EvidenceOptions
 from pipeline.io.cluster_options import ClusterOptions

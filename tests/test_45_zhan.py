@@ -28,14 +28,8 @@ from pipeline.detect.level import fit_level, tally_level
 from pipeline.detect.objects import join
 from pipeline.detect.recession import RecessionOptions
 from pipeline.detect.water_frequency import frequency_bins, tally_history
-from pipeline.detect.zhan import (
-    HALO_PX,
-    Pixels,
-    Rejection,
-    ZhanOptions,
-    candidates,
-    examine,
-)
+from pipeline.detect.zhan import HALO_PX, Pixels, Rejection, candidates, examine
+from pipeline.detect.zhan_options import ZhanOptions
 from pipeline.grid import tiles_over
 from pipeline.model import Grid, Ground, Kind, Sighting, Window
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -279,6 +279,7 @@ def test_what_like_ground_did_is_that_of_whole_images(seed: int, watery: bool, b
     surface, _ = look(rng, 0.3)
     surface.seen[int(rng.integers(0, 3))][rng.random(SHAPE) < 0.05] = np.nan
     where = np.flatnonzero(surface.bar if bar else surface.land)
+    assume(where.size)
     footprint = np.zeros(SHAPE, bool)
     row, col = divmod(int(rng.choice(where)), SHAPE[1])
     footprint[row : row + 5, col : col + 7] = True

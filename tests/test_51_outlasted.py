@@ -16,7 +16,7 @@ from shapely.geometry import box
 from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.adjudicate.weighing import outlasted, waited_out, weighed, weighed_again
 from pipeline.config import GroundOptions
-from pipeline.detect.zhan import ZhanOptions
+from pipeline.detect.zhan_options import ZhanOptions
 from pipeline.model import Candidate, Kind, Look, Seen
 from pipeline.passes import follow as follow_module
 from pipeline.passes.company import Company
@@ -94,7 +94,7 @@ def followed(
     )
     with mock.patch.multiple(
         follow_module,
-        States=mock.Mock(), _Benches=mock.Mock(), case_pixels=mock.Mock(return_value=pixels),
+        States=mock.Mock(), Benches=mock.Mock(), case_pixels=mock.Mock(return_value=pixels),
         _stays_afloat=lambda *_: afloat,
         _looks_at=mock.Mock(return_value=found), _may_leave=lambda *_: "wait_days" in measures,
         is_deck=mock.Mock(return_value=False), may_span=mock.Mock(return_value=False),

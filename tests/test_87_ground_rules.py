@@ -24,6 +24,7 @@ from pipeline.model import Candidate, Ground, Kind, Look, Seen, Sighting, Window
 from pipeline.passes import change, follow_ground, ground_measures
 from pipeline.passes.change import ChangeSweep
 from pipeline.passes.company import Company
+from pipeline.passes.flooded import Flooded
 
 FIRST = datetime(2025, 11, 1, tzinfo=UTC)
 ROWS, COLS = (a.ravel().astype(np.int32) for a in np.mgrid[10:15, 10:14])
@@ -241,14 +242,18 @@ def test_the_search_of_a_quarter_keeps_small_pieces_out_of_history() -> None:
     joined = Pixels(*(np.concatenate([getattr(p, n) for p in pieces])
                       for n in ("rows", "cols", "seed")))  # fmt: skip
     no = Rejection("no", False, 1)
+    regions = change._Regions(0.1, [Flooded()], [np.zeros(3, np.float32)])  # pyright: ignore[reportPrivateUsage]
+    dark = pixels(40, 3, True)  # of dark ground none is kept out
+    piece = change._Piece([joined], [dark], {"rows": np.zeros(0)})  # pyright: ignore[reportPrivateUsage]
     with (
-        mock.patch.object(ChangeSweep, "_regions", return_value=(0.1, [None], [None])),
-        mock.patch.object(ChangeSweep, "_pixels", return_value=([joined], {"rows": np.zeros(0)})),
+        mock.patch.object(ChangeSweep, "_regions", return_value=regions),
+        mock.patch.object(ChangeSweep, "_pixels", return_value=piece),
         mock.patch.object(ChangeSweep, "_examine", return_value=no),
     ):
         (found,), _ = sweep._search(range(1), {})
     assert found.sighted == ()
     assert [int(rows.max()) for rows, _ in found.flagged] == [1]  # the first, and what it blurs
+    assert sum(n for _, _, n, _ in found.rejected) == 4
     assert change.too_small(pieces[0], 4)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.adjudicate.tracks import Track
 from pipeline.config import EpochOptions, GroundOptions
 from pipeline.detect.water_frequency import N_BINS
-from pipeline.detect.zhan import ZhanOptions
+from pipeline.detect.zhan_options import ZhanOptions
 from pipeline.model import Ground, Kind, Sighting, Window
 from pipeline.passes import deck_looks, piers
 from pipeline.passes.watch import WatchOptions

@@ -28,22 +28,19 @@ from pipeline.detect.expect import (
 )
 from pipeline.detect.kinds import water_scores
 from pipeline.detect.observe import ObserveOptions, observe
-from pipeline.detect.zhan import HALO_PX, ZhanOptions
+from pipeline.detect.zhan import HALO_PX
+from pipeline.detect.zhan_options import ZhanOptions
 from pipeline.grid import geodesic_area_m2
 from pipeline.io.tasks import map_tiles
-from pipeline.model import Candidate, Case, EvidenceState, Grid, Kind, Look, Pass, Window
-from pipeline.passes.bench import Bench, least_of
-from pipeline.passes.book import Book
+from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Pass, Window
+from pipeline.passes.benches import Benches
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import box_of
 from pipeline.passes.company import Company, companies
 from pipeline.passes.follow_ground import ground_candidate, may_span, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
-from pipeline.passes.levels import Levels
-from pipeline.passes.past import Past
 from pipeline.passes.piers import goes_on_as_deck
-from pipeline.passes.quarter import ranks_of
 from pipeline.passes.verdicts import values_at
 from pipeline.passes.watch import Epoch, Watched, WatchOptions
 from pipeline.passes.water_outline import around, is_deck, water_outline
@@ -84,7 +81,7 @@ def follow(
         return []
     options, until = how
     states = States(site, looks, watched.flagged)
-    benches = _Benches(site, looks, watched, options.watch.zhan)
+    benches = Benches(site, looks, watched, options.watch.zhan)
 
     earlier = [(c, case_pixels(site, c)) for c in cases]
 
@@ -133,7 +130,7 @@ def relook(
     if not watched.epochs or not cases:
         return {}
     states = States(site, looks, watched.flagged)
-    benches = _Benches(site, looks, watched, options.watch.zhan)
+    benches = Benches(site, looks, watched, options.watch.zhan)
     fold = options.adjudicate.fold
 
     def one(case: Case) -> list[Look]:
@@ -173,74 +170,11 @@ def _known_since(track: Track, earlier: Sequence[tuple[Case, Sparse]]) -> dateti
     return since
 
 
-class _Benches:
-    """Levels of all dates, history and patrol, against the history of one quarter."""
-
-    def __init__(self, site: Site, looks: Looks, watched: Watched, zhan: ZhanOptions) -> None:
-        self._site, self._looks, self._zhan = site, looks, zhan
-        self._epochs = watched.epochs
-        self._normals = watched.normals
-        self._against = watched.against
-        self._totals: dict[datetime, tuple[Totals, ...]] = {}
-        # Benches are made before the tracks are spread over threads.
-        for epoch, _ in self._epochs:
-            self._totals[epoch.start] = self._measure(epoch)
-
-    def ground(self, when: datetime) -> Bench:
-        """Give the normal ground of the quarter in which a track began, with all levels."""
-        epoch, _, totals = self.of(when)
-        ranks = [ranks_of(total.days) for total in totals]
-        least = [least_of(total.days) for total in totals]
-        return Bench(self._looks, self._normals[epoch.start], ranks, least)
-
-    def of(self, when: datetime) -> tuple[Epoch, NDArray[np.float32], tuple[Totals, ...]]:
-        """Give the quarter in which a track began, its ranks, and all dates against it."""
-        epoch, ranks = next(e for e in reversed(self._epochs) if e[0].start <= when)
-        return epoch, ranks, self._totals[epoch.start]
-
-    def book(self, epoch: Epoch) -> Book:
-        """Give what is kept of looks against the history of a quarter."""
-        return self._against[epoch.start].book
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the corridor."""
-        return self._site.store.grid
-
-    def levels(self, epoch: Epoch) -> Levels:
-        """Give what looks are held against in a quarter."""
-        return self._against[epoch.start]
-
-    def past(self, epoch: Epoch) -> Past:
-        """Give the packed history of a quarter."""
-        return self.levels(epoch).past
-
-    def history(self, when: datetime) -> Past:
-        """Give the packed history of the quarter in which a track began."""
-        return self.past(self.of(when)[0])
-
-    def high_water(self, site: Site, track: Track) -> float:
-        """Give the level rank from which the water is high where a track began; inf: never."""
-        share = self._zhan.high_water
-        box = box_of((track.rows, track.cols))
-        reach = site.reach(box)[track.rows - box.row0, track.cols - box.col0]
-        index = int(np.bincount(reach).argmax())
-        own = self.of(track.first_on)[1][:, index]
-        own = own[np.isfinite(own)]
-        return float(np.quantile(own, 1 - share)) if share > 0 and own.size else float("inf")
-
-    def _measure(self, epoch: Epoch) -> tuple[Totals, ...]:
-        passes, levels = self._looks.passes, self._against[epoch.start]
-        sums, days = levels.levels(passes, "levels")
-        shores = levels.shores(passes, days, levels.past.baseline)
-        return tuple(Totals(*each) for each in zip(sums, shores, days, strict=True))
-
-
 def _candidate(
     site: Site,
     looks: Looks,
     track: Track,
-    data: tuple[_Benches, States],
+    data: tuple[Benches, States],
     how: tuple[FollowOptions, datetime, datetime, Company],
 ) -> Candidate:
     """Turn a track in the water into a candidate.
@@ -310,7 +244,7 @@ def _wait(track: Track, options: ZhanOptions, *, leaves: bool) -> timedelta:
 
 
 def _may_leave(
-    data: tuple[_Benches, States],
+    data: tuple[Benches, States],
     track: Track,
     looks: tuple[Sequence[Look], datetime],
     options: ZhanOptions,
@@ -354,7 +288,7 @@ def _like_a_deck(states: States, track: Track, options: ZhanOptions) -> bool:
 
 
 def _looks_at(
-    pixels: Sparse, when: datetime, data: tuple[_Benches, States], options: FollowOptions
+    pixels: Sparse, when: datetime, data: tuple[Benches, States], options: FollowOptions
 ) -> list[Look]:
     """Say what every pass says of a place, against the history of the quarter of ``when``."""
     benches, states = data
@@ -374,7 +308,7 @@ def _looks_at(
 
 
 def _shown(
-    benches: _Benches,
+    benches: Benches,
     where: tuple[Epoch, Window],
     both: Sequence[tuple[Pass, Totals]],
     options: ExpectOptions,

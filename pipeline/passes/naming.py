@@ -13,10 +13,10 @@ from pipeline.model import Pass
 from pipeline.passes.ground import Sparse, States
 
 _JUDGING = (
-    "apart", "bars", "baselines", "bench", "book", "change", "company", "deck_looks", "farming",
-    "fills", "flooded", "follow", "follow_ground", "ground", "ground_measures", "in_a_row",
-    "levels", "normals", "own_ground", "past", "piers", "quarter", "silent", "stored", "strips",
-    "traits", "verdicts", "watch", "water_outline",
+    "apart", "bars", "baselines", "bench", "benches", "book", "change", "company", "deck_looks",
+    "farming", "fills", "flooded", "follow", "follow_ground", "ground", "ground_measures",
+    "in_a_row", "levels", "normals", "own_ground", "past", "piers", "quarter", "silent", "stored",
+    "strips", "traits", "verdicts", "watch", "water_outline",
 )  # fmt: skip
 
 

@@ -18,14 +18,8 @@ from numpy.typing import NDArray
 from pipeline.config import EpochOptions, GroundOptions
 from pipeline.detect.expect import Days, Totals, by_shore
 from pipeline.detect.objects import Pixels, Rejection, split
-from pipeline.detect.zhan import (
-    HALO_PX,
-    WINDOW_MARGIN_PX,
-    ZhanOptions,
-    candidates,
-    examine,
-    may_be_object,
-)
+from pipeline.detect.zhan import HALO_PX, WINDOW_MARGIN_PX, candidates, examine, may_be_object
+from pipeline.detect.zhan_options import ZhanOptions
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Level, Pass, Sighting, Tile, Window
 from pipeline.passes.baselines import BaselineCache
