@@ -60,6 +60,13 @@ def test_a_flood_that_joins_paddies_and_river_is_the_rivers() -> None:
     assert np.array_equal(out, field)
 
 
+def test_a_flood_many_times_as_wide_as_the_channel_is_the_rivers() -> None:
+    brook = (slice(0, 120), slice(38, 41))
+    field = np.full(SHAPE, 0.4, np.float32)
+    field[:, :2] = field[:, -2:] = -0.3
+    assert np.array_equal(of_channel(field, _bins(river=brook), RES_M), field)
+
+
 def test_decks_cut_a_river_and_leave_all_of_it() -> None:
     field = _field(RIVER)
     field[40:42], field[50:52] = -0.3, -0.3  # 80 m between two of them

@@ -161,9 +161,12 @@ def test_neutrality_is_blue_over_red() -> None:
 def sighting(day: int, *, dark: bool, at: int = 0) -> Sighting:
     rows, cols = (v.ravel().astype(np.int32) for v in np.mgrid[at : at + 5, 0:5])
     when = ON + timedelta(days=day)
-    measures = {"hollow_share": 1.0, "area_m2": 2500.0, "wet_share": 0.0, "bar_share": 0.0}
+    measures = {
+        "hollow_share": 1.0, "area_m2": 2500.0, "wet_share": 0.0, "bar_share": 0.0, "soil": 0.0,
+        "wait_days": 0.0,
+    }  # fmt: skip
     own = Sighting(Kind.DUI, f"p{day}", when, rows, cols, 0.5, measures, certain=True)
-    out = as_dark(own, 0.84, OWN) if dark else own
+    out = as_dark(own, 0.84, OWN, 90.0) if dark else own
     assert isinstance(out, Sighting)
     return out
 
@@ -178,16 +181,28 @@ def test_a_sighting_says_that_it_is_dark_and_no_hollow() -> None:
 
 @pytest.mark.parametrize("colour", [0.749, float("nan")])
 def test_what_is_as_brown_as_soil_or_of_no_known_colour_is_no_sighting(colour: float) -> None:
-    out = as_dark(sighting(0, dark=False), colour, OWN)
+    out = as_dark(sighting(0, dark=False), colour, OWN, 90.0)
     assert isinstance(out, Rejection)
     assert not out.unknown
     assert out.pixels == 25
-    assert isinstance(as_dark(sighting(0, dark=False), 0.751, OWN), Sighting)
+    assert isinstance(as_dark(sighting(0, dark=False), 0.751, OWN, 90.0), Sighting)
+
+
+def test_it_waits_as_soil_does_whatever_its_index() -> None:
+    """Tarmac and ash have the index of roofs, and burnt ground may have."""
+    plain = sighting(0, dark=False)
+    own = sighting(0, dark=True)
+    assert own.measures["wait_days"] == 90
+    assert own.measures["soil"] == 1
+    longer = replace(plain, measures=dict(plain.measures) | {"wait_days": 180.0})
+    out = as_dark(longer, 0.9, OWN, 90.0)
+    assert isinstance(out, Sighting)
+    assert out.measures["wait_days"] == 180
 
 
 def test_what_was_uncertain_stays_uncertain() -> None:
     unsure = replace(sighting(0, dark=False), certain=False)
-    out = as_dark(unsure, 0.9, OWN)
+    out = as_dark(unsure, 0.9, OWN, 90.0)
     assert isinstance(out, Sighting)
     assert not out.certain
 

@@ -21,12 +21,14 @@ APRIL = date(2025, 4, 10)
 # Blue, green, red, nir, swir16 of as much light: carbon is neutral, and wet soil is brown.
 COAL = np.array([0.035, 0.038, 0.042, 0.050, 0.070])[:, None, None]
 SOIL = np.array([0.025, 0.038, 0.052, 0.060, 0.080])[:, None, None]
-
+# As neutral, and with the index of a roof.
+TAR = np.array([0.055, 0.058, 0.060, 0.066, 0.066])[:, None, None]
 
 HEAP = Thing(place(60, 68, 90, 98), painted(COAL), APRIL)
 WET = Thing(place(78, 86, 90, 98), painted(SOIL), APRIL)
+FELT = Thing(place(78, 86, 106, 114), painted(TAR), APRIL, APRIL + timedelta(days=60))
 BURNT = Thing(place(60, 68, 106, 114), painted(COAL), APRIL, APRIL + timedelta(days=60))
-THINGS = [HEAP, WET, BURNT]
+THINGS = [HEAP, WET, BURNT, FELT]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,7 @@ def test_burnt_ground_that_is_green_after_two_months_is_not(
     found: dict[str, list[Candidate]],
 ) -> None:
     assert reported(BURNT.where, found["on"]) == []
+    assert reported(FELT.where, found["on"]) == []
 
 
 def test_without_dark_ground_there_is_no_case(found: dict[str, list[Candidate]]) -> None:

@@ -348,19 +348,29 @@ def dark(left: float, state: EvidenceState | str, wide: float = 60) -> Candidate
     return candidate(Kind.DUI, left, state, wide, dark=1.0)
 
 
-@pytest.mark.parametrize(
-    "beside",
-    [
-        candidate(Kind.JIAN, 70, SURE),
-        candidate(Kind.CAI, 70, SURE, wet_share=1.0),  # its soil is wet
-        candidate(Kind.ZHAN, 70, SURE),
-    ],
-)
-def test_what_is_dark_beside_a_suspected_thing_belongs_to_it(beside: Candidate) -> None:
-    (one,), gone = one_problem_of([dark(0, SURE), beside])
+def test_a_shed_beside_a_large_heap_of_coal_hides_it_not() -> None:
+    """Came with it, it is part of the problem; of another day, another one."""
+    coal, shed = dark(0, SURE, wide=400), candidate(Kind.JIAN, 405, SURE, wide=12)
+    (one,), _ = one_problem_of([coal, shed])
+    assert one.polygon.covers(coal.polygon)
+    assert one.measures["dark"]
+    late = candidate(Kind.JIAN, 405, "mmmmmmmmhhhh", wide=1200)
+    assert one_problem_of([coal, late])[0] == [coal, late]
+
+
+def test_light_ground_and_coal_of_one_day_are_one_problem_of_any_kind() -> None:
+    """What is light beside dark is taken for the rim of a hollow."""
+    (one,), gone = one_problem_of([dark(0, SURE), candidate(Kind.CAI, 70, SURE)])
     assert gone == 1
-    assert one.polygon.equals(beside.polygon)
-    assert one.looks == beside.looks
+    assert one.area_m2 == pytest.approx(7200, rel=0.01)
+    pit = candidate(Kind.CAI, 70, SURE, wet_share=1.0)
+    assert one_problem_of([dark(0, SURE), pit])[0] == [dark(0, SURE), pit]
+
+
+def test_pieces_of_dark_ground_hold_together_before_others_are_asked() -> None:
+    every = [dark(0, SURE), dark(60, MORE), candidate(Kind.JIAN, 130, FIRST)]
+    found, _ = one_problem_of(every)
+    assert [round(c.area_m2, -2) for c in found] == [7200, 3600]
 
 
 def test_what_is_dark_and_not_suspected_gives_way_to_all_that_touches_it() -> None:

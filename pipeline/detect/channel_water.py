@@ -4,7 +4,7 @@ A paddy that stands under water in May, a fish pond and a flooded pit have shore
 they lie beside the bank theirs pass for the river's; rows of them are as long and narrow as an arm.
 The years tell: a piece of water is the channel's if it covers what was water half of the time and
 belongs to a channel (:func:`pipeline.detect.channel.cores`). A flood that joins paddies and river
-is one piece, and the river's.
+is one piece, and the river's, however wide it is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.detect.water_frequency import UNSEEN
 
 Float = NDArray[np.float32]
 _HERE = (0, 0)  # the whole field is one tile
-_CORE = 0.1  # of a piece of water, from which it lies over the channel
+_CORE = 0.1  # of a piece of water, or of the channel, from which one lies over the other
 
 
 def of_channel(field: Float, bins: NDArray[np.uint8], res_m: float, share: float = 0.25) -> Float:
@@ -48,6 +48,7 @@ def of_channel(field: Float, bins: NDArray[np.uint8], res_m: float, share: float
     with np.errstate(invalid="ignore"):
         water = label(field > 0)
     every = np.bincount(water.ravel())
-    own = np.bincount(water[core], minlength=every.size) >= _CORE * every
+    over = np.bincount(water[core], minlength=every.size)
+    own = (over > 0) & (over >= _CORE * np.minimum(every, np.count_nonzero(core)))
     own[0] = True  # no water
     return np.where(own[water], field, np.nan).astype(np.float32)

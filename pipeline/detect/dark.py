@@ -96,13 +96,17 @@ def neutrality(blue: Float, red: Float) -> Float:
     return np.asarray(np.maximum(blue, 0) / np.maximum(red, LEAST_SUM), np.float32)
 
 
-def as_dark(found: Sighting, neutral: float, options: DarkOptions) -> Sighting | Rejection:
+def as_dark(
+    found: Sighting, neutral: float, options: DarkOptions, wait_days: float
+) -> Sighting | Rejection:
     """Make a sighting of dark ground of one of bare ground; none of what is as brown as soil.
 
-    ``neutral``: the median :func:`neutrality` of its pixels, NaN unknown. It may be as dark as
-    water in the near infrared, and is none: its score said so.
+    ``neutral``: the median :func:`neutrality` of its pixels, NaN unknown. ``wait_days``: how long
+    soil must last, and so must this, whatever its index: burnt ground is green again by then. It
+    may be as dark as water in the near infrared, and is none: its score said so.
     """
     if not neutral >= options.neutral:
         return Rejection("dark ground of the colour of soil", False, found.rows.size)
-    more = {"dark": 1.0, "neutral": float(neutral), "hollow_share": 0.0}
-    return replace(found, measures=dict(found.measures) | more)
+    wait = max(found.measures["wait_days"], wait_days)
+    own = {"dark": 1.0, "neutral": float(neutral), "hollow_share": 0.0, "soil": 1.0}
+    return replace(found, measures=dict(found.measures) | own | {"wait_days": wait})

@@ -261,7 +261,7 @@ class ChangeSweep:
         if not dark or isinstance(found, Rejection):
             return found
         neutral = neutral_of(self.quarter.states, p, (pixels.rows, pixels.cols))
-        return as_dark(found, neutral, self.options.dark)
+        return as_dark(found, neutral, self.options.dark, disturb.wait_soil_days)
 
 
 def pieces(site: Site) -> tuple[Tile, ...]:

@@ -62,8 +62,8 @@ def one_problem(
     (:func:`pipeline.passes.pieces.told_twice`).
     """
     every = len(candidates)
-    candidates = dark_by_itself([weighed(c, options, until) for c in candidates])
-    whole_ones = _without_pieces(candidates, options, until)
+    candidates = [weighed(c, options, until) for c in candidates]
+    whole_ones = dark_by_itself(_without_pieces(candidates, options, until))
     left, _ = _both_saw(whole_ones, options, until)
     once = _told_once(left, options, until, known)
     return once, every - len(once)

@@ -77,24 +77,24 @@ def _is_dark(candidate: Candidate) -> bool:
 def dark_by_itself(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Leave dark ground (:mod:`pipeline.detect.dark`) where nothing else explains it.
 
-    Beside what is lighter or wet it is the damp soil, the shade or the dark rim of that. Suspected
-    by itself, it takes the place of what it covers half of and nobody suspects.
+    As long as nobody suspects it, it is the shade or the damp rim of what it touches. Suspected, it
+    is a problem like others, and takes the place of what it covers half of and nobody suspects.
     """
     gone: set[int] = set()
     alive = [i for i, c in enumerate(candidates) if not _gone(c)]
-    dark = [i for i in alive if _is_dark(candidates[i])]
     others = [i for i in alive if not _is_dark(candidates[i])]
-    for i in dark:
+    for i in alive:
         own = candidates[i]
-        near = [j for j in others if candidates[j].polygon.dwithin(own.polygon, TOUCH_M)]
-        if not near:
+        if not _is_dark(own):
             continue
-        if not _told(own) or any(_told(candidates[j]) for j in near):
-            gone.add(i)
+        near = [j for j in others if candidates[j].polygon.dwithin(own.polygon, TOUCH_M)]
+        if not _told(own):
+            gone |= {i} if near else set()
             continue
         for j in near:
             both = candidates[j].polygon.intersection(own.polygon).area
-            gone |= {j} if both >= _OVERLAID * candidates[j].area_m2 else set()
+            hidden = not _told(candidates[j]) and both >= _OVERLAID * candidates[j].area_m2
+            gone |= {j} if hidden else set()
     return [c for i, c in enumerate(candidates) if i not in gone]
 
 
@@ -140,7 +140,9 @@ def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> G
             alone = all(candidates[i].detector != candidates[j].detector for i, j in pairs)
             return alone and any(over_a_shore(candidates[i], candidates[j]) for i, j in pairs)
         taken = [candidates[i].kind is Kind.CAI for i in (early, late)]
-        return taken[0] == taken[1] and one_object(candidates[early], candidates[late])
+        # What is light beside dark ground is taken for the rim of a hollow.
+        dark = any(_is_dark(candidates[i]) for i in (early, late))
+        return (dark or taken[0] == taken[1]) and one_object(candidates[early], candidates[late])
 
     def touch(i: int, j: int) -> bool:
         return candidates[i].polygon.dwithin(candidates[j].polygon, TOUCH_M)
