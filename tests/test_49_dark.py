@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from pipeline.detect.kinds import kind_scores
 from pipeline.detect.look_surface import BRIGHT, NDVI, WATER, Surface
 from pipeline.detect.objects import Rejection
 from pipeline.model import Ground, Kind, Sighting, Window
+from pipeline.passes.book import Found, _packed, _unpacked  # pyright: ignore[reportPrivateUsage]
+from pipeline.passes.change import neutral_of
 
 SHAPE = (12, 12)
 HEAP = (slice(3, 8), slice(4, 9))
@@ -127,6 +131,17 @@ def test_it_can_be_turned_off() -> None:
     assert not marked(surface(), DarkOptions(most=0)).bare.any()
 
 
+@pytest.mark.parametrize("what", ["shoal", "green"])
+def test_bars_and_plants_are_not_dark_ground(what: str) -> None:
+    s = surface()
+    if what == "green":
+        s.state[HEAP] = Ground.GREEN
+    else:  # a bar that lies dry is ground, and never was land
+        s = replace(s, land=np.zeros(SHAPE, bool), bar=np.ones(SHAPE, bool))
+        assert s.ground.all()
+    assert not flag_dark(s, z_of(s), unlit(), OWN).bare.any()
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**31))
 def test_a_pixel_is_judged_by_itself(seed: int) -> None:
@@ -222,3 +237,42 @@ def test_dark_ground_is_no_mixture_of_water() -> None:
     }  # fmt: skip
     assert next(iter(kind_scores([half]))) is Kind.CAI
     assert kind_scores([half | {"dark": 1.0}])[Kind.CAI] == 0
+
+
+class Bands:
+    """Reflectances of one look, as a store would give them."""
+
+    looks = SimpleNamespace(reader=lambda _: Bands)
+    site = SimpleNamespace(store=None)
+
+    @staticmethod
+    def band(_: str, name: str, window: Window) -> Float:
+        out = full(0.03 if name == "blue" else 0.04)
+        if name == "blue":
+            out[3, 4], out[3, 5] = np.nan, 0.4  # a cloud's rim
+        return out[window.slices]
+
+
+def test_the_colour_is_the_middle_of_what_is_known() -> None:
+    rows, cols = (v.ravel().astype(np.int32) for v in np.mgrid[HEAP])
+    states, look = cast("Any", Bands), cast("Any", SimpleNamespace(id="p"))
+    assert neutral_of(states, look, (rows, cols)) == pytest.approx(0.75)
+    assert np.isnan(neutral_of(states, look, (rows[:1], cols[:1])))
+
+
+def sparse(row: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    return np.array([row], np.int32), np.array([0], np.int32)
+
+
+def test_what_two_searches_found_of_a_look_is_kept_together() -> None:
+    one, other = sighting(0, dark=False), sighting(0, dark=True, at=20)
+    light = Found((one,), (sparse(1), sparse(2)), (("a", False, 1, 4),))
+    dark = Found((other,), (sparse(3), sparse(4)), (("b", True, 2, 9),))
+    both = light.beside(dark)
+    assert both.sightings == (one, other)
+    assert [int(r[0]) for r, _ in both.flagged] == [1, 3, 2, 4]
+    assert [int(r[0]) for r, _ in both.sighted] == [1, 3]
+    assert both.rejected == (("a", False, 1, 4), ("b", True, 2, 9))
+    again = _unpacked(_packed(both))
+    assert [int(r[0]) for r, _ in again.sighted] == [1, 3]
+    assert [s.measures for s in again.sightings] == [one.measures, other.measures]

@@ -28,7 +28,9 @@ HEAP = Thing(place(60, 68, 90, 98), painted(COAL), APRIL)
 WET = Thing(place(78, 86, 90, 98), painted(SOIL), APRIL)
 FELT = Thing(place(78, 86, 106, 114), painted(TAR), APRIL, APRIL + timedelta(days=60))
 BURNT = Thing(place(60, 68, 106, 114), painted(COAL), APRIL, APRIL + timedelta(days=60))
-THINGS = [HEAP, WET, BURNT, FELT]
+PLOT = place(104, 112, 104, 112)  # dark wet soil last spring, and coal now
+SPRING = Thing(PLOT, painted(SOIL), date(2024, 3, 25), date(2024, 5, 14))
+THINGS = [HEAP, WET, BURNT, FELT, SPRING, Thing(PLOT, painted(COAL), date(2025, 5, 1))]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,13 @@ def test_burnt_ground_that_is_green_after_two_months_is_not(
 ) -> None:
     assert reported(BURNT.where, found["on"]) == []
     assert reported(FELT.where, found["on"]) == []
+
+
+def test_dark_soil_of_last_spring_is_no_precedent(found: dict[str, list[Candidate]]) -> None:
+    """It resembles coal by all that is modelled, and not by its colour."""
+    (heap,) = reported(PLOT, found["on"])
+    assert heap.measures["precedents"] == 0
+    assert all(c.measures["precedents"] for c in at(PLOT, found["any"]))
 
 
 def test_without_dark_ground_there_is_no_case(found: dict[str, list[Candidate]]) -> None:

@@ -348,8 +348,20 @@ def dark(left: float, state: EvidenceState | str, wide: float = 60) -> Candidate
     return candidate(Kind.DUI, left, state, wide, dark=1.0)
 
 
+@pytest.mark.parametrize("state", [FIRST, MORE, SURE])
+def test_dark_ground_is_no_piece_of_what_is_lighter(state: EvidenceState) -> None:
+    """A patrol of one look knows nothing but first sightings: what is dropped is never told."""
+    every = [dark(0, state), candidate(Kind.JIAN, 70, FIRST)]
+    assert one_problem_of(every)[0] == every
+
+
+def test_two_pieces_of_dark_ground_are_one() -> None:
+    (one,), gone = one_problem_of([dark(0, SURE), dark(60, MORE)])
+    assert gone == 1
+    assert one.area_m2 == pytest.approx(7200, rel=0.01)
+
+
 def test_a_shed_beside_a_large_heap_of_coal_hides_it_not() -> None:
-    """Came with it, it is part of the problem; of another day, another one."""
     coal, shed = dark(0, SURE, wide=400), candidate(Kind.JIAN, 405, SURE, wide=12)
     (one,), _ = one_problem_of([coal, shed])
     assert one.polygon.covers(coal.polygon)
@@ -365,40 +377,3 @@ def test_light_ground_and_coal_of_one_day_are_one_problem_of_any_kind() -> None:
     assert one.area_m2 == pytest.approx(7200, rel=0.01)
     pit = candidate(Kind.CAI, 70, SURE, wet_share=1.0)
     assert one_problem_of([dark(0, SURE), pit])[0] == [dark(0, SURE), pit]
-
-
-def test_pieces_of_dark_ground_hold_together_before_others_are_asked() -> None:
-    every = [dark(0, SURE), dark(60, MORE), candidate(Kind.JIAN, 130, FIRST)]
-    found, _ = one_problem_of(every)
-    assert [round(c.area_m2, -2) for c in found] == [7200, 3600]
-
-
-def test_what_is_dark_and_not_suspected_gives_way_to_all_that_touches_it() -> None:
-    other = candidate(Kind.JIAN, 70, FIRST)
-    assert one_problem_of([dark(0, MORE), other])[0] == [other]
-
-
-def test_dark_ground_by_itself_stays() -> None:
-    for state in (FIRST, MORE, SURE):
-        alone, far = dark(0, state), candidate(Kind.JIAN, 76, SURE)
-        assert len(one_problem_of([alone, far])[0]) == 2
-
-
-def test_suspected_dark_ground_takes_the_place_of_what_nobody_suspects() -> None:
-    own = dark(0, SURE)
-    within, beside = candidate(Kind.JIAN, 20, MORE, wide=60), candidate(Kind.JIAN, 40, MORE)
-    assert one_problem_of([own, within])[0] == [own]
-    assert one_problem_of([own, beside])[0] == [own, beside]
-
-
-def test_what_has_gone_takes_no_dark_ground_with_it() -> None:
-    own = dark(0, SURE)
-    assert own in one_problem_of([own, candidate(Kind.JIAN, 30, GONE)])[0]
-    gone = dark(0, GONE)
-    assert len(one_problem_of([gone, candidate(Kind.JIAN, 30, SURE)])[0]) == 2
-
-
-def test_two_pieces_of_dark_ground_are_one() -> None:
-    (one,), gone = one_problem_of([dark(0, SURE), dark(60, SURE)])
-    assert gone == 1
-    assert one.area_m2 == pytest.approx(7200, rel=0.01)

@@ -41,8 +41,6 @@ from pipeline.passes.stored import Stored, stored_pixels
 DETECTOR = "ground/1"
 
 
-_NOWHERE: Sparse = (np.zeros(0, np.int32), np.zeros(0, np.int32))
-"""What of a look's dark ground is no history: a field would look green without its dark weeks."""
 _PIECE_PX = 192  # rows of a tile that are compared at once
 
 _Counts = tuple[NDArray[np.uint16], NDArray[np.int32], list[Flooded], NDArray[np.int64]]
@@ -137,18 +135,15 @@ class ChangeSweep:
             self._parts, site.workers, site.progress, f"ground {self.quarter.name}",
         )  # fmt: skip
         least = self.options.disturb.min_pixels
-        found = self._judged(
-            new, [t.light for t in tiles], regions, lambda p: grown(p.rows, p.cols),
-            lambda p: too_small(p, least),
-        )  # fmt: skip
-        dark = self._judged(new, [t.dark for t in tiles], regions, lambda _: _NOWHERE, dark=True)
+        light = [t.light for t in tiles]
+        found = self._judged(new, light, regions, lambda p: too_small(p, least))
+        dark = self._judged(new, [t.dark for t in tiles], regions, dark=True)
         both = [one.beside(other) for one, other in zip(found, dark, strict=True)]
         return both, {n: np.concatenate([t.run[n] for t in tiles]) for n in tiles[0].run}
 
     def _judged(
         self, new: range, tiles: Sequence[Sequence[Pixels]], regions: _Regions,
-        flagged: Callable[[Pixels], Sparse], no_history: Callable[[Pixels], bool] = lambda _: False,
-        *, dark: bool = False,
+        no_history: Callable[[Pixels], bool] = lambda _: False, *, dark: bool = False,
     ) -> list[Found]:  # fmt: skip
         """Judge what tiles hold of new looks, each look's pixels in its place."""
         work = [(k, piece) for k in range(len(new)) for piece in split([t[k] for t in tiles])]
@@ -156,7 +151,7 @@ class ChangeSweep:
             work, lambda w: self._examine(new[w[0]], w[1], regions.of(w[0]), dark=dark),
             self.quarter.site,
         )  # fmt: skip
-        return found_by_look(len(new), work, results, flagged, no_history)
+        return found_by_look(len(new), work, results, lambda p: grown(p.rows, p.cols), no_history)
 
     def _window(self, tile: Tile) -> Window:
         window = tile.core.pad(HALO_PX).intersect(self.quarter.site.store.grid.window)
@@ -211,12 +206,6 @@ class ChangeSweep:
         reader = states.looks.reader(states.site.store)
         return redness(*(reader.band(p.id, b, window) for b in ("red", "green")))
 
-    def _dark(self, p: Pass, surface: Surface, z: NDArray[np.float32], light: Flags) -> Flags:
-        """Mark dark ground; none on a look without blue, which tells it from soil."""
-        own = self.options.dark
-        blue = "blue" in self.quarter.site.store.note(p.id)["bands"]
-        return flag_dark(surface, z, light, own if blue else own.model_copy(update={"most": 0.0}))
-
     def _pixels(
         self, tile: Tile, new: range, offsets: Sequence[NDArray[np.float32]], before: Arrays
     ) -> _Piece:
@@ -234,7 +223,7 @@ class ChangeSweep:
             run = run.seen(surface, z, flags)
             seed = flags.seed | run.seeds(flags, self.options.change)
             out.append(_sparse(flags.marked[part] & inside, seed[part], core))
-            own = self._dark(p, surface, z, flags)
+            own = flag_dark(surface, z, flags, self.options.dark)
             dark.append(_sparse(own.bare[part] & inside, own.seed[part], core))
         return _Piece(out, dark, run_in(run, window, core))
 
@@ -252,7 +241,7 @@ class ChangeSweep:
         surface, z, flags = self._marked(
             p, window, self.quarter.days[i], region.offsets, given, colour
         )
-        flags = self._dark(p, surface, z, flags) if dark else flags
+        flags = flag_dark(surface, z, flags, self.options.dark) if dark else flags
         bare = self.quarter.states.features(p.id, window, ("bare",))[0]
         marked = Marked(surface, z, flags, bare, colour())
         own = box_of((pixels.rows, pixels.cols))

@@ -41,6 +41,7 @@ from pipeline.passes.follow_ground import ground_candidate, may_span, relook_gro
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
 from pipeline.passes.piers import goes_on_as_deck
+from pipeline.passes.traits import is_dark
 from pipeline.passes.verdicts import values_at
 from pipeline.passes.watch import Epoch, Watched, WatchOptions
 from pipeline.passes.water_outline import around, is_deck, water_outline
@@ -85,10 +86,7 @@ def follow(
 
     earlier = [(c, case_pixels(site, c)) for c in cases]
 
-    known = [
-        _known_since(t, [e for e in earlier if (e[0].detector != GROUND) == (t.kind is Kind.ZHAN)])
-        for t in tracks
-    ]
+    known = [_known_since(t, [e for e in earlier if _alike(t, e[0])]) for t in tracks]
     others = companies(site, tracks, known, benches.history, options.watch.ground)
 
     def one(asked: tuple[Track, datetime, Company]) -> Candidate:
@@ -155,6 +153,13 @@ def relook(
     # What a look is worth hangs on those before it, and not on where patrols are cut.
     every = weighed_again(cases, found, fold)
     return {case_id: [k for k in some if k.on >= start] for case_id, some in every.items()}
+
+
+def _alike(track: Track, case: Case) -> bool:
+    """Tell whether a case may be of what a track is linked from: water, ground or dark ground."""
+    if track.kind is Kind.ZHAN or case.detector != GROUND:
+        return track.kind is Kind.ZHAN and case.detector != GROUND
+    return bool(case.measures.get("dark")) == is_dark(track)
 
 
 def _known_since(track: Track, earlier: Sequence[tuple[Case, Sparse]]) -> datetime:

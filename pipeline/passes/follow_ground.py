@@ -149,7 +149,8 @@ def _lasted(
     """Say which looks at a place are certain once its object has stood for as long as it must."""
     trait, slow = trait_of(measures), gradual(measures)
     # Soil that lay bare before film came onto it looks half like film.
-    own = slow or measures.get("fields_alike")
+    # What lay there before dark ground came says nothing of it.
+    own = slow or measures.get("fields_alike") or measures.get("dark")
     began = how[2] if own else stood_since(found, how[2])
     seen = with_sightings(found, track, levels=measures["wet_share"] < 0.5)
     out = lasting(seen, began, trait.wait, _waiting(measures, how[0].fold), counted=trait.counted)

@@ -29,7 +29,6 @@ from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.fills import LIKE_SIZE, as_fill
 from pipeline.passes.pieces import (
     TOUCH_M,
-    dark_by_itself,
     is_pond,
     lead,
     one_object,
@@ -61,12 +60,11 @@ def one_problem(
     UTC end of the period; ``known`` are the corridor's cases of the ledger
     (:func:`pipeline.passes.pieces.told_twice`).
     """
-    every = len(candidates)
     candidates = [weighed(c, options, until) for c in candidates]
-    whole_ones = dark_by_itself(_without_pieces(candidates, options, until))
+    whole_ones = _without_pieces(candidates, options, until)
     left, _ = _both_saw(whole_ones, options, until)
     once = _told_once(left, options, until, known)
-    return once, every - len(once)
+    return once, len(candidates) - len(once)
 
 
 def _without_pieces(

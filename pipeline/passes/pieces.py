@@ -74,34 +74,6 @@ def _is_dark(candidate: Candidate) -> bool:
     return bool(candidate.measures.get("dark"))
 
 
-def dark_by_itself(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Leave dark ground (:mod:`pipeline.detect.dark`) where nothing else explains it.
-
-    As long as nobody suspects it, it is the shade or the damp rim of what it touches. Suspected, it
-    is a problem like others, and takes the place of what it covers half of and nobody suspects.
-    """
-    gone: set[int] = set()
-    alive = [i for i, c in enumerate(candidates) if not _gone(c)]
-    others = [i for i in alive if not _is_dark(candidates[i])]
-    for i in alive:
-        own = candidates[i]
-        if not _is_dark(own):
-            continue
-        near = [j for j in others if candidates[j].polygon.dwithin(own.polygon, TOUCH_M)]
-        if not _told(own):
-            gone |= {i} if near else set()
-            continue
-        for j in near:
-            both = candidates[j].polygon.intersection(own.polygon).area
-            hidden = not _told(candidates[j]) and both >= _OVERLAID * candidates[j].area_m2
-            gone |= {j} if hidden else set()
-    return [c for i, c in enumerate(candidates) if i not in gone]
-
-
-def _told(candidate: Candidate) -> bool:
-    return candidate.evidence.state in (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
-
-
 def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> Groups:
     """Group what is suspected, touches and is one object, by either detector.
 

@@ -179,9 +179,10 @@ def keep_histories(site: Site, step: str, watched: Watched) -> None:
 def record(found: Watched, p: Pass, of: Found) -> None:
     """Add what was found on a look; its pixels are no history of later quarters."""
     found.sightings.extend(of.sightings)
-    for held, some in ((found.flagged, of.flagged), (found.sighted, of.sighted)):
-        if own := [pixels for pixels in some if pixels[0].size]:
-            held.setdefault(p.id, []).extend(own)
+    if of.flagged:
+        found.flagged.setdefault(p.id, []).extend(of.flagged)
+    if of.sighted:
+        found.sighted.setdefault(p.id, []).extend(of.sighted)
     for reason, unknown, objects, pixels in of.rejected:
         found.rejected[reason] += objects
         if unknown:
