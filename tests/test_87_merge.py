@@ -349,10 +349,37 @@ def dark(left: float, state: EvidenceState | str, wide: float = 60) -> Candidate
 
 
 @pytest.mark.parametrize("state", [FIRST, MORE, SURE])
-def test_dark_ground_is_no_piece_of_what_is_lighter(state: EvidenceState) -> None:
+def test_dark_ground_is_no_piece_of_what_is_lighter_and_smaller(state: EvidenceState) -> None:
     """A patrol of one look knows nothing but first sightings: what is dropped is never told."""
-    every = [dark(0, state), candidate(Kind.JIAN, 70, FIRST)]
+    every = [dark(0, state), candidate(Kind.JIAN, 70, FIRST, wide=50)]
     assert one_problem_of(every)[0] == every
+
+
+@pytest.mark.parametrize("state", [FIRST, MORE, SURE])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        candidate(Kind.CAI, 40, "mmhhh", wet_share=1.0),  # a pit, and its mixed pixels
+        candidate(Kind.JIAN, 40, "mmhhh"),
+        candidate(Kind.ZHAN, 40, "mmhhh"),
+    ],
+)
+def test_the_dark_rim_of_what_came_with_it_is_none(whole: Candidate, state: EvidenceState) -> None:
+    rim = dark(0, "mm" + SAID[state], wide=30)
+    (one,), gone = one_problem_of([rim, whole])
+    assert gone == 1
+    assert one == whole
+    # What it lies on was gone when it came.
+    before = candidate(Kind.JIAN, 40, "hhm")
+    after = dark(0, "mmmm" + SAID[state], wide=30)
+    assert one_problem_of([before, after])[0] == [before, after]
+    far = candidate(Kind.JIAN, 46, "mmh")
+    assert one_problem_of([rim, far])[0] == [rim, far]
+
+
+def test_what_has_gone_takes_no_dark_ground_with_it() -> None:
+    rim, gone = dark(0, "mmhhh", wide=30), candidate(Kind.JIAN, 40, "mmhmmmm")
+    assert rim in one_problem_of([rim, gone])[0]
 
 
 def test_two_pieces_of_dark_ground_are_one() -> None:
@@ -372,8 +399,8 @@ def test_a_shed_beside_a_large_heap_of_coal_hides_it_not() -> None:
 
 def test_light_ground_and_coal_of_one_day_are_one_problem_of_any_kind() -> None:
     """What is light beside dark is taken for the rim of a hollow."""
-    (one,), gone = one_problem_of([dark(0, SURE), candidate(Kind.CAI, 70, SURE)])
+    (one,), gone = one_problem_of([dark(0, SURE), candidate(Kind.CAI, 70, SURE, wide=50)])
     assert gone == 1
-    assert one.area_m2 == pytest.approx(7200, rel=0.01)
-    pit = candidate(Kind.CAI, 70, SURE, wet_share=1.0)
+    assert one.area_m2 == pytest.approx(6600, rel=0.01)
+    pit = candidate(Kind.CAI, 70, SURE, wide=50, wet_share=1.0)
     assert one_problem_of([dark(0, SURE), pit])[0] == [dark(0, SURE), pit]

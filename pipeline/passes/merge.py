@@ -29,6 +29,7 @@ from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.fills import LIKE_SIZE, as_fill
 from pipeline.passes.pieces import (
     TOUCH_M,
+    dark_by_itself,
     is_pond,
     lead,
     one_object,
@@ -61,7 +62,7 @@ def one_problem(
     (:func:`pipeline.passes.pieces.told_twice`).
     """
     candidates = [weighed(c, options, until) for c in candidates]
-    whole_ones = _without_pieces(candidates, options, until)
+    whole_ones = dark_by_itself(_without_pieces(candidates, options, until))
     left, _ = _both_saw(whole_ones, options, until)
     once = _told_once(left, options, until, known)
     return once, len(candidates) - len(once)

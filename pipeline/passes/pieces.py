@@ -24,13 +24,14 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
-from pipeline.model import Candidate, Case, Evidence, EvidenceState, Kind
+from pipeline.model import Candidate, Case, Evidence, EvidenceState, Kind, Seen
 from pipeline.passes.change import DETECTOR as GROUND
 
 TOUCH_M = 15.0
 """One and a half pixels: blurred edges of neighbours meet."""
 
 _GROWTH = 2.0  # a later piece up to this times the earlier one is its growth
+_SEEN_WITH = 0.5  # of the looks at dark ground, on which what it is the rim of was seen too
 _POND = 0.5  # share of water: beside a fill or a heap it is another problem
 _OVERLAID = 0.5  # of the larger one, from which two outlines are of one thing
 _SHORE_M = 40.0  # of bare shore between a bank and the water: what lies on it looks like its bed
@@ -72,6 +73,31 @@ def pieces(candidates: Sequence[Candidate]) -> Groups:
 
 def _is_dark(candidate: Candidate) -> bool:
     return bool(candidate.measures.get("dark"))
+
+
+def dark_by_itself(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Leave out dark ground that is the shade or the damp rim of what it touches.
+
+    It is that where the other, lighter or wet, is no smaller, and was seen on half of the looks that
+    saw it. No state is asked: a patrol of one look knows nothing but first sightings. What lies
+    where something else lay before is seen without that.
+    """
+    alive = [c for c in candidates if not _gone(c)]
+    others = [c for c in alive if not _is_dark(c)]
+
+    def is_rim(own: Candidate) -> bool:
+        return any(
+            c.area_m2 >= own.area_m2
+            and c.polygon.dwithin(own.polygon, TOUCH_M)
+            and len(_hits(own) & _hits(c)) >= _SEEN_WITH * len(_hits(own))
+            for c in others
+        )
+
+    return [c for c in candidates if _gone(c) or not _is_dark(c) or not is_rim(c)]
+
+
+def _hits(candidate: Candidate) -> set[str]:
+    return {k.pass_id for k in candidate.looks if k.seen is Seen.HIT}
 
 
 def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> Groups:
