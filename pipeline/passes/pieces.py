@@ -78,9 +78,9 @@ def _is_dark(candidate: Candidate) -> bool:
 def dark_by_itself(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Leave out dark ground that is the shade or the damp rim of what it touches.
 
-    It is that where the other, lighter or wet, is no smaller, and was seen on half of the looks that
-    saw it. No state is asked: a patrol of one look knows nothing but first sightings. What lies
-    where something else lay before is seen without that.
+    It is that where the other, lighter or wet, is no smaller, and half of the looks that saw the
+    one saw the other: what lay there before is seen no more. No state is asked, since a patrol of
+    one look knows nothing but first sightings.
     """
     alive = [c for c in candidates if not _gone(c)]
     others = [c for c in alive if not _is_dark(c)]
