@@ -115,9 +115,8 @@ def _of_date(
     seeable = seeable[~shapely.contains_xy(drawn, seeable[:, 0], seeable[:, 1])]
     out: list[dict[str, Any]] = []
     for name, lines in traced.items():
-        points = np.concatenate(lines) if lines else np.full((1, 2), np.inf)
-        missed = KDTree(points).query(seeable)[0] > _FAR_M
-        points = points[np.isfinite(points).all(axis=1)]
+        points = np.concatenate(lines) if lines else np.empty((0, 2))
+        missed = KDTree(points).query(seeable)[0] > _FAR_M  # all, where there is no line
         points = points[~shapely.contains_xy(drawn, points[:, 0], points[:, 1])]
         away, _ = tree.query(points)
         near = away[away <= _FAR_M]
