@@ -137,6 +137,11 @@ class Candidate:
     detector: str  # "zhan/1"
 
     @property
+    def seen_on(self) -> frozenset[str]:
+        """Passes that saw it."""
+        return frozenset(k.pass_id for k in self.looks if k.seen is Seen.HIT)
+
+    @property
     def of_pictures(self) -> bool:
         """Whether it rests on pictures alone, uncalibrated ones or a drone's, or on one flight."""
         return self.detector in (PICTURES, DRONE_PICTURES, DRONE_SINGLE)

@@ -283,15 +283,11 @@ def joined(parts: Sequence[Inspected]) -> tuple[Candidate, ...]:
 
 def _share(one: Candidate, other: Candidate) -> bool:
     # Two objects of one pair that touch are two: the core has told them apart.
-    if _saw(one) & _saw(other):
+    if one.seen_on & other.seen_on:
         return False
     moved_there = reproject(other.polygon, other.crs, one.crs)
     least = _SAME * min(one.polygon.area, moved_there.area)
     return bool(one.polygon.intersection(moved_there).area >= least)
-
-
-def _saw(candidate: Candidate) -> set[str]:
-    return {k.pass_id for k in candidate.looks if k.seen is Seen.HIT}
 
 
 def _merged(one: Candidate, other: Candidate) -> Candidate:

@@ -24,7 +24,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
-from pipeline.model import Candidate, Case, Evidence, EvidenceState, Kind, Seen
+from pipeline.model import Candidate, Case, Evidence, EvidenceState, Kind
 from pipeline.passes.change import DETECTOR as GROUND
 
 TOUCH_M = 15.0
@@ -89,15 +89,11 @@ def dark_by_itself(candidates: Sequence[Candidate]) -> list[Candidate]:
         return any(
             c.area_m2 >= own.area_m2
             and c.polygon.dwithin(own.polygon, TOUCH_M)
-            and len(_hits(own) & _hits(c)) >= _SEEN_WITH * len(_hits(own))
+            and len(own.seen_on & c.seen_on) >= _SEEN_WITH * len(own.seen_on)
             for c in others
         )
 
     return [c for c in candidates if _gone(c) or not _is_dark(c) or not is_rim(c)]
-
-
-def _hits(candidate: Candidate) -> set[str]:
-    return {k.pass_id for k in candidate.looks if k.seen is Seen.HIT}
 
 
 def told_twice(candidates: Sequence[Candidate], known: Sequence[Case] = ()) -> Groups:
