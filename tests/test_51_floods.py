@@ -139,3 +139,20 @@ def test_a_drone_measured_what_stands_there() -> None:
     (hit,) = looks("h")
     measured = replace(hit, sensor=DRONE)
     assert after_floods([measured], SHORE) == [measured]
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({}, "suspected"),
+        ({"redness": -0.03}, "provisional"),  # grey, or silt that is hardly brown
+        ({"z_bright": 4.9}, "provisional"),  # wet
+        ({"ndvi": 0.15}, "provisional"),  # plants are greener than they are red
+        ({"redness": float("nan")}, "provisional"),
+    ],
+)
+def test_no_flood_lays_down_a_blue_roof(other: dict[str, float], told: str) -> None:
+    roof = {"redness": -0.08, "z_bright": 12.6, "ndvi": 0.09}
+    assert state(looks("hhhhh"), **(roof | other)) == told
+    without = {k: v for k, v in roof.items() if k not in other} if other else {}
+    assert state(looks("hhhhh"), **without) == "provisional"  # cases of earlier versions

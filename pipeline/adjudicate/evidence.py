@@ -96,6 +96,13 @@ class FoldOptions(BaseModel):
         description="from water that history saw, within which a flood that it did not see may "
         "have stood on ground [px]",
     )
+    flood_redness: float = Field(
+        default=-0.04,
+        ge=-1,
+        le=1,
+        description="(red - green) / (red + green) up to which light bare ground is no silt: "
+        "sediment is brown, and blue steel roofs have -0.08",
+    )
     expire_misses: int = Field(
         default=4, ge=1, le=20, description="clear misses in a row that expire it"
     )

@@ -21,6 +21,7 @@ _LAKE = 0.5  # share of water from which an object is a pond
 _MOSTLY = 0.5  # share of certain sightings below which two of them are no two dates
 _DOUBTED = 0.5  # of what is a strip, a line or a thing of the season
 _LINE = 3.0  # length over width of a bridge, a drift line, a row of boats
+_LIGHT_Z, _BARREN = 5.0, 0.15  # deviations lighter, and NDVI, of a roof of painted steel
 _CLEARLY = 0.75  # share of certain sightings from which only the season is waited for
 
 
@@ -193,11 +194,12 @@ def after_floods(
     was green again. A look at high water comes late enough to be counted as the flood itself, which
     lasts until a look shows the river below ``flood_over``, and no longer than ``flood_most_days``
     after the last such look. What was certain before the water rose, and was there ever since, no
-    flood of these has bared.
+    flood of these has bared; nor has one laid down what is light and blue (``flood_redness``).
     """
     o = options or FoldOptions()
     bare = measures.get("wet_share", 1.0) < _LAKE and not measures.get("mixed_water", 0.0)
-    if not bare or measures.get("shore_px", o.flood_reach_px + 1) > o.flood_reach_px:
+    near = measures.get("shore_px", o.flood_reach_px + 1) <= o.flood_reach_px
+    if not (bare and near) or _painted(measures, o):
         return list(looks)
     wait, high, out = timedelta(days=o.flood_days), None, list[Look]()
     stood = held = False  # certain and not gone since; waiting for the flood's end
@@ -219,6 +221,16 @@ def after_floods(
             stood, held = stood or look.certain, held and not look.certain
             out.append(look)
     return out
+
+
+def _painted(measures: Mapping[str, float], o: FoldOptions) -> bool:
+    """Tell light ground without plants that is too blue for silt.
+
+    Plants are greener than they are red, and so is shallow water, which is dark.
+    """
+    colour = measures.get("redness", 1.0) <= o.flood_redness
+    light = measures.get("z_bright", 0.0) >= _LIGHT_Z
+    return colour and light and measures.get("ndvi", 1.0) < _BARREN
 
 
 def below_floods(looks: Iterable[Look], since: datetime, options: DryOptions | None = None) -> bool:

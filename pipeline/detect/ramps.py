@@ -1,4 +1,4 @@
-"""Slim strips that leave the shore: ramps, piers, and decks that do not span the water yet."""
+"""Slim strips that leave the shore, as ramps, piers and decks do, and those that lie along it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Bool = NDArray[np.bool_]
 
 _SPECK_PX = 10  # land or water of fewer pixels makes no shore
 _SMOOTH_PX = 2.0
+_OFTEN = 8  # of 32 bins: water on a quarter of the looks is ordinary
 
 
 class RampOptions(BaseModel):
@@ -33,6 +34,12 @@ class RampOptions(BaseModel):
         lt=1,
         description="mean cosine between its axis and the way to the shore, from which it goes out "
         "from it; any direction has 0.64 in the mean, and what lies along a shore less than 0.3",
+    )
+    along: float = Field(
+        default=0.35,
+        ge=0,
+        lt=1,
+        description="and up to which it lies along the shore, where no bridge goes",
     )
     reach_px: float = Field(
         default=5.0, ge=0, description="on land it ends no farther from the water [px]"
@@ -69,28 +76,63 @@ def leaves_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions, *, w
     water = _shore(bins)
     if not water.any() or water.all():
         return wet  # far from any shore
-    out = _distance(water) - _distance(~water)
+    out = _outwards(water)
     if not wet and out[mask].max() < -options.reach_px:
         return False
+    across = _across(mask, out)
+    return wet if across is None else across >= options.across
+
+
+def follows_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions) -> bool:
+    """Tell a strip of any width in the water that lies along the shore, as no deck does.
+
+    Where a fill leaves a mixed pixel of a narrow channel, what is left of the water is not seen,
+    and it seems to tie two banks together. It lies along the shore of the ordinary water and that
+    of all water: in a flood plain they may run elsewhere. Where either is not known, no strip does.
+
+    Parameters
+    ----------
+    mask : bool (H, W)
+        The object, as outlined by its newest hits.
+    bins : uint8 (H, W)
+        Codes of :func:`pipeline.detect.water_frequency.frequency_bins`.
+    """
+    if not mask.any() or measure(mask).elongation < options.elongation:
+        return False
+    for least in (1, _OFTEN):
+        water = _shore(bins, least)
+        across = None if water.all() or not water.any() else _across(mask, _outwards(water))
+        if across is None or across > options.along:
+            return False
+    return True
+
+
+def _outwards(water: Bool) -> NDArray[np.float64]:
+    """Give how far out in the water pixels lie, and negative how far from it [px]."""
+    return _distance(water) - _distance(~water)
+
+
+def _across(mask: Bool, out: NDArray[np.float64]) -> float | None:
+    """Give the mean cosine between the axis of an object and the way out; None where none is."""
     # Smoothed by a deck's width: how ragged a shore is says nothing of where it runs.
     smooth = np.asarray(ndimage.gaussian_filter(out, _SMOOTH_PX), np.float64)
     way = [np.gradient(smooth, axis=k)[mask] for k in (0, 1)]
     length = np.hypot(*way)
     if not (length > 0).any():
-        return wet
+        return None
     axis = measure(mask).axis
     along = np.abs(way[0] * axis[0] + way[1] * axis[1]) / np.where(length > 0, length, 1)
-    return bool(along[length > 0].mean() >= options.across)
+    return float(along[length > 0].mean())
 
 
-def _shore(bins: NDArray[np.uint8]) -> Bool:
+def _shore(bins: NDArray[np.uint8], least: int = 1) -> Bool:
     """Tell which side of the shore pixels lie on, bool (H, W): true is water.
 
-    What nobody saw is taken as what lies nearest to it, and specks on either side (boulders, masts,
-    puddles) are no shore.
+    That is what was water in ``least`` bins of 32 at least. What nobody saw is taken as what lies
+    nearest to it, and specks on either side (boulders, masts, puddles) are no shore.
     """
     seen = bins != UNSEEN
-    water = bins > 0
+    water = bins >= least
     if seen.any() and not seen.all():
         at = ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
         water = water[tuple(np.asarray(at))]

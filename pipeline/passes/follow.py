@@ -37,7 +37,12 @@ from pipeline.passes.benches import Benches
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import box_of
 from pipeline.passes.company import Company, companies
-from pipeline.passes.follow_ground import ground_candidate, may_span, relook_ground
+from pipeline.passes.follow_ground import (
+    ground_candidate,
+    lies_along,
+    may_span,
+    relook_ground,
+)
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
 from pipeline.passes.piers import goes_on_as_deck
@@ -203,10 +208,11 @@ def _candidate(
     drawn, ramps = (around(site, track), shape), options.watch.ground.ramps
     history = data[0].history(track.first_on)
     stood = until - since
+    faces = company.facing and stood < timedelta(days=ramps.days)
+    ties = is_deck(states, track, found) or faces
     strip = float(
-        is_deck(states, track, found)
+        (ties and not lies_along(site, drawn, history.baseline, ramps))
         or may_span(site, drawn, stood, history.baseline, ramps, wet=True)
-        or (company.facing and stood < timedelta(days=ramps.days))
         or goes_on_as_deck(site, data[0].ground(track.first_on), track, stood, options.watch)
     )
     afloat = _stays_afloat(states, track, zhan)
