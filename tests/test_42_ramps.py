@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.detect.ramps import RampOptions, follows_shore, is_slim, leaves_shore
+from pipeline.detect.ramps import RampOptions, is_slim, leaves_shore, reach_across
 from pipeline.detect.water_frequency import N_BINS, UNSEEN
 
 ALWAYS = N_BINS - 1
@@ -73,52 +73,79 @@ def channel(wide: int) -> np.ndarray:
     return bins
 
 
+def strip(degrees: float, long: float, wide: float = 2.0) -> np.ndarray:
+    """A strip in the middle of 40 x 40 px, askew to its rows."""
+    at = np.indices((40, 40)) - 20.0
+    turn = np.deg2rad(degrees)
+    along = at[1] * np.cos(turn) + at[0] * np.sin(turn)
+    aside = at[0] * np.cos(turn) - at[1] * np.sin(turn)
+    return (np.abs(along) <= long / 2) & (np.abs(aside) <= wide / 2)
+
+
 @pytest.mark.parametrize(
-    ("rows", "cols", "wide", "lies"),
+    ("rows", "cols", "wide", "across"),
     [
-        (slice(20, 22), slice(10, 17), 3, True),  # a fill that leaves a pixel of an arm of 30 m
-        (slice(20, 23), slice(10, 19), 3, True),  # and one that closes 90 m of it: a dam
-        (slice(20, 25), slice(8, 24), 40, True),  # it may be as wide as it likes
-        (slice(19, 24), slice(10, 12), 4, False),  # a deck of two pixels over an arm of four
-        (slice(20, 24), slice(10, 14), 4, False),  # a deck that SWIR makes as wide as it is long
-        (slice(21, 36), slice(10, 13), 40, False),  # a pier
+        (slice(20, 22), slice(10, 17), 3, 2.0),  # a fill that leaves a pixel of an arm of 30 m
+        (slice(20, 23), slice(10, 19), 3, 3.0),  # and one that closes 90 m of it: a dam
+        (slice(20, 25), slice(8, 24), 40, 5.0),  # it may be as wide as it likes
+        (slice(20, 23), slice(10, 16), 4, 3.0),  # twice as long as it is wide
+        (slice(20, 23), slice(10, 15), 4, 0.0),  # less: that points nowhere
+        (slice(19, 24), slice(10, 12), 4, 0.0),  # a deck of two pixels over an arm of four
+        (slice(20, 24), slice(10, 14), 4, 0.0),  # a deck that SWIR makes as wide as it is long
+        (slice(21, 36), slice(10, 13), 40, 0.0),  # a pier
     ],
 )
-def test_what_ties_two_banks_together_and_lies_along_them(
-    rows: slice, cols: slice, wide: int, lies: bool
+def test_how_far_what_lies_along_the_shore_reaches_across_the_channel(
+    rows: slice, cols: slice, wide: int, across: float
 ) -> None:
     bins, mask = channel(wide), np.zeros((40, 40), bool)
     mask[rows, cols] = True
     for turn in range(4):
-        assert follows_shore(np.rot90(mask, turn), np.rot90(bins, turn), RampOptions()) is lies
+        found = reach_across(np.rot90(mask, turn), np.rot90(bins, turn), RampOptions())
+        assert found == pytest.approx(across, abs=1e-6)
 
 
-def test_a_deck_askew_does_not_lie_along_the_shore() -> None:
-    at = np.indices((40, 40))
-    bins = channel(12)
-    for degrees in range(35, 91, 5):
-        across = np.deg2rad(degrees)
-        away = (at[0] - 25.5) * np.cos(across) - (at[1] - 20) * np.sin(across)
-        deck = (np.abs(away) <= 1.2) & (bins > 0)
-        assert not follows_shore(deck, bins, RampOptions())
+def test_a_strip_askew_lies_along_the_shore_up_to_fifteen_degrees() -> None:
+    bins = np.zeros((40, 40), np.uint8)
+    bins[12:29] = ALWAYS
+    wide = {d: reach_across(strip(d, 24), bins, RampOptions()) for d in range(0, 91, 5)}
+    assert all((w > 0) == (d <= 10) for d, w in wide.items() if d != 15)
+    assert wide[10] >= wide[0] + 2  # across is across the channel, and not across the strip
+    wider, none = RampOptions(along=0.5), RampOptions(along=0.05)
+    assert reach_across(strip(25, 24), bins, wider) > 0
+    assert reach_across(strip(10, 24), bins, none) == 0
 
 
-def test_both_shores_of_a_flood_plain_are_asked() -> None:
-    """A deck over a channel that runs towards the edge of what was flooded once."""
+def test_a_strip_must_point_somewhere_as_its_option_says() -> None:
+    mask = np.zeros((40, 40), bool)
+    mask[20:22, 10:15] = True  # 2.5 times as long as it is wide
+    assert reach_across(mask, channel(3), RampOptions()) == pytest.approx(2.0)
+    assert reach_across(mask, channel(3), RampOptions(pointing=3.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "often"),
+    [(1, 31), (7, 31), (8, 31), (15, 31), (23, 31), (30, 31), (7, 12), (15, 20), (23, 28)],
+)
+def test_every_edge_of_the_water_is_asked_where_bars_run_along_a_deck(
+    code: int, often: int
+) -> None:
+    """A channel crosses a valley whose bars are wet on some of the looks; a deck crosses it."""
     bins = np.zeros((60, 60), np.uint8)
-    bins[10:] = 1
-    bins[10:, 28:32] = ALWAYS
+    bins[24:36] = code
+    bins[24:36, 28:32] = often
     deck = np.zeros(bins.shape, bool)
     deck[30:32, 24:36] = True
-    fill = np.zeros(bins.shape, bool)
-    fill[30:38, 28:30] = True
-    assert leaves_shore(fill, bins, RampOptions(), wet=True)
-    assert not follows_shore(deck, bins, RampOptions())
-    assert not follows_shore(fill, bins, RampOptions())
+    assert reach_across(deck, bins, RampOptions()) == 0
+    bins[24:36] = often
+    assert reach_across(deck, bins, RampOptions()) > 0
 
 
 def test_of_a_shore_that_is_not_known_nothing_is_said() -> None:
     mask, _ = world(slice(20, 22), slice(10, 20))
     for code in (0, 1, ALWAYS, UNSEEN):
-        assert not follows_shore(mask, np.full(mask.shape, code, np.uint8), RampOptions())
-    assert not follows_shore(np.zeros_like(mask), channel(4), RampOptions())
+        assert reach_across(mask, np.full(mask.shape, code, np.uint8), RampOptions()) == 0
+    assert reach_across(np.zeros_like(mask), channel(4), RampOptions()) == 0
+    # What is never always water has an edge all the same.
+    seldom = np.minimum(channel(3), 5)
+    assert reach_across(mask, seldom, RampOptions()) == pytest.approx(2.0)

@@ -141,18 +141,43 @@ def test_a_drone_measured_what_stands_there() -> None:
     assert after_floods([measured], SHORE) == [measured]
 
 
+ROOF = {"redness": -0.08, "z_bright": 12.6, "ndvi": 0.09}
+
+
 @pytest.mark.parametrize(
     ("other", "told"),
     [
         ({}, "suspected"),
+        ({"redness": -0.041, "z_bright": 5.0, "ndvi": 0.18}, "suspected"),
+        ({"redness": -0.22, "ndvi": 0.28}, "suspected"),  # a large roof of blue steel
         ({"redness": -0.03}, "provisional"),  # grey, or silt that is hardly brown
         ({"z_bright": 4.9}, "provisional"),  # wet
-        ({"ndvi": 0.15}, "provisional"),  # plants are greener than they are red
+        ({"ndvi": 0.24}, "provisional"),  # plants are greener than they are red
+        ({"redness": -0.09, "ndvi": -0.09}, "provisional"),  # ice, and water over sand
         ({"redness": float("nan")}, "provisional"),
+        ({"ndvi": float("nan")}, "provisional"),
     ],
 )
 def test_no_flood_lays_down_a_blue_roof(other: dict[str, float], told: str) -> None:
-    roof = {"redness": -0.08, "z_bright": 12.6, "ndvi": 0.09}
-    assert state(looks("hhhhh"), **(roof | other)) == told
-    without = {k: v for k, v in roof.items() if k not in other} if other else {}
-    assert state(looks("hhhhh"), **without) == "provisional"  # cases of earlier versions
+    assert state(looks("?hhhh"), **(ROOF | other)) == told
+
+
+def test_cases_of_earlier_versions_are_no_blue_roof() -> None:
+    for name in ROOF:
+        assert state(looks("?hhhh"), **{k: v for k, v in ROOF.items() if k != name}) == (
+            "provisional"
+        )
+
+
+def test_at_high_water_itself_a_blue_roof_is_uncertain() -> None:
+    seen = after_floods(looks("hhhhh", high=3), SHORE | ROOF)
+    assert [k.certain for k in seen] == [False, False, False, True, True]
+    # Between two looks at high water the flood may not be over; of silt nothing is certain then.
+    fell = [replace(k, level_rank=r) for k, r in zip(looks("hhh"), (0.95, 0.8, 0.95), strict=True)]
+    assert [k.certain for k in after_floods(fell, SHORE | ROOF)] == [False, True, True]
+    assert not any(k.certain for k in after_floods(fell, SHORE))
+
+
+def test_how_blue_is_an_option() -> None:
+    bluer = FoldOptions(flood_redness=-0.1)
+    assert fold(after_floods(looks("?hhhh"), SHORE | ROOF, bluer)).state.value == "provisional"

@@ -9,22 +9,17 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import box
-from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.adjudicate.weighing import outlasted, waited_out, weighed, weighed_again
 from pipeline.config import GroundOptions
-from pipeline.detect.ramps import RampOptions
-from pipeline.detect.water_frequency import N_BINS
 from pipeline.detect.zhan_options import ZhanOptions
-from pipeline.model import Candidate, Grid, Kind, Look, Seen, Window
+from pipeline.model import Candidate, Kind, Look, Seen
 from pipeline.passes import follow as follow_module
 from pipeline.passes.company import Company
-from pipeline.passes.follow_ground import lies_along
 
 START = datetime(2025, 1, 1, 3, tzinfo=UTC)
 CODES = {
@@ -65,7 +60,7 @@ def test_what_outlasted_debris_and_boats_was_seen_often_enough_by_then(
 def followed(
     found: list[Look], measures: dict[str, float], start: datetime = START,
     company: Company = Company(), stood: int = 400, afloat: bool = False,  # noqa: B008
-    ties: bool = False, along: bool = False,
+    ties: bool = False, along: bool = False, flat: bool = False, spans: bool = False,
 ) -> tuple[list[Look], list[Look]]:  # fmt: skip
     """Give what looks are worth of a candidate, and from ``start`` on of a known case there."""
     since = START
@@ -103,8 +98,9 @@ def followed(
         States=mock.Mock(), Benches=mock.Mock(), case_pixels=mock.Mock(return_value=pixels),
         _stays_afloat=lambda *_: afloat,
         _looks_at=mock.Mock(return_value=found), _may_leave=lambda *_: "wait_days" in measures,
-        is_deck=mock.Mock(return_value=ties), may_span=mock.Mock(return_value=False),
-        lies_along=mock.Mock(return_value=along),
+        is_deck=mock.Mock(return_value=ties), may_span=mock.Mock(return_value=spans),
+        lies_along=mock.Mock(return_value=along) if ties or company.facing else None,
+        _like_a_deck=mock.Mock(return_value=flat),
         goes_on_as_deck=mock.Mock(return_value=False),
         around=mock.Mock(), with_sightings=lambda f, *_, **__: f, assemble=assemble,
         water_outline=mock.Mock(return_value=box(0, 0, 35, 20)), water_scores=lambda *_: {},
@@ -142,32 +138,24 @@ def test_what_another_piece_of_a_bridge_faces_is_doubted_for_the_year_of_its_bui
 
 
 @pytest.mark.parametrize("company", [Company(), Company(0, True)])
-def test_what_lies_along_the_shore_is_no_deck_that_ties_two_banks(company: Company) -> None:
-    for along in (False, True):
-        made, _ = followed(
-            looks("hhhhhhhhhhh"), WAITS, company=company, stood=300,
-            ties=not company.facing, along=along,
-        )  # fmt: skip
-        assert any(k.certain for k in made) is along
-
-
 @pytest.mark.parametrize(
-    ("drawn", "along"), [(box(110, 180, 170, 200), True), (box(110, 150, 130, 220), False)]
+    ("along", "flat", "sure"), [(False, False, False), (True, False, True), (True, True, False)]
 )
-def test_an_outline_is_held_against_the_history_of_its_own_window(
-    drawn: BaseGeometry, along: bool
+def test_what_lies_along_the_shore_is_no_deck_unless_it_is_as_flat_as_one(
+    company: Company, along: bool, flat: bool, sure: bool
 ) -> None:
-    """A channel of 30 m, whose window is a part of the grid."""
-    grid = Grid("EPSG:32649", Affine(10, 0, 0, 0, -10, 400), (40, 40))
-    bins = np.zeros((40, 40), np.uint8)
-    bins[20:23] = N_BINS - 1
-    site: Any = SimpleNamespace(store=SimpleNamespace(grid=grid))
+    for stood in (300, 800):
+        made, _ = followed(
+            looks("hhhhhhhhhhh"), WAITS, company=company, stood=stood,
+            ties=not company.facing, along=along, flat=flat,
+        )  # fmt: skip
+        # A piece that another one faces is told after the year in which a bridge is built.
+        assert any(k.certain for k in made) is (sure or (company.facing and stood > 365))
 
-    def history(w: Window) -> Any:
-        return SimpleNamespace(bins=bins[w.row0 : w.row1, w.col0 : w.col1])
 
-    window = (Window(12, 34, 4, 30), drawn)
-    assert lies_along(site, window, history, RampOptions()) is along
+def test_what_may_become_a_bridge_is_doubted_though_it_lies_along_the_shore() -> None:
+    made, _ = followed(looks("hhhhhhhhhhh"), WAITS, ties=True, along=True, spans=True)
+    assert not any(k.certain for k in made)
 
 
 def test_a_pontoon_is_doubted_however_long_it_lies_there() -> None:

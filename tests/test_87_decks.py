@@ -9,6 +9,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from pipeline.detect.ramps import RampOptions
 from pipeline.model import Window
 from pipeline.passes import water_outline
 
@@ -51,3 +52,46 @@ def test_the_width_of_a_deck_is_measured_across_the_line_from_bank_to_bank(
         states = cast(Any, SimpleNamespace(site=None))
         told = water_outline.is_deck(states, cast(Any, track), ())
     assert told is deck
+
+
+@pytest.mark.parametrize(
+    ("built", "dates", "along"),
+    [
+        ((slice(9, 16), slice(10, 12)), 3, True),  # 70 m along the bank
+        ((slice(9, 16), slice(10, 12)), 2, False),  # too few dates to tell for good
+        ((slice(10, 12), slice(10, 12)), 3, False),  # a deck of 20 m that SWIR blurs to 70
+        (None, 3, False),  # what it is made of shows no change in the near infrared
+    ],
+)
+def test_a_strip_along_the_bank_is_wider_than_a_deck_across_the_channel(
+    built: tuple[slice, slice] | None, dates: int, along: bool
+) -> None:
+    """The window of a channel of three pixels is asked of its history, as large as it is."""
+    rows, cols = np.indices((30, 30))
+    inside = np.zeros((30, 30), bool)
+    inside[9:16, 10:12] = True
+    track: Any = SimpleNamespace(
+        rows=rows[inside], cols=cols[inside], pass_ids=tuple("abc"[:dates])
+    )
+    before = np.full((1, 30, 30), 0.03, np.float32)
+    after = before.copy()
+    if built:
+        after[0][built] = 0.25
+    bins = np.zeros((30, 30), np.uint8)
+    bins[:, 10:13] = 31
+
+    def history(window: Window) -> Any:
+        assert window == WINDOW
+        return SimpleNamespace(bins=bins)
+
+    with mock.patch.multiple(
+        water_outline,
+        around=mock.Mock(return_value=WINDOW),
+        _about_one_level=mock.Mock(return_value=((), ())),
+        _middle=mock.Mock(side_effect=[before, after]),
+    ):
+        states: Any = SimpleNamespace(site=None)
+        options = RampOptions()
+        assert water_outline.lies_along(states, track, (), (history, options)) is along
+        none = options.model_copy(update={"pointing": 9.0})
+        assert not water_outline.lies_along(states, track, (), (history, none))

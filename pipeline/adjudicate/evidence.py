@@ -101,7 +101,7 @@ class FoldOptions(BaseModel):
         ge=-1,
         le=1,
         description="(red - green) / (red + green) up to which light bare ground is no silt: "
-        "sediment is brown, and blue steel roofs have -0.08",
+        "sediment is brown, and roofs of blue steel have -0.08 to -0.22",
     )
     expire_misses: int = Field(
         default=4, ge=1, le=20, description="clear misses in a row that expire it"

@@ -194,19 +194,23 @@ def after_floods(
     was green again. A look at high water comes late enough to be counted as the flood itself, which
     lasts until a look shows the river below ``flood_over``, and no longer than ``flood_most_days``
     after the last such look. What was certain before the water rose, and was there ever since, no
-    flood of these has bared; nor has one laid down what is light and blue (``flood_redness``).
+    flood of these has bared; nor does one leave what is light and blue (``flood_redness``): of it
+    only looks at high water itself are uncertain.
     """
     o = options or FoldOptions()
     bare = measures.get("wet_share", 1.0) < _LAKE and not measures.get("mixed_water", 0.0)
     near = measures.get("shore_px", o.flood_reach_px + 1) <= o.flood_reach_px
-    if not (bare and near) or _painted(measures, o):
+    if not (bare and near):
         return list(looks)
-    wait, high, out = timedelta(days=o.flood_days), None, list[Look]()
+    painted = _painted(measures, o)
+    wait = timedelta(days=0 if painted else o.flood_days)
+    high, out = None, list[Look]()
     stood = held = False  # certain and not gone since; waiting for the flood's end
     flood = _Flood(o)
     for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
         stood = stood and look.seen is not Seen.MISS
-        if flood.lasts(look) and not stood:
+        lasts = flood.lasts(look) and (not painted or _stands_high(look, o))
+        if lasts and not stood:
             high = look.on
         if look.seen is Seen.MISS:
             out.append(_undoing(look) if held else look)
@@ -223,14 +227,20 @@ def after_floods(
     return out
 
 
-def _painted(measures: Mapping[str, float], o: FoldOptions) -> bool:
-    """Tell light ground without plants that is too blue for silt.
+def _stands_high(look: Look, o: FoldOptions) -> bool:
+    """Tell a look at high water from one at which a flood may not be over yet."""
+    return look.level_rank is not None and look.level_rank >= o.flood_rank
 
-    Plants are greener than they are red, and so is shallow water, which is dark.
+
+def _painted(measures: Mapping[str, float], o: FoldOptions) -> bool:
+    """Tell light ground that is too blue for silt and has too few plants for its green.
+
+    The bluer paint is, the more near infrared it may have beside its red (0.1 on a mixed roof, 0.28
+    on a large one). Ice and clear water over sand, as blue, have less of it than of red.
     """
-    colour = measures.get("redness", 1.0) <= o.flood_redness
+    blue = measures.get("redness", 1.0)
     light = measures.get("z_bright", 0.0) >= _LIGHT_Z
-    return colour and light and measures.get("ndvi", 1.0) < _BARREN
+    return blue <= o.flood_redness and light and 0 <= measures.get("ndvi", 1.0) < _BARREN - blue
 
 
 def below_floods(looks: Iterable[Look], since: datetime, options: DryOptions | None = None) -> bool:

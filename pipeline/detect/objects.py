@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy import ndimage
+
+from pipeline.late import ndimage
 
 Int = NDArray[np.int32]
 

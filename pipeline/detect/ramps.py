@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
 
 from pipeline.detect.objects import label, measure
-from pipeline.detect.water_frequency import UNSEEN
+from pipeline.detect.water_frequency import N_BINS, UNSEEN
+from pipeline.late import ndimage
 
 Bool = NDArray[np.bool_]
 
 _SPECK_PX = 10  # land or water of fewer pixels makes no shore
 _SMOOTH_PX = 2.0
-_OFTEN = 8  # of 32 bins: water on a quarter of the looks is ordinary
+_EDGES = (1, 8, 16, 24, N_BINS - 1)  # bins from which water has a shore: from ever to always
 
 
 class RampOptions(BaseModel):
@@ -36,10 +36,14 @@ class RampOptions(BaseModel):
         "from it; any direction has 0.64 in the mean, and what lies along a shore less than 0.3",
     )
     along: float = Field(
-        default=0.35,
+        default=0.25,
         ge=0,
         lt=1,
-        description="and up to which it lies along the shore, where no bridge goes",
+        description="and up to which it lies along the shore, within 15 degrees: no bridge goes so "
+        "far askew",
+    )
+    pointing: float = Field(
+        default=2.0, ge=1, description="its length over its width, from which that can be told"
     )
     reach_px: float = Field(
         default=5.0, ge=0, description="on land it ends no farther from the water [px]"
@@ -83,28 +87,42 @@ def leaves_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions, *, w
     return wet if across is None else across >= options.across
 
 
-def follows_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions) -> bool:
-    """Tell a strip of any width in the water that lies along the shore, as no deck does.
+def reach_across(mask: Bool, bins: NDArray[np.uint8], options: RampOptions) -> float:
+    """Give how far a strip that lies along the shore reaches across the channel [px]; else 0.
 
     Where a fill leaves a mixed pixel of a narrow channel, what is left of the water is not seen,
-    and it seems to tie two banks together. It lies along the shore of the ordinary water and that
-    of all water: in a flood plain they may run elsewhere. Where either is not known, no strip does.
+    and it seems to tie two banks together; over the line between them it is as narrow as a deck. It
+    lies along the edge of what was ever water, along that of what always was, and all between: in
+    a valley of bars a deck over the channel may lie along one of them. Where nothing was ever
+    water, no strip does.
 
     Parameters
     ----------
     mask : bool (H, W)
-        The object, as outlined by its newest hits.
+        The object.
     bins : uint8 (H, W)
         Codes of :func:`pipeline.detect.water_frequency.frequency_bins`.
     """
-    if not mask.any() or measure(mask).elongation < options.elongation:
-        return False
-    for least in (1, _OFTEN):
+    if not mask.any() or measure(mask).elongation < options.pointing:
+        return 0.0
+    innermost = None
+    for least in _EDGES:
         water = _shore(bins, least)
-        across = None if water.all() or not water.any() else _across(mask, _outwards(water))
+        if water.all() or not water.any():
+            continue
+        innermost = _outwards(water)
+        across = _across(mask, innermost)
         if across is None or across > options.along:
-            return False
-    return True
+            return 0.0
+    return 0.0 if innermost is None else _extent(mask, _way_out(innermost, mask))
+
+
+def _extent(mask: Bool, way: list[NDArray[np.float64]]) -> float:
+    """Give how far pixels reach along the direction in which most of their ways lie [px]."""
+    turned = np.array([[float((a * b).sum()) for b in way] for a in way])
+    direction = np.linalg.eigh(turned)[1][:, 1]
+    along = np.argwhere(mask) @ direction
+    return float(along.max() - along.min()) + 1.0
 
 
 def _outwards(water: Bool) -> NDArray[np.float64]:
@@ -114,15 +132,20 @@ def _outwards(water: Bool) -> NDArray[np.float64]:
 
 def _across(mask: Bool, out: NDArray[np.float64]) -> float | None:
     """Give the mean cosine between the axis of an object and the way out; None where none is."""
-    # Smoothed by a deck's width: how ragged a shore is says nothing of where it runs.
-    smooth = np.asarray(ndimage.gaussian_filter(out, _SMOOTH_PX), np.float64)
-    way = [np.gradient(smooth, axis=k)[mask] for k in (0, 1)]
+    way = _way_out(out, mask)
     length = np.hypot(*way)
     if not (length > 0).any():
         return None
     axis = measure(mask).axis
     along = np.abs(way[0] * axis[0] + way[1] * axis[1]) / np.where(length > 0, length, 1)
     return float(along[length > 0].mean())
+
+
+def _way_out(out: NDArray[np.float64], mask: Bool) -> list[NDArray[np.float64]]:
+    """Give the way out at an object's pixels, down the rows and along them, float64 (N,) each."""
+    # Smoothed by a deck's width: how ragged a shore is says nothing of where it runs.
+    smooth = np.asarray(ndimage.gaussian_filter(out, _SMOOTH_PX), np.float64)
+    return [np.gradient(smooth, axis=k)[mask] for k in (0, 1)]
 
 
 def _shore(bins: NDArray[np.uint8], least: int = 1) -> Bool:

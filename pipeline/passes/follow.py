@@ -37,19 +37,14 @@ from pipeline.passes.benches import Benches
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.change import box_of
 from pipeline.passes.company import Company, companies
-from pipeline.passes.follow_ground import (
-    ground_candidate,
-    lies_along,
-    may_span,
-    relook_ground,
-)
+from pipeline.passes.follow_ground import ground_candidate, may_span, relook_ground
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
 from pipeline.passes.piers import goes_on_as_deck
 from pipeline.passes.traits import is_dark
 from pipeline.passes.verdicts import values_at
 from pipeline.passes.watch import Epoch, Watched, WatchOptions
-from pipeline.passes.water_outline import around, is_deck, water_outline
+from pipeline.passes.water_outline import around, is_deck, lies_along, water_outline
 
 DETECTOR = "zhan/1"
 _MOSTLY = 0.5  # of the dates of an object, from which it touches no shore
@@ -210,8 +205,10 @@ def _candidate(
     stood = until - since
     faces = company.facing and stood < timedelta(days=ramps.days)
     ties = is_deck(states, track, found) or faces
+    if ties and lies_along(states, track, found, (history.baseline, ramps)):
+        ties = _like_a_deck(states, track, zhan)  # boats in a row, a quay, a road on piles
     strip = float(
-        (ties and not lies_along(site, drawn, history.baseline, ramps))
+        ties
         or may_span(site, drawn, stood, history.baseline, ramps, wet=True)
         or goes_on_as_deck(site, data[0].ground(track.first_on), track, stood, options.watch)
     )

@@ -24,7 +24,7 @@ from pipeline.detect.look_surface import WATER
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import YEAR_DAYS
 from pipeline.detect.observe import Observed
-from pipeline.detect.ramps import RampOptions, follows_shore, is_slim, leaves_shore
+from pipeline.detect.ramps import RampOptions, is_slim, leaves_shore
 from pipeline.detect.resemble import (
     ResembleOptions,
     Signature,
@@ -351,18 +351,6 @@ def may_span(
         return False
     mask = burn(shape, site.store.grid.sub(window))
     return is_slim(mask, options) and leaves_shore(mask, history(window).bins, options, wet=wet)
-
-
-def lies_along(
-    site: Site,
-    drawn: tuple[Window, BaseGeometry],
-    history: Callable[[Window], Baseline],
-    options: RampOptions,
-) -> bool:
-    """Tell a strip in the water that lies along the shore; ``drawn`` as of :func:`may_span`."""
-    window, shape = drawn
-    mask = burn(shape, site.store.grid.sub(window))
-    return follows_shore(mask, history(window).bins, options)
 
 
 def _outline(

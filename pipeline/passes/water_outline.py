@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.tracks import Track
+from pipeline.detect.expect import Baseline
 from pipeline.detect.medians import middle_of
+from pipeline.detect.ramps import RampOptions, reach_across
 from pipeline.detect.waterline import covered_share, outline, width_of_change
 from pipeline.grid import pixels_to_mask
 from pipeline.model import Ground, Look, Seen, Window
@@ -23,6 +25,7 @@ _MARGIN_PX = 12
 _SAME_LEVEL = 0.12  # ranks nearer than this show the same shore
 _STRIP = 0.4  # share of sightings that tie two banks together, from which it is a bridge
 _DECK_NIR_PX = 2.8  # a short bridge is not wider in the near infrared [px]
+_DATES = 3  # on which a strip was seen that no deck can be
 _BEFORE = 4  # looks before that make the medians of an outline
 _HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
 _RANK_NOISE = 0.01  # of the rank of a level
@@ -67,12 +70,36 @@ def is_deck(states: States, track: Track, found: Sequence[Look]) -> bool:
     if np.mean([s > 0 for s in spans]) < _STRIP:
         return False
     length = float(np.median([s for s in spans if s > 0]))
+    width = _width_over(states, track, found, length)
+    return not width > _DECK_NIR_PX  # unknown: what closes a channel stays doubted
+
+
+def lies_along(
+    states: States,
+    track: Track,
+    found: Sequence[Look],
+    how: tuple[Callable[[Window], Baseline], RampOptions],
+) -> bool:
+    """Tell a strip that lies along the shore, and across the channel is wider than a deck.
+
+    ``how`` begins with the history that the track is held against. On fewer than three dates
+    nothing is said: a state once told lasts, and one outline may lie askew.
+    """
+    if len(track.pass_ids) < _DATES:
+        return False
+    window = around(states.site, track)
+    footprint = pixels_to_mask(track.rows, track.cols, window)
+    across = reach_across(footprint, how[0](window).bins, how[1])
+    return across > 0 and _width_over(states, track, found, across) > _DECK_NIR_PX
+
+
+def _width_over(states: States, track: Track, found: Sequence[Look], length_px: float) -> float:
+    """Give the width of what brightened in the near infrared over a length [px]; NaN unknown."""
     window = around(states.site, track)
     before, after = _about_one_level(track, found)
     was, now = (_middle(states, track, some, (window, ["nir"]))[0] for some in (before, after))
     footprint = pixels_to_mask(track.rows, track.cols, window)
-    width = width_of_change(was, now, footprint, length)
-    return not width > _DECK_NIR_PX  # unknown: what closes a channel stays doubted
+    return width_of_change(was, now, footprint, length_px)
 
 
 def around(site: Site, track: Track) -> Window:

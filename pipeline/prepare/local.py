@@ -11,7 +11,8 @@ from math import cos, radians, sin
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy import ndimage
+
+from pipeline.late import ndimage
 
 Mask = NDArray[np.bool_]
 _WIDE_PX = 40  # from here on the distance transform is faster
