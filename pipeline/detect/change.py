@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.detect.change_options import ChangeOptions
 from pipeline.detect.deviations import deviations
@@ -41,7 +42,6 @@ from pipeline.detect.look_surface import (
 )
 from pipeline.detect.neighbours import around, count
 from pipeline.detect.water import LEAST_SUM
-from pipeline.late import ndimage
 from pipeline.model import Ground
 
 HALO_PX = 8

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.detect.channel import AROUND_M, SLACK_BINS, belongs, cores, flood
 from pipeline.detect.channel_pieces import Place, framed, pieces_of, rim, side_of
 from pipeline.detect.channel_reaches import told_reaches
-from pipeline.late import ndimage
 
 _EIGHT = np.ones((3, 3), bool)
 

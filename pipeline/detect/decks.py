@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.medians import middle_of
 from pipeline.detect.water_frequency import N_BINS
-from pipeline.late import ndimage
 
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]

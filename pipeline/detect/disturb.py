@@ -28,6 +28,7 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.detect.change import Flags, may_have_lost
 from pipeline.detect.disturb_options import DisturbOptions
@@ -36,7 +37,6 @@ from pipeline.detect.look_surface import BRIGHT, NDVI, WATER, Surface, around_is
 from pipeline.detect.objects import Pixels, Rejection, Shape, label, measure, ring
 from pipeline.detect.waterline import smallest_rectangle
 from pipeline.grid import pixels_to_mask
-from pipeline.late import ndimage
 from pipeline.model import Ground, Kind, Sighting
 
 MARGIN_PX = 32

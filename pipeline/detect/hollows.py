@@ -14,11 +14,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 
 from pipeline.detect.features import FLOOR
 from pipeline.detect.look_surface import BRIGHT, NDVI, UNDECIDED, WATER, Surface
 from pipeline.detect.objects import label, ring
-from pipeline.late import ndimage
 from pipeline.model import Ground
 
 _SEAM_PX = 7  # what is undecided and as wide both ways is a cloud, or its shadow

@@ -23,9 +23,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 
 from pipeline.detect.objects import join
-from pipeline.late import ndimage
 
 Float = NDArray[np.float32]
 _BINS = 2000  # of a field over its range -2..2

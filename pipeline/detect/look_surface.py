@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.detect.change_options import ChangeOptions
 from pipeline.detect.deviations import dry_counts
@@ -18,7 +19,6 @@ from pipeline.detect.expect import Baseline
 from pipeline.detect.features import MODELLED
 from pipeline.detect.ground_kinds import lies, modelled, states_with, strata_of
 from pipeline.detect.normal import Normal
-from pipeline.late import ndimage
 from pipeline.model import Ground, Window
 
 Float = NDArray[np.float32]

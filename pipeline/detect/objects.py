@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-
-from pipeline.late import ndimage
+from scipy import ndimage
 
 Int = NDArray[np.int32]
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 
 from pipeline.detect.medians import middle_of
 from pipeline.detect.objects import label
 from pipeline.detect.water_frequency import N_BINS, UNSEEN
 from pipeline.detect.waterline import share_beside
-from pipeline.late import ndimage
 from pipeline.model import Ground
 
 Bool = NDArray[np.bool_]

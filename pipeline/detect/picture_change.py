@@ -23,12 +23,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 
 from pipeline.box_mean import box_mean
 from pipeline.detect.objects import join
 from pipeline.detect.objects import measure as shape_of
 from pipeline.detect.surface_types import FlightObject, Measure, ObjectKind
-from pipeline.late import ndimage
 from pipeline.model import Cover, FlightCells, Window
 
 Float = NDArray[np.float32]

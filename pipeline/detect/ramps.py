@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 
 from pipeline.detect.objects import label, measure
 from pipeline.detect.water_frequency import N_BINS, UNSEEN
-from pipeline.late import ndimage
 
 Bool = NDArray[np.bool_]
 

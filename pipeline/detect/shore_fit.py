@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 from scipy.special import ndtr
 
-from pipeline.late import ndimage
 from pipeline.model import Grid
 
 Float = NDArray[np.float32]

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.detect.surface_change import ChangedCells, SurfacePair, around, away
 from pipeline.detect.surface_noise import classes, sigma_of
 from pipeline.detect.surface_types import SurfaceChangeOptions
-from pipeline.late import ndimage
 from pipeline.model import Cover, SurfaceNoise
 
 Float = NDArray[np.float32]

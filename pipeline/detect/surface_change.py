@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.box_mean import box_mean
 from pipeline.detect.objects import join
 from pipeline.detect.surface_noise import classes, mean_factor, sigma_of
 from pipeline.detect.surface_types import SurfaceChangeOptions
 from pipeline.grid import box_of_mask
-from pipeline.late import ndimage
 from pipeline.model import Cover, SurfaceFit, SurfaceNoise, Window
 
 Float = NDArray[np.float32]

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.box_mean import box_mean
 from pipeline.detect.surface_body import Body, edge_of, gradients, without_holes
 from pipeline.detect.surface_change import SurfacePair, away, places
 from pipeline.detect.surface_noise import classes, mean_factor, sigma_of, variance_of_sum
 from pipeline.detect.surface_types import Measure, SurfaceChangeOptions
-from pipeline.late import ndimage
 from pipeline.model import Cover, SurfaceFit, SurfaceNoise
 
 Float = NDArray[np.float32]

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from pipeline.box_mean import box_mean
-from pipeline.late import fft
 from pipeline.model import SurfaceNoise
 
 Float = NDArray[np.float32]

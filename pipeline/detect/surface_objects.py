@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.detect.surface_body import Body, body_of
 from pipeline.detect.surface_change import ChangedCells, SurfacePair, away
 from pipeline.detect.surface_measure import Measured, Outlined, measure, outlined
 from pipeline.detect.surface_types import FlightObject, ObjectKind, SurfaceChangeOptions
-from pipeline.late import ndimage
 from pipeline.model import Cover, SurfaceFit, SurfaceNoise
 
 Mask = NDArray[np.bool_]

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 
 from pipeline.detect.surface_change import ChangedCells, SurfacePair
 from pipeline.detect.surface_noise import classes
 from pipeline.detect.surface_objects import object_of
 from pipeline.detect.surface_types import FlightObject, ObjectKind, SurfaceChangeOptions
-from pipeline.late import ndimage
 from pipeline.model import Cover, SurfaceFit, SurfaceNoise, Window
 
 Float = NDArray[np.float32]

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from scipy import ndimage
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 from skimage.measure import find_contours
 
-from pipeline.late import ndimage
 from pipeline.model import Grid, Ground
 
 Float = NDArray[np.float32]

@@ -18,13 +18,13 @@ import shapely
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from rasterio.features import shapes
+from scipy import ndimage
 from shapely.geometry import MultiPoint, Point, shape
 from shapely.geometry.base import BaseGeometry
 from skimage.morphology import skeletonize
 
 from pipeline.grid import metric_crs, reproject
 from pipeline.io.burn import burn
-from pipeline.late import ndimage
 from pipeline.model import Grid
 
 LONLAT = "EPSG:4326"

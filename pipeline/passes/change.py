@@ -14,6 +14,7 @@ from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.config import GroundOptions
 from pipeline.detect.change import HALO_PX, Flags, deviation, flag, redness
@@ -28,7 +29,6 @@ from pipeline.detect.objects import Pixels, Rejection, split
 from pipeline.detect.regional import regional_offsets, tally_residuals
 from pipeline.grid import box_of_mask
 from pipeline.io.tasks import map_tiles
-from pipeline.late import ndimage
 from pipeline.model import Pass, Sighting, Tile, Window
 from pipeline.passes.book import Arrays, Found, by_place, found_by_look
 from pipeline.passes.flooded import Flooded, count_fields, fields_flooded

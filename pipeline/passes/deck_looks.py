@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.adjudicate.tracks import Track
 from pipeline.detect.medians import middle_of
 from pipeline.detect.objects import label
 from pipeline.grid import pixels_to_mask
-from pipeline.late import ndimage
 from pipeline.model import Ground, Window
 from pipeline.passes.quarter import Quarter
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.detect.features import MODELLED
 from pipeline.detect.normal import TERMS, Normal, NormalOptions, fit_normal
@@ -19,7 +20,6 @@ from pipeline.io.blocks import SCALE, Layer
 from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import map_tiles
 from pipeline.io.vault import content_key
-from pipeline.late import ndimage
 from pipeline.model import Ground, Pass, Tile, Window
 from pipeline.passes.ground import Site, States
 from pipeline.passes.layers import keep_used

@@ -12,9 +12,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 
 from pipeline.box_mean import box_mean
-from pipeline.late import ndimage
 from pipeline.model import Cover, FlightCells, FlightPixels
 
 Float = NDArray[np.float32]

@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy import fft, ndimage
 
-from pipeline.late import fft, ndimage
 from pipeline.model import FlightPixels
 
 Complex = NDArray[np.complex64]

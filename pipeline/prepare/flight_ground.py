@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from pipeline.late import ndimage
 from pipeline.model import Window
 
 Real = NDArray[np.float64]

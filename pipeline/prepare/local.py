@@ -11,8 +11,7 @@ from math import cos, radians, sin
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-
-from pipeline.late import ndimage
+from scipy import ndimage
 
 Mask = NDArray[np.bool_]
 _WIDE_PX = 40  # from here on the distance transform is faster

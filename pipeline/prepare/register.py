@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import fft, ndimage
 
-from pipeline.late import fft, ndimage
 from pipeline.model import Window
 from pipeline.prepare.image_steps import Image, inner_of, moved, quantile, sobel
 from pipeline.prepare.temporal import NMAD, median_and_spread

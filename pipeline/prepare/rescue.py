@@ -17,8 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-
-from pipeline.late import ndimage
+from scipy import ndimage
 
 FEWEST_FLAGGED = 2
 """Flagged looks without which nothing is given back: those between them may go unflagged."""

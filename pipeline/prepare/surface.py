@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
 
 from pipeline.errors import SceneUnusableError
-from pipeline.late import ndimage
 from pipeline.model import Cover, SurfaceFit
 
 Float = NDArray[np.float32]

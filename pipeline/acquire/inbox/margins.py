@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from pipeline.late import ndimage
 from pipeline.model import Window
 
 SQUARE = 64
