@@ -107,12 +107,12 @@ def test_how_far_what_lies_along_the_shore_reaches_across_the_channel(
 
 def test_a_strip_askew_lies_along_the_shore_up_to_fifteen_degrees() -> None:
     bins = np.zeros((40, 40), np.uint8)
-    bins[12:29] = ALWAYS
+    bins[20:] = ALWAYS
     wide = {d: reach_across(strip(d, 24), bins, RampOptions()) for d in range(0, 91, 5)}
     assert all((w > 0) == (d <= 10) for d, w in wide.items() if d != 15)
     assert wide[10] >= wide[0] + 2  # across is across the channel, and not across the strip
     wider, none = RampOptions(along=0.5), RampOptions(along=0.05)
-    assert reach_across(strip(25, 24), bins, wider) > 0
+    assert reach_across(strip(25, 12), bins, wider) > 0
     assert reach_across(strip(10, 24), bins, none) == 0
 
 
@@ -135,7 +135,7 @@ def test_every_edge_of_the_water_is_asked_where_bars_run_along_a_deck(
     bins[24:36] = code
     bins[24:36, 28:32] = often
     deck = np.zeros(bins.shape, bool)
-    deck[30:32, 24:36] = True
+    deck[24:26, 24:36] = True
     assert reach_across(deck, bins, RampOptions()) == 0
     bins[24:36] = often
     assert reach_across(deck, bins, RampOptions()) > 0
@@ -149,3 +149,21 @@ def test_of_a_shore_that_is_not_known_nothing_is_said() -> None:
     # What is never always water has an edge all the same.
     seldom = np.minimum(channel(3), 5)
     assert reach_across(mask, seldom, RampOptions()) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("wide", [3, 4, 6])
+def test_a_road_along_the_bank_that_crosses_the_mouth_of_a_stream_has_no_bank(wide: int) -> None:
+    bins = np.zeros((40, 40), np.uint8)
+    bins[22:] = ALWAYS
+    quay = np.zeros((40, 40), bool)
+    quay[22:24, 16 : 20 + wide] = True
+    assert reach_across(quay, bins, RampOptions()) == pytest.approx(2.0)
+    for first in (16, 18):  # at one end of it, or in its middle
+        stream = bins.copy()
+        stream[:22, first : first + wide] = ALWAYS
+        assert reach_across(quay, stream, RampOptions()) == 0
+
+
+def test_a_window_of_one_pixel_knows_no_way_out() -> None:
+    mask = np.ones((1, 6), bool)
+    assert reach_across(mask, np.full((1, 6), ALWAYS, np.uint8), RampOptions()) == 0

@@ -60,7 +60,7 @@ def test_what_outlasted_debris_and_boats_was_seen_often_enough_by_then(
 def followed(
     found: list[Look], measures: dict[str, float], start: datetime = START,
     company: Company = Company(), stood: int = 400, afloat: bool = False,  # noqa: B008
-    ties: bool = False, along: bool = False, flat: bool = False, spans: bool = False,
+    ties: bool = False, along: bool = False, bareness: float = 0.2, spans: bool = False,
 ) -> tuple[list[Look], list[Look]]:  # fmt: skip
     """Give what looks are worth of a candidate, and from ``start`` on of a known case there."""
     since = START
@@ -100,7 +100,7 @@ def followed(
         _looks_at=mock.Mock(return_value=found), _may_leave=lambda *_: "wait_days" in measures,
         is_deck=mock.Mock(return_value=ties), may_span=mock.Mock(return_value=spans),
         lies_along=mock.Mock(return_value=along) if ties or company.facing else None,
-        _like_a_deck=mock.Mock(return_value=flat),
+        _bareness=mock.Mock(return_value=bareness),
         goes_on_as_deck=mock.Mock(return_value=False),
         around=mock.Mock(), with_sightings=lambda f, *_, **__: f, assemble=assemble,
         water_outline=mock.Mock(return_value=box(0, 0, 35, 20)), water_scores=lambda *_: {},
@@ -139,15 +139,17 @@ def test_what_another_piece_of_a_bridge_faces_is_doubted_for_the_year_of_its_bui
 
 @pytest.mark.parametrize("company", [Company(), Company(0, True)])
 @pytest.mark.parametrize(
-    ("along", "flat", "sure"), [(False, False, False), (True, False, True), (True, True, False)]
-)
-def test_what_lies_along_the_shore_is_no_deck_unless_it_is_as_flat_as_one(
-    company: Company, along: bool, flat: bool, sure: bool
+    ("along", "bareness", "sure"),
+    [(False, 0.2, False), (True, 0.2, True), (True, 0.03, True), (True, 0.02, False),
+     (True, float("nan"), False)],
+)  # fmt: skip
+def test_what_lies_along_the_shore_is_no_deck_if_it_is_known_not_to_be_as_flat(
+    company: Company, along: bool, bareness: float, sure: bool
 ) -> None:
     for stood in (300, 800):
         made, _ = followed(
             looks("hhhhhhhhhhh"), WAITS, company=company, stood=stood,
-            ties=not company.facing, along=along, flat=flat,
+            ties=not company.facing, along=along, bareness=bareness,
         )  # fmt: skip
         # A piece that another one faces is told after the year in which a bridge is built.
         assert any(k.certain for k in made) is (sure or (company.facing and stood > 365))

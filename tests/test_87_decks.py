@@ -55,16 +55,18 @@ def test_the_width_of_a_deck_is_measured_across_the_line_from_bank_to_bank(
 
 
 @pytest.mark.parametrize(
-    ("built", "dates", "along"),
+    ("built", "dates", "res_m", "along"),
     [
-        ((slice(9, 16), slice(10, 12)), 3, True),  # 70 m along the bank
-        ((slice(9, 16), slice(10, 12)), 2, False),  # too few dates to tell for good
-        ((slice(10, 12), slice(10, 12)), 3, False),  # a deck of 20 m that SWIR blurs to 70
-        (None, 3, False),  # what it is made of shows no change in the near infrared
+        ((slice(9, 16), slice(10, 12)), 3, 10.0, True),  # 70 m along the bank
+        ((slice(9, 16), slice(10, 12)), 2, 10.0, False),  # too few dates to tell for good
+        ((slice(9, 16), slice(10, 12)), 3, 3.0, False),  # a deck is four of these pixels wide
+        ((slice(9, 16), slice(10, 12)), 3, 20.0, False),
+        ((slice(10, 12), slice(10, 12)), 3, 10.0, False),  # a deck of 20 m, blurred to 70
+        (None, 3, 10.0, False),  # what it is made of shows no change in the near infrared
     ],
 )
 def test_a_strip_along_the_bank_is_wider_than_a_deck_across_the_channel(
-    built: tuple[slice, slice] | None, dates: int, along: bool
+    built: tuple[slice, slice] | None, dates: int, res_m: float, along: bool
 ) -> None:
     """The window of a channel of three pixels is asked of its history, as large as it is."""
     rows, cols = np.indices((30, 30))
@@ -90,7 +92,8 @@ def test_a_strip_along_the_bank_is_wider_than_a_deck_across_the_channel(
         _about_one_level=mock.Mock(return_value=((), ())),
         _middle=mock.Mock(side_effect=[before, after]),
     ):
-        states: Any = SimpleNamespace(site=None)
+        grid = SimpleNamespace(res_m=res_m)
+        states: Any = SimpleNamespace(site=SimpleNamespace(store=SimpleNamespace(grid=grid)))
         options = RampOptions()
         assert water_outline.lies_along(states, track, (), (history, options)) is along
         none = options.model_copy(update={"pointing": 9.0})

@@ -7,13 +7,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from pipeline.detect.objects import label, measure
+from pipeline.detect.objects import Shape, label, measure, ring
 from pipeline.detect.water_frequency import N_BINS, UNSEEN
 
 Bool = NDArray[np.bool_]
 
 _SPECK_PX = 10  # land or water of fewer pixels makes no shore
 _SMOOTH_PX = 2.0
+_BESIDE_PX = 2  # a strip has its bank this near
+_BANK_SHARE = 0.75  # and along so much of its length
 _EDGES = (1, 8, 16, 24, N_BINS - 1)  # bins from which water has a shore: from ever to always
 
 
@@ -39,8 +41,7 @@ class RampOptions(BaseModel):
         default=0.25,
         ge=0,
         lt=1,
-        description="and up to which it lies along the shore, within 15 degrees: no bridge goes so "
-        "far askew",
+        description="and up to which it lies along the shore: some 15 degrees from a straight one",
     )
     pointing: float = Field(
         default=2.0, ge=1, description="its length over its width, from which that can be told"
@@ -93,8 +94,9 @@ def reach_across(mask: Bool, bins: NDArray[np.uint8], options: RampOptions) -> f
     Where a fill leaves a mixed pixel of a narrow channel, what is left of the water is not seen,
     and it seems to tie two banks together; over the line between them it is as narrow as a deck. It
     lies along the edge of what was ever water, along that of what always was, and all between: in
-    a valley of bars a deck over the channel may lie along one of them. Where nothing was ever
-    water, no strip does.
+    a valley of bars a deck over the channel may lie along one of them. Beside it, along one of its
+    sides, is ground that was dry on most looks: a road along the bank that crosses the mouth of a
+    stream has water on both. Where nothing was ever water, no strip does.
 
     Parameters
     ----------
@@ -103,7 +105,10 @@ def reach_across(mask: Bool, bins: NDArray[np.uint8], options: RampOptions) -> f
     bins : uint8 (H, W)
         Codes of :func:`pipeline.detect.water_frequency.frequency_bins`.
     """
-    if not mask.any() or measure(mask).elongation < options.pointing:
+    if min(mask.shape) < 2 or not mask.any():
+        return 0.0
+    shape = measure(mask)
+    if shape.elongation < options.pointing or not _banked(mask, bins, shape):
         return 0.0
     innermost = None
     for least in _EDGES:
@@ -115,6 +120,18 @@ def reach_across(mask: Bool, bins: NDArray[np.uint8], options: RampOptions) -> f
         if across is None or across > options.along:
             return 0.0
     return 0.0 if innermost is None else _extent(mask, _way_out(innermost, mask))
+
+
+def _banked(mask: Bool, bins: NDArray[np.uint8], shape: Shape) -> bool:
+    """Tell whether dry ground lies along one of the long sides of a strip."""
+    beside = np.argwhere(ring(mask, _BESIDE_PX))
+    own = np.argwhere(mask)
+    middle, axis = own.mean(axis=0), np.asarray(shape.axis)
+    along, reach = (beside - middle) @ axis, np.abs((own - middle) @ axis).max()
+    aside = (beside - middle) @ np.array([-axis[1], axis[0]])
+    dry = bins[tuple(beside.T)] < N_BINS // 2
+    sides = [dry[(np.abs(along) <= reach) & (sign * aside > 0)] for sign in (1, -1)]
+    return any(side.size > 0 and side.mean() >= _BANK_SHARE for side in sides)
 
 
 def _extent(mask: Bool, way: list[NDArray[np.float64]]) -> float:

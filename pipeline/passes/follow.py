@@ -206,7 +206,8 @@ def _candidate(
     faces = company.facing and stood < timedelta(days=ramps.days)
     ties = is_deck(states, track, found) or faces
     if ties and lies_along(states, track, found, (history.baseline, ramps)):
-        ties = _like_a_deck(states, track, zhan)  # boats in a row, a quay, a road on piles
+        # Boats in a row, a quay, a road on piles; what nobody can tell from them stays doubted.
+        ties = not _bareness(states, track) >= zhan.deck_index
     strip = float(
         ties
         or may_span(site, drawn, stood, history.baseline, ramps, wet=True)
@@ -282,7 +283,12 @@ def _stays_afloat(states: States, track: Track, options: ZhanOptions) -> bool:
 
 
 def _like_a_deck(states: States, track: Track, options: ZhanOptions) -> bool:
-    """Tell the flat spectrum of decks and hulls from soil, sand and rubble; no without SWIR.
+    """Tell the flat spectrum of decks and hulls from soil, sand and rubble; no without SWIR."""
+    return _bareness(states, track) < options.deck_index
+
+
+def _bareness(states: States, track: Track) -> float:
+    """Give the bare-soil index of an object, the median of its dates; NaN without SWIR.
 
     The barer quarter of the object is asked: at its edge water lowers the index.
     """
@@ -292,7 +298,7 @@ def _like_a_deck(states: States, track: Track, options: ZhanOptions) -> bool:
         bare = states.features(s.pass_id, box, ("bare",))[0][s.rows - box.row0, s.cols - box.col0]
         if np.isfinite(bare).any():
             values.append(float(np.nanpercentile(bare, 75)))
-    return bool(values) and float(np.median(values)) < options.deck_index
+    return float(np.median(values)) if values else float("nan")
 
 
 def _looks_at(

@@ -26,6 +26,7 @@ _SAME_LEVEL = 0.12  # ranks nearer than this show the same shore
 _STRIP = 0.4  # share of sightings that tie two banks together, from which it is a bridge
 _DECK_NIR_PX = 2.8  # a short bridge is not wider in the near infrared [px]
 _DATES = 3  # on which a strip was seen that no deck can be
+_RES_M = (7.0, 15.0)  # widths are of pixels of 10 m
 _BEFORE = 4  # looks before that make the medians of an outline
 _HIGH_WATER = 0.75  # share of looks with a lower level, at usual high water
 _RANK_NOISE = 0.01  # of the rank of a level
@@ -83,9 +84,11 @@ def lies_along(
     """Tell a strip that lies along the shore, and across the channel is wider than a deck.
 
     ``how`` begins with the history that the track is held against. On fewer than three dates
-    nothing is said: a state once told lasts, and one outline may lie askew.
+    of the patrol nothing is said (a state once told lasts, and one outline may lie askew), nor of
+    pixels so small or large that a deck is another number of them.
     """
-    if len(track.pass_ids) < _DATES:
+    least, most = _RES_M
+    if len(track.pass_ids) < _DATES or not least <= states.site.store.grid.res_m <= most:
         return False
     window = around(states.site, track)
     footprint = pixels_to_mask(track.rows, track.cols, window)
