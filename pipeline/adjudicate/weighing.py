@@ -142,7 +142,7 @@ def above_floods(
         return list(looks)
     return [
         replace(k, certain=False, pending=False)
-        if k.seen is Seen.HIT and not k.of_drone and (k.level_rank or 0.0) >= o.flood_rank
+        if k.seen is Seen.HIT and not k.of_drone and _stands_high(k, o)
         else k
         for k in looks
     ]
@@ -229,7 +229,7 @@ def after_floods(
 
 def _stands_high(look: Look, o: FoldOptions) -> bool:
     """Tell a look at high water from one at which a flood may not be over yet."""
-    return look.level_rank is not None and look.level_rank >= o.flood_rank
+    return (look.level_rank or 0.0) >= o.flood_rank
 
 
 def _painted(measures: Mapping[str, float], o: FoldOptions) -> bool:

@@ -84,7 +84,7 @@ def leaves_shore(mask: Bool, bins: NDArray[np.uint8], options: RampOptions, *, w
     out = _outwards(water)
     if not wet and out[mask].max() < -options.reach_px:
         return False
-    across = _across(mask, out)
+    across = _across(_way_out(out, mask), measure(mask))
     return wet if across is None else across >= options.across
 
 
@@ -110,16 +110,16 @@ def reach_across(mask: Bool, bins: NDArray[np.uint8], options: RampOptions) -> f
     shape = measure(mask)
     if shape.elongation < options.pointing or not _banked(mask, bins, shape):
         return 0.0
-    innermost = None
+    way = None
     for least in _EDGES:
         water = _shore(bins, least)
         if water.all() or not water.any():
             continue
-        innermost = _outwards(water)
-        across = _across(mask, innermost)
+        way = _way_out(_outwards(water), mask)
+        across = _across(way, shape)
         if across is None or across > options.along:
             return 0.0
-    return 0.0 if innermost is None else _extent(mask, _way_out(innermost, mask))
+    return 0.0 if way is None else _extent(mask, way)  # of the innermost edge
 
 
 def _banked(mask: Bool, bins: NDArray[np.uint8], shape: Shape) -> bool:
@@ -147,13 +147,12 @@ def _outwards(water: Bool) -> NDArray[np.float64]:
     return _distance(water) - _distance(~water)
 
 
-def _across(mask: Bool, out: NDArray[np.float64]) -> float | None:
+def _across(way: list[NDArray[np.float64]], shape: Shape) -> float | None:
     """Give the mean cosine between the axis of an object and the way out; None where none is."""
-    way = _way_out(out, mask)
     length = np.hypot(*way)
     if not (length > 0).any():
         return None
-    axis = measure(mask).axis
+    axis = shape.axis
     along = np.abs(way[0] * axis[0] + way[1] * axis[1]) / np.where(length > 0, length, 1)
     return float(along[length > 0].mean())
 
