@@ -18,6 +18,7 @@ _NAMED = 5  # corridors named in one line
 _WHY_BLIND = {
     "silent": "来源无应答 a source gave no answer",
     "aside": "影像被搁置 imagery was set aside, remedies above",
+    "pictures": "仅有未定标影像，只作对比 uncalibrated pictures only, compared but not judged",
     "scenes": "无影像 no scene in the period",
     "clear": "无清晰影像 no clear look",
     "history": "历史影像不足 too little history",
@@ -66,7 +67,9 @@ def not_judged(record: RunRecord, unreachable: Sequence[str] = ()) -> dict[str, 
         if counts.get("judged", 1):  # an inspection's have no such count
             continue
         unlike = [(bool(unreachable), "silent"), (aside, "aside")]
-        unlike += [(not counts["passes"], "scenes"), (not counts["usable"], "clear")]
+        none = not counts["passes"]
+        unlike += [(none and bool(counts.get("pictures")), "pictures"), (none, "scenes")]
+        unlike.append((not counts["usable"], "clear"))
         unlike.append((bool(counts.get("unjudged")), "history"))
         out[name] = next((code for found, code in unlike if found), "patrol")
     return out

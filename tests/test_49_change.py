@@ -16,7 +16,7 @@ from pipeline.detect.deviations import dry_counts
 from pipeline.detect.disturb import Marked, Region, examine
 from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.features import features
-from pipeline.detect.kinds import kind_scores
+from pipeline.detect.kinds import KindOptions, kind_scores, of_mixture
 from pipeline.detect.level_history import tally_by_level
 from pipeline.detect.look_surface import NDVI, WATER, Surface, decided
 from pipeline.detect.objects import Pixels, Rejection
@@ -895,6 +895,38 @@ def test_a_small_pit_without_a_pure_pixel_of_water_is_one_by_how_far_its_score_r
     steps = [kind_scores([mixed | {"z_water": z}])[Kind.CAI] for z in np.arange(2.4, 3.7, 0.1)]
     assert steps == sorted(steps)
     assert max(np.diff(steps)) < 0.12
+
+
+def test_red_earth_on_land_may_as_well_have_been_dug() -> None:
+    earth = numbers(bare=0.24, redness=0.27)
+    scores = kind_scores([earth] * 3)
+    assert list(scores) == [Kind.DUI, Kind.CAI, Kind.JIAN]
+    assert 0 < scores[Kind.DUI] - scores[Kind.CAI] < 0.15
+    assert sum(scores.values()) == pytest.approx(1.0, abs=0.002)
+    for none in ({"redness": 0.19}, {"bare": 0.09}, {"bare": np.nan}, {"redness": np.nan}):
+        assert kind_scores([earth | none] * 3)[Kind.CAI] == 0.0, none  # sand, rubble, no SWIR
+    # Whatever the shares are, none changes places.
+    for bar in np.linspace(0, 1, 11):
+        plain = kind_scores([earth | {"bar_share": bar}], KindOptions(earth_dug=0.0))
+        both = kind_scores([earth | {"bar_share": bar}])
+        assert next(iter(plain)) is next(iter(both))
+        assert both[Kind.CAI] >= plain[Kind.CAI]
+
+
+def test_a_mixture_is_half_a_pit_by_its_scores_as_well() -> None:
+    roof = {Kind.DUI: 0.517, Kind.JIAN: 0.483, Kind.CAI: 0.0}
+    scores = of_mixture(roof)
+    assert next(iter(scores)) is Kind.CAI
+    assert scores == pytest.approx({Kind.CAI: 0.5, Kind.DUI: 0.2585, Kind.JIAN: 0.2415}, abs=0.001)
+    assert of_mixture({Kind.CAI: 0.0, Kind.DUI: 0.0, Kind.JIAN: 1.0}) == {
+        Kind.CAI: 0.5,
+        Kind.JIAN: 0.5,
+        Kind.DUI: 0.0,
+    }
+    for known in ({Kind.CAI: 0.8, Kind.DUI: 0.2, Kind.JIAN: 0.0}, {Kind.CAI: 1.0, Kind.DUI: 0.0}):
+        whole = {Kind.JIAN: 0.0, **known}
+        assert of_mixture(whole) == whole
+        assert next(iter(of_mixture(whole))) is Kind.CAI
 
 
 def test_kinds_keep_their_alternatives() -> None:

@@ -22,7 +22,7 @@ from benchmarks.accuracy.simulated.scoring import Entry
 from pipeline.adjudicate.calibration import BetaMap, Calibration, calibrated
 from pipeline.config import load_workflow
 from pipeline.errors import ConfigurationError
-from pipeline.model import Kind
+from pipeline.model import NO_SWIR, Kind
 from pipeline.publish.contract import check
 from pipeline.publish.geojson import case_feature, feature_collection
 
@@ -56,6 +56,16 @@ def test_only_known_detectors_and_kinds_are_calibrated() -> None:
     value = calibrated(one, table)
     assert value is not None
     assert value != one.score  # imagery confirmed it
+
+
+def test_a_simulation_says_nothing_of_what_no_swir_has_shown() -> None:
+    one = replace(case(), measures={NO_SWIR: 1.0})
+    table = Calibration(basis="a test", detectors=(one.detector,), kinds={one.kind: PLAIN})
+    assert calibrated(one, table) is None
+    assert calibrated(replace(one, measures={NO_SWIR: 0.0}), table) is not None
+    office = table.model_construct(**{**dict(table), "provenance": object()})
+    assert office.of_verdicts
+    assert calibrated(one, office) is not None  # its own cases, by the same imagery
 
 
 def test_a_calibrated_feature_says_so() -> None:

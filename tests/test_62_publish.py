@@ -31,6 +31,7 @@ from pipeline.model import (
     Kind,
     Look,
     NotObserved,
+    PeopleRecord,
     PermitRef,
     Ruling,
     RunRecord,
@@ -202,6 +203,34 @@ def test_a_sliver_is_refused_by_name() -> None:
     sliver = Polygon([(X, Y), (X + 1, Y), (X + 1, Y + 1e-6)])
     with pytest.raises(ContractError, match="case ZZ-2025-zhan"):
         case_feature(case(sliver))
+
+
+def test_a_kind_that_imagery_does_not_tell_is_said_to_be_undecided() -> None:
+    def said(of: Case) -> list[str]:
+        return list(case_feature(of)["properties"]["reasons"])
+
+    def weighed(kind: Kind, **measures: float) -> Case:
+        return replace(case(), kind=kind, measures=measures)
+
+    heap = weighed(Kind.DUI, kind_dui=0.53, kind_jian=0.47, kind_cai=0.0, wet_share=0.0)
+    assert heap.kinds_alike == (Kind.DUI, Kind.JIAN)
+    assert said(heap) == ["类型未定：影像难以区分乱堆与乱建"]
+    sure = replace(heap, measures={**heap.measures, "kind_dui": 0.6, "kind_jian": 0.4})
+    assert sure.kinds_alike == (Kind.DUI,)
+    assert said(sure) == said(case()) == []
+    edge = replace(heap, measures={**heap.measures, "kind_dui": 0.575, "kind_jian": 0.425})
+    assert edge.kinds_alike == (Kind.DUI, Kind.JIAN)  # within 0.15 is also 0.15
+    earth = weighed(Kind.DUI, kind_dui=0.53, kind_cai=0.44, kind_jian=0.03, wet_share=0.0)
+    assert said(earth) == ["类型未定：影像难以区分乱堆与乱采（堆土或取土）"]
+    pond = replace(earth, measures={**earth.measures, "mixed_water": 1.0})
+    assert said(pond) == ["类型未定：影像难以区分乱堆与乱采"]
+    # What is as good as the kind that was given, and what is better, are both no less likely.
+    assert replace(heap, kind=Kind.JIAN).kinds_alike == (Kind.JIAN, Kind.DUI)
+    by_hand = replace(heap, people=PeopleRecord("李", date(2025, 2, 1), kind_fixed=True))
+    assert by_hand.kinds_alike == (Kind.DUI,)
+    assert said(by_hand) == []
+    four = replace(sure, measures={**sure.measures, "no_swir": 1.0})
+    assert said(four) == ["所用影像没有短波红外，裸土、建筑与水的区分较不可靠"]
 
 
 def test_bytes_do_not_depend_on_order() -> None:

@@ -85,6 +85,9 @@ def test_a_corridor_of_which_nothing_was_judged_is_not_called_clean(tmp_path: Pa
     assert "seen" not in said
     assert "flown" not in said
     assert "4 corridor(s) could not be judged" in after_run(tmp_path, Shelves(), some, ())
+    flown = replace(quiet, counts={"corridors": {"flown": blind["empty"] | {"pictures": 2}}})
+    assert "pictures only, compared but not judged" in closing_table(Shelves(), flown, 1.0)[-1]
+    assert "no scene in the period" not in closing_table(Shelves(), flown, 1.0)[-1]
     del blind["young"]
     some = replace(quiet, counts={"corridors": blind})
     assert "look at period and sources" in after_run(tmp_path, Shelves(), some, ())

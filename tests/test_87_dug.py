@@ -16,12 +16,13 @@ from pipeline.adjudicate.tracks import Track
 from pipeline.config import GroundOptions
 from pipeline.detect.objects import Pixels, Rejection
 from pipeline.detect.seasons import longest_unseen
-from pipeline.model import Ground, Kind, Look, Seen, Sighting, Window
+from pipeline.io.store import CorridorStore
+from pipeline.model import NO_SWIR, Ground, Kind, Look, Seen, Sighting, Window
 from pipeline.passes import ground_measures
 from pipeline.passes.book import by_place, found_by_look
 from pipeline.passes.change import grown, too_small
 from pipeline.passes.ground import Site
-from pipeline.passes.traits import trait_of
+from pipeline.passes.traits import trait_of, without_swir
 
 FIRST = datetime(2025, 11, 1, tzinfo=UTC)
 ROWS, COLS = (a.ravel().astype(np.int32) for a in np.mgrid[10:15, 10:14])
@@ -120,6 +121,21 @@ def test_mixed_pixels_where_trees_stood_wait_as_ponds_and_fellings_do(looks: lis
     assert pond(looks, **mixed) == told | {"wait_days": 60.0}
     assert pond(looks, **mixed, felled=0.0) == told | {"wait_days": 60.0}
     assert pond(looks, **mixed, felled=1.0) == told | {"wait_days": 90.0}
+
+
+def test_without_swir_nothing_is_half_way_to_water() -> None:
+    mixed = {"wet_share": 0.0, "expected_water": -0.75, "water": -0.36, "z_water": 5.0}
+    mixed |= {"lost_px": 16.0, "z_bright": 1.1, "wait_days": 90.0, "wooded": 1.0}
+    assert pond(LOW, **mixed)["mixed_water"]
+    assert pond(LOW, **mixed, no_swir=1.0) == {}
+
+
+def test_an_object_without_swir_is_one_that_no_look_with_it_has_shown() -> None:
+    bands = {"now": ["red", "nir"], "then": ["red", "nir", "swir16"]}
+    store = cast("CorridorStore", SimpleNamespace(note=lambda i: {"bands": bands[i]}))
+    assert without_swir(store, TRACK) == {NO_SWIR: 1.0}
+    both = replace(TRACK, sightings=(SIGHTING, replace(SIGHTING, pass_id="then")))
+    assert without_swir(store, both) == {}
 
 
 def test_what_is_only_too_small_is_no_history_either() -> None:

@@ -76,7 +76,8 @@ def candidate(
     track = Track(Kind.CAI, (sighting,), ROWS, COLS, ROWS, COLS)
     grid = Grid("EPSG:32649", Affine(10, 0, 500_000, 0, -10, 3_100_000), WINDOW.shape)
     site = SimpleNamespace(
-        store=SimpleNamespace(grid=grid), corridor=SimpleNamespace(id="river"),
+        store=SimpleNamespace(grid=grid, note=lambda _: {"bands": ["swir16"]}),
+        corridor=SimpleNamespace(id="river"),
         reach=lambda w: np.ones(w.shape, np.uint16),
     )  # fmt: skip
     days = [FIRST - timedelta(days=d) for d in range(1, 400, 10)]
@@ -274,6 +275,9 @@ def test_a_pond_of_mixed_pixels_waits_for_floods_and_not_for_a_season() -> None:
         found = candidate(looks("hhhhhhhh", 10), **POND)
         assert (found.kind, found.evidence.state.value) == (Kind.CAI, "suspected")
         assert found.measures["wait_days"] == 60.0
+        scores = {k: found.measures[f"kind_{k}"] for k in ("cai", "dui", "jian")}
+        assert max(scores, key=lambda k: scores[k]) == "cai"  # its alternatives say the same
+        assert sum(scores.values()) == pytest.approx(1.0, abs=0.002)
         gone = candidate(looks("hhhhmhh", 10), **POND)
         assert gone.evidence.state.value == "provisional"
         for other in (

@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.model import Case, EvidenceState, Kind
+from pipeline.model import NO_SWIR, Case, EvidenceState, Kind
 
 _EDGE = 1e-3  # a score is held this far from 0 and 1, where its logarithm ends
 _CONFIRMED = (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
@@ -111,8 +111,13 @@ def on_one_scale(
 
 
 def calibrated(case: Case, calibration: Calibration | None) -> float | None:
-    """Give the calibrated confidence of a case, rounded to 4 digits; None where there is none."""
+    """Give the calibrated confidence of a case, rounded to 4 digits; None where there is none.
+
+    The simulation's looks have short-wave infrared: of what none with it has shown it says nothing.
+    """
     if calibration is None or case.detector not in calibration.detectors:
+        return None
+    if case.measures.get(NO_SWIR) and not calibration.of_verdicts:
         return None
     kind = calibration.kinds.get(case.kind)
     if kind is None:

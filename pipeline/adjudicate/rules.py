@@ -71,7 +71,6 @@ AGAINST = frozenset(
     }
 )
 _SAYS: tuple[Says, ...] = ("against", "for", "note")
-_LIKE = 0.15  # scores of kinds nearer than this are not told apart (science.md, 4)
 
 
 @dataclass(frozen=True)
@@ -123,9 +122,7 @@ def subject_of(
 
 def plausible(case: Case) -> frozenset[Kind]:
     """Give the kind of a case, and the kinds that imagery does not tell apart from it."""
-    scores = {k: case.measures.get(f"kind_{k.value}", 0.0) for k in Kind}
-    own = scores[case.kind]
-    like = {k for k, score in scores.items() if score > 0 and score >= own - _LIKE}
+    like = set(case.kinds_alike)
     # At 10 m a heap and a building are often the same few bright pixels.
     if like & {Kind.DUI, Kind.JIAN} or case.kind in (Kind.DUI, Kind.JIAN):
         like |= {Kind.DUI, Kind.JIAN}

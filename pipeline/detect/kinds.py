@@ -1,13 +1,13 @@
 """Which of the kinds an object of changed ground is, once all its dates are known.
 
 Starting weights from first principles (science, section 4), untuned: at 10 m a heap and a building
-often cannot be told apart, so every kind keeps its score and nothing is forced when two lie within
-:attr:`KindOptions.tie`; a drone or a visit decides.
+often cannot be told apart, so every kind keeps its score; where two lie near each other
+(:attr:`pipeline.model.Case.kinds_alike`) neither is decided, and a drone or a visit decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,7 +28,6 @@ class KindOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tie: float = Field(default=0.15, ge=0, le=0.5, description="scores nearer than this are a tie")
     roof_index: float = Field(
         default=0.07, ge=-0.2, le=0.4, description="BSI: roofs and concrete below, soil above"
     )
@@ -41,6 +40,18 @@ class KindOptions(BaseModel):
     )
     growth: float = Field(
         default=1.6, ge=1, le=10, description="last over first area of what grows by loads"
+    )
+    earth_redness: float = Field(
+        default=0.2,
+        ge=0.1,
+        le=0.5,
+        description="(red - green) / (red + green) from which bare ground is earth",
+    )
+    earth_dug: float = Field(
+        default=0.45,
+        ge=0,
+        lt=0.5,
+        description="share of 乱采 in bare earth on land: dug (取土) and heaped earth look alike",
     )
 
 
@@ -81,7 +92,23 @@ def kind_scores(
     dig = pond + (1 - pond) * bar * o.bar_weight
     dry = 1 - dig
     roof = _roof(middle("bare"), middle("rectangularity"), _growth(measures), o)
-    scores = {Kind.CAI: dig, Kind.DUI: dry * (1 - roof), Kind.JIAN: dry * roof}
+    heap = dry * (1 - roof)
+    earth = _earth(middle, o) * max(0.0, heap - dig)
+    return _ranked({Kind.CAI: dig + earth, Kind.DUI: heap - earth, Kind.JIAN: dry * roof})
+
+
+def of_mixture(scores: Mapping[Kind, float]) -> dict[Kind, float]:
+    """Give the scores of what is half way to water by its measures: half of it 乱采, and not less.
+
+    ``scores`` are of :func:`kind_scores`, and so are those given.
+    """
+    before = scores[Kind.CAI]
+    dig = max(_MOST, before)
+    rest = (1 - dig) / (1 - before) if before < 1 else 0.0
+    return _ranked({k: dig if k is Kind.CAI else scores[k] * rest for k in sorted(scores)})
+
+
+def _ranked(scores: Mapping[Kind, float]) -> dict[Kind, float]:
     rounded = {k: round(v, 3) for k, v in scores.items()}
     return dict(sorted(rounded.items(), key=lambda item: -item[1]))
 
@@ -120,6 +147,16 @@ def _mixed(score: float, before: float, deviations: float, index: float, area_m2
         return 0.0
     sure = np.clip((deviations - _RISEN[0]) / (_RISEN[1] - _RISEN[0]), 0, 1)
     return float(sure * np.clip((score - before) / (_WATER - before), 0, 1))
+
+
+def _earth(middle: Callable[[str], float], o: KindOptions) -> float:
+    """Give the share of a heap that may as well be a pit, of red earth; of anything else none.
+
+    Earth that was dug shows the same subsoil as earth that was heaped. Roofs and rubble are no
+    earth; sand is neither red nor dug on land.
+    """
+    index, red = middle("bare"), middle("redness")
+    return o.earth_dug if index >= o.roof_index + o.roof_step and red >= o.earth_redness else 0.0
 
 
 def _growth(measures: Sequence[Mapping[str, float]]) -> float:

@@ -8,6 +8,7 @@ the grid it travels with.
 """
 
 from pipeline.model.cases import (
+    NO_SWIR,
     RELAPSE,
     RESTORED,
     UNKNOWN_ZH,
@@ -97,6 +98,7 @@ __all__ = [
     "LEAD_OUTLINE",
     "LEAD_POINT",
     "NO_PLACE_ZH",
+    "NO_SWIR",
     "PICTURE",
     "PICTURES",
     "RELAPSE",

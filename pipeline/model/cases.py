@@ -69,6 +69,11 @@ class Inherited:
     pieces: tuple[Standing, ...] = ()  # none: nobody had seen it before this patrol
 
 
+NO_SWIR = "no_swir"
+"""Measure of what no look with short-wave infrared has shown; what one has does not have it."""
+
+_KINDS_APART, _EPSILON = 0.15, 1e-9  # scores nearer than this are not told apart
+
 _HELD = frozenset({Status.ISSUED, Status.VERIFIED, Status.RECTIFYING, Status.RELAPSED})
 
 
@@ -117,6 +122,19 @@ class Case:
     # history to whoever looked. None: no patrol's, or of a ledger from before there was this.
     patrolled_from: datetime | None = None
     inherited: Inherited | None = None  # by the patrol that last came upon it; None: by none yet
+
+    @property
+    def kinds_alike(self) -> tuple[Kind, ...]:
+        """Its kind, and those that imagery does not tell from it: as good or nearly (science, 4).
+
+        Best first; the kind alone where no others were weighed, or where people have said it.
+        """
+        if self.people is not None and self.people.kind_fixed:
+            return (self.kind,)
+        scores = {k: self.measures.get(f"kind_{k.value}", 0.0) for k in Kind}
+        least = scores[self.kind] - _KINDS_APART
+        others = [k for k in Kind if k is not self.kind and scores[k] > max(0.0, least - _EPSILON)]
+        return (self.kind, *sorted(others, key=lambda k: -scores[k]))
 
     @property
     def of_lead(self) -> bool:

@@ -41,7 +41,7 @@ from pipeline.passes.follow_ground import ground_candidate, may_span, relook_gro
 from pipeline.passes.ground import Looks, Site, Sparse, States, meet
 from pipeline.passes.known import case_pixels
 from pipeline.passes.piers import goes_on_as_deck
-from pipeline.passes.traits import is_dark
+from pipeline.passes.traits import is_dark, without_swir
 from pipeline.passes.verdicts import values_at
 from pipeline.passes.watch import Epoch, Watched, WatchOptions
 from pipeline.passes.water_outline import around, is_deck, lies_along, water_outline
@@ -236,7 +236,8 @@ def _candidate(
         area_m2=area,
         measures=measures
         | {"wait_days": wait / timedelta(days=1), "strip": strip}
-        | ({"afloat": 1.0} if afloat else {}),
+        | ({"afloat": 1.0} if afloat else {})
+        | without_swir(site.store, track),
         kind=next(iter(scores), Kind.ZHAN),
     )
 

@@ -19,7 +19,7 @@ from pipeline.config import GroundOptions
 from pipeline.detect.decks import goes_out
 from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.expect import Baseline
-from pipeline.detect.kinds import kind_scores
+from pipeline.detect.kinds import kind_scores, of_mixture
 from pipeline.detect.look_surface import WATER
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import YEAR_DAYS
@@ -56,6 +56,7 @@ from pipeline.passes.traits import (
     is_dark,
     summed_up,
     trait_of,
+    without_swir,
 )
 from pipeline.passes.verdicts import Question, Rows, rows_of
 
@@ -88,7 +89,7 @@ def ground_candidate(
     earlier patrol may have seen it, and its waiting does not begin anew; and what the other tracks
     say of it.
     """
-    measures = summed_up(track, options)
+    measures = summed_up(track, options) | without_swir(site.store, track)
     measures["bar_share"] = bar_share_of(site, bench, track)
     pixels = (track.rows, track.cols)
     window = window_of(site, pixels)
@@ -124,8 +125,11 @@ def ground_candidate(
     if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
-    kind = next(iter(kind_scores(by_pass(track), options.kinds)))
-    kind = Kind.CAI if measures.get("mixed_water") else kind
+    scores = kind_scores(by_pass(track), options.kinds)
+    if measures.get("mixed_water"):
+        scores = of_mixture(scores)
+        measures |= {f"kind_{k.value}": v for k, v in scores.items()}
+    kind = next(iter(scores))
     if is_fill(track.rows.size, measures):
         kind, measures = Kind.ZHAN, as_fill(measures)
     candidate = assemble(

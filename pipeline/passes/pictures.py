@@ -143,6 +143,8 @@ def add_pictures(
         for p in found.passes
     ]
     judged.counted += tuple(p.id for p in found.passes)
+    if found.passes:
+        judged.counts["pictures"] = len(found.passes)
     judged.unread += found.unread
     judged.unreachable += found.unreachable
 

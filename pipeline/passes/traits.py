@@ -15,6 +15,8 @@ from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.features import MODELLED
 from pipeline.detect.kinds import kind_scores
 from pipeline.detect.resemble import Signature
+from pipeline.io.store import CorridorStore
+from pipeline.model import NO_SWIR
 
 ON_BAR = 0.5
 """Share of an object on a bar, from which it stands there."""
@@ -70,6 +72,12 @@ def summed_up(track: Track, options: GroundOptions) -> dict[str, float]:
     return out | {f"kind_{kind.value}": score for kind, score in scores.items()}
 
 
+def without_swir(store: CorridorStore, track: Track) -> dict[str, float]:
+    """Give the measure of an object that no look with SWIR has shown; of others nothing."""
+    seen = any("swir16" in store.note(pass_id)["bands"] for pass_id in track.pass_ids)
+    return {} if seen else {NO_SWIR: 1.0}
+
+
 def is_dark(track: Track) -> bool:
     """Tell a track of dark ground (:mod:`pipeline.detect.dark`)."""
     return bool(track.sightings[0].measures.get("dark"))
@@ -80,9 +88,10 @@ def half_water(measures: Mapping[str, float], pixels: int, options: DisturbOptio
 
     Soil takes the place of plants and is lighter than they are; its water score is as low. Where
     plants went from less than half of the ``pixels`` that argument fails: a bare yard gets damp.
+    Without SWIR the score says only that plants went, which is so of soil and of roofs as well.
     """
     dry = measures.get("expected_water", 0.0)  # cases of earlier versions do not have it
-    if measures["wet_share"] >= 0.5 or dry >= 0:
+    if measures["wet_share"] >= 0.5 or dry >= 0 or measures.get(NO_SWIR):
         return False
     small = pixels / 2 <= measures["lost_px"] <= options.mixed_pixels
     dark = measures["z_bright"] < options.lighter_z

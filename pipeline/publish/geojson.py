@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from shapely.geometry import shape
 from pipeline.errors import ContractError
 from pipeline.io.datum import applies, to_gcj02
 from pipeline.model import (
+    NO_SWIR,
     Attribution,
     Case,
     Grade,
@@ -270,8 +271,22 @@ def _law(case: Case) -> dict[str, Any]:
         "no_mining": place.no_mining,
         "no_mining_in_force": place.no_mining_in_force,
         "permit": asdict(ruling.permit) if ruling.permit else None,
-        "reasons": [*(s.text for s in ruling.spoken), *place.notes],
+        "reasons": [*(s.text for s in ruling.spoken), *place.notes, *_unsure(case)],
     }
+
+
+def _unsure(case: Case) -> Iterator[str]:
+    """Say what imagery does not tell of the kind."""
+    if len(case.kinds_alike) > 1:
+        dug = set(case.kinds_alike) == {Kind.CAI, Kind.DUI} and "wet_share" in case.measures
+        names = "与".join(k.zh for k in case.kinds_alike)
+        yield f"类型未定：影像难以区分{names}{'（堆土或取土）' if dug and _is_dry(case) else ''}"
+    if case.measures.get(NO_SWIR):
+        yield "所用影像没有短波红外，裸土、建筑与水的区分较不可靠"
+
+
+def _is_dry(case: Case) -> bool:
+    return case.measures["wet_share"] < 0.5 and not case.measures.get("mixed_water")
 
 
 def _ruling(ruling: Ruling | None) -> dict[str, Any] | None:
