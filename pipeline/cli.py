@@ -136,8 +136,7 @@ def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
         _guard(lambda: run_beside(request, into, asked=shadow), debug)
     if dry_run:
         _guard(lambda: run_any(request), debug)
-    part = bool(corridor or from_ or to)
-    note_run(workflow, lambda: in_turn(lambda: run_any(request), wait), debug, part=part)
+    note_run(workflow, lambda: in_turn(lambda: run_any(request), wait), debug, part=request.part)
 
 
 baseline_app = typer.Typer(

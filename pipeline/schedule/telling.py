@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -105,6 +106,7 @@ def _plain(s: Standing) -> dict[str, Any]:
         }
     return {
         "workflow": s.workflow,
+        "path": str(s.path),
         "level": s.level,
         "last_run": last,
         "last_good_run": _iso(s.good),
@@ -137,7 +139,7 @@ _GAUGES = {
     "clock_running": "1 while `siluan schedule` has it; timers of the system do not count",
     "due_seconds": "For how long a run is due that has not been",
     "set_aside": "Inputs that were set aside and somebody can mend",
-    "failed_corridors": "Corridors that the last run could not finish",
+    "failed_corridors": "Corridors that the last run of them could not finish",
     "inbox_waiting": "Drops waiting in the inbox",
     "outbox_waiting": "Messages waiting to be handed over",
     "outbox_dead": "Messages that receivers refused for good",
@@ -150,8 +152,12 @@ def for_prometheus(
 ) -> bytes:
     """Give the text file that node_exporter's textfile collector reads.
 
-    A file that cannot be read goes by its name without the ending, and is critical.
+    A file that cannot be read goes by its name without the ending, and is critical. Where several
+    have one name, each goes by its name and its path.
     """
+    named = [(s.workflow, s.path) for s in standings] + [(w.name, w.path) for w in wrong]
+    often = Counter(name for name, _ in named)
+    labels = iter([f"{n} ({path})" if often[n] > 1 else n for n, path in named])
     registry = CollectorRegistry()
     gauges = {
         name: Gauge(f"siluan_{name}", text, ("workflow",), registry=registry)
@@ -170,16 +176,17 @@ def for_prometheus(
         registry=registry,
     )
     for s in standings:
+        label = next(labels)
         for name, value in _values(s, now).items():
             if value is not None:
-                gauges[name].labels(s.workflow).set(value)
+                gauges[name].labels(label).set(value)
         for corridor, seen in s.newest_clear.items():
             if seen is not None:
-                clear.labels(s.workflow, corridor).set(seen.timestamp())
+                clear.labels(label, corridor).set(seen.timestamp())
         for place, size in s.free_bytes.items():
-            free.labels(s.workflow, place).set(size)
-    for one in wrong:
-        gauges["status"].labels(one.name).set(CRITICAL)
+            free.labels(label, place).set(size)
+    for label in labels:
+        gauges["status"].labels(label).set(CRITICAL)
     return generate_latest(registry)
 
 
