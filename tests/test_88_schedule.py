@@ -292,6 +292,26 @@ def test_a_killed_run_leaves_a_number_and_holds_nothing(tmp_path: Path) -> None:
     assert held_by(tmp_path / "ledger.sqlite") is None
 
 
+@pytest.mark.parametrize(
+    ("line", "holder"),
+    [
+        ("1: FLOCK  ADVISORY  WRITE 77 08:01:{inode} 0 EOF", 77),
+        ("1: FLOCK  ADVISORY  WRITE 78 08:02:{inode} 0 EOF", None),  # of another file system
+        ("1: -> FLOCK  ADVISORY  WRITE 77 08:01:{inode} 0 EOF", None),
+        ("1: FLOCK  ADVISORY  WRITE 77 08:01:9{inode} 0 EOF", None),
+        ("1: FLOCK", None),
+    ],
+)
+def test_a_lock_of_another_file_or_one_that_waits_holds_nothing(
+    tmp_path: Path, line: str, holder: int | None
+) -> None:
+    file, locks = tmp_path / "ledger.sqlite.lock", tmp_path / "locks"
+    file.write_text("77\n")
+    listed = line.format(inode=file.stat().st_ino)
+    locks.write_text(f"0: POSIX  ADVISORY  READ 5 00:05:1 0 EOF\n{listed}\n")
+    assert held_by(tmp_path / "ledger.sqlite", locks) == holder
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"done": "2026-01-01T00:00:00"}', b"\xff"])
 def test_a_damaged_memory_is_no_memory(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "m.json"
@@ -582,6 +602,18 @@ def test_a_command_is_told_and_its_failure_changes_nothing(
 def test_alerts_go_one_way(keys: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Alerts.model_validate(keys)
+
+
+def test_all_that_is_wrong_with_alerts_is_named(tmp_path: Path) -> None:
+    wrong = {"command": [], "codes": [999, -1, 3], "timeout_s": float("nan")}
+    with pytest.raises(ConfigurationError) as said:
+        read_listed(write(tmp_path, "a", alerts=wrong))
+    for each in (
+        "'alerts.command'",
+        "'alerts.timeout_s'",
+        "'alerts.codes': no exit codes: 999, -1",
+    ):
+        assert each in str(said.value)
 
 
 def test_an_address_that_no_library_takes_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
