@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,7 +130,7 @@ def test_one_that_cannot_be_looked_at_keeps_no_other_from_being_told(
     assert (ended.value.code, [w["workflow"] for w in told["workflows"]]) == (2, ["b"])
     assert "ZeroDivisionError" in told["unread"][0]["why"]
     monkeypatch.setattr(standing_module, "standing_of", standing_of)
-    for path in (tmp_path, tmp_path / "a.yaml" / "x.prom"):
+    for path in (tmp_path, tmp_path / "a.yaml" / "x.prom", Path()):
         with pytest.raises(SystemExit) as ended:
             status([tmp_path], prometheus=path)
         said = capsys.readouterr()
@@ -267,3 +268,46 @@ def test_little_space_is_critical_whatever_the_limit_of_the_warning(
 
     monkeypatch.setattr(standing_module, "_free", free)
     assert standing_of(one, MONDAY).level == level
+
+
+BARE = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+
+
+@pytest.mark.parametrize("locale", [{"PYTHONUTF8": "1"}, BARE])
+def test_a_file_whose_name_cannot_be_said_is_told_all_the_same(
+    tmp_path: Path, locale: dict[str, str]
+) -> None:
+    folder, gauges = tmp_path / "w", tmp_path / "siluan.prom"
+    folder.mkdir()
+    try:
+        for name in (b"\xff\xfe.yaml", "湘江.yaml".encode()):
+            (Path(os.fsdecode(os.fsencode(folder) + b"/" + name))).write_text("name: [")
+    except OSError:
+        pytest.skip("this disk takes no such name")
+    words = [sys.executable, "-c", "from pipeline.cli import main; main()", "status"]
+    said = dict[str, str]()
+    for form in ("--json", "--no-json"):
+        done = subprocess.run(
+            [*words, "--workflow", folder, "--prometheus", gauges, *([form] * (form == "--json"))],
+            capture_output=True,
+            check=False,
+            env=os.environ | locale,
+        )
+        assert (done.returncode, done.stderr) == (2, b"")
+        said[form] = done.stdout.decode()
+    for name in ("\\xff\\xfe", "湘江"):
+        assert f"\n{name}: critical" in said["--no-json"]
+        label = name.replace("\\", "\\\\")
+        assert f'siluan_status{{workflow="{label}"}} 2.0' in gauges.read_text("utf-8")
+    assert [w["workflow"] for w in json.loads(said["--json"])["unread"]] == ["湘江", "\\xff\\xfe"]
+
+
+def test_output_that_lacks_chinese_ends_nothing() -> None:
+    code = "from pipeline import cli; cli.app = lambda: print('下一步 Next: é'); cli.main()"
+    latin = b"\\u4e0b\\u4e00\\u6b65 Next: \xe9"
+    for encoding, said in (("latin-1", latin), ("ascii:replace", b"???")):
+        env = os.environ | {"PYTHONIOENCODING": encoding}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=False, env=env
+        )
+        assert (done.returncode, done.stdout.startswith(said)) == (0, True), done

@@ -13,7 +13,7 @@ from prometheus_client.exposition import generate_latest
 from pipeline.schedule.listed import Listed, Unread
 from pipeline.schedule.runs import Run
 from pipeline.schedule.standing import CRITICAL, WARNING, Standing
-from pipeline.schedule.words import local, span
+from pipeline.schedule.words import local, shown, span
 
 _WORDS = {WARNING: "warning", CRITICAL: "critical"}
 
@@ -43,14 +43,15 @@ def for_people(one: Listed, s: Standing, now: datetime) -> list[str]:
     held = "free" if s.ledger_held_by is None else f"held by process {s.ledger_held_by}"
     free = ", ".join(f"{k} {v / 1e9:.1f} GB" for k, v in s.free_bytes.items())
     lines += [f"  ledger     {held}", f"  disk free  {free}"]
-    return lines + [f"  {_WORDS[lev]}: {what}" for lev, what in s.findings if lev]
+    lines += [f"  {_WORDS[lev]}: {what}" for lev, what in s.findings if lev]
+    return [shown(line) for line in lines]
 
 
 def unread_lines(one: Unread) -> list[str]:
     """Say of a workflow that cannot be read, or looked at, why."""
     said = str(one.why)
     named = said if str(one.path) in said else f"{one.path}: {said}"
-    return [f"{one.name}: critical", f"  critical: {named}"]
+    return [shown(f"{one.name}: critical"), shown(f"  critical: {named}")]
 
 
 def summary(standings: Sequence[Standing], wrong: Sequence[Unread] = ()) -> str:
@@ -62,7 +63,7 @@ def summary(standings: Sequence[Standing], wrong: Sequence[Unread] = ()) -> str:
     }
     named = [f"{word}: {', '.join(who)}" for word, who in names.items() if who]
     fine = len(levels) - sum(map(len, names.values()))
-    return f"{len(levels)} workflows, {'; '.join([f'{fine} fine', *named])}"
+    return shown(f"{len(levels)} workflows, {'; '.join([f'{fine} fine', *named])}")
 
 
 def _next(one: Listed, s: Standing, zone: str) -> str:
@@ -90,7 +91,9 @@ def for_programs(
         "at": _iso(now),
         "level": max((*(s.level for s in every), *(CRITICAL for _ in wrong)), default=0),
         "workflows": [_plain(s) for s in every],
-        "unread": [{"workflow": w.name, "path": str(w.path), "why": str(w.why)} for w in wrong],
+        "unread": [
+            {"workflow": shown(w.name), "path": shown(w.path), "why": shown(w.why)} for w in wrong
+        ],
     }
 
 
@@ -106,7 +109,7 @@ def _plain(s: Standing) -> dict[str, Any]:
         }
     return {
         "workflow": s.workflow,
-        "path": str(s.path),
+        "path": shown(s.path),
         "level": s.level,
         "last_run": last,
         "last_good_run": _iso(s.good),
@@ -121,7 +124,7 @@ def _plain(s: Standing) -> dict[str, Any]:
         "newest_clear": {k: _iso(v) for k, v in s.newest_clear.items()},
         "ledger_held_by": s.ledger_held_by,
         "free_bytes": dict(s.free_bytes),
-        "findings": [{"level": level, "what": what} for level, what in s.findings],
+        "findings": [{"level": level, "what": shown(what)} for level, what in s.findings],
     }
 
 
@@ -157,7 +160,7 @@ def for_prometheus(
     """
     named = [(s.workflow, s.path) for s in standings] + [(w.name, w.path) for w in wrong]
     often = Counter(name for name, _ in named)
-    labels = iter([f"{n} ({path})" if often[n] > 1 else n for n, path in named])
+    labels = iter([shown(f"{n} ({path})" if often[n] > 1 else n) for n, path in named])
     registry = CollectorRegistry()
     gauges = {
         name: Gauge(f"siluan_{name}", text, ("workflow",), registry=registry)
