@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from datetime import date, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -136,8 +138,7 @@ def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
         _guard(lambda: run_beside(request, into, asked=shadow), debug)
     if dry_run:
         _guard(lambda: run_any(request), debug)
-    part = bool(corridor or from_ or to)
-    note_run(workflow, lambda: in_turn(lambda: run_any(request), wait), debug, part=part)
+    note_run(workflow, lambda: in_turn(lambda: run_any(request), wait), debug, part=request.part)
 
 
 baseline_app = typer.Typer(
@@ -199,10 +200,17 @@ def _day(value: datetime | None) -> date | None:
     return value.date() if value else None
 
 
+def _say_what_can_be_said() -> None:
+    """Let output in an encoding without Chinese end no run: what it lacks is said by number."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors in ("strict", "surrogateescape"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Entry point of the console script, which ends the process: nothing is freed after it."""
     # Work is spread over tiles: threads of the linear algebra inside them only get in the way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _say_what_can_be_said()
     try:
         app()
     finally:

@@ -149,7 +149,7 @@ def run_inspection(request: RunRequest) -> ExitCode:
         items = worklist(asked, known, (task.pairing, found), names, how)
         lists = split_cases(known, names), proposed
         record = _record(task, found, result, (*lists, items))
-        counts = {**record.counts, **failures.counts}
+        counts = {**record.counts, **failures.counts, **request.counts}
         record = replace(record, run_id=run_id, seconds=clock.seconds, counts=counts)
         record = replace(record, cpu_seconds=clock.cpu_seconds)
         say_what_is_missing(record, ())

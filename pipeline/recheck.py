@@ -114,7 +114,7 @@ def run_recheck(request: RunRequest) -> ExitCode:
         found = tuple(_of_failed(one, failures) for one in found)
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})
         record = _record(task, judged, searched, found)
-        counts = {**record.counts, **failures.counts}
+        counts = {**record.counts, **failures.counts, **request.counts}
         record = replace(record, run_id=run_id, seconds=dict(clock.seconds), counts=counts)
         record = replace(record, cpu_seconds=dict(clock.cpu_seconds))
         say_what_is_missing(record, unreachable)

@@ -96,6 +96,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             "suppressed": count_rules(shelves),
             "proposed": count_proposed(proposed),
             **failures.counts,
+            **request.counts,
         }
         record = replace(record, counts={**record.counts, **more})
         unreachable = sorted({*searched.unreachable, *(u for j in judged for u in j.unreachable)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from pipeline.baseline import BuildRequest, build_baseline
 from pipeline.config import choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.datum import Datum
+from pipeline.io.settings import NAME
 from pipeline.ledger import open_ledger
 from pipeline.office.corridors import AddRequest, add_corridor
-from pipeline.passes.old_stores import drop_old_stores, note_use
+from pipeline.office.releasing import plan_release, release
+from pipeline.passes.old_stores import LOST, describe_old, drop_old_stores, note_use
 from pipeline.passes.site import store_root
 from pipeline.run import RunRequest, run_workflow
 
@@ -169,3 +172,33 @@ def test_replacing_a_corridor_says_what_it_costs(tmp_path: Path) -> None:
     )
     lines = add_corridor(AddRequest(line, "river", Datum.CGCS2000, config, replace=True))
     assert not any("another outline" in said for said in lines)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b'{"a": 1}', b'["a", 1]', b'"tiny"'])
+def test_a_damaged_list_of_users_ends_no_run_and_frees_no_store(
+    tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, drop = beside(tmp_path, ("a",), ("a",))
+    workflow = load_workflow(tmp_path / "workflow.yaml")
+    (corridor,) = choose_corridors(workflow, ())
+    today = store_root(workflow, corridor, 10)
+    for root in (old, today):
+        (root / "used_by.json").write_bytes(damage)
+    (known,) = describe_old(workflow, corridor)  # as the doctor asks, which only reads
+    assert known.others(workflow) == (LOST,)
+    for _ in range(2):
+        note_use(today, workflow)
+        (line,) = drop()
+        assert f"is used by {LOST}, and is kept" in line
+    for root in (old, today):
+        assert caplog.text.count(f"{root / 'used_by.json'} is damaged") == 1
+    assert json.loads((today / "used_by.json").read_text()) == [LOST, workflow.name]
+    note_use(old, workflow)  # drawn as it was before, and back again
+    (line,) = drop()
+    assert old.exists()
+    assert re.fullmatch(NAME, LOST) is None
+    path = tmp_path / "workflow.yaml"
+    with pytest.raises(ConfigurationError, match=f"in use by {LOST}"):
+        plan_release(path, corridor.id, ())
+    release(plan_release(path, corridor.id, (LOST,)))
+    assert not old.exists()

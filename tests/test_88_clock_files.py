@@ -323,6 +323,29 @@ def test_an_inbox_is_looked_into_at_its_interval(
     assert not inboxes.busy
 
 
+def test_one_call_looks_again_while_a_run_of_the_workflow_lasts(tmp_path: Path) -> None:
+    one = read_listed(write(tmp_path, "a", inbox={"folder": "drops", "every_minutes": 2}))
+    now, started = [0.0], list[Fake]()
+
+    def start(_: Listed) -> Fake:
+        started.append(Fake(1))
+        return started[-1]
+
+    inboxes = Inboxes(start, lambda: now[0], once=True)
+    inboxes.take([one])
+    # After the end of a look, however long that took: the call must come to its own end.
+    for at, code, number in ((0, None, 1), (500, 0, 1), (619, None, 1), (621, 0, 2)):
+        now[0] = float(at)
+        inboxes.step()
+        assert len(started) == number, at
+        if code is not None:
+            assert inboxes.needs(one)
+            started[-1].code = code
+            inboxes.step()
+            assert (inboxes.busy, inboxes.needs(one)) == (False, False)
+    assert inboxes.codes == [0, 0]
+
+
 def test_a_submission_that_does_not_end_is_killed(tmp_path: Path) -> None:
     inbox = {"folder": "drops", "config": "office"}
 

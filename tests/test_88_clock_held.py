@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from test_88_clock_files import WEEKLY, idle
 from test_88_schedule import MONDAY, Fake, World, write
 
-from pipeline.errors import ExitCode, LedgerHeldError
-from pipeline.ledger.lock import hold
+from pipeline.errors import DiskFullError, ExitCode, LedgerHeldError
+from pipeline.ledger.lock import held_by, hold
 from pipeline.schedule import clock as clocks
 from pipeline.schedule import serving
 from pipeline.schedule.clock import Clock
@@ -144,3 +144,51 @@ def test_once_runs_all_that_can_and_says_what_could_not(
         assert serving.run_clock([several], once=True) == ExitCode.CONFIGURATION
     assert started == ["asks", "full", "hangs"]
     assert caplog.text.count("full cannot be looked after") == 1
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_once_keeps_from_the_next_call_only_what_is_at_work(
+    several: Path, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    """One run that hung kept all workflows of the line for cron from their times."""
+    (several.parent / "unmounted").unlink()
+    write(several, "turn", schedule=WEEKLY, state=str(several.parent / "hangs" / "state"))
+    ones = {w.name: w for w in list_workflows([several]).good}
+    missed = Memory(done=MONDAY - timedelta(days=400))
+    write_memory(ones["turn"].memory, missed)
+    started, waits, inner = list[tuple[str, Fake]](), list[int](), list[ExitCode]()
+
+    def start(one: Listed) -> Fake:
+        code = {"asks": 3, "hangs": None}.get(one.name, 0)
+        started.append((one.name, Fake(len(started), code=code)))
+        return started[-1][1]
+
+    def remember(path: Path, memory: Memory, schedule: Any = None) -> None:
+        if full and path.stem == "full":
+            raise DiskFullError("no space is left")
+        write_memory(path, memory, schedule)
+
+    def held(name: str) -> bool:
+        return held_by(ones[name].memory) is not None
+
+    def wait(*_: object) -> None:
+        waits.append(len(waits))
+        if len(waits) == 2:  # all have ended by now but one, and another waits for that
+            assert [n for n in sorted(ones) if held(n)] == ["hangs", "turn"]
+            write_memory(ones["good"].memory, missed)  # its next time has come
+            ones["good"].runs.unlink()
+            inner.append(serving.run_clock([several], once=True))
+            assert [n for n, _ in started][-1] == "good"
+        elif len(waits) == 5:
+            next(fake for name, fake in started if name == "hangs").code = 0
+
+    monkeypatch.setattr(clocks, "write_memory", remember)
+    monkeypatch.setattr(threading.Event, "wait", wait)
+    monkeypatch.setattr(serving, "Clock", partial(Clock, start=start))
+    code = serving.run_clock([several], once=True)
+    first = ["asks", "good", "hangs"] if full else ["asks", "full", "good", "hangs"]
+    assert [n for n, _ in started] == [*first, "good", "turn"]
+    # What was let go counts all the same, and so does what the next call could not have.
+    assert code == (ExitCode.DISK_FULL if full else ExitCode.UNREACHABLE)
+    assert inner == [ExitCode.DISK_FULL if full else ExitCode.LEDGER_HELD]
+    assert not any(held(n) for n in ones)

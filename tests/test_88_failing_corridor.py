@@ -21,6 +21,7 @@ from pipeline.io.observed import LookedAt, note_looks
 from pipeline.passes.failing import Failures
 from pipeline.passes.unseen import unseen_of_failed
 from pipeline.run import RunRequest, run_workflow
+from pipeline.schedule.leavings import last_report
 
 
 @pytest.mark.thorough
@@ -54,6 +55,16 @@ def test_the_others_are_finished_and_its_cases_stay(
     assert report["counts"]["failed"] == {"tiny": "a bug, or a broken disk: RuntimeError('torn')"}
     assert set(report["counts"]["corridors"]) == {"other"}
     assert report["counts"]["corridors"]["other"]["newest_clear"] == "2025-02-28T03:00:00Z"
+    assert "part" not in report["counts"]
+    # A run of the other corridor alone hides the failure from nobody.
+    monkeypatch.setattr(run_module, "run_corridor", real)
+    assert run_workflow(RunRequest(path, corridors=("other",))) == ExitCode.DONE
+    report = json.loads((tmp_path / "out/latest/run.json").read_text("utf-8"))
+    assert report["counts"]["part"] is True
+    assert set(last_report(tmp_path / "out").counts.failed) == {"tiny"}
+    assert run_workflow(RunRequest(path)) == ExitCode.DONE
+    assert set(last_report(tmp_path / "out").newest_clear) == {"tiny", "other"}
+    assert not last_report(tmp_path / "out").counts.failed
 
 
 def test_what_was_not_observed_of_a_failed_corridor_is_known_from_earlier_runs(

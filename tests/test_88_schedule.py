@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import signal
 import sqlite3
@@ -21,20 +23,26 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.commands.schedule import (
     Scheduler,
     _install,  # pyright: ignore[reportPrivateUsage]
     check_asked,
 )
-from pipeline.errors import ConfigurationError
+from pipeline.config import Workflow
+from pipeline.errors import ConfigurationError, DiskFullError
+from pipeline.io import atomic
 from pipeline.io.alerts import Alerts, payload, tell
 from pipeline.io.cron import Schedule
+from pipeline.io.timed import TIMED
 from pipeline.ledger.lock import held_by, hold
+from pipeline.passes.inspect_workflow import InspectWorkflow
+from pipeline.passes.recheck_workflow import RecheckWorkflow
+from pipeline.schedule import units as units_module
 from pipeline.schedule.clock import Clock, worst
 from pipeline.schedule.due import begun, checked, due, interrupted, settled
-from pipeline.schedule.listed import Listed, list_workflows, read_listed
+from pipeline.schedule.listed import Listed, list_workflows, misspelt, read_listed
 from pipeline.schedule.memory import read_memory, write_memory
 from pipeline.schedule.runs import Run, note, read_runs
 from pipeline.schedule.standing import standing_of
@@ -43,6 +51,7 @@ from pipeline.schedule.telling import for_people, for_programs, for_prometheus, 
 from pipeline.schedule.units import (
     calendar_of,
     cron_line,
+    how_to_enable,
     left_behind,
     too_long_for_windows,
     units_of,
@@ -292,6 +301,26 @@ def test_a_killed_run_leaves_a_number_and_holds_nothing(tmp_path: Path) -> None:
     assert held_by(tmp_path / "ledger.sqlite") is None
 
 
+@pytest.mark.parametrize(
+    ("line", "holder"),
+    [
+        ("1: FLOCK  ADVISORY  WRITE 77 08:01:{inode} 0 EOF", 77),
+        ("1: FLOCK  ADVISORY  WRITE 78 08:02:{inode} 0 EOF", None),  # of another file system
+        ("1: -> FLOCK  ADVISORY  WRITE 77 08:01:{inode} 0 EOF", None),
+        ("1: FLOCK  ADVISORY  WRITE 77 08:01:9{inode} 0 EOF", None),
+        ("1: FLOCK", None),
+    ],
+)
+def test_a_lock_of_another_file_or_one_that_waits_holds_nothing(
+    tmp_path: Path, line: str, holder: int | None
+) -> None:
+    file, locks = tmp_path / "ledger.sqlite.lock", tmp_path / "locks"
+    file.write_text("77\n")
+    listed = line.format(inode=file.stat().st_ino)
+    locks.write_text(f"0: POSIX  ADVISORY  READ 5 00:05:1 0 EOF\n{listed}\n")
+    assert held_by(tmp_path / "ledger.sqlite", locks) == holder
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"done": "2026-01-01T00:00:00"}', b"\xff"])
 def test_a_damaged_memory_is_no_memory(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "m.json"
@@ -320,6 +349,33 @@ def test_logs_are_rotated(tmp_path: Path) -> None:
         rotate(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"a.log.{n}" for n in range(1, 5)]
     assert (tmp_path / "a.log.1").read_bytes()[:1] == b"6"
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("schdule", "schedule"),
+        ("Schedule", "schedule"),
+        ("alert", "alerts"),
+        ("monitors", "monitor"),
+        ("inboxes", "inbox"),
+    ],
+)
+def test_a_misspelt_key_of_the_clock_is_no_workflow_by_hand(
+    tmp_path: Path, key: str, meant: str
+) -> None:
+    write(tmp_path, "a", **{key: {"cron": "0 5 * * 1"}})
+    write(tmp_path, "b", near=1, notes=2)  # what `siluan run` says
+    found = list_workflows([tmp_path])
+    assert [w.name for w in found.good] == ["b"]
+    assert f"unknown key '{key}' (did you mean '{meant}'?)" in str(found.wrong[0].why)
+
+
+@pytest.mark.parametrize("kind", [Workflow, InspectWorkflow, RecheckWorkflow])
+def test_no_key_of_a_kind_of_workflow_is_called_misspelt(kind: type[BaseModel]) -> None:
+    names = {n for name, f in kind.model_fields.items() for n in (name, f.alias) if n}
+    assert {n for n in names if misspelt(n)} == set()
+    assert names >= set(TIMED)
 
 
 def test_every_workflow_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -414,6 +470,104 @@ def test_units_are_written_over_no_foreign_file(two: tuple[Listed, ...], tmp_pat
     assert (out / "siluan-a.timer").read_bytes() == before
     assert "RestartSec=30min" in units["siluan-a.service"]
     assert cron_line([Path("/a b/50%.yaml")]).count("\\%") == 1
+
+
+@pytest.mark.parametrize("moving", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+def test_units_are_written_all_or_none(
+    two: tuple[Listed, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moving: bool,
+    there: bool,
+) -> None:
+    units, out = units_of(two, user=True), tmp_path / "a" / "units"
+    if there:
+        write_units(units, True, out)
+    before = {p.name: p.read_bytes() for p in out.glob("*")}
+    real, calls = Path.replace, list[Path]()
+
+    def refuse(path: Path, *_: object) -> None:
+        calls.append(path)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def replace(path: Path, target: Path) -> Path:
+        refuse(path)
+        return real(path, target)
+
+    def write_bytes(path: Path, *data: bytes) -> None:
+        refuse(path)
+        atomic.write_bytes(path, *data)
+
+    changed = {k: v + "#\n" for k, v in units.items()}
+    with monkeypatch.context() as patched:
+        if moving:
+            patched.setattr(Path, "replace", replace)
+        else:
+            patched.setattr(units_module, "write_bytes", write_bytes)
+        with pytest.raises(DiskFullError, match=f"no space is left.*{out}"):
+            write_units(changed, True, out)
+    assert {p.name: p.read_bytes() for p in out.glob("*")} == before
+    assert (tmp_path / "a").exists() is there
+    write_units(changed, True, out)
+    assert {p.name: p.read_text() for p in out.iterdir()} == changed
+
+
+def test_a_folder_that_takes_no_units_is_refused(
+    two: tuple[Listed, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units, file = units_of(two, user=True), tmp_path / "file"
+    file.touch()
+    for out, why in ((file, "it is a file"), (file / "units", "Not a directory")):
+        with pytest.raises(ConfigurationError, match=rf"{out} cannot be written \({why}\)"):
+            write_units(units, True, out)
+
+    def refuse(path: Path, **_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ConfigurationError, match=r"Read-only file system.*name a folder"):
+        write_units(units, True, tmp_path / "units")
+
+
+def test_no_unit_takes_the_name_of_another(tmp_path: Path) -> None:
+    inbox = {"folder": "drops"}
+    for name, keys, said in (
+        ("a-inbox", {"schedule": {"cron": "0 5 * * 1"}}, "of the workflow a and one of a-inbox"),
+        ("a", {"inbox": inbox, "state": "other"}, "two workflows are called a,"),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        paths = [write(tmp_path, "a", inbox=inbox), write(folder, name, **keys)]
+        with pytest.raises(ConfigurationError, match=said):
+            units_of(list_workflows(paths).every(), user=True)
+
+
+def test_a_name_that_is_not_utf8_starts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = {"schedule": {"cron": "0 5 * * 1"}}
+    good = write(tmp_path, "a", **times)
+    bad = Path(os.fsdecode(os.fsencode(tmp_path) + "/湘江.yaml".encode("gbk")))
+    try:
+        write(tmp_path, "b", **times).rename(bad)
+    except OSError:
+        pytest.skip("this disk takes no such name")
+    listed, out = list_workflows([good, bad]).every(), tmp_path / "units"
+    said = r"the name of .*\\xcf.*\.yaml, .* is not UTF-8"
+    with pytest.raises(ConfigurationError, match=said):
+        _install(list(listed), [tmp_path], Scheduler.SYSTEMD, True, out)
+    assert not out.exists()
+    with pytest.raises(ConfigurationError, match=said):
+        _install(list(listed), [bad], Scheduler.CRON, False, None)
+    _install(list(listed), [tmp_path], Scheduler.CRON, False, None)  # the folder can be said
+    assert capsys.readouterr().out.startswith("*/5 ")
+
+
+def test_a_user_is_told_when_timers_would_stop() -> None:
+    assert "\nloginctl enable-linger " in how_to_enable(["siluan-a.timer"], True, None)
+    assert "linger" not in how_to_enable(["siluan-a.timer"], False, None)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
@@ -582,6 +736,18 @@ def test_a_command_is_told_and_its_failure_changes_nothing(
 def test_alerts_go_one_way(keys: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Alerts.model_validate(keys)
+
+
+def test_all_that_is_wrong_with_alerts_is_named(tmp_path: Path) -> None:
+    wrong = {"command": [], "codes": [999, -1, 3], "timeout_s": float("nan")}
+    with pytest.raises(ConfigurationError) as said:
+        read_listed(write(tmp_path, "a", alerts=wrong))
+    for each in (
+        "'alerts.command'",
+        "'alerts.timeout_s'",
+        "'alerts.codes': no exit codes: 999, -1",
+    ):
+        assert each in str(said.value)
 
 
 def test_an_address_that_no_library_takes_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:

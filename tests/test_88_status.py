@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,12 +19,14 @@ from test_88_schedule import MONDAY, write
 
 from pipeline.commands.status import status
 from pipeline.errors import ConfigurationError
+from pipeline.schedule import leavings
 from pipeline.schedule import standing as standing_module
 from pipeline.schedule.due import Memory
 from pipeline.schedule.listed import Listed, files_of, list_workflows, read_listed
 from pipeline.schedule.memory import write_memory
 from pipeline.schedule.runs import Run, note
-from pipeline.schedule.standing import standing_of
+from pipeline.schedule.standing import standing_of, standings_of
+from pipeline.schedule.telling import for_programs, for_prometheus
 
 NO_LIMIT = {"disk_gb": 0, "disk_critical_gb": 0}
 
@@ -125,7 +130,7 @@ def test_one_that_cannot_be_looked_at_keeps_no_other_from_being_told(
     assert (ended.value.code, [w["workflow"] for w in told["workflows"]]) == (2, ["b"])
     assert "ZeroDivisionError" in told["unread"][0]["why"]
     monkeypatch.setattr(standing_module, "standing_of", standing_of)
-    for path in (tmp_path, tmp_path / "a.yaml" / "x.prom"):
+    for path in (tmp_path, tmp_path / "a.yaml" / "x.prom", Path()):
         with pytest.raises(SystemExit) as ended:
             status([tmp_path], prometheus=path)
         said = capsys.readouterr()
@@ -157,3 +162,152 @@ def test_hidden_files_of_a_folder_are_no_workflows(tmp_path: Path) -> None:
     (tmp_path / "._a.yaml").write_bytes(b"\x00\x05\x16\x07")
     assert [f.name for f in files_of([tmp_path])] == ["a.yaml"]
     assert not list_workflows([tmp_path]).wrong
+
+
+def published(one: Listed, day: int, clear: dict[str, str | None], **counts: Any) -> Path:
+    """Leave what a run of that day leaves, whatever the end of its period."""
+    assert one.out is not None
+    report = one.out / f"2026-01-{31 - day:02d}_{day:012x}" / "run.json"
+    report.parent.mkdir(parents=True)
+    seen = {name: {"newest_clear": at and f"2026-{at}T03:00:00Z"} for name, at in clear.items()}
+    report.write_text(json.dumps({"workflow": one.name, "counts": {"corridors": seen, **counts}}))
+    os.utime(report, (day, day))
+    latest = one.out / "latest"
+    latest.unlink(missing_ok=True)
+    latest.symlink_to(report.parent.name)
+    return report
+
+
+def told(one: Listed) -> tuple[dict[str, str], set[str]]:
+    """Give days of clear looks and failed corridors, as status tells them."""
+    s = standing_of(one, MONDAY)
+    days = {k: f"{at:%m-%d}" if at else "never" for k, at in s.newest_clear.items()}
+    return days, set(s.failed)
+
+
+def test_a_run_of_a_corridor_hides_no_other(tmp_path: Path) -> None:
+    one = listed(tmp_path)
+    published(one, 1, {"gone": "01-01", "far": "01-01"})
+    published(one, 2, {"far": "10-01", "near": "11-01", "low": None}, failed={"ill": "a bug"})
+    assert told(one) == ({"far": "10-01", "near": "11-01", "low": "never"}, {"ill"})
+    published(one, 3, {"near": "11-20"}, part=True)
+    assert told(one) == ({"far": "10-01", "near": "11-20", "low": "never"}, {"ill"})
+    said = [what for _, what in standing_of(one, MONDAY).findings]
+    assert any("corridor far was last seen clearly 52 d ago" in what for what in said)
+    # Of dates long past, and one that fails now: what is known of it stays known.
+    published(one, 4, {"near": "02-01"}, part=True, failed={"far": "a bug"})
+    assert told(one)[0] == {"far": "10-01", "near": "11-20", "low": "never"}
+    assert told(one)[1] == {"ill", "far"}
+    broken = published(one, 5, {"low": None}, part=True)
+    last = published(one, 6, {"ill": "11-21", "far": "11-21"}, part=True)
+    broken.write_text("{")
+    others = {"workflow": "b", "counts": {"corridors": {"theirs": {"newest_clear": None}}}}
+    beside = last.parent.with_name("2026-02-01_00000000000f") / "run.json"
+    beside.parent.mkdir()
+    beside.write_text(json.dumps(others))
+    mended = {"far": "11-21", "ill": "11-21", "near": "11-20", "low": "never"}
+    assert told(one) == (mended, set())
+    # A corridor that the workflow has no more is forgotten with the next run of all.
+    published(one, 7, {"far": "11-22"})
+    assert told(one) == ({"far": "11-22"}, set())
+
+
+def test_no_more_than_some_earlier_runs_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = listed(tmp_path)
+    for day in range(1, 6):
+        published(one, day, {f"c{day}": "11-20"}, part=True)
+    monkeypatch.setattr(leavings, "MOST_EARLIER", 2)
+    assert set(told(one)[0]) == {"c5", "c4", "c3"}
+
+
+def test_a_part_is_not_how_the_workflow_fares(tmp_path: Path) -> None:
+    one = listed(tmp_path)
+    later = MONDAY + timedelta(hours=1)
+    for code in (0, 2):  # the last of them named no corridor of the workflow
+        note(one.runs, Run(code + 5, later, later, code, part=True))
+    s = standing_of(one, later)
+    assert (s.level, s.last and s.last.pid, s.good) == (0, 1, MONDAY + timedelta(minutes=3))
+    one.runs.unlink()
+    note(one.runs, Run(5, later, later, 0, part=True))
+    s = standing_of(one, later)
+    assert (s.last and s.last.pid, s.good) == (5, None)
+
+
+def test_workflows_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    paths = [tmp_path / "one", tmp_path / "two"]
+    for folder in paths:
+        folder.mkdir()
+        listed(folder)
+    listed(paths[0], "b")
+    (paths[1] / "c.yaml").write_text("name: [")
+    (tmp_path / "b.yaml").write_text("name: [")
+    found = list_workflows([*paths, tmp_path])
+    every = [s for _, s in standings_of(found.good, MONDAY)[0]]
+    text = for_prometheus(every, MONDAY, found.wrong).decode()
+    levels = dict(re.findall(r'siluan_status{workflow="(.*)"} (.*)', text))
+    labels = {f"a ({p / 'a.yaml'})": "0.0" for p in paths} | {"c": "2.0"}
+    twins = {f"b ({paths[0] / 'b.yaml'})": "0.0", f"b ({tmp_path / 'b.yaml'})": "2.0"}
+    assert levels == labels | twins
+    assert text.count("siluan_last_run_exit_code{") == 3
+    listed_all = for_programs(every, MONDAY, found.wrong)["workflows"]
+    assert len({w["path"] for w in listed_all}) == 3
+
+
+@pytest.mark.parametrize(("warns", "alarms", "level"), [(0, 3, 2), (3, 0, 1), (3, 3, 2), (0, 0, 0)])
+def test_little_space_is_critical_whatever_the_limit_of_the_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warns: float, alarms: float, level: int
+) -> None:
+    listed(tmp_path)
+    limits = {"disk_gb": warns, "disk_critical_gb": alarms}
+    one = read_listed(write(tmp_path, "a", monitor=limits))
+
+    def free(_: Path) -> int:
+        return 2_000_000_000
+
+    monkeypatch.setattr(standing_module, "_free", free)
+    assert standing_of(one, MONDAY).level == level
+
+
+BARE = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+
+
+@pytest.mark.parametrize("locale", [{"PYTHONUTF8": "1"}, BARE])
+def test_a_file_whose_name_cannot_be_said_is_told_all_the_same(
+    tmp_path: Path, locale: dict[str, str]
+) -> None:
+    folder, gauges = tmp_path / "w", tmp_path / "siluan.prom"
+    folder.mkdir()
+    try:
+        for name in (b"\xff\xfe.yaml", "湘江.yaml".encode()):
+            (Path(os.fsdecode(os.fsencode(folder) + b"/" + name))).write_text("name: [")
+    except OSError:
+        pytest.skip("this disk takes no such name")
+    words = [sys.executable, "-c", "from pipeline.cli import main; main()", "status"]
+    said = dict[str, str]()
+    for form in ("--json", "--no-json"):
+        done = subprocess.run(
+            [*words, "--workflow", folder, "--prometheus", gauges, *([form] * (form == "--json"))],
+            capture_output=True,
+            check=False,
+            env=os.environ | locale,
+        )
+        assert (done.returncode, done.stderr) == (2, b"")
+        said[form] = done.stdout.decode()
+    for name in ("\\xff\\xfe", "湘江"):
+        assert f"\n{name}: critical" in said["--no-json"]
+        label = name.replace("\\", "\\\\")
+        assert f'siluan_status{{workflow="{label}"}} 2.0' in gauges.read_text("utf-8")
+    assert [w["workflow"] for w in json.loads(said["--json"])["unread"]] == ["湘江", "\\xff\\xfe"]
+
+
+def test_output_that_lacks_chinese_ends_nothing() -> None:
+    code = "from pipeline import cli; cli.app = lambda: print('下一步 Next: é'); cli.main()"
+    latin = b"\\u4e0b\\u4e00\\u6b65 Next: \xe9"
+    for encoding, said in (("latin-1", latin), ("ascii:replace", b"???")):
+        env = os.environ | {"PYTHONIOENCODING": encoding}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=False, env=env
+        )
+        assert (done.returncode, done.stdout.startswith(said)) == (0, True), done

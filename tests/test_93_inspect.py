@@ -319,7 +319,8 @@ def test_pictures_alone_stay_on_watch_and_leave_the_kind_of_a_known_case(
 ) -> None:
     seen = satellites(tmp_path / "state", place(HEAP, 4))
     after = fly(tmp_path / "bare", SECOND, ("heap", "house"), 2, surface=False)
-    assert run(workflow(tmp_path, [pair[0], after]))[0] == 0
+    path = workflow(tmp_path, [pair[0], after])
+    assert run(path)[0] == 0
     assert published(tmp_path) == []
     watch = {f["id"]: f["properties"] for f in published(tmp_path, "watch")}
     known = watch.pop(seen)
@@ -328,6 +329,10 @@ def test_pictures_alone_stay_on_watch_and_leave_the_kind_of_a_known_case(
     assert "drone" in known["sensors"]
     assert [f["detector"] for f in watch.values()] == ["drone-picture/1"] * len(watch)
     assert watch
+    report = tmp_path / "out/latest/run.json"
+    assert "part" not in json.loads(report.read_text("utf-8"))["counts"]
+    assert run(path, "--corridor", "bank")[0] == 0  # of one corridor, as run.json says
+    assert json.loads(report.read_text("utf-8"))["counts"]["part"] is True
 
 
 def test_one_flight_is_held_against_what_the_office_knows_to_stand_there(tmp_path: Path) -> None:

@@ -182,6 +182,10 @@ def test_a_recheck_without_cases_reads_nothing_and_says_so(
     if not dry:
         assert said(tmp_path) == []
         assert "复核 rechecked: 0 · in" in out
+        report = tmp_path / "again/latest/run.json"
+        assert "part" not in json.loads(report.read_text("utf-8"))["counts"]
+        assert run_any(RunRequest(path, corridors=("tiny",))) == ExitCode.DONE
+        assert json.loads(report.read_text("utf-8"))["counts"]["part"] is True
 
 
 def test_where_nobody_could_look_it_is_unknown_and_the_case_stays_as_it_was(

@@ -115,6 +115,7 @@ def _install(
     from pipeline.schedule.units import (  # noqa: PLC0415 - keeps --help fast
         cron_line,
         how_to_enable,
+        in_utf8,
         left_behind,
         too_long_for_windows,
         units_of,
@@ -131,7 +132,8 @@ def _install(
             )
         # As it was typed: a folder stays a folder, with what is added to it later.
         paths = [p.absolute() for p in typed]
-        typer.echo(cron_line(paths) if as_ is Scheduler.CRON else windows_line(paths))
+        line = cron_line(paths) if as_ is Scheduler.CRON else windows_line(paths)
+        typer.echo(in_utf8(line, paths[0]))
         if as_ is Scheduler.WINDOWS and (more := too_long_for_windows(paths)):
             said = (
                 f"{more} characters longer than schtasks takes: name a folder with a shorter path"

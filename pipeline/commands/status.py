@@ -77,6 +77,8 @@ def _written(path: Path, gauges: bytes) -> bool:
     from pipeline.io.atomic import write_bytes  # noqa: PLC0415
 
     try:
+        if not path.name:
+            raise SiluanError("it names no file")
         write_bytes(path, gauges)
     except (OSError, SiluanError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")

@@ -69,14 +69,19 @@ class Alerts(BaseModel):
             raise ValueError(f"is a list of program and arguments: [{value}]")
         return value
 
+    @field_validator("codes")
+    @classmethod
+    def _of_processes(cls, codes: tuple[int, ...]) -> tuple[int, ...]:
+        unknown = [c for c in codes if not 0 <= c <= 255]
+        if unknown:
+            raise ValueError(f"no exit codes: {', '.join(map(str, unknown))}")
+        return codes
+
     @model_validator(mode="after")
     def _one_way(self) -> Alerts:
         ways = [w for w in (self.command, self.webhook, self.webhook_env) if w is not None]
         if len(ways) != 1:
             raise ValueError("give one of command, webhook and webhook_env")
-        unknown = [c for c in self.codes if not 0 <= c <= 255]
-        if unknown:
-            raise ValueError(f"no exit codes: {', '.join(map(str, unknown))}")
         return self
 
 

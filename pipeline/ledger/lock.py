@@ -71,9 +71,11 @@ def held_by(path: Path, locks: Path = Path("/proc/locks")) -> int | None:
     except OSError:
         listed = None
     if listed is not None:
-        # The third word from the end is device:inode; a lock that is waited for has one more.
-        files = [words[-3].rsplit(":", 1)[-1] for words in listed if len(words) > 5]
-        return number if str(inode) in files else None
+        # The last words are process, device:inode, begin and end. An inode alone may be another's:
+        # file systems number alike. A line with an arrow is of one that waits, and has nothing.
+        held = [tuple(w[-4:-2]) for w in listed if len(w) > 5 and "->" not in w]
+        own = (process == str(number) and file.endswith(f":{inode}") for process, file in held)
+        return number if any(own) else None
     try:
         with file.open("a+") as opened:
             return None if _try_lock(opened) else number

@@ -9,11 +9,14 @@ workflow may be gone) a person can. Cases are not in stores: nothing here touche
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.config import Workflow
 from pipeline.io.atomic import write_bytes
@@ -21,14 +24,39 @@ from pipeline.io.sizes import folder_bytes, in_words
 from pipeline.model import Corridor
 from pipeline.passes.site import store_root
 
+log = logging.getLogger("siluan")
+
 _USERS = "used_by.json"  # names of the workflows that used a store
+
+_NAMES = TypeAdapter(list[str])
+
+LOST = "_unknown"
+"""Stands among them for those that a damaged list named; no workflow can be called so."""
 
 
 def note_use(root: Path, workflow: Workflow) -> None:
     """Note in a store that a workflow uses it."""
-    users = sorted({*_users(root), workflow.name})
-    if users != _users(root):
+    known = _users_mended(root)
+    users = sorted({*known, workflow.name})
+    if users != known:
         _write_users(root, users)
+
+
+def _users_mended(root: Path) -> list[str]:
+    """Give the users of a store; a damaged list is said, and is whole again after that."""
+    users = _read_users(root)
+    if users is not None:
+        return users
+    log.warning(
+        "%s is damaged: who uses this store is not known, so %s stands in it and no run removes "
+        "the store. Where no workflow uses it any more: siluan corridor release CORRIDOR "
+        "--workflow WORKFLOW.yaml --gone %s",
+        root / _USERS,
+        LOST,
+        LOST,
+    )
+    _write_users(root, [LOST])
+    return [LOST]
 
 
 def _write_users(root: Path, users: list[str]) -> None:
@@ -36,8 +64,19 @@ def _write_users(root: Path, users: list[str]) -> None:
 
 
 def _users(root: Path) -> list[str]:
+    users = _read_users(root)
+    return [LOST] if users is None else users
+
+
+def _read_users(root: Path) -> list[str] | None:
+    """Give the users that a store names; None where its list is there and says nothing."""
     path = root / _USERS
-    return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+    if not path.exists():
+        return []
+    try:
+        return _NAMES.validate_json(path.read_bytes(), strict=True)
+    except ValidationError:
+        return None
 
 
 def _complete(root: Path) -> set[str]:
@@ -102,7 +141,7 @@ def drop_old_stores(workflow: Workflow, corridor: Corridor) -> list[str]:
     lines: list[str] = []
     _sweep_out(workflow, corridor)  # what an interrupted removal left would stand in the way
     for old in old_stores(workflow, corridor):
-        users = _users(old)
+        users = _users_mended(old)
         others = [name for name in users if name != workflow.name]
         if others or not users:
             if others:

@@ -25,6 +25,16 @@ class RunRequest:
     out: Path | None = None
     dry_run: bool = False
 
+    @property
+    def part(self) -> bool:
+        """Whether it is of some corridors or other dates only."""
+        return bool(self.corridors or self.start or self.end)
+
+    @property
+    def counts(self) -> dict[str, bool]:
+        """What run.json says of it: that it tells nothing of the other corridors."""
+        return {"part": True} if self.part else {}
+
 
 def with_overrides(workflow: Workflow, request: RunRequest) -> Workflow:
     """Give the workflow with the period and the output folder that the command asked for.

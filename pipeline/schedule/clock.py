@@ -73,6 +73,7 @@ class Clock:
     once: bool = False  # none is started twice
     codes: list[int] = field(default_factory=list[int])
     _kept: list[_Kept] = field(init=False)
+    _left: list[int] = field(init=False, default_factory=list[int])  # troubles of what was let go
 
     def __post_init__(self) -> None:
         self._kept = [_Kept(w, w.schedule) for w in self.workflows if w.schedule is not None]
@@ -96,6 +97,8 @@ class Clock:
             kept.append(old)
         for old in known.values():
             old.gone = True
+            if old.trouble and old.process is None:
+                self._left.append(old.trouble_code)
         self._kept = [*kept, *(k for k in known.values() if k.process is not None)]
 
     @property
@@ -103,9 +106,14 @@ class Clock:
         """Whether anything runs; where all is to be done once, no end waits for being noted."""
         return any(k.process is not None and not (self.once and k.ended) for k in self._kept)
 
+    def needs(self, one: Listed) -> bool:
+        """Tell whether a workflow runs, waits for its turn, or has an end still to be noted."""
+        own = (k for k in self._kept if k.one.memory == one.memory)
+        return any(k.process is not None or k.waits for k in own)
+
     def troubles(self) -> list[int]:
-        """Give the codes of what stands in the way of looking after workflows."""
-        return [k.trouble_code for k in self._kept if k.trouble]
+        """Give the codes of what stands, or stood, in the way of looking after workflows."""
+        return [*self._left, *(k.trouble_code for k in self._kept if k.trouble)]
 
     def step(self) -> float:
         """Look once: note what ended, start what is due. Gives the seconds until the next look."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import ExitCode
 from pipeline.io.alerts import MEANINGS
+from pipeline.io.timed import Inbox
 from pipeline.schedule.listed import Listed
 from pipeline.schedule.starting import GRACE_S, Process, start_inbox
 from pipeline.schedule.words import stamp
@@ -53,7 +54,7 @@ class Inboxes:
         for one in workflows:
             if one.inbox is None:
                 continue
-            key = (one.inbox.folder, one.inbox.state or one.state)
+            key = _key(one, one.inbox)
             known = before.pop(key, None) or _Looked(one, self.tick())
             known.one, known.gone = one, False
             self._looked.setdefault(key, known)
@@ -61,6 +62,11 @@ class Inboxes:
             if left.process is not None:
                 left.gone = True
                 self._looked.setdefault(key, left)
+
+    def needs(self, one: Listed) -> bool:
+        """Tell whether the inbox of a workflow is being submitted."""
+        looked = self._looked.get(_key(one, one.inbox)) if one.inbox is not None else None
+        return looked is not None and looked.process is not None
 
     def step(self) -> float:
         """Note what ended, look where it is time. Gives the seconds until the next look."""
@@ -105,6 +111,9 @@ class Inboxes:
         if code is None:
             return
         looked.process = None
+        if self.once and looked.one.inbox is not None:
+            # Its workflow may run for hours yet, and keeps the next call from looking.
+            looked.at = self.tick() + 60 * looked.one.inbox.every_minutes
         code = code if code >= 0 else 128 - code
         if code == ExitCode.LEDGER_HELD:
             return  # somebody submits by hand; the next look is soon
@@ -119,3 +128,7 @@ class Inboxes:
         if what != looked.said:
             log.warning("%s the inbox of %s %s", stamp(), looked.one.name, what)
         looked.said = what
+
+
+def _key(one: Listed, inbox: Inbox) -> tuple[Path, Path]:
+    return inbox.folder, inbox.state or one.state

@@ -6,9 +6,10 @@ is broken must not look like one that has nothing to tell.
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pipeline.io.atomic import is_there, latest_of
 
 _LOOSE = ConfigDict(frozen=True, extra="ignore")
+_FOLDER = re.compile(r"\d{4}-\d{2}-\d{2}_[0-9a-f]{12}")
+
+MOST_EARLIER = 50
+"""No more of the runs before are read where the newest ones were of a part."""
 
 
 class UnreadableError(Exception):
@@ -31,12 +36,18 @@ class _Corridor(BaseModel):
 
     newest_clear: AwareDatetime | None = None
 
+    def or_later(self, other: _Corridor | None) -> _Corridor:
+        """Give the one that was seen clearly later: a part may be of dates long past."""
+        at, others = self.newest_clear, other.newest_clear if other is not None else None
+        return other if other is not None and others and (at is None or others > at) else self
+
 
 class _Counts(BaseModel):
     model_config = _LOOSE
 
     corridors: dict[str, _Corridor] = {}
     failed: dict[str, str] = {}
+    part: bool = False  # of some corridors or other dates only
 
 
 class Aside(BaseModel):
@@ -54,6 +65,7 @@ class Report(BaseModel):
 
     model_config = _LOOSE
 
+    workflow: str = ""
     set_aside: tuple[Aside, ...] = ()
     counts: _Counts = Field(default=_Counts())
 
@@ -66,6 +78,8 @@ class Report(BaseModel):
 
 def last_report(out: Path | None) -> Report:
     """Give what the newest run left; an empty one where none has left anything yet.
+
+    Of corridors that it was not about, what the runs before it left, up to the newest of all.
 
     Raises
     ------
@@ -80,13 +94,53 @@ def last_report(out: Path | None) -> Report:
         if folder is None:
             return Report()
         report = folder / "run.json"
-        return Report.model_validate_json(report.read_bytes())
+        newest = _read(report)
+        return _completed(newest, out, folder) if newest.counts.part else newest
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableError(_named(error, report), _why(error)) from error
     except ValidationError as error:
         item = error.errors()[0]
         place = ".".join(map(str, item["loc"]))
         raise UnreadableError(report, f"{place} {item['msg']}".strip()) from error
+
+
+def _read(report: Path) -> Report:
+    return Report.model_validate_json(report.read_bytes())
+
+
+def _completed(newest: Report, out: Path, folder: Path) -> Report:
+    """Add to a part what the runs before it say of the other corridors.
+
+    None is asked that is older than a run of all corridors: what that does not name is no more.
+    """
+    corridors, failed = dict(newest.counts.corridors), dict(newest.counts.failed)
+    for report in _earlier(out, folder):
+        if report.workflow != newest.workflow:
+            continue
+        told = {*corridors, *failed}
+        failed |= {k: why for k, why in report.counts.failed.items() if k not in told}
+        for name, corridor in report.counts.corridors.items():
+            known = corridors.get(name)
+            corridors[name] = corridor if known is None else known.or_later(corridor)
+        if not report.counts.part:
+            break
+    counts = newest.counts.model_copy(update={"corridors": corridors, "failed": failed})
+    return newest.model_copy(update={"counts": counts})
+
+
+def _earlier(out: Path, newest: Path) -> Iterator[Report]:
+    """Give what the runs before the newest left, the last of them first; damaged ones not."""
+    own = newest.resolve().name
+    found: list[tuple[float, Path]] = []
+    for report in out.glob("*/run.json"):
+        name = report.parent.name
+        if name != own and _FOLDER.fullmatch(name):
+            with suppress(OSError):
+                # Names go by the end of the period; the file is written anew by every run.
+                found.append((report.stat().st_mtime, report))
+    for _, report in sorted(found, reverse=True)[:MOST_EARLIER]:
+        with suppress(OSError, ValidationError):
+            yield _read(report)
 
 
 def outbox_counts(path: Path) -> Mapping[str, int] | None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from pipeline.errors import ConfigurationError, SiluanError
 from pipeline.io.alerts import Alerts, placed
 from pipeline.io.cron import Schedule
 from pipeline.io.settings import NAME, load_model
-from pipeline.io.timed import Inbox, Monitor, TimedWorkflow
+from pipeline.io.timed import TIMED, Inbox, Monitor, TimedWorkflow
+
+_NEAR = 0.75
+"""How alike a key must be to be one of ours misspelt; no key of any kind of workflow is."""
 
 _ENDINGS = frozenset({".yaml", ".yml"})
 
@@ -27,6 +31,26 @@ class _AnyWorkflow(TimedWorkflow):
     patrol: Path | None = None
     state: Path | None = None
     out: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_misspelt(cls, raw: object) -> object:
+        """Refuse what would be no time, or no alarm, and look as if nobody had wanted one."""
+        said: list[str] = []
+        for key in raw if isinstance(raw, Mapping) else ():
+            near = misspelt(key)
+            if near is not None:
+                said.append(f"unknown key '{key}' (did you mean '{near}'?)")
+        if said:
+            raise ValueError("; ".join(said))
+        return raw
+
+
+def misspelt(key: object) -> str | None:
+    """Give the key of :data:`TIMED` that somebody meant; None of one that is right, or another."""
+    if not isinstance(key, str) or key in TIMED:
+        return None
+    return next(iter(get_close_matches(key.lower(), TIMED, n=1, cutoff=_NEAR)), None)
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,13 @@ class Roster:
         log.info("%s workflows were edited; on the clock now: %s", stamp(), names)
         return True
 
+    def let_go(self, done: Sequence[Listed]) -> None:
+        """Let another clock have some of the workflows; they are ours no more."""
+        for one in done:
+            self._held.pop(one.memory).close()
+        gone = {one.memory for one in done}
+        self.workflows = tuple(w for w in self.workflows if w.memory not in gone)
+
     def close(self) -> None:
         """Let go of all."""
         for stack in self._held.values():
@@ -145,6 +152,8 @@ def run_clock(paths: Sequence[Path], once: bool) -> ExitCode:
                     clock.take(roster.workflows)
                     inboxes.take(roster.workflows)
                 seconds = min(clock.step(), inboxes.step())
+                if once:
+                    _let_go(roster, clock, inboxes)
                 if once and not clock.busy and not inboxes.busy:
                     break
                 stop.wait(seconds)
@@ -155,6 +164,14 @@ def run_clock(paths: Sequence[Path], once: bool) -> ExitCode:
     left = [int(w.why.code) for w in (*roster.wrong, *roster.held)]
     ended = [*clock.codes, *clock.troubles(), *inboxes.codes] if once else ()
     return worst([*left, *ended])
+
+
+def _let_go(roster: Roster, clock: Clock, inboxes: Inboxes) -> None:
+    """Leave to the next call what is done here: others may run for hours, or hang."""
+    done = [w for w in roster.workflows if not (clock.needs(w) or inboxes.needs(w))]
+    roster.let_go(done)
+    clock.take(roster.workflows)
+    inboxes.take(roster.workflows)
 
 
 def _in_words(one: Listed, error: SiluanError | OSError) -> SiluanError:

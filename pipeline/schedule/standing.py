@@ -43,8 +43,9 @@ class Standing:
     """How a workflow stands; instants in UTC, None where nothing is known or there is none."""
 
     workflow: str
-    last: Run | None  # the newest that had the ledger
-    good: datetime | None  # when the newest run ended that was done (0 or 10)
+    path: Path
+    last: Run | None  # the newest that had the ledger, of the whole workflow where there is one
+    good: datetime | None  # when the newest run of the whole workflow ended that was done (0 or 10)
     clock: int | None  # process of the embedded clock that has it
     next: datetime | None
     due_since: datetime | None  # a run that should have been
@@ -53,7 +54,7 @@ class Standing:
     inbox: int | None
     outbox: Mapping[str, int] | None  # waiting, dead
     newest_clear: Mapping[str, datetime | None]  # by corridor
-    failed: Mapping[str, str]  # corridors that the last run could not finish
+    failed: Mapping[str, str]  # corridors that the last run of them could not finish
     ledger_held_by: int | None
     free_bytes: Mapping[str, int]  # of the disks of state and out
     findings: tuple[tuple[int, str], ...] = ()  # (1 or 2, a sentence)
@@ -112,12 +113,15 @@ def standing_of(one: Listed, now: datetime) -> Standing:
     own = [
         r for r in runs if r.code != ExitCode.LEDGER_HELD and (r.began <= now + _SKEW or r.alive)
     ]
+    # One of a corridor, or of other dates, says nothing of how the workflow fares.
+    whole = [r for r in own if not r.part]
     report = of(WARNING, lambda: last_report(one.out), Report())
     mendable = tuple(a.model_dump() for a in report.set_aside if a.remedy)
     standing = Standing(
         workflow=one.name,
-        last=own[-1] if own else None,
-        good=max((r.ended for r in own if r.ended and r.code in GOOD), default=None),
+        path=one.path,
+        last=next(reversed(whole or own), None),
+        good=max((r.ended for r in whole if r.ended and r.code in GOOD), default=None),
         clock=held_by(one.memory),
         next=one.schedule.next(now) if one.schedule else None,
         due_since=_due_since(one, memory, own, now),
@@ -179,8 +183,9 @@ def _findings(one: Listed, s: Standing, now: datetime) -> Iterator[tuple[int, st
             ago = "never" if seen is None else f"{(now - seen).days} d ago"
             yield WARNING, f"corridor {corridor} was last seen clearly {ago}"
     for place, free in s.free_bytes.items():
-        if free < one.monitor.disk_gb * 1e9:
-            level = CRITICAL if free < one.monitor.disk_critical_gb * 1e9 else WARNING
+        critical = free < one.monitor.disk_critical_gb * 1e9
+        if critical or free < one.monitor.disk_gb * 1e9:
+            level = CRITICAL if critical else WARNING
             yield level, f"{free / 1e9:.1f} GB are free on the disk of {place}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from prometheus_client.exposition import generate_latest
 from pipeline.schedule.listed import Listed, Unread
 from pipeline.schedule.runs import Run
 from pipeline.schedule.standing import CRITICAL, WARNING, Standing
-from pipeline.schedule.words import local, span
+from pipeline.schedule.words import local, shown, span
 
 _WORDS = {WARNING: "warning", CRITICAL: "critical"}
 
@@ -42,14 +43,15 @@ def for_people(one: Listed, s: Standing, now: datetime) -> list[str]:
     held = "free" if s.ledger_held_by is None else f"held by process {s.ledger_held_by}"
     free = ", ".join(f"{k} {v / 1e9:.1f} GB" for k, v in s.free_bytes.items())
     lines += [f"  ledger     {held}", f"  disk free  {free}"]
-    return lines + [f"  {_WORDS[lev]}: {what}" for lev, what in s.findings if lev]
+    lines += [f"  {_WORDS[lev]}: {what}" for lev, what in s.findings if lev]
+    return [shown(line) for line in lines]
 
 
 def unread_lines(one: Unread) -> list[str]:
     """Say of a workflow that cannot be read, or looked at, why."""
     said = str(one.why)
     named = said if str(one.path) in said else f"{one.path}: {said}"
-    return [f"{one.name}: critical", f"  critical: {named}"]
+    return [shown(f"{one.name}: critical"), shown(f"  critical: {named}")]
 
 
 def summary(standings: Sequence[Standing], wrong: Sequence[Unread] = ()) -> str:
@@ -61,7 +63,7 @@ def summary(standings: Sequence[Standing], wrong: Sequence[Unread] = ()) -> str:
     }
     named = [f"{word}: {', '.join(who)}" for word, who in names.items() if who]
     fine = len(levels) - sum(map(len, names.values()))
-    return f"{len(levels)} workflows, {'; '.join([f'{fine} fine', *named])}"
+    return shown(f"{len(levels)} workflows, {'; '.join([f'{fine} fine', *named])}")
 
 
 def _next(one: Listed, s: Standing, zone: str) -> str:
@@ -89,7 +91,9 @@ def for_programs(
         "at": _iso(now),
         "level": max((*(s.level for s in every), *(CRITICAL for _ in wrong)), default=0),
         "workflows": [_plain(s) for s in every],
-        "unread": [{"workflow": w.name, "path": str(w.path), "why": str(w.why)} for w in wrong],
+        "unread": [
+            {"workflow": shown(w.name), "path": shown(w.path), "why": shown(w.why)} for w in wrong
+        ],
     }
 
 
@@ -105,6 +109,7 @@ def _plain(s: Standing) -> dict[str, Any]:
         }
     return {
         "workflow": s.workflow,
+        "path": shown(s.path),
         "level": s.level,
         "last_run": last,
         "last_good_run": _iso(s.good),
@@ -119,7 +124,7 @@ def _plain(s: Standing) -> dict[str, Any]:
         "newest_clear": {k: _iso(v) for k, v in s.newest_clear.items()},
         "ledger_held_by": s.ledger_held_by,
         "free_bytes": dict(s.free_bytes),
-        "findings": [{"level": level, "what": what} for level, what in s.findings],
+        "findings": [{"level": level, "what": shown(what)} for level, what in s.findings],
     }
 
 
@@ -137,7 +142,7 @@ _GAUGES = {
     "clock_running": "1 while `siluan schedule` has it; timers of the system do not count",
     "due_seconds": "For how long a run is due that has not been",
     "set_aside": "Inputs that were set aside and somebody can mend",
-    "failed_corridors": "Corridors that the last run could not finish",
+    "failed_corridors": "Corridors that the last run of them could not finish",
     "inbox_waiting": "Drops waiting in the inbox",
     "outbox_waiting": "Messages waiting to be handed over",
     "outbox_dead": "Messages that receivers refused for good",
@@ -150,8 +155,12 @@ def for_prometheus(
 ) -> bytes:
     """Give the text file that node_exporter's textfile collector reads.
 
-    A file that cannot be read goes by its name without the ending, and is critical.
+    A file that cannot be read goes by its name without the ending, and is critical. Where several
+    have one name, each goes by its name and its path.
     """
+    named = [(s.workflow, s.path) for s in standings] + [(w.name, w.path) for w in wrong]
+    often = Counter(name for name, _ in named)
+    labels = iter([shown(f"{n} ({path})" if often[n] > 1 else n) for n, path in named])
     registry = CollectorRegistry()
     gauges = {
         name: Gauge(f"siluan_{name}", text, ("workflow",), registry=registry)
@@ -170,16 +179,17 @@ def for_prometheus(
         registry=registry,
     )
     for s in standings:
+        label = next(labels)
         for name, value in _values(s, now).items():
             if value is not None:
-                gauges[name].labels(s.workflow).set(value)
+                gauges[name].labels(label).set(value)
         for corridor, seen in s.newest_clear.items():
             if seen is not None:
-                clear.labels(s.workflow, corridor).set(seen.timestamp())
+                clear.labels(label, corridor).set(seen.timestamp())
         for place, size in s.free_bytes.items():
-            free.labels(s.workflow, place).set(size)
-    for one in wrong:
-        gauges["status"].labels(one.name).set(CRITICAL)
+            free.labels(label, place).set(size)
+    for label in labels:
+        gauges["status"].labels(label).set(CRITICAL)
     return generate_latest(registry)
 
 

@@ -6,15 +6,17 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline.errors import ConfigurationError
-from pipeline.io.atomic import write_text
+from pipeline.errors import ConfigurationError, DiskFullError
+from pipeline.io.atomic import disk_full_named, remove_tree, write_bytes
 from pipeline.io.cron import Schedule
 from pipeline.schedule.listed import Listed
 from pipeline.schedule.starting import inbox_words
+from pipeline.schedule.words import shown
 
 MARK = "# Written by siluan schedule --install; written again by it, so keep changes in a drop-in."
 _WINDOWS_MOST = 261  # characters that schtasks takes after /TR
@@ -41,23 +43,54 @@ def units_of(workflows: Sequence[Listed], user: bool) -> dict[str, str]:
     Raises
     ------
     ConfigurationError
-        Two workflows have one name: their units could not be told apart.
+        Two workflows have one name, or one that is another's with ``-inbox``: their units could not
+        be told apart. Or a name is not UTF-8.
     """
     units: dict[str, str] = {}
+    owners: dict[str, Listed] = {}
     for one in workflows:
-        if one.inbox is not None:
-            units[f"siluan-{one.name}-inbox.timer"] = _inbox_timer(one)
-            units[f"siluan-{one.name}-inbox.service"] = _inbox_service(one)
-        if one.schedule is None:
-            continue
-        if f"siluan-{one.name}.timer" in units:
-            raise ConfigurationError(
-                f"two workflows are called {one.name}, and units are named by them",
-                "Give one of them another name",
-            )
+        for name, text in _units_of(one, user).items():
+            if name in units:
+                raise _alike(owners[name], one, name)
+            units[name], owners[name] = in_utf8(text, one.path), one
+    return units
+
+
+def _units_of(one: Listed, user: bool) -> dict[str, str]:
+    units: dict[str, str] = {}
+    if one.inbox is not None:
+        units[f"siluan-{one.name}-inbox.timer"] = _inbox_timer(one)
+        units[f"siluan-{one.name}-inbox.service"] = _inbox_service(one)
+    if one.schedule is not None:
         units[f"siluan-{one.name}.timer"] = _timer(one, one.schedule)
         units[f"siluan-{one.name}.service"] = _service(one, one.schedule, user)
     return units
+
+
+def _alike(one: Listed, other: Listed, unit: str) -> ConfigurationError:
+    if one.name == other.name:
+        what = f"two workflows are called {one.name}, and units are named by them"
+    else:
+        what = f"{unit} would be a unit of the workflow {one.name} and one of {other.name}"
+    return ConfigurationError(what, "Give one of them another name")
+
+
+def in_utf8(text: str, path: Path) -> str:
+    """Give what names a file, as units and lines for a scheduler can say it.
+
+    Raises
+    ------
+    ConfigurationError
+        A name in it is not UTF-8.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"the name of {shown(path)}, or of a folder in it or that it names, is not UTF-8, as "
+            "what starts it must be",
+            "Rename the file or the folder",
+        ) from error
 
 
 def _timer(one: Listed, schedule: Schedule) -> str:
@@ -192,23 +225,71 @@ def write_units(
     ConfigurationError
         A file of that name is there that we did not write (all named), or the folder cannot be
         written.
+    DiskFullError
+        The disk is full.
     """
     folder = (out or _place(user)).absolute()
-    foreign = [n for n in units if _is_foreign(folder / n)]
+    data = {name: text.encode() for name, text in units.items()}
+    try:
+        foreign = [n for n in units if _is_foreign(folder / n)]
+        if not foreign:
+            with disk_full_named(folder), _made(folder):
+                _write_all(folder, data)
+    except OSError as error:
+        why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise ConfigurationError(
+            f"{folder} cannot be written ({why})",
+            "Be root, or use --user, or name a folder that this user may write with --out, and "
+            "copy them",
+        ) from error
     if foreign:
         raise ConfigurationError(
             f"{', '.join(foreign)} in {folder}: not written by siluan, so left as they are",
             "Move them away, or choose another folder with --out",
         )
-    try:
-        for name, text in units.items():
-            write_text(folder / name, text)
-    except PermissionError as error:
-        raise ConfigurationError(
-            f"{folder} cannot be written ({error.strerror})",
-            "Be root, or use --user, or --out and copy them",
-        ) from error
     return folder, tuple(units)
+
+
+@contextmanager
+def _made(folder: Path) -> Generator[None]:
+    """Make a folder where there is none, and leave none where what follows fails."""
+    new = [p for p in (folder, *folder.parents) if not p.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for made in new:
+            with suppress(OSError):
+                made.rmdir()
+        raise
+
+
+def _write_all(folder: Path, data: Mapping[str, bytes]) -> None:
+    """Write files into a folder: all are on the disk before the first is in its place."""
+    before = {n: (folder / n).read_bytes() for n in data if (folder / n).exists()}
+    placed = list[str]()
+    partial = folder / ".siluan.partial"
+    remove_tree(partial)
+    try:
+        for name, content in data.items():
+            write_bytes(partial / name, content)
+        for name in data:
+            (partial / name).replace(folder / name)
+            placed.append(name)
+    except BaseException:
+        for name in placed:
+            _put_back(folder / name, before.get(name))
+        raise
+    finally:
+        remove_tree(partial)
+
+
+def _put_back(path: Path, content: bytes | None) -> None:
+    with suppress(OSError, DiskFullError):
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_bytes(path, content)
 
 
 def _is_foreign(path: Path) -> bool:
@@ -226,11 +307,19 @@ def _place(user: bool) -> Path:
     return Path(base) / "systemd" / "user"
 
 
+_LINGER = (
+    "loginctl enable-linger   # without it a user's timers stop at logout, and after a reboot run "
+    "only once that user has logged in"
+)
+
+
 def how_to_enable(units: Sequence[str], user: bool, folder: Path | None) -> str:
     """Say what somebody types next; nothing is started here."""
     control = "systemctl --user" if user else "systemctl"
     timers = " ".join(n for n in units if n.endswith(".timer"))
     typed = f"{control} daemon-reload && {control} enable --now {timers}"
+    if user:
+        typed += f"\n{_LINGER}"
     if folder is None:
         return typed
     where = "~/.config/systemd/user" if user else "/etc/systemd/system"

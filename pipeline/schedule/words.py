@@ -22,3 +22,8 @@ def span(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def shown(text: object) -> str:
+    """Say a name as UTF-8, whatever the system's encoding; bytes of it that are none by number."""
+    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
