@@ -608,6 +608,17 @@ def test_a_visit_lies_between_the_draw_and_today(office: Path) -> None:
     siluan("audit", "--workflow", office, "--answers", answers)
 
 
+def test_what_was_joined_and_a_folder_are_called_so(office: Path) -> None:
+    rows = sample(office)
+    answers = fill(office, rows, lambda _: "没有问题")
+    answers.write_bytes(answers.read_bytes() * 2)
+    said = siluan("audit", "--workflow", office, "--answers", answers, code=2)
+    assert f"{answers}: the column names come again in line {len(rows) + 2}" in said
+    folder = office.parent / "check"
+    said = siluan("audit", "--workflow", office, "--answers", folder, code=2)
+    assert f"{folder} is a folder and no table" in said
+
+
 def test_bad_answers_are_named(office: Path) -> None:
     rows = sample(office)
     answers = fill(office, rows, lambda p: {"P0001": "也许", "P0002": ""}.get(p, "看不清"))
