@@ -136,24 +136,29 @@ def test_a_folder_that_gives_nothing_is_found(
 
 
 @pytest.mark.parametrize("kind", ["folder", "stac"])
-def test_a_table_of_three_colours_is_refused_once_and_before_anything_is_read(
-    tmp_path: Path, config: Path, kind: str
+@pytest.mark.parametrize(
+    ("lacking", "why"),
+    [("nir", ": three colours alone tell neither water nor plants. Give"), ("blue", ". Give")],
+)
+def test_a_table_without_a_band_of_a_look_is_refused_once_and_before_anything_is_read(
+    tmp_path: Path, config: Path, kind: str, lacking: str, why: str
 ) -> None:
     images = tiny.write_scenes(tmp_path / "images", only=range(1))
     folder = {**tiny.source(images), "sensor": "rgb"}
     stac = {"type": "stac", "url": str(tmp_path / "none" / "catalog.json"), "sensor": "rgb"}
     path = tiny.workflow(tmp_path, images, sources=[folder if kind == "folder" else stac])
     table = yaml.safe_load((tmp_path / "sensors/tiny.yaml").read_text(encoding="utf-8"))
-    table["bands"] = {b: table["bands"][b] for b in ("blue", "green", "red")}
+    table["bands"].pop(lacking)
     (tmp_path / "sensors/rgb.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
     said = (
-        "rgb.yaml has no nir, and a satellite's look is judged by green, red and nir: three "
-        "colours alone tell neither water nor plants"
+        f"rgb.yaml has no {lacking}, and a satellite's look is judged by blue, green, red and nir"
     )
     assert any(said in w and f.weight is Weight.WRONG for w, f in about(config, path).items())
     for dry in (True, False):
         with pytest.raises(ConfigurationError, match=said):
             run_workflow(RunRequest(path, dry_run=dry))
+    with pytest.raises(ConfigurationError, match=f"red and nir{why}"):
+        run_workflow(RunRequest(path))
     assert not list(tmp_path.rglob("items"))
 
 

@@ -13,7 +13,9 @@ from pipeline.io.settings import load_model
 from pipeline.model import Asset
 
 REQUIRED = ("green", "red", "nir")
-"""Of a satellite's look: without near infrared neither water nor plants are told."""
+"""Without which a scene is no scene."""
+JUDGED_BY = ("blue", *REQUIRED)
+"""Without which a look is set aside: near infrared tells water and plants, blue tells clouds."""
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -147,13 +149,14 @@ def load_look_table(folder: Path, name: str) -> SensorTable:
         As :func:`load_sensor_table`, or the table has not the bands of a look.
     """
     table = load_sensor_table(folder, name)
-    lacking = [b for b in REQUIRED if b not in table.bands]
+    lacking = [b for b in JUDGED_BY if b not in table.bands]
     if lacking:
+        why = "three colours alone tell neither water nor plants"
         raise ConfigurationError(
             f"the band table {folder / name}.yaml has no {', '.join(lacking)}, and a satellite's "
-            "look is judged by green, red and nir: three colours alone tell neither water nor "
-            "plants",
-            "Give images with near infrared, and a table that names it (docs/folders.md); "
+            "look is judged by blue, green, red and nir"
+            f"{f': {why}' if 'nir' in lacking else ''}",
+            "Give images with these bands, and a table that names them (docs/folders.md); "
             "mosaics of colours are taken from a drone (docs/flights.md), or as 'mosaics' of a "
             "disk (docs/disk.md)",
         )
