@@ -409,6 +409,11 @@ def test_words_of_people() -> None:
         ("a.csv", b"case_id,case_id\n", "has the column case_id twice"),
         ("a.csv", b"case_id,by\nx,y,z\n", "line 2 has 3 cells for 2 columns"),
         ("a.csv", b"\xff\xfe\x00", "neither UTF-8 nor GBK"),
+        ("a.csv", "case_id,by\nx,王工".encode()[:-1], "ends in the middle of a character"),
+        ("a.csv", "\ufeffcase_id,by\nx,王".encode()[:-1], "ends in the middle of a character"),
+        ("a.csv", "case_id,by\nx,王工".encode("gbk")[:-1], "ends in the middle of a character"),
+        ("a.csv", b"case_id,by\nx,y\ncase_id,by\nz,y\n", "come again in line 3: tables were"),
+        ("a.csv", "\ufeff问题编号,核查人\nx,y\n\ufeffcase_id,by\nz,y\n".encode(), "in line 3"),
         ("a.geojson", b"{}", "no GeoJSON collection"),
         ("a.geojson", b'{"features": [], "crs": {"properties": {"name": "EPSG:4547"}}}', "4547"),
         ("a.xls", b"PK", "no format that is known here"),
@@ -423,6 +428,15 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str, data: bytes, said:
     path.unlink()
     with pytest.raises(ConfigurationError, match="does not exist"):
         read_table(path)
+    path.mkdir()
+    with pytest.raises(ConfigurationError, match="is a folder and no table. Give a file in it"):
+        read_table(path)
+
+
+def test_text_in_gbk_is_no_utf_8_that_was_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"case_id,by\nx,\xe4\xbd")  # one character of GBK, or two thirds of UTF-8's
+    assert read_table(path).rows[0]["by"] == b"\xe4\xbd".decode("gbk")
 
 
 def test_long_ids_of_other_systems_are_ids_and_rounded_ones_are_not(

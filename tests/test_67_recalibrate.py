@@ -12,21 +12,23 @@ import pytest
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
+from test_62_publish import case
 from test_64_cases import CONTEXT, candidate, siluan
 
-from pipeline.adjudicate.calibration import BetaMap, Calibration
+from pipeline.adjudicate.calibration import BetaMap, Calibration, calibrated
 from pipeline.cases.recalibrate import (
     Decided,
     cross_validated,
     decided,
     propose,
     recalibrate,
+    said_of,
 )
 from pipeline.errors import ConfigurationError
 from pipeline.io.settings import load_model
 from pipeline.ledger import Command, Edit, LedgerPlace, apply, change, open_ledger
 from pipeline.ledger.status import Reason
-from pipeline.model import Kind, Status
+from pipeline.model import EvidenceState, Kind, Status
 
 
 def known(n: int, seed: int = 1, kind: str = "dui") -> list[Decided]:
@@ -78,6 +80,97 @@ def test_too_few_are_refused(found: Sequence[Decided], said: str) -> None:
         propose(found, {}, 1)
 
 
+def told_well(kind: str, n: int, *, confirmed: bool = True) -> list[Decided]:
+    """Every second one true, and the score knows which."""
+    return [
+        Decided(f"{kind}-well-{i}", kind, "ground/1", confirmed, 0.1 + 0.8 * (i % 2), i % 2 == 1)
+        for i in range(n)
+    ]
+
+
+def coin_tosses(kind: str, n: int) -> list[Decided]:
+    """The score knows nothing."""
+    rng = np.random.default_rng(5)
+    rows = zip(rng.uniform(0.05, 0.95, n), rng.random(n) < 0.5, strict=True)
+    return [
+        Decided(f"{kind}-coin-{i}", kind, "ground/1", True, float(s), bool(t))
+        for i, (s, t) in enumerate(rows)
+    ]
+
+
+def brier(rows: Sequence[Decided], told: dict[str, float]) -> str:
+    return f"{np.mean([(told[d.case_id] - d.true) ** 2 for d in rows]):.3f}"
+
+
+def test_what_the_file_does_not_hold_makes_it_look_no_better() -> None:
+    rare = told_well("zhan", 18) + told_well("cai", 18) + told_well("jian", 18)
+    tossed = coin_tosses("dui", 25)
+    calibration = propose([*rare, *tossed], {}, 1)
+    assert list(calibration.kinds) == [Kind.DUI]
+    made = calibration.provenance
+    assert made is not None
+    assert sum(b.entries for b in made.reliability) == 25
+    said = said_of([*rare, *tossed], calibration, None)
+    told = cross_validated([*rare, *tossed])
+    assert float(brier(tossed, told)) > 0.25
+    assert any(text.startswith(f"Brier score {brier(tossed, told)};") for text in said)
+    assert "It tells no more than one share for all: better not adopted." in said
+
+
+def test_a_kind_that_is_told_badly_is_named_beside_others_that_are_told_well() -> None:
+    found = [*told_well("zhan", 60), *told_well("cai", 60), *coin_tosses("dui", 25)]
+    said = said_of(found, propose(found, {}, 1), None)
+    told = cross_validated(found)
+    (line,) = (text for text in said if text.startswith("  dui: Brier score"))
+    tossed = [d for d in found if d.kind == "dui"]
+    assert f"Brier score {brier(tossed, told)}, of one share" in line
+    assert "better not adopted: take it out of 'kinds'" in line
+    well = [text for text in said if text.startswith(("  zhan: Brier", "  cai: Brier"))]
+    assert len(well) == 2
+    assert not any("better not" in text for text in well)
+    assert "It tells no more than one share for all: better not adopted." not in said
+
+
+@pytest.mark.parametrize(("unconfirmed", "spoken"), [(0, False), (9, False), (10, True)])
+def test_a_side_without_verdicts_stays_uncalibrated(unconfirmed: int, spoken: bool) -> None:
+    found = [*known(100), *told_well("dui", unconfirmed, confirmed=False)]
+    calibration = propose(found, {}, 1)
+    held = (True, False) if spoken else (True,)
+    assert calibration.kinds[Kind.DUI].sides == ("confirmed", "unconfirmed")[: len(held)]
+    made = calibration.provenance
+    assert made is not None
+    assert sum(b.entries for b in made.reliability) == 100 + spoken * unconfirmed
+    for confirmed in (True, False):
+        share = calibration.at(Kind.DUI, "ground/1", 0.5, confirmed=confirmed)
+        assert (share is not None) == (confirmed in held)
+    watched = replace(
+        case(),
+        kind=Kind.DUI,
+        detector="ground/1",
+        status=Status.WATCH,
+        evidence=replace(case().evidence, state=EvidenceState.PROVISIONAL),
+    )
+    assert (calibrated(watched, calibration) is not None) == spoken
+    assert calibrated(replace(watched, evidence=case().evidence), calibration) is not None
+    said = said_of(found, calibration, None)
+    true = sum(d.true for d in found if d.confirmed)
+    assert (
+        f"  dui: 100 confirmed by imagery ({true} true), "
+        f"{unconfirmed} unconfirmed ({unconfirmed // 2} true)"
+    ) in said
+    left = "  too few verdicts of cases that are unconfirmed, these stay uncalibrated: dui"
+    assert (left in said) != spoken
+
+
+def test_a_calibration_in_use_is_not_asked_of_a_side_that_it_does_not_know() -> None:
+    found = [*known(40), *told_well("dui", 60, confirmed=False)]
+    flat = BetaMap(offset=-20, low=0, high=0, confirmed=0, sides=("confirmed",))
+    in_use = Calibration(basis="a test", detectors=("ground/1",), kinds={Kind.DUI: flat})
+    now = np.mean([((0.0 if d.confirmed else d.score) - d.true) ** 2 for d in found])
+    said = said_of(found, propose(found, {}, 1), in_use)
+    assert any(f"of the calibration in use {now:.3f}, of the score" in text for text in said)
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """Ninety cases that people decided, 60 of them by a verdict that teaches something."""
@@ -119,6 +212,15 @@ def test_a_proposal_is_written_and_can_be_adopted(state: Path) -> None:
     before = out.read_bytes()
     assert "is there already" in siluan("recalibrate", "--state", state, "--out", out, code=2)
     assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("below", ["x.yaml", "deeper/x.yaml"])
+def test_a_file_in_the_place_of_the_folder_is_named(state: Path, below: str) -> None:
+    file = state.parent / "file"
+    file.write_text("mine", encoding="utf-8")
+    said = siluan("recalibrate", "--state", state, "--out", file / below, code=2)
+    assert f"{file} is a file where --out needs a folder. Give another --out" in said
+    assert file.read_text(encoding="utf-8") == "mine"
 
 
 def test_a_proposal_is_held_against_the_calibration_in_use(state: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+import yaml
 from shapely.geometry import box, mapping, shape
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -21,7 +22,7 @@ import tiny
 
 from pipeline.baseline import BuildRequest, build_baseline
 from pipeline.cli import app
-from pipeline.errors import ExitCode
+from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.office.doctor import Checkup, examine, exit_code
 from pipeline.office.finding import Finding, Weight
 from pipeline.run import RunRequest, run_workflow
@@ -132,6 +133,33 @@ def test_a_folder_that_gives_nothing_is_found(
     images = tiny.write_scenes(tmp_path / "images", only=range(1))
     path = tiny.workflow(tmp_path, images, sources=[{**tiny.source(images), **change}])
     assert any(said in w and f.weight is Weight.WRONG for w, f in about(config, path).items())
+
+
+@pytest.mark.parametrize("kind", ["folder", "stac"])
+@pytest.mark.parametrize(
+    ("lacking", "why"),
+    [("nir", ": three colours alone tell neither water nor plants. Give"), ("blue", ". Give")],
+)
+def test_a_table_without_a_band_of_a_look_is_refused_once_and_before_anything_is_read(
+    tmp_path: Path, config: Path, kind: str, lacking: str, why: str
+) -> None:
+    images = tiny.write_scenes(tmp_path / "images", only=range(1))
+    folder = {**tiny.source(images), "sensor": "rgb"}
+    stac = {"type": "stac", "url": str(tmp_path / "none" / "catalog.json"), "sensor": "rgb"}
+    path = tiny.workflow(tmp_path, images, sources=[folder if kind == "folder" else stac])
+    table = yaml.safe_load((tmp_path / "sensors/tiny.yaml").read_text(encoding="utf-8"))
+    table["bands"].pop(lacking)
+    (tmp_path / "sensors/rgb.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
+    said = (
+        f"rgb.yaml has no {lacking}, and a satellite's look is judged by blue, green, red and nir"
+    )
+    assert any(said in w and f.weight is Weight.WRONG for w, f in about(config, path).items())
+    for dry in (True, False):
+        with pytest.raises(ConfigurationError, match=said):
+            run_workflow(RunRequest(path, dry_run=dry))
+    with pytest.raises(ConfigurationError, match=f"red and nir{why}"):
+        run_workflow(RunRequest(path))
+    assert not list(tmp_path.rglob("items"))
 
 
 def test_a_catalogue_says_which_variables_are_missing(

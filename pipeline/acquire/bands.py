@@ -12,6 +12,10 @@ from pipeline.errors import ConfigurationError
 from pipeline.io.settings import load_model
 from pipeline.model import Asset
 
+REQUIRED = ("green", "red", "nir")
+"""Without which a scene is no scene."""
+JUDGED_BY = ("blue", *REQUIRED)
+"""Without which a look is set aside: near infrared tells water and plants, blue tells clouds."""
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -134,3 +138,26 @@ def load_sensor_table(folder: Path, name: str) -> SensorTable:
         )
         raise ConfigurationError(f"{folder} holds no band table '{name}'", remedy)
     return load_model(path, SensorTable)
+
+
+def load_look_table(folder: Path, name: str) -> SensorTable:
+    """Read ``folder/name.yaml`` for a source whose scenes are looks, each with the bands it needs.
+
+    Raises
+    ------
+    ConfigurationError
+        As :func:`load_sensor_table`, or the table has not the bands of a look.
+    """
+    table = load_sensor_table(folder, name)
+    lacking = [b for b in JUDGED_BY if b not in table.bands]
+    if lacking:
+        why = "three colours alone tell neither water nor plants"
+        raise ConfigurationError(
+            f"the band table {folder / name}.yaml has no {', '.join(lacking)}, and a satellite's "
+            "look is judged by blue, green, red and nir"
+            f"{f': {why}' if 'nir' in lacking else ''}",
+            "Give images with these bands, and a table that names them (docs/folders.md); "
+            "mosaics of colours are taken from a drone (docs/flights.md), or as 'mosaics' of a "
+            "disk (docs/disk.md)",
+        )
+    return table

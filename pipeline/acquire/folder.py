@@ -20,8 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from shapely.geometry import box, mapping
 
-from pipeline.acquire.bands import SensorTable
-from pipeline.acquire.items import REQUIRED
+from pipeline.acquire.bands import REQUIRED, SensorTable
 from pipeline.acquire.stac import Found, StacSource, Wanted, search_stac
 from pipeline.acquire.stated import contradictions, missing_bands
 from pipeline.errors import ConfigurationError, SceneUnusableError

@@ -13,11 +13,10 @@ from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
 from pipeline.access import Access
-from pipeline.acquire.bands import SensorTable
+from pipeline.acquire.bands import REQUIRED, SensorTable
 from pipeline.errors import SceneUnusableError
 from pipeline.model import Asset, Scene
 
-REQUIRED = ("green", "red", "nir")
 _FLAG_PREFIXES = ("earthsearch", "sentinel")
 # Written by our own cataloguing of a disk; they reach Scene.properties without the prefix.
 _OWN = tuple(f"siluan:{k}" for k in ("level", "calibration", "uncalibrated", "date_range"))

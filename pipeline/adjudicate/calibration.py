@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.model import NO_SWIR, Case, EvidenceState, Kind
 
 _EDGE = 1e-3  # a score is held this far from 0 and 1, where its logarithm ends
+Side = Literal["confirmed", "unconfirmed"]
+SIDES: tuple[Side, ...] = ("confirmed", "unconfirmed")
 _CONFIRMED = (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
 
 
@@ -31,6 +33,11 @@ class BetaMap(BaseModel):
     low: float = Field(ge=0, le=20, description="weight of ln s")
     high: float = Field(ge=0, le=20, description="weight of -ln(1 - s)")
     confirmed: float = Field(ge=-20, le=20, description="step of what imagery confirmed")
+    sides: tuple[Side, ...] = Field(
+        default=SIDES,
+        min_length=1,
+        description="what it was fitted on; of the other side only a prior would speak",
+    )
 
     def at(self, score: float, *, confirmed: bool) -> float:
         """Give the calibrated share 0..1 of a score 0..1."""
@@ -70,6 +77,9 @@ class Provenance(BaseModel):
     made_on: date = Field(description="in the office's zone")
     ledger_events: int = Field(ge=0, description="how far the ledger had come")
     fitted_on: Mapping[str, Counts] = Field(description="by kind and detector, 'dui ground/1'")
+    sides: Mapping[str, Counts] = Field(
+        default={}, description="by kind and whether imagery had confirmed it, 'dui unconfirmed'"
+    )
     left_out: Mapping[str, int] = Field(description="decided cases by why they were not used")
     reliability: tuple[Bin, ...] = Field(description="cross-validated")
 
@@ -88,6 +98,13 @@ class Calibration(BaseModel):
         default=None, description="of one that was proposed from verdicts"
     )
 
+    def at(self, kind: Kind, detector: str, score: float, *, confirmed: bool) -> float | None:
+        """Give the calibrated share 0..1 of a score; None of what it does not speak of."""
+        known = self.kinds.get(kind)
+        if known is None or detector not in self.detectors or side_of(confirmed) not in known.sides:
+            return None
+        return known.at(score, confirmed=confirmed)
+
     @property
     def basis_word(self) -> Literal["simulated", "verdicts"]:
         """Say in one word what it was fitted on, for every feature that carries a share."""
@@ -97,6 +114,11 @@ class Calibration(BaseModel):
     def of_verdicts(self) -> bool:
         """Whether an office's verdicts are behind it, and no simulation."""
         return self.provenance is not None
+
+
+def side_of(confirmed: bool) -> Side:
+    """Name the side of an entry."""
+    return "confirmed" if confirmed else "unconfirmed"
 
 
 def on_one_scale(
@@ -115,11 +137,8 @@ def calibrated(case: Case, calibration: Calibration | None) -> float | None:
 
     The simulation's looks have short-wave infrared: of what none with it has shown it says nothing.
     """
-    if calibration is None or case.detector not in calibration.detectors:
+    if calibration is None or (case.measures.get(NO_SWIR) and not calibration.of_verdicts):
         return None
-    if case.measures.get(NO_SWIR) and not calibration.of_verdicts:
-        return None
-    kind = calibration.kinds.get(case.kind)
-    if kind is None:
-        return None
-    return round(kind.at(case.score, confirmed=case.evidence.state in _CONFIRMED), 4)
+    confirmed = case.evidence.state in _CONFIRMED
+    share = calibration.at(case.kind, case.detector, case.score, confirmed=confirmed)
+    return None if share is None else round(share, 4)

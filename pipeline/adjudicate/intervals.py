@@ -18,10 +18,10 @@ def wilson(hits: int, of: int, level: float = 0.95) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def exact(hits: int, of: int, level: float = 0.95) -> tuple[float, float]:
+def exact(hits: float, of: float, level: float = 0.95) -> tuple[float, float]:
     """Give the exact interval of a share (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404).
 
-    (0, 1) where nothing was tried.
+    (0, 1) where nothing was tried. Numbers that are not whole are of answers that weigh unlike.
     """
     tail = (1 - level) / 2
     low = float(stats.beta.ppf(tail, hits, of - hits + 1)) if hits else 0.0

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from shapely.geometry import Point
 
-from pipeline.cases.audit import AuditKey, key_path
+from pipeline.cases.audit import AuditKey, Meaning, key_path
 from pipeline.cases.strata import (
     CASES,
     SHOWN,
     Share,
     Stratum,
     Tally,
+    Weighed,
     precision,
     recall,
     share_of_squares,
 )
 from pipeline.cases.tables import Row, read_table
+from pipeline.cases.where import today
 from pipeline.cases.words import free_text, plain, read_day
 from pipeline.errors import ConfigurationError
+from pipeline.io.datum import applies, to_gcj02
 
 Answer = Literal["yes", "no", "unclear"]
 ANSWERS: Mapping[str, Answer] = {
@@ -36,6 +40,7 @@ ANSWERS: Mapping[str, Answer] = {
 }
 
 
+_NEAR_DEG = 1.001e-5  # 1 m: a spreadsheet rounds, and nobody moves a square of 100 m by less
 _COUNTS = ("of", "yes", "no", "unclear", "silent", "cases_yes", "cases_no")
 
 
@@ -64,7 +69,7 @@ def judge_answers(state: Path, file: Path) -> tuple[AuditKey, dict[Stratum, Tall
             answers[place] = answer
     if bad:
         raise ConfigurationError(f"{file} cannot be used: {'; '.join(bad)}", "Mend these lines")
-    return key, _tallies(key, answers)
+    return key, count_answers(key, answers)
 
 
 def report_lines(key: AuditKey, tallies: Mapping[Stratum, Tally]) -> list[str]:
@@ -78,13 +83,15 @@ def report_lines(key: AuditKey, tallies: Mapping[Stratum, Tally]) -> list[str]:
         if t.of:
             rest = f"{t.unclear} unclear, {t.silent} unanswered"
             share = _shown(share_of_squares(t))
-            lines.append(f"  {s}: {t.yes} of {t.told} = {share}; of {t.of}; {rest}")
+            told = f"{t.told}{', weighed' if t.weighed else ''}"
+            lines.append(f"  {s}: {t.yes} of {told} = {share}; of {t.of}; {rest}")
     for s in CASES:
         t = tallies[s]
         if t.of:
             told = t.cases_yes + t.cases_no
             lines.append(
-                f"precision of {s}: {t.cases_yes} of {told} cases = {_shown(precision(t))}"
+                f"precision of {s}: {t.cases_yes} of {told} cases"
+                f"{', weighed' if t.cases_weighed else ''} = {_shown(precision(t))}"
             )
     for i in range(1, len(SHOWN) + 1):
         name = " + ".join(SHOWN[:i])
@@ -124,17 +131,30 @@ def _key_of(state: Path, file: Path, names: set[str]) -> AuditKey:
     (name,) = names
     path = key_path(state, Path(name).name)
     try:
-        return AuditKey.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        key = AuditKey.model_validate_json(path.read_bytes())
+        _ = key.drawn_on
+    except ValueError as error:  # pydantic's too
         raise ConfigurationError(
-            f"no audit '{name}' was drawn from this ledger", "Check --workflow or --state"
+            f"the key of {name} is damaged: {path}",
+            "Restore it from a backup (siluan backup); without it the answers mean nothing",
         ) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigurationError(
+            f"no audit '{name}' was drawn from this ledger", "Check --workflow"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"the key of {name} cannot be read: {path} ({error.strerror})",
+            "Restore it from a backup (siluan backup), or let it be read",
+        ) from error
+    return key
 
 
 def _answer(row: Row, key: AuditKey) -> tuple[str, Answer | None]:
     place, word = plain(row["place"]) or "", plain(row["answer"])
     if place not in key.places:
         raise ConfigurationError(f"'{place}' is no place of {key.audit}", "Keep the column place")
+    _same_place(row, place, key.places[place])
     if word is None:
         return place, None
     answer = ANSWERS.get(word.lower())
@@ -142,27 +162,83 @@ def _answer(row: Row, key: AuditKey) -> tuple[str, Answer | None]:
         raise ConfigurationError(
             f"{place}: answer '{word}' is not known", f"Known: {', '.join(ANSWERS)}"
         )
-    if free_text(row["by"], "by") is None or read_day(row["on"]) is None:
+    on = read_day(row["on"])
+    if free_text(row["by"], "by") is None or on is None:
         raise ConfigurationError(f"{place}: by or on is empty", "Say who looked, and on which day")
+    _in_time(place, on, key)
     return place, answer
 
 
-def _tallies(key: AuditKey, answers: Mapping[str, Answer]) -> dict[Stratum, Tally]:
-    squares: dict[Stratum, list[str]] = {s: [] for s in Stratum}
-    cases: dict[Stratum, list[str]] = {s: [] for s in Stratum}
+def _same_place(row: Row, place: str, meaning: Meaning) -> None:
+    """Refuse a row whose coordinates are not those of its place; what it does not say is not held.
+
+    Columns that were sorted apart sent whoever went there to other squares.
+    """
+    lon, lat = meaning.lon, meaning.lat
+    if lon is None or lat is None:  # of a key that knows no places
+        return
+    right = {"lon": lon, "lat": lat}
+    if applies(lon, lat):
+        right |= dict(zip(("lon_gcj02", "lat_gcj02"), to_gcj02(lon, lat), strict=True))
+    stated = {c: plain(row[c]) for c in right}
+    off = [c for c, word in stated.items() if word is not None and not _near(word, right[c])]
+    if off or (row.geometry is not None and row.geometry.distance(Point(lon, lat)) > _NEAR_DEG):
+        what = ", ".join(f"{c} {stated[c]} (and not {right[c]:.7f})" for c in off)
+        raise ConfigurationError(
+            f"{place} was drawn elsewhere: {what or 'its outline was moved'}",
+            "Put the coordinates of the list back beside their places",
+        )
+
+
+def _near(word: str, right: float) -> bool:
+    try:
+        return abs(float(word) - right) <= _NEAR_DEG
+    except ValueError:
+        return False
+
+
+def _in_time(place: str, on: date, key: AuditKey) -> None:
+    if on > today():
+        raise ConfigurationError(f"{place}: its day {on} has not come yet", "Check the column on")
+    if on < key.drawn_on:
+        raise ConfigurationError(
+            f"{place}: its day {on} lies before the day the list was drawn ({key.drawn_on})",
+            "A visit answers a list that was there: check the column on",
+        )
+
+
+def count_answers(key: AuditKey, answers: Mapping[str, Answer]) -> dict[Stratum, Tally]:
+    """Count answers by stratum; a place without one is silent."""
+    squares: dict[Stratum, list[tuple[str, float]]] = {s: [] for s in Stratum}
+    cases: dict[Stratum, list[tuple[str, float]]] = {s: [] for s in Stratum}
     for place, meaning in key.places.items():
-        said = answers.get(place, "silent")
+        said = (answers.get(place, "silent"), meaning.weight)
         squares[meaning.stratum].append(said)
         if meaning.case_id is not None:
             cases[meaning.stratum].append(said)
     return {
         s: Tally(
             key.sizes.get(s, 0),
-            *(squares[s].count(name) for name in ("yes", "no", "unclear", "silent")),
-            *(cases[s].count(name) for name in ("yes", "no")),
+            *(_count(squares[s], name) for name in ("yes", "no", "unclear", "silent")),
+            *(_count(cases[s], name) for name in ("yes", "no")),
+            weighed=_weighed(squares[s]),
+            cases_weighed=_weighed(cases[s]),
         )
         for s in Stratum
     }
+
+
+def _count(said: Iterable[tuple[str, float]], name: str) -> int:
+    return sum(word == name for word, _ in said)
+
+
+def _weighed(said: Iterable[tuple[str, float]]) -> Weighed | None:
+    """Sum up by weight what could be told; None where all stand for as much."""
+    told = [(word, weight) for word, weight in said if word in ("yes", "no")]
+    if len({weight for _, weight in told}) < 2:
+        return None
+    yes, no = (sum(w for word, w in told if word == name) for name in ("yes", "no"))
+    return Weighed(yes, no, sum(w * w for _, w in told))
 
 
 def _shown(share: Share) -> str:

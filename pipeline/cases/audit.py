@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -25,12 +25,14 @@ from pipeline.cases.ground import (
     Place,
     Square,
     crs_of,
+    groups_of,
+    one_of,
     places_of,
     seen_ground,
 )
 from pipeline.cases.strata import CASES, Stratum, draw, stratum_of
 from pipeline.cases.tables import write_csv
-from pipeline.cases.where import Report
+from pipeline.cases.where import Report, make_folder, today
 from pipeline.config import Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_bytes, write_json
@@ -54,10 +56,15 @@ class Meaning(BaseModel):
     case_id: str | None = Field(
         default=None, description="the case of that stratum whose inner point lies in the square"
     )
+    weight: float = Field(
+        default=1.0, gt=0, description="squares it stands for, beside others of its stratum"
+    )
+    lon: float | None = Field(default=None, description="WGS 84, as the list says it")
+    lat: float | None = None
 
 
 class AuditKey(BaseModel):
-    """What the list does not say."""
+    """What the list does not say; those drawn before 2026-11-28 know no weights and no places."""
 
     model_config = _STRICT
 
@@ -68,6 +75,20 @@ class AuditKey(BaseModel):
     ledger_events: int = Field(description="events of the ledger when it was drawn")
     sizes: dict[Stratum, int] = Field(description="squares in each stratum")
     places: dict[str, Meaning]
+
+    @property
+    def drawn_on(self) -> date:
+        """The day in the office on which it was drawn: no answer is older."""
+        return today(datetime.fromisoformat(self.made_at))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A place that was drawn."""
+
+    stratum: Stratum
+    place: Place
+    weight: float  # 1 / its chance, but for what all of its stratum share
 
 
 @dataclass(frozen=True)
@@ -90,35 +111,32 @@ def draw_sample(request: SampleRequest) -> Report:
     """
     workflow = load_workflow(request.workflow)
     strata, events, unseen = _population(workflow)
-    drawn = draw(strata, request.n, np.random.default_rng(request.seed))
+    drawn = choose(strata, request.n, np.random.default_rng(request.seed))
     if not drawn:
         raise ConfigurationError(
             "there is no place to draw from: no corridor was looked at", "Run the workflow first"
         )
-    squares = [place.square for _, place in drawn]
+    squares = [d.place.square for d in drawn]
     content = f"{request.seed} {events} {sorted(squares)}"
-    now = datetime.now(UTC)
+    name = f"audit-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    rows = [_row(name, f"P{i:04d}", s) for i, s in enumerate(squares, 1)]
     key = AuditKey(
-        audit=f"audit-{hashlib.sha256(content.encode()).hexdigest()[:8]}",
-        made_at=now.isoformat(timespec="seconds"),
+        audit=name,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         seed=request.seed,
         side_m=SIDE_M,
         ledger_events=events,
         sizes={s: len(v) for s, v in strata.items()},
-        places={
-            f"P{i:04d}": Meaning(stratum=s, case_id=p.case_id) for i, (s, p) in enumerate(drawn, 1)
-        },
+        places={r["place"]: _meaning(d, r) for d, r in zip(drawn, rows, strict=True)},
     )
-    rows = [_row(key.audit, name, s) for name, s in zip(key.places, squares, strict=True)]
-    paths = [request.out / f"{key.audit}{end}" for end in (".csv", ".geojson", ".kml")]
-    if paths[0].exists():
-        raise ConfigurationError(
-            f"{paths[0]} is there already and may hold answers",
-            "Use it, give another --seed, or another --out",
-        )
+    files = _files(request.out / name, rows, squares)
+    _refuse_filled(files)
+    make_folder(request.out)
     # The key first and the list that is filled in last: a list never lies there without its key.
-    write_json(key_path(workflow.state, key.audit), key.model_dump(mode="json"))
-    _write(paths, key.audit, rows, squares)
+    write_json(key_path(workflow.state, name), key.model_dump(mode="json"))
+    for path, data in reversed(files.items()):
+        write_bytes(path, data)
+    paths = list(files)
     left_out = (f"nothing was seen yet, and nothing drawn, of {', '.join(unseen)}",)
     return Report(
         (
@@ -130,6 +148,14 @@ def draw_sample(request: SampleRequest) -> Report:
             f"seed {request.seed}; which place is of which stratum is kept in the state folder",
         )
     )
+
+
+def choose(
+    strata: Mapping[Stratum, Sequence[Place]], n: int, rng: np.random.Generator
+) -> list[Chosen]:
+    """Draw places in random order: of squares with a case one of each group that touches."""
+    units = {s: groups_of(v) if s in CASES else [(p,) for p in v] for s, v in strata.items()}
+    return [Chosen(s, *one_of(group, rng)) for s, group in draw(units, n, rng)]
 
 
 def key_path(state: Path, audit: str) -> Path:
@@ -166,7 +192,19 @@ def _population(workflow: Workflow) -> tuple[dict[Stratum, list[Place]], int, li
 
 
 def _stratum(place: Place) -> Stratum:
-    return Stratum.UNFLAGGED if place.standing is None else CASES[place.standing]
+    if place.standing is not None:
+        return CASES[place.standing]
+    return Stratum.BESIDE if place.beside else Stratum.UNFLAGGED
+
+
+def _meaning(chosen: Chosen, row: Mapping[str, Any]) -> Meaning:
+    return Meaning(
+        stratum=chosen.stratum,
+        case_id=chosen.place.case_id,
+        weight=chosen.weight,
+        lon=float(row["lon"]),
+        lat=float(row["lat"]),
+    )
 
 
 def _row(audit: str, place: str, square: Square) -> dict[str, Any]:
@@ -184,10 +222,10 @@ def _row(audit: str, place: str, square: Square) -> dict[str, Any]:
     }
 
 
-def _write(
-    paths: Sequence[Path], audit: str, rows: Sequence[Mapping[str, Any]], squares: Sequence[Square]
-) -> None:
-    """Write the places: CSV, GeoJSON, KML."""
+def _files(
+    stem: Path, rows: Sequence[Mapping[str, Any]], squares: Sequence[Square]
+) -> dict[Path, bytes]:
+    """Give the places as CSV, GeoJSON and KML."""
     shapes = [to_wgs84(s.polygon, s.crs) for s in squares]
     features = [
         {"type": "Feature", "id": r["place"], "geometry": as_geojson(g), "properties": {
@@ -196,9 +234,27 @@ def _write(
     ]  # fmt: skip
     collection = {"type": "FeatureCollection", "features": features}
     text = json.dumps(collection, ensure_ascii=False, indent=1)
-    contents = (write_csv(COLUMNS, [*rows]), text.encode(), _kml(audit, rows))
-    for path, data in reversed(list(zip(paths, contents, strict=True))):
-        write_bytes(path, data)
+    contents = (write_csv(COLUMNS, [*rows]), text.encode(), _kml(stem.name, rows))
+    ends = (".csv", ".geojson", ".kml")
+    return {stem.with_name(stem.name + e): data for e, data in zip(ends, contents, strict=True)}
+
+
+def _refuse_filled(files: Mapping[Path, bytes]) -> None:
+    """Refuse to write over what may hold answers.
+
+    What is as it would be written holds none: a writing that was cut off left it. But where the
+    list is whole it is not drawn twice.
+    """
+    lying = [p for p, data in files.items() if p.exists() and not _unfilled(p, data)]
+    if lying:
+        raise ConfigurationError(
+            f"{', '.join(map(str, lying))} is there already and may hold answers",
+            "Use it, give another --seed, or another --out",
+        )
+
+
+def _unfilled(path: Path, data: bytes) -> bool:
+    return path.suffix != ".csv" and path.is_file() and path.read_bytes() == data
 
 
 def _kml(audit: str, rows: Sequence[Mapping[str, Any]]) -> bytes:

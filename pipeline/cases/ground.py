@@ -2,11 +2,12 @@
 
 One lattice and one unit for all: what was seen is cut into squares, and a square is of the best
 case that lies in it. So every place can be drawn, in one way only, and its shape tells nothing.
+Squares of cases that touch are one group, of which one is visited: else closeness would tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -57,6 +58,7 @@ class Place:
     square: Square
     standing: int | None  # None: no case
     case_id: str | None = None  # of that standing
+    beside: bool = False  # no case, and a square with one touches it
 
 
 def places_of(crs: str, seen: Mapping[str, BaseGeometry], marked: Iterable[Marked]) -> list[Place]:
@@ -93,9 +95,40 @@ def places_of(crs: str, seen: Mapping[str, BaseGeometry], marked: Iterable[Marke
             Square(corridor_id, crs, *cell),
             best.get(cell),
             _of_standing(inner.get(cell), best.get(cell)),
+            beside=cell not in best and any(c in best for c in _around(cell)),
         )
         for cell, corridor_id in sorted(owner.items())
     ]
+
+
+def groups_of(places: Iterable[Place]) -> list[tuple[Place, ...]]:
+    """Put squares that touch, at a side or a corner, into one group; in the order of the first."""
+    left = {(p.square.crs, p.square.col, p.square.row): p for p in places}
+    groups: list[tuple[Place, ...]] = []
+    while left:
+        at = next(iter(left))
+        group, todo = [left.pop(at)], [at]
+        while todo:
+            crs, *cell = todo.pop()
+            near = [(crs, *c) for c in _around((cell[0], cell[1])) if (crs, *c) in left]
+            group += [left.pop(k) for k in near]
+            todo += near
+        groups.append(tuple(group))
+    return groups
+
+
+def one_of(group: Sequence[Place], rng: np.random.Generator) -> tuple[Place, float]:
+    """Draw one square of a group; (square, how many its answer stands for: 1 / its chance).
+
+    With one chance in two it holds the inner point of a case, where some do and some do not:
+    the precision is told of those.
+    """
+    inner = [p for p in group if p.case_id is not None]
+    outer = [p for p in group if p.case_id is None]
+    if not inner or not outer:
+        return group[int(rng.integers(len(group)))], float(len(group))
+    side = inner if rng.random() < 0.5 else outer
+    return side[int(rng.integers(len(side)))], 2.0 * len(side)
 
 
 def seen_ground(state: Path, corridor: Corridor, since: date) -> BaseGeometry:
@@ -131,6 +164,11 @@ def _covered(shape: BaseGeometry) -> list[tuple[int, int]]:
     boxes = shapely.box(*(np.array([(c, r, c + 1, r + 1) for c, r in cells]) * SIDE_M).T)
     areas = shapely.area(shapely.intersection(shape, boxes))
     return [cell for cell, area in zip(cells, areas, strict=True) if area >= LEAST_M2]
+
+
+def _around(cell: tuple[int, int]) -> list[tuple[int, int]]:
+    col, row = cell
+    return [(col + c, row + r) for c in (-1, 0, 1) for r in (-1, 0, 1) if c or r]
 
 
 def _of_standing(inner: tuple[int, str] | None, standing: int | None) -> str | None:

@@ -11,9 +11,18 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from pipeline.adjudicate.calibration import BetaMap, Bin, Calibration, Counts, Provenance
+from pipeline.adjudicate.calibration import (
+    SIDES,
+    BetaMap,
+    Bin,
+    Calibration,
+    Counts,
+    Provenance,
+    Side,
+    side_of,
+)
 from pipeline.adjudicate.fitting import LEAST, fit, fit_maps, reliability
-from pipeline.cases.where import Report, today
+from pipeline.cases.where import Report, make_folder, today
 from pipeline.errors import ConfigurationError
 from pipeline.io.atomic import write_bytes
 from pipeline.ledger import AnyPlace, LedgerStore, Narrow, open_ledger
@@ -24,6 +33,7 @@ TRUE = frozenset({Status.VERIFIED, Status.RECTIFYING, Status.CLOSED, Status.RELA
 FALSE = frozenset({Status.REJECTED})
 LEAST_EACH = 10  # true ones, and false ones, without which nothing can be said
 LEAST_PART = 20  # outcomes of a kind, or of a detector, without which it stays uncalibrated
+LEAST_SIDE = 10  # of a kind, confirmed or not, without which that side stays uncalibrated
 _FOLDS = 5
 _BIN = 25
 _CONFIRMED = (EvidenceState.SUSPECTED, EvidenceState.RELAPSED)
@@ -52,7 +62,7 @@ def recalibrate(ledger: AnyPlace, out: Path, in_use: Calibration | None = None) 
     Raises
     ------
     ConfigurationError
-        Too few verdicts, or the file is there.
+        Too few verdicts, the file is there, or another file where its folder would be.
     """
     if out.exists():
         raise ConfigurationError(
@@ -66,9 +76,10 @@ def recalibrate(ledger: AnyPlace, out: Path, in_use: Calibration | None = None) 
     content = yaml.safe_dump(
         calibration.model_dump(mode="json"), sort_keys=False, allow_unicode=True
     )
+    make_folder(out.parent)
     write_bytes(out, (_HEAD + content).encode())
     adopt = f"proposed in {out}; to adopt it, put it at config/confidence.yaml"
-    return Report((*_lines(found, calibration, in_use), adopt))
+    return Report((*said_of(found, calibration, in_use), adopt))
 
 
 def decided(store: LedgerStore) -> tuple[list[Decided], dict[str, int]]:
@@ -128,13 +139,16 @@ def propose(
         )
     day = today()
     fitted = fit(used, _basis(used, day.isoformat()), {d.detector for d in used}, kinds)
+    sided = {k: m.model_copy(update={"sides": _sides(used, k)}) for k, m in fitted.kinds.items()}
+    fitted = fitted.model_copy(update={"kinds": sided})
     told = cross_validated(used)
-    bins = reliability(used, lambda d: told[d.case_id], _BIN)
+    bins = reliability(_held(used, fitted), lambda d: told[d.case_id], _BIN)
     provenance = Provenance(
         version=f"{day.isoformat()}.{ledger_events}",
         made_on=day,
         ledger_events=ledger_events,
-        fitted_on=_counts(used),
+        fitted_on=_counts(used, lambda d: d.detector),
+        sides=_counts(used, lambda d: side_of(d.confirmed)),
         left_out=dict(sorted(left.items())),
         reliability=tuple(
             Bin(entries=n, confidence=round(t, 4), share=round(s, 4), low=round(a, 4),
@@ -189,18 +203,29 @@ def _basis(used: Sequence[Decided], day: str) -> str:
     )
 
 
-def _counts(used: Sequence[Decided]) -> dict[str, Counts]:
-    parts = sorted({(d.kind, d.detector) for d in used})
-    return {
-        f"{kind} {detector}": Counts(
-            true=sum(d.true for d in used if (d.kind, d.detector) == (kind, detector)),
-            false=sum(not d.true for d in used if (d.kind, d.detector) == (kind, detector)),
-        )
-        for kind, detector in parts
-    }
+def _sides(used: Sequence[Decided], kind: Kind) -> tuple[Side, ...]:
+    """Give the sides of a kind that verdicts speak of: one at least, since the kind has 20."""
+    count = Counter(side_of(d.confirmed) for d in used if d.kind == kind.value)
+    return tuple(s for s in SIDES if count[s] >= LEAST_SIDE)
 
 
-def _lines(
+def _held(used: Sequence[Decided], calibration: Calibration) -> list[Decided]:
+    """Give those that the file speaks of: what it is judged by."""
+    return [d for d in used if _share(calibration, d) is not None]
+
+
+def _share(calibration: Calibration, d: Decided) -> float | None:
+    return calibration.at(Kind(d.kind), d.detector, d.score, confirmed=d.confirmed)
+
+
+def _counts(used: Sequence[Decided], part: Callable[[Decided], str]) -> dict[str, Counts]:
+    true, false = (
+        Counter(f"{d.kind} {part(d)}" for d in used if d.true is found) for found in (True, False)
+    )
+    return {name: Counts(true=true[name], false=false[name]) for name in sorted({*true, *false})}
+
+
+def said_of(
     found: Sequence[Decided], calibration: Calibration, in_use: Calibration | None
 ) -> list[str]:
     """Say what it was fitted on, and how reliable it would have been."""
@@ -208,26 +233,33 @@ def _lines(
     if made is None:  # pragma: no cover - a proposal always has one
         raise AssertionError
     used = [d for d in found if d.detector in calibration.detectors]
+    held = _held(used, calibration)
     lines = [f"version {made.version}: {calibration.basis}"]
     lines += [f"  {part}: {n.true} true, {n.false} false" for part, n in made.fitted_on.items()]
+    lines += [_sides_line(kind, made) for kind in sorted({d.kind for d in used})]
     lines += [f"  not used: {n} ({why})" for why, n in made.left_out.items()]
     without = [k.value for k in Kind if k not in calibration.kinds]
     if without:
         lines.append(f"  too few verdicts, stays uncalibrated: {', '.join(without)}")
+    lines += [
+        f"  too few verdicts of cases that are {side}, these stay uncalibrated: {', '.join(kinds)}"
+        for side in SIDES
+        if (kinds := [k.value for k, m in calibration.kinds.items() if side not in m.sides])
+    ]
     lines.append("confidence told to cases that the fit had not seen, and the share that was true:")
     lines += [
         f"  {b.confidence:.2f} -> {b.share:.2f} [{b.low:.2f}, {b.high:.2f}] of {b.entries}"
         for b in made.reliability
     ]
     told = cross_validated(used)
-    mean = sum(d.true for d in used) / len(used)
-    now = _brier(used, lambda d: told[d.case_id])
-    one = _brier(used, lambda _: mean)
-    raw = _brier(used, lambda d: d.score)
-    old = "" if in_use is None else f"of the calibration in use {_told_now(used, in_use):.3f}, "
+    now, one = _brier(held, lambda d: told[d.case_id]), _of_one_share(held)
+    raw = _brier(held, lambda d: d.score)
+    old = "" if in_use is None else f"of the calibration in use {_told_now(held, in_use):.3f}, "
     lines.append(
         f"Brier score {now:.3f}; {old}of the score as it is {raw:.3f}, of one share {one:.3f}"
     )
+    for kind in calibration.kinds:
+        lines.append(_kind_line(kind, [d for d in held if d.kind == kind.value], told))
     if in_use is not None and in_use.of_verdicts:
         lines.append("The calibration in use may have been fitted to some of these verdicts.")
     if now >= one:
@@ -235,12 +267,36 @@ def _lines(
     return lines
 
 
+def _sides_line(kind: str, made: Provenance) -> str:
+    """Say of how many cases imagery had confirmed it, and of how many not."""
+    none = Counts(true=0, false=0)
+    yes, no = (made.sides.get(f"{kind} {side}", none) for side in SIDES)
+    return (
+        f"  {kind}: {yes.true + yes.false} confirmed by imagery ({yes.true} true), "
+        f"{no.true + no.false} unconfirmed ({no.true} true)"
+    )
+
+
+def _kind_line(kind: Kind, own: Sequence[Decided], told: Mapping[str, float]) -> str:
+    """Say how well one kind was told: beside others that are told well a bad one does not show."""
+    now, one = _brier(own, lambda d: told[d.case_id]), _of_one_share(own)
+    line = f"  {kind.value}: Brier score {now:.3f}, of one share {one:.3f}"
+    if now < one:
+        return line
+    return f"{line}: tells no more than one share, better not adopted: take it out of 'kinds'"
+
+
+def _of_one_share(own: Sequence[Decided]) -> float:
+    mean = sum(d.true for d in own) / len(own)
+    return _brier(own, lambda _: mean)
+
+
 def _told_now(used: Sequence[Decided], in_use: Calibration) -> float:
     """Give the Brier score of the calibration in use; of what it does not know the score counts."""
 
     def told(d: Decided) -> float:
-        known = in_use.kinds.get(Kind(d.kind)) if d.detector in in_use.detectors else None
-        return d.score if known is None else known.at(d.score, confirmed=d.confirmed)
+        share = _share(in_use, d)
+        return d.score if share is None else share
 
     return _brier(used, told)
 

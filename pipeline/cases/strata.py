@@ -1,8 +1,9 @@
 """What an audit draws from, and what its answers come to. Pure.
 
 Every square of the observed corridors is in one stratum: that of the best case in it (issued,
-suspected, on watch, set aside), or of ground where no case lies. Each stratum is drawn from by
-itself, without putting back, every square of it with the same chance.
+suspected, on watch, set aside), or of ground where no case lies, beside a case or away from all.
+Each stratum is drawn from by itself, without putting back: squares without a case with the same
+chance, those with one by groups that touch, one square of each, weighed by its chance.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Stratum(StrEnum):
     SUSPECTED = "suspected"
     WATCH = "watch"
     SUPPRESSED = "suppressed"
+    BESIDE = "beside"
     UNFLAGGED = "unflagged"
 
 
@@ -97,8 +99,20 @@ def draw(
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """Answers by how many squares each stands for: sums of the weights, and of their squares."""
+
+    yes: float
+    no: float
+    squared: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
-    """What a stratum was found to hold; the last two of squares with a case's inner point."""
+    """What a stratum was found to hold; what is of cases: of squares with one's inner point.
+
+    Without weights every answer stands for as many squares as any other of its stratum.
+    """
 
     of: int  # squares in the stratum
     yes: int = 0
@@ -107,6 +121,8 @@ class Tally:
     silent: int = 0  # not answered
     cases_yes: int = 0
     cases_no: int = 0
+    weighed: Weighed | None = None
+    cases_weighed: Weighed | None = None
 
     @property
     def told(self) -> int:
@@ -125,19 +141,36 @@ class Share:
 
 def share_of_squares(tally: Tally) -> Share:
     """Give the share of a stratum's squares that hold a problem, with the exact interval."""
-    return _share(tally.yes, tally.told)
+    return _share(*_counted(tally))
 
 
 def precision(tally: Tally) -> Share:
     """Give the share of a stratum's cases that are problems, with the exact interval.
 
-    A case counts by the square of its inner point, once, whatever its size. Such squares are drawn
-    with one chance, so their share among those drawn is that of all of them.
+    A case counts by the square of its inner point, once, whatever its size; weighed by the chance
+    with which that was drawn, their share among those drawn is that of all of them.
     """
-    return _share(tally.cases_yes, tally.cases_yes + tally.cases_no)
+    yes, no = tally.cases_yes, tally.cases_no
+    return _share(*_effective(yes, no, tally.cases_weighed))
 
 
-def _share(yes: int, told: int) -> Share:
+def _counted(tally: Tally) -> tuple[float, float]:
+    return _effective(tally.yes, tally.no, tally.weighed)
+
+
+def _effective(yes: int, no: int, weighed: Weighed | None) -> tuple[float, float]:
+    """Give (yes, told) of as many equal answers as say as much (Kish's effective size).
+
+    With these in the exact interval it is that of Korn & Graubard 1998 (Survey Methodology 24:193).
+    """
+    if weighed is None or not weighed.squared:
+        return yes, yes + no
+    total = weighed.yes + weighed.no
+    size = total * total / weighed.squared
+    return size * (weighed.yes / total), size
+
+
+def _share(yes: float, told: float) -> Share:
     if not told:
         return Share(None, 0.0, 1.0)
     return Share(yes / told, *exact(yes, told))
@@ -146,20 +179,21 @@ def _share(yes: int, told: int) -> Share:
 def recall(tallies: Mapping[Stratum, Tally], within: Iterable[Stratum]) -> Share:
     """Give the share of all squares with a problem that lies in some strata.
 
-    Each answer stands for ``of / told`` squares of its stratum, so their number in stratum
-    h is estimated as N_h p_h and the recall as the ratio of their sums. Its interval takes the
+    The number of squares with a problem in stratum h is estimated as N_h p_h, with p_h the share
+    among the answers, weighed, and the recall as the ratio of their sums. Its interval takes the
     exact one of every stratum at 1 - 0.05 / k and sets those within to their worst and the others
     to their best, and the reverse: it holds at 95 % whatever the shares, and is wide.
     """
     inside = frozenset(within)
     known = {s: t for s, t in tallies.items() if t.of}
     level = 1 - 0.05 / max(len(known), 1)
-    ends = {s: exact(t.yes, t.told, level) for s, t in known.items()}
+    ends = {s: exact(*_counted(t), level) for s, t in known.items()}
     low = _ratio({s: t.of * ends[s][s not in inside] for s, t in known.items()}, inside)
     high = _ratio({s: t.of * ends[s][s in inside] for s, t in known.items()}, inside)
     value = None
     if all(t.told for t in known.values()):
-        value = _ratio({s: t.of * t.yes / t.told for s, t in known.items()}, inside)
+        shares = {s: yes / told for s, t in known.items() for yes, told in [_counted(t)]}
+        value = _ratio({s: t.of * shares[s] for s, t in known.items()}, inside)
     return Share(value, low or 0.0, 1.0 if high is None else high)
 
 

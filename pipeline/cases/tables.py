@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ ALIASES = {
 LAYER = "cases"
 """Of a GeoPackage, the one that is written and read."""
 
+_BOM = "\ufeff"
 _DANGEROUS = ("=", "+", "-", "@", "\t")
 _LONLAT = ("CRS84", "EPSG::4326", "EPSG:4326", "EPSG::4490", "EPSG:4490")
 
@@ -110,6 +112,8 @@ def read_table(path: Path, sheet: str = LEDGER) -> Table:
         Missing, unknown format, unknown encoding, broken, or in an unknown reference system.
     """
     ending = path.suffix.lower()
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder and no table", "Give a file in it")
     if not path.is_file():
         raise ConfigurationError(f"{path} does not exist", "Check the path")
     if ending == ".csv":
@@ -168,16 +172,34 @@ def decoded(path: Path) -> str:
     Raises
     ------
     ConfigurationError
-        It is in neither.
+        It is in neither, or was cut off within a character.
     """
-    data = path.read_bytes()
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise ConfigurationError(
-        f"{path} is neither UTF-8 nor GBK", "Save it again as CSV UTF-8 (CSV UTF-8 逗号分隔)"
+    raw = path.read_bytes()
+    data = raw.removeprefix(BOM_UTF8)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        # A mark, or a whole character before, tells UTF-8; else the end may be a character of GBK.
+        if _cut_off(error) and (data != raw or not data[: error.start].isascii()):
+            raise _no_end(path) from error
+    try:
+        return data.decode("gb18030")
+    except UnicodeDecodeError as error:
+        if _cut_off(error):
+            raise _no_end(path) from error
+        raise ConfigurationError(
+            f"{path} is neither UTF-8 nor GBK", "Save it again as CSV UTF-8 (CSV UTF-8 逗号分隔)"
+        ) from error
+
+
+def _cut_off(error: UnicodeDecodeError) -> bool:
+    """Tell whether the end of the text is within the character that cannot be read."""
+    return error.reason in ("unexpected end of data", "incomplete multibyte sequence")
+
+
+def _no_end(path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} ends in the middle of a character: it was cut off", "Copy or send it again, whole"
     )
 
 
@@ -189,6 +211,7 @@ def _read_csv(path: Path) -> Table:
     if not lines:
         raise ConfigurationError(f"{path} is empty", "It needs a line of column names")
     columns = _columns(path, lines[0])
+    _one_head(path, columns, enumerate(lines[1:], 2))
     rows: list[Row] = []
     for number, cells in enumerate(lines[1:], 2):
         if not any(c.strip() for c in cells):
@@ -208,6 +231,7 @@ def _read_sheet(path: Path, sheet: str) -> Table:
     if not heads:
         raise ConfigurationError(f"{path} is empty", "It needs a line of column names")
     columns = _columns(path, heads)
+    _one_head(path, columns, lines)
     rows = [
         Row(f"line {number}", {c: _code(c, v) for c, v in zip(columns, cells, strict=False) if c})
         for number, cells in lines
@@ -227,6 +251,22 @@ def _columns(path: Path, names: list[str]) -> tuple[str, ...]:
     if twice:
         raise ConfigurationError(f"{path} has the column {', '.join(twice)} twice", "Keep one")
     return columns
+
+
+def _one_head(
+    path: Path, columns: tuple[str, ...], lines: Iterable[tuple[int, Sequence[str | None]]]
+) -> None:
+    """Refuse a table in whose middle the column names come again: two were joined."""
+    again = [
+        str(number)
+        for number, cells in lines
+        if len(columns) > 1 and tuple(_name((c or "").lstrip(_BOM)) for c in cells) == columns
+    ]
+    if again:
+        raise ConfigurationError(
+            f"{path}: the column names come again in line {', '.join(again)}: tables were joined",
+            "Take that line out, or give one table at a time",
+        )
 
 
 def _read_geojson(path: Path) -> Table:

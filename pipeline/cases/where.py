@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline import __version__
 from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.atomic import disk_full_named, is_there
 from pipeline.ledger import Changes, Command, Edit, LedgerPlace, Refusal
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -56,6 +57,28 @@ def require_ledger(place: LedgerPlace) -> LedgerPlace:
     if place.url is None and not place.file.is_file() and not place.mark.is_file():
         raise ConfigurationError(f"there is no ledger at {place.file}", "Run a workflow first")
     return place
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder that files go to, before anything is written.
+
+    Raises
+    ------
+    ConfigurationError
+        A file lies in its place or above it, or it may not be made there.
+    """
+    with disk_full_named(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            file = next((p for p in (folder, *folder.parents) if is_there(p)), folder)
+            raise ConfigurationError(
+                f"{file} is a file where --out needs a folder", "Give another --out"
+            ) from error
+        except PermissionError as error:
+            raise ConfigurationError(
+                f"the folder {folder} may not be made", "Give another --out"
+            ) from error
 
 
 def _place_of(workflow: Path) -> LedgerPlace:

@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 
 import shapely
 
-from pipeline.acquire.bands import load_sensor_table
+from pipeline.acquire.bands import load_look_table
 from pipeline.acquire.disk.mosaic import dates_of_layer
 from pipeline.acquire.disk.search import around
 from pipeline.acquire.disk.source import DemOptions, DiskSource
@@ -36,7 +36,7 @@ def source_findings(
     named = [s.sensor for s in workflow.sources if not isinstance(s, DiskSource)]
     for name in dict.fromkeys(named):
         try:
-            load_sensor_table(workflow.sensors, name)
+            load_look_table(workflow.sensors, name)
         except SiluanError as error:
             yield _refused(group, error)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from pipeline.acquire.bands import SensorTable, load_sensor_table
+from pipeline.acquire.bands import SensorTable, load_look_table, load_sensor_table
 from pipeline.acquire.disk.search import Desk, Disk
 from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.folder import Folder, FolderSource
@@ -214,7 +214,7 @@ def _asking(source: Source, how: _How) -> Callable[[Wanted], Found]:
         )
         everywhere = tuple(c.polygon_wgs84 for c in choose_corridors(workflow))
         return Disk(source, table, everywhere, store.context_m, desk).search
-    own = table(source.sensor)
+    own = load_look_table(workflow.sensors, source.sensor)
     if isinstance(source, FolderSource):
         return Folder(source, own, catalogues).search
     return lambda wanted: search_stac(source, own, wanted, how.stack)
