@@ -905,10 +905,12 @@ def test_red_earth_on_land_may_as_well_have_been_dug() -> None:
     assert sum(scores.values()) == pytest.approx(1.0, abs=0.002)
     for none in ({"redness": 0.19}, {"bare": 0.09}, {"bare": np.nan}, {"redness": np.nan}):
         assert kind_scores([earth | none] * 3)[Kind.CAI] == 0.0, none  # sand, rubble, no SWIR
-    # Whatever the shares are, none changes places.
-    for bar in np.linspace(0, 1, 11):
-        plain = kind_scores([earth | {"bar_share": bar}], KindOptions(earth_dug=0.0))
-        both = kind_scores([earth | {"bar_share": bar}])
+    # Whatever the shares are, none changes places; nor does a roof become the better one.
+    more = [{"bar_share": bar} for bar in np.linspace(0, 1, 11)]
+    more += [{"bare": 0.105, "rectangularity": r} for r in (0.7, 0.9, 1.0)]
+    for other in more:
+        plain = kind_scores([earth | other], KindOptions(earth_dug=0.0))
+        both = kind_scores([earth | other])
         assert next(iter(plain)) is next(iter(both))
         assert both[Kind.CAI] >= plain[Kind.CAI]
 

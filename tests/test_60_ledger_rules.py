@@ -94,6 +94,24 @@ def test_the_same_again_changes_nothing() -> None:
     assert again.cases == first.cases
 
 
+def test_what_another_sensor_has_shown_with_swir_was_seen_with_it() -> None:
+    def seen(sensor: str, text: str, **measures: float) -> Candidate:
+        found = candidate(0, 0, 60, text)
+        own = tuple(replace(k, sensor=sensor, pass_id=sensor + k.pass_id) for k in found.looks)
+        return replace(found, looks=own, measures={**found.measures, **measures})
+
+    first = apply([], [seen("s2", "hhh")]).cases
+    (both,) = apply(first, [seen("gf", "???hhh", no_swir=1.0)], run="2").cases
+    assert "no_swir" not in both.measures
+    (alone,) = apply([], [seen("gf", "hhh", no_swir=1.0)]).cases
+    (again,) = apply([alone], [seen("gf2", "???hhh", no_swir=1.0)], run="2").cases
+    assert again.measures["no_swir"] == 1.0
+    # A case of before there was the measure.
+    older = replace(alone, measures={"area_px": 36.0})
+    (known,) = apply([older], [seen("gf", "???hhh", no_swir=1.0)], run="2").cases
+    assert known.measures["no_swir"] == 1.0
+
+
 def test_looks_that_could_not_see_are_kept_without_a_revision() -> None:
     first = apply([], [candidate(0, 0, 60, "hhh")])
     (case,) = apply(first.cases, [candidate(0, 0, 60, "hhh??")], run="2").cases

@@ -229,6 +229,8 @@ def test_a_kind_that_imagery_does_not_tell_is_said_to_be_undecided() -> None:
     by_hand = replace(heap, people=PeopleRecord("李", date(2025, 2, 1), kind_fixed=True))
     assert by_hand.kinds_alike == (Kind.DUI,)
     assert said(by_hand) == []
+    for status in (Status.VERIFIED, Status.RECTIFYING, Status.CLOSED, Status.RELAPSED):
+        assert replace(heap, status=status).kinds_alike == (Kind.DUI,)
     four = replace(sure, measures={**sure.measures, "no_swir": 1.0})
     assert said(four) == ["所用影像没有短波红外，裸土、建筑与水的区分较不可靠"]
 

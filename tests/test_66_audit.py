@@ -28,7 +28,7 @@ from test_64_cases import X, Y, candidate, make, read, siluan
 from pipeline.adjudicate.intervals import exact, wilson
 from pipeline.cases.answers import count_answers
 from pipeline.cases.audit import AuditKey, Chosen, Meaning, choose
-from pipeline.cases.ground import Marked, Place, groups_of, one_of, places_of
+from pipeline.cases.ground import Marked, Place, Square, groups_of, one_of, places_of
 from pipeline.cases.strata import (
     CASES,
     SHOWN,
@@ -36,6 +36,7 @@ from pipeline.cases.strata import (
     Tally,
     Weighed,
     allot,
+    chances_by_size,
     draw,
     precision,
     recall,
@@ -71,8 +72,8 @@ def test_a_draw_repeats_with_its_seed_and_puts_nothing_back(
     strata = {s: [(s, i) for i in range(k)] for s, k in of.items()}
     first, second = (draw(strata, n, np.random.default_rng(seed)) for _ in range(2))
     assert first == second
-    assert len({u for _, u in first}) == len(first)
-    assert all(s is u[0] for s, u in first)
+    assert len({d.what for d in first}) == len(first)
+    assert all(d.stratum is d.what[0] and d.stands == 1.0 for d in first)
 
 
 def test_intervals() -> None:
@@ -606,6 +607,67 @@ def test_a_visit_lies_between_the_draw_and_today(office: Path) -> None:
     # What was not answered has no day that could be wrong.
     answers = fill(office, rows, lambda _: "", on="2030-01-01")
     siluan("audit", "--workflow", office, "--answers", answers)
+
+
+def test_a_list_that_is_drawn_again_was_there_since_it_first_was(office: Path) -> None:
+    rows = sample(office)
+    (path,) = office.parent.rglob("audits/*.json")
+    known = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(known | {"made_at": "2026-03-05T17:30:00+00:00"}), "utf-8")
+    answers = fill(office, rows, lambda _: "没有问题", on="2026-03-07")
+    again = office.parent / "again"
+    siluan(
+        "audit",
+        "--workflow",
+        office,
+        "--sample",
+        len(rows),
+        "--seed",
+        known["seed"],
+        "--out",
+        again,
+    )
+    assert json.loads(path.read_text(encoding="utf-8"))["made_at"].startswith("2026-03-05")
+    siluan("audit", "--workflow", office, "--answers", answers)
+
+
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=30).flatmap(
+        lambda sizes: st.tuples(st.just(sizes), st.integers(0, len(sizes)))
+    )
+)
+def test_chances_by_size_are_chances_and_make_up_the_draw(given_: tuple[list[int], int]) -> None:
+    sizes, take = np.array(given_[0], np.float64), given_[1]
+    chances = chances_by_size(sizes, take)
+    assert chances.sum() == pytest.approx(take)
+    assert ((chances >= 0) & (chances <= 1)).all()
+    order = np.argsort(sizes)
+    assert (np.diff(chances[order]) >= -1e-12).all()
+    free = chances < 1
+    assert np.ptp(chances[free] / sizes[free]) < 1e-12 if free.any() else True
+
+
+def test_large_true_cases_and_small_false_ones_are_each_told_by_their_share() -> None:
+    """Groups drawn with one chance had half of the truth, and intervals that missed it."""
+    truth = dict[Place, bool]()
+    for i, (many, true) in enumerate([(1, False)] * 100 + [(20, True)] * 8):
+        for k in range(many):
+            truth[Place(Square("c", CRS, 100 * i + k, 0), 1, None if k else f"K{i}")] = true
+    strata = {s: list[Place]() for s in Stratum} | {Stratum.SUSPECTED: list(truth)}
+    sizes_of = {s: len(places) for s, places in strata.items()}
+    share, cases = np.mean(list(truth.values())), 8 / 108
+    told, held, right = list[float](), list[bool](), list[bool]()
+    for seed in range(200):
+        chosen = choose(strata, 20, np.random.default_rng(seed))
+        tally = answered(chosen, sizes_of, truth)[Stratum.SUSPECTED]
+        squares, found = share_of_squares(tally), precision(tally)
+        assert squares.value is not None
+        told.append(squares.value)
+        held.append(squares.low <= share <= squares.high)
+        right.append(found.low <= cases <= found.high)
+    assert np.mean(told) == pytest.approx(share, abs=0.04)
+    assert np.mean(held) >= 0.95
+    assert np.mean(right) >= 0.95
 
 
 def test_what_was_joined_and_a_folder_are_called_so(office: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from shapely.geometry import box
 
 from pipeline.adjudicate.evidence import FoldOptions, fold
-from pipeline.model import Candidate, EvidenceState, Kind, Look, Seen
+from pipeline.model import NO_SWIR, Candidate, EvidenceState, Kind, Look, Seen
 from pipeline.passes.change import DETECTOR as GROUND_DETECTOR
 from pipeline.passes.merge import one_problem
 
@@ -83,6 +83,16 @@ def test_the_better_seen_stays_with_both_outlines() -> None:
 def test_two_problems_stay_two(other: Candidate) -> None:
     both = [candidate(Kind.ZHAN, 0, MORE), other]
     assert one_problem_of(both) == (both, 0)
+
+
+def test_one_problem_of_which_a_part_was_seen_with_swir_was_seen_with_it() -> None:
+    for own, other, kept in ((1.0, None, False), (None, 1.0, False), (1.0, 1.0, True)):
+        parts = [
+            candidate(kind, left, SURE, **({} if mark is None else {NO_SWIR: mark}))
+            for kind, left, mark in ((Kind.ZHAN, 0, own), (Kind.JIAN, 60, other))
+        ]
+        (one,), _ = one_problem_of(parts)
+        assert (NO_SWIR in one.measures) is kept
 
 
 def test_what_is_gone_takes_and_gives_nothing() -> None:

@@ -170,7 +170,11 @@ def published(one: Listed, day: int, clear: dict[str, str | None], **counts: Any
     report = one.out / f"2026-01-{31 - day:02d}_{day:012x}" / "run.json"
     report.parent.mkdir(parents=True)
     seen = {name: {"newest_clear": at and f"2026-{at}T03:00:00Z"} for name, at in clear.items()}
-    report.write_text(json.dumps({"workflow": one.name, "counts": {"corridors": seen, **counts}}))
+    end, aside = counts.pop("end", None), counts.pop("aside", ())
+    found = {"workflow": one.name, "counts": {"corridors": seen, **counts}}
+    found |= {"period": {"end": end}} if end else {}
+    found |= {"set_aside": [{"what": w, "reason": "r", "remedy": "mend it"} for w in aside]}
+    report.write_text(json.dumps(found))
     os.utime(report, (day, day))
     latest = one.out / "latest"
     latest.unlink(missing_ok=True)
@@ -212,6 +216,17 @@ def test_a_run_of_a_corridor_hides_no_other(tmp_path: Path) -> None:
     assert told(one) == ({"far": "11-22"}, set())
 
 
+def test_a_part_answers_for_its_dates_and_its_inputs_alone(tmp_path: Path) -> None:
+    one, end = listed(tmp_path), "2026-11-30T00:00:00Z"
+    published(one, 1, {"a": "11-01"}, failed={"b": "a bug"}, end=end, aside=["x"])
+    published(one, 2, {"b": "02-01"}, part=True, end="2025-12-31T00:00:00Z")
+    assert told(one)[1] == {"b"}  # of last year
+    assert [a["what"] for a in standing_of(one, MONDAY).set_aside] == ["x"]
+    published(one, 3, {"b": "11-02"}, part=True, end=end, aside=["y", "x"])
+    assert told(one)[1] == set()
+    assert sorted(a["what"] for a in standing_of(one, MONDAY).set_aside) == ["x", "y"]
+
+
 def test_no_more_than_some_earlier_runs_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,10 +244,19 @@ def test_a_part_is_not_how_the_workflow_fares(tmp_path: Path) -> None:
         note(one.runs, Run(code + 5, later, later, code, part=True))
     s = standing_of(one, later)
     assert (s.level, s.last and s.last.pid, s.good) == (0, 1, MONDAY + timedelta(minutes=3))
+    for code, level in ((70, 2), (5, 2), (3, 1), (143, 1), (10, 0)):
+        later += timedelta(minutes=1)
+        note(one.runs, Run(code + 5, later, later, code, part=True))
+        s = standing_of(one, later)
+        assert (s.level, s.last and s.last.pid) == (level, 1), code
+        said = [what for _, what in s.findings if "the last run of a part" in what]
+        assert len(said) == (level > 0)
+    note(one.runs, Run(2**22 + 5, later, part=True))  # no process of that number is there
+    assert any("a part that began" in what for _, what in standing_of(one, later).findings)
     one.runs.unlink()
     note(one.runs, Run(5, later, later, 0, part=True))
     s = standing_of(one, later)
-    assert (s.last and s.last.pid, s.good) == (5, None)
+    assert (s.last and s.last.pid, s.good, s.part) == (5, None, None)
 
 
 def test_workflows_of_one_name_are_told_apart(tmp_path: Path) -> None:

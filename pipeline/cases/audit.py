@@ -30,7 +30,7 @@ from pipeline.cases.ground import (
     places_of,
     seen_ground,
 )
-from pipeline.cases.strata import CASES, Stratum, draw, stratum_of
+from pipeline.cases.strata import CASES, Drawn, Stratum, draw, stratum_of
 from pipeline.cases.tables import write_csv
 from pipeline.cases.where import Report, make_folder, today
 from pipeline.config import Workflow, choose_corridors, load_workflow
@@ -122,7 +122,7 @@ def draw_sample(request: SampleRequest) -> Report:
     rows = [_row(name, f"P{i:04d}", s) for i, s in enumerate(squares, 1)]
     key = AuditKey(
         audit=name,
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        made_at=_made_at(key_path(workflow.state, name)),
         seed=request.seed,
         side_m=SIDE_M,
         ledger_events=events,
@@ -155,7 +155,20 @@ def choose(
 ) -> list[Chosen]:
     """Draw places in random order: of squares with a case one of each group that touches."""
     units = {s: groups_of(v) if s in CASES else [(p,) for p in v] for s, v in strata.items()}
-    return [Chosen(s, *one_of(group, rng)) for s, group in draw(units, n, rng)]
+    return [_chosen(drawn, rng) for drawn in draw(units, n, rng, len)]
+
+
+def _chosen(drawn: Drawn[tuple[Place, ...]], rng: np.random.Generator) -> Chosen:
+    place, stands = one_of(drawn.what, rng)
+    return Chosen(drawn.stratum, place, stands * drawn.stands / len(drawn.what))
+
+
+def _made_at(path: Path) -> str:
+    """Give when a list was first drawn: drawn again, it is the same list, perhaps visited since."""
+    try:
+        return AuditKey.model_validate_json(path.read_bytes()).made_at
+    except (OSError, ValueError):
+        return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def key_path(state: Path, audit: str) -> Path:

@@ -3,7 +3,8 @@
 Every square of the observed corridors is in one stratum: that of the best case in it (issued,
 suspected, on watch, set aside), or of ground where no case lies, beside a case or away from all.
 Each stratum is drawn from by itself, without putting back: squares without a case with the same
-chance, those with one by groups that touch, one square of each, weighed by its chance.
+chance, those with one by groups that touch, with a chance that grows with the group's size, and one
+square of each, weighed by its chance.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.adjudicate.intervals import exact
 from pipeline.model import Case, EvidenceState, Status
@@ -85,17 +87,74 @@ def allot(sizes: Mapping[Stratum, int], n: int) -> dict[Stratum, int]:
     return out
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn(Generic[T]):
+    """What was drawn; ``stands``: how much of its stratum's size for each of its own.
+
+    1 where all of a stratum are of one size; what was drawn for certain stands for itself alone.
+    """
+
+    stratum: Stratum
+    what: T
+    stands: float
+
+
 def draw(
-    strata: Mapping[Stratum, Sequence[T]], n: int, rng: np.random.Generator
-) -> list[tuple[Stratum, T]]:
-    """Draw ``n`` places, each stratum without putting back, in random order."""
+    strata: Mapping[Stratum, Sequence[T]],
+    n: int,
+    rng: np.random.Generator,
+    size: Callable[[T], int] = lambda _: 1,
+) -> list[Drawn[T]]:
+    """Draw ``n`` places, each stratum without putting back, in random order.
+
+    The chance grows with the size, so that of few large ones, which are most of a stratum, none is
+    missed by chance alone (systematic sampling with chances by size, Madow 1949,
+    doi:10.1214/aoms/1177729988).
+    """
     take = allot({s: len(v) for s, v in strata.items()}, n)
-    drawn = [
-        (s, strata[s][int(i)])
-        for s in sorted(strata)
-        for i in rng.choice(len(strata[s]), take[s], replace=False)
-    ]
+    drawn: list[Drawn[T]] = []
+    for s in sorted(strata):
+        sizes = np.array([size(u) for u in strata[s]], np.float64)
+        chances = chances_by_size(sizes, take[s])
+        for i in _systematic(chances, take[s], rng):
+            even = take[s] * sizes[i] / sizes.sum()
+            drawn.append(Drawn(s, strata[s][i], round(float(even / chances[i]), 9)))
     return [drawn[int(i)] for i in rng.permutation(len(drawn))]
+
+
+def chances_by_size(sizes: NDArray[np.float64], take: int) -> NDArray[np.float64]:
+    """Give the chance of each of being among ``take`` that are drawn by their size.
+
+    Parameters
+    ----------
+    sizes : float64 (N,)
+        1 and more.
+    take : int
+        0 to N.
+
+    Returns
+    -------
+    float64 (N,)
+        0..1; their sum is ``take``. What would have more than 1 is certain, and leaves its rest to
+        the others.
+    """
+    certain = np.zeros(sizes.size, bool)
+    while True:
+        rest = take - np.count_nonzero(certain)
+        chances = rest * sizes / max(sizes[~certain].sum(), 1.0)
+        more = ~certain & (chances >= 1)
+        chances[certain] = 1.0
+        if not more.any():
+            return chances
+        certain |= more
+
+
+def _systematic(chances: NDArray[np.float64], take: int, rng: np.random.Generator) -> list[int]:
+    order = rng.permutation(chances.size)
+    ends = np.cumsum(chances[order])
+    at = np.searchsorted(ends, rng.random() + np.arange(take), side="right")
+    # Sums of floats may end a hair before the whole number that they should.
+    return [int(order[i]) for i in np.minimum(at, chances.size - 1)]
 
 
 @dataclass(frozen=True, slots=True)

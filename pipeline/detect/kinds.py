@@ -93,7 +93,8 @@ def kind_scores(
     dry = 1 - dig
     roof = _roof(middle("bare"), middle("rectangularity"), _growth(measures), o)
     heap = dry * (1 - roof)
-    earth = _earth(middle, o) * max(0.0, heap - dig)
+    # What the pit takes from the heap makes neither it nor the roof the better one.
+    earth = min(_earth(middle, o) * max(0.0, heap - dig), max(0.0, heap - dry * roof))
     return _ranked({Kind.CAI: dig + earth, Kind.DUI: heap - earth, Kind.JIAN: dry * roof})
 
 

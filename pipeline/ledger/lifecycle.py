@@ -23,6 +23,7 @@ from pipeline.ledger.joining import (
 from pipeline.ledger.revision import settle, status_for, weigh
 from pipeline.model import (
     DRONE_SURFACES,
+    NO_SWIR,
     Candidate,
     Case,
     Evidence,
@@ -113,11 +114,20 @@ def update_case(
             crs=candidate.crs,
             area_m2=candidate.area_m2,
             score=candidate.score,
-            measures=dict(candidate.measures),
+            measures=_measures(candidate, (case, *absorbed)),
             detector=candidate.detector,
         )
         after = keep_corrections(told, found)
     return settle(case, weigh(after, looks, context), context)
+
+
+def _measures(candidate: Candidate, before: Iterable[Case]) -> dict[str, float]:
+    """Give what was measured last; what another sensor had shown with SWIR was seen with it."""
+    own = {k.sensor for k in candidate.looks if k.seen is Seen.HIT}
+    with_swir = (c for c in before if not c.measures.get(NO_SWIR))
+    others = (k.sensor not in own for c in with_swir for k in c.looks if k.seen is Seen.HIT)
+    known = any(others)
+    return {n: v for n, v in candidate.measures.items() if not (known and n == NO_SWIR)}
 
 
 def look_again(

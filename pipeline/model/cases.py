@@ -74,6 +74,7 @@ NO_SWIR = "no_swir"
 
 _KINDS_APART, _EPSILON = 0.15, 1e-9  # scores nearer than this are not told apart
 
+_SEEN_TO_BE = frozenset({Status.VERIFIED, Status.RECTIFYING, Status.CLOSED, Status.RELAPSED})
 _HELD = frozenset({Status.ISSUED, Status.VERIFIED, Status.RECTIFYING, Status.RELAPSED})
 
 
@@ -127,9 +128,10 @@ class Case:
     def kinds_alike(self) -> tuple[Kind, ...]:
         """Its kind, and those that imagery does not tell from it: as good or nearly (science, 4).
 
-        Best first; the kind alone where no others were weighed, or where people have said it.
+        Best first; the kind alone where no others were weighed, or where people have said it or
+        have verified the case as it is.
         """
-        if self.people is not None and self.people.kind_fixed:
+        if self.status in _SEEN_TO_BE or (self.people is not None and self.people.kind_fixed):
             return (self.kind,)
         scores = {k: self.measures.get(f"kind_{k.value}", 0.0) for k in Kind}
         least = scores[self.kind] - _KINDS_APART

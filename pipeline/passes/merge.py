@@ -24,7 +24,7 @@ import shapely
 from pipeline.adjudicate.evidence import LASTING_DOUBTS, FoldOptions, doubtful, fold, lasting
 from pipeline.adjudicate.weighing import weighed
 from pipeline.grid import geodesic_area_m2
-from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Seen
+from pipeline.model import NO_SWIR, Candidate, Case, EvidenceState, Kind, Look, Seen
 from pipeline.passes.change import DETECTOR as GROUND
 from pipeline.passes.fills import LIKE_SIZE, as_fill
 from pipeline.passes.pieces import (
@@ -242,11 +242,14 @@ def _outlined(candidate: Candidate, others: Sequence[Candidate]) -> Candidate:
     whole = shapely.union_all([candidate.polygon, *(o.polygon for o in others)])
     doubts = _doubts([candidate, *others])
     scenes = {*candidate.scene_ids, *(i for o in others for i in o.scene_ids)}
+    measures = dict(candidate.measures) | doubts
+    if not all(NO_SWIR in o.measures for o in others):
+        measures.pop(NO_SWIR, None)  # a part of it was seen with it
     return replace(
         candidate,
         polygon=whole,
         area_m2=round(geodesic_area_m2(whole, candidate.crs), 2),
-        measures=dict(sorted((dict(candidate.measures) | doubts).items())),
+        measures=dict(sorted(measures.items())),
         scene_ids=tuple(sorted(scenes)),
         score=max(candidate.score, *(o.score for o in others)),
     )

@@ -60,14 +60,26 @@ class Aside(BaseModel):
     remedy: str = ""
 
 
+class _Period(BaseModel):
+    model_config = _LOOSE
+
+    end: AwareDatetime | None = None
+
+
 class Report(BaseModel):
     """What of ``run.json`` is looked at (``$defs/run`` of the case schema has all of it)."""
 
     model_config = _LOOSE
 
     workflow: str = ""
+    period: _Period = Field(default_factory=_Period)
     set_aside: tuple[Aside, ...] = ()
     counts: _Counts = Field(default=_Counts())
+
+    def answers(self, before: Report, corridor: str) -> bool:
+        """Tell whether it is about a corridor that failed before, and about no older dates."""
+        own, others = self.period.end, before.period.end
+        return corridor in self.counts.corridors and not (own and others and own < others)
 
     @property
     def newest_clear(self) -> dict[str, datetime | None]:
@@ -112,20 +124,28 @@ def _completed(newest: Report, out: Path, folder: Path) -> Report:
     """Add to a part what the runs before it say of the other corridors.
 
     None is asked that is older than a run of all corridors: what that does not name is no more.
+    What was set aside before may have been mended by a part; the next run of all says so.
     """
     corridors, failed = dict(newest.counts.corridors), dict(newest.counts.failed)
+    aside = {a.what: a for a in newest.set_aside}
+    later = [newest]
     for report in _earlier(out, folder):
         if report.workflow != newest.workflow:
             continue
-        told = {*corridors, *failed}
-        failed |= {k: why for k, why in report.counts.failed.items() if k not in told}
+        failed |= {
+            k: why
+            for k, why in report.counts.failed.items()
+            if k not in failed and not any(r.answers(report, k) for r in later)
+        }
+        aside = {a.what: a for a in report.set_aside} | aside
+        later.append(report)
         for name, corridor in report.counts.corridors.items():
             known = corridors.get(name)
             corridors[name] = corridor if known is None else known.or_later(corridor)
         if not report.counts.part:
             break
     counts = newest.counts.model_copy(update={"corridors": corridors, "failed": failed})
-    return newest.model_copy(update={"counts": counts})
+    return newest.model_copy(update={"counts": counts, "set_aside": tuple(aside.values())})
 
 
 def _earlier(out: Path, newest: Path) -> Iterator[Report]:

@@ -168,7 +168,10 @@ def run_clock(paths: Sequence[Path], once: bool) -> ExitCode:
 
 def _let_go(roster: Roster, clock: Clock, inboxes: Inboxes) -> None:
     """Leave to the next call what is done here: others may run for hours, or hang."""
-    done = [w for w in roster.workflows if not (clock.needs(w) or inboxes.needs(w))]
+    busy = {w.memory for w in roster.workflows if clock.needs(w) or inboxes.needs(w)}
+    # A run that has only begun does not hold the ledger yet: who shares its state waits for it.
+    states = {w.state for w in roster.workflows if clock.needs(w)}
+    done = [w for w in roster.workflows if w.memory not in busy and w.state not in states]
     roster.let_go(done)
     clock.take(roster.workflows)
     inboxes.take(roster.workflows)

@@ -54,6 +54,7 @@ class Standing:
     inbox: int | None
     outbox: Mapping[str, int] | None  # waiting, dead
     newest_clear: Mapping[str, datetime | None]  # by corridor
+    part: Run | None  # the newest of some corridors or other dates, where that is newer than `last`
     failed: Mapping[str, str]  # corridors that the last run of them could not finish
     ledger_held_by: int | None
     free_bytes: Mapping[str, int]  # of the disks of state and out
@@ -121,6 +122,7 @@ def standing_of(one: Listed, now: datetime) -> Standing:
         workflow=one.name,
         path=one.path,
         last=next(reversed(whole or own), None),
+        part=own[-1] if whole and own[-1].part else None,
         good=max((r.ended for r in whole if r.ended and r.code in GOOD), default=None),
         clock=held_by(one.memory),
         next=one.schedule.next(now) if one.schedule else None,
@@ -198,7 +200,14 @@ def _of_runs(one: Listed, s: Standing, now: datetime) -> Iterator[tuple[int, str
         level = CRITICAL if s.last.code in _GRAVE else WARNING
         meaning = MEANINGS.get(s.last.code, "ended by a signal")
         yield level, f"the last run ended with {s.last.code}: {meaning}{_see(one, s.last)}"
-    if s.last is not None and s.last.untold:
+    # A person who asks for a part wrongly is told so at once.
+    if s.part is not None and s.part.code not in (None, *GOOD, ExitCode.CONFIGURATION):
+        level = CRITICAL if s.part.code in _GRAVE else WARNING
+        meaning = MEANINGS.get(s.part.code, "ended by a signal")
+        yield level, f"the last run of a part ended with {s.part.code}: {meaning}"
+    if s.part is not None and s.part.code is None and not s.part.alive:
+        yield WARNING, f"the run of a part that began {s.part.began:%Y-%m-%d %H:%M}Z was killed"
+    if any(r is not None and r.untold for r in (s.last, s.part)):
         yield WARNING, f"nobody could be told how the last run ended: see alerts of {one.path}"
     if s.due_since is not None:
         late = (now - s.due_since) / timedelta(hours=one.monitor.late_hours)
