@@ -691,7 +691,7 @@ def test_a_clock_a_bad_ending_and_the_last_good_one_are_told(standing: Listed) -
 
 def test_a_failed_corridor_is_critical(standing: Listed) -> None:
     report(standing, failed={"far": "a bug"})
-    assert (2, "corridor far failed in the last run: a bug") in standing_of(
+    assert (2, "corridor far failed in the last run of it: a bug") in standing_of(
         standing, MONDAY
     ).findings
 

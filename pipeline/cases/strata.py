@@ -89,9 +89,10 @@ def allot(sizes: Mapping[Stratum, int], n: int) -> dict[Stratum, int]:
 
 @dataclass(frozen=True, slots=True)
 class Drawn(Generic[T]):
-    """What was drawn; ``stands``: how much of its stratum's size for each of its own.
+    """What was drawn, and for how much of its stratum it ``stands``, over what each would evenly.
 
-    1 where all of a stratum are of one size; what was drawn for certain stands for itself alone.
+    1 where all of a stratum are of one size; what is drawn for certain stands for itself alone,
+    which is more than that.
     """
 
     stratum: Stratum

@@ -123,11 +123,12 @@ def update_case(
 
 def _measures(candidate: Candidate, before: Iterable[Case]) -> dict[str, float]:
     """Give what was measured last; what another sensor had shown with SWIR was seen with it."""
+    measures = dict(candidate.measures)
     own = {k.sensor for k in candidate.looks if k.seen is Seen.HIT}
-    with_swir = (c for c in before if not c.measures.get(NO_SWIR))
-    others = (k.sensor not in own for c in with_swir for k in c.looks if k.seen is Seen.HIT)
-    known = any(others)
-    return {n: v for n, v in candidate.measures.items() if not (known and n == NO_SWIR)}
+    with_swir = (k for c in before if not c.measures.get(NO_SWIR) for k in c.looks)
+    if any(k.seen is Seen.HIT and k.sensor not in own for k in with_swir):
+        measures.pop(NO_SWIR, None)
+    return measures
 
 
 def look_again(

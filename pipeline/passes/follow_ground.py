@@ -19,7 +19,7 @@ from pipeline.config import GroundOptions
 from pipeline.detect.decks import goes_out
 from pipeline.detect.disturb_options import DisturbOptions
 from pipeline.detect.expect import Baseline
-from pipeline.detect.kinds import kind_scores, of_mixture
+from pipeline.detect.kinds import of_mixture
 from pipeline.detect.look_surface import WATER
 from pipeline.detect.medians import middle_of
 from pipeline.detect.normal import YEAR_DAYS
@@ -50,7 +50,6 @@ from pipeline.passes.naming import sparse_mark
 from pipeline.passes.own_ground import own_ground
 from pipeline.passes.traits import (
     Trait,
-    by_pass,
     doubted,
     gradual,
     is_dark,
@@ -125,11 +124,11 @@ def ground_candidate(
     if doubted(measures):
         found = doubtful(found)
     scene_ids = [s.id for p in bench.looks.passes if p.id in track.pass_ids for s in p.scenes]
-    scores = kind_scores(by_pass(track), options.kinds)
+    scores = {k: measures[f"kind_{k.value}"] for k in (Kind.CAI, Kind.DUI, Kind.JIAN)}
     if measures.get("mixed_water"):
         scores = of_mixture(scores)
         measures |= {f"kind_{k.value}": v for k, v in scores.items()}
-    kind = next(iter(scores))
+    kind = max(scores, key=lambda k: scores[k])
     if is_fill(track.rows.size, measures):
         kind, measures = Kind.ZHAN, as_fill(measures)
     candidate = assemble(

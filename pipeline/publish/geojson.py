@@ -278,15 +278,12 @@ def _law(case: Case) -> dict[str, Any]:
 def _unsure(case: Case) -> Iterator[str]:
     """Say what imagery does not tell of the kind."""
     if len(case.kinds_alike) > 1:
-        dug = set(case.kinds_alike) == {Kind.CAI, Kind.DUI} and "wet_share" in case.measures
+        dry = case.measures.get("wet_share", 1.0) < 0.5 and not case.measures.get("mixed_water")
+        earth = dry and set(case.kinds_alike) == {Kind.CAI, Kind.DUI}
         names = "与".join(k.zh for k in case.kinds_alike)
-        yield f"类型未定：影像难以区分{names}{'（堆土或取土）' if dug and _is_dry(case) else ''}"
+        yield f"类型未定：影像难以区分{names}{'（堆土或取土）' if earth else ''}"
     if case.measures.get(NO_SWIR):
         yield "所用影像没有短波红外，裸土、建筑与水的区分较不可靠"
-
-
-def _is_dry(case: Case) -> bool:
-    return case.measures["wet_share"] < 0.5 and not case.measures.get("mixed_water")
 
 
 def _ruling(ruling: Ruling | None) -> dict[str, Any] | None:

@@ -171,7 +171,7 @@ def _due_since(
 
 def _findings(one: Listed, s: Standing, now: datetime) -> Iterator[tuple[int, str]]:
     for name, why in sorted(s.failed.items()):
-        yield CRITICAL, f"corridor {name} failed in the last run: {why}"
+        yield CRITICAL, f"corridor {name} failed in the last run of it: {why}"
     if s.set_aside:
         yield WARNING, f"{len(s.set_aside)} inputs were set aside that somebody can mend"
     if s.inbox is not None and s.inbox >= one.monitor.inbox_waits:
