@@ -235,6 +235,24 @@ def test_a_kind_that_imagery_does_not_tell_is_said_to_be_undecided() -> None:
     assert said(four) == ["所用影像没有短波红外，裸土、建筑与水的区分较不可靠"]
 
 
+def test_a_gentle_side_of_what_a_drone_measured_is_said_to_be_perhaps_the_rivers() -> None:
+    def said(kind: Kind, slope: float, detector: str = "drone/1") -> list[str]:
+        own = replace(case(), kind=kind, measures={"side_slope": slope}, detector=detector)
+        return list(case_feature(own)["properties"]["reasons"])
+
+    for kind in (Kind.DUI, Kind.CAI, Kind.ZHAN):
+        assert said(kind, 0.31) == [
+            "边坡平缓（坡度0.31）：若在水边，也可能是河流冲淤所致，请核对两次飞行之间的水情"
+        ]
+        # What was tipped stands at 0.58 and more; 0 is of what has no side; satellites see none.
+        assert said(kind, 0.58) == said(kind, 0.0) == said(kind, 0.31, "zhan/1") == []
+    assert said(Kind.JIAN, 0.31) == []
+    verified = replace(
+        case(), measures={"side_slope": 0.31}, detector="drone/1", status=Status.VERIFIED
+    )
+    assert case_feature(verified)["properties"]["reasons"] == []
+
+
 def test_bytes_do_not_depend_on_order() -> None:
     some = [case(box(X + d, Y, X + d + 60, Y + 40)) for d in (0, 500, 900)]
     one, other = (

@@ -131,12 +131,17 @@ class Case:
         Best first; the kind alone where no others were weighed, or where people have said it or
         have verified the case as it is.
         """
-        if self.status in _SEEN_TO_BE or (self.people is not None and self.people.kind_fixed):
+        if self.verified or (self.people is not None and self.people.kind_fixed):
             return (self.kind,)
         scores = {k: self.measures.get(f"kind_{k.value}", 0.0) for k in Kind}
         least = scores[self.kind] - _KINDS_APART
         others = [k for k in Kind if k is not self.kind and scores[k] > max(0.0, least - _EPSILON)]
         return (self.kind, *sorted(others, key=lambda k: -scores[k]))
+
+    @property
+    def verified(self) -> bool:
+        """Whether people have verified it, whatever became of it since."""
+        return self.status in _SEEN_TO_BE
 
     @property
     def of_lead(self) -> bool:

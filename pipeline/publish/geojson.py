@@ -31,6 +31,11 @@ from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 
 SCHEMA_VERSION = "1.1.0"
 
+# Loose sand and gravel that was tipped stands at 30 degrees (0.58) and more; what rivers laid down
+# or took away between true surveys of two sandbars had sides of 0.24 to 0.46 (decision 299).
+_REPOSE = 0.5
+_MOVED = (Kind.DUI, Kind.CAI, Kind.ZHAN)
+
 
 @dataclass(frozen=True)
 class Imagery:
@@ -284,6 +289,12 @@ def _unsure(case: Case) -> Iterator[str]:
         yield f"类型未定：影像难以区分{names}{'（堆土或取土）' if earth else ''}"
     if case.measures.get(NO_SWIR):
         yield "所用影像没有短波红外，裸土、建筑与水的区分较不可靠"
+    slope = case.measures.get("side_slope", 0.0)  # 0 is of what has no side that was measured
+    earth_moved = case.of_drone and case.kind in _MOVED and not case.verified
+    if earth_moved and 0.0 < slope < _REPOSE:
+        yield (
+            f"边坡平缓（坡度{slope:.2f}）：若在水边，也可能是河流冲淤所致，请核对两次飞行之间的水情"
+        )
 
 
 def _ruling(ruling: Ruling | None) -> dict[str, Any] | None:
