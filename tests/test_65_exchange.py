@@ -17,7 +17,7 @@ from shapely.geometry import box
 sys.path.insert(0, str(Path(__file__).parent))
 from test_64_cases import X, Y, candidate, events, issue, make, read, siluan
 
-from pipeline.cases.tables import read_table
+from pipeline.cases.tables import read_table, write_csv
 from pipeline.grid import reproject
 from pipeline.model import Kind, Status
 
@@ -79,6 +79,25 @@ def test_an_export_that_was_not_touched_changes_nothing(state: Path, ids: list[s
     # No text is a formula where a spreadsheet opens it.
     assert ",'=1+1," in (state.parent / "out" / "cases.csv").read_text(encoding="utf-8-sig")
     assert {r["case_id"] for r in read_table(state.parent / "out" / "cases.gpkg").rows} == set(ids)
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("-15.16", "-15.16"), ("-3", "-3"), ("-1.2e-05", "-1.2e-05"),
+        ("-", "'-"), ("-1+1", "'-1+1"), ("-1.5.2", "'-1.5.2"), ("-现场", "'-现场"),
+        ("=-1", "'=-1"), ("+8613", "'+8613"), ("@a", "'@a"), ("'-15.16", "''-15.16"),
+    ],
+)  # fmt: skip
+def test_a_number_below_zero_stays_one_and_no_text_is_a_formula(
+    tmp_path: Path, value: str, cell: str
+) -> None:
+    # A guarded volume of a pit is left out of a spreadsheet's sum.
+    file = tmp_path / "a.csv"
+    file.write_bytes(write_csv(("case_id", "note"), [{"case_id": "a", "note": value}]))
+    assert file.read_text(encoding="utf-8-sig").splitlines()[1] == f"a,{cell}"
+    (row,) = read_table(file).rows
+    assert row["note"] == value
 
 
 def test_edits_come_back_once(state: Path, ids: list[str]) -> None:

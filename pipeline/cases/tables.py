@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ LAYER = "cases"
 
 _BOM = "\ufeff"
 _DANGEROUS = ("=", "+", "-", "@", "\t")
+# As Python writes numbers: no formula, and a guarded one is left out of sums.
+_BELOW_ZERO = re.compile(r"-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 _LONLAT = ("CRS84", "EPSG::4326", "EPSG:4326", "EPSG::4490", "EPSG:4490")
 
 
@@ -130,7 +133,11 @@ def read_table(path: Path, sheet: str = LEDGER) -> Table:
 
 
 def write_csv(columns: tuple[str, ...], rows: list[Mapping[str, Any]]) -> bytes:
-    """Write CSV as a spreadsheet opens it: UTF-8 with a byte order mark; no text is a formula."""
+    """Write CSV as a spreadsheet opens it: UTF-8 with a byte order mark.
+
+    No text is a formula (an apostrophe guards it, and is taken off again on reading); a plain
+    number is no text, and stays one where it is below zero.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)
@@ -140,9 +147,9 @@ def write_csv(columns: tuple[str, ...], rows: list[Mapping[str, Any]]) -> bytes:
 
 
 def _safe(value: Any) -> Any:
-    if isinstance(value, str) and value.lstrip("'").startswith(_DANGEROUS):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str) or _BELOW_ZERO.fullmatch(value):
+        return value
+    return f"'{value}" if value.lstrip("'").startswith(_DANGEROUS) else value
 
 
 def _unsafe(value: str) -> str:
