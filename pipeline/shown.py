@@ -157,7 +157,16 @@ def _maps(scope: Scope, desk: Desk) -> list[tuple[MapEntry, Path]]:
 def _entry(listed: str, case: Case, context: PublishContext, documents: Documents) -> Entry:
     document = documents.of.get(case.case_id)
     folder = f"../{place_of(case)}" if document else None
-    return Entry(listed, feature_of(case, context), document, folder, _may(case.status))
+    may, told = _may(case.status), _told(case)
+    return Entry(listed, feature_of(case, context), document, folder, may, told)
+
+
+def _told(case: Case) -> tuple[str, ...]:
+    """Give the last verdict that the ledger holds and its day: what was written has arrived."""
+    said = case.people
+    if said is None or said.verdict is None:
+        return ()
+    return said.verdict, (said.decided_on or said.on).isoformat()
 
 
 def _may(status: Status) -> tuple[str, ...]:

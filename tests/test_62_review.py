@@ -29,6 +29,7 @@ from pipeline.model import (
     Kind,
     Lead,
     LeadSource,
+    PeopleRecord,
     Proposed,
     Severity,
     Status,
@@ -118,6 +119,14 @@ def test_a_rerun_with_evidence_and_a_map_is_the_same_and_keeps_what_people_edite
     assert tree(folder) == before
     (kept,) = (tmp_path / "out" / "edited").iterdir()
     assert kept.read_text(encoding="utf-8") == project + " "
+
+
+def test_the_page_knows_which_verdict_the_ledger_holds_and_nobodys_name(tmp_path: Path) -> None:
+    said = PeopleRecord("王工", date(2025, 7, 2), verdict="问题", decided_on=date(2025, 6, 1))
+    cases = [replace(pages.case(1), people=said), pages.case(4)]
+    folder = pages.publish(tmp_path, cases, pictures=False).parent
+    assert [c["told"] for c in data_of(folder)["cases"]] == [["问题", "2025-06-01"], []]
+    assert "王工" not in (folder / "data.js").read_text(encoding="utf-8")
 
 
 def test_a_page_without_imagery_of_its_own_shows_what_the_last_patrol_left(tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def go_to(tab: Any, case: Case) -> None:
     tab.wait_for_function(f"document.getElementById('name').textContent.includes('{case.case_id}')")
 
 
-def test_what_was_never_downloaded_is_offered_on_the_page_of_the_next_run(
+def test_what_is_not_in_the_ledger_is_offered_on_the_page_of_the_next_run(
     tmp_path: Path, browser: Browser
 ) -> None:
     issued = [c for c in map(pages.case, range(12)) if c.status is Status.ISSUED]
@@ -265,24 +265,28 @@ def test_what_was_never_downloaded_is_offered_on_the_page_of_the_next_run(
     tab.goto(week2.as_uri())
     tab.wait_for_function("window.siluanReady > 0")
     told = tab.inner_text("#left")
-    assert "尚未下载的结论有 3 条（运行 abcdefabcdef）" in told
-    assert "1 条的案件没有变化" in told
+    assert "台账中还没有的结论有 4 条（运行 abcdefabcdef）" in told
+    assert "其中 1 条已交给浏览器下载" in told  # and not read since: nobody knows that it was kept
+    assert "2 条的案件没有变化" in told
     assert second.case_id in told
     assert fourth.case_id in told
     shot(tab, "review_left")
     tab.click("#left button.main")
     assert tab.locator("#left").is_hidden()
-    assert tab.inner_text("#save") == "下载核查结果 (1)"
+    assert tab.inner_text("#save") == "下载核查结果 (2)"
     with tab.expect_download() as waiting:
         tab.keyboard.press("s")
     waiting.value.save_as(tmp_path / "v.csv")
-    (row,) = csv.DictReader((tmp_path / "v.csv").read_text(encoding="utf-8-sig").splitlines())
-    assert (row["case_id"], row["verdict"], row["by"]) == (first.case_id, "问题·历史碍洪", "王工")
+    rows = csv.DictReader((tmp_path / "v.csv").read_text(encoding="utf-8-sig").splitlines())
+    assert {(r["case_id"], r["verdict"], r["by"]) for r in rows} == {
+        (first.case_id, "问题·历史碍洪", "王工"),
+        (third.case_id, "问题", "王工"),
+    }
 
     # What could not be taken over is asked for again, until somebody lets it go.
     tab.reload()
     tab.wait_for_function("window.siluanReady > 0")
-    assert "尚未下载的结论有 2 条" in tab.inner_text("#left")
+    assert "台账中还没有的结论有 2 条" in tab.inner_text("#left")
     tab.click("#left button:nth-of-type(1)")
     tab.reload()
     tab.wait_for_function("window.siluanReady > 0")
@@ -311,7 +315,7 @@ def test_of_two_words_on_a_case_the_later_is_offered_and_none_is_lost_by_a_rerun
         tab.keyboard.press("Escape")
         tab.keyboard.press(word)
     ready(tab, page["b"])
-    assert "尚未下载的结论有 1 条（运行 aaaaaaaaaaaa）" in tab.inner_text("#left")
+    assert "台账中还没有的结论有 1 条（运行 aaaaaaaaaaaa）" in tab.inner_text("#left")
     tab.click("#left button.main")
     assert tab.inner_text("#save") == "下载核查结果 (1)"
     # The same run is made again after the case has moved on: it is not counted here any more.
@@ -319,12 +323,109 @@ def test_of_two_words_on_a_case_the_later_is_offered_and_none_is_lost_by_a_rerun
     again = pages.publish(tmp_path / "b2", [later], pictures=False, run_id="b" * 12)
     ready(tab, again)
     assert tab.inner_text("#save") == "下载核查结果"
-    assert "尚未下载的结论有 1 条" in tab.inner_text("#left")
+    assert "台账中还没有的结论有 1 条" in tab.inner_text("#left")
     assert one.case_id in tab.inner_text("#left")
     tab.click("#left button:nth-of-type(1)")  # let go, on all pages
     for name in ("c", "a", "b"):
         ready(tab, page[name] if name != "b" else again)
         assert tab.locator("#left").is_hidden()
+
+
+def judge_and_refuse(tab: Any, cases: list[Case]) -> None:
+    """Give verdicts whose download the browser does not keep."""
+    tab.fill("#by", "王工")
+    tab.keyboard.press("Escape")
+    for case in cases:
+        go_to(tab, case)
+        tab.keyboard.press("1")
+    with tab.expect_download() as waiting:
+        tab.keyboard.press("s")
+    waiting.value.cancel()
+    assert "已交给浏览器下载 2 条" in tab.inner_text("#said")
+
+
+def test_verdicts_of_a_refused_download_are_offered_until_the_ledger_shows_them(
+    tmp_path: Path, browser: Browser
+) -> None:
+    issued = [c for c in map(pages.case, range(6)) if c.status is Status.ISSUED]
+    root = tmp_path / "a"
+    tab = browser.open(pages.publish(root, issued, pictures=False))
+    judge_and_refuse(tab, issued)
+    ready(tab, pages.publish(root, issued, pictures=False, run_id="b" * 12))
+    assert "其中 2 条已交给浏览器下载" in tab.inner_text("#left")
+    tab.click("#left button.main")
+    with tab.expect_download() as waiting:
+        tab.keyboard.press("s")
+    waiting.value.save_as(tmp_path / "v.csv")
+    words = ["cases", "verdict", str(tmp_path / "v.csv"), "--state", str(root / "state")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    read = list(ledger_cases(root).values())
+    assert all(c.revision > 1 for c in read)
+    ready(tab, pages.publish(root, read, pictures=False, run_id="c" * 12))
+    assert tab.locator("#left").is_hidden()
+    # Somebody else's change is no sign that the file was read.
+    changed = [replace(c, revision=c.revision + 1) for c in issued]
+    ready(tab, pages.publish(tmp_path / "d", changed, pictures=False, run_id="d" * 12))
+    assert "2 条的案件已有新版本" in tab.inner_text("#left")
+
+
+_CUT = """() => {
+  const wide = document.documentElement.clientWidth, found = [];
+  const near = (e) => e.id || e.textContent;
+  const both = (a, b, c, d) => Math.min(b, d) - Math.max(a, c) > 1;
+  if (document.documentElement.scrollWidth > wide) found.push("page scrolls sideways");
+  for (const e of document.querySelectorAll("section"))
+    if (e.clientWidth && e.scrollWidth > e.clientWidth) found.push(e.id + " scrolls sideways");
+  const shown = [...document.querySelectorAll("button, select, input, h1, h2, #notice, #legend")]
+    .filter((e) => e.offsetParent).map((e) => [e, e.getBoundingClientRect()]);
+  for (const [e, r] of shown) {
+    if (r.left < 0 || r.right > wide) found.push(near(e) + " is cut");
+    if (e.tagName === "BUTTON" && e.scrollWidth > e.clientWidth) found.push(near(e) + " is short");
+    for (const [f, s] of shown)
+      if (e !== f && both(r.left, r.right, s.left, s.right)
+        && both(r.top, r.bottom, s.top, s.bottom)) found.push(near(e) + " × " + near(f));
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (1024, 768), (800, 900), (390, 844)])
+def test_nothing_is_cut_or_covered_on_narrow_screens(
+    tmp_path: Path, browser: Browser, size: tuple[int, int]
+) -> None:
+    page = pages.publish(tmp_path, list(map(pages.case, range(3))))
+    tab = browser.open(page)
+    tab.set_viewport_size({"width": size[0], "height": size[1]})
+    for _ in range(2):  # Chinese, then English
+        assert tab.evaluate(_CUT) == []
+        shot(tab, f"review_{size[0]}")
+        tab.click("#language")
+
+
+def test_corners_are_placed_and_moved_by_keys_alone(tmp_path: Path, browser: Browser) -> None:
+    one = next(c for c in map(pages.case, range(6)) if c.status is Status.ISSUED)
+    tab = browser.open(pages.publish(tmp_path, [one], pictures=False))
+    tab.fill("#by", "王工")
+
+    def press(*keys: str) -> None:
+        for key in keys:
+            tab.keyboard.press(key)
+
+    press("Escape", "1", "o", *["ArrowLeft"] * 9, *["ArrowUp"] * 6, " ", *["ArrowRight"] * 18, " ")
+    press(*["ArrowDown"] * 12, " ", *["ArrowLeft"] * 18, " ")
+    corners = tab.evaluate("Chart.corners()")
+    sides = [abs(corners[2][0] - corners[0][0]), abs(corners[2][1] - corners[0][1])]
+    assert [round(s) for s in sides] == [18 * 8, 12 * 8]
+    press("Enter")
+    assert "已画更正轮廓" in tab.inner_text("#said")
+    press("e", " ", " ", "Shift+ArrowDown")
+    moved = tab.evaluate("Chart.corners()")
+    assert len(moved) == 4
+    assert round(moved[1][1] - corners[1][1]) == 1
+    press("Backspace")
+    assert len(tab.evaluate("Chart.corners()")) == 3
+    press("Escape")
 
 
 def test_corners_of_a_strip_and_of_an_outline_with_a_hole(tmp_path: Path, browser: Browser) -> None:

@@ -26,6 +26,7 @@ class Entry:
     document: Mapping[str, Any] | None  # case.json of its evidence
     folder: str | None  # of its evidence, from the page
     may: tuple[str, ...]  # "yes", "no": which verdicts its status takes
+    told: tuple[str, ...] = ()  # the verdict that the ledger holds, and its day; nobody's name
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def _case(entry: Entry, zone: ZoneInfo) -> dict[str, Any]:
         "o": _rings(entry.feature["geometry"], 6),
         "reasons": p["reasons"],
         "may": list(entry.may),
+        "told": list(entry.told),
         "looks": [_look(k, zone) for k in document.get("looks", ())],
         "folder": entry.folder or "",
         "pics": [n for n in _PICTURES if _has(p["chips"], n)],

@@ -3,8 +3,8 @@
 (() => {
   const D = window.SILUAN_DATA, $ = (id) => document.getElementById(id), ROW = 46;
   const KINDS = ["zhan", "cai", "dui", "jian"], CODES = ["seen", "seen_uncertain", "missed", "undecided", "unseen"];
-  const local = new Date(), two = (n) => String(n).padStart(2, "0");
-  const today = local.getFullYear() + "-" + two(local.getMonth() + 1) + "-" + two(local.getDate());
+  const two = (n) => String(n).padStart(2, "0"), day = (d) => d.getFullYear() + "-" + two(d.getMonth() + 1) + "-" + two(d.getDate());
+  const today = day(new Date());
   const dayText = (n) => new Date(n * 864e5).toISOString().slice(0, 10);
   const SVG = "http://www.w3.org/2000/svg";
   let shown = [], current = null, shade = "true", rings = true, on = new Set(KINDS), said = "", fine = false;
@@ -73,7 +73,7 @@
       el("b", say("suspected_") + say(c.kind) + " " + c.id.split("-").slice(-1)[0] + " · " + Math.round(c.area).toLocaleString("en") + " " + say("m2"), item);
       el("em", v && v.verdict ? v.verdict : one(STATUS, c.status), item, v && v.verdict ? "given" : "");
       el("small", [c.river, c.chain, c.county, c.township, c.first].filter(Boolean).join(" · "), item);
-      item.addEventListener("click", () => go(c));
+      item.addEventListener("click", () => pick(c));
       items.push(item);
     }
     $("tall").replaceChildren(...items);
@@ -85,6 +85,11 @@
     if (i < 0) return;
     if (i * ROW < box.scrollTop) box.scrollTop = i * ROW;
     if ((i + 1) * ROW > box.scrollTop + box.clientHeight) box.scrollTop = (i + 1) * ROW - box.clientHeight;
+  }
+  // Of panes one below another the case comes into view.
+  function pick(c) {
+    go(c);
+    if (matchMedia("(max-width: 720px)").matches) $("detail").scrollIntoView();
   }
   function step(by) {
     if (!shown.length) return;
@@ -198,6 +203,7 @@
   function startDrawing(moving) {
     if (!current) return;
     Chart.show(current, true);
+    $("mapside").scrollIntoView({ block: "nearest" }); // where the panes lie one below another
     $("hint").hidden = false;
     $("hint").textContent = say(moving ? "editing" : "drawing") + (moving && current.o.length > 1 ? say("one_part") : "");
     Chart.sketch((ring) => {
@@ -268,7 +274,7 @@
     for (const e of document.querySelectorAll("[data-word]")) e.textContent = say(e.dataset.word);
     $("language").textContent = english ? "中文" : "English";
     $("notice").textContent = english ? D.notice + " (a lead only, no ground for any penalty)" : D.notice;
-    $("run").textContent = D.workflow + " · " + D.period.join(" – ") + " · " + D.run;
+    $("run").textContent = $("run").title = D.workflow + " · " + D.period.join(" – ") + " · " + D.run;
     $("search").placeholder = say("search");
     options($("list"), [["", say("all_lists")], ...LISTS.filter((l) => D.cases.some((c) => c.list === l)).map((l) => [l, say(l)])]);
     options($("status"), [["", say("all_status")], ...Object.keys(STATUS).filter((s) => D.cases.some((c) => c.status === s)).map((s) => [s, one(STATUS, s)])]);
@@ -292,26 +298,27 @@
   function save() {
     if (!$("by").value.trim()) { said = say("needs_by"); fine = false; $("by").focus(); if (current) tell(current); return; }
     const made = Verdicts.csv(D.cases, $("by").value.trim(), today), name = "siluan_verdicts_" + D.run + ".csv";
-    if (made.count) { Verdicts.save(name, made.text); Verdicts.saved(made.written); count(); }
+    if (made.count) { Verdicts.save(name, made.text); Verdicts.wrote(made.written); count(); }
     const parts = made.count ? [say("written", made.count, name)] : made.bad.length ? [] : [say("nothing")];
     if (made.bad.length) parts.push(say("incomplete", made.bad.length, made.bad.slice(0, 3).join(" ")));
     said = parts.join(" · ");
     fine = made.count > 0 && !made.bad.length;
     if (current) tell(current);
   }
-  // How many verdicts are in no file yet stands on the button that writes it.
+  // How many verdicts were not written yet stands on the button that does.
   function count() {
-    const n = Verdicts.unsaved(D.cases);
+    const n = Verdicts.unwritten(D.cases);
     $("save").textContent = say("download") + (n ? " (" + n + ")" : "");
   }
-  // Verdicts of an earlier page that were never downloaded: taken over, let go, or asked for again.
+  // Verdicts of an earlier page that the ledger does not show: taken over, let go, or asked for again.
   function offer() {
     const found = Verdicts.left(byId), box = $("left");
     box.hidden = !found.length;
     if (!found.length) return;
     const fit = found.filter((f) => Verdicts.fits(byId.get(f.id), f.v)), not = found.filter((f) => !fit.includes(f));
     const runs = [...new Set(found.map((f) => f.key.split("-").pop()))].join(" ");
-    const lines = [say("undone", found.length, runs)];
+    const lines = [say("undone", found.length, runs)], written = found.filter((f) => f.v.written);
+    if (written.length) lines.push(say("undone_written", written.length, day(new Date(Math.max(...written.map((f) => f.v.written))))));
     if (fit.length) lines.push(say("undone_fit", fit.length));
     if (not.length) lines.push(say("undone_not", not.length, not.slice(0, 4).map((f) => f.id).join(" ") + (not.length > 4 ? " …" : "")));
     box.replaceChildren();
@@ -329,7 +336,9 @@
   function key(e) {
     if (e.ctrlKey || e.metaKey || e.altKey || $("keys").open) return;
     if (Chart.drawing()) {
-      if (e.key === "Enter") Chart.endSketch(true); else if (e.key === "Escape") Chart.endSketch(false); else if (e.key === "Backspace") Chart.undo(); else return;
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
+      if (way) Chart.nudge(...way.map((n) => n * (e.shiftKey ? 1 : 8))); else if (e.key === " ") Chart.put();
+      else if (e.key === "Enter") Chart.endSketch(true); else if (e.key === "Escape") Chart.endSketch(false); else if (e.key === "Backspace") Chart.undo(); else return;
       e.preventDefault();
       return;
     }
@@ -348,7 +357,7 @@
   Verdicts.open(D.run);
   english = D.language === "en";
   try { $("by").value = localStorage.getItem("siluan-review-by") || ""; } catch (_) { /* no storage */ }
-  Chart.setup(D, (c) => go(c), ground);
+  Chart.setup(D, pick, ground);
   words();
   Chart.fitAll();
   for (const id of ["list", "status", "corridor", "sort", "open"]) $(id).addEventListener("change", filter);

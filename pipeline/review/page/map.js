@@ -260,7 +260,23 @@ const Chart = (() => {
     if (!p.length) return;
     path(p, p.length > 2); g.fillStyle = "#d0004033"; g.fill();
     g.strokeStyle = "#fff"; g.lineWidth = 5; g.stroke(); g.strokeStyle = "#d00040"; g.lineWidth = 2.5; g.stroke();
-    for (const [x, y] of drawing.points) { g.beginPath(); g.arc(sx(x), sy(y), drawing.edits ? 6 : 4, 0, 7); g.fillStyle = "#fff"; g.fill(); g.stroke(); }
+    drawing.points.forEach(([x, y], i) => { g.beginPath(); g.arc(sx(x), sy(y), drawing.edits ? 6 : 4, 0, 7); g.fillStyle = drawing.edits && i === drawing.touched ? "#d00040" : "#fff"; g.fill(); g.stroke(); });
+    if (mouse && !drawing.edits) { g.beginPath(); g.moveTo(mouse[0] - 9, mouse[1]); g.lineTo(mouse[0] + 9, mouse[1]); g.moveTo(mouse[0], mouse[1] - 9); g.lineTo(mouse[0], mouse[1] + 9); g.stroke(); }
+  }
+  // By keys: arrows [px] move the cross, or of an outline that is edited the corner in hand.
+  function nudge(dx, dy) {
+    if (drawing.edits) {
+      const i = drawing.touched = Math.max(0, drawing.touched), [x, y] = drawing.points[i];
+      drawing.points[i] = [x + dx / zoom, y + dy / zoom];
+    } else mouse = [Math.max(0, Math.min(width, cross()[0] + dx)), Math.max(0, Math.min(height, cross()[1] + dy))];
+    paint();
+  }
+  const cross = () => mouse || [width / 2, height / 2];
+  // Space puts a corner at the cross, or takes the next corner in hand.
+  function put() {
+    if (drawing.edits) drawing.touched = (drawing.touched + 1) % drawing.points.length;
+    else { mouse = cross(); drawing.points.push(back(...mouse)); drawing.touched = drawing.points.length - 1; }
+    paint();
   }
   let held = null, moved = 0, corner = -1;
   canvas.addEventListener("pointerdown", (e) => { corner = drawing ? cornerAt(e.offsetX, e.offsetY) : -1; if (corner >= 0) drawing.touched = corner; held = [e.offsetX, e.offsetY]; moved = 0; canvas.setPointerCapture(e.pointerId); });
@@ -295,7 +311,7 @@ const Chart = (() => {
   canvas.addEventListener("wheel", (e) => { e.preventDefault(); zoomBy(Math.exp(-e.deltaY / 400), e.offsetX, e.offsetY); }, { passive: false });
   window.addEventListener("resize", resize);
   return {
-    setup, show, fit, paint, sketch, endSketch, metresPerPx,
+    setup, show, fit, paint, sketch, endSketch, nudge, put, metresPerPx,
     list(these) { cases = these; paint(); },
     zoom(times) { zoomBy(times, width / 2, height / 2); },
     // With the ground around each: one case alone is not to fill the map.

@@ -18,7 +18,7 @@ const Verdicts = (() => {
     try { localStorage.setItem(place, JSON.stringify(Object.fromEntries(given))); } catch (_) { /* as above */ }
   }
   // What was decided on pages of other runs in this browser, or of this run before it was made again
-  // over changed cases, and is in no file yet; of two words on one revision the later one alone.
+  // over changed cases, and is not known to be in the ledger; of two words on one revision the later one alone.
   function left(byId) {
     const last = new Map();
     try {
@@ -34,8 +34,11 @@ const Verdicts = (() => {
       }
     } catch (_) { /* no storage, or not ours */ }
     const here = (f) => f.key === place && byId.has(f.id) && byId.get(f.id).rev === f.v.revision;
-    return [...last.values()].filter((f) => !f.v.saved && !here(f));
+    return [...last.values()].filter((f) => !f.v.saved && !here(f) && !(f.v.written && arrived(byId.get(f.id), f.v)));
   }
+  // A browser does not say what became of a download: only the ledger does, of the cases on this page. A verdict
+  // that was read takes its case to a newer revision, or off the lists.
+  const arrived = (c, v) => !c || (c.rev > v.revision && c.told.length > 0 && (c.told[0] === v.verdict ? c.told[1] >= v.on : c.told[1] > v.on));
   // They are not offered again: they were taken over, or the reviewer let them go.
   function settle(found) {
     try {
@@ -49,11 +52,11 @@ const Verdicts = (() => {
   }
   // Only of the same revision, and only what its status takes: a case that has changed is judged anew.
   const fits = (c, v) => Boolean(c) && v.revision === c.rev && allowed(c, v.verdict) && !(of(c) || {}).verdict;
-  function adopt(c, v) { given.set(c.id, { ...v, saved: false }); keep(); }
-  const unsaved = (cases) => cases.filter((c) => { const v = of(c); return v && v.verdict && !v.saved; }).length;
+  function adopt(c, v) { given.set(c.id, { ...v, saved: false, written: 0 }); keep(); }
+  const unwritten = (cases) => cases.filter((c) => { const v = of(c); return v && v.verdict && !v.saved && !v.written; }).length;
   const of = (c) => { const v = given.get(c.id); return v && v.revision === c.rev ? v : null; };
   function put(c, change) {
-    const v = { revision: c.rev, verdict: "", reason: "", by: "", kind: "", on: "", note: "", outline: null, ...of(c), ...change, saved: false, at: Date.now() };
+    const v = { revision: c.rev, verdict: "", reason: "", by: "", kind: "", on: "", note: "", outline: null, ...of(c), ...change, saved: false, written: 0, at: Date.now() };
     given.set(c.id, v); keep();
     return v;
   }
@@ -129,9 +132,10 @@ const Verdicts = (() => {
     a.click();
     setTimeout(() => URL.revokeObjectURL(a.href), 10000);
   }
-  function saved(cases) {
-    for (const c of cases) given.get(c.id).saved = true;
+  // Given to the browser as a file; whether it was kept, and read, is not known.
+  function wrote(cases) {
+    for (const c of cases) given.get(c.id).written = Date.now();
     keep();
   }
-  return { area, left, settle, fits, adopt, unsaved, saved, open, of, put, drop, allowed, wrong, usable, csv, save, NO_PROBLEM };
+  return { area, left, settle, fits, adopt, unwritten, wrote, open, of, put, drop, allowed, wrong, usable, csv, save, NO_PROBLEM };
 })();
