@@ -268,6 +268,7 @@ def _record(
         },
         seconds={},
         set_aside=tuple(sorted(aside)),
+        zone=task.patrol.period.zone,
     )
 
 

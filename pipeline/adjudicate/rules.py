@@ -15,7 +15,7 @@ from typing import Literal
 
 from pipeline.adjudicate.areas import AreaIndex, Spot
 from pipeline.adjudicate.evidence import FoldOptions, since
-from pipeline.model import DECIDED_BY_PEOPLE, Attribution, Case, Kind, Seen, Spoken
+from pipeline.model import DECIDED_BY_PEOPLE, Attribution, Case, Kind, Seen, Spoken, office_day
 
 Says = Literal["against", "for", "note"]
 
@@ -79,12 +79,13 @@ class Subject:
 
     kinds: frozenset[Kind]  # its kind, and others that are not told apart from it
     spot: Spot
-    first: date | None  # UTC day of the first sighting since it (re)appeared
-    last: date | None  # UTC day of the last one
+    # Days are the office's, as those of its layers are.
+    first: date | None  # of the first sighting since it (re)appeared
+    last: date | None  # of the last one
     residual_m: float  # median registration residual of its sightings, 1 sigma
     place: Attribution
-    looked: date | None = None  # UTC day of the last look that could tell
-    newest: date | None = None  # UTC day of the newest pass over its corridor
+    looked: date | None = None  # of the last look that could tell
+    newest: date | None = None  # of the newest pass over its corridor
 
 
 @dataclass(frozen=True)
@@ -107,16 +108,17 @@ def subject_of(
     """
     evidence = case.evidence
     first = since(case.looks, options) or evidence.first_seen
+    told = (office_day(k.on) for k in case.looks if k.seen is not Seen.UNKNOWN)
     hits = [k.residual_m for k in case.looks if k.seen is Seen.HIT and k.residual_m is not None]
     return Subject(
         kinds=plausible(case),
         spot=Spot.of(case.polygon, case.crs),
-        first=first.date() if first else None,
-        last=evidence.last_seen.date() if evidence.last_seen else None,
+        first=office_day(first) if first else None,
+        last=office_day(evidence.last_seen) if evidence.last_seen else None,
         residual_m=min(median(hits), MOST_RESIDUAL_M) if hits else 0.0,
         place=case.attribution or Attribution(),
-        looked=max((k.on.date() for k in case.looks if k.seen is not Seen.UNKNOWN), default=None),
-        newest=newest.date() if newest else None,
+        looked=max(told, default=None),
+        newest=office_day(newest) if newest else None,
     )
 
 

@@ -19,7 +19,7 @@ from pipeline.ledger import AnyPlace, Edit, LedgerStore, Refusal, change, open_l
 from pipeline.ledger.status import verdict_of
 from pipeline.model import Case
 from pipeline.publish.gis.layers import RUN_ONLY
-from pipeline.publish.rows import COLUMNS, FOR_READING, row_of
+from pipeline.publish.rows import COLUMNS, FOR_READING, once_written, row_of
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,13 @@ def _unread(table: Table, ledger: LedgerStore) -> list[str]:
     for row, then, now in _versions(table, ledger):
         if isinstance(then, Refusal) or now is None:
             continue
-        stood = row_of(then)
+        stood, once = row_of(then), once_written(then)
         names = [
-            name for name in FOR_READING if name in row.values and not _same(row[name], stood[name])
+            name
+            for name in FOR_READING
+            if name in row.values
+            and not _same(row[name], stood[name])
+            and not (name in once and _same(row[name], once[name]))
         ]
         more += [f"{row.where}: {now.case_id}: {', '.join(names)}"] if names else []
     return more

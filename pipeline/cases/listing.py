@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import AnyPlace, Event, Narrow, open_ledger
-from pipeline.model import Case, EvidenceState, Kind, Look, Status, stand_alone
+from pipeline.model import Case, EvidenceState, Kind, Look, Status, office_day, stand_alone
 from pipeline.publish.geojson import case_feature, instant
 from pipeline.publish.rows import ruling_word
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
@@ -141,7 +141,7 @@ def _row(case: Case) -> tuple[str, ...]:
         f"{case.evidence.state} {EVIDENCE_ZH[case.evidence.state]}",
         f"{case.area_m2:.0f}" if case.sized else "-",
         (place.county_zh or place.county_code or "-") if place else "-",
-        f"{seen:%Y-%m-%d}" if seen else "-",
+        f"{office_day(seen)}" if seen else "-",
         case.people.by if case.people else "-",
         ruling_word(case) or "-",
     )

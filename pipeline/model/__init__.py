@@ -20,6 +20,7 @@ from pipeline.model.cases import (
     RunRecord,
     Standing,
 )
+from pipeline.model.days import OFFICE_ZONE, office_day
 from pipeline.model.findings import (
     DRONE,
     DRONE_DETECTORS,
@@ -99,6 +100,7 @@ __all__ = [
     "LEAD_POINT",
     "NO_PLACE_ZH",
     "NO_SWIR",
+    "OFFICE_ZONE",
     "PICTURE",
     "PICTURES",
     "RELAPSE",
@@ -150,5 +152,6 @@ __all__ = [
     "Tile",
     "Visit",
     "Window",
+    "office_day",
     "stand_alone",
 ]

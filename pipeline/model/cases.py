@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.model.days import OFFICE_ZONE
 from pipeline.model.findings import (
     DRONE_DETECTORS,
     DRONE_PICTURES,
@@ -262,3 +264,9 @@ class RunRecord:
     seconds: Mapping[str, float]
     set_aside: tuple[SetAside, ...]
     cpu_seconds: Mapping[str, float] = field(default_factory=dict[str, float])  # of this process
+    zone: str = OFFICE_ZONE.key  # whose day the period ends on, for names of folders
+
+    @property
+    def last_day(self) -> date:
+        """The last day of the period, in its zone."""
+        return self.period[1].astimezone(ZoneInfo(self.zone)).date()

@@ -117,7 +117,7 @@ def publish_run(
     contents = render(shelves, unseen, context)
     layers, counts = _map_of(shelves, unseen, context)
     contents[GEOPACKAGE] = geopackage(layers, CRS, record.period[1])
-    title = f"四乱疑似问题 {record.workflow} {record.period[1]:%Y-%m-%d}"
+    title = f"四乱疑似问题 {record.workflow} {record.last_day}"
 
     def finish(partial: Path) -> Finished:
         for name, kept in sorted(context.trees.items()):
@@ -177,8 +177,8 @@ def publish_files(
 
 
 def folder_of(out_dir: Path, record: RunRecord) -> Path:
-    """Name the folder of a run: by the end of its period and its id."""
-    return out_dir / f"{record.period[1]:%Y-%m-%d}_{record.run_id}"
+    """Name the folder of a run: by the last day of its period and its id."""
+    return out_dir / f"{record.last_day}_{record.run_id}"
 
 
 def _map_of(

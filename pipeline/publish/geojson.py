@@ -25,6 +25,7 @@ from pipeline.model import (
     Ruling,
     Seen,
     Visit,
+    office_day,
 )
 from pipeline.publish.geometry import DECIMALS, as_geojson, bbox, inner_point, to_wgs84
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
@@ -313,7 +314,7 @@ def _evidence(case: Case, gsd_m: Mapping[str, float], imagery: Imagery) -> dict[
     hits = _hits(case)
     sensors = sorted({look.sensor for look in hits})
     return {
-        "dates_seen": sorted({look.on.date().isoformat() for look in hits}),
+        "dates_seen": sorted({office_day(look.on).isoformat() for look in hits}),
         "hits": case.evidence.hits,
         "misses": case.evidence.misses,
         "clear_looks": case.evidence.clear_looks,

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from pipeline.io.datum import applies, to_gcj02
-from pipeline.model import Attribution, Case, Grade, PeopleRecord
+from pipeline.model import Attribution, Case, Grade, PeopleRecord, office_day
 from pipeline.publish.geometry import inner_point, to_wgs84
 from pipeline.publish.words import EVIDENCE_ZH, NOTICE, STATUS_ZH
 
@@ -89,7 +89,8 @@ def values_of(case: Case) -> dict[str, Any]:
 def row_of(case: Case) -> dict[str, str | None]:
     """Give a case as a row of text, keys as in ``COLUMNS``; yes and no are 是 and 否.
 
-    Lengths in m, areas in m², angles in degrees (WGS 84, and GCJ-02 where that differs), days ISO.
+    Lengths in m, areas in m², angles in degrees (WGS 84, and GCJ-02 where that differs), days ISO
+    and the office's.
 
     Raises
     ------
@@ -122,13 +123,22 @@ def row_of(case: Case) -> dict[str, str | None]:
         "lat": f"{lat:.7f}",
         "lon_gcj02": f"{shifted[0]:.7f}" if shifted else None,
         "lat_gcj02": f"{shifted[1]:.7f}" if shifted else None,
-        "first_seen": f"{seen.first_seen:%Y-%m-%d}" if seen.first_seen else None,
-        "last_seen": f"{seen.last_seen:%Y-%m-%d}" if seen.last_seen else None,
+        "first_seen": f"{office_day(seen.first_seen)}" if seen.first_seen else None,
+        "last_seen": f"{office_day(seen.last_seen)}" if seen.last_seen else None,
         "last_by": case.people.by if case.people else None,
         "subtype_by": case.people.subtype_by if case.people else None,
         "ruling": ruling_word(case),
         "notice": NOTICE,
     }
+
+
+def once_written(case: Case) -> dict[str, str]:
+    """Give what versions before wrote otherwise: a table of theirs was not edited by a person.
+
+    Days were of UTC (decision 302).
+    """
+    days = {"first_seen": case.evidence.first_seen, "last_seen": case.evidence.last_seen}
+    return {name: f"{on:%Y-%m-%d}" for name, on in days.items() if on is not None}
 
 
 def _graded(case: Case) -> dict[str, str | None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from pipeline.model import Attribution, Case, Status
+from pipeline.model import Attribution, Case, Status, office_day
 from pipeline.publish.geometry import inner_point, to_wgs84
 from pipeline.publish.words import STATUS_ZH
 from pipeline.report.tables import Cell, Names
@@ -66,7 +66,7 @@ def shown(case: Case, rank: int, status: Status, names: Names) -> dict[str, Cell
         "status": STATUS_ZH[status],
         "area": f"{case.area_m2:.0f}",
         "grade": _grade(severity.grade, severity.verified) if severity else "未分级",
-        "first": f"{first:%Y-%m-%d}" if first else UNKNOWN,
+        "first": f"{office_day(first)}" if first else UNKNOWN,
     }
     lon, lat = inner_point(to_wgs84(case.polygon, case.crs))
     row["point"] = f"{lon:.5f}, {lat:.5f}"

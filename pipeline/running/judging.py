@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from pipeline import __version__
 from pipeline.adjudicate.areas import AreaIndex
@@ -18,13 +17,10 @@ from pipeline.adjudicate.rules import subject_of
 from pipeline.adjudicate.screen import Screener
 from pipeline.config import Workflow
 from pipeline.ledger import Judgement, LedgerContext
-from pipeline.model import Attribution, Case, Corridor, Grade, Look, Ruling
+from pipeline.model import OFFICE_ZONE, Attribution, Case, Corridor, Grade, Look, Ruling, office_day
 from pipeline.passes.corridor import Judged
 from pipeline.passes.search import Searched
 from pipeline.running.request import span_of
-
-ZONE = ZoneInfo("Asia/Shanghai")
-"""Months of the budget are months there."""
 
 
 def as_the_office_sees_it(
@@ -49,7 +45,7 @@ def as_the_office_sees_it(
 def place_case(where: Attributor, case: Case) -> Attribution:
     """Say where a case lies, by the day of its first sighting, or else of its first lead."""
     first = case.evidence.first_seen
-    day = first.date() if first else case.leads[0].on if case.leads else None
+    day = office_day(first) if first else case.leads[0].on if case.leads else None
     return where(case.corridor_id, case.polygon, case.crs, day)
 
 
@@ -66,8 +62,8 @@ def grade_case(options: AdjudicateOptions, case: Case) -> Grade:
 
 
 def month_of(until: Mapping[str, datetime]) -> str:
-    """Give the month (office's zone) of the newest pass of a run: never the clock's."""
-    return f"{max(until.values()).astimezone(ZONE):%Y-%m}"
+    """Give the budget's month (office's zone) of the newest pass of a run: never the clock's."""
+    return f"{max(until.values()).astimezone(OFFICE_ZONE):%Y-%m}"
 
 
 def context_of(

@@ -59,6 +59,7 @@ def record_of(
         seconds=spent,
         set_aside=tuple(aside),
         cpu_seconds=cpu,
+        zone=workflow.period.zone,
     )
 
 
