@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from shapely.geometry import box
 
+from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.adjudicate.grading import (
     Grading,
     grade,
@@ -19,8 +20,10 @@ from pipeline.adjudicate.grading import (
     subtype_of,
 )
 from pipeline.adjudicate.grading_tables import SEVERITY_COLUMNS, SUBTYPE_COLUMNS, grading_of
+from pipeline.cases.subtypes import carried, with_subtype
 from pipeline.errors import ConfigurationError
 from pipeline.io.rows import read_rows
+from pipeline.ledger import Edit
 from pipeline.model import (
     DRONE_SURFACES,
     LEAD_OUTLINE,
@@ -85,6 +88,32 @@ def test_the_supplied_tables_suggest_one_subtype_of_each_kind_and_confirm_nothin
         getattr(subtype_of(c, tables), "code", None)
         for c in (ban, replace(ban, kind=Kind.DUI), case(kind=Kind.CAI, ruling=beyond))
     ] == ["CA3", "DU2", "CA2"]
+
+
+def test_what_nobody_has_said_is_not_called_unlawful() -> None:
+    tables, one = supplied(), case()
+    assert [k for k in Kind if "非法" in (grade(case(kind=k), tables).subtype_zh or "")] == []
+    suggested = grade(one, tables)
+    assert (suggested.subtype, suggested.subtype_zh) == ("ZA3", "侵占水域、滩地")
+    said = PeopleRecord("王工", date(2026, 3, 1), subtype="ZA3")
+    told = grade(replace(one, people=said), tables)
+    assert (told.subtype, told.subtype_zh) == ("ZA3", "非法侵占水域、滩地")
+    # A table from before that column shows its own text.
+    older = Grading(
+        subtypes=tuple(s.model_copy(update={"suggested_as": ""}) for s in tables.subtypes)
+    )
+    assert grade(one, older).subtype_zh == "非法侵占水域、滩地"
+
+
+def test_a_suggested_text_is_read_back_and_may_be_confirmed(tmp_path: Path) -> None:
+    tables = read(tmp_path, SUB, SEV)  # without the column
+    assert [s.suggested_as for s in tables.subtypes] == [""]
+    options = AdjudicateOptions(grading=supplied())
+    one = replace(case(), grade=grade(case(), supplied()))
+    assert carried("疑似侵占水域、滩地", one)
+    edit = Edit(case_id="c", by="王工", on=date(2026, 3, 1))
+    for word in ("侵占水域、滩地", "非法侵占水域、滩地", "ZA3"):
+        assert with_subtype(edit, word, options, "--sub-type").subtype == "ZA3"
 
 
 def test_the_lower_bound_decides() -> None:

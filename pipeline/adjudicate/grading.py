@@ -46,6 +46,7 @@ class Subtype(BaseModel):
     kind: Kind
     text: str = Field(min_length=1)
     when: When = Field(default="", description="what makes it the suggestion; empty: nothing does")
+    suggested_as: str = Field(default="", description="text while nobody has said it; empty: text")
 
 
 class Break(BaseModel):
@@ -88,7 +89,10 @@ def grade(case: Case, tables: Grading | None, options: GradeOptions | None = Non
     found = subtype_of(case, tables)
     if found is None:
         return Grade()
-    return Grade(found.code, found.text, severity_of(case, found.code, tables, options))
+    said = case.people is not None and case.people.subtype == found.code
+    # An official name may say 非法, which no imagery can: it is shown once a person has said it.
+    text = found.text if said else found.suggested_as or found.text
+    return Grade(found.code, text, severity_of(case, found.code, tables, options))
 
 
 def subtype_of(case: Case, tables: Grading) -> Subtype | None:

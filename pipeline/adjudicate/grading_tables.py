@@ -20,6 +20,7 @@ Rows = Sequence[tuple[int, Mapping[str, str]]]
 """Line of the file, and its cells by column."""
 
 SUBTYPE_COLUMNS = ("code", "class", "subtype", "suggested_when")
+"""That a table must have; ``suggested_as`` may be there, and is not in older ones."""
 SEVERITY_COLUMNS = (
     *("row", "subtypes", "break", "grade"),
     *("verified", "confirmed_by", "confirmed_on"),
@@ -69,7 +70,16 @@ def _subtypes(rows: Rows, name: str, bad: list[str]) -> list[Subtype]:
             wrong.append(f"{where}: another {row['class']} is suggested when '{when}' already")
         bad += wrong
         if kind is not None and not wrong:
-            out.append(Subtype(code=code, kind=kind, text=row["subtype"], when=cast("When", when)))
+            suggested = row.get("suggested_as", "")
+            out.append(
+                Subtype(
+                    code=code,
+                    kind=kind,
+                    text=row["subtype"],
+                    when=cast("When", when),
+                    suggested_as=suggested,
+                )
+            )
     return out
 
 

@@ -33,7 +33,7 @@ def with_subtype(edit: Edit, word: str, graded: AdjudicateOptions | None, what: 
     Parameters
     ----------
     word : str
-        Code or text of the table.
+        Code or text of the table, or the text under which it suggests it.
     graded : AdjudicateOptions or None
         Of the workflow whose table is meant; None where none was given.
     what : str
@@ -50,7 +50,11 @@ def with_subtype(edit: Edit, word: str, graded: AdjudicateOptions | None, what: 
             "a sub-type is one of a workflow's table", "Give --workflow FILE that has such a table"
         )
     asked = plain(word)
-    codes = [s.code for s in tables.subtypes if asked in (plain(s.code), plain(s.text))]
+    codes = [
+        s.code
+        for s in tables.subtypes
+        if asked in (plain(s.code), plain(s.text), plain(s.suggested_as))
+    ]
     if not codes:
         known = ", ".join(f"{s.code} {s.text}" for s in tables.subtypes)
         raise ConfigurationError(f"{what} {word} is not known", f"Known: {known}")
