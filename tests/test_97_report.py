@@ -24,6 +24,7 @@ from pipeline.adjudicate.evidence import fold
 from pipeline.cli import app
 from pipeline.config import Workflow
 from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.corridors import load_corridors, reaches_of, utm_crs
 from pipeline.io.observed import LookedAt, note_looks
 from pipeline.ledger import Command, Edit, LedgerContext, LedgerPlace, apply, change, open_ledger
 from pipeline.ledger.status import Reason
@@ -370,6 +371,35 @@ def test_what_was_observed_is_frozen_by_workflow(
     ]
     assert found == [told["one"], told["two"], told["one"]]
     assert asked == ["one", "two"]
+
+
+def test_an_inspection_is_reported_over_its_state(tmp_path: Path, ids: list[str]) -> None:
+    del ids
+    line = {"type": "LineString", "coordinates": [[113.0, 27.6], [113.02, 27.6]]}
+    told = {"id": "lushui", "name_zh": "渌水", "water": "river", "accuracy_m": 30.0,
+            "provenance": "a test", "half_width_m": 200}  # fmt: skip
+    feature = {"type": "Feature", "geometry": line, "properties": told}
+    corridors = tmp_path / "corridors.geojson"
+    corridors.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}), "utf-8")
+    workflow = tmp_path / "inspect.yaml"
+    workflow.write_text(
+        "name: inspect\nkind: inspect\ncorridors: {file: corridors.geojson}\n"
+        "flights: [flights]\nstate: state\nout: inspected\n",
+        "utf-8",
+    )
+    (river,) = load_corridors(corridors)
+    (reach,) = reaches_of(river, utm_crs(river.polygon_wgs84))
+    clear = (reach.id,)
+    flown = {f"drone_{d}": LookedAt(on=date(2026, 7, d), clear=clear) for d in (1, 21)}
+    note_looks(tmp_path / "state", river, flown)
+    make_report(request(tmp_path, workflow=workflow, out=None))
+    (file,) = (tmp_path / "inspected" / "reports").glob("*.xlsx")
+    # km·days of a reach of some 2 km: 20 days from flight to flight, and the 30 of the last.
+    seen, unseen, unknown = row(sheets(file)["观测情况"], "渌水")[2:5]
+    assert (seen, unseen) == (pytest.approx(50 * 1.97, rel=0.02), 0)
+    assert unknown == pytest.approx((92 - 50) * 1.97, rel=0.02)
+    kept = json.loads((tmp_path / "state" / "reports" / "2026Q3.json").read_bytes())
+    assert list(kept["observed"]) == ["inspect"]
 
 
 def test_pictures_are_those_of_the_newest_revision_up_to_the_reports(tmp_path: Path) -> None:

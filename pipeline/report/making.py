@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from pipeline.config import Workflow, choose_corridors, load_workflow
+from pipeline.config import ReportOptions, Workflow, choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.atomic import write_bytes
 from pipeline.ledger import LedgerPlace, LedgerStore, open_ledger
 from pipeline.model import Case
+from pipeline.passes.any_workflow import load_any
 from pipeline.report.book import Standing, count_at, facts_of, standing_cases
 from pipeline.report.document import Basis, Document, write_document
 from pipeline.report.forms import Form, FormError, forms_of
@@ -24,6 +26,11 @@ from pipeline.report.runs import IMAGE, OVERVIEW, looks_of, picture_of, run_fold
 from pipeline.report.tables import Names
 from pipeline.report.words import NO_COUNTY
 from pipeline.report.worst import Worst, most_serious, shown, small_picture
+
+if TYPE_CHECKING:
+    from pipeline.passes.inspect_workflow import InspectWorkflow
+
+    AnyWorkflow: TypeAlias = Workflow | InspectWorkflow
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,7 @@ def make_report(request: ReportRequest) -> Made:
         events=mark.events,
         frozen=frozen,
         seen=_only_seen(seen, only),
-        window=workflow.options.report.unseen_days if workflow else 30,
+        window=_window(workflow),
         counties=only,
     )
     worst = _worst(grave, counted[mark].standing, names, folders)
@@ -121,7 +128,7 @@ def _freeze(
     state: Path,
     period: ReportPeriod,
     known: tuple[Frozen | None, Mark],
-    workflow: Workflow | None,
+    workflow: AnyWorkflow | None,
     today: date,
 ) -> tuple[Frozen | None, tuple[Seen, ...] | None]:
     """Give what a period rests on and what was observed; keep it where the period is over."""
@@ -146,7 +153,7 @@ def _freeze(
 
 
 def _observed(
-    state: Path, workflow: Workflow | None, period: ReportPeriod, today: date
+    state: Path, workflow: AnyWorkflow | None, period: ReportPeriod, today: date
 ) -> tuple[Seen, ...] | None:
     if workflow is None:
         return None
@@ -156,7 +163,13 @@ def _observed(
         return None
     so_far = replace(period, last=min(period.last, today))
     stretches = stretches_of(corridors, workflow.layers)
-    return tally(stretches, looks, so_far, workflow.options.report.unseen_days)
+    return tally(stretches, looks, so_far, _window(workflow))
+
+
+def _window(workflow: AnyWorkflow | None) -> int:
+    """Give for how many days a look counts; an inspection has no such option, nor a state alone."""
+    options = workflow.options.report if isinstance(workflow, Workflow) else ReportOptions()
+    return options.unseen_days
 
 
 def _worst(
@@ -190,16 +203,16 @@ def _write(document: Document, forms: Sequence[Form], target: Path, today: date)
     return Made((*lines, document.basis), code, tuple(ready))
 
 
-def _places(request: ReportRequest) -> tuple[Path, Workflow | None]:
+def _places(request: ReportRequest) -> tuple[Path, AnyWorkflow | None]:
     if request.workflow is None:
         return request.settings or Path("config/report.yaml"), None
     default = request.workflow.resolve().parent.parent / "config" / "report.yaml"
-    return request.settings or default, load_workflow(request.workflow)
+    return request.settings or default, load_any(request.workflow)
 
 
 def _target(
     request: ReportRequest,
-    workflow: Workflow | None,
+    workflow: AnyWorkflow | None,
     period: ReportPeriod,
     names: Names,
     only: Sequence[str],
@@ -213,7 +226,7 @@ def _target(
     return _target_folder(request, workflow) / "_".join(parts)
 
 
-def _target_folder(request: ReportRequest, workflow: Workflow | None) -> Path:
+def _target_folder(request: ReportRequest, workflow: AnyWorkflow | None) -> Path:
     out = request.out or (workflow.out / "reports" if workflow else None)
     if out is None:
         raise ConfigurationError("where the report goes is not said", "Give --out DIR")
@@ -222,7 +235,7 @@ def _target_folder(request: ReportRequest, workflow: Workflow | None) -> Path:
 
 def _asked(
     settings: ReportSettings,
-    workflow: Workflow | None,
+    workflow: AnyWorkflow | None,
     ledger: LedgerStore,
     wanted: Sequence[str],
 ) -> tuple[Names, tuple[str, ...]]:
