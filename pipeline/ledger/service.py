@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.io.failpoints import failpoint
 from pipeline.ledger.context import Event, LedgerContext
+from pipeline.ledger.elsewhere import Placed, inherit, place_candidates
 from pipeline.ledger.interface import LedgerReader, LedgerStore
 from pipeline.ledger.leads import LeadAt, LeadChanges, apply_leads
 from pipeline.ledger.match import MatchOptions
@@ -144,9 +145,16 @@ def _planned(
     if context.spots:  # an inspection has no numbers of its own
         context = replace(context, proposing=reader.proposing())
     known = read_reach(reader, candidates, context, relooks, options)
+    placed = Placed(tuple(candidates))
+    if not context.spots:
+        live = inherit(known, context.heirs)
+        placed = place_candidates(reader, candidates, live, context, options)
+    candidates = placed.candidates
     fresh = reader.names(possible_names(candidates, context))
     unread = Unread(reader.count() - len(known), fresh - {c.case_id for c in known})
-    return plan(known, candidates, context, relooks, options, unread)
+    done = plan(known, candidates, context, relooks, options, unread)
+    more = {"doubles": placed.doubles, "inherited": len(context.heirs)}
+    return replace(done, counts={**done.counts, **{k: n for k, n in more.items() if n}})
 
 
 def _before_commit() -> None:
