@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from shapely.geometry import box
+from shapely.geometry import Point, box
 
 sys.path.insert(0, str(Path(__file__).parent))
 from ledgers import CONTEXT
@@ -21,6 +21,7 @@ from pipeline.grid import reproject
 from pipeline.ledger import (
     Command,
     Edit,
+    LeadAt,
     LedgerContext,
     LedgerPlace,
     LedgerResult,
@@ -28,9 +29,20 @@ from pipeline.ledger import (
     change,
     heirs_of,
     open_ledger,
+    take_leads,
 )
 from pipeline.ledger.status import Reason
-from pipeline.model import Candidate, Case, EvidenceState, Status
+from pipeline.model import (
+    DRONE_SURFACES,
+    LEAD_POINT,
+    Candidate,
+    Case,
+    EvidenceState,
+    Kind,
+    Lead,
+    LeadSource,
+    Status,
+)
 
 BOTH = ("meets", "main")  # in the order of the run; the file has them the other way round
 FILE = ("main", "meets")
@@ -187,3 +199,27 @@ def test_cases_of_a_corridor_with_a_new_id_go_on_in_it(place: LedgerPlace) -> No
     with open_ledger(place) as ledger:
         assert ledger.cases([far.case_id]) == (far,)
     assert far.evidence.state is EvidenceState.SUSPECTED
+
+
+def test_a_flight_and_a_lead_join_the_case_of_the_corridor_that_has_it(
+    place: LedgerPlace,
+) -> None:
+    (case,) = run(place, [found("meets")], context(["meets"])).cases
+    spots = replace(context(), spots=True, until={"main": CONTEXT.period[1]})
+    flown = found("main", 2, text="hhhh")
+    (seen,) = run(place, [replace(flown, detector=DRONE_SURFACES)], spots).cases
+    assert (seen.case_id, seen.corridor_id, seen.of_drone) == (case.case_id, "meets", True)
+    # Where its own corridor has one as well, it is that.
+    (mine,) = run(place, [found("main", 300)], context(["main"])).cases
+    run(place, [found("meets", 310)], context(["meets"], ["meets"]))
+    near = replace(found("main", 302, text="hhhh"), detector=DRONE_SURFACES)
+    assert [c.case_id for c in run(place, [near], spots).cases] == [mine.case_id]
+    lead = Lead(date(2025, 6, 1), LeadSource.REPORT, "1", Kind.ZHAN, "12345 热线", "1")
+    spot = Point(10, 10).buffer(30)
+    said = Command("siluan leads import", "leads-1", datetime.now(UTC), "0.2.0")
+    at = LeadAt(lead, "main", spot, "EPSG:32649", spot.area, LEAD_POINT, 0.3)
+    with open_ledger(place) as ledger:
+        assert not take_leads(ledger, [at], "王", said, context()).refused
+        (told,) = ledger.cases([case.case_id])
+        assert ledger.count() == 3
+    assert [k.ref for k in told.leads] == ["1"]

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import reproject
 from pipeline.ledger.context import LedgerContext
 from pipeline.ledger.interface import LedgerReader
-from pipeline.ledger.match import MatchOptions
+from pipeline.ledger.match import MatchOptions, pairs_of, ranked
 from pipeline.ledger.reach import touched
 from pipeline.model import Candidate, Case
 
@@ -94,6 +93,32 @@ def place_candidates(
     return Placed(kept, len(candidates) - len(kept))
 
 
+def homes_of(
+    reader: LedgerReader,
+    candidates: Sequence[Candidate],
+    corridors: Sequence[str],
+    options: MatchOptions | None = None,
+) -> list[str]:
+    """Give the corridor of what single spots show: that whose case it may be, its own first.
+
+    For flights and leads, which are placed in one of several corridors that hold them.
+    """
+    own = [c.corridor_id for c in candidates]
+    if len(corridors) < 2:
+        return own
+    options = options or MatchOptions()
+    asked = [replace(c, corridor_id=name) for c in candidates for name in corridors]
+    ids = touched(reader, asked, options)
+    live = [c for c in reader.cases(ids) if c.merged_into is None] if ids else []
+    homes: dict[int, str] = {}
+    for pair in ranked(pairs_of(asked, live, options), asked, live):
+        i, there = pair.candidate // len(corridors), live[pair.case].corridor_id
+        if there == own[i]:
+            homes[i] = there
+        homes.setdefault(i, there)
+    return [homes.get(i, name) for i, name in enumerate(own)]
+
+
 def _one_of_each(
     candidates: Sequence[Candidate],
     known: _Ground,
@@ -149,7 +174,7 @@ class _Ground:
     def __init__(self, cases: Sequence[Case], crs: str, options: MatchOptions) -> None:
         self._cases, self._crs, self._options = cases, crs, options
         moved = [reproject(c.seen_polygon, c.crs, crs) for c in cases]
-        self._shapes = np.array(moved, dtype=object)
+        self._shapes = moved
         self._tree = shapely.STRtree(moved)
 
     def best(self, candidate: Candidate, corridors: Container[str]) -> Case | None:
@@ -180,7 +205,7 @@ def _groups(candidates: Sequence[Candidate], options: MatchOptions) -> list[list
     if len({c.corridor_id for c in candidates}) < 2:
         return []
     crs = candidates[0].crs
-    shapes = np.array([reproject(c.polygon, c.crs, crs) for c in candidates], dtype=object)
+    shapes = [reproject(c.polygon, c.crs, crs) for c in candidates]
     root = list(range(len(candidates)))
 
     def top(i: int) -> int:
