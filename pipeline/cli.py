@@ -96,7 +96,11 @@ def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
     ] = None,
     from_: Annotated[
         datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], help="First day of the history that is read."),
+        typer.Option(
+            "--from",
+            formats=["%Y-%m-%d"],
+            help="An earlier first day of history.",
+        ),
     ] = None,
     to: Annotated[
         datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, included.")

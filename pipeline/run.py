@@ -33,6 +33,7 @@ from pipeline.running.judging import (
     month_of,
     relooks_of,
 )
+from pipeline.running.known import keep_history, known_cases
 from pipeline.running.plan import explain
 from pipeline.running.publishing import publish, shelves_of
 from pipeline.running.recording import (
@@ -72,18 +73,19 @@ def run_workflow(request: RunRequest) -> ExitCode:
             searched = search(workflow, corridors, stack, None, progress)
         failpoint("acquire.searched")
         make_writable(workflow.out)
-        known = ledger.cases(corridors={c.id for c in corridors})
+        known = known_cases(ledger, workflow, corridors)
+        keep_history(workflow, corridors, known)
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, workflow.state))
         judged, failures = judge_corridors(
-            workflow, corridors, searched, known, (clock, progress, workers)
+            workflow, corridors, searched, known.cases, (clock, progress, workers)
         )
         aside = sorted({*searched.set_aside, *(a for j in judged for a in j.set_aside)})
         run_id = run_id_of(workflow, corridors, judged, marks)
         with clock.stage("ledger"):
             options = workflow.options.adjudicate
             areas = AreaIndex(areas_of(layers), stages.readings)
-            context = context_of(workflow, judged, searched, run_id)
+            context = known.told_to(context_of(workflow, judged, searched, run_id))
             context = as_the_office_sees_it(context, corridors, areas, options)
             candidates = [c for j in judged for c in j.candidates]
             failpoint("adjudicate.done")

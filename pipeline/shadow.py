@@ -45,6 +45,7 @@ from pipeline.running.changes import (
 from pipeline.running.closing import say_unreached
 from pipeline.running.console import Clock, log_lines, make_writable
 from pipeline.running.judging import as_the_office_sees_it, context_of, relooks_of
+from pipeline.running.known import keep_history, known_cases
 from pipeline.running.recording import confidence_of, layer_marks, run_id_of
 from pipeline.running.request import RunRequest, with_overrides
 
@@ -84,16 +85,19 @@ def run_shadow(request: RunRequest, into: Path | None = None) -> ExitCode:
         aside = stack.enter_context(_second_state(workflow, place))
         searched = search(workflow, corridors, stack, aside.state, progress)
         searched, left = _only_known(aside, corridors, searched)
-        known = ledger.cases(corridors={c.id for c in corridors})
+        known = known_cases(ledger, workflow, corridors)
+        keep_history(workflow, corridors, known)
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, aside.state))
         means = (Clock(), progress, workers)
-        judged, failures = judge_corridors(aside, corridors, searched, known, means)
-        context = _context(aside, corridors, judged, searched)
+        judged, failures = judge_corridors(aside, corridors, searched, known.cases, means)
+        context = known.told_to(_context(aside, corridors, judged, searched))
         candidates = [c for j in judged for c in j.candidates]
         found = apply(ledger, candidates, context, relooks=relooks_of(judged), shadow=True)
         names = {j.corridor_id for j in judged}
-        before = _listed(workflow, [c for c in known if c.corridor_id in names], names, now=True)
+        before = _listed(
+            workflow, [c for c in known.cases if c.corridor_id in names], names, now=True
+        )
         after = _listed(workflow, found.cases, names, now=False)
         changes = changes_between(before, after)
         write_json(place / FILE, change_features(changes))

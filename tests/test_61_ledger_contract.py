@@ -95,7 +95,7 @@ def test_history_is_append_only(place: LedgerPlace) -> None:
 def test_what_is_asked_narrowly_is_part_of_the_whole(place: LedgerPlace) -> None:
     found = [
         *(candidate(1000.0 * i, 3) for i in range(4)),
-        candidate(0, 3, corridor="d"),
+        candidate(9000, 3, corridor="d"),
         candidate(0, 3, crs="EPSG:32650"),
     ]
     context = replace(CONTEXT, corridors=("c", "d"))
@@ -113,7 +113,7 @@ def test_what_is_asked_narrowly_is_part_of_the_whole(place: LedgerPlace) -> None
             ("c", "EPSG:32650"),
             ("d", "EPSG:32649"),
         )
-        at = [("c", 1030.0, 20.0), ("d", 0.0, 0.0), ("d", 5000.0, 0.0)]
+        at = [("c", 1030.0, 20.0), ("d", 9000.0, 0.0), ("d", 5000.0, 0.0)]
         near = ledger.outlines([Box(k, "EPSG:32649", x, y, x + 1, y + 1) for k, x, y in at])
         wanted = [c for c in cases if (c.corridor_id, c.crs) != ("c", "EPSG:32650")]
         wanted = [c for c in wanted if c.corridor_id == "d" or c.polygon.bounds[0] == 1000]
@@ -151,7 +151,7 @@ def outline(case: Case) -> Outline:
 
 def test_what_is_told_without_reading_a_case_is_what_its_body_says(place: LedgerPlace) -> None:
     context = replace(CONTEXT, corridors=("c", "d"))
-    found = [candidate(0, 3), candidate(500, 1), candidate(0, 4, corridor="d")]
+    found = [candidate(0, 3), candidate(500, 1), candidate(9000, 4, corridor="d")]
     with open_ledger(place) as ledger:
         (first, second, third) = apply(ledger, found, context).cases
         issued = replace(first, status=Status.ISSUED, revision=2)

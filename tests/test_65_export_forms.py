@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pipeline.cases.exporting import Form, forms_of
 from pipeline.cases.sheet import LEDGER, VERDICTS
 from pipeline.cases.tables import read_table
 from pipeline.errors import ConfigurationError
+from pipeline.ledger import Command, Edit, LedgerPlace, change, open_ledger
 from pipeline.model import Kind, Status
 from pipeline.publish.geometry import to_wgs84
 
@@ -68,6 +70,22 @@ def cells(book: Any, sheet: str) -> dict[str, Any]:
         for case, line in lines.items()
         for head, at in heads.items()
     }
+
+
+def test_no_name_of_a_person_is_in_what_other_systems_and_telephones_get(
+    state: Path, ids: list[str]
+) -> None:
+    corrected = Edit(ids[0], "王小明", date(2026, 3, 5), subtype="DU2")
+    said = Command("siluan cases update", "update-1", datetime(2026, 3, 5, 2, tzinfo=UTC), "0.2.0")
+    with open_ledger(LedgerPlace(state / "ledger.sqlite")) as ledger:
+        assert not change(ledger, [corrected], said).refused
+    export(state, "kml,gcj02,csv")
+    out = state.parent / "out"
+    assert "王小明" in (out / "cases.csv").read_text(encoding="utf-8-sig")
+    for name in ("cases.kml", "points_gcj02.geojson"):
+        text = (out / name).read_text(encoding="utf-8")
+        assert ids[0] in text
+        assert "王小明" not in text
 
 
 def test_every_form_is_read_by_gdal_with_its_chinese(state: Path, ids: list[str]) -> None:

@@ -33,7 +33,7 @@ from pipeline.publish.gis.kml import kml
 from pipeline.publish.gis.layers import cases_for_editing
 from pipeline.publish.gis.shapefile import shapefile
 from pipeline.publish.gis.table import GisLayer
-from pipeline.publish.rows import COLUMNS, row_of
+from pipeline.publish.rows import COLUMNS, PERSONS, row_of
 from pipeline.publish.words import NOTICE
 
 MANIFEST = "export.json"
@@ -42,7 +42,7 @@ _GCJ02_WKT = (
     'LOCAL_CS["GCJ-02 (shifted: not WGS 84, not CGCS2000)",LOCAL_DATUM["GCJ-02",0],'
     'UNIT["degree",0.0174532925199433],AXIS["lon",EAST],AXIS["lat",NORTH]]'
 )
-_PERSONS = frozenset({"last_by", "note"})  # not in what is meant for other systems and telephones
+_PRIVATE = PERSONS | {"note"}  # not in what is meant for other systems and telephones
 
 
 class Form(StrEnum):
@@ -195,7 +195,7 @@ def gcj02_points(rows: Sequence[Mapping[str, str | None]]) -> dict[str, Any]:
             "properties": {
                 "datum": "GCJ-02",
                 "datum_zh": GCJ02_ZH,
-                **{n: row[n] for n in COLUMNS if n not in _PERSONS},
+                **{n: row[n] for n in COLUMNS if n not in _PRIVATE},
             },
         }
         for row in sorted(rows, key=lambda r: str(r["case_id"]))

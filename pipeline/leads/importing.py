@@ -192,6 +192,7 @@ def _context(workflow: Workflow, corridors: Sequence[Corridor], command: Command
         code_version=command.code_version,
         config_hash=workflow.config_hash(),
         corridors=(),
+        siblings=tuple(c.id for c in corridors),
         period=(command.said, command.said),
         fold=partial(fold, options=options.fold),
         attribute=partial(place_case, where),

@@ -2,6 +2,7 @@
 
 from pipeline.ledger.address import AnyPlace, LedgerPlace
 from pipeline.ledger.context import Event, Judgement, LedgerContext
+from pipeline.ledger.elsewhere import heirs_of, inherit
 from pipeline.ledger.interface import Box, LedgerStore, Narrow, Whereabouts
 from pipeline.ledger.leads import LeadAt, LeadChanges
 from pipeline.ledger.match import MatchOptions
@@ -30,6 +31,8 @@ __all__ = [
     "Whereabouts",
     "apply",
     "change",
+    "heirs_of",
+    "inherit",
     "open_ledger",
     "take_leads",
     "unmatched",

@@ -61,6 +61,10 @@ class LedgerContext:
     grade: Callable[[Case], Grade] | None = None  # likewise; sees the case where it was screened
     spots: bool = False  # it looked under its flights only, and says nothing of other places
     proposing: ProposeOptions = field(default_factory=ProposeOptions)
+    # All corridors of the file, those of other runs too: one problem is one case among them.
+    siblings: tuple[str, ...] = ()
+    # Case id to the corridor in which it goes on, since the file has its own no longer.
+    heirs: Mapping[str, str] = field(default_factory=dict[str, str])
     decision_days: int = 365  # for which a decision of the desk explains its place
 
     def evidence(self, corridor_id: str, looks: tuple[Look, ...]) -> Evidence:
@@ -78,8 +82,8 @@ class Event:
     run_id: str
     # UTC: of a run the end of its period, never the wall clock; of people when they said it
     as_of: datetime
-    # opened kind evidence status merged absorbed lost found proposed screened revised; of people
-    # also outline subtype answered said lead, and external (of a run: with what it absorbed)
+    # opened kind corridor evidence status merged absorbed lost found proposed screened revised; of
+    # people also outline subtype answered said lead, and external (of a run: with what it absorbed)
     what: str
     old: str | None = None
     new: str | None = None

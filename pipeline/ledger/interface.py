@@ -67,8 +67,8 @@ class LedgerReader(Protocol):
         """Give the newest look (UTC) at any case by corridor."""
         ...
 
-    def systems(self, corridors: Collection[str]) -> tuple[tuple[str, str], ...]:
-        """Give each corridor with each CRS that its cases have, sorted."""
+    def systems(self, corridors: Collection[str] | None = None) -> tuple[tuple[str, str], ...]:
+        """Give each corridor (of some, or of all) with each CRS that its cases have, sorted."""
         ...
 
     def names(self, wanted: Collection[str]) -> frozenset[str]:

@@ -188,7 +188,8 @@ def place(
     placed = last(placed) if last is not None else placed
     if before is None or before.revision != case.revision:
         return placed  # this run has counted the revision up already
-    return settle(case, placed, context)
+    same = before.corridor_id == case.corridor_id
+    return settle(case if same else before, placed, context)
 
 
 def seen_within(case: Case, context: LedgerContext) -> bool:

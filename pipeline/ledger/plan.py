@@ -13,6 +13,7 @@ from functools import partial
 from pipeline.grid import reproject
 from pipeline.ledger.context import Either, Event, LedgerContext
 from pipeline.ledger.decided import ask_desk, with_decision
+from pipeline.ledger.elsewhere import inherit
 from pipeline.ledger.lifecycle import absorb, look_again, open_case, place, seen_within, update_case
 from pipeline.ledger.match import Matching, MatchOptions, best_cases, candidate_key, match
 from pipeline.ledger.revision import events_between
@@ -62,9 +63,10 @@ def plan(
     unread = unread or Unread()
     before = {case.case_id: case for case in known}
     ordered = sorted(candidates, key=candidate_key)
-    live = [c for _, c in sorted(before.items()) if _live(c, context)]
+    ground = inherit(before.values(), context.heirs)
+    live = [c for c in sorted(ground, key=lambda c: c.case_id) if _live(c, context)]
     found = _sort(ordered, live, context, options)
-    after = dict(before)
+    after = {case.case_id: case for case in ground}
     for i, candidate in enumerate(found.candidates):
         for case in _outcome(i, candidate, found, (after, unread.names), context):
             after[case.case_id] = case

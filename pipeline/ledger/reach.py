@@ -36,7 +36,9 @@ def read_reach(
 ) -> tuple[Case, ...]:
     """Read the cases of which a run can say anything, by id."""
     if not _spots_only(context):
-        return reader.cases(corridors=context.corridors)
+        own = reader.cases(corridors=context.corridors)
+        inherited = reader.cases(set(context.heirs)) if context.heirs else ()
+        return tuple(sorted((*own, *inherited), key=lambda c: c.case_id))
     return reader.cases({*touched(reader, candidates, options), *(relooks or ())})
 
 

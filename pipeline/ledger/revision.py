@@ -75,7 +75,7 @@ def settle(before: Case, after: Case, context: LedgerContext) -> Case:
 def content(case: Case) -> tuple[object, ...]:
     """Give what makes a revision: all that is published, without provenance."""
     return (
-        case.kind,
+        (case.kind, case.corridor_id),
         shapely.to_wkb(shapely.normalize(case.polygon), byte_order=1),
         case.crs,
         case.area_m2,
@@ -100,6 +100,7 @@ def events_between(before: Case | None, after: Case, context: LedgerContext) -> 
         return []
     named = [
         ("kind", before.kind.value, after.kind.value),
+        ("corridor", before.corridor_id, after.corridor_id),
         ("evidence", before.evidence.state.value, after.evidence.state.value),
         ("status", before.status.value, after.status.value),
         ("merged", ",".join(before.merged_from), ",".join(after.merged_from)),

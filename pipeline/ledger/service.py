@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from pipeline.io.failpoints import failpoint
 from pipeline.ledger.context import Event, LedgerContext
+from pipeline.ledger.elsewhere import Placed, homes_of, inherit, place_candidates
 from pipeline.ledger.interface import LedgerReader, LedgerStore
-from pipeline.ledger.leads import LeadAt, LeadChanges, apply_leads
+from pipeline.ledger.leads import LeadAt, LeadChanges, apply_leads, as_candidate
 from pipeline.ledger.match import MatchOptions
 from pipeline.ledger.people import Changes, Command, Edit, Refusal, apply_edits
 from pipeline.ledger.plan import Plan, Unread, plan
@@ -124,6 +125,9 @@ def take_leads(
         If the disk is full; the ledger is as it was before.
     """
     with store.transaction(_before_commit) as transaction:
+        spots = [as_candidate(at) for at in found]
+        homes = homes_of(transaction, spots, context.siblings)
+        found = [replace(at, corridor_id=h) for at, h in zip(found, homes, strict=True)]
         near, taken = read_homes(transaction, found, context.office)
         done = apply_leads(near, found, by, command, context, taken=taken)
         done = replace(done, refused=(*bad, *done.refused))
@@ -143,10 +147,20 @@ def _planned(
 ) -> Plan:
     if context.spots:  # an inspection has no numbers of its own
         context = replace(context, proposing=reader.proposing())
+    if context.spots:
+        homes = homes_of(reader, candidates, context.corridors, options)
+        candidates = [replace(c, corridor_id=h) for c, h in zip(candidates, homes, strict=True)]
     known = read_reach(reader, candidates, context, relooks, options)
+    placed = Placed(tuple(candidates))
+    if not context.spots:
+        live = inherit(known, context.heirs)
+        placed = place_candidates(reader, candidates, live, context, options)
+    candidates = placed.candidates
     fresh = reader.names(possible_names(candidates, context))
     unread = Unread(reader.count() - len(known), fresh - {c.case_id for c in known})
-    return plan(known, candidates, context, relooks, options, unread)
+    done = plan(known, candidates, context, relooks, options, unread)
+    more = {"doubles": placed.doubles, "inherited": len(context.heirs)}
+    return replace(done, counts={**done.counts, **{k: n for k, n in more.items() if n}})
 
 
 def _before_commit() -> None:

@@ -105,8 +105,8 @@ class SqlTransaction:
         rows = self._connection.execute(query.group_by(cases.c.corridor_id))
         return {name: datetime.fromisoformat(on) for name, on in rows if on is not None}
 
-    def systems(self, corridors: Collection[str]) -> tuple[tuple[str, str], ...]:
-        """Give each corridor with each CRS that its cases have, sorted."""
+    def systems(self, corridors: Collection[str] | None = None) -> tuple[tuple[str, str], ...]:
+        """Give each corridor (of some, or of all) with each CRS that its cases have, sorted."""
         query = sa.select(cases.c.corridor_id, cases.c.crs).distinct()
         parts = _narrowed(query, cases.c.corridor_id, corridors)
         return tuple(sorted((r[0], r[1]) for q in parts for r in self._connection.execute(q)))
@@ -265,8 +265,8 @@ class SqlLedger(ABC):
         with self.connect() as connection:
             return SqlTransaction(connection).told(what, new)
 
-    def systems(self, corridors: Collection[str]) -> tuple[tuple[str, str], ...]:
-        """Give each corridor with each CRS that its cases have, sorted."""
+    def systems(self, corridors: Collection[str] | None = None) -> tuple[tuple[str, str], ...]:
+        """Give each corridor (of some, or of all) with each CRS that its cases have, sorted."""
         with self.connect() as connection:
             return SqlTransaction(connection).systems(corridors)
 

@@ -138,6 +138,8 @@ def _sweep(
         filled = proved_fills(site, cases, span.start, least)
         watched = watch(site, looks, span.start, how.watch, earlier, filled)
     judged.judged = bool(watched.epochs)
+    # Of a look without history to hold it against nothing is known; what was seen on it stands.
+    judged.unread = (*judged.unread, *sorted(watched.unjudged))
     failpoint("detect.sighted")
     with stage(judged, "follow"):
         tracks = link(watched.sightings, workflow.options.adjudicate.link)

@@ -24,6 +24,8 @@ FOR_READING = (
     *("ruling", "notice"),
 )
 COLUMNS = ("case_id", "revision", *EDITABLE, *FOR_READING)
+PERSONS = frozenset({"last_by", "subtype_by"})
+"""Columns that name persons: in no file that is published, or meant for other systems."""
 
 HEADINGS = {
     "case_id": "问题编号",

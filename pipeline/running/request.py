@@ -42,7 +42,7 @@ def with_overrides(workflow: Workflow, request: RunRequest) -> Workflow:
     Raises
     ------
     ConfigurationError
-        The period would end before it begins.
+        The period would end before it begins, or leave out what its looks are judged by.
     """
     update: dict[str, Any] = {}
     if request.out is not None:
@@ -52,13 +52,34 @@ def with_overrides(workflow: Workflow, request: RunRequest) -> Workflow:
         start, end = request.start or period.start, request.end or period.end
         if end < start:
             raise ConfigurationError(f"--to ({end}) lies before --from ({start})")
+        _keep_history(period, start, end)
         patrol = period.patrol_from
-        if patrol is not None:
-            patrol = min(max(patrol, start), end)
         update["period"] = Period.model_validate(
             {"from": start, "patrol_from": patrol, "to": end, "zone": period.zone}
         )
     return workflow.model_copy(update=update)
+
+
+def _keep_history(period: Period, start: date, end: date) -> None:
+    """Refuse a period that would judge looks by less than the workflow's own history.
+
+    What stood on the ground when its history begins is nothing new: a run that began later would
+    take cases of the ledger for ordinary ground, and say of every one that it is gone.
+    """
+    own = "make a workflow of its own, with its own state folder, to leave days out"
+    if start > period.start:
+        raise ConfigurationError(
+            f"--from ({start}) lies after the period's own beginning ({period.start}): "
+            "the days between are history, by which looks are judged, and without them cases "
+            "of the ledger would be lost",
+            f"Leave --from out, name an earlier day, or {own}",
+        )
+    patrol = period.patrol_from
+    if patrol is not None and end < patrol:
+        raise ConfigurationError(
+            f"--to ({end}) lies before patrol_from ({patrol}), so that no look could open a case",
+            f"Name a later day, or {own}",
+        )
 
 
 def span_of(workflow: Workflow, passes: Sequence[Pass]) -> Span:

@@ -12,10 +12,10 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.model import Kind
 from pipeline.publish.gis.drawings import KIND_COLOURS
-from pipeline.publish.rows import COLUMNS, HEADINGS
+from pipeline.publish.rows import COLUMNS, HEADINGS, PERSONS
 from pipeline.publish.words import NOTICE
 
-_HIDDEN = frozenset({"status", "kind", "last_by", "note", "lon_gcj02", "lat_gcj02", "notice"})
+_HIDDEN = PERSONS | {"status", "kind", "note", "lon_gcj02", "lat_gcj02", "notice"}
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2">\n'
 
 

@@ -13,7 +13,7 @@ from pipeline.model import Case, Corridor, Kind, NotObserved, Proposed, Visit
 from pipeline.publish.geometry import to_wgs84
 from pipeline.publish.gis.drawings import case_drawing, hatched, outlined
 from pipeline.publish.gis.table import Column, Drawing, GisLayer, Type
-from pipeline.publish.rows import COLUMNS, EDITABLE, HEADINGS, row_of
+from pipeline.publish.rows import COLUMNS, EDITABLE, HEADINGS, PERSONS, row_of
 from pipeline.publish.words import STATUS_ZH
 
 CASES = ("cases", "疑似问题")
@@ -109,7 +109,7 @@ class Said:
 
 def run_cases(named: tuple[str, str], cases: Sequence[Case], said: Said) -> GisLayer:
     """Give a list of a run as a layer; names of persons are not in it."""
-    names = (*(c for c in COLUMNS if c != "last_by"), *RUN_ONLY)
+    names = (*(c for c in COLUMNS if c not in PERSONS), *RUN_ONLY)
     shapes = [to_wgs84(c.polygon, c.crs) for c in cases]
     rows = [{**row_of(c), **_more(c, said)} for c in cases]
     columns = case_columns(names, said.reasons_zh)
