@@ -139,16 +139,15 @@ def test_invalid_empty_and_double_features_are_named(tmp_path: Path, config: Pat
     far = box(600_000, 3_060_000, 601_000, 3_061_000)
     shapes = [office.lonlat(g) for g in (bow, TWO[1], TWO[1], far)]
     abroad = box(2.8, 42.3, 2.9, 42.4)
-    features = [
-        office.feature(g, name=f"n{i}", gnqlx="保留区") for i, g in enumerate([*shapes, abroad], 1)
-    ]
+    named = zip(("n1", "n2", "n2", "n4", "n5"), [*shapes, abroad], strict=True)
+    features = [office.feature(g, name=name, gnqlx="保留区") for name, g in named]
     features.append({"type": "Feature", "properties": {"name": "n6"}, "geometry": None})
     file = office.write_geojson(tmp_path / "zones.geojson", features)
     report = import_layer(request(file, "zones", config))
     told = "\n".join(report.lines)
     assert report.code == ExitCode.SET_ASIDE
     assert "feature 1 (n1) was invalid (Self-intersection" in told
-    assert "set aside: feature 3 (n3) is the same as feature 2 (n2)" in told
+    assert "set aside: feature 3 (n2) is the same as feature 2 (n2), in outline and fields" in told
     assert "set aside: feature 5 (n5) lies outside China" in told
     assert "set aside: feature 6 (n6) has no geometry" in told
     assert "outside all corridors: feature 4 (n4)" in told
@@ -156,6 +155,65 @@ def test_invalid_empty_and_double_features_are_named(tmp_path: Path, config: Pat
     assert [f.fields["name"] for f in kept] == ["n1", "n2", "n4"]
     assert isinstance(kept[0].geometry, MultiPolygon)
     assert kept[0].geometry.is_valid
+
+
+SAME_GROUND: list[tuple[str, list[dict[str, str | None]]]] = [
+    (
+        "permits",
+        [
+            {"id": "旧", "from": "2024-01-01", "to": "2025-06-30"},
+            {"id": "新", "from": "2025-07-01", "to": "2026-12-31"},
+        ],
+    ),
+    (
+        "works",
+        [
+            {"name": "堤防", "from": "2024-01-01", "to": "2024-12-31"},
+            {"name": "堤防", "from": "2025-01-01", "to": "2025-12-31"},
+        ],
+    ),
+    (
+        "history",
+        [
+            {"id": "H1", "verdict": "问题", "on": "2024-03-01"},
+            {"id": "H1", "verdict": "不是问题", "on": "2025-03-01"},
+        ],
+    ),
+    (
+        "no-mining",
+        [
+            {"name": "一段", "from": "04-01", "to": "06-30", "stage_m": None, "station": None},
+            {"name": "一段", "from": None, "to": None, "stage_m": "38", "station": "株洲站"},
+        ],
+    ),
+    ("zones", [{"zone": "控制利用区"}, {"zone": "保护区"}]),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields"), SAME_GROUND, ids=[k for k, _ in SAME_GROUND])
+def test_what_stands_on_the_same_ground_and_says_something_else_is_kept(
+    tmp_path: Path, config: Path, kind: str, fields: list[dict[str, str | None]]
+) -> None:
+    shape = office.lonlat(TWO[0])
+    features = [office.feature(shape, **f) for f in fields]
+    report = import_layer(
+        request(office.write_geojson(tmp_path / "a.geojson", features), kind, config)
+    )
+    assert report.code == ExitCode.DONE
+    assert any(line.startswith("both kept: feature 2") for line in report.lines)
+    kept = [dict(f.fields) for f in layer_of(config, kind).features]
+    assert [{k: v for k, v in f.items() if k in fields[0]} for f in kept] == fields
+    # The very same again, and one that leaves a field empty, say nothing new.
+    blank = {**fields[1], next(iter(fields[1])): None}
+    more = [*features, office.feature(shape, **fields[0]), office.feature(shape, **blank)]
+    report = import_layer(request(office.write_geojson(tmp_path / "a.geojson", more), kind, config))
+    assert report.code == ExitCode.SET_ASIDE
+    aside = [line for line in report.lines if line.startswith("set aside: ")]
+    assert [a.split(" is the same")[0].split("(")[0].strip() for a in aside] == [
+        "set aside: feature 3",
+        "set aside: feature 4",
+    ]
+    assert len(layer_of(config, kind).features) == 2
 
 
 def test_permits_without_dates_are_all_named(tmp_path: Path, config: Path) -> None:

@@ -27,7 +27,7 @@ from pipeline.office.mapping import Rows, choose_columns, fill_fields
 from pipeline.office.memory import Answers, recall, remember
 from pipeline.office.placing import Suspect, judge_position
 from pipeline.office.reference import Stated, resolve_crs, to_layer_crs
-from pipeline.office.repair import Cleaned, clean
+from pipeline.office.repair import Cleaned, Said, clean
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def import_layer(request: ImportRequest) -> ImportReport:
     shapes, crs_name = _located(request, read)
     labels = _labels(read)
     placed = [None if g is None else unshift(g, read.datum) for g in shapes]
-    cleaned = clean(placed, labels, areal=spec.areal)
+    cleaned = clean(placed, labels, _said(read), areal=spec.areal)
     if not cleaned.kept:
         raise ConfigurationError(
             f"{request.file} holds nothing that can be used: "
@@ -209,6 +209,12 @@ def _labels(read: _Read) -> list[str]:
     return [f"feature {i} ({n})" if n else f"feature {i}" for i, n in enumerate(names, 1)]
 
 
+def _said(read: _Read) -> list[Said]:
+    """Give what each feature says in the fields that are read."""
+    values = [read.raw.columns[c] for c in read.columns.values()]
+    return [tuple(v[i] for v in values) for i in range(len(read.raw.geometries))]
+
+
 def _rows(request: ImportRequest, spec: KindSpec, read: _Read, cleaned: Cleaned) -> Rows:
     count = len(read.raw.geometries)
     wanted = set(cleaned.kept)
@@ -242,7 +248,7 @@ def _story(request: ImportRequest, cleaned: Cleaned, labels: Sequence[str]) -> l
     """Say what was repaired, set aside, and lies far from everything."""
     lines = [f"repaired: {r}" for r in cleaned.repaired]
     lines += [f"set aside: {a}" for a in cleaned.set_aside]
-    lines += [f"set aside: {d}" for d in cleaned.duplicates]
+    lines += [f"both kept: {s}" for s in cleaned.shared]
     if not KINDS[request.kind].near_water:
         return lines
     corridors = office_corridors(request.config)
