@@ -22,8 +22,8 @@ from pipeline.io.layers import OfficeLayer, areas_of, load_layer
 from pipeline.office.importing import ImportRequest, import_layer
 from pipeline.office.keeping import remove_source
 from pipeline.office.kinds import LayerKind
-from pipeline.office.mapping import read_date, read_month_day
 from pipeline.office.showing import list_lines, show_lines
+from pipeline.office.values import PARSERS, read_date, read_month_day
 
 ALONG = office.river().buffer(500)  # EPSG:4547
 ZONE = np.array([38_000_000, 0])
@@ -312,6 +312,17 @@ def test_no_mining_periods(tmp_path: Path, config: Path) -> None:
         ("2025年6月1日", "2025-06-01"),
         ("20250601", "2025-06-01"),
         ("2025.06.01 00:00:00", "2025-06-01"),
+        ("2025-06-01 08", "2025-06-01"),
+        ("2025年6月1日 8时30分", "2025-06-01"),
+        ("2025-06-01 星期日", "2025-06-01"),
+        ("2025-06-01 起", "2025-06-01"),
+        ("2024-12-31T16:00:00Z", "2025-01-01"),
+        ("2024-12-31 15:59:59.9+00:00", "2024-12-31"),
+        ("2024/12/31 16:00:00+00", "2025-01-01"),
+        ("2025-01-01T00:00:00+08:00", "2025-01-01"),
+        ("2025-01-01 至 2025-12-31", None),
+        ("2025-12-31 延期至2026-06-30", None),
+        ("2025-12-31 2026-06-30", None),
         ("2025-13-01", None),
         ("01/06/2025", None),
         ("2025", None),
@@ -326,6 +337,72 @@ def test_days_of_the_year() -> None:
     assert read_month_day("02-29") == "02-29"
     assert read_month_day("13-01") is None
     assert read_month_day("2025-04-01") == "2025-04-01"
+
+
+def test_times_of_a_file_are_days_of_the_office(tmp_path: Path, config: Path) -> None:
+    served = {"id": "A1", "from": "2024-12-31T16:00:00Z", "to": "2025-12-30T16:00:00Z"}
+    naive = {"id": "A2", "from": "2025-01-01T20:00:00", "to": "2025-12-31T00:00:00"}
+    features = [office.feature(office.lonlat(g), **served) for g in TWO]
+    features[1]["properties"] = naive
+    import_layer(request(office.write_geojson(tmp_path / "p.geojson", features), "permits", config))
+    kept = [f.fields for f in layer_of(config, "permits").features]
+    assert [(f["from"], f["to"]) for f in kept] == [("2025-01-01", "2025-12-31")] * 2
+    ranged = office.feature(office.lonlat(TWO[0]), id="A1", 有效期="2025-01-01 至 2025-12-31")
+    file = office.write_geojson(tmp_path / "r.geojson", [ranged])
+    fields = {"from": "有效期", "to": "有效期"}
+    with pytest.raises(ConfigurationError, match="'2025-01-01 至 2025-12-31', which is no date"):
+        import_layer(request(file, "permits", config, fields=fields))
+
+
+@pytest.mark.parametrize(
+    ("word", "after"),
+    [
+        ("保留", "stays"),
+        ("永久保留", "stays"),
+        ("不影响行洪，予以保留", "stays"),
+        ("清退", "cleared"),
+        ("不予保留", "cleared"),
+        ("不保留，恢复原状", "cleared"),
+        ("拆除临时围堰，主体保留", "cleared"),
+        ("非永久", None),
+        ("永久保留，不得拆除", None),
+        ("不清退", None),
+        ("无需拆除", None),
+        ("是否保留", None),
+        ("not cleared", None),
+    ],
+)
+def test_a_denied_word_says_nothing_of_what_becomes_of_works(word: str, after: str | None) -> None:
+    assert PARSERS["after"](word) == after
+
+
+def test_zones_that_the_rules_do_not_know_are_named(tmp_path: Path, config: Path) -> None:
+    words = ("岸线保护区", "湘江右岸岸线控制利用区", "随便", "饮用水源保护区")
+    shapes = [box(419_000, 3_060_000 + i, 421_000, 3_061_000) for i in range(len(words))]
+    features = [
+        office.feature(office.lonlat(g), zone=w) for g, w in zip(shapes, words, strict=True)
+    ]
+    report = import_layer(
+        request(office.write_geojson(tmp_path / "z.geojson", features), "zones", config)
+    )
+    (said,) = [line for line in report.lines if "are none of" in line]
+    assert said.endswith("feature 3: 随便; feature 4: 饮用水源保护区")
+    assert report.code == ExitCode.DONE
+
+
+def test_a_number_that_lost_its_last_digits_is_no_id(tmp_path: Path, config: Path) -> None:
+    days = {"from": "2025-01-01", "to": "2025-12-31"}
+    shapes = [office.lonlat(g) for g in TWO]
+    ids = (202603050000000123, 9007199254740991)
+    whole = [office.feature(g, id=i, **days) for g, i in zip(shapes, ids, strict=True)]
+    file = office.write_geojson(tmp_path / "p.geojson", whole)
+    import_layer(request(file, "permits", config))
+    kept = [f.fields["id"] for f in layer_of(config, "permits").features]
+    assert kept == ["202603050000000123", "9007199254740991"]
+    # A missing number makes floats of the column.
+    office.write_geojson(file, [*whole, office.feature(ALONG.envelope, id=None, **days)])
+    with pytest.raises(ConfigurationError, match=r"feature 1 has id = '2\.02.*digits are lost"):
+        import_layer(request(file, "permits", config))
 
 
 def test_control_points(tmp_path: Path, config: Path) -> None:

@@ -193,6 +193,30 @@ def test_outlines_from_a_gis(flow: Path, name: str, driver: str, crs: str) -> No
     assert case.area_m2 == pytest.approx(2000, rel=0.01)
 
 
+def _geojson(path: Path, *rows: tuple[tuple[float, float], dict[str, Any]]) -> Path:
+    features = [
+        {"type": "Feature", "properties": p, "geometry": {"type": "Point", "coordinates": at}}
+        for at, p in rows
+    ]
+    return write(path, json.dumps({"type": "FeatureCollection", "features": features}))
+
+
+def test_days_and_numbers_of_a_gis_list_are_not_rounded(flow: Path) -> None:
+    said = {"kind": "dui", "on": "2025-03-04T16:00:00Z"}
+    long = {**said, "ref": 202603050000000123}
+    file = _geojson(flow.parent / "a.geojson", (lonlat(), long))
+    leads(flow, file, kind="list")
+    (case,) = read(flow)
+    (lead,) = case.leads
+    assert (lead.ref, str(lead.on)) == ("202603050000000123", "2025-03-05")
+    # A missing number makes floats of the column.
+    unnumbered = {**said, "ref": None}
+    file = _geojson(flow.parent / "b.geojson", (lonlat(), long), (lonlat(300), unnumbered))
+    told = leads(flow, file, kind="list", code=2).replace("\n", " ")
+    assert "feature 1: external_id '2.026031E+17' is a number that a spreadsheet has" in told
+    assert read(flow) == [case]
+
+
 def test_points_from_a_kml(flow: Path) -> None:
     lon, lat = lonlat()
     text = (

@@ -11,7 +11,8 @@ from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
-from pipeline.io.vector import RawLayer, read_text
+from pipeline.io.encodings import read_text
+from pipeline.io.vector import RawLayer
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "ring": ("ring", "ring_id", "环号", "图形号", "地块号", "多边形", "polygon"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from pipeline.io.layers import (
     SourceRecord,
 )
 from pipeline.io.vector import RawLayer, read_vector
-from pipeline.office.evidence import office_corridors, references
+from pipeline.office.evidence import references
 from pipeline.office.keeping import check_keys, keep_source
 from pipeline.office.kinds import KINDS, KindSpec, LayerKind
 from pipeline.office.mapping import Rows, choose_columns, fill_fields
@@ -28,6 +28,7 @@ from pipeline.office.memory import Answers, recall, remember
 from pipeline.office.placing import Suspect, judge_position
 from pipeline.office.reference import Stated, resolve_crs, to_layer_crs
 from pipeline.office.repair import Cleaned, Said, clean
+from pipeline.office.telling import story
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def import_layer(request: ImportRequest) -> ImportReport:
     ]
     changed, revision = keep_source(request.folder, spec, record, features)
     remember(request.folder, request.kind.value, request.name, read.answers)
-    lines = [*read.lines, *read.raw.notes, *_story(request, cleaned, labels)]
+    lines = [*read.lines, *read.raw.notes, *story(request.config, spec, cleaned, rows, labels)]
     done = f"{len(rows)} features as {request.kind.value} ({spec.zh})"
     state = f"revision {revision}" if changed else f"unchanged, revision {revision}"
     lines.append(f"imported {done} from {request.file.name}, {state}")
@@ -242,30 +243,6 @@ def _words(request: ImportRequest, raw: RawLayer) -> tuple[str, ...]:
     """Give what a file says of itself in words, among which a web map may be named."""
     texts = [v for values in raw.columns.values() for v in set(values[:1000]) if v]
     return (request.file.stem, raw.layer, *sorted(texts))
-
-
-def _story(request: ImportRequest, cleaned: Cleaned, labels: Sequence[str]) -> list[str]:
-    """Say what was repaired, set aside, and lies far from everything."""
-    lines = [f"repaired: {r}" for r in cleaned.repaired]
-    lines += [f"set aside: {a}" for a in cleaned.set_aside]
-    lines += [f"both kept: {s}" for s in cleaned.shared]
-    if not KINDS[request.kind].near_water:
-        return lines
-    corridors = office_corridors(request.config)
-    if not corridors:
-        return lines
-    # A working corridor may itself be off by its accuracy: half of a kilometre at the least.
-    reach = shapely.union_all(
-        [c.polygon_wgs84.buffer(max(500.0, c.accuracy_m) / 100_000) for c in corridors]
-    )
-    far = [
-        labels[i]
-        for i, g in zip(cleaned.kept, cleaned.geometries, strict=True)
-        if not reach.intersects(g)
-    ]
-    if far:
-        lines.append(f"outside all corridors: {', '.join(far)}")
-    return lines
 
 
 def _sha256(path: Path) -> str:

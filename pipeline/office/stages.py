@@ -10,10 +10,10 @@ from datetime import date
 from pathlib import Path
 
 from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.encodings import read_text
 from pipeline.io.stages import Stages, load_stages
-from pipeline.io.vector import read_text
 from pipeline.office.importing import ImportReport
-from pipeline.office.mapping import read_date
+from pipeline.office.values import read_date
 
 KIND = "stages"
 _NAMES = {

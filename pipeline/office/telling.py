@@ -1,0 +1,60 @@
+"""What an import tells the person who ran it: what was done to a file, and what looks odd in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import shapely
+
+from pipeline.adjudicate.wording import ZONES, zone_of
+from pipeline.office.evidence import office_corridors
+from pipeline.office.kinds import KindSpec, LayerKind
+from pipeline.office.mapping import Rows
+from pipeline.office.repair import Cleaned
+
+
+def story(
+    config: Path, spec: KindSpec, cleaned: Cleaned, rows: Rows, labels: Sequence[str]
+) -> list[str]:
+    """Say what was repaired, set aside, is not known, and lies far from everything.
+
+    Parameters
+    ----------
+    rows : list of mappings
+        The fields of what was kept.
+    labels : sequence of str
+        How each feature of the file is called.
+    """
+    lines = [f"repaired: {r}" for r in cleaned.repaired]
+    lines += [f"set aside: {a}" for a in cleaned.set_aside]
+    lines += [f"both kept: {s}" for s in cleaned.shared]
+    called = [labels[i] for i in cleaned.kept]
+    if spec.kind is LayerKind.ZONES:
+        lines += _unknown_zones(rows, called)
+    return lines + (_far(config, cleaned, called) if spec.near_water else [])
+
+
+def _unknown_zones(rows: Rows, called: Sequence[str]) -> list[str]:
+    """Name zones whose word says nothing to the rules."""
+    strange = [
+        f"{name}: {row['zone']}"
+        for row, name in zip(rows, called, strict=True)
+        if zone_of(row["zone"]) is None
+    ]
+    if not strange:
+        return []
+    known = "、".join(ZONES)
+    return [f"zones that are none of {known}, so notes and no reasons: {'; '.join(strange)}"]
+
+
+def _far(config: Path, cleaned: Cleaned, called: Sequence[str]) -> list[str]:
+    corridors = office_corridors(config)
+    if not corridors:
+        return []
+    # A working corridor may itself be off by its accuracy: half of a kilometre at the least.
+    reach = shapely.union_all(
+        [c.polygon_wgs84.buffer(max(500.0, c.accuracy_m) / 100_000) for c in corridors]
+    )
+    far = [n for n, g in zip(called, cleaned.geometries, strict=True) if not reach.intersects(g)]
+    return [f"outside all corridors: {', '.join(far)}"] if far else []
