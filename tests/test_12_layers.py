@@ -423,6 +423,13 @@ def test_control_points(tmp_path: Path, config: Path) -> None:
     assert found.fields["name"] == "一段"
     back = reproject(found.geometry, "EPSG:4490", "EPSG:4547")
     assert back.symmetric_difference(TWO[0]).area < 1
+    again = office.make_config(tmp_path / "again")
+    file.write_text("ring,order,x,y\n1,1,1,1,\n1,2,2,2,5\n1,3,3,3,5\n", encoding="ascii")
+    with pytest.raises(ConfigurationError, match="more cells than columns in line 3, 4"):
+        import_layer(request(file, "boundary", again))
+    file.write_text("ring,order,x,y\n1,1,nan,1\n1,2,2,inf\n1,3,4,4\n", encoding="ascii")
+    with pytest.raises(ConfigurationError, match=r"line 2 has .* no number; line 3 has"):
+        import_layer(request(file, "boundary", again))
     file.write_text("ring,order,x,y\n1,1,1,1\n1,1,2,2\n2,1,a,3\n", encoding="ascii")
     wrong = "line 4 has an order.*ring 1 has only 2 points; ring 1 has the order 1 twice"
     with pytest.raises(ConfigurationError, match=wrong):

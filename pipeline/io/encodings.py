@@ -117,5 +117,5 @@ def _ask_encoding(path: Path, samples: Mapping[str, bytes]) -> ConfigurationErro
         readings.append(f"as {encoding}: {', '.join(shown)}")
     return ConfigurationError(
         f"{path} does not say how its text is encoded; {'; '.join(readings)}",
-        "Add --encoding gbk or --encoding utf-8, whichever reads right; it is remembered",
+        "Add --encoding gbk or --encoding utf-8, whichever reads right",
     )

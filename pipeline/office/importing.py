@@ -88,6 +88,7 @@ def import_layer(request: ImportRequest) -> ImportReport:
     ConfigurationError
         One sentence with the remedy; every offender named.
     """
+    check_office(request.config)
     spec = KINDS[request.kind]
     read = _read(request, spec)
     shapes, crs_name = _located(request, read)
@@ -134,6 +135,21 @@ def import_layer(request: ImportRequest) -> ImportReport:
     lines.append(f"position: {position.position} ({position.detail})")
     code = ExitCode.SET_ASIDE if cleaned.set_aside else ExitCode.DONE
     return ImportReport(tuple(lines), changed, code)
+
+
+def check_office(config: Path) -> None:
+    """Refuse an office's folder that does not exist: its name is a slip, and nothing reads it.
+
+    Raises
+    ------
+    ConfigurationError
+        It is none.
+    """
+    if not config.is_dir():
+        raise ConfigurationError(
+            f"{config} is no folder",
+            "Give the office's folder with --config, or make it first",
+        )
 
 
 def _read(request: ImportRequest, spec: KindSpec) -> _Read:

@@ -8,6 +8,7 @@ from pathlib import Path
 import shapely
 
 from pipeline.adjudicate.wording import ZONES, zone_of
+from pipeline.io.stages import STAGE_RANGE_M, Readings, load_stages
 from pipeline.office.evidence import office_corridors
 from pipeline.office.kinds import KindSpec, LayerKind
 from pipeline.office.mapping import Rows
@@ -32,6 +33,8 @@ def story(
     called = [labels[i] for i in cleaned.kept]
     if spec.kind is LayerKind.ZONES:
         lines += _unknown_zones(rows, called)
+    if spec.kind is LayerKind.NO_MINING:
+        lines += _far_triggers(load_stages(config / "layers").readings, rows, called)
     return lines + (_far(config, cleaned, called) if spec.near_water else [])
 
 
@@ -46,6 +49,20 @@ def _unknown_zones(rows: Rows, called: Sequence[str]) -> list[str]:
         return []
     known = "、".join(ZONES)
     return [f"zones that are none of {known}, so notes and no reasons: {'; '.join(strange)}"]
+
+
+def _far_triggers(kept: Readings, rows: Rows, called: Sequence[str]) -> list[str]:
+    """Name stages that no reading of their gauge is near: one of the two is in centimetres."""
+    lines: list[str] = []
+    for row, name in zip(rows, called, strict=True):
+        known = kept.get((row["station"] or "").strip(), {}).values()
+        trigger = float(row["stage_m"] or "nan")  # nan is far from nothing
+        if known and min(abs(trigger - stage) for stage in known) > STAGE_RANGE_M:
+            lines.append(
+                f"{name}: stage_m {trigger:g} is far from the readings of {row['station']} "
+                f"({min(known):g} to {max(known):g} m): are both in metres?"
+            )
+    return lines
 
 
 def _far(config: Path, cleaned: Cleaned, called: Sequence[str]) -> list[str]:
