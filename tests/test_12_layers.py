@@ -21,7 +21,7 @@ from pipeline.io.datum import Datum
 from pipeline.io.layers import OfficeLayer, areas_of, load_layer
 from pipeline.office.importing import ImportRequest, import_layer
 from pipeline.office.keeping import remove_source
-from pipeline.office.kinds import LayerKind
+from pipeline.office.kinds import KINDS, LayerKind, Parse
 from pipeline.office.showing import list_lines, show_lines
 from pipeline.office.values import PARSERS, read_date, read_month_day
 
@@ -283,6 +283,9 @@ def test_works_and_verdicts_and_who_answers_for_them(tmp_path: Path, config: Pat
     )
     judged[0]["properties"]["结论"] = "没问题"
     office.write_geojson(file, judged)
+    spec = KINDS[LayerKind.HISTORY].field("on")
+    assert spec is not None
+    assert spec.parse == "past"
     with pytest.raises(
         ConfigurationError, match="结论 = '没问题', which is none of 不是问题 / 不是"
     ):
@@ -374,6 +377,21 @@ def test_times_of_a_file_are_days_of_the_office(tmp_path: Path, config: Path) ->
 )
 def test_a_denied_word_says_nothing_of_what_becomes_of_works(word: str, after: str | None) -> None:
     assert PARSERS["after"](word) == after
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "day"),
+    [
+        ("date", "0025-06-01", None),
+        ("date", "1900-01-01", None),
+        ("date", "9999-12-31", "9999-12-31"),
+        ("past", "2999-01-01", None),
+        ("past", "2024-03-01", "2024-03-01"),
+        ("month-day", "1025-04-01", None),
+    ],
+)
+def test_days_that_cannot_be_are_none(parse: Parse, text: str, day: str | None) -> None:
+    assert PARSERS[parse](text) == day
 
 
 def test_zones_that_the_rules_do_not_know_are_named(tmp_path: Path, config: Path) -> None:

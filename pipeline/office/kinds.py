@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Literal
 
 Parse = Literal[
-    "text", "id", "date", "month-day", "number", "county", "township", "after", "verdict"
+    "text", "id", "date", "past", "month-day", "number", "county", "township", "after", "verdict"
 ]
 Place = Literal["hold", "follow", "shore", "none"]
 
@@ -161,7 +161,7 @@ KINDS: dict[LayerKind, KindSpec] = {
                     ("verdict", "结论", "认定结论", "认定", "rdjl"),
                     parse="verdict",
                 ),
-                FieldSpec("on", ("on", "认定日期", "复核日期", "日期", "rdrq"), parse="date"),
+                FieldSpec("on", ("on", "认定日期", "复核日期", "日期", "rdrq"), parse="past"),
                 _NAME,
             ),
             key="id",

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 
-from pipeline.io.days import office_day
+from pipeline.io.days import OFFICE_ZONE, office_day
 from pipeline.ledger.status import Verdict, verdict_of
 from pipeline.office.kinds import Parse
 
@@ -47,11 +47,22 @@ def read_date(text: str) -> str | None:
         return None
 
 
+def _paper_day(text: str) -> str | None:
+    """Read the day of a paper: none of an office is older than 1949, and 1900 is an empty cell."""
+    day = read_date(text)
+    return day if day and day >= "1949" else None
+
+
+def _past_day(text: str) -> str | None:
+    day = _paper_day(text)
+    return day if day and day <= datetime.now(OFFICE_ZONE).date().isoformat() else None
+
+
 def read_month_day(text: str) -> str | None:
     """Give a day of every year as MM-DD (04-01, 4月1日), or a whole date; None if it is neither."""
     found = re.fullmatch(r"(\d{1,2})\D(\d{1,2})日?", text.strip())
     if found is None:
-        return read_date(text)
+        return _paper_day(text)
     try:
         return date(2000, int(found[1]), int(found[2])).isoformat()[5:]
     except ValueError:
@@ -114,7 +125,8 @@ def _code(*lengths: int) -> Callable[[str], str | None]:
 PARSERS: Mapping[Parse, Callable[[str], str | None]] = {
     "text": lambda text: text,
     "id": _id,
-    "date": read_date,
+    "date": _paper_day,
+    "past": _past_day,
     "month-day": read_month_day,
     "number": _number,
     "county": _code(6),
@@ -125,7 +137,8 @@ PARSERS: Mapping[Parse, Callable[[str], str | None]] = {
 WANTED: Mapping[Parse, str] = {
     "text": "which is no text",
     "id": "which is a number whose last digits are lost (make the column text, and enter it again)",
-    "date": "which is no date such as 2025-06-01",
+    "date": "which is no date such as 2025-06-01, of 1949 or later",
+    "past": "which is no date such as 2025-06-01 that has come already, of 1949 or later",
     "month-day": "which is no day such as 04-01",
     "number": "which is no number",
     "county": "which is no code of six digits",
