@@ -454,6 +454,64 @@ def test_control_points(tmp_path: Path, config: Path) -> None:
         import_layer(ask)
 
 
+def test_a_file_of_the_same_name_does_not_push_out_another_countys_part(
+    tmp_path: Path, config: Path
+) -> None:
+    days = {"from": "2025-01-01", "to": "2025-12-31"}
+
+    def permits(folder: str, *ids: str, at: int = 0) -> Path:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        shape = office.lonlat(TWO[at])
+        features = [office.feature(shape.buffer(i * 1e-5), id=n, **days) for i, n in enumerate(ids)]
+        return office.write_geojson(tmp_path / folder / "许可.geojson", features)
+
+    def ids() -> list[tuple[str, str | None]]:
+        return [(f.source, f.fields["id"]) for f in layer_of(config, "permits").features]
+
+    import_layer(request(permits("渌口", "p1", "p2"), "permits", config))
+    other = request(permits("天元", "q", at=1), "permits", config)
+    with pytest.raises(ConfigurationError, match=r"\(p1, p2\), and holds nothing .*许可-天元"):
+        import_layer(other)
+    import_layer(replace(other, source="许可-天元"))
+    assert ids() == [("许可", "p1"), ("许可", "p2"), ("许可-天元", "q")]
+    # The next year's file of another folder shares a permit or ground; what goes is said.
+    report = import_layer(request(permits("2026", "p2", "p3"), "permits", config))
+    assert "no more in the part 许可: p1" in report.lines
+    report = import_layer(request(permits("2027", "r"), "permits", config))
+    assert "no more in the part 许可: p2, p3" in report.lines
+    # The same file may change altogether, and a named part is replaced as it was asked.
+    report = import_layer(request(permits("2027", "s", at=1), "permits", config))
+    assert "no more in the part 许可: r" in report.lines
+    report = import_layer(request(permits("2028", "t"), "permits", config, source="许可"))
+    assert "no more in the part 许可: s" in report.lines
+    assert ids() == [("许可", "t"), ("许可-天元", "q")]
+    assert (
+        import_layer(request(permits("2028", "t"), "permits", config))
+        .lines[-2]
+        .endswith("unchanged, revision 6")
+    )
+
+
+def test_the_meridian_of_another_zone_is_refused_by_name(tmp_path: Path, config: Path) -> None:
+    for crs, right in (("EPSG:4548", "EPSG:4547"), ("EPSG:32650", "EPSG:32649")):
+        here = reproject(TWO[0], office.METRIC, right)
+        datum = Datum.CGCS2000 if right == "EPSG:4547" else Datum.WGS84
+        file = office.write_shapefile(tmp_path / f"{crs[5:]}.shp", [here], {"name": ["a"]}, None)
+        ask = request(file, "existing", config, datum=datum)
+        with pytest.raises(ConfigurationError, match=f"it would lie in them.*add --crs {right}"):
+            import_layer(replace(ask, crs=crs))
+        assert import_layer(replace(ask, crs=right)).code == ExitCode.DONE
+        file = office.write_shapefile(tmp_path / f"{crs[5:]}p.shp", [here], {"name": ["a"]}, crs)
+        with pytest.raises(ConfigurationError, match=f"correct its system in a GIS to {right}"):
+            import_layer(request(file, "existing", config, datum=datum))
+    # What lies far away in every zone is only named.
+    far = shapely.transform(TWO[0], lambda xy: xy + np.array([0, 900_000]))
+    file = office.write_shapefile(tmp_path / "far.shp", [far], {"name": ["a"]}, office.METRIC)
+    report = import_layer(request(file, "existing", config))
+    assert report.code == ExitCode.DONE
+    assert "outside all corridors: feature 1 (a)" in report.lines
+
+
 def test_parts_and_what_is_remembered(tmp_path: Path, config: Path) -> None:
     first = office.write_geojson(
         tmp_path / "a.geojson",

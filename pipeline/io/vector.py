@@ -7,6 +7,7 @@ several layers is refused with their names.
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -207,3 +208,17 @@ def _one_line(error: Exception) -> str:
 def as_column(values: Sequence[str | None]) -> NDArray[np.object_]:
     """Give a column of text as pyogrio writes it."""
     return np.array(list(values), dtype=object)
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file, or all files of a folder such as a FileGDB, and a shapefile's table with it."""
+    digest = hashlib.sha256()
+    parts = [path]
+    if path.is_dir():
+        parts = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix != ".lock")
+    elif path.suffix.lower() == ".shp":
+        wanted = {".shp", ".dbf", ".prj", ".cpg"}
+        parts = sorted(p for p in path.parent.glob(f"{path.stem}.*") if p.suffix.lower() in wanted)
+    for part in parts:
+        digest.update(part.read_bytes())
+    return digest.hexdigest()

@@ -94,7 +94,7 @@ def _misfit(points: NDArray[np.float64], crs: CRS) -> str | None:
     if _fits(points, crs):
         return None
     swapped = "; the two are swapped, it seems" if _fits(points[:, ::-1], crs) else ""
-    return f"its {_describe(points)} do not fit {_label(crs)}{swapped}"
+    return f"its {_describe(points)} do not fit {label_of(crs)}{swapped}"
 
 
 def _checked(stated: Stated, points: NDArray[np.float64]) -> CRS:
@@ -105,7 +105,7 @@ def _checked(stated: Stated, points: NDArray[np.float64]) -> CRS:
 
 def _no_fit(stated: Stated, points: NDArray[np.float64], crs: CRS) -> ConfigurationError:
     return ConfigurationError(
-        f"{stated.path}: {_describe(points)} do not fit {_label(crs)}", _remedy(points, crs)
+        f"{stated.path}: {_describe(points)} do not fit {label_of(crs)}", _remedy(points, crs)
     )
 
 
@@ -135,7 +135,7 @@ def _choose(stated: Stated, points: NDArray[np.float64]) -> CRS:
         and not _corrects(declared, own, points)
     ):
         raise ConfigurationError(
-            f"{stated.path} says {_label(own)} and --crs says {_label(declared)}",
+            f"{stated.path} says {label_of(own)} and --crs says {label_of(declared)}",
             "Leave --crs out, or correct the file in a GIS",
         )
     chosen = declared or own
@@ -182,14 +182,14 @@ def _check_datum(stated: Stated, crs: CRS) -> None:
         )
     if found is None:
         raise ConfigurationError(
-            f"{stated.path} is in a local or unknown system ({_label(crs)}) without parameters",
+            f"{stated.path} is in a local or unknown system ({label_of(crs)}) without parameters",
             "Ask the surveying authority to convert it to CGCS2000, and import that",
         )
     declared = stated.datum.value
     said = stated.crs_stated or stated.declared_crs is not None
     if not stated.datum.shifted and found != declared and said:
         raise ConfigurationError(
-            f"{stated.path} says {_NAMES[found]} ({_label(crs)}) and --datum says {declared}",
+            f"{stated.path} says {_NAMES[found]} ({label_of(crs)}) and --datum says {declared}",
             f"Declare --datum {found} if the file is right; otherwise correct the file in a GIS",
         )
 
@@ -282,7 +282,8 @@ def _describe(points: NDArray[np.float64]) -> str:
     return f"coordinates around x = {x:.{digits}f}, y = {y:.{digits}f}"
 
 
-def _label(crs: CRS) -> str:
+def label_of(crs: CRS) -> str:
+    """Name a CRS for a sentence: EPSG:4547 (CGCS2000 / 3-degree Gauss-Kruger CM 114E)."""
     authority = crs.to_authority(min_confidence=50)
     name = re.sub(r"\s+", " ", crs.name)
     return f"{authority[0]}:{authority[1]} ({name})" if authority else name

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import shapely
+from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.wording import ZONES, zone_of
 from pipeline.io.stages import STAGE_RANGE_M, Readings, load_stages
-from pipeline.office.evidence import office_corridors
+from pipeline.office.keeping import Leaving
 from pipeline.office.kinds import KindSpec, LayerKind
 from pipeline.office.mapping import Rows
+from pipeline.office.meridian import reach_of
 from pipeline.office.repair import Cleaned
+
+_SHOWN = 10
 
 
 def story(
@@ -35,7 +38,19 @@ def story(
         lines += _unknown_zones(rows, called)
     if spec.kind is LayerKind.NO_MINING:
         lines += _far_triggers(load_stages(config / "layers").readings, rows, called)
-    return lines + (_far(config, cleaned, called) if spec.near_water else [])
+    return lines + (_far(reach_of(config), cleaned, called) if spec.near_water else [])
+
+
+def left_lines(part: str, left: Leaving | None) -> list[str]:
+    """Say what a part held and holds no more."""
+    names = left.names if left else ()
+    return [f"no more in the part {part}: {shortened(names)}"] if names else []
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Give the first of some names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _unknown_zones(rows: Rows, called: Sequence[str]) -> list[str]:
@@ -65,13 +80,8 @@ def _far_triggers(kept: Readings, rows: Rows, called: Sequence[str]) -> list[str
     return lines
 
 
-def _far(config: Path, cleaned: Cleaned, called: Sequence[str]) -> list[str]:
-    corridors = office_corridors(config)
-    if not corridors:
+def _far(reach: BaseGeometry | None, cleaned: Cleaned, called: Sequence[str]) -> list[str]:
+    if reach is None:
         return []
-    # A working corridor may itself be off by its accuracy: half of a kilometre at the least.
-    reach = shapely.union_all(
-        [c.polygon_wgs84.buffer(max(500.0, c.accuracy_m) / 100_000) for c in corridors]
-    )
     far = [n for n, g in zip(called, cleaned.geometries, strict=True) if not reach.intersects(g)]
     return [f"outside all corridors: {', '.join(far)}"] if far else []
