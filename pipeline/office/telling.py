@@ -32,7 +32,7 @@ def story(
     """
     lines = [f"repaired: {r}" for r in cleaned.repaired]
     lines += [f"set aside: {a}" for a in cleaned.set_aside]
-    lines += [f"both kept: {s}" for s in cleaned.shared]
+    lines += [f"both kept: {shortened(cleaned.shared)}"] if cleaned.shared else []
     called = [labels[i] for i in cleaned.kept]
     if spec.kind is LayerKind.ZONES:
         lines += _unknown_zones(rows, called)
