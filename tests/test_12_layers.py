@@ -21,9 +21,9 @@ from pipeline.io.datum import Datum
 from pipeline.io.layers import OfficeLayer, areas_of, load_layer
 from pipeline.office.importing import ImportRequest, import_layer
 from pipeline.office.keeping import remove_source
-from pipeline.office.kinds import LayerKind
-from pipeline.office.mapping import read_date, read_month_day
+from pipeline.office.kinds import KINDS, LayerKind, Parse
 from pipeline.office.showing import list_lines, show_lines
+from pipeline.office.values import PARSERS, read_date, read_month_day
 
 ALONG = office.river().buffer(500)  # EPSG:4547
 ZONE = np.array([38_000_000, 0])
@@ -139,16 +139,15 @@ def test_invalid_empty_and_double_features_are_named(tmp_path: Path, config: Pat
     far = box(600_000, 3_060_000, 601_000, 3_061_000)
     shapes = [office.lonlat(g) for g in (bow, TWO[1], TWO[1], far)]
     abroad = box(2.8, 42.3, 2.9, 42.4)
-    features = [
-        office.feature(g, name=f"n{i}", gnqlx="保留区") for i, g in enumerate([*shapes, abroad], 1)
-    ]
+    named = zip(("n1", "n2", "n2", "n4", "n5"), [*shapes, abroad], strict=True)
+    features = [office.feature(g, name=name, gnqlx="保留区") for name, g in named]
     features.append({"type": "Feature", "properties": {"name": "n6"}, "geometry": None})
     file = office.write_geojson(tmp_path / "zones.geojson", features)
     report = import_layer(request(file, "zones", config))
     told = "\n".join(report.lines)
     assert report.code == ExitCode.SET_ASIDE
     assert "feature 1 (n1) was invalid (Self-intersection" in told
-    assert "set aside: feature 3 (n3) is the same as feature 2 (n2)" in told
+    assert "set aside: feature 3 (n2) is the same as feature 2 (n2), in outline and fields" in told
     assert "set aside: feature 5 (n5) lies outside China" in told
     assert "set aside: feature 6 (n6) has no geometry" in told
     assert "outside all corridors: feature 4 (n4)" in told
@@ -156,6 +155,65 @@ def test_invalid_empty_and_double_features_are_named(tmp_path: Path, config: Pat
     assert [f.fields["name"] for f in kept] == ["n1", "n2", "n4"]
     assert isinstance(kept[0].geometry, MultiPolygon)
     assert kept[0].geometry.is_valid
+
+
+SAME_GROUND: list[tuple[str, list[dict[str, str | None]]]] = [
+    (
+        "permits",
+        [
+            {"id": "旧", "from": "2024-01-01", "to": "2025-06-30"},
+            {"id": "新", "from": "2025-07-01", "to": "2026-12-31"},
+        ],
+    ),
+    (
+        "works",
+        [
+            {"name": "堤防", "from": "2024-01-01", "to": "2024-12-31"},
+            {"name": "堤防", "from": "2025-01-01", "to": "2025-12-31"},
+        ],
+    ),
+    (
+        "history",
+        [
+            {"id": "H1", "verdict": "问题", "on": "2024-03-01"},
+            {"id": "H1", "verdict": "不是问题", "on": "2025-03-01"},
+        ],
+    ),
+    (
+        "no-mining",
+        [
+            {"name": "一段", "from": "04-01", "to": "06-30", "stage_m": None, "station": None},
+            {"name": "一段", "from": None, "to": None, "stage_m": "38", "station": "株洲站"},
+        ],
+    ),
+    ("zones", [{"zone": "控制利用区"}, {"zone": "保护区"}]),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields"), SAME_GROUND, ids=[k for k, _ in SAME_GROUND])
+def test_what_stands_on_the_same_ground_and_says_something_else_is_kept(
+    tmp_path: Path, config: Path, kind: str, fields: list[dict[str, str | None]]
+) -> None:
+    shape = office.lonlat(TWO[0])
+    features = [office.feature(shape, **f) for f in fields]
+    report = import_layer(
+        request(office.write_geojson(tmp_path / "a.geojson", features), kind, config)
+    )
+    assert report.code == ExitCode.DONE
+    assert any(line.startswith("both kept: feature 2") for line in report.lines)
+    kept = [dict(f.fields) for f in layer_of(config, kind).features]
+    assert [{k: v for k, v in f.items() if k in fields[0]} for f in kept] == fields
+    # The very same again, and one that leaves a field empty, say nothing new.
+    blank = {**fields[1], next(iter(fields[1])): None}
+    more = [*features, office.feature(shape, **fields[0]), office.feature(shape, **blank)]
+    report = import_layer(request(office.write_geojson(tmp_path / "a.geojson", more), kind, config))
+    assert report.code == ExitCode.SET_ASIDE
+    aside = [line for line in report.lines if line.startswith("set aside: ")]
+    assert [a.split(" is the same")[0].split("(")[0].strip() for a in aside] == [
+        "set aside: feature 3",
+        "set aside: feature 4",
+    ]
+    assert len(layer_of(config, kind).features) == 2
 
 
 def test_permits_without_dates_are_all_named(tmp_path: Path, config: Path) -> None:
@@ -225,6 +283,9 @@ def test_works_and_verdicts_and_who_answers_for_them(tmp_path: Path, config: Pat
     )
     judged[0]["properties"]["结论"] = "没问题"
     office.write_geojson(file, judged)
+    spec = KINDS[LayerKind.HISTORY].field("on")
+    assert spec is not None
+    assert spec.parse == "past"
     with pytest.raises(
         ConfigurationError, match="结论 = '没问题', which is none of 不是问题 / 不是"
     ):
@@ -254,6 +315,17 @@ def test_no_mining_periods(tmp_path: Path, config: Path) -> None:
         ("2025年6月1日", "2025-06-01"),
         ("20250601", "2025-06-01"),
         ("2025.06.01 00:00:00", "2025-06-01"),
+        ("2025-06-01 08", "2025-06-01"),
+        ("2025年6月1日 8时30分", "2025-06-01"),
+        ("2025-06-01 星期日", "2025-06-01"),
+        ("2025-06-01 起", "2025-06-01"),
+        ("2024-12-31T16:00:00Z", "2025-01-01"),
+        ("2024-12-31 15:59:59.9+00:00", "2024-12-31"),
+        ("2024/12/31 16:00:00+00", "2025-01-01"),
+        ("2025-01-01T00:00:00+08:00", "2025-01-01"),
+        ("2025-01-01 至 2025-12-31", None),
+        ("2025-12-31 延期至2026-06-30", None),
+        ("2025-12-31 2026-06-30", None),
         ("2025-13-01", None),
         ("01/06/2025", None),
         ("2025", None),
@@ -268,6 +340,87 @@ def test_days_of_the_year() -> None:
     assert read_month_day("02-29") == "02-29"
     assert read_month_day("13-01") is None
     assert read_month_day("2025-04-01") == "2025-04-01"
+
+
+def test_times_of_a_file_are_days_of_the_office(tmp_path: Path, config: Path) -> None:
+    served = {"id": "A1", "from": "2024-12-31T16:00:00Z", "to": "2025-12-30T16:00:00Z"}
+    naive = {"id": "A2", "from": "2025-01-01T20:00:00", "to": "2025-12-31T00:00:00"}
+    features = [office.feature(office.lonlat(g), **served) for g in TWO]
+    features[1]["properties"] = naive
+    import_layer(request(office.write_geojson(tmp_path / "p.geojson", features), "permits", config))
+    kept = [f.fields for f in layer_of(config, "permits").features]
+    assert [(f["from"], f["to"]) for f in kept] == [("2025-01-01", "2025-12-31")] * 2
+    ranged = office.feature(office.lonlat(TWO[0]), id="A1", 有效期="2025-01-01 至 2025-12-31")
+    file = office.write_geojson(tmp_path / "r.geojson", [ranged])
+    fields = {"from": "有效期", "to": "有效期"}
+    with pytest.raises(ConfigurationError, match="'2025-01-01 至 2025-12-31', which is no date"):
+        import_layer(request(file, "permits", config, fields=fields))
+
+
+@pytest.mark.parametrize(
+    ("word", "after"),
+    [
+        ("保留", "stays"),
+        ("永久保留", "stays"),
+        ("不影响行洪，予以保留", "stays"),
+        ("清退", "cleared"),
+        ("不予保留", "cleared"),
+        ("不保留，恢复原状", "cleared"),
+        ("拆除临时围堰，主体保留", "cleared"),
+        ("非永久", None),
+        ("永久保留，不得拆除", None),
+        ("不清退", None),
+        ("无需拆除", None),
+        ("是否保留", None),
+        ("not cleared", None),
+    ],
+)
+def test_a_denied_word_says_nothing_of_what_becomes_of_works(word: str, after: str | None) -> None:
+    assert PARSERS["after"](word) == after
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "day"),
+    [
+        ("date", "0025-06-01", None),
+        ("date", "1900-01-01", None),
+        ("date", "9999-12-31", "9999-12-31"),
+        ("past", "2999-01-01", None),
+        ("past", "2024-03-01", "2024-03-01"),
+        ("month-day", "1025-04-01", None),
+    ],
+)
+def test_days_that_cannot_be_are_none(parse: Parse, text: str, day: str | None) -> None:
+    assert PARSERS[parse](text) == day
+
+
+def test_zones_that_the_rules_do_not_know_are_named(tmp_path: Path, config: Path) -> None:
+    words = ("岸线保护区", "湘江右岸岸线控制利用区", "随便", "饮用水源保护区")
+    shapes = [box(419_000, 3_060_000 + i, 421_000, 3_061_000) for i in range(len(words))]
+    features = [
+        office.feature(office.lonlat(g), zone=w) for g, w in zip(shapes, words, strict=True)
+    ]
+    report = import_layer(
+        request(office.write_geojson(tmp_path / "z.geojson", features), "zones", config)
+    )
+    (said,) = [line for line in report.lines if "are none of" in line]
+    assert said.endswith("feature 3: 随便; feature 4: 饮用水源保护区")
+    assert report.code == ExitCode.DONE
+
+
+def test_a_number_that_lost_its_last_digits_is_no_id(tmp_path: Path, config: Path) -> None:
+    days = {"from": "2025-01-01", "to": "2025-12-31"}
+    shapes = [office.lonlat(g) for g in TWO]
+    ids = (202603050000000123, 9007199254740991)
+    whole = [office.feature(g, id=i, **days) for g, i in zip(shapes, ids, strict=True)]
+    file = office.write_geojson(tmp_path / "p.geojson", whole)
+    import_layer(request(file, "permits", config))
+    kept = [f.fields["id"] for f in layer_of(config, "permits").features]
+    assert kept == ["202603050000000123", "9007199254740991"]
+    # A missing number makes floats of the column.
+    office.write_geojson(file, [*whole, office.feature(ALONG.envelope, id=None, **days)])
+    with pytest.raises(ConfigurationError, match=r"feature 1 has id = '2\.02.*digits are lost"):
+        import_layer(request(file, "permits", config))
 
 
 def test_control_points(tmp_path: Path, config: Path) -> None:
@@ -288,10 +441,75 @@ def test_control_points(tmp_path: Path, config: Path) -> None:
     assert found.fields["name"] == "一段"
     back = reproject(found.geometry, "EPSG:4490", "EPSG:4547")
     assert back.symmetric_difference(TWO[0]).area < 1
+    again = office.make_config(tmp_path / "again")
+    file.write_text("ring,order,x,y\n1,1,1,1,\n1,2,2,2,5\n1,3,3,3,5\n", encoding="ascii")
+    with pytest.raises(ConfigurationError, match="more cells than columns in line 3, 4"):
+        import_layer(request(file, "boundary", again))
+    file.write_text("ring,order,x,y\n1,1,nan,1\n1,2,2,inf\n1,3,4,4\n", encoding="ascii")
+    with pytest.raises(ConfigurationError, match=r"line 2 has .* no number; line 3 has"):
+        import_layer(request(file, "boundary", again))
     file.write_text("ring,order,x,y\n1,1,1,1\n1,1,2,2\n2,1,a,3\n", encoding="ascii")
     wrong = "line 4 has an order.*ring 1 has only 2 points; ring 1 has the order 1 twice"
     with pytest.raises(ConfigurationError, match=wrong):
         import_layer(ask)
+
+
+def test_a_file_of_the_same_name_does_not_push_out_another_countys_part(
+    tmp_path: Path, config: Path
+) -> None:
+    days = {"from": "2025-01-01", "to": "2025-12-31"}
+
+    def permits(folder: str, *ids: str, at: int = 0) -> Path:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        shape = office.lonlat(TWO[at])
+        features = [office.feature(shape.buffer(i * 1e-5), id=n, **days) for i, n in enumerate(ids)]
+        return office.write_geojson(tmp_path / folder / "许可.geojson", features)
+
+    def ids() -> list[tuple[str, str | None]]:
+        return [(f.source, f.fields["id"]) for f in layer_of(config, "permits").features]
+
+    import_layer(request(permits("渌口", "p1", "p2"), "permits", config))
+    other = request(permits("天元", "q", at=1), "permits", config)
+    with pytest.raises(ConfigurationError, match=r"\(p1, p2\), and holds nothing .*许可-天元"):
+        import_layer(other)
+    import_layer(replace(other, source="许可-天元"))
+    assert ids() == [("许可", "p1"), ("许可", "p2"), ("许可-天元", "q")]
+    # The next year's file of another folder shares a permit or ground; what goes is said.
+    report = import_layer(request(permits("2026", "p2", "p3"), "permits", config))
+    assert "no more in the part 许可: p1" in report.lines
+    report = import_layer(request(permits("2027", "r"), "permits", config))
+    assert "no more in the part 许可: p2, p3" in report.lines
+    # The same file may change altogether, and a named part is replaced as it was asked.
+    report = import_layer(request(permits("2027", "s", at=1), "permits", config))
+    assert "no more in the part 许可: r" in report.lines
+    report = import_layer(request(permits("2028", "t"), "permits", config, source="许可"))
+    assert "no more in the part 许可: s" in report.lines
+    assert ids() == [("许可", "t"), ("许可-天元", "q")]
+    assert (
+        import_layer(request(permits("2028", "t"), "permits", config))
+        .lines[-2]
+        .endswith("unchanged, revision 6")
+    )
+
+
+def test_the_meridian_of_another_zone_is_refused_by_name(tmp_path: Path, config: Path) -> None:
+    for crs, right in (("EPSG:4548", "EPSG:4547"), ("EPSG:32650", "EPSG:32649")):
+        here = reproject(TWO[0], office.METRIC, right)
+        datum = Datum.CGCS2000 if right == "EPSG:4547" else Datum.WGS84
+        file = office.write_shapefile(tmp_path / f"{crs[5:]}.shp", [here], {"name": ["a"]}, None)
+        ask = request(file, "existing", config, datum=datum)
+        with pytest.raises(ConfigurationError, match=f"it would lie in them.*add --crs {right}"):
+            import_layer(replace(ask, crs=crs))
+        assert import_layer(replace(ask, crs=right)).code == ExitCode.DONE
+        file = office.write_shapefile(tmp_path / f"{crs[5:]}p.shp", [here], {"name": ["a"]}, crs)
+        with pytest.raises(ConfigurationError, match=f"correct its system in a GIS to {right}"):
+            import_layer(request(file, "existing", config, datum=datum))
+    # What lies far away in every zone is only named.
+    far = shapely.transform(TWO[0], lambda xy: xy + np.array([0, 900_000]))
+    file = office.write_shapefile(tmp_path / "far.shp", [far], {"name": ["a"]}, office.METRIC)
+    report = import_layer(request(file, "existing", config))
+    assert report.code == ExitCode.DONE
+    assert "outside all corridors: feature 1 (a)" in report.lines
 
 
 def test_parts_and_what_is_remembered(tmp_path: Path, config: Path) -> None:

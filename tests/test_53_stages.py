@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from pathlib import Path
 
 import pytest
 from shapely.geometry import box
+from typer.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).parent))
+import office
 
 from pipeline.adjudicate.areas import AreaIndex, Spot
 from pipeline.adjudicate.attribute import Attributor, in_force
 from pipeline.adjudicate.rules import Rule, Subject
 from pipeline.adjudicate.screen import Screener
+from pipeline.cli import app
 from pipeline.errors import ConfigurationError
+from pipeline.io.datum import Datum
 from pipeline.io.stages import Stages, load_stages
 from pipeline.model import Attribution, Kind, LayerArea
+from pipeline.office.importing import ImportRequest, import_layer
+from pipeline.office.kinds import LayerKind
 from pipeline.office.stages import import_stages, stage_lines
 
 HERE = box(113.0, 27.8, 113.2, 28.0)
@@ -98,9 +107,22 @@ def test_readings_are_imported_kept_and_added_to(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("station,time\nA,2025-06-01\n", "no column for stage_m"),
-        ("station,time,stage_m\n", "no column for station"),
+        ("station,time,stage_m\n", "it has no rows"),
+        ("", "no column for station"),
         ("station,time,stage_m\nA,06-01,38\n,2025-06-01,38\nA,2025-06-01,high\n", "line 2.*line 4"),
         ("station,time,stage_m\nA,2025-06-01,nan\n", "line 2"),
+        ("station,time,stage_m\nA,2025-06-01,-9999\n", r"line 2 \(-9999 m is no stage"),
+        ("station,time,stage_m\nA,2025-06-01,-99.9\n", r"line 2 \(-99.9 m is no stage"),
+        (
+            "station,time,stage_m\nA,2025-06-01,41\nA,2025-06-02,4120\nA,2025-06-03,41\n",
+            r"line 3 \(4120 m is more than 200 m from 41 m",
+        ),
+        ("station,time,stage_m\nA,0025-06-01,38\nA,2999-06-01,38\n", "line 2.*line 3"),
+        (
+            "station,time,stage_m\nA,2025-06-01,38\nA,2025-06-01,38,5\n",
+            "more cells than columns in line 3",
+        ),
+        ("station,time,stage_m\nA,2025-06-01,38,5\n", "more cells than columns in line 2"),
     ],
 )
 def test_readings_that_cannot_be_read_are_named_and_nothing_is_kept(
@@ -111,6 +133,58 @@ def test_readings_that_cannot_be_read_are_named_and_nothing_is_kept(
     with pytest.raises(ConfigurationError, match=said):
         import_stages(file, tmp_path)
     assert not (tmp_path / "layers").exists()
+
+
+def write(folder: Path, *rows: str) -> Path:
+    file = folder / "s.csv"
+    file.write_text("\n".join(("station,time,stage_m", *rows, "")), encoding="utf-8")
+    return file
+
+
+def test_of_a_day_the_highest_reading_counts_whichever_file_it_is_from(tmp_path: Path) -> None:
+    import_stages(write(tmp_path, "A,2025-06-20 08:00,41", "A,2025-06-21 08:00,39,"), tmp_path)
+    report = import_stages(
+        write(tmp_path, "A,2025-06-20 20:00,38", "A,2025-06-21 20:00,40"), tmp_path
+    )
+    assert any("kept of A 2025-06-20 (41 m)" in line for line in report.lines)
+    days = {FLOOD: 41.0, date(2025, 6, 21): 40.0}
+    assert load_stages(tmp_path / "layers").readings == {"A": days}
+    # An instant is of the office's day.
+    import_stages(write(tmp_path, "A,2025-06-20T18:00:00Z,42"), tmp_path)
+    assert load_stages(tmp_path / "layers").readings["A"][date(2025, 6, 21)] == 42.0
+
+
+def test_stages_are_held_against_the_trigger_of_the_no_mining_layer(tmp_path: Path) -> None:
+    ban = office.feature(HERE, name="一段", stage_m=38, station="株洲站")
+    file = office.write_geojson(tmp_path / "ban.geojson", [ban])
+    ask = ImportRequest(file, LayerKind.NO_MINING, tmp_path, datum=Datum.CGCS2000)
+    import_layer(ask)
+    with pytest.raises(ConfigurationError, match="4120 m is more than 200 m from 38 m"):
+        import_stages(write(tmp_path, "株洲站,2025-06-20,4120"), tmp_path, "utf-8")
+    import_stages(write(tmp_path, "株洲站,2025-06-20,41.2"), tmp_path, "utf-8")
+    assert not any("are both in metres" in line for line in import_layer(ask).lines)
+    office.write_geojson(file, [office.feature(HERE, name="一段", stage_m=3800, station="株洲站")])
+    told = [line for line in import_layer(ask).lines if "are both in metres" in line]
+    assert told == [
+        "feature 1 (一段): stage_m 3800 is far from the readings of 株洲站 (41.2 to 41.2 m): "
+        "are both in metres?"
+    ]
+
+
+def test_options_of_layers_are_not_passed_over_for_readings(tmp_path: Path) -> None:
+    file = write(tmp_path, "A,2025-06-20,38")
+
+    def told(*more: str, config: Path = tmp_path, code: int = 0) -> str:
+        words = ["layers", "import", str(file), "--as", "stages", "--config", str(config), *more]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == code, done.output
+        return done.output.replace("\n", " ")
+
+    assert "not used with stages: --datum, --swap-xy" in told("--swap-xy", "--datum", "wgs84")
+    assert "--field names foo, which readings" in told("--field", "foo=bar", code=2)
+    assert "not used" not in told()
+    assert "is no folder" in told(config=tmp_path / "none", code=2)
+    assert not (tmp_path / "none").exists()
 
 
 def test_readings_that_no_import_wrote_are_refused(tmp_path: Path) -> None:

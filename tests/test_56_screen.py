@@ -157,6 +157,37 @@ def test_a_permit_for_something_else_explains_nothing() -> None:
     assert ask(kind=Kind.CAI, permits=[mining], no_mining=[spring]).outcome == "suppressed"
 
 
+@pytest.mark.parametrize(
+    ("what", "explains"),
+    [
+        ("禁止采砂，仅限绿化", ""),
+        ("不得占用", ""),
+        ("严禁采砂、取土和弃渣", ""),
+        ("采砂除外", ""),
+        ("非采砂", ""),
+        ("除采砂外的涉河建设", "jian"),
+        ("河道采砂（禁采期除外）", "cai"),
+        ("疏浚，不得影响行洪", "cai"),
+        ("非金属矿采矿", "cai"),
+        ("非开挖管线施工", "jian"),
+        ("不占用断面的管线工程", "jian"),
+        ("清除外来物种疏浚", "cai"),
+    ],
+)
+def test_what_a_permit_denies_it_does_not_allow(what: str, explains: str) -> None:
+    kinds = (Kind.CAI, Kind.JIAN, Kind.ZHAN)
+    found = {k.value: ask(kind=k, permits=[permit(what=what)]).outcome for k in kinds}
+    # Whoever may build may occupy.
+    wanted = {"jian", "zhan"} if explains == "jian" else {explains} - {""}
+    assert {k for k, outcome in found.items() if outcome == "suppressed"} == wanted
+
+
+@pytest.mark.parametrize("zone", ["保护区", "岸线保护区", "湘江左岸岸线保留区", "岸线 保留区"])
+def test_a_protected_zone_presses_by_its_statutory_name_too(zone: str) -> None:
+    assert ask(place=Attribution(zone=zone)).spoken[0].says == "for"
+    assert ask(place=Attribution(zone=f"{zone}外")).spoken[0].says == "note"
+
+
 def test_works_end_and_what_they_built_may_stay() -> None:
     assert ask(works=[works()]).rule == "works-valid"
     over = works(to="2025-06-30")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -31,13 +32,14 @@ from pipeline.adjudicate.grading import grade
 from pipeline.cli import app
 from pipeline.config import load_workflow
 from pipeline.errors import ConfigurationError
-from pipeline.io.datum import wgs84_to_bd09, wgs84_to_gcj02
+from pipeline.io.datum import Datum, wgs84_to_bd09, wgs84_to_gcj02
 from pipeline.leads.columns import choose_columns
-from pipeline.leads.rows import Found
+from pipeline.leads.rows import Found, read_list
 from pipeline.leads.words import Sayings, lead_of
 from pipeline.ledger import LedgerContext, apply, open_ledger
 from pipeline.ledger.lock import hold
 from pipeline.model import Attribution, Candidate, Case, Kind, LeadSource, Look, Seen
+from pipeline.office.reference import Stated, resolve_each
 from pipeline.publish.geometry import to_wgs84
 
 X, Y = 700_600.0, 3_079_400.0  # in the corridor of ``tiny``
@@ -193,6 +195,30 @@ def test_outlines_from_a_gis(flow: Path, name: str, driver: str, crs: str) -> No
     assert case.area_m2 == pytest.approx(2000, rel=0.01)
 
 
+def _geojson(path: Path, *rows: tuple[tuple[float, float], dict[str, Any]]) -> Path:
+    features = [
+        {"type": "Feature", "properties": p, "geometry": {"type": "Point", "coordinates": at}}
+        for at, p in rows
+    ]
+    return write(path, json.dumps({"type": "FeatureCollection", "features": features}))
+
+
+def test_days_and_numbers_of_a_gis_list_are_not_rounded(flow: Path) -> None:
+    said = {"kind": "dui", "on": "2025-03-04T16:00:00Z"}
+    long = {**said, "ref": 202603050000000123}
+    file = _geojson(flow.parent / "a.geojson", (lonlat(), long))
+    leads(flow, file, kind="list")
+    (case,) = read(flow)
+    (lead,) = case.leads
+    assert (lead.ref, str(lead.on)) == ("202603050000000123", "2025-03-05")
+    # A missing number makes floats of the column.
+    unnumbered = {**said, "ref": None}
+    file = _geojson(flow.parent / "b.geojson", (lonlat(), long), (lonlat(300), unnumbered))
+    told = leads(flow, file, kind="list", code=2).replace("\n", " ")
+    assert "feature 1: external_id '2.026031E+17' is a number that a spreadsheet has" in told
+    assert read(flow) == [case]
+
+
 def test_points_from_a_kml(flow: Path) -> None:
     lon, lat = lonlat()
     text = (
@@ -207,12 +233,17 @@ def test_points_from_a_kml(flow: Path) -> None:
     assert read(flow)[0].leads[0].ref == "P1"
 
 
-def _photo(path: Path, place: tuple[float, float] | None) -> None:
+def _photo(
+    path: Path,
+    place: tuple[float, float] | None,
+    taken: str = "2025:03:05 23:30:00",
+    north: str = "N",
+) -> None:
     head = Image.Exif()
-    head.get_ifd(0x8769).update({0x9003: "2025:03:05 23:30:00"})
+    head.get_ifd(0x8769).update({0x9003: taken})
     if place is not None:
         lon, lat = ((float(int(v)), (v % 1) * 60, 0.0) for v in place)
-        head.get_ifd(0x8825).update({1: "N", 2: lat, 3: "E", 4: lon})
+        head.get_ifd(0x8825).update({1: north, 2: lat, 3: "E", 4: lon})
     Image.new("RGB", (8, 8)).save(path, "JPEG", exif=head)
 
 
@@ -229,6 +260,102 @@ def test_photos_of_a_patrol(flow: Path) -> None:
     (lead,) = case.leads
     assert (lead.source, lead.ref, str(lead.on)) == (LeadSource.PATROL, "IMG_1", "2025-03-05")
     assert centre(case).distance(Point(*lonlat())) < 1e-5
+
+
+def test_each_bad_photo_is_named_and_so_are_pictures_that_are_not_read(flow: Path) -> None:
+    folder = flow.parent / "照片"
+    folder.mkdir()
+    options = ("--kind", "dui", "--datum", "wgs84")
+    (folder / "e.heic").write_bytes(b"x")
+    told = leads(flow, folder, *options, kind="patrol", code=2).replace("\n", " ")
+    assert "holds no photo that is read, but e.heic" in told
+    _photo(folder / "a.jpg", lonlat())
+    _photo(folder / "b.jpg", lonlat(), north="S")
+    _photo(folder / "c.jpg", lonlat(), taken="1970:01:01 00:00:00")
+    _photo(folder / "d.jpg", lonlat(), taken="")
+    said = leads(flow, folder, *options, "--on", "2025-03-05", kind="patrol", code=2)
+    said = said.replace("\n", " ")
+    assert "b.jpg: its coordinates around x = " in said
+    assert "c.jpg: its day 1970-01-01 is before 1972" in said
+    assert "d.jpg: it has no day: the camera stored no time. Its day is the camera's" in said
+    assert "A lead needs a place" not in said.split("d.jpg")[1]
+    done = leads(flow, folder, *options, "--partial", kind="patrol", code=10)
+    assert "not read, and so no leads: e.heic (only JPEG is read)" in done
+    assert [k.ref for c in read(flow) for k in c.leads] == ["a"]
+    for name in "bcd":
+        (folder / f"{name}.jpg").unlink()
+    assert "known already 1" in leads(flow, folder, *options, kind="patrol", code=10)
+    told = leads(flow, folder, *options, "--swap-xy", kind="patrol", code=2)
+    assert "which say themselves what is north" in told.replace("\n", " ")
+
+
+def test_each_bad_feature_of_a_gis_list_is_named(flow: Path) -> None:
+    lon, lat = lonlat()
+    rows = [((lon, lat), "A1"), ((0.0, 0.0), "A2"), ((lat, lon), "A3"), (lonlat(300), "A4")]
+    said = {"kind": "dui", "on": "2025-03-05"}
+    features = [(at, {**said, "ref": ref}) for at, ref in rows]
+    file = _geojson(flow.parent / "a.geojson", *features)
+    told = leads(flow, file, kind="list", code=2).replace("\n", " ")
+    assert "2 of 4 leads cannot be applied" in told
+    assert "feature 2: its place is 0, 0: it had no position" in told
+    assert "feature 3: its coordinates around x = 27.8" in told
+    assert "the two are swapped, it seems" in told
+    assert "opened 2" in leads(flow, file, "--partial", kind="list", code=10)
+    # All of a list that is swapped is one question, and its answer exists.
+    north_first = [((y, x), p) for (x, y), p in (features[0], features[3])]
+    file = _geojson(flow.parent / "b.geojson", *north_first)
+    assert "add --swap-xy" in leads(flow, file, kind="list", code=2).replace("\n", " ")
+    assert "known already 2" in leads(flow, file, "--swap-xy", kind="list")
+    cells = "".join(f"{p['ref']},dui,2025-03-05,{x!r},{y!r}\n" for (x, y), p in north_first)
+    table = write(flow.parent / "c.csv", f"编号,类型,日期,经度,纬度\n{cells}")
+    assert "swapped, it seems" in leads(flow, table, kind="list", code=2).replace("\n", " ")
+    assert "known already 2" in leads(flow, table, "--swap-xy", kind="list")
+
+
+DOCUMENTED = re.search(
+    r"degrees, or ([^;\s]+);",
+    (Path(__file__).parents[1] / "docs" / "leads.md").read_text(encoding="utf-8"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "degrees"),
+    [
+        (DOCUMENTED[1] if DOCUMENTED else "", 113 + 7 / 60 + 12.5 / 3600),
+        ("113°07'12\"", 113.12),
+        ("113°07'12''", 113.12),
+        ("东经113度7分12秒", 113.12),
+        ("113º07′12″E", 113.12),
+        ("113°12″", 113 + 12 / 3600),
+        ("113.12°", 113.12),
+        ("113.12度", 113.12),
+        ("113.12°07′", None),
+        ("113°60′", None),
+        ("nan", None),
+        ("inf", None),
+    ],
+)
+def test_degrees_as_people_write_them(tmp_path: Path, text: str, degrees: float | None) -> None:
+    cell = text.replace('"', '""')
+    file = write(tmp_path / "t.csv", f'编号,类型,日期,经度,纬度\n1,占,20250305,"{cell}",27.84\n')
+    (row,) = read_list(file, Datum.WGS84, fields={}).rows
+    if degrees is None:
+        assert row.bad is not None
+        assert "is no number" in row.bad
+    else:
+        assert isinstance(row.shape, Point)
+        assert row.shape.x == pytest.approx(degrees, abs=1e-9)
+
+
+@pytest.mark.parametrize("x", ["nan", "inf"])
+def test_what_is_no_number_is_no_place_in_metres_either(flow: Path, x: str) -> None:
+    rows = f"编号,类型,日期,x,y\n1,占,20250305,{x},{Y}\n2,占,20250305,{X},{Y}\n"
+    file = write(flow.parent / "t.csv", rows)
+    told = leads(flow, file, "--crs", "EPSG:32649", code=2).replace("\n", " ")
+    assert f"line 2: its place '{x}, {Y}' is no number" in told
+    shape = Point(float(x), float(x))
+    stated = Stated(file, Datum.WGS84, None, False, "EPSG:32649", False)
+    assert resolve_each(stated, [shape, Point(X, Y)])[1] == ("its place is no number", None)
 
 
 def test_no_name_or_address_of_a_complainant_becomes_a_number(flow: Path) -> None:

@@ -8,7 +8,6 @@ their ground by more than position errors allow is an overrun and stays a case o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.adjudicate.papers import Paper, papers_near
 from pipeline.adjudicate.rules import Asked, Rule, Subject, in_order, say
+from pipeline.adjudicate.wording import allows
 from pipeline.model import Kind, PermitRef, Spoken
 
 _DIGGING = (Kind.CAI, Kind.DUI)
@@ -53,7 +53,7 @@ class AuthorisedOptions(BaseModel):
             "占用|围垦|养殖|种植|填": (Kind.ZHAN, Kind.JIAN),
             "堆|弃渣|弃土|渣场": (Kind.DUI, Kind.JIAN),
         },
-        description="what a permit allows, by words in its field 'what'",
+        description="what a permit allows, by words in its field 'what' that are not denied there",
     )
 
 
@@ -133,7 +133,7 @@ def _allowed(what: str, options: AuthorisedOptions) -> set[Kind]:
     return {
         kind
         for words, kinds in options.permit_kinds.items()
-        if re.search(words, what)
+        if allows(what, words)
         for kind in kinds
     }
 

@@ -20,9 +20,8 @@ from pipeline.adjudicate.areas import AreaIndex
 from pipeline.adjudicate.authorised import AuthorisedOptions, authorised
 from pipeline.adjudicate.rules import Asked, Rule, Subject, in_order, say
 from pipeline.adjudicate.standing import StandingOptions, existing, history
+from pipeline.adjudicate.wording import PROTECTED, zone_of
 from pipeline.model import Attribution, Kind, Ruling, Spoken
-
-_PROTECTED = ("保护区", "保留区")
 
 
 class ScreenOptions(BaseModel):
@@ -92,7 +91,7 @@ def _reasons(subject: Subject) -> list[Spoken]:
     """Give what makes a case more pressing."""
     place, out = subject.place, list[Spoken]()
     if place.zone:
-        says = "for" if place.zone in _PROTECTED else "note"
+        says = "for" if zone_of(place.zone) in PROTECTED else "note"
         out.append(say(Rule.ZONE, f"位于岸线功能区：{place.zone}", says))
     if place.no_mining and Kind.CAI in subject.kinds:
         says = "note" if place.no_mining_in_force == "no" else "for"

@@ -88,6 +88,14 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
         named = dict(pair(f) for f in field or ())
         if kind in (KIND, "水位"):
             report = import_stages(file, config, encoding, named)
+            given = {
+                "--datum": datum, "--crs": crs, "--layer": layer, "--swap-xy": swap_xy,
+                "--source": source, "--water": water, "--reference": reference,
+                "--accept-offset": accept_offset,
+            }  # fmt: skip
+            unused = [option for option, value in given.items() if value]
+            if unused:
+                typer.echo(f"not used with {KIND}: {', '.join(unused)}")
             for line in report.lines:
                 typer.echo(line)
             return report.code

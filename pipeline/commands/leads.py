@@ -70,10 +70,15 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
     kind: Annotated[
         str | None, typer.Option(help="Of rows that name none: zhan, cai, dui or jian.")
     ] = None,
-    on: Annotated[str | None, typer.Option(help="Day of rows without one.")] = None,
+    on: Annotated[
+        str | None, typer.Option(help="Day of rows without one; a photo has its own.")
+    ] = None,
     radius_m: Annotated[
         float, typer.Option(min=1, max=500, help="Ground around a point or a line, in metres.")
     ] = 30.0,
+    swap_xy: Annotated[
+        bool, typer.Option("--swap-xy", help="The list has north before east.")
+    ] = False,
     accept_offset: Annotated[
         str | None, typer.Option(help="Whoever answers for a place that names a web map.")
     ] = None,
@@ -105,6 +110,7 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
             kind=one_of(Kind, kind, "--kind") if kind else None,
             on=read_day(on),
             radius_m=radius_m,
+            swap_xy=swap_xy,
             accept_offset=accept_offset,
             partial=partial,
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +10,9 @@ from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
-from pipeline.io.vector import RawLayer, read_text
+from pipeline.io.encodings import read_text
+from pipeline.io.rows import rows_of
+from pipeline.io.vector import RawLayer
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "ring": ("ring", "ring_id", "环号", "图形号", "地块号", "多边形", "polygon"),
@@ -44,8 +45,7 @@ def read_control_points(
         an order that repeats: every offender named.
     """
     text, used = read_text(path, encoding)
-    rows = list(csv.DictReader(io.StringIO(text)))
-    header = list(rows[0]) if rows else []
+    header, lines = rows_of(path, text)
     columns = {role: _column(role, header, fields) for role in COLUMNS}
     missing = [role for role, column in columns.items() if column is None]
     if missing:
@@ -55,11 +55,12 @@ def read_control_points(
             f"Name it: {' '.join(f'--field {m}=COLUMN' for m in missing)} (x is the easting)",
         )
     roles = {role: str(column) for role, column in columns.items()}
-    rings, wrong = _rings(rows, roles)
+    rings, wrong = _rings(lines, roles)
     wrong += _ring_problems(rings)
     if wrong:
         raise ConfigurationError(f"{path}: {'; '.join(wrong)}", "Correct the file and import again")
     kept = [c for c in header if c not in roles.values()] + [roles["ring"]]
+    rows = dict(lines)
     first = {ring: rows[points[0][3]] for ring, points in rings.items()}
     shapes: list[BaseGeometry | None] = [
         Polygon([(x, y) for _, x, y, _ in sorted(points)]) for points in rings.values()
@@ -74,7 +75,7 @@ def read_control_points(
     )
 
 
-_Point = tuple[float, float, float, int]  # order, x, y, row number
+_Point = tuple[float, float, float, int]  # order, x, y, line
 
 
 def _column(role: str, header: Sequence[str], fields: Mapping[str, str]) -> str | None:
@@ -85,18 +86,25 @@ def _column(role: str, header: Sequence[str], fields: Mapping[str, str]) -> str 
 
 
 def _rings(
-    rows: Sequence[Mapping[str, str]], roles: Mapping[str, str]
+    lines: Sequence[tuple[int, Mapping[str, str]]], roles: Mapping[str, str]
 ) -> tuple[dict[str, list[_Point]], list[str]]:
     rings: dict[str, list[_Point]] = {}
     wrong: list[str] = []
-    for number, row in enumerate(rows):
+    for number, row in lines:
         try:
-            order, x, y = (float(row[roles[r]]) for r in ("order", "x", "y"))
-        except (TypeError, ValueError):
-            wrong.append(f"line {number + 2} has an order or a coordinate that is no number")
+            order, x, y = (_finite(row[roles[r]]) for r in ("order", "x", "y"))
+        except ValueError:
+            wrong.append(f"line {number} has an order or a coordinate that is no number")
             continue
         rings.setdefault(str(row[roles["ring"]]).strip(), []).append((order, x, y, number))
     return rings, wrong
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):  # nan and inf are numbers to Python, and no place
+        raise ValueError(text)
+    return value
 
 
 def _ring_problems(rings: Mapping[str, Sequence[_Point]]) -> list[str]:

@@ -16,6 +16,10 @@ from pipeline.io.atomic import write_bytes
 FILE = "stages.csv"
 _COLUMNS = ("station", "on", "stage_m")
 
+STAGE_RANGE_M = 200.0
+"""Between the stages of one gauge [m]: a deep reservoir falls by half of it, and readings in
+centimetres beside metres are beyond."""
+
 Readings = Mapping[str, Mapping[date, float]]
 """Highest stage [m] by station and day (Asia/Shanghai)."""
 

@@ -7,6 +7,7 @@ several layers is refused with their names.
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
+from pipeline.io.days import office_day
+from pipeline.io.encodings import decode_columns
 
 FORMATS = {
     ".shp": "ESRI Shapefile",
@@ -28,16 +31,14 @@ FORMATS = {
     ".kml": "KML",
     ".gdb": "OpenFileGDB",
 }
-ENCODINGS = ("gbk", "utf-8")
-UNREAD = "latin-1"  # for a file whose text is not looked at: nothing can fail
-_SHOWN = 3
+_EXACT = 2.0**53  # from here on a float cannot tell a whole number from its neighbour
 
 
 @dataclass(frozen=True)
 class RawLayer:
     """A layer before anything is decided about it."""
 
-    columns: Mapping[str, tuple[str | None, ...]]  # text as it stands; dates in ISO form
+    columns: Mapping[str, tuple[str | None, ...]]  # text as it stands; times as the office's days
     geometries: tuple[BaseGeometry | None, ...]  # two-dimensional, in the file's coordinates
     crs: str | None  # WKT or authority string; None where the file has none
     crs_stated: bool  # false where the format implies one (KML, GeoJSON without crs)
@@ -72,17 +73,24 @@ def read_vector(path: Path, layer: str | None = None, encoding: str | None = Non
     name = _choose_layer(path, layer)
     asked = _asked_encoding(path, kind, encoding)
     try:
-        meta, _, wkb, data = ogr.raw.read(path, layer=name, encoding=asked.open_as, force_2d=True)
+        # As text, a time keeps its offset from UTC.
+        meta, _, wkb, data = ogr.raw.read(
+            path, layer=name, encoding=asked.open_as, force_2d=True, datetime_as_string=True
+        )
     except (ogr.DataSourceError, ogr.DataLayerError, ogr.FieldError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {_one_line(error)}",
             "Check that all its files are there and whole (.shp .shx .dbf .prj)",
         ) from error
     names = [str(n) for n in meta["fields"]]
-    columns = {n: tuple(_text(v) for v in values) for n, values in zip(names, data, strict=True)}
+    timed = [np.dtype(str(d)).kind == "M" for d in meta["dtypes"]]
+    columns = {
+        n: tuple(_day(v) if times else _text(v) for v in values)
+        for n, values, times in zip(names, data, timed, strict=True)
+    }
     notes: list[str] = []
     if asked.undeclared:
-        columns, used = _decoded(path, columns, encoding, notes)
+        columns, used = decode_columns(path, columns, encoding, notes)
     else:
         used = str(asked.open_as or meta["encoding"])
     return RawLayer(
@@ -94,36 +102,6 @@ def read_vector(path: Path, layer: str | None = None, encoding: str | None = Non
         layer=name,
         notes=tuple(notes),
     )
-
-
-def read_text(path: Path, encoding: str | None) -> tuple[str, str]:
-    """Read a text file whose encoding may have to be asked for; give (text, encoding).
-
-    Raises
-    ------
-    ConfigurationError
-        Not plain ASCII, no byte order mark and no declared encoding, or a wrong one.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}", "Check the path"
-        ) from error
-    if data.startswith(codecs.BOM_UTF8):
-        return data.decode("utf-8-sig"), "utf-8"
-    if encoding is None:
-        if data.isascii():
-            return data.decode("ascii"), "ascii"
-        line = next(k for k in data.splitlines() if not k.isascii())
-        raise _ask_encoding(path, {"first line": line})
-    try:
-        return data.decode(encoding), encoding
-    except (UnicodeDecodeError, LookupError) as error:
-        raise ConfigurationError(
-            f"{path} is not {encoding}: {_one_line(error)}",
-            f"Declare one of {', '.join(ENCODINGS)}",
-        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,75 +128,6 @@ def _asked_encoding(path: Path, kind: str, encoding: str | None) -> _Asked:
             "Declare --encoding gbk or --encoding utf-8",
         ) from error
     return _Asked(page, False)
-
-
-def _decoded(
-    path: Path,
-    columns: Mapping[str, tuple[str | None, ...]],
-    encoding: str | None,
-    notes: list[str],
-) -> tuple[dict[str, tuple[str | None, ...]], str]:
-    """Decode texts that stand for their bytes."""
-    pool: dict[str, bytes] = {}
-    for name, values in columns.items():
-        for value in (name, *values):
-            if value is not None and not value.isascii() and name not in pool:
-                pool[name] = value.encode("latin-1")
-    if not pool:
-        return dict(columns), encoding or "ascii"
-    if encoding is None:
-        raise _ask_encoding(path, pool)
-    reader = _Decoder(encoding)
-    out = {str(reader(n)): tuple(reader(v) for v in vs) for n, vs in columns.items()}
-    if reader.wrong:
-        raise ConfigurationError(
-            f"{path} has {len(reader.wrong)} values that are not {encoding}, such as "
-            f"{', '.join(reader.wrong[:_SHOWN])}",
-            f"Declare another of {', '.join(ENCODINGS)}",
-        )
-    if reader.cut:
-        notes.append(
-            f"{reader.cut} values were cut in the middle of a character by the field's width"
-        )
-    return out, encoding
-
-
-class _Decoder:
-    """Text from Latin-1 that stands for bytes of an encoding; counts what does not fit."""
-
-    def __init__(self, encoding: str) -> None:
-        self._encoding = encoding
-        self.wrong: list[str] = []
-        self.cut = 0
-
-    def __call__(self, value: str | None) -> str | None:
-        if value is None or value.isascii():
-            return value
-        data = value.encode("latin-1")
-        try:
-            text = codecs.getincrementaldecoder(self._encoding)().decode(data, final=False)
-        except UnicodeDecodeError:
-            self.wrong.append(repr(data[:20]))
-            return None
-        # A DBF field ends where its width ends, in the middle of a character too.
-        self.cut += len(data) != len(text.encode(self._encoding))
-        return text
-
-
-def _ask_encoding(path: Path, samples: Mapping[str, bytes]) -> ConfigurationError:
-    readings: list[str] = []
-    for encoding in ENCODINGS:
-        shown: list[str] = []
-        for data in list(samples.values())[:_SHOWN]:
-            try:
-                shown.append(f"'{data[:60].decode(encoding)}'")
-            except UnicodeDecodeError:
-                shown.append("not valid")
-        readings.append(f"as {encoding}: {', '.join(shown)}")
-    return ConfigurationError(
-        f"{path} does not say how its text is encoded; {'; '.join(readings)}",
-        "Add --encoding gbk or --encoding utf-8, whichever reads right; it is remembered",
-    )
 
 
 def layer_names(path: Path) -> list[str]:
@@ -278,12 +187,18 @@ def _geometry(blob: Any, path: Path, number: int) -> BaseGeometry | None:
 def _text(value: Any) -> str | None:
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return None
-    if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else str(value)[:10]
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
+        # Whoever reads a number of this form knows that its last digits are lost.
+        return str(int(value)) if abs(value) < _EXACT else f"{float(value):E}"
     text = str(value).strip().strip("\x00")
     return text or None
+
+
+def _day(value: Any) -> str | None:
+    """Give the office's day of a time, in ISO form."""
+    text = _text(value)
+    day = office_day(text) if text else None
+    return day.isoformat() if day else text and text[:10]
 
 
 def _one_line(error: Exception) -> str:
@@ -293,3 +208,17 @@ def _one_line(error: Exception) -> str:
 def as_column(values: Sequence[str | None]) -> NDArray[np.object_]:
     """Give a column of text as pyogrio writes it."""
     return np.array(list(values), dtype=object)
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file, or all files of a folder such as a FileGDB, and a shapefile's table with it."""
+    digest = hashlib.sha256()
+    parts = [path]
+    if path.is_dir():
+        parts = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix != ".lock")
+    elif path.suffix.lower() == ".shp":
+        wanted = {".shp", ".dbf", ".prj", ".cpg"}
+        parts = sorted(p for p in path.parent.glob(f"{path.stem}.*") if p.suffix.lower() in wanted)
+    for part in parts:
+        digest.update(part.read_bytes())
+    return digest.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ from pipeline.ledger import (
 )
 from pipeline.model import Case, Corridor, Kind, Lead, LeadSource
 from pipeline.office.placing import Suspect, judge_position
-from pipeline.office.reference import Stated, resolve_crs, to_layer_crs
+from pipeline.office.reference import Stated, resolve_each, to_layer_crs
 from pipeline.running.console import make_writable
 from pipeline.running.judging import grade_case, place_case, screen_case
 
@@ -60,6 +60,7 @@ class LeadRequest:
     kind: Kind | None = None
     on: date | None = None
     radius_m: float = 30.0
+    swap_xy: bool = False
     accept_offset: str | None = None
     partial: bool = False
 
@@ -84,7 +85,7 @@ def import_leads(request: LeadRequest, now: datetime | None = None) -> Report:
     workflow = load_workflow(request.workflow)
     corridors = choose_corridors(workflow)
     listed, datum = _read(request, now)
-    shapes = _located(request, listed, datum)
+    rows, shapes = _located(request, listed, datum)
     grading = workflow.options.adjudicate.grading
     sayings = Sayings(
         request.source,
@@ -97,7 +98,7 @@ def import_leads(request: LeadRequest, now: datetime | None = None) -> Report:
     prior = confidence((), None, workflow.options.adjudicate.score)
     found: list[LeadAt] = []
     bad: list[Refusal] = []
-    for row, shape in zip(listed.rows, shapes, strict=True):
+    for row, shape in zip(rows, shapes, strict=True):
         try:
             found.append(_lead(row, shape, sayings, (corridors, datum, request.radius_m), prior))
         except ConfigurationError as error:
@@ -129,6 +130,11 @@ def _read(request: LeadRequest, now: datetime) -> tuple[Listed, Datum]:
         )
     photos = request.file.suffix.lower() in ENDINGS
     if photos or (request.file.is_dir() and request.file.suffix.lower() != ".gdb"):
+        if request.swap_xy:
+            raise ConfigurationError(
+                f"{request.file} holds photos, which say themselves what is north",
+                "Leave --swap-xy out",
+            )
         listed = read_photo_leads(request.file, request.datum, now)
         # A file that a citizen sent may be called by the name of whoever sent it.
         return (listed.unnamed() if request.source is LeadSource.REPORT else listed), request.datum
@@ -138,25 +144,37 @@ def _read(request: LeadRequest, now: datetime) -> tuple[Listed, Datum]:
         fields=request.fields,
         encoding=request.encoding,
         layer=request.layer,
+        swap_xy=request.swap_xy,
     )
     if not listed.rows:
         raise ConfigurationError(f"{request.file} holds no lead", "Check the file")
     return listed, request.datum
 
 
-def _located(request: LeadRequest, listed: Listed, datum: Datum) -> list[BaseGeometry | None]:
-    """Give the places in lon/lat, the shift of the datum taken out; None where there is none."""
-    good = [r.shape for r in listed.rows if r.shape is not None and r.bad is None]
-    if not good:
-        return [None] * len(listed.rows)
-    stated = Stated(request.file, datum, listed.crs, listed.crs_stated, request.crs, swap_xy=False)
-    crs = resolve_crs(stated, good)
+def _located(
+    request: LeadRequest, listed: Listed, datum: Datum
+) -> tuple[list[Found], list[BaseGeometry | None]]:
+    """Give the rows, those without a place saying why, and the places of the others.
+
+    Places are in lon/lat, the shift of the datum taken out.
+    """
+    rows = list(listed.rows)
+    placed = {i: r.shape for i, r in enumerate(rows) if r.shape is not None and r.bad is None}
+    shapes: list[BaseGeometry | None] = [None] * len(rows)
+    if not placed:
+        return rows, shapes
+    stated = Stated(
+        request.file, datum, listed.crs, listed.crs_stated, request.crs, request.swap_xy
+    )
+    crs, wrong = resolve_each(stated, list(placed.values()))
+    for (i, shape), why in zip(placed.items(), wrong, strict=True):
+        rows[i] = replace(rows[i], bad=why)
+        shapes[i] = None if why else to_layer_crs(shape, crs, datum)
     # Points tell no datum; that a list names a web map does.
     suspect = Suspect(request.file, datum, (*listed.words, request.origin))
+    good = [shape for (_, shape), why in zip(placed.items(), wrong, strict=True) if why is None]
     judge_position(suspect, good, (), request.accept_offset)
-    return [
-        None if r.shape is None or r.bad else to_layer_crs(r.shape, crs, datum) for r in listed.rows
-    ]
+    return rows, shapes
 
 
 def _lead(
@@ -167,7 +185,7 @@ def _lead(
     prior: float,
 ) -> LeadAt:
     if shape is None:
-        raise ConfigurationError(row.bad or "it has no place", "A lead needs a place")
+        raise ConfigurationError(row.bad or "it has no place", row.remedy)
     lead = lead_of(row, shape, sayings)
     at = place_lead(shape, *ground)
     return LeadAt(
@@ -213,7 +231,10 @@ def _report(request: LeadRequest, listed: Listed, done: LeadChanges) -> Report:
         f"{request.source.zh} leads: opened {len(done.opened)}, joined {len(done.joined)}, "
         f"known already {len(done.known)}, not applied {len(done.refused)}"
     )
-    return Report(tuple(lines), ExitCode.SET_ASIDE if done.refused else ExitCode.DONE)
+    if listed.unread:
+        lines.append(f"not read, and so no leads: {', '.join(listed.unread)} (only JPEG is read)")
+    aside = done.refused or listed.unread
+    return Report(tuple(lines), ExitCode.SET_ASIDE if aside else ExitCode.DONE)
 
 
 def _joins(case: Case, lead: Lead) -> str:

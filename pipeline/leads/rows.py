@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import shapely
+from numpy.typing import NDArray
 from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
@@ -19,8 +23,10 @@ from pipeline.io.vector import FORMATS, read_vector
 from pipeline.leads.columns import choose_columns, unread_lines
 
 _CHINA = (73.0, 3.0, 136.0, 54.0)  # lon/lat box [°], as ``layers import`` has it
+# As text is once it is plain: NFKC makes two marks of minutes of the one of seconds (″).
 _DEGREES = re.compile(
-    r"(\d{1,3})\s*[°度]\s*(?:(\d{1,2}(?:\.\d+)?)\s*[′'分]\s*)?(?:(\d{1,2}(?:\.\d+)?)\s*[″\"秒]\s*)?"
+    r"(\d{1,3}(?:\.\d+)?)\s*[°度]\s*(?:(\d{1,2}(?:\.\d+)?)\s*[′'’‘分]\s*)?"
+    r"(?:(\d{1,2}(?:\.\d+)?)\s*(?:′′|''|’’|[″\"”“秒])\s*)?"
 )
 
 
@@ -32,6 +38,7 @@ class Found:
     values: Mapping[str, str | None]  # by field: ref, kind, on
     shape: BaseGeometry | None = None  # in the file's coordinates
     bad: str | None = None  # why it has no place
+    remedy: str = "A lead needs a place"
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Listed:
     crs_stated: bool  # the file says it, and not merely its format
     lines: tuple[str, ...] = ()  # to be said
     words: tuple[str, ...] = ()  # what it says of itself, among which a web map may be named
+    unread: tuple[str, ...] = ()  # files that may be leads and cannot be read
 
     def unnamed(self) -> Listed:
         """Give it without the numbers of its rows: each gets one made of its content."""
@@ -57,6 +65,7 @@ def read_list(
     fields: Mapping[str, str],
     encoding: str | None = None,
     layer: str | None = None,
+    swap_xy: bool = False,
 ) -> Listed:
     """Read a list of leads by what its name ends with: CSV, a workbook, or a format of a GIS.
 
@@ -68,6 +77,8 @@ def read_list(
         Where a column has none of the known names.
     layer : str, optional
         Of a file that has several; of a workbook its sheet (else 台账, or the only one).
+    swap_xy : bool
+        North comes before east, as Chinese surveying writes X and Y.
 
     Raises
     ------
@@ -75,7 +86,7 @@ def read_list(
         It cannot be read as a whole; a row that cannot carries the reason with it.
     """
     if path.suffix.lower() in (".csv", ".xlsx"):
-        return _read_cells(read_table(path, layer or LEDGER), datum, fields)
+        return _read_cells(read_table(path, layer or LEDGER), datum, fields, swap_xy=swap_xy)
     if path.suffix.lower() not in FORMATS:
         known = ", ".join(sorted({*FORMATS, ".csv", ".xlsx"}))
         raise ConfigurationError(
@@ -88,7 +99,7 @@ def read_list(
         Found(
             f"feature {i + 1}",
             {f: raw.columns[c][i] for f, c in chosen.items()},
-            shape,
+            shapely.transform(shape, _swapped) if shape is not None and swap_xy else shape,
             None if shape is not None and not shape.is_empty else "it has no place",
         )
         for i, shape in enumerate(raw.geometries)
@@ -98,7 +109,11 @@ def read_list(
     return Listed(tuple(rows), raw.crs, raw.crs_stated, lines, words)
 
 
-def _read_cells(table: Table, datum: Datum, fields: Mapping[str, str]) -> Listed:
+def _swapped(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return points[:, ::-1]
+
+
+def _read_cells(table: Table, datum: Datum, fields: Mapping[str, str], *, swap_xy: bool) -> Listed:
     path = table.path
     chosen = choose_columns(table.columns, fields, str(path))
     degrees = "lon" in chosen and "lat" in chosen
@@ -108,6 +123,8 @@ def _read_cells(table: Table, datum: Datum, fields: Mapping[str, str]) -> Listed
             "It needs lon and lat (经度, 纬度), or x and y with --crs; or say --field lon=COLUMN",
         )
     names = ("lon", "lat") if degrees else ("x", "y")
+    if swap_xy:
+        chosen = {**chosen, names[0]: chosen[names[1]], names[1]: chosen[names[0]]}
     rows = [_row(r, chosen, names) for r in table.rows]
     crs = ("EPSG:4490" if datum is Datum.CGCS2000 else "EPSG:4326") if degrees else None
     lines = tuple(unread_lines(table.columns, chosen))
@@ -139,11 +156,15 @@ def _in_china(lon: float, lat: float) -> bool:
 
 def _number(text: str) -> float:
     """Read a number, or degrees, minutes and seconds."""
-    word = (plain(text) or "").strip("EeNn东经北纬 ")
+    word = (plain(re.sub("[º˚]", "°", text)) or "").strip("EeNn东经北纬 ")
     parts = _DEGREES.fullmatch(word)
     if parts is None:
-        return float(word)
+        number = float(word)
+        if not math.isfinite(number):  # nan and inf are numbers to Python, and no place
+            raise ValueError(word)
+        return number
     degrees, minutes, seconds = (float(p or 0) for p in parts.groups())
-    if minutes >= 60 or seconds >= 60:
+    divided = parts[2] is not None or parts[3] is not None
+    if minutes >= 60 or seconds >= 60 or (divided and not degrees.is_integer()):
         raise ValueError(word)
     return degrees + minutes / 60 + seconds / 3600

@@ -16,6 +16,9 @@ from pipeline.errors import ConfigurationError
 from pipeline.leads.rows import Found
 from pipeline.model import Kind, Lead, LeadSource
 
+FIRST_YEAR = 1972
+"""Of civil imagery, and of no lead before; clocks that were reset say 1970."""
+
 _MOBILE = re.compile(r"(\+?86)?1[3-9]\d{9}")
 _LANDLINE_BARE = re.compile(r"0\d{2,3}\d{7,8}")
 _BETWEEN = re.compile(r"[\s()\-.]+")  # as people write a number in groups
@@ -55,6 +58,10 @@ def lead_of(row: Found, place_wgs84: BaseGeometry, sayings: Sayings) -> Lead:
         raise ConfigurationError("it has no day", "Fill the column, or give --on for all such rows")
     if on > sayings.now:
         raise ConfigurationError(f"its day {on} has not come yet", "Check it")
+    if on.year < FIRST_YEAR:
+        raise ConfigurationError(
+            f"its day {on} is before {FIRST_YEAR}", "Check it; a camera's clock may have been reset"
+        )
     ref = _ref(row.values.get("ref"))
     content = f"{kind.value} {on} {place_wgs84.wkt}"
     said = hashlib.sha256(

@@ -11,7 +11,8 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
 from pipeline.io.datum import Datum, unshift
-from pipeline.io.vector import UNREAD, read_vector
+from pipeline.io.encodings import UNREAD
+from pipeline.io.vector import read_vector
 from pipeline.office.corridor_file import (
     check_words,
     content_of,

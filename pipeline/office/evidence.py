@@ -11,9 +11,10 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
 from pipeline.io.corridors import load_corridors
+from pipeline.io.encodings import UNREAD
 from pipeline.io.layers import load_layer
 from pipeline.io.occurrence import read_occurrence
-from pipeline.io.vector import UNREAD, read_vector
+from pipeline.io.vector import read_vector
 from pipeline.model import Corridor
 from pipeline.office.kinds import KindSpec, LayerKind
 from pipeline.office.offset import Measure, Reference

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,15 +18,17 @@ from pipeline.io.layers import (
     LayerFeature,
     SourceRecord,
 )
-from pipeline.io.vector import RawLayer, read_vector
-from pipeline.office.evidence import office_corridors, references
-from pipeline.office.keeping import check_keys, keep_source
+from pipeline.io.vector import RawLayer, read_vector, sha256_of
+from pipeline.office.evidence import references
+from pipeline.office.keeping import Leaving, check_keys, keep_source, leaving
 from pipeline.office.kinds import KINDS, KindSpec, LayerKind
 from pipeline.office.mapping import Rows, choose_columns, fill_fields
 from pipeline.office.memory import Answers, recall, remember
+from pipeline.office.meridian import check_meridian, reach_of
 from pipeline.office.placing import Suspect, judge_position
 from pipeline.office.reference import Stated, resolve_crs, to_layer_crs
-from pipeline.office.repair import Cleaned, clean
+from pipeline.office.repair import Cleaned, Said, clean
+from pipeline.office.telling import left_lines, shortened, story
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class _Read:
     answers: Answers
     datum: Datum
     lines: tuple[str, ...]
+    before: str | None  # folder that this part came from at the last import
 
 
 def import_layer(request: ImportRequest) -> ImportReport:
@@ -87,12 +89,13 @@ def import_layer(request: ImportRequest) -> ImportReport:
     ConfigurationError
         One sentence with the remedy; every offender named.
     """
+    check_office(request.config)
     spec = KINDS[request.kind]
     read = _read(request, spec)
     shapes, crs_name = _located(request, read)
     labels = _labels(read)
     placed = [None if g is None else unshift(g, read.datum) for g in shapes]
-    cleaned = clean(placed, labels, areal=spec.areal)
+    cleaned = clean(placed, labels, _said(read), areal=spec.areal)
     if not cleaned.kept:
         raise ConfigurationError(
             f"{request.file} holds nothing that can be used: "
@@ -101,6 +104,11 @@ def import_layer(request: ImportRequest) -> ImportReport:
         )
     rows = _rows(request, spec, read, cleaned)
     check_keys(request.folder, spec, request.name, rows)
+    features = [
+        LayerFeature(g, request.name, row) for g, row in zip(cleaned.geometries, rows, strict=True)
+    ]
+    left = leaving(request.folder, spec, request.name, features)
+    _check_part(request, read, left)
     kept = [g for i in cleaned.kept if (g := shapes[i]) is not None]
     known = references(request.config, spec, request.name, request.water, request.reference)
     suspect = Suspect(request.file, read.datum, _words(request, read.raw))
@@ -108,7 +116,7 @@ def import_layer(request: ImportRequest) -> ImportReport:
     record = SourceRecord(
         source=request.name,
         file=request.file.name,
-        sha256=_sha256(request.file),
+        sha256=sha256_of(request.file),
         datum=read.datum.value,
         crs=crs_name,
         encoding=read.raw.encoding,
@@ -121,18 +129,36 @@ def import_layer(request: ImportRequest) -> ImportReport:
         position=position,
         revision=1,
     )
-    features = [
-        LayerFeature(g, request.name, row) for g, row in zip(cleaned.geometries, rows, strict=True)
-    ]
     changed, revision = keep_source(request.folder, spec, record, features)
     remember(request.folder, request.kind.value, request.name, read.answers)
-    lines = [*read.lines, *read.raw.notes, *_story(request, cleaned, labels)]
+    gone = left_lines(request.name, left)
+    lines = [
+        *read.lines,
+        *read.raw.notes,
+        *gone,
+        *story(request.config, spec, cleaned, rows, labels),
+    ]
     done = f"{len(rows)} features as {request.kind.value} ({spec.zh})"
     state = f"revision {revision}" if changed else f"unchanged, revision {revision}"
     lines.append(f"imported {done} from {request.file.name}, {state}")
     lines.append(f"position: {position.position} ({position.detail})")
     code = ExitCode.SET_ASIDE if cleaned.set_aside else ExitCode.DONE
     return ImportReport(tuple(lines), changed, code)
+
+
+def check_office(config: Path) -> None:
+    """Refuse an office's folder that does not exist: its name is a slip, and nothing reads it.
+
+    Raises
+    ------
+    ConfigurationError
+        It is none.
+    """
+    if not config.is_dir():
+        raise ConfigurationError(
+            f"{config} is no folder",
+            "Give the office's folder with --config, or make it first",
+        )
 
 
 def _read(request: ImportRequest, spec: KindSpec) -> _Read:
@@ -175,8 +201,24 @@ def _read(request: ImportRequest, spec: KindSpec) -> _Read:
         swap_xy=request.swap_xy or told.swap_xy,
         fields={**{r: c for r, c in given.items() if r not in columns}, **columns},
         columns=tuple(raw.columns),
+        folder=str(request.file.resolve().parent),
     )
-    return _Read(raw, columns, answers, datum, tuple(lines))
+    return _Read(raw, columns, answers, datum, tuple(lines), own.folder if own else None)
+
+
+def _check_part(request: ImportRequest, read: _Read, left: Leaving | None) -> None:
+    """Refuse what shares nothing with the part it would replace, and came from another folder.
+
+    Offices get many files called 许可.shp; the file of one county is not to push out another's.
+    """
+    elsewhere = read.before is not None and read.before != read.answers.folder
+    if request.source is None and elsewhere and left is not None and left.whole:
+        raise ConfigurationError(
+            f"{request.file} has the name of a part that came from {read.before} "
+            f"({shortened(left.names)}), and holds nothing of it",
+            f"Add --source {request.name} to replace that part, or --source with another name, "
+            f"such as {request.name}-{request.file.resolve().parent.name}, to keep both",
+        )
 
 
 def _located(request: ImportRequest, read: _Read) -> tuple[list[BaseGeometry | None], str]:
@@ -192,7 +234,11 @@ def _located(request: ImportRequest, read: _Read) -> tuple[list[BaseGeometry | N
         read.answers.crs,
         read.answers.swap_xy,
     )
-    crs = resolve_crs(stated, [g for g in found if g is not None and not g.is_empty])
+    drawn = [g for g in found if g is not None and not g.is_empty]
+    crs = resolve_crs(stated, drawn)
+    reach = reach_of(request.config) if KINDS[request.kind].near_water else None
+    if reach is not None:
+        check_meridian(stated, crs, drawn, reach)
     authority = crs.to_authority(min_confidence=50)
     name = f"{authority[0]}:{authority[1]}" if authority else crs.name
     return [None if g is None else to_layer_crs(g, crs, Datum.CGCS2000) for g in found], name
@@ -207,6 +253,12 @@ def _labels(read: _Read) -> list[str]:
     column = next((read.columns[n] for n in ("name", "id", "code") if n in read.columns), None)
     names = read.raw.columns[column] if column else [None] * len(read.raw.geometries)
     return [f"feature {i} ({n})" if n else f"feature {i}" for i, n in enumerate(names, 1)]
+
+
+def _said(read: _Read) -> list[Said]:
+    """Give what each feature says in the fields that are read."""
+    values = [read.raw.columns[c] for c in read.columns.values()]
+    return [tuple(v[i] for v in values) for i in range(len(read.raw.geometries))]
 
 
 def _rows(request: ImportRequest, spec: KindSpec, read: _Read, cleaned: Cleaned) -> Rows:
@@ -236,41 +288,3 @@ def _words(request: ImportRequest, raw: RawLayer) -> tuple[str, ...]:
     """Give what a file says of itself in words, among which a web map may be named."""
     texts = [v for values in raw.columns.values() for v in set(values[:1000]) if v]
     return (request.file.stem, raw.layer, *sorted(texts))
-
-
-def _story(request: ImportRequest, cleaned: Cleaned, labels: Sequence[str]) -> list[str]:
-    """Say what was repaired, set aside, and lies far from everything."""
-    lines = [f"repaired: {r}" for r in cleaned.repaired]
-    lines += [f"set aside: {a}" for a in cleaned.set_aside]
-    lines += [f"set aside: {d}" for d in cleaned.duplicates]
-    if not KINDS[request.kind].near_water:
-        return lines
-    corridors = office_corridors(request.config)
-    if not corridors:
-        return lines
-    # A working corridor may itself be off by its accuracy: half of a kilometre at the least.
-    reach = shapely.union_all(
-        [c.polygon_wgs84.buffer(max(500.0, c.accuracy_m) / 100_000) for c in corridors]
-    )
-    far = [
-        labels[i]
-        for i, g in zip(cleaned.kept, cleaned.geometries, strict=True)
-        if not reach.intersects(g)
-    ]
-    if far:
-        lines.append(f"outside all corridors: {', '.join(far)}")
-    return lines
-
-
-def _sha256(path: Path) -> str:
-    """Hash a file, or all files of a folder such as a FileGDB, and a shapefile's table with it."""
-    digest = hashlib.sha256()
-    parts = [path]
-    if path.is_dir():
-        parts = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix != ".lock")
-    elif path.suffix.lower() == ".shp":
-        wanted = {".shp", ".dbf", ".prj", ".cpg"}
-        parts = sorted(p for p in path.parent.glob(f"{path.stem}.*") if p.suffix.lower() in wanted)
-    for part in parts:
-        digest.update(part.read_bytes())
-    return digest.hexdigest()

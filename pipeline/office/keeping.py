@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import shapely
 
 from pipeline.errors import ConfigurationError
 from pipeline.io.layers import (
@@ -18,6 +20,14 @@ from pipeline.io.layers import (
 )
 from pipeline.office.kinds import KINDS, KindSpec, LayerKind
 from pipeline.office.mapping import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What an import takes out of the part that it replaces."""
+
+    names: tuple[str, ...]
+    whole: bool  # nothing of the part, by name or by place, is in the file
 
 
 def check_keys(folder: Path, spec: KindSpec, source: str, rows: Rows) -> None:
@@ -42,6 +52,38 @@ def check_keys(folder: Path, spec: KindSpec, source: str, rows: Rows) -> None:
             f"To replace that part import with --source {sources[0]}; or 'siluan layers remove "
             f"{spec.kind.value} --source {sources[0]}' first",
         )
+
+
+def leaving(
+    folder: Path, spec: KindSpec, source: str, features: Sequence[LayerFeature]
+) -> Leaving | None:
+    """Tell what a part of the layer holds that these features do not; None without such a part.
+
+    Parameters
+    ----------
+    features : sequence of LayerFeature
+        That are to replace the part.
+    """
+    layer = load_layer(folder, spec.kind.value)
+    part = [f for f in layer.features if f.source == source] if layer else []
+    if not part:
+        return None
+    names = {n for f in features if (n := _name(f, spec))}
+    ground = shapely.STRtree([f.geometry for f in features])
+    gone = [f for f in part if _name(f, spec) not in names]
+    apart = [f for f in gone if not len(ground.query(f.geometry, predicate="intersects"))]
+    # What has no name is known by its ground.
+    lost = [f for f in gone if _name(f, spec) or f in apart]
+    return Leaving(tuple(_name(f, spec) or _place(f) for f in lost), whole=len(apart) == len(part))
+
+
+def _name(feature: LayerFeature, spec: KindSpec) -> str | None:
+    return feature.fields.get(spec.key or "name") or feature.fields.get("name")
+
+
+def _place(feature: LayerFeature) -> str:
+    point = feature.geometry.representative_point()
+    return f"one without a name at {point.x:.4f}, {point.y:.4f}"
 
 
 def keep_source(

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-Parse = Literal["text", "date", "month-day", "number", "county", "township", "after", "verdict"]
+Parse = Literal[
+    "text", "id", "date", "past", "month-day", "number", "county", "township", "after", "verdict"
+]
 Place = Literal["hold", "follow", "shore", "none"]
 
 
@@ -120,7 +122,12 @@ KINDS: dict[LayerKind, KindSpec] = {
             True,
             "none",
             (
-                FieldSpec("id", ("id", "permit_id", "许可证号", "证号", "xkzh"), required=True),
+                FieldSpec(
+                    "id",
+                    ("id", "permit_id", "许可证号", "证号", "xkzh"),
+                    required=True,
+                    parse="id",
+                ),
                 _NAME,
                 FieldSpec("holder", ("holder", "持证人", "被许可人", "单位")),
                 FieldSpec("what", ("what", "许可事项", "许可类型", "许可内容", "xksx")),
@@ -148,13 +155,13 @@ KINDS: dict[LayerKind, KindSpec] = {
             True,
             "none",
             (
-                FieldSpec("id", ("id", "编号", "问题编号", "wtbh"), required=True),
+                FieldSpec("id", ("id", "编号", "问题编号", "wtbh"), required=True, parse="id"),
                 FieldSpec(
                     "verdict",
                     ("verdict", "结论", "认定结论", "认定", "rdjl"),
                     parse="verdict",
                 ),
-                FieldSpec("on", ("on", "认定日期", "复核日期", "日期", "rdrq"), parse="date"),
+                FieldSpec("on", ("on", "认定日期", "复核日期", "日期", "rdrq"), parse="past"),
                 _NAME,
             ),
             key="id",
@@ -197,7 +204,10 @@ KINDS: dict[LayerKind, KindSpec] = {
             "采砂船停泊点",
             False,
             "none",
-            (FieldSpec("id", ("id", "船号", "船名", "vessel"), required=True), _NAME),
+            (
+                FieldSpec("id", ("id", "船号", "船名", "vessel"), required=True, parse="id"),
+                _NAME,
+            ),
         ),
     )
 }

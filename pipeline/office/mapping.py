@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import ConfigurationError
-from pipeline.ledger.status import Verdict, verdict_of
-from pipeline.office.kinds import FieldSpec, KindSpec, Parse
+from pipeline.office.kinds import FieldSpec, KindSpec
+from pipeline.office.values import PARSERS, WANTED
 
 _SHOWN = 20
 Rows = list[dict[str, str | None]]
@@ -80,9 +78,9 @@ def fill_fields(
         column = chosen.get(field.name)
         for i in range(count if column else 0):
             value = columns[str(column)][i]
-            read = None if value is None else _PARSERS[field.parse](value)
+            read = None if value is None else PARSERS[field.parse](value)
             if value is not None and read is None:
-                wrong.append(f"feature {i + 1} has {column} = '{value}', {_WANTED[field.parse]}")
+                wrong.append(f"feature {i + 1} has {column} = '{value}', {WANTED[field.parse]}")
             if value is None and field.required and i in used:
                 wrong.append(f"feature {i + 1}{_called(rows[i])} has no {field.name}")
             rows[i][field.name] = read
@@ -111,87 +109,3 @@ def _contradiction(row: Mapping[str, str | None], number: int) -> str | None:
     if "stage_m" in row and row["stage_m"] and not row["station"]:
         return f"{called} has a stage but no station that measures it"
     return None
-
-
-def read_date(text: str) -> str | None:
-    """Give a day in ISO form (2025-06-01, 2025/6/1, 20250601, 2025年6月1日); None if it is none."""
-    found = re.fullmatch(r"(\d{4})\D{0,2}?(\d{1,2})\D(\d{1,2})日?(?:[ T].*)?", text.strip())
-    found = found or re.fullmatch(r"(\d{4})(\d{2})(\d{2})", text.strip())
-    if found is None:
-        return None
-    try:
-        return date(*(int(g) for g in found.groups())).isoformat()
-    except ValueError:
-        return None
-
-
-def read_month_day(text: str) -> str | None:
-    """Give a day of every year as MM-DD (04-01, 4月1日), or a whole date; None if it is neither."""
-    found = re.fullmatch(r"(\d{1,2})\D(\d{1,2})日?", text.strip())
-    if found is None:
-        return read_date(text)
-    try:
-        return date(2000, int(found[1]), int(found[2])).isoformat()[5:]
-    except ValueError:
-        return None
-
-
-def _after(text: str) -> str | None:
-    """Say what becomes of a work's product once it ended: stays or cleared."""
-    word = text.strip().lower()
-    for answer, words in (
-        ("cleared", r"clear|清退|恢复|拆除|临时|不保留"),
-        ("stays", r"stay|保留|永久"),
-    ):
-        if re.search(words, word):
-            return answer
-    return None
-
-
-def _verdict(text: str) -> str | None:
-    """Read a verdict as those of inspections are read: the rules ask for the very word."""
-    found = verdict_of(text)
-    return found.value if found else None
-
-
-def _number(text: str) -> str | None:
-    try:
-        return f"{float(text):g}"
-    except ValueError:
-        return None
-
-
-def _code(*lengths: int) -> Callable[[str], str | None]:
-    def read(text: str) -> str | None:
-        digits = text.strip().removesuffix(".0")
-        if not digits.isdigit():
-            return None
-        for length in lengths:
-            # Statistical codes are padded with zeros: 430211000000 is county 430211.
-            if len(digits) >= length and not digits[length:].strip("0"):
-                return digits[:length]
-        return None
-
-    return read
-
-
-_PARSERS: dict[Parse, Callable[[str], str | None]] = {
-    "text": lambda text: text,
-    "date": read_date,
-    "month-day": read_month_day,
-    "number": _number,
-    "county": _code(6),
-    "township": _code(9),
-    "after": _after,
-    "verdict": _verdict,
-}
-_WANTED: dict[Parse, str] = {
-    "text": "which is no text",
-    "date": "which is no date such as 2025-06-01",
-    "month-day": "which is no day such as 04-01",
-    "number": "which is no number",
-    "county": "which is no code of six digits",
-    "township": "which is no code of nine digits",
-    "verdict": f"which is none of {' / '.join(v.value for v in Verdict)}",
-    "after": "which is neither 保留 (stays) nor 清退 (cleared)",
-}

@@ -28,6 +28,7 @@ class Answers(BaseModel):
     swap_xy: bool = False
     fields: dict[str, str] = Field(default_factory=dict)
     columns: tuple[str, ...] = Field(default=(), description="by which a like source is known")
+    folder: str | None = Field(default=None, description="of the file, by which another is known")
 
 
 class Memory(BaseModel):

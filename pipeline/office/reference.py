@@ -57,13 +57,56 @@ def resolve_crs(stated: Stated, geometries: Sequence[BaseGeometry]) -> CRS:
         CRS that would fit is named).
     """
     points = shapely.get_coordinates(list(geometries))
+    crs = _checked(stated, points)
+    if len(points) and not _fits(points, crs):
+        raise _no_fit(stated, points, crs)
+    return crs
+
+
+def resolve_each(
+    stated: Stated, geometries: Sequence[BaseGeometry]
+) -> tuple[CRS, tuple[str | None, ...]]:
+    """Give the CRS of a list whose rows may be wrong one by one, and why each does not fit it.
+
+    Raises
+    ------
+    ConfigurationError
+        As ``resolve_crs``; that coordinates do not fit only where none does, and all may in
+        another way.
+    """
+    finite = [g for g in geometries if np.isfinite(shapely.get_coordinates(g)).all()]
+    points = shapely.get_coordinates(finite)
+    crs = _checked(stated, points)
+    wrong = tuple(_misfit(shapely.get_coordinates(g), crs) for g in geometries)
+    if len(points) and all(wrong):
+        x, y = _middle(points)
+        if _guess(x, y, crs) or _guess(y, x, crs):
+            raise _no_fit(stated, points, crs)
+    return crs, wrong
+
+
+def _misfit(points: NDArray[np.float64], crs: CRS) -> str | None:
+    """Say why the coordinates of one feature are no place in a CRS; None where they are one."""
+    if not np.isfinite(points).all():
+        return "its place is no number"
+    if not points.any():
+        return "its place is 0, 0: it had no position"
+    if _fits(points, crs):
+        return None
+    swapped = "; the two are swapped, it seems" if _fits(points[:, ::-1], crs) else ""
+    return f"its {_describe(points)} do not fit {label_of(crs)}{swapped}"
+
+
+def _checked(stated: Stated, points: NDArray[np.float64]) -> CRS:
     crs = _choose(stated, points)
     _check_datum(stated, crs)
-    if len(points) and not _fits(points, crs):
-        raise ConfigurationError(
-            f"{stated.path}: {_describe(points)} do not fit {_label(crs)}", _remedy(points, crs)
-        )
     return crs
+
+
+def _no_fit(stated: Stated, points: NDArray[np.float64], crs: CRS) -> ConfigurationError:
+    return ConfigurationError(
+        f"{stated.path}: {_describe(points)} do not fit {label_of(crs)}", _remedy(points, crs)
+    )
 
 
 def to_layer_crs(geometry: BaseGeometry, crs: CRS, datum: Datum) -> BaseGeometry:
@@ -92,7 +135,7 @@ def _choose(stated: Stated, points: NDArray[np.float64]) -> CRS:
         and not _corrects(declared, own, points)
     ):
         raise ConfigurationError(
-            f"{stated.path} says {_label(own)} and --crs says {_label(declared)}",
+            f"{stated.path} says {label_of(own)} and --crs says {label_of(declared)}",
             "Leave --crs out, or correct the file in a GIS",
         )
     chosen = declared or own
@@ -139,20 +182,20 @@ def _check_datum(stated: Stated, crs: CRS) -> None:
         )
     if found is None:
         raise ConfigurationError(
-            f"{stated.path} is in a local or unknown system ({_label(crs)}) without parameters",
+            f"{stated.path} is in a local or unknown system ({label_of(crs)}) without parameters",
             "Ask the surveying authority to convert it to CGCS2000, and import that",
         )
     declared = stated.datum.value
     said = stated.crs_stated or stated.declared_crs is not None
     if not stated.datum.shifted and found != declared and said:
         raise ConfigurationError(
-            f"{stated.path} says {_NAMES[found]} ({_label(crs)}) and --datum says {declared}",
+            f"{stated.path} says {_NAMES[found]} ({label_of(crs)}) and --datum says {declared}",
             f"Declare --datum {found} if the file is right; otherwise correct the file in a GIS",
         )
 
 
 def _fits(points: NDArray[np.float64], crs: CRS) -> bool:
-    x, y = np.median(points[:, 0]), np.median(points[:, 1])
+    x, y = _middle(points)
     if crs.is_geographic:
         west, south, east, north = _CHINA
         return bool(west <= x <= east and south <= y <= north)
@@ -164,7 +207,7 @@ def _looks_like(points: NDArray[np.float64]) -> str:
     """Say what numbers look like, for a person to confirm; it is never used by itself."""
     if len(points) == 0:
         return "e.g. --crs EPSG:4490 (CGCS2000, degrees)"
-    x, y = float(np.median(points[:, 0])), float(np.median(points[:, 1]))
+    x, y = _middle(points)
     plain = CRS.from_epsg(4490)
     found, swapped = _guess(x, y, plain), _guess(y, x, plain)
     if found:
@@ -188,7 +231,7 @@ def _parameter(crs: CRS, name: str) -> float:
 
 
 def _remedy(points: NDArray[np.float64], crs: CRS) -> str:
-    x, y = float(np.median(points[:, 0])), float(np.median(points[:, 1]))
+    x, y = _middle(points)
     straight, swapped = _guess(x, y, crs), _guess(y, x, crs)
     if straight:
         return f"They fit {straight}: add --crs {straight.split()[0]}"
@@ -229,13 +272,18 @@ def _meridian(crs: CRS) -> float | None:
     return meridian if 75 <= meridian <= 135 and meridian % 3 == 0 else None
 
 
+def _middle(points: NDArray[np.float64]) -> tuple[float, float]:
+    return float(np.median(points[:, 0])), float(np.median(points[:, 1]))
+
+
 def _describe(points: NDArray[np.float64]) -> str:
-    x, y = float(np.median(points[:, 0])), float(np.median(points[:, 1]))
+    x, y = _middle(points)
     digits = 4 if max(abs(x), abs(y)) < 1000 else 0
     return f"coordinates around x = {x:.{digits}f}, y = {y:.{digits}f}"
 
 
-def _label(crs: CRS) -> str:
+def label_of(crs: CRS) -> str:
+    """Name a CRS for a sentence: EPSG:4547 (CGCS2000 / 3-degree Gauss-Kruger CM 114E)."""
     authority = crs.to_authority(min_confidence=50)
     name = re.sub(r"\s+", " ", crs.name)
     return f"{authority[0]}:{authority[1]} ({name})" if authority else name

@@ -23,13 +23,24 @@ class Cleaned:
     geometries: tuple[BaseGeometry, ...]  # EPSG:4490
     repaired: tuple[str, ...]
     set_aside: tuple[str, ...]  # somebody should mend these
-    duplicates: tuple[str, ...]
+    shared: tuple[str, ...]  # outlines that stand twice with other fields: both are kept
+
+
+Said = tuple[str | None, ...]
+"""The fields of one feature, as the file has them."""
 
 
 def clean(
-    geometries: Sequence[BaseGeometry | None], labels: Sequence[str], *, areal: bool
+    geometries: Sequence[BaseGeometry | None],
+    labels: Sequence[str],
+    said: Sequence[Said],
+    *,
+    areal: bool,
 ) -> Cleaned:
     """Repair, drop what is empty or stands twice or lies outside China; name each.
+
+    Twice is what has the outline of another feature and says nothing else: a renewed permit, a
+    later verdict or a second rule stands on the same ground, and is a feature of its own.
 
     Parameters
     ----------
@@ -37,6 +48,8 @@ def clean(
         EPSG:4490, lon/lat.
     labels : sequence of str
         How each feature is named in the report.
+    said : sequence of tuples
+        What each says in the fields that are read.
     areal : bool
         Only polygons are wanted; a closed line becomes one.
     """
@@ -44,8 +57,8 @@ def clean(
     good: list[BaseGeometry] = []
     repaired: list[str] = []
     aside: list[str] = []
-    twice: list[str] = []
-    seen: dict[bytes, str] = {}
+    shared: list[str] = []
+    seen: dict[bytes, list[int]] = {}
     for i, (given, label) in enumerate(zip(geometries, labels, strict=True)):
         geometry = given
         if geometry is None or geometry.is_empty:
@@ -62,14 +75,21 @@ def clean(
             geometry, note = fixed
             if note:
                 repaired.append(f"{label} {note}")
-        key = shapely.normalize(geometry).wkb
-        if key in seen:
-            twice.append(f"{label} is the same as {seen[key]}")
+        before = seen.setdefault(shapely.normalize(geometry).wkb, [])
+        same = next((j for j in before if _adds_nothing(said[i], said[j])), None)
+        if same is not None:
+            aside.append(f"{label} is the same as {labels[same]}, in outline and fields")
             continue
-        seen[key] = label
+        if before:
+            shared.append(f"{label} has the outline of {labels[before[0]]} and other fields")
+        before.append(i)
         kept.append(i)
         good.append(geometry)
-    return Cleaned(tuple(kept), tuple(good), tuple(repaired), tuple(aside), tuple(twice))
+    return Cleaned(tuple(kept), tuple(good), tuple(repaired), tuple(aside), tuple(shared))
+
+
+def _adds_nothing(one: Said, other: Said) -> bool:
+    return all(v is None or v == w for v, w in zip(one, other, strict=True))
 
 
 def _as_polygons(geometry: BaseGeometry) -> tuple[BaseGeometry, str] | None:

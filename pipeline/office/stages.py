@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Mapping
-from datetime import date
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 
 from pipeline.errors import ConfigurationError, ExitCode
-from pipeline.io.stages import Stages, load_stages
-from pipeline.io.vector import read_text
-from pipeline.office.importing import ImportReport
-from pipeline.office.mapping import read_date
+from pipeline.io.days import OFFICE_ZONE
+from pipeline.io.encodings import read_text
+from pipeline.io.layers import load_layer
+from pipeline.io.rows import rows_of
+from pipeline.io.stages import FILE, STAGE_RANGE_M, Readings, Stages, load_stages
+from pipeline.office.importing import ImportReport, check_office
+from pipeline.office.kinds import LayerKind
+from pipeline.office.values import read_date
 
 KIND = "stages"
 _NAMES = {
@@ -22,12 +26,27 @@ _NAMES = {
     "stage_m": ("stage_m", "stage", "水位", "水位m", "水位(m)", "水位（m）", "z"),
 }
 _SHOWN = 5
+# No tide falls so far below a gauge's zero, and no gauge of China stands so high: -99.9, -9999 and
+# 9999 are what loggers write for nothing [m].
+_PLAUSIBLE = (-20.0, 6000.0)
+_FIRST_YEAR = 1865  # of the oldest gauge of China, at 汉口
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    line: int
+    station: str
+    on: date
+    stage_m: float
+
+
+_Bad = list[tuple[int, str]]  # line, and what is wrong with it
 
 
 def import_stages(
     file: Path, config: Path, encoding: str | None = None, fields: Mapping[str, str] | None = None
 ) -> ImportReport:
-    """Add readings to those that are kept; of a day the highest counts, and a new file wins.
+    """Add readings to those that are kept; of a day the highest counts, whichever file it is from.
 
     Times are the office's (Asia/Shanghai), stages metres above the gauge's own zero, as the
     no-mining layer writes its trigger.
@@ -35,42 +54,28 @@ def import_stages(
     Raises
     ------
     ConfigurationError
-        A column is missing, or a row cannot be read: every offender named, nothing kept.
+        A column is missing, or a row cannot be read or cannot be true: every offender named,
+        nothing kept.
     """
+    check_office(config)
     text, _ = read_text(file, encoding)
-    rows = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))
-    columns = _columns(file, list(rows[0]) if rows else [], fields or {})
-    new: dict[str, dict[date, float]] = {}
-    wrong: list[str] = []
-    for number, row in enumerate(rows, 2):
-        station = (row[columns["station"]] or "").strip()
-        on = read_date(row[columns["time"]] or "")
-        stage = _metres(row[columns["stage_m"]])
-        if not station or on is None or stage is None:
-            wrong.append(
-                f"line {number} ({', '.join(str(row[c] or '') for c in columns.values())})"
-            )
-            continue
-        days = new.setdefault(station, {})
-        day = date.fromisoformat(on)
-        days[day] = max(stage, days.get(day, -math.inf))
-    if wrong or not new:
-        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        named = f"{'; '.join(wrong[:_SHOWN])}{more}" if wrong else "it has no rows"
-        raise ConfigurationError(
-            f"{file} holds readings that cannot be read: {named}",
-            "Each needs a station, a time like 2025-06-01 08:00 and a stage in metres",
-        )
+    header, rows = rows_of(file, text)
+    columns = _columns(file, header, fields or {})
     folder = config / "layers"
     before = load_stages(folder)
-    both = {s: {**before.readings.get(s, {}), **new.get(s, {})} for s in {*before.readings, *new}}
-    after = Stages(both)
+    found, bad = _readings(rows, columns)
+    bad += _strange(found, _triggers(folder), before.readings)
+    if bad or not found:
+        raise _refused(file, sorted(bad))
+    new = _highest(found)
+    after = Stages({s: _both(before, new, s) for s in {*before.readings, *new}})
     changed = after.marks != before.marks
     if changed:
         after.save(folder)
     lines = [
         f"{s}: {len(days)} days, {min(days)} to {max(days)}" for s, days in sorted(new.items())
     ]
+    lines += _higher(before.readings, new, folder / FILE)
     said = "imported readings" if changed else "known already: readings"
     return ImportReport((*lines, f"{said} of {len(new)} station(s)"), changed, ExitCode.DONE)
 
@@ -85,6 +90,12 @@ def stage_lines(config: Path) -> list[str]:
 
 
 def _columns(file: Path, header: list[str], fields: Mapping[str, str]) -> dict[str, str]:
+    strange = sorted(set(fields) - set(_NAMES))
+    if strange:
+        raise ConfigurationError(
+            f"--field names {', '.join(strange)}, which readings do not have",
+            f"They have: {', '.join(_NAMES)}",
+        )
     plain = {name.strip().lower(): name for name in header}
     found = {
         role: fields.get(role) or next((plain[n] for n in names if n in plain), None)
@@ -100,9 +111,101 @@ def _columns(file: Path, header: list[str], fields: Mapping[str, str]) -> dict[s
     return {role: str(column) for role, column in found.items()}
 
 
-def _metres(text: str | None) -> float | None:
+def _readings(
+    rows: Sequence[tuple[int, Mapping[str, str]]], columns: Mapping[str, str]
+) -> tuple[list[_Reading], _Bad]:
+    """Read each row, or say what is wrong with it."""
+    found: list[_Reading] = []
+    bad: _Bad = []
+    today = datetime.now(OFFICE_ZONE).date()
+    for line, row in rows:
+        station, time, stage = (row[columns[role]].strip() for role in _NAMES)
+        on, metres = read_date(time), _metres(stage)
+        if not station or on is None or metres is None:
+            bad.append((line, ", ".join((station, time, stage))))
+        elif not f"{_FIRST_YEAR}" <= on <= today.isoformat():
+            bad.append((line, f"a day that cannot be: {on}"))
+        elif not _PLAUSIBLE[0] <= metres <= _PLAUSIBLE[1]:
+            bad.append((line, f"{stage} m is no stage: loggers write such numbers for nothing"))
+        else:
+            found.append(_Reading(line, station, date.fromisoformat(on), metres))
+    return found, bad
+
+
+def _metres(text: str) -> float | None:
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+def _triggers(folder: Path) -> dict[str, list[float]]:
+    """Give the stages at which the no-mining layer forbids mining, by gauge."""
+    layer = load_layer(folder, LayerKind.NO_MINING.value)
+    found: dict[str, list[float]] = {}
+    for feature in layer.features if layer else ():
+        station, stage = feature.fields.get("station"), feature.fields.get("stage_m")
+        if station and stage:
+            found.setdefault(station.strip(), []).append(float(stage))
+    return found
+
+
+def _strange(
+    found: Sequence[_Reading], triggers: Mapping[str, Sequence[float]], kept: Readings
+) -> _Bad:
+    """Name readings that no gauge can have beside its trigger, or beside its other readings."""
+    stages: dict[str, list[float]] = {}
+    for one in found:
+        stages.setdefault(one.station, []).append(one.stage_m)
+    usual = {
+        s: statistics.median(triggers.get(s) or [*kept.get(s, {}).values(), *values])
+        for s, values in stages.items()
+    }
+    return [
+        (
+            one.line,
+            f"{one.stage_m:g} m is more than {STAGE_RANGE_M:g} m from {usual[one.station]:g} m, "
+            f"which is usual of {one.station}: are these metres?",
+        )
+        for one in found
+        if abs(one.stage_m - usual[one.station]) > STAGE_RANGE_M
+    ]
+
+
+def _highest(found: Sequence[_Reading]) -> dict[str, dict[date, float]]:
+    out: dict[str, dict[date, float]] = {}
+    for one in found:
+        days = out.setdefault(one.station, {})
+        days[one.on] = max(one.stage_m, days.get(one.on, -math.inf))
+    return out
+
+
+def _both(before: Stages, new: Readings, station: str) -> dict[date, float]:
+    old, more = before.readings.get(station, {}), new.get(station, {})
+    return {d: max(days[d] for days in (old, more) if d in days) for d in {*old, *more}}
+
+
+def _higher(before: Readings, new: Readings, path: Path) -> list[str]:
+    """Say of which days a higher reading was known: files of single hours bring lower ones too."""
+    known = [
+        f"{s} {d} ({before[s][d]:g} m)"
+        for s, days in sorted(new.items())
+        for d, stage in sorted(days.items())
+        if before.get(s, {}).get(d, -math.inf) > stage
+    ]
+    if not known:
+        return []
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    shown = ", ".join(known[:_SHOWN])
+    return [f"a higher reading is known and kept of {shown}{more}; a wrong one: edit {path}"]
+
+
+def _refused(file: Path, bad: _Bad) -> ConfigurationError:
+    more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+    named = "; ".join(f"line {line} ({why})" for line, why in bad[:_SHOWN])
+    return ConfigurationError(
+        f"{file} holds readings that cannot be read: {named + more if bad else 'it has no rows'}",
+        "Each needs a station, a time like 2025-06-01 08:00 and a stage in metres; take out rows "
+        "without a reading",
+    )

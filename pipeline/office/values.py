@@ -1,0 +1,148 @@
+"""One value of an office's column: a day, a number, a code, a word; None where it is none.
+
+What can be read in one way only is read. A day with a clock and an offset from UTC is the office's
+(Asia/Shanghai): servers export midnight here as 16:00 of the day before.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+
+from pipeline.io.days import OFFICE_ZONE, office_day
+from pipeline.ledger.status import Verdict, verdict_of
+from pipeline.office.kinds import Parse
+
+_DAY = r"(\d{4})\D{0,2}?(\d{1,2})\D(\d{1,2})日?"
+# After a day may stand a clock, a weekday, or 起 and 止; no other day, as in 2025-01-01 至 12-31.
+_CLOCK = (
+    r"(?:[01]?\d|2[0-4])"
+    r"(?::\d{1,2}(?::\d{1,2}(?:[.,]\d+)?)?|[时点](?:\d{1,2}分?(?:\d{1,2}秒)?)?整?|)"
+)
+_AFTER_DAY = (
+    rf"(?:[ T]+(?:[上下中]午|凌晨|早上|晚上|[AP]M)?\s*{_CLOCK}(?:\s*[AP]M)?"
+    r"|\s+\(?(?:星期|周)[一二三四五六日天]\)?|\s+(?:起始?|截?止))*\s*"
+)
+_READ_DAY = re.compile(_DAY + _AFTER_DAY, re.IGNORECASE)
+_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})")
+
+
+def read_date(text: str) -> str | None:
+    """Give a day in ISO form (2025-06-01, 2025/6/1, 20250601, 2025年6月1日); None if it is none.
+
+    A clock after it says nothing but the day, unless it states its offset from UTC.
+    """
+    word = unicodedata.normalize("NFKC", text).strip()
+    instant = office_day(word)
+    if instant is not None:
+        return instant.isoformat()
+    found = _READ_DAY.fullmatch(word) or _DIGITS.fullmatch(word)
+    if found is None:
+        return None
+    try:
+        return date(*(int(g) for g in found.groups())).isoformat()
+    except ValueError:
+        return None
+
+
+def _paper_day(text: str) -> str | None:
+    """Read the day of a paper: none of an office is older than 1949, and 1900 is an empty cell."""
+    day = read_date(text)
+    return day if day and day >= "1949" else None
+
+
+def _past_day(text: str) -> str | None:
+    day = _paper_day(text)
+    return day if day and day <= datetime.now(OFFICE_ZONE).date().isoformat() else None
+
+
+def read_month_day(text: str) -> str | None:
+    """Give a day of every year as MM-DD (04-01, 4月1日), or a whole date; None if it is neither."""
+    found = re.fullmatch(r"(\d{1,2})\D(\d{1,2})日?", text.strip())
+    if found is None:
+        return _paper_day(text)
+    try:
+        return date(2000, int(found[1]), int(found[2])).isoformat()[5:]
+    except ValueError:
+        return None
+
+
+_CLEARED = "clear|清退|恢复|拆除|临时"
+_STAYS = "stay|保留|永久"
+# 不得拆除, 非永久, 是否保留: a denied word may mean either, and what stays explains for good.
+_NOT = "不|非|未|无|免|勿|否|暂缓|禁止|not|n't|never|\\bno\\b|\\bun"
+_DENIED = re.compile(f"(?:{_NOT}).*(?:{_CLEARED}|{_STAYS})|(?:{_CLEARED}|{_STAYS}).*(?:否|除外)")
+
+
+def _after(text: str) -> str | None:
+    """Say what becomes of a work's product once it ended: stays or cleared."""
+    word = re.sub("不(?:予|再)?保留", "清退", unicodedata.normalize("NFKC", text).lower())
+    if any(_DENIED.search(clause) for clause in re.split("[,;。、()]", word)):
+        return None
+    for answer, words in (("cleared", _CLEARED), ("stays", _STAYS)):
+        if re.search(words, word):
+            return answer
+    return None
+
+
+def _verdict(text: str) -> str | None:
+    """Read a verdict as those of inspections are read: the rules ask for the very word."""
+    found = verdict_of(text)
+    return found.value if found else None
+
+
+# As a spreadsheet or a GIS writes a number whose last digits it has lost.
+_ROUNDED = re.compile(r"\d\.\d+E\+\d{2,}", re.IGNORECASE)
+
+
+def _id(text: str) -> str | None:
+    return None if _ROUNDED.fullmatch(text.strip()) else text
+
+
+def _number(text: str) -> str | None:
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return None
+
+
+def _code(*lengths: int) -> Callable[[str], str | None]:
+    def read(text: str) -> str | None:
+        digits = text.strip().removesuffix(".0")
+        if not digits.isdigit():
+            return None
+        for length in lengths:
+            # Statistical codes are padded with zeros: 430211000000 is county 430211.
+            if len(digits) >= length and not digits[length:].strip("0"):
+                return digits[:length]
+        return None
+
+    return read
+
+
+PARSERS: Mapping[Parse, Callable[[str], str | None]] = {
+    "text": lambda text: text,
+    "id": _id,
+    "date": _paper_day,
+    "past": _past_day,
+    "month-day": read_month_day,
+    "number": _number,
+    "county": _code(6),
+    "township": _code(9),
+    "after": _after,
+    "verdict": _verdict,
+}
+WANTED: Mapping[Parse, str] = {
+    "text": "which is no text",
+    "id": "which is a number whose last digits are lost (make the column text, and enter it again)",
+    "date": "which is no date such as 2025-06-01, of 1949 or later",
+    "past": "which is no date such as 2025-06-01 that has come already, of 1949 or later",
+    "month-day": "which is no day such as 04-01",
+    "number": "which is no number",
+    "county": "which is no code of six digits",
+    "township": "which is no code of nine digits",
+    "verdict": f"which is none of {' / '.join(v.value for v in Verdict)}",
+    "after": "which is neither 保留 (stays) nor 清退 (cleared) in plain words",
+}
