@@ -493,6 +493,10 @@ def test_a_workbook_is_read_as_a_list(flow: Path) -> None:
     (case,) = read(flow)
     assert [(k.ref, k.on) for k in case.leads] == [("20260312001", date(2025, 3, 5))]
     assert "none is called Blatt" in leads(flow, file, "--layer", "Blatt", code=2)
+    sheet.append([202603050000000123, "乱堆", date(2025, 3, 5), lon, lat, "张三"])
+    book.save(file)
+    told = leads(flow, file, "--partial", code=10).replace("\n", " ")
+    assert "line 4: external_id '2.026031E+17' is a number that a spreadsheet has rounded" in told
 
 
 def test_lists_that_cannot_be_read_at_all(flow: Path, tmp_path: Path) -> None:

@@ -199,7 +199,8 @@ def _read(value: Any) -> str | None:
     if isinstance(value, datetime):
         return value.date().isoformat() if value.time() == datetime.min.time() else str(value)
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+        # Beyond 2^53 a float has lost its last digits: in this form ``read_id`` refuses it.
+        return str(int(value)) if abs(value) < 2.0**53 else f"{value:E}"
     return None if value is None else str(value).strip() or None
 
 
