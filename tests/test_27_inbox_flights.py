@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import flight
 import office
 
-from pipeline.acquire.inbox import pixels, place, tiff
+from pipeline.acquire.inbox import blocks, pixels, place, tiff
 from pipeline.acquire.inbox.checks import Sheet
 from pipeline.acquire.inbox.shelf import flights_in, in_use
 from pipeline.io import cog
@@ -274,8 +274,8 @@ def test_a_window_is_all_that_is_held(tmp_path: Path, monkeypatch: pytest.Monkey
         real(target, spec, noted())
 
     monkeypatch.setattr(pixels, "write_cog", spy)
-    monkeypatch.setattr(pixels, "BLOCK_PX", 16)
-    monkeypatch.setattr(pixels, "_STEP", 64)
+    monkeypatch.setattr(blocks, "BLOCK_PX", 16)
+    monkeypatch.setattr(blocks, "_STEP", 64)
     monkeypatch.setattr(cog, "BLOCK_PX", 16)
     plan = pixels.BandPlan((1, 2, 3), ("red", "green", "blue"), None)
     for how, most in (

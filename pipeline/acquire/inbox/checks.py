@@ -27,6 +27,11 @@ _SAID = 1.5  # factor between the resolution that is found and the one that is s
 _COVERED = 0.8  # of the mosaic's extent that a surface has to cover
 _COARSER, _FINER = 12.0, 0.5  # resolution of a surface, in pixels of the mosaic
 _LATTICE = 0.05  # px that tiles may lie off the lattice of the first
+# Of a band, beside feet; what is none of a length is a note of the tool's and says nothing.
+_OTHER_UNITS = frozenset(
+    {"km", "dm", "cm", "mm", "decimeter", "decimetre", "centimeter", "centimetre"}
+    | {"millimeter", "millimetre", "kilometer", "kilometre", "千米", "公里", "分米", "厘米", "毫米"}
+)
 _GEOD = Geod(ellps="WGS84")
 
 
@@ -73,19 +78,29 @@ def check_parts(parts: Parts, form: FlightForm) -> Sheets:
             sheets.append(_sheet(headers, form, said_m) if headers else None)
         except SubmissionRefusedError as error:
             faults += error.faults
-    feet = [h.name for h in parts.dsm if h.vertical_feet or form.height_unit == "ft"]
-    faults += [Fault.of("feet", file=n) for n in feet[:1]]
-    faults += [
-        Fault.of("bands", file=h.name, what=f"{h.count} band(s) of {h.dtype} and no heights 高程")
-        for h in parts.dsm[:1]
-        if not h.surface
-    ]
-    refuse_all(faults)
+    refuse_all([*faults, *_unfit(parts.dsm, form)])
     mosaic, dsm = sheets
     assert mosaic is not None  # a drop without one holds photos, and never comes here
     if dsm is not None:
         _check_match(mosaic, dsm)
     return Sheets(mosaic, dsm)
+
+
+def _unfit(dsm: Sequence[Header], form: FlightForm) -> list[Fault]:
+    """Why the files of a surface hold no heights in metres, and cannot be turned into them."""
+    feet = [h.name for h in dsm if h.vertical_feet or form.height_unit == "ft"]
+    faults = [Fault.of("feet", file=n) for n in feet[:1]]
+    faults += [
+        Fault.of("bands", file=h.name, what=f"{h.count} band(s) of {h.dtype} and no heights 高程")
+        for h in dsm[:1]
+        if not h.surface
+    ]
+    for h in dsm:
+        if h.unit.lower() in _OTHER_UNITS:
+            faults.append(Fault.of("unit", file=h.name, unit=h.unit))
+        if not (math.isfinite(h.scale) and h.scale > 0 and math.isfinite(h.offset)):
+            faults.append(Fault.of("scale", file=h.name, scale=h.scale, offset=h.offset))
+    return faults
 
 
 def _sheet(headers: Sequence[Header], form: FlightForm, said_m: float | None) -> Sheet:
