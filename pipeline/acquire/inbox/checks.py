@@ -18,6 +18,7 @@ from pipeline.acquire.inbox.form import FlightForm
 from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, refuse, refuse_all
 from pipeline.acquire.inbox.recognise import Parts
 from pipeline.acquire.inbox.tiff import Header, check_size
+from pipeline.acquire.inbox.tiles import check_tiles
 from pipeline.grid import reproject
 from pipeline.model import Grid
 
@@ -26,7 +27,6 @@ _AREA_MARGIN = 1.5  # degrees around the area of use of a CRS
 _SAID = 1.5  # factor between the resolution that is found and the one that is said
 _COVERED = 0.8  # of the mosaic's extent that a surface has to cover
 _COARSER, _FINER = 12.0, 0.5  # resolution of a surface, in pixels of the mosaic
-_LATTICE = 0.05  # px that tiles may lie off the lattice of the first
 # Of a band, beside feet; what is none of a length is a note of the tool's and says nothing.
 _OTHER_UNITS = frozenset(
     {"km", "dm", "cm", "mm", "decimeter", "decimetre", "centimeter", "centimetre"}
@@ -107,7 +107,7 @@ def _sheet(headers: Sequence[Header], form: FlightForm, said_m: float | None) ->
     placed = tuple(_with_crs(h, form) for h in headers)
     for header in placed[:1]:
         _check_units(header)
-    _check_lattice(placed)
+    check_tiles(placed)
     grid = _union(placed)
     check_size(placed[0].name, grid.shape)
     gsd = _gsd_m(grid)
@@ -191,28 +191,6 @@ def _lonlat(points: Sequence[tuple[float, float]], crs: str) -> list[tuple[float
 def _middle(transform: Affine, shape: tuple[int, int]) -> tuple[float, float]:
     t = transform
     return t.c + t.a * shape[1] / 2, t.f + t.e * shape[0] / 2
-
-
-def _check_lattice(headers: Sequence[Header]) -> None:
-    """Refuse tiles that are no parts of one image."""
-    first = headers[0]
-    for other in headers[1:]:
-        what = ""
-        if other.crs != first.crs:
-            what = "CRS 坐标系"
-        elif (other.count, other.dtype) != (first.count, first.dtype):
-            what = "bands 波段"
-        elif not _on_lattice(first.transform, other.transform):
-            what = "pixels 像元"
-        if what:
-            raise refuse("tiles", what=f"{first.name}, {other.name}: {what}")
-
-
-def _on_lattice(a: Affine, b: Affine) -> bool:
-    if abs(a.a / b.a - 1) > 1e-6 or abs(a.e / b.e - 1) > 1e-6:
-        return False
-    col, row = (b.c - a.c) / a.a, (b.f - a.f) / a.e
-    return abs(col - round(col)) < _LATTICE and abs(row - round(row)) < _LATTICE
 
 
 def _union(headers: Sequence[Header]) -> Grid:

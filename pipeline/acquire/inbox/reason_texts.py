@@ -156,9 +156,9 @@ REASONS: dict[str, Reason] = {
     ),
     "tiles": Reason(
         "the tiles do not belong to one mosaic: {what}",
-        "Hand in the tiles of one mosaic only",
+        "Hand in the tiles of one mosaic of one flight only",
         "分块影像不属于同一幅正射影像：{what}",
-        "请只提交同一幅影像的分块",
+        "请只提交同一次飞行、同一幅影像的分块",
     ),
     "mismatch": Reason(
         "the orthomosaic and the surface model do not match: {what}",
