@@ -25,12 +25,12 @@ from pipeline.acquire.inbox.receipt import SUFFIX, refused_page, write_receipt
 from pipeline.acquire.inbox.tiff import NO_BYTES, UNKNOWN
 from pipeline.errors import ConfigurationError, ExitCode, SourceUnreachableError
 from pipeline.io.atomic import write_bytes, write_json
+from pipeline.office.flight_forms import offer_form
 from pipeline.office.flights import (
     Answer,
     Desk,
     SubmitRequest,
     no_room,
-    offer_form,
     quarantine,
     take_in,
 )

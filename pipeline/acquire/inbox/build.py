@@ -68,6 +68,7 @@ def build_flight(folder: Path, examined: Examined, corridors: Sequence[Corridor]
         crs=sheets.mosaic.grid.crs if sheets else "EPSG:4326",
         gsd_m=round(sheets.mosaic.gsd_m, 5) if sheets else None,
         valid_share=made.valid_share,
+        answered_by=examined.answered_by,
     )
     write_json(folder / ITEM, item_of(taken))
     rows = (*_form_rows(examined), *made.rows)
@@ -204,7 +205,8 @@ def _notes(examined: Examined) -> tuple[str, ...]:
     if sheets is not None and not form.rtk and form.gcp == 0:
         notes.append("没有 RTK 也没有像控点，位置可能有数米误差，须与上一次飞行配准后使用。")
     if form.supersedes is not None:
-        notes.append(f"本次替代 {form.supersedes}。")
+        by = f"，由 {examined.answered_by} 确认" if examined.answered_by else ""
+        notes.append(f"本次替代 {form.supersedes}{by}。")
     if form.history:
         notes.append("按历史资料接收。")
     if examined.parts.left:

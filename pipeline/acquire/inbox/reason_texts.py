@@ -221,6 +221,13 @@ REASONS: dict[str, Reason] = {
         "flight.yaml 的 supersedes 写的是 {id}，没有接收过这一次飞行",
         "请改正编号，编号见上一次的回执",
     ),
+    "corrects": Reason(
+        "it supersedes {id}, which {what}",
+        "Correct 'supersedes' or leave it out; if it is meant so, the office hands the folder in "
+        "with `siluan submit FOLDER --accept-supersedes NAME`",
+        "flight.yaml 的 supersedes 写的是 {id}，但那一次{zh}，不能由本次替代",
+        "请改正编号，或删去 supersedes 这一行；确实要替代的，请联系管理员，由管理员具名确认后提交",
+    ),
     "photos": Reason(
         "{count} photo(s) cannot be used: {what}",
         "Hand in the originals; where the camera stores no zone, state 'photo_zone' in flight.yaml",
