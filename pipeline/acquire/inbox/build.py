@@ -190,7 +190,9 @@ def _margin_rows(tally: Tally) -> tuple[Row, ...]:
     if not tally.margin:
         return ()
     share = tally.margin / tally.pixels
-    return (Row("白边", f"影像四周的纯白（{share:.0%}）文件没有说明，按没有影像处理"),)
+    colour = "白" if tally.margin_fill else "黑"
+    text = f"影像四周的纯{colour}（{share:.0%}）文件没有说明，按没有影像处理"
+    return (Row(f"{colour}边", text),)
 
 
 def _notes(examined: Examined) -> tuple[str, ...]:

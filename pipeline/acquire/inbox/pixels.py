@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.acquire.inbox.blocks import parts, read, read_mask, windows
 from pipeline.acquire.inbox.checks import Sheet
 from pipeline.acquire.inbox.form import Band
-from pipeline.acquire.inbox.margins import Margin, find_margin, white
+from pipeline.acquire.inbox.margins import Margin, find_margin, plain
 from pipeline.acquire.inbox.reasons import refuse
 from pipeline.acquire.inbox.tiff import Header
 from pipeline.io.cog import CogSpec, Filled, write_cog
@@ -41,7 +41,8 @@ class Tally:
 
     pixels: int = 0
     valid: int = 0
-    margin: int = 0  # white that was taken for no picture
+    margin: int = 0  # white or black that was taken for no picture
+    margin_fill: int = 0  # 0 where that is black
 
     @property
     def share(self) -> float:
@@ -106,14 +107,14 @@ def write_mosaic(sheet: Sheet, plan: BandPlan, target: Path) -> Tally:
     DiskFullError
         Nothing half-written remains.
     """
-    tally = Tally()
     margin = _margin(sheet, plan)
+    tally = Tally(margin_fill=margin.fill if margin is not None else 0)
 
     def filled() -> Iterator[Filled]:
         for window in windows(sheet, sheet.grid.shape):
             data, valid = _shown(sheet, plan, window)
             if margin is not None:
-                blank = valid & white(data) & margin.of(window)
+                blank = valid & plain(data, margin.fill) & margin.of(window)
                 valid &= ~blank
                 tally.margin += int(blank.sum())
             tally.pixels += valid.size
@@ -141,12 +142,12 @@ def _shown(sheet: Sheet, plan: BandPlan, window: Window) -> tuple[NDArray[Any], 
 
 
 def _margin(sheet: Sheet, plan: BandPlan) -> Margin | None:
-    """Look for a white margin where no file says what is no picture."""
+    """Look for a margin that the files show as picture."""
     said = plan.alpha is not None or any(h.masked or h.nodata is not None for h in sheet.headers)
-    if said:
-        return None
     shape = sheet.grid.shape
-    return find_margin(shape, lambda: windows(sheet, shape), lambda w: _shown(sheet, plan, w))
+    return find_margin(
+        shape, lambda: windows(sheet, shape), lambda w: _shown(sheet, plan, w), said=said
+    )
 
 
 def _picture(
