@@ -255,6 +255,30 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
     assert flight.codes(flight.hand_in(tmp_path, folder)) == ["form", "not_tiff"]
 
 
+def test_a_key_that_is_given_twice_is_named_with_its_lines(tmp_path: Path) -> None:
+    mosaic()(tmp_path / "drop")
+    path = tmp_path / "drop" / "flight.yaml"
+    said = path.read_text("utf-8").splitlines()
+    more = ["flown: 2026-01-20T10:30:00+08:00", "files: {mosaic: [o.tif], mosaic: [p.tif]}"]
+    path.write_text("\n".join([*said, *more]), "utf-8")
+    answer = flight.hand_in(tmp_path, tmp_path / "drop")
+    assert flight.codes(answer) == ["form"]
+    was = next(n for n, line in enumerate(said, 1) if line.startswith("flown"))
+    assert f"'flown' (lines {was}, {len(said) + 1})" in answer.lines[0]
+    assert "'mosaic' (lines" in answer.lines[0]
+    assert f"flown（第 {was}、{len(said) + 1} 行）" in (tmp_path / "drop_回执.html").read_text(
+        "utf-8"
+    )
+
+
+@pytest.mark.parametrize("flown", [1790000000, 1.79e9, "1790000000", "1790000000000", "1.79e9"])
+def test_a_bare_number_is_no_time_with_a_zone(tmp_path: Path, flown: object) -> None:
+    mosaic({"flown": flown})(tmp_path / "drop")
+    answer = flight.hand_in(tmp_path, tmp_path / "drop")
+    assert flight.codes(answer) == ["form"]
+    assert "no bare number" in answer.lines[0]
+
+
 def test_the_same_flight_twice(tmp_path: Path) -> None:
     first = flight.hand_in(tmp_path, flight.odm(tmp_path / "a"))
     receipt = tmp_path / "a_回执.html"
