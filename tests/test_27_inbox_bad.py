@@ -244,7 +244,7 @@ def test_it_is_refused_with_a_receipt_and_nothing_is_kept(
 
 def test_every_reason_is_tested() -> None:
     apart = {"twice", "older", "archive", "photos", "changed", "loose", "room"}
-    apart |= {"unit", "scale", "relief"}  # test_27_inbox_heights
+    apart |= {"unit", "scale", "relief", "other_vertical"}  # test_27_inbox_heights
     apart |= {"corrects"}  # test_27_inbox_against
     assert {b[1] for b in BAD} | apart == set(REASONS)
 

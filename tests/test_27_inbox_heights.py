@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 
 sys.path.insert(0, str(Path(__file__).parent))
 import flight
 
+from pipeline.acquire.inbox import datum, tiff
+from pipeline.acquire.inbox.form import FlightForm
 from pipeline.office.flights import Answer
 
 SIZE = 48
@@ -20,13 +24,14 @@ SIZE = 48
 
 def given(tmp_path: Path, dsm: Any, scale: float = 1.0, offset: float = 0.0, **how: Any) -> Answer:
     """Hand in a mosaic and this surface (1, H, W)."""
+    form = how.pop("form", {})
     drop = tmp_path / "高程"
     flight.write_tif(drop / "result.tif", flight.picture())
     path = flight.write_tif(drop / "dsm.tif", dsm, gsd=2 * flight.GSD, **how)
     if (scale, offset) != (1.0, 0.0):
         with rasterio.open(path, "r+") as sink:
             sink.scales, sink.offsets = (scale,), (offset,)
-    flight.write_form(drop)
+    flight.write_form(drop, **form)
     return flight.hand_in(tmp_path, drop)
 
 
@@ -132,3 +137,48 @@ def test_a_scale_that_makes_no_heights_is_refused(tmp_path: Path, scale: float) 
 def test_another_unit_of_the_band_is_refused(tmp_path: Path) -> None:
     assert flight.codes(given(tmp_path, flight.heights(), units="cm")) == ["unit"]
     assert "高程单位是 cm" in receipt(tmp_path)
+
+
+EGM96 = "EPSG:4547+5773"
+
+
+@pytest.mark.parametrize(
+    ("crs", "said", "found"),
+    [
+        (EGM96, "1985", "EGM96 height"),
+        (EGM96, "ellipsoid", "EGM96 height"),
+        ("EPSG:4547+5736", "1985", "Yellow Sea 1956 height"),
+        ("EPSG:4547+5737", "ellipsoid", "Yellow Sea 1985 height"),
+    ],
+)
+def test_a_height_reference_that_contradicts_the_form_is_refused(
+    tmp_path: Path, crs: str, said: str, found: str
+) -> None:
+    answer = given(tmp_path, flight.heights(), crs=crs, form={"vertical": said})
+    assert flight.codes(answer) == ["other_vertical"]
+    assert found in receipt(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("crs", "said"),
+    [
+        ("EPSG:4547+5737", "1985"),
+        (EGM96, "unknown"),
+        (flight.CRS, "1985"),
+        (flight.CRS, "ellipsoid"),
+    ],
+)
+def test_one_that_does_not_is_taken(tmp_path: Path, crs: str, said: str) -> None:
+    answer = given(tmp_path, flight.heights(), crs=crs, form={"vertical": said})
+    assert answer.taken, answer.faults
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4979", pyproj.CRS("EPSG:4547").to_3d().to_wkt()])
+@pytest.mark.parametrize(("said", "found"), [("1985", ["other_vertical"]), ("ellipsoid", [])])
+def test_a_crs_of_three_axes_says_ellipsoid(
+    tmp_path: Path, crs: str, said: str, found: list[str]
+) -> None:
+    header = tiff.read_header(flight.write_tif(tmp_path / "dsm.tif", flight.heights()), "dsm.tif")
+    form = FlightForm.model_validate({**flight.FORM, "vertical": said})
+    faults = datum.contradicted([replace(header, crs=crs)], form)
+    assert [f.code for f in faults] == found

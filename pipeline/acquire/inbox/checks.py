@@ -14,6 +14,7 @@ from pyproj.exceptions import CRSError
 from shapely.geometry import MultiPoint, box
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.acquire.inbox.datum import contradicted
 from pipeline.acquire.inbox.form import FlightForm
 from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, refuse, refuse_all
 from pipeline.acquire.inbox.recognise import Parts
@@ -100,7 +101,7 @@ def _unfit(dsm: Sequence[Header], form: FlightForm) -> list[Fault]:
             faults.append(Fault.of("unit", file=h.name, unit=h.unit))
         if not (math.isfinite(h.scale) and h.scale > 0 and math.isfinite(h.offset)):
             faults.append(Fault.of("scale", file=h.name, scale=h.scale, offset=h.offset))
-    return faults
+    return [*faults, *contradicted(dsm, form)]
 
 
 def _sheet(headers: Sequence[Header], form: FlightForm, said_m: float | None) -> Sheet:
@@ -118,7 +119,8 @@ def _sheet(headers: Sequence[Header], form: FlightForm, said_m: float | None) ->
 def _with_crs(header: Header, form: FlightForm) -> Header:
     """Give the header its horizontal CRS: the file's own, or what the form says where it has none.
 
-    The vertical part of a compound CRS is dropped; the form says what heights refer to.
+    The vertical part of a compound CRS is dropped; the form says what heights refer to, and
+    ``datum`` holds a surface against it.
     """
     if header.crs is None:
         if form.horizontal is None:
@@ -140,7 +142,7 @@ def _flat(header: Header) -> CRS:
         raise refuse("no_crs", file=header.name) from error
     if crs.is_compound:
         crs = crs.sub_crs_list[0]
-    elif crs.is_geographic and len(crs.axis_info) == 3:
+    elif len(crs.axis_info) == 3 and not crs.is_geocentric:
         crs = crs.to_2d()
     if crs.is_bound and crs.source_crs is not None:
         crs = crs.source_crs

@@ -117,6 +117,14 @@ REASONS: dict[str, Reason] = {
         "{file} 的坐标系是 {found}，flight.yaml 写的是 {said}，两者不符",
         "请改正 horizontal；如果文件是对的，可以不写这一项",
     ),
+    "other_vertical": Reason(
+        "the heights of {file} are {found} by the file, and flight.yaml says 'vertical: {said}'",
+        "Correct 'vertical' (1985 or ellipsoid; unknown where they are neither, for changes "
+        "between flights), or export the surface with the reference it really has",
+        "{file} 的高程基准按文件是 {found}，flight.yaml 写的是 vertical: {said}，两者不符",
+        "请改正 vertical（1985 或 ellipsoid；都不是就写 unknown，只用于前后比较），"
+        "或按真实的高程基准重新导出",
+    ),
     "no_place": Reason(
         "{file} has no place on the ground, or is turned ({what})",
         "Export it north-up, with its position (a .tfw beside it will do)",
