@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,18 @@ def test_a_zip_is_taken_in_as_its_folder_is(tmp_path: Path) -> None:
     from_zip = flight.hand_in(tmp_path, Path(archive))
     assert from_zip.taken
     assert flight.codes(flight.hand_in(tmp_path, tmp_path / "drop")) == ["twice"]
+
+
+def test_a_zip_whose_folders_are_written_with_backslashes_is_taken_in(tmp_path: Path) -> None:
+    drop = flight.odm(tmp_path / "drop")
+    with zipfile.ZipFile(tmp_path / "drop.zip", "w") as archive:
+        archive.writestr("drop\\odm_dem\\", b"")  # a folder of its own
+        for path in drop.rglob("*.*"):
+            name = path.relative_to(tmp_path).as_posix().replace("/", "\\")
+            archive.writestr(name, path.read_bytes())
+    answer = flight.hand_in(tmp_path, tmp_path / "drop.zip")
+    assert answer.taken, answer.lines
+    assert "dsm" in item(tmp_path, answer.id)["assets"]
 
 
 def test_a_mosaic_may_be_named_with_its_surface_and_form(tmp_path: Path) -> None:

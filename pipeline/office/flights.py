@@ -12,7 +12,15 @@ from pathlib import Path
 
 from pipeline.acquire.inbox.against import check_against
 from pipeline.acquire.inbox.build import Built, build_flight
-from pipeline.acquire.inbox.drop import Drop, NoRoomError, list_drop, pick, reading, unpack
+from pipeline.acquire.inbox.drop import (
+    Drop,
+    NoRoomError,
+    check_names,
+    list_drop,
+    pick,
+    reading,
+    unpack,
+)
 from pipeline.acquire.inbox.examine import Examined, examine, extent
 from pipeline.acquire.inbox.place import Covered, covered
 from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, printable, refuse
@@ -163,6 +171,7 @@ def _listed(request: SubmitRequest, scratch: Path) -> Drop:
     files = {request.drop.name: request.drop}
     files |= {f"dsm/{request.dsm.name}": request.dsm} if request.dsm else {}
     files |= {"flight.yaml": form} if form else {}
+    check_names(str(p.absolute()) for p in files.values())
     return pick({n: p.absolute() for n, p in files.items()})
 
 

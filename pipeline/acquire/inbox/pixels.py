@@ -60,7 +60,7 @@ def plan_bands(sheet: Sheet, declared: tuple[Band, ...] | None) -> BandPlan:
     """
     first = sheet.headers[0]
     if first.dtype not in ("uint8", "uint16"):
-        raise refuse("bands", file=first.name, what=f"{first.dtype}")
+        raise refuse("depth", file=first.name, what=first.dtype)
     if declared is not None:
         return _declared(first, declared)
     alpha = first.colours.index("alpha") + 1 if "alpha" in first.colours else None

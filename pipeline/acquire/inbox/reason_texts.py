@@ -37,6 +37,12 @@ REASONS: dict[str, Reason] = {
         "里面没有正射影像（GeoTIFF），也没有照片",
         "请提交正射影像，例如 odm_orthophoto.tif、result.tif 或 Pix4D 分块",
     ),
+    "foreign": Reason(
+        "it holds no GeoTIFF and no photos (JPEG), only {files}",
+        "Export the orthomosaic as GeoTIFF; unpack what is packed",
+        "里面没有 GeoTIFF 正射影像，也没有照片（JPEG），只有 {files}",
+        "请从软件中导出 GeoTIFF（.tif）；ECW、PNG 等格式不能使用，压缩包请先解开",
+    ),
     "several": Reason(
         "it is not clear which file is the {role}: {files}",
         "Hand in one flight per folder, or name the files under 'files' of flight.yaml",
@@ -60,6 +66,24 @@ REASONS: dict[str, Reason] = {
         "Unpack it and hand in the folder",
         "压缩包不能解开：{what}",
         "请先自行解压，再提交文件夹",
+    ),
+    "unsafe": Reason(
+        "the zip is not unpacked: {what}",
+        "Pack the results alone, with plain names, or hand in the folder",
+        "压缩包有指向包外的路径或链接、重名或过多的内容，没有解开：{what}",
+        "请只打包成果文件后重新提交，或直接提交文件夹",
+    ),
+    "packed": Reason(
+        "{file} is packed in a way that is not opened here",
+        "Unpack it and hand in the folder, or pack it as zip",
+        "{file} 的压缩格式不能打开",
+        "请先解压再提交文件夹，或改用 zip 格式",
+    ),
+    "name": Reason(
+        "the name of {file} is not in UTF-8, and cannot be opened",
+        "Rename it, for example in letters and digits, or pack the folder as zip",
+        "{file} 的名称编码不是 UTF-8（可能是 GBK），不能打开",
+        "请改名后重新提交，例如只用字母和数字，或打包成 zip 提交",
     ),
     "room": Reason(
         "it unpacks to {size}, for which {need} must be free on the disk of the state folder, "
@@ -161,6 +185,12 @@ REASONS: dict[str, Reason] = {
         "flight.yaml",
         "{file} 的波段不能使用：{what}",
         "请按红、绿、蓝（近红外）导出，8 位或 16 位；波段顺序特殊时在 flight.yaml 写明 bands",
+    ),
+    "depth": Reason(
+        "{file} has pixels of {what}",
+        "Export the mosaic in 8 or 16 bit (uint8, uint16)",
+        "{file} 的像元类型是 {what}，不能使用",
+        "请按 8 位或 16 位无符号整数导出正射影像",
     ),
     "tiles": Reason(
         "the tiles do not belong to one mosaic: {what}",
