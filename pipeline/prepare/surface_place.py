@@ -92,8 +92,10 @@ def _outlines(height: Float) -> Complex:
     none = ~np.isfinite(height)
     if none.all():
         return np.zeros(height.shape, np.complex64)
-    nearest = ndimage.distance_transform_edt(none, return_distances=False, return_indices=True)
-    rows, cols = slopes(np.asarray(height[tuple(nearest)], np.float32))
+    nearest = np.zeros((2, *height.shape), np.int32)
+    ndimage.distance_transform_edt(none, return_distances=False, return_indices=True,
+                                   indices=nearest)  # fmt: skip
+    rows, cols = slopes(np.asarray(height[nearest[0], nearest[1]], np.float32))
     whole = np.asarray(ndimage.minimum_filter(~none, 9, mode="constant", cval=0), bool)
     weight = whole / (np.hypot(rows, cols) + np.float32(_SLOPE))
     out = np.empty(height.shape, np.complex64)

@@ -30,8 +30,10 @@ _TILE = re.compile(r".*[_-]\d+[_-]\d+\.tiff?", re.I)
 # A day in a name is no number of a tile: 2025-06-12, 2025_06_12 or 20250612.
 _DAY = re.compile(r"(?<!\d)(20\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
 # Pictures and packages that somebody may take for the mosaic.
-_FOREIGN = (".ecw", ".sid", ".jp2", ".png", ".bmp", ".img", ".vrt", ".kmz", ".mbtiles", ".pdf")
-_FOREIGN += (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
+_FOREIGN = (
+    *(".ecw", ".sid", ".jp2", ".png", ".bmp", ".img", ".vrt", ".kmz", ".mbtiles", ".pdf"),
+    *(".zip", ".rar", ".7z", ".tar", ".gz", ".tgz"),
+)
 _ROLES = {"mosaic": "正射影像", "surface model": "地表模型（DSM）"}
 
 
