@@ -162,6 +162,8 @@ BAD: list[tuple[str, str, Make]] = [
     ("form of unknown CRS", "form", mosaic({"horizontal": "EPSG:999999"})),
     ("nothing", "nothing", text("readme.txt", b"")),
     ("surface alone", "nothing", surface_alone),
+    ("ECW alone", "foreign", text("result.ecw", b"x")),
+    ("an archive in the folder", "foreign", text("结果.rar", b"Rar!")),
     ("two mosaics", "several", two),
     ("names what is not there", "no_file", mosaic({"files": {"mosaic": ["x.tif"]}})),
     ("names what lies outside", "leaves", mosaic({"files": {"mosaic": [UNDER]}})),
@@ -189,7 +191,7 @@ BAD: list[tuple[str, str, Make]] = [
     ("zone not in eastings", "not_there", mosaic(crs="EPSG:4526")),
     ("10 m pixels", "gsd", mosaic(gsd=10.0)),
     ("another gsd than said", "gsd", mosaic({"gsd_m": 0.2})),
-    ("floats", "bands", mosaic(data=flight.picture().astype("float32"))),
+    ("floats", "depth", mosaic(data=flight.picture().astype("float32"))),
     ("five bands", "bands", mosaic(data=flight.picture(5))),
     ("bands that do not fit", "bands", mosaic({"bands": ["red", "green", "blue", "nir"]})),
     ("a surface in colours", "bands", surface(flight.picture(3, 48))),
@@ -244,6 +246,9 @@ def test_it_is_refused_with_a_receipt_and_nothing_is_kept(
 
 def test_every_reason_is_tested() -> None:
     apart = {"twice", "older", "archive", "photos", "changed", "loose", "room"}
+    apart |= {"unit", "scale", "relief", "other_vertical"}  # test_27_inbox_heights
+    apart |= {"name", "unsafe", "packed"}  # here below, and test_27_inbox_watch
+    apart |= {"corrects"}  # test_27_inbox_against
     assert {b[1] for b in BAD} | apart == set(REASONS)
 
 
@@ -251,6 +256,30 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "drop"
     text("o.tif", b"<html>", gcp=None)(folder)
     assert flight.codes(flight.hand_in(tmp_path, folder)) == ["form", "not_tiff"]
+
+
+def test_a_key_that_is_given_twice_is_named_with_its_lines(tmp_path: Path) -> None:
+    mosaic()(tmp_path / "drop")
+    path = tmp_path / "drop" / "flight.yaml"
+    said = path.read_text("utf-8").splitlines()
+    more = ["flown: 2026-01-20T10:30:00+08:00", "files: {mosaic: [o.tif], mosaic: [p.tif]}"]
+    path.write_text("\n".join([*said, *more]), "utf-8")
+    answer = flight.hand_in(tmp_path, tmp_path / "drop")
+    assert flight.codes(answer) == ["form"]
+    was = next(n for n, line in enumerate(said, 1) if line.startswith("flown"))
+    assert f"'flown' (lines {was}, {len(said) + 1})" in answer.lines[0]
+    assert "'mosaic' (lines" in answer.lines[0]
+    assert f"flown（第 {was}、{len(said) + 1} 行）" in (tmp_path / "drop_回执.html").read_text(
+        "utf-8"
+    )
+
+
+@pytest.mark.parametrize("flown", [1790000000, 1.79e9, "1790000000", "1790000000000", "1.79e9"])
+def test_a_bare_number_is_no_time_with_a_zone(tmp_path: Path, flown: object) -> None:
+    mosaic({"flown": flown})(tmp_path / "drop")
+    answer = flight.hand_in(tmp_path, tmp_path / "drop")
+    assert flight.codes(answer) == ["form"]
+    assert "no bare number" in answer.lines[0]
 
 
 def test_the_same_flight_twice(tmp_path: Path) -> None:
@@ -312,14 +341,23 @@ def half(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
 
-@pytest.mark.parametrize("make", [bomb, climbing, half])
+def twins(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/o.tif", b"x")
+        archive.writestr("a\\o.tif", b"y")
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [(bomb, "unsafe"), (climbing, "unsafe"), (twins, "unsafe"), (half, "archive")],
+)
 def test_a_dangerous_zip_is_not_unpacked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Make
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Make, code: str
 ) -> None:
     monkeypatch.setattr(drops, "_UNPACKED_BYTES", 2**20)
     make(tmp_path / "drop.zip")
     answer = flight.hand_in(tmp_path, tmp_path / "drop.zip")
-    assert flight.codes(answer) == ["archive"]
+    assert flight.codes(answer) == [code]
     assert kept(tmp_path / "state") == []
     assert not (tmp_path / "up.tif").exists()
     assert not (tmp_path.parent / "up.tif").exists()
@@ -348,7 +386,42 @@ def test_names_that_no_terminal_should_see(tmp_path: Path) -> None:
     assert "\x1b" not in "".join(answer.lines)
     odd = tmp_path / os.fsdecode(b"\xff")
     odd.mkdir()
-    assert flight.codes(flight.hand_in(tmp_path, odd)) == ["no_form", "nothing"]
+    assert flight.codes(flight.hand_in(tmp_path, odd)) == ["name"]
+
+
+def test_a_name_in_gbk_is_told_as_such(tmp_path: Path) -> None:
+    """GDAL opens by UTF-8 alone, and a file is not damaged for its name."""
+    mosaic()(tmp_path / "plain")
+    folder = tmp_path / os.fsdecode("渌水".encode("gbk"))
+    shutil.copytree(tmp_path / "plain", folder)
+    answer = flight.hand_in(tmp_path, folder)
+    assert flight.codes(answer) == ["name"]
+    assert "渌水" in answer.lines[0]
+    inner = (tmp_path / "plain").rename(tmp_path / "drop")
+    (inner / "o.tif").rename(inner / os.fsdecode("正射.tif".encode("gbk")))
+    (inner / os.fsdecode("说明.txt".encode("gbk"))).touch()
+    answer = flight.hand_in(tmp_path, inner)
+    assert [f.values[0][1] for f in answer.faults] == ["正射.tif"]
+    alone = next(inner.glob("*.tif"))
+    assert flight.codes(flight.hand_in(tmp_path, alone)) == ["name"]
+    alone.rename(inner / "o.tif")
+    assert flight.hand_in(tmp_path, inner).taken  # what is not opened may be called as it likes
+
+
+def test_a_mosaic_in_floats_is_not_told_to_state_its_bands(tmp_path: Path) -> None:
+    drop = tmp_path / "drop"
+    mosaic({"bands": ["red", "green", "blue"]}, data=flight.picture().astype("float32"))(drop)
+    answer = flight.hand_in(tmp_path, drop)
+    assert "float32" in answer.lines[0]
+    assert "bands" not in answer.lines[0]
+
+
+def test_what_was_seen_in_place_of_a_mosaic_is_named(tmp_path: Path) -> None:
+    flight.write_form(tmp_path / "drop")
+    for name in ("a.ecw", "b.PNG"):
+        (tmp_path / "drop" / name).touch()
+    flight.hand_in(tmp_path, tmp_path / "drop")
+    assert "a.ecw, b.PNG" in (tmp_path / "drop_回执.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("how", ["before", "while", "after"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import flight
 import office
 
-from pipeline.acquire.inbox import pixels, place, tiff
+from pipeline.acquire.inbox import blocks, pixels, place, tiff
 from pipeline.acquire.inbox.checks import Sheet
 from pipeline.acquire.inbox.shelf import flights_in, in_use
 from pipeline.io import cog
@@ -176,6 +177,18 @@ def test_a_zip_is_taken_in_as_its_folder_is(tmp_path: Path) -> None:
     assert flight.codes(flight.hand_in(tmp_path, tmp_path / "drop")) == ["twice"]
 
 
+def test_a_zip_whose_folders_are_written_with_backslashes_is_taken_in(tmp_path: Path) -> None:
+    drop = flight.odm(tmp_path / "drop")
+    with zipfile.ZipFile(tmp_path / "drop.zip", "w") as archive:
+        archive.writestr("drop\\odm_dem\\", b"")  # a folder of its own
+        for path in drop.rglob("*.*"):
+            name = path.relative_to(tmp_path).as_posix().replace("/", "\\")
+            archive.writestr(name, path.read_bytes())
+    answer = flight.hand_in(tmp_path, tmp_path / "drop.zip")
+    assert answer.taken, answer.lines
+    assert "dsm" in item(tmp_path, answer.id)["assets"]
+
+
 def test_a_mosaic_may_be_named_with_its_surface_and_form(tmp_path: Path) -> None:
     mosaic = flight.write_tif(tmp_path / "a/x.tif", flight.picture())
     dsm = flight.write_tif(tmp_path / "b/y.tif", flight.heights(), 2 * flight.GSD)
@@ -274,8 +287,8 @@ def test_a_window_is_all_that_is_held(tmp_path: Path, monkeypatch: pytest.Monkey
         real(target, spec, noted())
 
     monkeypatch.setattr(pixels, "write_cog", spy)
-    monkeypatch.setattr(pixels, "BLOCK_PX", 16)
-    monkeypatch.setattr(pixels, "_STEP", 64)
+    monkeypatch.setattr(blocks, "BLOCK_PX", 16)
+    monkeypatch.setattr(blocks, "_STEP", 64)
     monkeypatch.setattr(cog, "BLOCK_PX", 16)
     plan = pixels.BandPlan((1, 2, 3), ("red", "green", "blue"), None)
     for how, most in (

@@ -40,14 +40,61 @@ def test_a_white_margin_is_no_picture_and_a_white_roof_is_one(tmp_path: Path, ki
     assert "白边" in next(tmp_path.glob("*_回执.html")).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("more", [{"nodata": 0}, {"rim": 0}])
-def test_white_that_the_file_explains_or_that_reaches_no_corner_stays(
-    tmp_path: Path, more: dict[str, int]
+def shown(tmp_path: Path) -> np.ndarray:
+    with rasterio.open(next((tmp_path / "state" / "flights").glob("2*/ortho.tif"))) as source:
+        return source.dataset_mask() > 0
+
+
+def with_alpha(data: np.ndarray, hidden: object = None) -> np.ndarray:
+    alpha = np.full((1, SIZE, SIZE), 255, data.dtype)
+    if hidden is not None:
+        alpha[0][hidden] = 0
+    return np.concatenate([data, alpha])
+
+
+ALPHA = {"photometric": "RGB", "alpha": "yes"}
+INNER = np.s_[310:330, 310:330]
+
+
+@pytest.mark.parametrize("fill", [255, 0])
+@pytest.mark.parametrize("how", ["opaque", "hides inside", "nodata"])
+def test_what_hides_nothing_at_the_edge_does_not_explain_a_margin(
+    tmp_path: Path, how: str, fill: int
 ) -> None:
-    rest = dict(more)
+    data = mosaic(0)
+    outside = np.ones((SIZE, SIZE), bool)
+    outside[RIM:, : SIZE - RIM] = False
+    data[:, outside] = fill
+    want = ~outside
+    more: dict[str, object] = dict(ALPHA)
+    if how == "nodata":
+        more = {"nodata": 255 - fill}  # of the other colour, which is not in the picture
+        data[:, 300:400, 300:400] = 9
+    else:
+        data = with_alpha(data, INNER if how == "hides inside" else None)
+        want[INNER] = how == "opaque"
+    drop = tmp_path / "边"
+    flight.write_tif(drop / "result.tif", data, **more)
+    flight.write_form(drop)
+    answer = flight.hand_in(tmp_path, drop)
+    assert answer.taken, answer.faults
+    np.testing.assert_array_equal(shown(tmp_path), want)
+    name = "白边" if fill else "黑边"
+    assert name in next(tmp_path.glob("*_回执.html")).read_text(encoding="utf-8")
+
+
+def test_a_file_that_hides_its_edge_is_believed(tmp_path: Path) -> None:
+    data = with_alpha(mosaic(RIM), np.s_[200:, :3])
     drop = tmp_path / "白地"
-    flight.write_tif(drop / "result.tif", mosaic(rest.pop("rim", RIM)), **rest)
+    flight.write_tif(drop / "result.tif", data, **ALPHA)
     flight.write_form(drop)
     assert flight.hand_in(tmp_path, drop).taken
-    with rasterio.open(next((tmp_path / "state" / "flights").glob("2*/ortho.tif"))) as source:
-        assert (source.dataset_mask() > 0).all()
+    np.testing.assert_array_equal(shown(tmp_path), data[3] > 0)
+
+
+def test_white_that_reaches_no_corner_stays(tmp_path: Path) -> None:
+    drop = tmp_path / "白地"
+    flight.write_tif(drop / "result.tif", mosaic(0))
+    flight.write_form(drop)
+    assert flight.hand_in(tmp_path, drop).taken
+    assert shown(tmp_path).all()

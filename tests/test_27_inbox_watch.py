@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -108,6 +109,24 @@ def test_what_is_no_half_copy_is_refused_without_waiting_a_day(box: Path, see: L
     see()
     see(61)
     assert names(box / "quarantine") == ["web"]
+
+
+def test_an_archive_that_is_not_opened_gets_an_answer(box: Path, see: Look) -> None:
+    packed = ["a.rar", "b.7z", "c.tar.gz", "d.TGZ"]
+    for name in packed:
+        (box / name).write_bytes(b"Rar!")
+    assert see().code == 0
+    assert see(61).code == 6
+    assert names(box / "quarantine") == packed
+    assert "改用 zip 格式" in (box / "c.tar.gz_回执.html").read_text("utf-8")
+
+
+def test_a_zip_that_leads_out_is_no_half_copy(box: Path, see: Look) -> None:
+    with zipfile.ZipFile(box / "a.zip", "w") as archive:
+        archive.writestr("../../evil.tif", b"x")
+    see()
+    assert see(61).code == 6
+    assert names(box / "quarantine") == ["a.zip"]
 
 
 def test_with_done_it_is_refused_at_once(box: Path, see: Look) -> None:

@@ -12,7 +12,7 @@ from pipeline.commands.layers import Config, Debug
 from pipeline.errors import ConfigurationError, ExitCode
 
 
-def submit(
+def submit(  # noqa: PLR0913, PLR0917 - each is an option of the command
     drop: Annotated[
         Path | None,
         typer.Argument(help="Folder of a flight, its zip, or the mosaic.", show_default=False),
@@ -32,6 +32,14 @@ def submit(
             "browser, complete it, and put the flight.yaml that it gives into the folder."
         ),
     ] = None,
+    accept_supersedes: Annotated[
+        str,
+        typer.Option(
+            help="Name of whoever answers for a flight that supersedes one of another team or "
+            "place, or one that holds more.",
+            show_default=False,
+        ),
+    ] = "",
     state: Annotated[
         Path, typer.Option(help="State folder; flights are kept in its flights/.")
     ] = Path("state"),
@@ -44,11 +52,12 @@ def submit(
         from datetime import UTC, datetime  # noqa: PLC0415 - keeps --help fast
 
         from pipeline.closing import after_submit  # noqa: PLC0415
-        from pipeline.office.flights import SubmitRequest, desk, write_form  # noqa: PLC0415
+        from pipeline.office.flight_forms import write_form  # noqa: PLC0415
+        from pipeline.office.flights import SubmitRequest, desk  # noqa: PLC0415
         from pipeline.office.flights import submit as take  # noqa: PLC0415
         from pipeline.office.inbox import look  # noqa: PLC0415
 
-        given = [w for w in (drop, dsm, flight) if w is not None]
+        given = [w for w in (drop, dsm, flight, accept_supersedes.strip() or None) if w]
         if form is not None and inbox is None and not given:
             for line in write_form(form):
                 typer.echo(line)
@@ -65,7 +74,7 @@ def submit(
                     typer.echo(line)
                 return report.code
             assert drop is not None
-            answer = take(SubmitRequest(drop, dsm, flight), at)
+            answer = take(SubmitRequest(drop, dsm, flight, accept_supersedes.strip()), at)
         for line in answer.lines:
             typer.echo(line, err=not answer.taken)
         typer.echo(after_submit(answer.code, answer.taken), err=not answer.taken)

@@ -36,6 +36,10 @@ _DAMAGED = (
 )
 
 
+class DamagedArchiveError(SceneUnusableError):
+    """An archive that cannot be read to its end, as half a copy cannot."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What an archive may cost."""
@@ -264,7 +268,7 @@ def _read(path: Path) -> Generator[None]:
     except _DAMAGED as error:
         # Of the disk's own errors too: a bad sector concerns one product and not the run.
         detail = " ".join(str(error).split()) or type(error).__name__
-        raise SceneUnusableError(
+        raise DamagedArchiveError(
             f"{path} is damaged or copied by half ({detail})", _AGAIN
         ) from error
 

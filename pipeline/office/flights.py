@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import shutil
 from collections.abc import Generator, Mapping, Sequence
@@ -11,11 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from pipeline.acquire.inbox.against import check_against
 from pipeline.acquire.inbox.build import Built, build_flight
-from pipeline.acquire.inbox.drop import Drop, NoRoomError, list_drop, pick, reading, unpack
-from pipeline.acquire.inbox.examine import Examined, check_against, examine, extent
-from pipeline.acquire.inbox.page import SUFFIX as FORM_SUFFIX
-from pipeline.acquire.inbox.page import form_page, known_of
+from pipeline.acquire.inbox.drop import (
+    Drop,
+    NoRoomError,
+    check_names,
+    list_drop,
+    pick,
+    reading,
+    unpack,
+)
+from pipeline.acquire.inbox.examine import Examined, examine, extent
 from pipeline.acquire.inbox.place import Covered, covered
 from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, printable, refuse
 from pipeline.acquire.inbox.receipt import accepted_page, refused_page, write_receipt
@@ -27,6 +33,7 @@ from pipeline.io.failpoints import failpoint
 from pipeline.ledger.lock import hold
 from pipeline.model import Corridor
 from pipeline.office.corridor_file import corridors_file
+from pipeline.office.flight_forms import offer_form
 
 RECEIPT = "receipt.html"
 _RASTERS = (".tif", ".tiff")
@@ -39,6 +46,7 @@ class SubmitRequest:
     drop: Path  # a folder, a zip, or the mosaic itself
     dsm: Path | None = None
     flight: Path | None = None
+    answered_by: str = ""  # who of the office answers for what it supersedes
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,7 @@ def take_in(request: SubmitRequest, at: Desk, *, again: bool) -> Answer:
     try:
         with reading(request.drop):
             drop = _listed(request, scratch)
-        return _take(drop, request.drop, at, again=again)
+        return _take(drop, request, at, again=again)
     except (FileNotFoundError, PermissionError) as error:
         raise refuse("changed", file=Path(str(error.filename)).name) from error
     finally:
@@ -163,6 +171,7 @@ def _listed(request: SubmitRequest, scratch: Path) -> Drop:
     files = {request.drop.name: request.drop}
     files |= {f"dsm/{request.dsm.name}": request.dsm} if request.dsm else {}
     files |= {"flight.yaml": form} if form else {}
+    check_names(str(p.absolute()) for p in files.values())
     return pick({n: p.absolute() for n, p in files.items()})
 
 
@@ -183,10 +192,10 @@ def _with_named(drop: Drop, request: SubmitRequest) -> Drop:
     return replace(drop, files=files, elsewhere=elsewhere)
 
 
-def _take(drop: Drop, path: Path, at: Desk, *, again: bool) -> Answer:
-    state = drop.state
+def _take(drop: Drop, request: SubmitRequest, at: Desk, *, again: bool) -> Answer:
+    state, path = drop.state, request.drop
     with reading(path):
-        examined = examine(drop, at.now)
+        examined = replace(examine(drop, at.now), answered_by=request.answered_by)
     flights = flights_in(at.root)
     before = next((f for f in flights if f.id == examined.id), None)
     if before is not None and again and before.drop["path"] == printable(str(path)):
@@ -271,42 +280,6 @@ def _refuse(path: Path, faults: Sequence[Fault], at: Desk) -> Answer:
     offer_form(path, faults)
     said = [". ".join(f.en()) + "." for f in faults]
     return Answer(path.name, False, "", (*said, f"receipt: {receipt}"), tuple(faults))
-
-
-def offer_form(path: Path, faults: Sequence[Fault]) -> None:
-    """Lay the form beside a drop that has none, or a wrong one, with what its files say."""
-    if not {"no_form", "form"} & {f.code for f in faults}:
-        return
-    write_receipt(path, form_page(_known(path)), FORM_SUFFIX)
-
-
-def _known(path: Path) -> dict[str, str]:
-    if path.is_dir() and not path.is_symlink():
-        with contextlib.suppress(SubmissionRefusedError):
-            return known_of(list_drop(path))
-    return {}
-
-
-def write_form(folder: Path) -> tuple[str, ...]:
-    """Lay the form beside a folder, filled in with what its files say; nothing is taken in.
-
-    Raises
-    ------
-    ConfigurationError
-        No such folder, or nothing can be written beside it.
-    """
-    folder = folder.resolve()
-    if not folder.is_dir():
-        raise ConfigurationError(f"there is no folder {folder}", "Check the path")
-    with reading(folder):
-        known = _known(folder)
-    path = write_receipt(folder, form_page(known), FORM_SUFFIX)
-    if path is None:
-        raise ConfigurationError(
-            f"nothing can be written beside {folder}", "Copy the folder to where you may write"
-        )
-    said = ", ".join(f"{k} {v}" for k, v in sorted(known.items())) or "nothing"
-    return (f"form: {path}", f"filled in from the files: {said}")
 
 
 def quarantine(root: Path, path: Path, faults: Sequence[Fault], page: str) -> Path:

@@ -21,16 +21,16 @@ from typing import Any
 from pipeline.acquire.inbox.drop import NoRoomError, is_done, snapshot
 from pipeline.acquire.inbox.page import NAME_ZH, form_page
 from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, printable, refuse
-from pipeline.acquire.inbox.receipt import SUFFIX, refused_page, write_receipt
+from pipeline.acquire.inbox.receipt import refused_page, write_receipt
 from pipeline.acquire.inbox.tiff import NO_BYTES, UNKNOWN
 from pipeline.errors import ConfigurationError, ExitCode, SourceUnreachableError
 from pipeline.io.atomic import write_bytes, write_json
+from pipeline.office.flight_forms import offer_form
 from pipeline.office.flights import (
     Answer,
     Desk,
     SubmitRequest,
     no_room,
-    offer_form,
     quarantine,
     take_in,
 )
@@ -40,6 +40,7 @@ SETTLE = timedelta(seconds=60)  # without a change between two looks
 GIVE_UP = timedelta(hours=24)  # after which what cannot be read is no copy in progress
 _SYSTEM = frozenset({"system volume information", "$recycle.bin", "lost+found"})
 _LOOSE = (".tif", ".tiff")
+_PACKED = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")  # no archive that is opened here
 _UNFINISHED = {"unreadable", "archive", "changed"}  # what half a copy looks like
 
 
@@ -113,14 +114,14 @@ def _lay_form(inbox: Path) -> None:
 
 
 def _drops(inbox: Path) -> list[Path]:
-    """Give folders, zips, links, and rasters that lie by themselves; all else is no drop."""
+    """Give folders, archives, links, and rasters that lie by themselves; all else is no drop."""
     found: list[Path] = []
     for path in sorted(inbox.iterdir()):
         # Folders of a system or a store (Windows, Synology, ext4) are nobody's drop.
         system = path.name[0] in ".#@$~" or path.name.lower() in _SYSTEM
         if system or path.name in (ACCEPTED, QUARANTINE):
             continue
-        is_file = path.suffix.lower() in (".zip", *_LOOSE) and not path.name.endswith(SUFFIX)
+        is_file = path.suffix.lower() in (".zip", *_LOOSE, *_PACKED)
         if path.is_symlink() or path.is_dir() or is_file:
             found.append(path)
     return found
@@ -164,6 +165,8 @@ def _take(drop: Path, inbox: Path, at: Desk) -> Answer:
         raise refuse("leaves", file=drop.name)
     if drop.suffix.lower() in _LOOSE and drop.is_file():
         raise refuse("loose", file=drop.name)
+    if drop.suffix.lower() in _PACKED and drop.is_file():
+        raise refuse("packed", file=drop.name)
     # What lies under accepted/ was answered; the same again is another drop, and said to be.
     again = not (inbox / ACCEPTED / drop.name).exists()
     return take_in(SubmitRequest(drop), at, again=again)

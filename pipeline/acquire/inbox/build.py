@@ -14,11 +14,12 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.acquire.inbox.checks import Sheet, Sheets
 from pipeline.acquire.inbox.examine import Examined, extent
 from pipeline.acquire.inbox.photos import Photo
-from pipeline.acquire.inbox.pixels import NO_HEIGHT, Tally, write_mosaic, write_surface
+from pipeline.acquire.inbox.pixels import Tally, write_mosaic
 from pipeline.acquire.inbox.place import Covered, covered, footprint_wgs84
 from pipeline.acquire.inbox.reasons import printable
 from pipeline.acquire.inbox.receipt import Row
 from pipeline.acquire.inbox.shelf import ITEM, Taken, item_of
+from pipeline.acquire.inbox.surfaces import NO_HEIGHT, Heights, write_surface
 from pipeline.grid import geodesic_area_m2
 from pipeline.io.atomic import disk_full_named, write_json
 from pipeline.model import Corridor
@@ -67,6 +68,7 @@ def build_flight(folder: Path, examined: Examined, corridors: Sequence[Corridor]
         crs=sheets.mosaic.grid.crs if sheets else "EPSG:4326",
         gsd_m=round(sheets.mosaic.gsd_m, 5) if sheets else None,
         valid_share=made.valid_share,
+        answered_by=examined.answered_by,
     )
     write_json(folder / ITEM, item_of(taken))
     rows = (*_form_rows(examined), *made.rows)
@@ -87,11 +89,12 @@ def _rasters(folder: Path, examined: Examined) -> _Made:
     assert plan is not None
     tally = write_mosaic(sheets.mosaic, plan, folder / "ortho.tif")
     assets = {"ortho": _asset("ortho.tif", sheets.mosaic, bands=list(plan.names))}
+    seen: tuple[Row, ...] = ()
     if sheets.dsm is not None:
-        write_surface(sheets.dsm, folder / "dsm.tif")
+        seen = _height_rows(sheets.dsm, write_surface(sheets.dsm, folder / "dsm.tif"))
         assets["dsm"] = _asset("dsm.tif", sheets.dsm, nodata=NO_HEIGHT, unit="m")
     footprint = footprint_wgs84(folder / "ortho.tif")
-    rows = _raster_rows(examined, sheets, footprint, tally)
+    rows = (*_raster_rows(examined, sheets, footprint, tally), *seen)
     return _Made(footprint, assets, rows, round(tally.share, 4))
 
 
@@ -170,11 +173,26 @@ def _raster_rows(
     )
 
 
+def _height_rows(dsm: Sheet, seen: Heights) -> tuple[Row, ...]:
+    """Say what was done to heights on the way in."""
+    rows: list[Row] = []
+    said = dict.fromkeys((h.scale, h.offset) for h in dsm.headers if h.scaled)
+    for scale, offset in said:
+        rows.append(Row("高程换算", f"按文件声明的比例 {scale:g}、偏移 {offset:g} 换算为米"))
+    if seen.zeros:
+        share = seen.zeros / seen.pixels
+        text = f"高程为 0 而与周围不连续的像元（{share:.2%}）文件没有说明，按没有高程处理"
+        rows.append(Row("高程空洞", text))
+    return tuple(rows)
+
+
 def _margin_rows(tally: Tally) -> tuple[Row, ...]:
     if not tally.margin:
         return ()
     share = tally.margin / tally.pixels
-    return (Row("白边", f"影像四周的纯白（{share:.0%}）文件没有说明，按没有影像处理"),)
+    colour = "白" if tally.margin_fill else "黑"
+    text = f"影像四周的纯{colour}（{share:.0%}）文件没有说明，按没有影像处理"
+    return (Row(f"{colour}边", text),)
 
 
 def _notes(examined: Examined) -> tuple[str, ...]:
@@ -189,7 +207,8 @@ def _notes(examined: Examined) -> tuple[str, ...]:
     if sheets is not None and not form.rtk and form.gcp == 0:
         notes.append("没有 RTK 也没有像控点，位置可能有数米误差，须与上一次飞行配准后使用。")
     if form.supersedes is not None:
-        notes.append(f"本次替代 {form.supersedes}。")
+        by = f"，由 {examined.answered_by} 确认" if examined.answered_by else ""
+        notes.append(f"本次替代 {form.supersedes}{by}。")
     if form.history:
         notes.append("按历史资料接收。")
     if examined.parts.left:

@@ -14,10 +14,12 @@ from pyproj.exceptions import CRSError
 from shapely.geometry import MultiPoint, box
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.acquire.inbox.datum import contradicted
 from pipeline.acquire.inbox.form import FlightForm
 from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, refuse, refuse_all
 from pipeline.acquire.inbox.recognise import Parts
 from pipeline.acquire.inbox.tiff import Header, check_size
+from pipeline.acquire.inbox.tiles import check_tiles
 from pipeline.grid import reproject
 from pipeline.model import Grid
 
@@ -26,7 +28,11 @@ _AREA_MARGIN = 1.5  # degrees around the area of use of a CRS
 _SAID = 1.5  # factor between the resolution that is found and the one that is said
 _COVERED = 0.8  # of the mosaic's extent that a surface has to cover
 _COARSER, _FINER = 12.0, 0.5  # resolution of a surface, in pixels of the mosaic
-_LATTICE = 0.05  # px that tiles may lie off the lattice of the first
+# Of a band, beside feet; what is none of a length is a note of the tool's and says nothing.
+_OTHER_UNITS = frozenset(
+    {"km", "dm", "cm", "mm", "decimeter", "decimetre", "centimeter", "centimetre"}
+    | {"millimeter", "millimetre", "kilometer", "kilometre", "千米", "公里", "分米", "厘米", "毫米"}
+)
 _GEOD = Geod(ellps="WGS84")
 
 
@@ -73,14 +79,7 @@ def check_parts(parts: Parts, form: FlightForm) -> Sheets:
             sheets.append(_sheet(headers, form, said_m) if headers else None)
         except SubmissionRefusedError as error:
             faults += error.faults
-    feet = [h.name for h in parts.dsm if h.vertical_feet or form.height_unit == "ft"]
-    faults += [Fault.of("feet", file=n) for n in feet[:1]]
-    faults += [
-        Fault.of("bands", file=h.name, what=f"{h.count} band(s) of {h.dtype} and no heights 高程")
-        for h in parts.dsm[:1]
-        if not h.surface
-    ]
-    refuse_all(faults)
+    refuse_all([*faults, *_unfit(parts.dsm, form)])
     mosaic, dsm = sheets
     assert mosaic is not None  # a drop without one holds photos, and never comes here
     if dsm is not None:
@@ -88,11 +87,28 @@ def check_parts(parts: Parts, form: FlightForm) -> Sheets:
     return Sheets(mosaic, dsm)
 
 
+def _unfit(dsm: Sequence[Header], form: FlightForm) -> list[Fault]:
+    """Why the files of a surface hold no heights in metres, and cannot be turned into them."""
+    feet = [h.name for h in dsm if h.vertical_feet or form.height_unit == "ft"]
+    faults = [Fault.of("feet", file=n) for n in feet[:1]]
+    faults += [
+        Fault.of("bands", file=h.name, what=f"{h.count} band(s) of {h.dtype} and no heights 高程")
+        for h in dsm[:1]
+        if not h.surface
+    ]
+    for h in dsm:
+        if h.unit.lower() in _OTHER_UNITS:
+            faults.append(Fault.of("unit", file=h.name, unit=h.unit))
+        if not (math.isfinite(h.scale) and h.scale > 0 and math.isfinite(h.offset)):
+            faults.append(Fault.of("scale", file=h.name, scale=h.scale, offset=h.offset))
+    return [*faults, *contradicted(dsm, form)]
+
+
 def _sheet(headers: Sequence[Header], form: FlightForm, said_m: float | None) -> Sheet:
     placed = tuple(_with_crs(h, form) for h in headers)
     for header in placed[:1]:
         _check_units(header)
-    _check_lattice(placed)
+    check_tiles(placed)
     grid = _union(placed)
     check_size(placed[0].name, grid.shape)
     gsd = _gsd_m(grid)
@@ -103,7 +119,8 @@ def _sheet(headers: Sequence[Header], form: FlightForm, said_m: float | None) ->
 def _with_crs(header: Header, form: FlightForm) -> Header:
     """Give the header its horizontal CRS: the file's own, or what the form says where it has none.
 
-    The vertical part of a compound CRS is dropped; the form says what heights refer to.
+    The vertical part of a compound CRS is dropped; the form says what heights refer to, and
+    ``datum`` holds a surface against it.
     """
     if header.crs is None:
         if form.horizontal is None:
@@ -125,7 +142,7 @@ def _flat(header: Header) -> CRS:
         raise refuse("no_crs", file=header.name) from error
     if crs.is_compound:
         crs = crs.sub_crs_list[0]
-    elif crs.is_geographic and len(crs.axis_info) == 3:
+    elif len(crs.axis_info) == 3 and not crs.is_geocentric:
         crs = crs.to_2d()
     if crs.is_bound and crs.source_crs is not None:
         crs = crs.source_crs
@@ -176,28 +193,6 @@ def _lonlat(points: Sequence[tuple[float, float]], crs: str) -> list[tuple[float
 def _middle(transform: Affine, shape: tuple[int, int]) -> tuple[float, float]:
     t = transform
     return t.c + t.a * shape[1] / 2, t.f + t.e * shape[0] / 2
-
-
-def _check_lattice(headers: Sequence[Header]) -> None:
-    """Refuse tiles that are no parts of one image."""
-    first = headers[0]
-    for other in headers[1:]:
-        what = ""
-        if other.crs != first.crs:
-            what = "CRS 坐标系"
-        elif (other.count, other.dtype) != (first.count, first.dtype):
-            what = "bands 波段"
-        elif not _on_lattice(first.transform, other.transform):
-            what = "pixels 像元"
-        if what:
-            raise refuse("tiles", what=f"{first.name}, {other.name}: {what}")
-
-
-def _on_lattice(a: Affine, b: Affine) -> bool:
-    if abs(a.a / b.a - 1) > 1e-6 or abs(a.e / b.e - 1) > 1e-6:
-        return False
-    col, row = (b.c - a.c) / a.a, (b.f - a.f) / a.e
-    return abs(col - round(col)) < _LATTICE and abs(row - round(row)) < _LATTICE
 
 
 def _union(headers: Sequence[Header]) -> Grid:

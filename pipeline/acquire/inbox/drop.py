@@ -8,19 +8,21 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pipeline.acquire.inbox.reasons import Fault, refuse, refuse_all
 from pipeline.errors import DiskFullError, SceneUnusableError, SourceUnreachableError
-from pipeline.io.archives import Limits, ZipPackage
+from pipeline.io.archives import DamagedArchiveError, Limits, ZipPackage
 
 DONE = "DONE"
 _MOST_FILES = 20_000
 _DEEPEST = 12
 _UNPACKED_BYTES = 200 * 2**30  # of a zip
+_NAMED = 5  # names that a receipt tells
+_OPENED = (".tif", ".tiff", ".jpg", ".jpeg", ".yaml", ".yml")
 _COPIES = 2  # what was unpacked, and the copies made of it
 _SPARE_BYTES = 64 * 2**20
 # Of a disk or a share that went away in the middle, or of a bad sector.
@@ -137,7 +139,26 @@ def list_drop(folder: Path) -> Drop:
         if len(files) + len(links) > _MOST_FILES:
             raise refuse("too_many", most=_MOST_FILES)
     refuse_all([Fault.of("leaves", file=n) for n in links[:5]])
+    check_names([str(folder.absolute())])
+    check_names(n for n in files if n.lower().endswith(_OPENED))
     return Drop(folder, files)
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse what is no UTF-8 of the names of files to be opened: GDAL opens by UTF-8 alone.
+
+    They come from shares and disks of Windows in GBK.
+    """
+    wrong = [n for n in names if not _utf8(n)]
+    refuse_all([Fault.of("name", file=_as_gbk(PurePosixPath(n).name)) for n in wrong[:_NAMED]])
+
+
+def _utf8(name: str) -> bool:
+    return not any("\ud800" <= c <= "\udfff" for c in name)
+
+
+def _as_gbk(name: str) -> str:
+    return os.fsencode(name).decode("gb18030", "replace")
 
 
 def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, bool]]:
@@ -179,12 +200,23 @@ def unpack(path: Path, scratch: Path) -> Drop:
         package = ZipPackage.of(path, Limits(_UNPACKED_BYTES))
         if len(package.members) > _MOST_FILES:
             raise refuse("too_many", most=_MOST_FILES)
+        places = _places(package.members)
         _check_room(sum(package.members.values()), scratch)
-        package.take({m: scratch / PurePosixPath(m) for m in package.members})
+        package.take({m: scratch / place for m, place in places.items()})
     except SceneUnusableError as error:
         what = error.what.replace(f"{path} is not unpacked: ", "").replace(str(path), path.name)
-        raise refuse("archive", what=what) from error
+        half = isinstance(error, DamagedArchiveError)
+        raise refuse("archive" if half else "unsafe", what=what) from error
     return list_drop(scratch)
+
+
+def _places(members: Iterable[str]) -> dict[str, PurePosixPath]:
+    """Where each member goes; some tools of Windows write folders with a backslash."""
+    named = {m: m.replace("\\", "/") for m in members}
+    places = {m: PurePosixPath(n) for m, n in named.items() if not n.endswith("/")}
+    if len(set(places.values())) < len(places):
+        raise refuse("unsafe", what="two members have one name 有重名文件")
+    return places
 
 
 def _check_room(size: int, scratch: Path) -> None:

@@ -17,13 +17,11 @@ from pipeline.acquire.inbox.drop import Drop
 from pipeline.acquire.inbox.form import FlightForm, read_form
 from pipeline.acquire.inbox.photos import Photo, read_photos
 from pipeline.acquire.inbox.pixels import BandPlan, plan_bands
-from pipeline.acquire.inbox.place import overlap
-from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, refuse, refuse_all
+from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, refuse_all
 from pipeline.acquire.inbox.recognise import Parts, form_name, recognise
-from pipeline.acquire.inbox.shelf import Flight, Source, in_use
+from pipeline.acquire.inbox.shelf import Source
 
 T = TypeVar("T")
-_SAME_GROUND = 0.5  # share of a flight that a newer one covers, from which it is older
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,14 @@ class Examined:
     plan: BandPlan | None
     photos: tuple[Photo, ...]  # of a drop without a mosaic
     sources: tuple[Source, ...]
+    answered_by: str = ""  # who of the office answers for what it supersedes
+
+    @property
+    def assets(self) -> frozenset[str]:
+        """Names of what it will hold, as in the item of a flight."""
+        if self.sheets is None:
+            return frozenset({"photos"})
+        return frozenset({"ortho"} if self.sheets.dsm is None else {"ortho", "dsm"})
 
     @property
     def id(self) -> str:
@@ -106,36 +112,6 @@ def source_of(drop: Drop, name: str, role: str) -> Source:
     with drop.path(name).open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return Source(name, role, drop.files[name], digest)
-
-
-def check_against(examined: Examined, footprint: BaseGeometry, flights: Sequence[Flight]) -> None:
-    """Hold a drop against the flights that were taken in.
-
-    Raises
-    ------
-    SubmissionRefusedError
-        The same mosaic again; older than one in use over the same ground; it supersedes nothing.
-    """
-    form = examined.form
-    if form.supersedes is not None and form.supersedes not in {f.id for f in flights}:
-        raise refuse("supersedes", id=form.supersedes)
-    current = {f.id for f in in_use(flights)} - {form.supersedes}
-    for flight in flights:
-        # A correction may bring the mosaic of what it supersedes, and of what that superseded.
-        clashes = form.supersedes is None or flight.id in current
-        if clashes and flight.mosaic_sums == examined.mosaic_sums:
-            raise refuse("twice", id=flight.id)
-    if form.history or examined.sheets is None:
-        return
-    newer = [
-        f
-        for f in in_use(flights)
-        if f.flown > form.flown_utc
-        and f.id != form.supersedes
-        and overlap(footprint, f.footprint_wgs84) >= _SAME_GROUND
-    ]
-    if newer:
-        raise refuse("older", id=max(newer, key=lambda f: f.flown).id)
 
 
 def extent(examined: Examined) -> BaseGeometry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,7 @@ _OPENING = (
     yaml.FlowSequenceStartToken,
 )
 _CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+_NUMBER = re.compile(r"\s*[+-]?[\d_.]+(e[+-]?\d+)?\s*", re.I)
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 Band = Literal["red", "green", "blue", "nir", "alpha", "other"]
 
@@ -74,6 +76,14 @@ class FlightForm(BaseModel):
         default=None, description="of the clocks of photos that store none, such as +08:00"
     )
     note: str = Field(default="", max_length=2000, description="anything else")
+
+    @field_validator("flown", mode="before")
+    @classmethod
+    def _no_bare_number(cls, value: object) -> object:
+        # Pydantic takes one for seconds since 1970, UTC: a zone that nobody stated.
+        if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+            raise ValueError("a date and a time with its zone, no bare number")
+        return value
 
     @field_validator("flown")
     @classmethod
@@ -171,6 +181,7 @@ def _parsed(data: bytes) -> Any:
     try:
         text = _decoded(data)
         _check_tokens(text)
+        _check_keys(yaml.compose(text, yaml.SafeLoader))
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         detail = " ".join(str(error).split())[:200]
@@ -186,6 +197,29 @@ def _check_tokens(text: str) -> None:
         depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
         if depth > _DEEPEST:
             raise _wrong("it is nested deeper than any form", "括号或层次过多")
+
+
+def _check_keys(form: yaml.Node | None) -> None:
+    """Refuse keys that are given twice: YAML keeps the last one without a word."""
+    said: list[str] = []
+    zh: list[str] = []
+    for node in _mappings(form):
+        lines: dict[str, list[str]] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                lines.setdefault(str(key.value), []).append(str(key.start_mark.line + 1))
+        twice = {k: n for k, n in lines.items() if len(n) > 1}
+        said += [f"'{k}' (lines {', '.join(n)})" for k, n in twice.items()]
+        zh += [f"{k}（第 {'、'.join(n)} 行）" for k, n in twice.items()]
+    if said:
+        raise _wrong(f"given more than once: {', '.join(said)}", f"重复填写：{'，'.join(zh)}")
+
+
+def _mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        for _, value in node.value:
+            yield from _mappings(value)
 
 
 def _decoded(data: bytes) -> str:

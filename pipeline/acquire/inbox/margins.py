@@ -1,8 +1,9 @@
-"""White margins of a mosaic that says nowhere what is no picture.
+"""White or black margins of a mosaic that its file shows as picture.
 
-Some tools fill the frame around a picture with white and declare neither alpha, mask nor nodata.
-White inside a picture is roofs and sand, so white alone is no margin: it is one where whole squares
-of pure white hang together with the frame's edge, and a corner of the frame is white.
+Some tools fill the frame around a picture with white or black and declare neither alpha, mask nor
+nodata, or an alpha that hides nothing. White inside a picture is roofs and sand, so white alone is
+no margin: it is one where whole squares of pure white hang together with the frame's edge, and a
+corner of the frame is white. A file that hides anything at the frame's edge is believed.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ Read = Callable[[Window], tuple[NDArray[Any], Mask]]
 
 @dataclass(frozen=True)
 class Margin:
-    """Squares of a mosaic in which pure white is no picture."""
+    """Squares of a mosaic in which a pure colour is no picture."""
 
     squares: Mask  # (rows, cols) of SQUARE by SQUARE pixels
+    fill: int  # of red, green and blue: 0, or as bright as can be
 
     def of(self, window: Window) -> Mask:
         """Give the same for each pixel of a window."""
@@ -40,15 +42,15 @@ class Margin:
         return self.squares[np.ix_(rows, cols)]
 
 
-def white(pixels: NDArray[Any]) -> Mask:
-    """Say which pixels (band, H, W) are as bright as their type can be, in all three colours."""
-    return np.asarray((pixels[:3] == np.iinfo(pixels.dtype).max).all(axis=0), bool)
+def plain(pixels: NDArray[Any], fill: int) -> Mask:
+    """Say which pixels (band, H, W) have this value in all three colours."""
+    return np.asarray((pixels[:3] == fill).all(axis=0), bool)
 
 
 def find_margin(
-    shape: tuple[int, int], windows: Callable[[], Iterable[Window]], read: Read
+    shape: tuple[int, int], windows: Callable[[], Iterable[Window]], read: Read, *, said: bool
 ) -> Margin | None:
-    """Find the white margin of a mosaic, in one more reading of it where a corner is white.
+    """Find the margin of a mosaic, in one more reading of it where a corner is white or black.
 
     Parameters
     ----------
@@ -58,13 +60,19 @@ def find_margin(
         Gives windows that hold each pixel once and begin at multiples of ``SQUARE``.
     read : callable
         Reads a window.
+    said : bool
+        The file declares what is no picture. It is believed where it hides anything at the edge
+        of the frame.
     """
-    if not any(_all_white(*read(corner)) for corner in _corners(shape)):
+    fill = next((f for f in map(_fill_of, map(read, _corners(shape))) if f is not None), None)
+    if fill is None:
         return None
     whole = np.zeros(tuple(-(-n // SQUARE) for n in shape), bool)
     for window in windows():
         pixels, shown = read(window)
-        blank = white(pixels) | ~shown
+        if said and _hides_edge(shape, window, shown):
+            return None
+        blank = plain(pixels, fill) | ~shown
         edge_r, edge_c = (np.arange(0, n, SQUARE) for n in window.shape)
         full = np.logical_and.reduceat(np.logical_and.reduceat(blank, edge_r, 0), edge_c, 1)
         r0, c0 = window.row0 // SQUARE, window.col0 // SQUARE
@@ -74,11 +82,28 @@ def find_margin(
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     outside = np.isin(labels, edge[edge > 0])
     # A square at the picture's edge is white in part.
-    return Margin(np.asarray(ndimage.binary_dilation(outside, np.ones((3, 3), bool)), bool))
+    near = np.asarray(ndimage.binary_dilation(outside, np.ones((3, 3), bool)), bool)
+    return Margin(near, fill)
 
 
-def _all_white(pixels: NDArray[Any], shown: Mask) -> bool:
-    return bool(shown.any()) and bool((white(pixels) | ~shown).all())
+def _fill_of(corner: tuple[NDArray[Any], Mask]) -> int | None:
+    """White or black, where all of a corner that is shown is that."""
+    pixels, shown = corner
+    for fill in (int(np.iinfo(pixels.dtype).max), 0):
+        if shown.any() and (plain(pixels, fill) | ~shown).all():
+            return fill
+    return None
+
+
+def _hides_edge(shape: tuple[int, int], window: Window, shown: Mask) -> bool:
+    """Tell whether a file hides pixels of this window at the edge of the frame."""
+    sides = (
+        (window.row0 == 0, shown[0]),
+        (window.row1 == shape[0], shown[-1]),
+        (window.col0 == 0, shown[:, 0]),
+        (window.col1 == shape[1], shown[:, -1]),
+    )
+    return any(outer and not line.all() for outer, line in sides)
 
 
 def _corners(shape: tuple[int, int]) -> Iterator[Window]:

@@ -27,6 +27,13 @@ _TOOLS = (
 )
 _DSM = re.compile(r"((^|.*[_-])dsm([_-]\d+[_-]\d+)?)\.tiff?", re.I)
 _TILE = re.compile(r".*[_-]\d+[_-]\d+\.tiff?", re.I)
+# A day in a name is no number of a tile: 2025-06-12, 2025_06_12 or 20250612.
+_DAY = re.compile(r"(?<!\d)(20\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
+# Pictures and packages that somebody may take for the mosaic.
+_FOREIGN = (
+    *(".ecw", ".sid", ".jp2", ".png", ".bmp", ".img", ".vrt", ".kmz", ".mbtiles", ".pdf"),
+    *(".zip", ".rar", ".7z", ".tar", ".gz", ".tgz"),
+)
 _ROLES = {"mosaic": "正射影像", "surface model": "地表模型（DSM）"}
 
 
@@ -73,6 +80,9 @@ def recognise(drop: Drop, names: FileNames | None) -> Parts:
     if not rasters:
         if photos:
             return Parts("", (), (), photos, ())
+        foreign = [n for n in drop.files if n.lower().endswith(_FOREIGN)]
+        if foreign:
+            raise refuse("foreign", files=", ".join(foreign[:5]))
         raise refuse("nothing")
     return _by_name_and_content(drop, rasters, photos)
 
@@ -124,12 +134,18 @@ def _whole_or_tiles(names: Sequence[str]) -> list[str]:
 
 def _is_tile(name: str) -> bool:
     path = PurePosixPath(name)
-    return _TILE.fullmatch(path.name) is not None or "tiles" in path.parts[:-1]
+    return _TILE.fullmatch(_DAY.sub("", path.name)) is not None or "tiles" in path.parts[:-1]
+
+
+def _days(names: Sequence[str]) -> set[tuple[str, ...]]:
+    """Days that stand in the names of files."""
+    found = (_DAY.search(PurePosixPath(n).name) for n in names)
+    return {(f[1], f[3], f[4]) for f in found if f is not None}
 
 
 def _same_group(names: Sequence[str], role: str) -> list[str]:
-    """Give one file, or tiles of one folder."""
-    if len(names) > 1 and all(_is_tile(n) for n in names):
+    """Give one file, or tiles of one folder and, as far as their names say, of one day."""
+    if len(names) > 1 and all(_is_tile(n) for n in names) and len(_days(names)) < 2:
         stems = {re.sub(r"[_-]\d+[_-]\d+(\.tiff?)$", "", n, flags=re.I) for n in names}
         if len(stems) == 1 or len({PurePosixPath(n).parent for n in names}) == 1:
             return list(names)

@@ -50,6 +50,16 @@ class Flight:
         )
 
     @property
+    def team(self) -> str:
+        """Who flew."""
+        return str(self.item["properties"]["siluan:team"])
+
+    @property
+    def assets(self) -> frozenset[str]:
+        """What it holds: ortho and maybe dsm, or photos."""
+        return frozenset(self.item["assets"])
+
+    @property
     def drop(self) -> Mapping[str, Any]:
         """Where it was dropped, and what lay there."""
         return json.loads((self.folder / DROP).read_text(encoding="utf-8"))
@@ -113,6 +123,7 @@ class Taken:
     crs: str
     gsd_m: float | None
     valid_share: float | None
+    answered_by: str = ""  # who of the office answers for what it supersedes
 
 
 def item_of(taken: Taken) -> dict[str, Any]:
@@ -131,6 +142,7 @@ def item_of(taken: Taken) -> dict[str, Any]:
         "siluan:tool": taken.tool,
         "siluan:history": form.history,
         "siluan:supersedes": form.supersedes,
+        "siluan:supersedes_accepted_by": taken.answered_by or None,
         "siluan:note": form.note,
         "siluan:valid_share": taken.valid_share,
         "siluan:sources": [vars(s) for s in taken.sources],

@@ -69,6 +69,9 @@ class Header:
     colours: tuple[str, ...]  # GDAL's interpretation of each band
     nodata: float | None
     masked: bool = field(default=False)  # it has an internal mask
+    scale: float = 1.0  # of the first band: what is stored, times this, plus the offset
+    offset: float = 0.0
+    unit: str = ""  # of the first band, as it is written
 
     @property
     def count(self) -> int:
@@ -80,6 +83,11 @@ class Header:
         """Left, bottom, right, top in its CRS."""
         t = self.transform
         return t.c, t.f + self.shape[0] * t.e, t.c + self.shape[1] * t.a, t.f
+
+    @property
+    def scaled(self) -> bool:
+        """True if what is stored is no height yet."""
+        return (self.scale, self.offset) != (1.0, 0.0)
 
     @property
     def surface(self) -> bool:
@@ -166,6 +174,9 @@ def _header(source: Any, path: Path, name: str) -> Header:
         colours=tuple(ColorInterp(c).name for c in source.colorinterp),
         nodata=None if source.nodata is None else float(source.nodata),
         masked=[f.name for f in flags] == ["per_dataset"],
+        scale=float(source.scales[0]),
+        offset=float(source.offsets[0]),
+        unit=(source.units[0] or "").strip(),
     )
 
 
