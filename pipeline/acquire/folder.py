@@ -118,7 +118,8 @@ class Folder:
             except SceneUnusableError as error:
                 name = ", ".join(p.name for p in files.values())
                 aside.append(SetAside(name, "acquire", error.what, error.remedy))
-        mark = hashlib.sha256(source.path.encode()).hexdigest()[:12]
+        # Two sources may read one folder, each its own files of it.
+        mark = hashlib.sha256(source.model_dump_json().encode()).hexdigest()[:12]
         root = self._cache / f"folder-{mark}"
         notes = (*_left_out(source, listed), *_not_known(source, table, listed))
         return write_catalogue(root, items, "A folder of files, catalogued"), aside, notes

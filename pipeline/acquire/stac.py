@@ -91,7 +91,7 @@ def _any(source: StacSource, url: str, wanted: Wanted) -> bool:
 
 
 def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -> Found:
-    scenes: dict[str, Scene] = {}
+    scenes: list[Scene] = []  # an id may stand in several collections: acquire/passes tells
     aside: set[SetAside] = set()
     beside: list[datetime] = []
     untouched: set[str] = set()
@@ -102,7 +102,7 @@ def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -
         inside = wanted.start <= scene.acquired <= wanted.end
         here = scene.footprint_wgs84.intersects(wanted.area_wgs84)
         if inside and here:
-            scenes.setdefault(scene.id, scene)
+            scenes.append(scene)
         elif not inside:
             ignored.count("period")
             if here:
@@ -112,7 +112,7 @@ def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -
         if not here:
             untouched.add(scene.id)
         anywhere, touching = True, touching or here
-    ordered = sorted(scenes.values(), key=lambda s: (s.acquired, s.id))
+    ordered = sorted(scenes, key=lambda s: (s.acquired, s.id))
     notes = (*raw.notes, *ignored.notes())
     elsewhere = anywhere and not touching
     found = Found(tuple(ordered), tuple(sorted(aside)), elsewhere, notes, raw.incomplete)

@@ -7,6 +7,7 @@ is kept.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,11 @@ def is_remote(href: str) -> bool:
 def named(href: str) -> str:
     """Give an href as messages name it: without a query, which may be a signature."""
     return href.partition("?")[0] if is_remote(href) else href
+
+
+def lasting(text: str) -> str:
+    """Drop the port of this machine's own API, which changes from run to run."""
+    return re.sub(r"http://127\.0\.0\.1:\d+", "local:/", text)
 
 
 def read_remotely(href: str, access: Access | None) -> bool:

@@ -14,7 +14,7 @@ from pipeline.acquire.bands import SensorTable, load_look_table, load_sensor_tab
 from pipeline.acquire.disk.search import Desk, Disk
 from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.folder import Folder, FolderSource
-from pipeline.acquire.passes import drop_duplicates, merge_passes
+from pipeline.acquire.passes import drop_duplicates, merge_passes, told_apart
 from pipeline.acquire.source import Making
 from pipeline.acquire.stac import Found, Wanted, search_stac
 from pipeline.config import Source, Workflow, choose_corridors
@@ -96,7 +96,7 @@ def search(
             [s for s in held.scenes if s not in pictures[corridor.id]]
         )
         told.aside.update(dropped)
-        passes[corridor.id] = merge_passes(unique)
+        passes[corridor.id] = merge_passes(told_apart(unique))
         if not (held.scenes or held.outside or told.unreachable) and before is None:
             log.warning("%s: no scenes in the period%s", corridor.id, _when(held.beside))
     told.notes.update(_strays(workflow.sources, {} if outside else told.elsewhere))

@@ -120,7 +120,7 @@ def _crs_of(profile: Profile | None) -> str:
 
 
 def _first_profile(passes: Sequence[Pass]) -> Profile | None:
-    scenes = sorted((s for p in passes for s in p.scenes), key=lambda s: s.id)
+    scenes = sorted((s for p in passes for s in p.scenes), key=lambda s: (s.catalogue_id, s.id))
     silent = 0
     for scene in scenes:
         asset = scene.assets.get("green")
