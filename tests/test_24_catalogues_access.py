@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from small_servers import answering, forwarding
 from test_20_acquire import TABLE, WANTED, five, source
 from test_22_rasters_remote import written
+from test_24_catalogues import pages
 from test_83_served import served
 
 from pipeline.access import Access
@@ -195,6 +196,31 @@ def test_files_elsewhere_get_no_token(tmp_path: Path, monkeypatch: pytest.Monkey
         headers.clear()
         raster_profile(f"{url.replace('127.0.0.1', 'localhost')}/data/a.tif")
         assert set(headers) == {None}, "what one file was opened with stays with it"
+
+
+def test_a_link_to_another_host_takes_no_token_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ``next`` may lead anywhere; only named hosts see the token."""
+    monkeypatch.setenv("OFFICE_TOKEN", "very-secret")
+    turned = pages([["a"], ["b"], ["c"]])
+    headers: dict[str, set[str | None]] = {}
+
+    def away(request: Request) -> Response | None:
+        host = request.url.hostname or ""
+        headers.setdefault(host, set()).add(request.headers.get("authorization"))
+        answer = turned(request)
+        if answer is not None and host == "127.0.0.1":
+            body = bytes(answer.body).replace(b"http://127.0.0.1", b"http://localhost")
+            return Response(body, media_type="application/json")
+        return answer
+
+    signing = {"kind": "bearer", "token_env": "OFFICE_TOKEN", "hosts": ["127.0.0.1"]}
+    access = Access.model_validate({"signing": signing})
+    with serve(five(tmp_path), away) as url:
+        found = search_stac(source(url, access=access), TABLE, WANTED)
+    assert len(found.scenes) == 3
+    assert headers == {"127.0.0.1": {"Bearer very-secret"}, "localhost": {None}}
 
 
 def test_secrets_that_are_not_set_are_named_before_anything_is_asked(tmp_path: Path) -> None:

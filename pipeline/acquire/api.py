@@ -20,11 +20,14 @@ from pystac_client import ConformanceClasses, ItemSearch
 from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from requests import PreparedRequest
+from requests.auth import AuthBase
 from requests.exceptions import RequestException
 from shapely.geometry import mapping
 from urllib3 import BaseHTTPResponse, Retry
 from urllib3.exceptions import MaxRetryError, ResponseError
 
+from pipeline.access import Access, BearerSigning
 from pipeline.acquire.source import Raw, StacSource, Wanted
 from pipeline.errors import ConfigurationError, SourceUnreachableError
 from pipeline.io.remote import bearer_headers
@@ -55,8 +58,19 @@ class PatientRetry(Retry):
         return super().increment(method, url, response, *rest, **named)
 
 
-def api_io(source: StacSource, url: str) -> StacApiIO:
-    """Make the transport of a source: retries, time-outs, proxy, and the token of this host."""
+class _ByHost(AuthBase):
+    """Shows the token to the hosts it is meant for: a link may lead a request anywhere."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def __call__(self, r: PreparedRequest) -> PreparedRequest:
+        r.headers.update(bearer_headers(r.url or "", self._access))
+        return r
+
+
+def api_io(source: StacSource) -> StacApiIO:
+    """Make the transport of a source: retries, time-outs, proxy, and the token of its hosts."""
     retry = PatientRetry(
         total=source.retries,
         backoff_factor=0.3,
@@ -66,7 +80,9 @@ def api_io(source: StacSource, url: str) -> StacApiIO:
         allowed_methods=None,
         respect_retry_after_header=True,
     )
-    io = StacApiIO(max_retries=retry, timeout=30, headers=bearer_headers(url, source.access))
+    io = StacApiIO(max_retries=retry, timeout=30)
+    if isinstance(source.access.signing, BearerSigning):
+        io.session.auth = _ByHost(source.access)
     proxy = source.access.proxy_url()
     if proxy:
         io.session.trust_env = False  # or requests would prefer the environment's proxy
@@ -84,7 +100,7 @@ def api_items(source: StacSource, url: str, wanted: Wanted, only: int | None = N
     ConfigurationError
         More items than ``max_items``; a search that the server refuses.
     """
-    io = api_io(source, url)
+    io = api_io(source)
     try:
         client = pystac_client.Client.open(url, stac_io=io)
         said = _narrowing(source, client)

@@ -187,7 +187,7 @@ def _fetched(source: StacSource, href: str) -> dict[str, Any]:
 
     from pipeline.acquire.api import api_io, unreachable  # noqa: PLC0415
 
-    io = api_io(source, href)
+    io = api_io(source)
     try:
         return _document(href, io.read_text(href))
     except (RequestException, APIError) as error:
