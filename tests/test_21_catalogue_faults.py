@@ -85,6 +85,21 @@ def test_a_malformed_item_is_named_and_the_rest_is_used(
     assert [a.what for a in found.set_aside] == ["bad"]
 
 
+def test_what_a_catalogue_writes_moves_no_cursor(tmp_path: Path) -> None:
+    """Ids, and what is wrong with an item, go to a terminal, to logs and to run.json."""
+    good = item("a", WHEN) | {"id": "a\x1b[2J\nb"}
+    good["properties"]["platform"] = "Sentinel\u20282A"
+    bad = item("c", "\x1b]0;x\x07") | {"id": "c\r\x1b[1A"}
+    path = catalogue(tmp_path, [item("a", WHEN), item("c", WHEN)])
+    for name, one in (("a", good), ("c", bad)):
+        (tmp_path / "c" / name / f"{name}.json").write_text(json.dumps(one), encoding="utf-8")
+    found = search_stac(source(path), TABLE, WANTED)
+    assert [(s.id, s.platform) for s in found.scenes] == [("a_[2J_b", "sentinel_2a")]
+    (aside,) = found.set_aside
+    assert aside.what == "c__[1A"
+    assert aside.reason == "its datetime '_]0;x_' is no RFC 3339 time"
+
+
 def gone(path: Path) -> None:
     path.unlink()
 

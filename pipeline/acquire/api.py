@@ -28,6 +28,7 @@ from urllib3 import BaseHTTPResponse, Retry
 from urllib3.exceptions import MaxRetryError, ResponseError
 
 from pipeline.access import Access, BearerSigning
+from pipeline.acquire.items import plain
 from pipeline.acquire.source import Raw, StacSource, Wanted
 from pipeline.errors import ConfigurationError, SourceUnreachableError
 from pipeline.io.remote import bearer_headers
@@ -159,7 +160,7 @@ _REASONS = {
 
 def _short(error: Exception) -> str:
     """Give the reason in a few words; libraries nest theirs in brackets, three deep."""
-    text = clean(" ".join(str(error).split()))
+    text = plain(clean(" ".join(str(error).split())))
     known = next((words for sign, words in _REASONS.items() if sign in text), None)
     return known or shorten(text, 200, placeholder=" ...") or type(error).__name__
 

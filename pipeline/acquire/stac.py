@@ -18,9 +18,10 @@ from urllib.parse import urljoin, urlparse
 from shapely.geometry import box
 
 from pipeline.acquire.bands import SensorTable
-from pipeline.acquire.items import Reach, scene_from_item
+from pipeline.acquire.items import Reach, item_name, scene_from_item
 from pipeline.acquire.source import Found, Raw, StacSource, Wanted
 from pipeline.errors import ConfigurationError, SceneUnusableError
+from pipeline.io.remote import named
 from pipeline.model import Scene, SetAside
 
 __all__ = ["Found", "StacSource", "Wanted", "search_stac"]
@@ -137,7 +138,7 @@ def _read(
         try:
             yield scene_from_item(item, base, table, reach)
         except SceneUnusableError as error:
-            name = str(item.get("id") or base)
+            name = item_name(item, base)
             aside.add(SetAside(name, "acquire", error.what.removeprefix(f"{name}: "), error.remedy))
 
 
@@ -176,7 +177,7 @@ def _fetch(source: StacSource, href: str) -> dict[str, Any]:
         try:
             return _document(href, Path(href).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise SceneUnusableError(f"{href} cannot be read ({error})") from error
+            raise SceneUnusableError(f"{named(href)} cannot be read ({error})") from error
     return _fetched(source, href)
 
 
@@ -194,8 +195,8 @@ def _fetched(source: StacSource, href: str) -> dict[str, Any]:
         status = getattr(error, "status_code", None)
         if status in _NOT_THERE:
             # The server is well and says no: asking again does not help.
-            raise SceneUnusableError(f"{href} answers {status}") from error
-        raise unreachable(href, error) from None
+            raise SceneUnusableError(f"{named(href)} answers {status}") from error
+        raise unreachable(named(href), error) from None
     finally:
         io.session.close()
 
@@ -204,9 +205,9 @@ def _document(href: str, text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise SceneUnusableError(f"{href} is not JSON ({error})") from error
+        raise SceneUnusableError(f"{named(href)} is not JSON ({error})") from error
     if not isinstance(found, dict):
-        raise SceneUnusableError(f"{href} holds no JSON object")
+        raise SceneUnusableError(f"{named(href)} holds no JSON object")
     return cast("dict[str, Any]", found)
 
 
@@ -220,7 +221,7 @@ def _static_items(source: StacSource, url: str) -> Iterator[tuple[dict[str, Any]
         except SceneUnusableError as error:
             if href == url:
                 raise _no_catalogue(error) from error
-            yield {"id": href}, href  # an item without anything: it is set aside by name
+            yield {"id": named(href)}, href  # an item without anything: it is set aside by name
             continue
         if document.get("type") == "Feature":
             yield document, href

@@ -50,8 +50,12 @@ def is_remote(href: str) -> bool:
 
 
 def named(href: str) -> str:
-    """Give an href as messages name it: without a query, which may be a signature."""
-    return href.partition("?")[0] if is_remote(href) else href
+    """Give an href as messages name it: without user, password and query, which may sign it."""
+    if not is_remote(href):
+        return href
+    scheme, _, rest = href.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def lasting(text: str) -> str:
@@ -209,7 +213,7 @@ def _s3_keys(href: str, s3: S3Options) -> dict[str, Any]:
     if not any(os.environ.get(n) for n in _AWS_VARIABLES) and not shared.is_file():
         # Otherwise GDAL looks for a virtual machine's role, a quarter of a minute for each file.
         raise SceneUnusableError(
-            f"{href} lies in an object store, and no key for it is known",
+            f"{named(href)} lies in an object store, and no key for it is known",
             "Name the variables of its keys under access.s3 of the source, or say anonymous: true",
         )
     return {}
