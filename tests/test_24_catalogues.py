@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -21,12 +22,13 @@ import tiny
 from test_20_acquire import TABLE, WANTED, catalogue, five, item, source
 from test_83_served import served
 
-from pipeline.acquire.api import _Pages, api_items  # pyright: ignore[reportPrivateUsage]
+from pipeline.acquire.api import api_items
 from pipeline.acquire.bands import load_sensor_table
 from pipeline.acquire.catalogues import load_catalogue, resolve
 from pipeline.acquire.items import Reach, scene_from_item
 from pipeline.acquire.local_api import serve
 from pipeline.acquire.narrow import Narrow
+from pipeline.acquire.pages import Pages
 from pipeline.acquire.passes import drop_duplicates
 from pipeline.acquire.source import StacSource
 from pipeline.acquire.stac import search_stac
@@ -273,6 +275,9 @@ def pages(
         ([["a"], ["b"]], 2, "n=1", ["a", "b"], False),  # a circle after the last
         ([["a"], ["b"]], 9, "n=1", ["a", "b"], True),  # and before it
         ([["a"], ["b"]], None, "n=0", ["a", "b"], True),  # nobody knows
+        ([["a", "c"]], 47, None, ["a", "c"], True),  # no next page, and there are more
+        ([["a"], ["b"], ["c"]], 3, None, ["a", "b", "c"], False),
+        ([["a", "b"], ["b", "c"]], 4, None, ["a", "b", "c"], False),  # counted as they came
         ([["a"], ["b"]], None, "on", ["a", "b"], True),  # the same page under new addresses
     ],
 )
@@ -292,6 +297,60 @@ def test_paging_ends_and_nothing_is_lost(
         assert "circle after its last page" in found.notes[0]
     if contents[0] == ["a", "b"]:
         assert found.notes == (f"{url} gave 1 item(s) twice: each counts once",)
+
+
+def test_a_count_that_came_short_is_said_with_its_numbers(tmp_path: Path) -> None:
+    """By OGC API's field, and by the older one of the context extension."""
+    plain = pages([["a", "b"]], 47)
+
+    def older(request: Request) -> Response | None:
+        answer = plain(request)
+        if answer is None:
+            return None
+        page = json.loads(bytes(answer.body))
+        return JSONResponse(page | {"context": {"matched": page.pop("numberMatched")}})
+
+    for handler in (plain, older):
+        with serve(five(tmp_path), handler) as url:
+            found = search_stac(source(url), TABLE, WANTED)
+        said = f"{url} says that 47 items match, gives 2 and no next page: others are missing"
+        assert found.incomplete == said
+
+
+def test_a_next_link_may_be_relative_to_its_page(tmp_path: Path) -> None:
+    turned = pages([["a"], ["b"], ["c"]])
+
+    def relative(request: Request) -> Response | None:
+        answer = turned(request)
+        if answer is None:
+            return None
+        base = str(request.base_url).encode()
+        return Response(bytes(answer.body).replace(base, b""), media_type="application/json")
+
+    with serve(five(tmp_path), relative) as url:
+        assert ids(search_stac(source(url), TABLE, WANTED)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [("{}", "answers 403"), ('{"a": "expired"}', 'answers 403: {"a": "expired"}')]
+)
+def test_a_page_that_is_refused_is_named_with_its_status(
+    tmp_path: Path, body: str, said: str
+) -> None:
+    turned = pages([["a"], ["b"]])
+
+    def refusing(request: Request) -> Response | None:
+        if request.query_params.get("n"):
+            return Response(body, status_code=403)
+        return turned(request)
+
+    with (
+        serve(five(tmp_path), refusing) as url,
+        pytest.raises(SourceUnreachableError) as caught,
+    ):
+        search_stac(source(url), TABLE, WANTED)
+    assert caught.value.what == f"the catalogue {url} {said}"
+    assert "token" in caught.value.remedy
 
 
 class FakePages:
@@ -324,7 +383,7 @@ class FakePages:
 def test_every_paging_ends_with_each_item_once(contents: list[list[str]], back: int | None) -> None:
     unique = {tuple(page) for page in contents if page}
     fake: Any = FakePages(contents, None if back is None else min(back, len(contents) - 1))
-    pages = _Pages(source("http://x"), "http://x")
+    pages = Pages(source("http://x"))
     found = [f["id"] for f in pages.walk(fake, fake)]
     assert len(found) == len(set(found))
     if len(unique) == len([page for page in contents if page]):  # no page looks like another

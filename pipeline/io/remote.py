@@ -34,6 +34,7 @@ _READING: Mapping[str, Any] = {
     "CPL_VSIL_CURL_CACHE_SIZE": "134217728",
 }
 _SCHEMES = ("http://", "https://", "s3://")
+_NO_SUCH_RANGE = 416  # to who asks for a file's first bytes: it has none (RFC 9110, 15.5.17)
 _AWS_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_ROLE_ARN",
@@ -177,11 +178,15 @@ def meaning(
     if status in (401, 403):
         remedy = "It wants a token or a key (docs/catalogues.md), or it is not there"
         return SceneUnusableError(f"{what.href} answers {status}", remedy)
-    if status >= 400:
-        return SceneUnusableError(
-            f"{what.href} answers {status}", "The catalogue cites a file that is not there"
-        )
-    return None
+    return _refusal(what, status) if status >= 400 else None
+
+
+def _refusal(what: Opening, status: int) -> SceneUnusableError:
+    if status == _NO_SUCH_RANGE:
+        remedy = "Tell the catalogue's keeper: it has to be put there again"
+        return SceneUnusableError(f"{what.href} is empty", remedy)
+    remedy = "The catalogue cites a file that is not there"
+    return SceneUnusableError(f"{what.href} answers {status}", remedy)
 
 
 def _s3(href: str, s3: S3Options) -> dict[str, Any]:
