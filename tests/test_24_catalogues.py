@@ -32,8 +32,9 @@ from pipeline.acquire.pages import Pages
 from pipeline.acquire.passes import drop_duplicates
 from pipeline.acquire.source import StacSource
 from pipeline.acquire.stac import search_stac
-from pipeline.config import load_workflow
+from pipeline.config import choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode, SourceUnreachableError
+from pipeline.passes.search import search
 from pipeline.run import RunRequest, run_workflow
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -225,6 +226,71 @@ def test_a_condition_that_cannot_be_judged_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="cannot be checked here"):
         odd.fits(item("a", "2024-03-05T03:00:00Z"))
     assert not odd.fits({"id": "a", "properties": {}})
+
+
+def five_of(folder: Path, **properties: list[Any]) -> Path:
+    """Five items with these properties, in their order; None: the item has none."""
+    entries: list[dict[str, Any]] = []
+    for i in range(5):
+        own = {f"eo:{k}": v[i] for k, v in properties.items() if v[i] is not None}
+        entries.append(item(f"s{i + 1}", f"2024-0{i + 1}-05T03:00:00Z", properties=own))
+    return catalogue(folder, entries)
+
+
+def test_what_a_filter_takes_for_a_missing_property_is_counted(tmp_path: Path) -> None:
+    path = five_of(tmp_path, cloud_cover=[None, 5, None, 90, 10])
+    found = search_stac(source(path, filter="eo:cloud_cover < 80"), TABLE, WANTED)
+    assert ids(found) == ["s2", "s5"]
+    said = "2 of 5 items have no eo:cloud_cover, which the filter asks for, and are left out"
+    assert found.notes == (f"{path}: {said}",)
+    assert found.left_out == ("3 of 5 items do not meet the filter", said)
+    # Where all have it, a filter that takes some away is what was asked for.
+    (tmp_path / "b").mkdir()
+    path = five_of(tmp_path / "b", cloud_cover=[90, 5, 90, 90, 10])
+    assert search_stac(source(path, filter="eo:cloud_cover < 80"), TABLE, WANTED).notes == ()
+
+
+def test_a_collection_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = five(tmp_path)
+    found = search_stac(source(path, collections=["c", "C2"]), TABLE, WANTED)
+    assert found.notes == (f"{path}: no item is of the collection(s) C2; there are: c",)
+    with serve(path) as url:
+        found = search_stac(source(url, collections=["C2"]), TABLE, WANTED)
+    assert found.left_out == ("no item is of the collection(s) C2",)
+
+
+def test_an_item_whose_property_has_another_type_is_set_aside(tmp_path: Path) -> None:
+    path = five_of(tmp_path, cloud_cover=[3, "12", 5, 90, None])
+    found = search_stac(source(path, filter="eo:cloud_cover < 80"), TABLE, WANTED)
+    assert ids(found) == ["s1", "s3"]
+    (aside,) = found.set_aside
+    assert (aside.what, bool(aside.remedy)) == ("s2", True)
+    assert "cannot be checked here" in aside.reason
+    path = five_of(tmp_path, cloud_cover=["1", "12", "5", "9", "1"])
+    with pytest.raises(ConfigurationError, match="cannot be checked here"):
+        search_stac(source(path, filter="eo:cloud_cover < 80"), TABLE, WANTED)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"filter": "eo:cloudcover < 80"}, "5 of 5 items do not meet the filter; 5 of 5 items"),
+        ({"collections": ["sentinel-2-l2A"]}, "5 of 5 items are of other collections; no item is"),
+    ],
+)
+def test_an_empty_search_says_what_took_everything(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, asked: dict[str, Any], said: str
+) -> None:
+    """It is no empty period that a misspelt name makes."""
+    path = five_of(tmp_path, cloud_cover=[1, 2, 3, 4, 5])
+    workflow = tiny.workflow(tmp_path, tmp_path)
+    content = yaml.safe_load(workflow.read_text("utf-8"))
+    content["sources"] = [{"type": "stac", "url": str(path), "sensor": "tiny", **asked}]
+    workflow.write_text(yaml.safe_dump(content), encoding="utf-8")
+    loaded = load_workflow(workflow)
+    with ExitStack() as stack:
+        search(loaded, choose_corridors(loaded), stack)
+    assert f"no scenes in the period that the sources ask for ({said}" in caplog.text
 
 
 def test_a_search_that_is_refused_is_not_an_outage(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from shapely.geometry import box
 
 from pipeline.acquire.bands import SensorTable
 from pipeline.acquire.items import Reach, item_name, scene_from_item
+from pipeline.acquire.left_out import LeftOut
 from pipeline.acquire.source import Found, Raw, StacSource, Wanted
 from pipeline.errors import ConfigurationError, SceneUnusableError
 from pipeline.io.remote import named
@@ -80,8 +81,16 @@ def _api_found(source: StacSource, url: str, table: SensorTable, wanted: Wanted)
         return replace(found, elsewhere=False)
     # Nothing here: is there nothing in this period, or does the corridor lie elsewhere?
     if _any(source, url, Wanted(wanted.area_wgs84, *_ALWAYS)):
-        return found
-    return replace(found, elsewhere=_any(source, url, Wanted(box(-180, -90, 180, 90), *_ALWAYS)))
+        narrowed = bool(source.narrow) and _any(source, url, wanted)
+        return replace(found, left_out=("items are there, and none meets the filter",) * narrowed)
+    everywhere = Wanted(box(-180, -90, 180, 90), *_ALWAYS)
+    if _any(source, url, everywhere):
+        return replace(found, elsewhere=True)
+    every = source.model_copy(update={"collections": ()})
+    if source.collections and _any(every, url, everywhere):
+        said = f"no item is of the collection(s) {', '.join(source.collections)}"
+        return replace(found, left_out=(said,))
+    return found
 
 
 def _any(source: StacSource, url: str, wanted: Wanted) -> bool:
@@ -97,9 +106,9 @@ def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -
     beside: list[datetime] = []
     untouched: set[str] = set()
     anywhere = touching = False
-    ignored = _Ignored(source, raw)
+    ignored, left = _Ignored(source, raw), LeftOut(source)
     envelope = wanted.area_wgs84.envelope
-    for scene in _read(source, raw, table, ignored, aside):
+    for scene in _read(source, raw, table, (ignored, left), aside):
         inside = wanted.start <= scene.acquired <= wanted.end
         here = scene.footprint_wgs84.intersects(wanted.area_wgs84)
         if inside and here:
@@ -114,26 +123,33 @@ def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -
             untouched.add(scene.id)
         anywhere, touching = True, touching or here
     ordered = sorted(scenes, key=lambda s: (s.acquired, s.id))
-    notes = (*raw.notes, *ignored.notes())
+    aside.update(left.set_aside())
+    said = left.lacked() if raw.asked else left.wrong()  # an API is asked for one corridor
+    notes = (*raw.notes, *ignored.notes(), *(f"{source.url}: {s}" for s in said))
     elsewhere = anywhere and not touching
-    found = Found(tuple(ordered), tuple(sorted(aside)), elsewhere, notes, raw.incomplete)
+    found = Found(
+        *(tuple(ordered), tuple(sorted(aside)), elsewhere, notes, raw.incomplete),
+        left_out=(*left.all_of(), *left.wrong()),
+    )
     if raw.asked:  # what a server gives beside the question is not all that it has
         return found
     return replace(found, out_of_period=tuple(sorted(beside)), untouched=frozenset(untouched))
 
 
 def _read(
-    source: StacSource, raw: Raw, table: SensorTable, ignored: _Ignored, aside: set[SetAside]
+    source: StacSource,
+    raw: Raw,
+    table: SensorTable,
+    counts: tuple[_Ignored, LeftOut],
+    aside: set[SetAside],
 ) -> Iterator[Scene]:
     """Give the scenes of the items that were asked for; the others are counted, or set aside."""
-    narrow = source.narrow
+    ignored, left = counts
     reach = Reach(source.asset_keys, source.alternate, source.access)
     for item, base in raw.items:
-        if source.collections and item.get("collection") not in source.collections:
-            ignored.count("collections")
-            continue
-        if not narrow.fits(item):
-            ignored.count("filter")
+        why = left.why(item, base)
+        if why:
+            ignored.count(why)
             continue
         try:
             yield scene_from_item(item, base, table, reach)
