@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from itertools import islice
 from textwrap import shorten
 from typing import Any
-from urllib.parse import urljoin
 
 import pystac_client
 from pystac.errors import STACError
@@ -25,6 +24,7 @@ from pipeline.access import Access, BearerSigning
 from pipeline.acquire.items import plain
 from pipeline.acquire.pages import Pages
 from pipeline.acquire.source import Raw, StacSource, Wanted
+from pipeline.acquire.walk import self_link
 from pipeline.errors import ConfigurationError, SourceUnreachableError
 from pipeline.io.remote import bearer_headers
 from pipeline.io.secrets import clean
@@ -102,7 +102,7 @@ def api_items(source: StacSource, url: str, wanted: Wanted, only: int | None = N
         search = _search(source, client, wanted, said)
         pages = Pages(source)
         items = tuple(
-            (feature, _self_link(feature, url)) for feature in islice(pages.walk(io, search), only)
+            (feature, self_link(feature, url)) for feature in islice(pages.walk(io, search), only)
         )
         unsaid = _unsaid(source, said)
         notes = [
@@ -206,10 +206,3 @@ def _search(
         limit=source.page_size,
         **said,
     )
-
-
-def _self_link(feature: dict[str, Any], url: str) -> str:
-    for link in feature.get("links", []):
-        if link.get("rel") == "self":
-            return urljoin(url, str(link["href"]))
-    return url

@@ -141,3 +141,4 @@ class Raw:
     asked: bool = False  # area, period and collections went along
     notes: tuple[str, ...] = ()
     incomplete: str = ""
+    set_aside: tuple[SetAside, ...] = ()  # what could not be read on the way

@@ -6,14 +6,12 @@ server got wrong is noted once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urljoin, urlparse
+from urllib.parse import urlparse
 
 from shapely.geometry import box
 
@@ -21,14 +19,13 @@ from pipeline.acquire.bands import SensorTable
 from pipeline.acquire.items import Reach, item_name, scene_from_item
 from pipeline.acquire.left_out import LeftOut
 from pipeline.acquire.source import Found, Raw, StacSource, Wanted
+from pipeline.acquire.walk import fetch, links_of, no_catalogue, static_items
 from pipeline.errors import ConfigurationError, SceneUnusableError
-from pipeline.io.remote import named
 from pipeline.model import Scene, SetAside
 
 __all__ = ["Found", "StacSource", "Wanted", "search_stac"]
 
 _ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
-_NOT_THERE = (400, 401, 403, 404, 410)
 
 
 def search_stac(
@@ -69,7 +66,7 @@ def search_stac(
         return _api_found(source, url, table, wanted)
     if remote and _is_api(source):
         return _api_found(source, source.url, table, wanted)
-    return _checked(source, Raw(tuple(_static_items(source, source.url))), table, wanted)
+    return _checked(source, static_items(source, source.url), table, wanted)
 
 
 def _api_found(source: StacSource, url: str, table: SensorTable, wanted: Wanted) -> Found:
@@ -102,7 +99,7 @@ def _any(source: StacSource, url: str, wanted: Wanted) -> bool:
 
 def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -> Found:
     scenes: list[Scene] = []  # an id may stand in several collections: acquire/passes tells
-    aside: set[SetAside] = set()
+    aside = set(raw.set_aside)
     beside: list[datetime] = []
     untouched: set[str] = set()
     anywhere = touching = False
@@ -181,88 +178,9 @@ class _Ignored:
 def _is_api(source: StacSource) -> bool:
     """Tell an API from a static catalogue by its landing page."""
     try:
-        landing = _fetch(source, source.url)
+        landing = fetch(source, source.url)
     except SceneUnusableError as error:
-        raise _no_catalogue(error) from error
-    links = landing.get("links") or []
-    return bool(landing.get("conformsTo")) or any(k.get("rel") == "search" for k in links)
-
-
-def _fetch(source: StacSource, href: str) -> dict[str, Any]:
-    if urlparse(href).scheme not in ("http", "https"):
-        try:
-            return _document(href, Path(href).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise SceneUnusableError(f"{named(href)} cannot be read ({error})") from error
-    return _fetched(source, href)
-
-
-def _fetched(source: StacSource, href: str) -> dict[str, Any]:
-    # pystac-client and what it brings: a catalogue on disk does without.
-    from pystac_client.exceptions import APIError  # noqa: PLC0415
-    from requests.exceptions import RequestException  # noqa: PLC0415
-
-    from pipeline.acquire.api import api_io, unreachable  # noqa: PLC0415
-
-    io = api_io(source)
-    try:
-        return _document(href, io.read_text(href))
-    except (RequestException, APIError) as error:
-        status = getattr(error, "status_code", None)
-        if status in _NOT_THERE:
-            # The server is well and says no: asking again does not help.
-            raise SceneUnusableError(f"{named(href)} answers {status}") from error
-        raise unreachable(named(href), error) from None
-    finally:
-        io.session.close()
-
-
-def _document(href: str, text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise SceneUnusableError(f"{named(href)} is not JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise SceneUnusableError(f"{named(href)} holds no JSON object")
-    return cast("dict[str, Any]", found)
-
-
-def _static_items(source: StacSource, url: str) -> Iterator[tuple[dict[str, Any], str]]:
-    """Walk a static catalogue; each document is read once, whatever the links say."""
-    queue, seen = [url], {url}
-    while queue:
-        href = queue.pop(0)
-        try:
-            document = _fetch(source, href)
-        except SceneUnusableError as error:
-            if href == url:
-                raise _no_catalogue(error) from error
-            yield {"id": named(href)}, href  # an item without anything: it is set aside by name
-            continue
-        if document.get("type") == "Feature":
-            yield document, href
-            continue
-        for link in document.get("links", []):
-            if link.get("rel") not in ("child", "item"):
-                continue
-            target = urljoin(href, str(link["href"]))
-            if target not in seen:
-                seen.add(target)
-                queue.append(target)
-        queue.extend(_unlinked(document, href, seen))
-
-
-def _unlinked(document: dict[str, Any], href: str, seen: set[str]) -> list[str]:
-    """Items of a local collection that its links forget: folders with an item of their name."""
-    if urlparse(href).scheme or document.get("type") != "Collection":
-        return []
-    if any(k.get("rel") == "item" for k in document.get("links", [])):
-        return []
-    found = [str(p) for p in sorted(Path(href).parent.glob("*/*.json")) if p.stem == p.parent.name]
-    fresh = [f for f in found if f not in seen]
-    seen.update(fresh)
-    return fresh
-
-
-def _no_catalogue(error: SceneUnusableError) -> ConfigurationError:
-    return ConfigurationError(error.what, "Check the source's url: a STAC catalogue is expected")
+        raise no_catalogue(error) from error
+    searched = any(k.get("rel") == "search" for k in links_of(landing))
+    # A page of items links to its search as well.
+    return bool(landing.get("conformsTo")) or (searched and "features" not in landing)
