@@ -23,7 +23,7 @@ from test_20_acquire import TABLE, WANTED, catalogue, five, item, source
 from test_83_served import served
 
 from pipeline.acquire.api import api_items
-from pipeline.acquire.bands import load_sensor_table
+from pipeline.acquire.bands import READ, load_sensor_table
 from pipeline.acquire.catalogues import load_catalogue, resolve
 from pipeline.acquire.items import Reach, scene_from_item
 from pipeline.acquire.local_api import serve
@@ -34,6 +34,7 @@ from pipeline.acquire.source import StacSource
 from pipeline.acquire.stac import search_stac
 from pipeline.config import choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode, SourceUnreachableError
+from pipeline.passes.gather import OPTIONAL, REQUIRED
 from pipeline.passes.search import search
 from pipeline.run import RunRequest, run_workflow
 
@@ -131,6 +132,53 @@ def test_where_imagery_comes_from_does_not_change_the_hash(tmp_path: Path) -> No
         path = tiny.workflow(tmp_path, tmp_path, sources=sources, catalogues=str(ENTRIES))
         hashes.add(load_workflow(path).config_hash())
     assert len(hashes) == 1
+
+
+def test_asset_keys_of_no_band_are_refused_and_of_no_asset_named(tmp_path: Path) -> None:
+    path = five(tmp_path)
+    with pytest.raises(ConfigurationError) as caught:
+        search_stac(source(path, asset_keys={"bleu": "B02", "rot": "B04"}), TABLE, WANTED)
+    assert "'bleu' (did you mean 'blue'?), 'rot'" in caught.value.what
+    assert "Bands there: " in caught.value.remedy
+    keys = {"red": "B04_nowhere", "green": "green"}
+    found = search_stac(source(path, asset_keys=keys), TABLE, WANTED)
+    said = "no item has the asset 'B04_nowhere' that asset_keys states for red"
+    assert found.notes == (f"{path}: {said}: the band table's keys are read",)
+
+
+def test_an_alternate_that_no_asset_has_is_named(tmp_path: Path) -> None:
+    one = item("a", "2024-03-05T03:00:00Z")
+    one["assets"]["red"]["alternate"] = {"https": {"href": "https://h.org/red.tif"}}
+    path = catalogue(tmp_path, [one, item("b", "2024-03-06T03:00:00Z")])
+    right, wrong = (
+        search_stac(source(path, alternate=name), TABLE, WANTED) for name in ("https", "htps")
+    )
+    assert right.scenes[0].assets["red"].href == "https://h.org/red.tif"
+    assert right.notes == ()
+    said = "no asset has the alternate 'htps'; there are: https: its href is read"
+    assert wrong.notes == (f"{path}: {said}",)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("swir1", "no band is called 'swir1' (did you mean 'swir16'?)"),
+        ("classes", "no band is called 'classes'; bands that are read: blue, green"),
+        ("rededge1", ""),
+        ("coastal", ""),
+    ],
+)
+def test_a_misspelt_band_of_a_table_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    table = yaml.safe_load((ROOT / "config/sensors/sentinel-2-l2a.yaml").read_text("utf-8"))
+    table["bands"][name] = table["bands"].pop("swir16")
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
+    assert set(READ) == {*REQUIRED, *OPTIONAL}
+    if not said:
+        assert name in load_sensor_table(tmp_path, "own").bands
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        load_sensor_table(tmp_path, "own")
+    assert said in caught.value.what
 
 
 def test_an_item_of_copernicus_is_read_by_its_own_names() -> None:

@@ -19,6 +19,7 @@ from pipeline.acquire.bands import SensorTable
 from pipeline.acquire.items import Reach, item_name, scene_from_item
 from pipeline.acquire.left_out import LeftOut
 from pipeline.acquire.source import Found, Raw, StacSource, Wanted
+from pipeline.acquire.unmet import check_asset_keys, unmet
 from pipeline.acquire.walk import fetch, links_of, no_catalogue, static_items
 from pipeline.errors import ConfigurationError, SceneUnusableError
 from pipeline.model import Scene, SetAside
@@ -44,8 +45,10 @@ def search_stac(
     SourceUnreachableError
         No answer after all retries.
     ConfigurationError
-        No such catalogue file; more items than ``max_items``; a secret that is not set.
+        No such catalogue file; more items than ``max_items``; a secret that is not set; asset
+        keys of bands that the table has not.
     """
+    check_asset_keys(source, table)
     unset = source.access.unset_variables()
     if unset:
         raise ConfigurationError(
@@ -121,8 +124,9 @@ def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -
         anywhere, touching = True, touching or here
     ordered = sorted(scenes, key=lambda s: (s.acquired, s.id))
     aside.update(left.set_aside())
+    states = unmet(source, (item for item, _ in raw.items))
     said = left.lacked() if raw.asked else left.wrong()  # an API is asked for one corridor
-    notes = (*raw.notes, *ignored.notes(), *(f"{source.url}: {s}" for s in said))
+    notes = (*raw.notes, *ignored.notes(), *(f"{source.url}: {s}" for s in (*said, *states)))
     elsewhere = anywhere and not touching
     found = Found(
         *(tuple(ordered), tuple(sorted(aside)), elsewhere, notes, raw.incomplete),
