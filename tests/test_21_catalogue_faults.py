@@ -85,6 +85,21 @@ def test_a_malformed_item_is_named_and_the_rest_is_used(
     assert [a.what for a in found.set_aside] == ["bad"]
 
 
+def test_what_a_catalogue_writes_moves_no_cursor(tmp_path: Path) -> None:
+    """Ids, and what is wrong with an item, go to a terminal, to logs and to run.json."""
+    good = item("a", WHEN) | {"id": "a\x1b[2J\nb"}
+    good["properties"]["platform"] = "Sentinel\u20282A"
+    bad = item("c", "\x1b]0;x\x07") | {"id": "c\r\x1b[1A"}
+    path = catalogue(tmp_path, [item("a", WHEN), item("c", WHEN)])
+    for name, one in (("a", good), ("c", bad)):
+        (tmp_path / "c" / name / f"{name}.json").write_text(json.dumps(one), encoding="utf-8")
+    found = search_stac(source(path), TABLE, WANTED)
+    assert [(s.id, s.platform) for s in found.scenes] == [("a_[2J_b", "sentinel_2a")]
+    (aside,) = found.set_aside
+    assert aside.what == "c__[1A"
+    assert aside.reason == "its datetime '_]0;x_' is no RFC 3339 time"
+
+
 def gone(path: Path) -> None:
     path.unlink()
 
@@ -245,3 +260,76 @@ def test_duplicates_are_told_by_datatake() -> None:
     kept, dropped = drop_duplicates([other, new, old])
     assert [s.id for s in kept] == ["b", "c"]
     assert [a.what for a in dropped] == ["a"]
+
+
+def _collection_of(features: list[Any], **more: Any) -> dict[str, Any]:
+    return {"type": "FeatureCollection", "features": features, **more}
+
+
+def test_a_saved_search_is_read_as_the_url_and_as_a_link(tmp_path: Path) -> None:
+    """Programs write what they found into one file, an ItemCollection."""
+    saved = tmp_path / "saved.json"
+    saved.write_text(json.dumps(_collection_of([item("a", WHEN), item("b", WHEN)])))
+    found = search_stac(source(saved), TABLE, WANTED)
+    assert [s.id for s in found.scenes] == ["a", "b"]
+    assert found.scenes[0].assets["red"].href == str(tmp_path / "red.tif")
+    root = tmp_path / "catalog.json"
+    links = [{"rel": "item", "href": "./saved.json"}]
+    root.write_text(json.dumps({"type": "Catalog", "id": "x", "links": links}))
+    assert search_stac(source(root), TABLE, WANTED).scenes == found.scenes
+    with plain_http(tmp_path) as url:
+        away = search_stac(source(f"{url}/saved.json"), TABLE, WANTED)
+        assert [s.id for s in away.scenes] == ["a", "b"]
+
+
+def test_a_saved_page_says_that_others_are_missing_and_names_what_is_no_feature(
+    tmp_path: Path,
+) -> None:
+    links = [{"rel": "next", "href": "https://h.org/search?token=2"}, {"rel": "search"}]
+    one = item("a", WHEN) | {"links": [{"rel": "self", "href": "https://h.org/c/items/a"}]}
+    saved = tmp_path / "saved.json"
+    saved.write_text(json.dumps(_collection_of([one, None, "x"], links=links)))
+    found = search_stac(source(saved), TABLE, WANTED)
+    assert found.scenes[0].assets["red"].href == "https://h.org/c/items/red.tif"
+    assert "is one page of a search" in found.incomplete
+    said = [(a.what, a.reason) for a in found.set_aside]
+    assert said == [(f"{saved}, feature {n}", "it is no feature") for n in (2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("links", "said"),
+    [
+        (None, "its links are no list"),
+        (["c/a/a.json"], "1 of its links are no links"),
+        ([{"rel": "item"}, {"rel": "child", "href": None}], "2 of its links lead nowhere"),
+    ],
+)
+def test_links_that_are_none_are_named_and_the_others_are_followed(
+    tmp_path: Path, links: list[Any] | None, said: str
+) -> None:
+    path = catalogue(tmp_path, [item("a", WHEN)])
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["links"] = None if links is None else [*document["links"], *links]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    found = search_stac(source(path), TABLE, WANTED)
+    assert [s.id for s in found.scenes] == (["a"] if links else [])
+    (aside,) = found.set_aside
+    assert (aside.what, bool(aside.remedy)) == (str(path), True)
+    assert aside.reason.startswith(said)
+    with pytest.raises(ConfigurationError, match="whose links lead somewhere"):
+        search_stac(source(path, local_api=True), TABLE, WANTED)
+
+
+def test_json_that_is_no_catalogue_is_refused_and_named_below(tmp_path: Path) -> None:
+    """It gave no items, and no word of it."""
+    other = tmp_path / "other.json"
+    other.write_text('{"name": "x"}')
+    with pytest.raises(ConfigurationError, match="is no STAC catalogue"):
+        search_stac(source(other), TABLE, WANTED)
+    path = catalogue(tmp_path, [item("a", WHEN)])
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["links"].append({"rel": "item", "href": "./other.json"})
+    path.write_text(json.dumps(document), encoding="utf-8")
+    found = search_stac(source(path), TABLE, WANTED)
+    assert [s.id for s in found.scenes] == ["a"]
+    assert [a.what for a in found.set_aside] == [str(other)]

@@ -63,6 +63,17 @@ def test_an_asset_that_stumbles_twice_is_read(tmp_path: Path) -> None:
         assert reader.read(area.window)[1].all()
 
 
+def test_an_empty_file_is_no_missing_one(tmp_path: Path) -> None:
+    """A server answers 416 to who asks for its first bytes."""
+    with (
+        serve(five(tmp_path), failing(99, 416)) as url,
+        pytest.raises(SceneUnusableError) as caught,
+    ):
+        raster_profile(f"{url}/data/a.tif")
+    assert caught.value.what == f"{url}/data/a.tif is empty"
+    assert "not there" not in caught.value.remedy
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(503, SourceUnreachableError), (403, SceneUnusableError)]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -21,17 +22,20 @@ import tiny
 from test_20_acquire import TABLE, WANTED, catalogue, five, item, source
 from test_83_served import served
 
-from pipeline.acquire.api import _Pages, api_items  # pyright: ignore[reportPrivateUsage]
-from pipeline.acquire.bands import load_sensor_table
+from pipeline.acquire.api import api_items
+from pipeline.acquire.bands import READ, load_sensor_table
 from pipeline.acquire.catalogues import load_catalogue, resolve
 from pipeline.acquire.items import Reach, scene_from_item
 from pipeline.acquire.local_api import serve
 from pipeline.acquire.narrow import Narrow
+from pipeline.acquire.pages import Pages
 from pipeline.acquire.passes import drop_duplicates
 from pipeline.acquire.source import StacSource
 from pipeline.acquire.stac import search_stac
-from pipeline.config import load_workflow
+from pipeline.config import choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode, SourceUnreachableError
+from pipeline.passes.gather import OPTIONAL, REQUIRED
+from pipeline.passes.search import search
 from pipeline.run import RunRequest, run_workflow
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,6 +134,53 @@ def test_where_imagery_comes_from_does_not_change_the_hash(tmp_path: Path) -> No
     assert len(hashes) == 1
 
 
+def test_asset_keys_of_no_band_are_refused_and_of_no_asset_named(tmp_path: Path) -> None:
+    path = five(tmp_path)
+    with pytest.raises(ConfigurationError) as caught:
+        search_stac(source(path, asset_keys={"bleu": "B02", "rot": "B04"}), TABLE, WANTED)
+    assert "'bleu' (did you mean 'blue'?), 'rot'" in caught.value.what
+    assert "Bands there: " in caught.value.remedy
+    keys = {"red": "B04_nowhere", "green": "green"}
+    found = search_stac(source(path, asset_keys=keys), TABLE, WANTED)
+    said = "no item has the asset 'B04_nowhere' that asset_keys states for red"
+    assert found.notes == (f"{path}: {said}: the band table's keys are read",)
+
+
+def test_an_alternate_that_no_asset_has_is_named(tmp_path: Path) -> None:
+    one = item("a", "2024-03-05T03:00:00Z")
+    one["assets"]["red"]["alternate"] = {"https": {"href": "https://h.org/red.tif"}}
+    path = catalogue(tmp_path, [one, item("b", "2024-03-06T03:00:00Z")])
+    right, wrong = (
+        search_stac(source(path, alternate=name), TABLE, WANTED) for name in ("https", "htps")
+    )
+    assert right.scenes[0].assets["red"].href == "https://h.org/red.tif"
+    assert right.notes == ()
+    said = "no asset has the alternate 'htps'; there are: https: its href is read"
+    assert wrong.notes == (f"{path}: {said}",)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("swir1", "no band is called 'swir1' (did you mean 'swir16'?)"),
+        ("classes", "no band is called 'classes'; bands that are read: blue, green"),
+        ("rededge1", ""),
+        ("coastal", ""),
+    ],
+)
+def test_a_misspelt_band_of_a_table_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    table = yaml.safe_load((ROOT / "config/sensors/sentinel-2-l2a.yaml").read_text("utf-8"))
+    table["bands"][name] = table["bands"].pop("swir16")
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
+    assert set(READ) == {*REQUIRED, *OPTIONAL}
+    if not said:
+        assert name in load_sensor_table(tmp_path, "own").bands
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        load_sensor_table(tmp_path, "own")
+    assert said in caught.value.what
+
+
 def test_an_item_of_copernicus_is_read_by_its_own_names() -> None:
     (asked,) = resolve(StacSource(catalogue="copernicus", collections=("sentinel-2-l2a",)), ENTRIES)
     entry = item("S2A", "2024-03-05T03:00:00Z", properties={"platform": "Sentinel-2A"})
@@ -225,6 +276,71 @@ def test_a_condition_that_cannot_be_judged_is_refused() -> None:
     assert not odd.fits({"id": "a", "properties": {}})
 
 
+def five_of(folder: Path, **properties: list[Any]) -> Path:
+    """Five items with these properties, in their order; None: the item has none."""
+    entries: list[dict[str, Any]] = []
+    for i in range(5):
+        own = {f"eo:{k}": v[i] for k, v in properties.items() if v[i] is not None}
+        entries.append(item(f"s{i + 1}", f"2024-0{i + 1}-05T03:00:00Z", properties=own))
+    return catalogue(folder, entries)
+
+
+def test_what_a_filter_takes_for_a_missing_property_is_counted(tmp_path: Path) -> None:
+    path = five_of(tmp_path, cloud_cover=[None, 5, None, 90, 10])
+    found = search_stac(source(path, filter="eo:cloud_cover < 80"), TABLE, WANTED)
+    assert ids(found) == ["s2", "s5"]
+    said = "2 of 5 items have no eo:cloud_cover, which the filter asks for, and are left out"
+    assert found.notes == (f"{path}: {said}",)
+    assert found.left_out == ("3 of 5 items do not meet the filter", said)
+    # Where all have it, a filter that takes some away is what was asked for.
+    (tmp_path / "b").mkdir()
+    path = five_of(tmp_path / "b", cloud_cover=[90, 5, 90, 90, 10])
+    assert search_stac(source(path, filter="eo:cloud_cover < 80"), TABLE, WANTED).notes == ()
+
+
+def test_a_collection_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = five(tmp_path)
+    found = search_stac(source(path, collections=["c", "C2"]), TABLE, WANTED)
+    assert found.notes == (f"{path}: no item is of the collection(s) C2; there are: c",)
+    with serve(path) as url:
+        found = search_stac(source(url, collections=["C2"]), TABLE, WANTED)
+    assert found.left_out == ("no item is of the collection(s) C2",)
+
+
+def test_an_item_whose_property_has_another_type_is_set_aside(tmp_path: Path) -> None:
+    path = five_of(tmp_path, cloud_cover=[3, "12", 5, 90, None])
+    found = search_stac(source(path, filter="eo:cloud_cover < 80"), TABLE, WANTED)
+    assert ids(found) == ["s1", "s3"]
+    (aside,) = found.set_aside
+    assert (aside.what, bool(aside.remedy)) == ("s2", True)
+    assert "cannot be checked here" in aside.reason
+    path = five_of(tmp_path, cloud_cover=["1", "12", "5", "9", "1"])
+    with pytest.raises(ConfigurationError, match="cannot be checked here"):
+        search_stac(source(path, filter="eo:cloud_cover < 80"), TABLE, WANTED)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"filter": "eo:cloudcover < 80"}, "5 of 5 items do not meet the filter; 5 of 5 items"),
+        ({"collections": ["sentinel-2-l2A"]}, "5 of 5 items are of other collections; no item is"),
+    ],
+)
+def test_an_empty_search_says_what_took_everything(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, asked: dict[str, Any], said: str
+) -> None:
+    """It is no empty period that a misspelt name makes."""
+    path = five_of(tmp_path, cloud_cover=[1, 2, 3, 4, 5])
+    workflow = tiny.workflow(tmp_path, tmp_path)
+    content = yaml.safe_load(workflow.read_text("utf-8"))
+    content["sources"] = [{"type": "stac", "url": str(path), "sensor": "tiny", **asked}]
+    workflow.write_text(yaml.safe_dump(content), encoding="utf-8")
+    loaded = load_workflow(workflow)
+    with ExitStack() as stack:
+        search(loaded, choose_corridors(loaded), stack)
+    assert f"no scenes in the period that the sources ask for ({said}" in caplog.text
+
+
 def test_a_search_that_is_refused_is_not_an_outage(tmp_path: Path) -> None:
     def refuse(request: Request) -> Response | None:
         return Response("no such thing", status_code=400) if request.method == "POST" else None
@@ -273,6 +389,9 @@ def pages(
         ([["a"], ["b"]], 2, "n=1", ["a", "b"], False),  # a circle after the last
         ([["a"], ["b"]], 9, "n=1", ["a", "b"], True),  # and before it
         ([["a"], ["b"]], None, "n=0", ["a", "b"], True),  # nobody knows
+        ([["a", "c"]], 47, None, ["a", "c"], True),  # no next page, and there are more
+        ([["a"], ["b"], ["c"]], 3, None, ["a", "b", "c"], False),
+        ([["a", "b"], ["b", "c"]], 4, None, ["a", "b", "c"], False),  # counted as they came
         ([["a"], ["b"]], None, "on", ["a", "b"], True),  # the same page under new addresses
     ],
 )
@@ -292,6 +411,60 @@ def test_paging_ends_and_nothing_is_lost(
         assert "circle after its last page" in found.notes[0]
     if contents[0] == ["a", "b"]:
         assert found.notes == (f"{url} gave 1 item(s) twice: each counts once",)
+
+
+def test_a_count_that_came_short_is_said_with_its_numbers(tmp_path: Path) -> None:
+    """By OGC API's field, and by the older one of the context extension."""
+    plain = pages([["a", "b"]], 47)
+
+    def older(request: Request) -> Response | None:
+        answer = plain(request)
+        if answer is None:
+            return None
+        page = json.loads(bytes(answer.body))
+        return JSONResponse(page | {"context": {"matched": page.pop("numberMatched")}})
+
+    for handler in (plain, older):
+        with serve(five(tmp_path), handler) as url:
+            found = search_stac(source(url), TABLE, WANTED)
+        said = f"{url} says that 47 items match, gives 2 and no next page: others are missing"
+        assert found.incomplete == said
+
+
+def test_a_next_link_may_be_relative_to_its_page(tmp_path: Path) -> None:
+    turned = pages([["a"], ["b"], ["c"]])
+
+    def relative(request: Request) -> Response | None:
+        answer = turned(request)
+        if answer is None:
+            return None
+        base = str(request.base_url).encode()
+        return Response(bytes(answer.body).replace(base, b""), media_type="application/json")
+
+    with serve(five(tmp_path), relative) as url:
+        assert ids(search_stac(source(url), TABLE, WANTED)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [("{}", "answers 403"), ('{"a": "expired"}', 'answers 403: {"a": "expired"}')]
+)
+def test_a_page_that_is_refused_is_named_with_its_status(
+    tmp_path: Path, body: str, said: str
+) -> None:
+    turned = pages([["a"], ["b"]])
+
+    def refusing(request: Request) -> Response | None:
+        if request.query_params.get("n"):
+            return Response(body, status_code=403)
+        return turned(request)
+
+    with (
+        serve(five(tmp_path), refusing) as url,
+        pytest.raises(SourceUnreachableError) as caught,
+    ):
+        search_stac(source(url), TABLE, WANTED)
+    assert caught.value.what == f"the catalogue {url} {said}"
+    assert "token" in caught.value.remedy
 
 
 class FakePages:
@@ -324,7 +497,7 @@ class FakePages:
 def test_every_paging_ends_with_each_item_once(contents: list[list[str]], back: int | None) -> None:
     unique = {tuple(page) for page in contents if page}
     fake: Any = FakePages(contents, None if back is None else min(back, len(contents) - 1))
-    pages = _Pages(source("http://x"), "http://x")
+    pages = Pages(source("http://x"))
     found = [f["id"] for f in pages.walk(fake, fake)]
     assert len(found) == len(set(found))
     if len(unique) == len([page for page in contents if page]):  # no page looks like another

@@ -22,8 +22,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 from pydantic import ValidationError
 from small_servers import answering, forwarding
-from test_20_acquire import TABLE, WANTED, five, source
+from test_20_acquire import TABLE, WANTED, catalogue, five, item, source
+from test_21_catalogue_faults import plain_http
 from test_22_rasters_remote import written
+from test_24_catalogues import pages
 from test_83_served import served
 
 from pipeline.access import Access
@@ -35,7 +37,7 @@ from pipeline.errors import ConfigurationError, ExitCode, SceneUnusableError, So
 from pipeline.io import remote
 from pipeline.io.asset_reader import AssetReader
 from pipeline.io.raster import raster_profile
-from pipeline.io.secrets import HIDDEN
+from pipeline.io.secrets import HIDDEN, clean
 from pipeline.io.tokens import Tokens
 from pipeline.model import Asset
 from pipeline.run import RunRequest, run_workflow
@@ -195,6 +197,60 @@ def test_files_elsewhere_get_no_token(tmp_path: Path, monkeypatch: pytest.Monkey
         headers.clear()
         raster_profile(f"{url.replace('127.0.0.1', 'localhost')}/data/a.tif")
         assert set(headers) == {None}, "what one file was opened with stays with it"
+
+
+def test_a_link_to_another_host_takes_no_token_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ``next`` may lead anywhere; only named hosts see the token."""
+    monkeypatch.setenv("OFFICE_TOKEN", "very-secret")
+    turned = pages([["a"], ["b"], ["c"]])
+    headers: dict[str, set[str | None]] = {}
+
+    def away(request: Request) -> Response | None:
+        host = request.url.hostname or ""
+        headers.setdefault(host, set()).add(request.headers.get("authorization"))
+        answer = turned(request)
+        if answer is not None and host == "127.0.0.1":
+            body = bytes(answer.body).replace(b"http://127.0.0.1", b"http://localhost")
+            return Response(body, media_type="application/json")
+        return answer
+
+    signing = {"kind": "bearer", "token_env": "OFFICE_TOKEN", "hosts": ["127.0.0.1"]}
+    access = Access.model_validate({"signing": signing})
+    with serve(five(tmp_path), away) as url:
+        found = search_stac(source(url, access=access), TABLE, WANTED)
+    assert len(found.scenes) == 3
+    assert headers == {"127.0.0.1": {"Bearer very-secret"}, "localhost": {None}}
+
+
+def test_an_address_is_named_without_its_user_and_password(tmp_path: Path) -> None:
+    """Some catalogues write them into their hrefs; what is said is printed, logged and kept."""
+    said = "cannot open /vsicurl/https://bob:x@h.org:9/a.tif and ftp://bob:p%40w@h/b?sig=1x"
+    for form in ("https://bob:s3cretpw@h.org:9/x/B03.tif", "s3://key:s3cretpw@bucket/B03.tif"):
+        assert "s3cretpw" not in clean(f"({form}): no")
+        assert "s3cretpw" not in remote.named(form)
+        assert remote.named(form).endswith("/B03.tif")
+    assert clean(said).endswith(f"ftp://{HIDDEN}@h/b?{HIDDEN}")
+    assert clean("https://h.org/a@b.tif") == remote.named("https://h.org/a@b.tif")
+    lost = "http://bob:s3cretpw@127.0.0.1:9/x/B03.tif"
+    with pytest.raises(SourceUnreachableError) as caught:
+        raster_profile(lost, Access(read_retries=0))
+    assert "http://127.0.0.1:9/x/B03.tif cannot be fetched" in caught.value.what
+    one = item("a", "2024-03-05T03:00:00Z") | {"id": None, "assets": {}}
+    path = catalogue(tmp_path, [item("b", "2024-03-05T03:00:00Z")])
+    link = {"rel": "item", "href": lost}
+    with plain_http(tmp_path) as url:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        signed = url.replace("http://", "http://bob:s3cretpw@")
+        (tmp_path / "nameless.json").write_text(json.dumps(one), encoding="utf-8")
+        document["links"] += [
+            link | {"href": f"{signed}/{n}?sig=s3cretpw"} for n in ("none.json", "nameless.json")
+        ]
+        path.write_text(json.dumps(document), encoding="utf-8")
+        found = search_stac(source(path), TABLE, WANTED)
+    assert len(found.set_aside) == 2
+    assert "s3cretpw" not in repr(found.set_aside)
 
 
 def test_secrets_that_are_not_set_are_named_before_anything_is_asked(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tarfile
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +208,52 @@ def test_what_is_unknown_is_counted_and_harms_nothing(disk: Path, tmp_path: Path
     assert not any(a.remedy for a in found.set_aside)
     (note,) = found.notes
     assert "3 file(s) are no product known here: heights.tif, letters.zip, radar.h5" in note
+
+
+def test_what_is_not_opened_is_counted_and_named(disk: Path, tmp_path: Path) -> None:
+    """A disk of such archives alone looked like one of an empty period."""
+    names = ["a.rar", "b.7z", "c.tar.bz2", "d.tar.xz", "e.part1.rar", "f.7z.001", "g.tbz2"]
+    for name in names:
+        (disk / name).write_bytes(b"x")
+    (disk / "linked.SAFE").symlink_to(parcel.write_safe(tmp_path / "away", WHEN, LOOK))
+    (disk / "linked.zip").symlink_to(tmp_path / "away")
+    found = parcel.search(disk, tmp_path / "state")
+    assert not found.scenes
+    assert {a.what for a in found.set_aside} == {*names, "linked.SAFE", "linked.zip"}
+    assert not any(a.remedy for a in found.set_aside)
+    archives, links = found.notes
+    assert "7 archive(s) of a kind that is not opened here: a.rar, b.7z, c.tar.bz2" in archives
+    assert "2 symbolic link(s) are not followed: linked.SAFE, linked.zip" in links
+
+
+@pytest.mark.parametrize(
+    ("sheet", "old", "new", "why"),
+    [
+        ("MTD_MSIL2A.xml", ">-1000<", "><", "hold no number"),
+        ("MTD_MSIL2A.xml", ">-1000<", ">nan<", "hold no number"),
+        ("MTD_MSIL2A.xml", ">3.5<", ">inf<", "hold no number"),
+        ("MTD_MSIL2A.xml", ">10000<", ">nan<", "hold no number"),
+        ("MTD_TL.xml", ">52.5<", ">nan<", "hold no number"),
+        ("MTD_TL.xml", "LEVEL", "LEVEL", "which is not what its name says"),
+    ],
+)
+def test_a_number_that_is_none_refuses_one_product_and_not_the_disk(
+    disk: Path, tmp_path: Path, sheet: str, old: str, new: str, why: str
+) -> None:
+    other = WHEN + timedelta(days=10)
+    root = parcel.write_safe(disk, WHEN, LOOK)
+    parcel.write_safe(disk, other, LOOK)
+    (path,) = root.rglob(sheet)
+    text = path.read_text("utf-8")
+    if old == "LEVEL":
+        old, new = f"{WHEN:%Y}-{WHEN:%m-%dT%H}", f"{WHEN.year - 1}-{WHEN:%m-%dT%H}"
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+    parcel.write_manifest(root)
+    found = parcel.search(disk, tmp_path / "state")
+    assert [s.acquired.date() for s in found.scenes] == [other.date()]
+    (said,) = parcel.reasons(found).values()
+    assert why in said
 
 
 def test_an_absent_disk_is_refused(tmp_path: Path) -> None:

@@ -1,31 +1,30 @@
-"""Items of a STAC API: asked politely, paged with a guard, and never believed.
-
-Seen on real servers: a ``next`` link that leads to the page it stands on, a page without items in
-the middle of a result, an item that comes on two pages, a filter that is accepted and ignored.
-"""
+"""Items of a STAC API: asked politely, and never believed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from textwrap import shorten
 from typing import Any
-from urllib.parse import urljoin
 
 import pystac_client
-from pystac import Link
 from pystac.errors import STACError
 from pystac_client import ConformanceClasses, ItemSearch
 from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from requests import PreparedRequest
+from requests.auth import AuthBase
 from requests.exceptions import RequestException
 from shapely.geometry import mapping
 from urllib3 import BaseHTTPResponse, Retry
 from urllib3.exceptions import MaxRetryError, ResponseError
 
+from pipeline.access import Access, BearerSigning
+from pipeline.acquire.items import plain
+from pipeline.acquire.pages import Pages
 from pipeline.acquire.source import Raw, StacSource, Wanted
+from pipeline.acquire.walk import self_link
 from pipeline.errors import ConfigurationError, SourceUnreachableError
 from pipeline.io.remote import bearer_headers
 from pipeline.io.secrets import clean
@@ -33,7 +32,6 @@ from pipeline.io.secrets import clean
 _STATUSES = (429, 500, 502, 503, 504)
 _REFUSED = (400, 401, 405, 413, 414, 422)  # the server is well and wants something else
 _LONGEST_WAIT_S = 60  # a server that wants more patience is asked again by the next run
-_BARREN = 50  # pages in a row without a new item after which a server is not believed
 
 
 class PatientRetry(Retry):
@@ -55,8 +53,19 @@ class PatientRetry(Retry):
         return super().increment(method, url, response, *rest, **named)
 
 
-def api_io(source: StacSource, url: str) -> StacApiIO:
-    """Make the transport of a source: retries, time-outs, proxy, and the token of this host."""
+class _ByHost(AuthBase):
+    """Shows the token to the hosts it is meant for: a link may lead a request anywhere."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def __call__(self, r: PreparedRequest) -> PreparedRequest:
+        r.headers.update(bearer_headers(r.url or "", self._access))
+        return r
+
+
+def api_io(source: StacSource) -> StacApiIO:
+    """Make the transport of a source: retries, time-outs, proxy, and the token of its hosts."""
     retry = PatientRetry(
         total=source.retries,
         backoff_factor=0.3,
@@ -66,7 +75,9 @@ def api_io(source: StacSource, url: str) -> StacApiIO:
         allowed_methods=None,
         respect_retry_after_header=True,
     )
-    io = StacApiIO(max_retries=retry, timeout=30, headers=bearer_headers(url, source.access))
+    io = StacApiIO(max_retries=retry, timeout=30)
+    if isinstance(source.access.signing, BearerSigning):
+        io.session.auth = _ByHost(source.access)
     proxy = source.access.proxy_url()
     if proxy:
         io.session.trust_env = False  # or requests would prefer the environment's proxy
@@ -84,14 +95,14 @@ def api_items(source: StacSource, url: str, wanted: Wanted, only: int | None = N
     ConfigurationError
         More items than ``max_items``; a search that the server refuses.
     """
-    io = api_io(source, url)
+    io = api_io(source)
     try:
         client = pystac_client.Client.open(url, stac_io=io)
         said = _narrowing(source, client)
         search = _search(source, client, wanted, said)
-        pages = _Pages(source, url)
+        pages = Pages(source)
         items = tuple(
-            (feature, _self_link(feature, url)) for feature in islice(pages.walk(io, search), only)
+            (feature, self_link(feature, url)) for feature in islice(pages.walk(io, search), only)
         )
         unsaid = _unsaid(source, said)
         notes = [
@@ -120,11 +131,22 @@ def api_items(source: StacSource, url: str, wanted: Wanted, only: int | None = N
 
 
 def unreachable(url: str, error: Exception) -> SourceUnreachableError:
-    """Say that a catalogue does not answer."""
+    """Say that a catalogue does not answer, or what it answers."""
+    status = getattr(error, "status_code", None)  # it has none where there was no answer
+    kept = "and run again; what was read before is kept"
+    if status is None:
+        what = f"the catalogue {url} does not answer: {_short(error)}"
+        return SourceUnreachableError(what, f"Check the address and the network, {kept}")
     return SourceUnreachableError(
-        f"the catalogue {url} does not answer: {_short(error)}",
-        "Check the address and the network, and run again; what was read before is kept",
+        f"the catalogue {url} answers {status}{_words(error)}",
+        f"Check the address, and the token where it wants one (docs/catalogues.md), {kept}",
     )
+
+
+def _words(error: Exception) -> str:
+    """Give what stands in an answer beside its status; ``{}`` says nothing."""
+    said = _short(error)
+    return f": {said}" if any(c.isalnum() for c in str(error)) else ""
 
 
 # The first that fits; behind a proxy's failure stands a reason that is none of the catalogue's.
@@ -143,7 +165,7 @@ _REASONS = {
 
 def _short(error: Exception) -> str:
     """Give the reason in a few words; libraries nest theirs in brackets, three deep."""
-    text = clean(" ".join(str(error).split()))
+    text = plain(clean(" ".join(str(error).split())))
     known = next((words for sign, words in _REASONS.items() if sign in text), None)
     return known or shorten(text, 200, placeholder=" ...") or type(error).__name__
 
@@ -184,92 +206,3 @@ def _search(
         limit=source.page_size,
         **said,
     )
-
-
-class _Pages:
-    """Follows ``next`` until it is absent; ends where a server leads in a circle."""
-
-    def __init__(self, source: StacSource, url: str) -> None:
-        self._source, self._url = source, url
-        self._ids: set[tuple[str, str]] = set()
-        self._requests: set[str] = set()
-        self._contents: set[tuple[str, ...]] = set()
-        self._barren = 0
-        self._twice = 0
-        self.notes: list[str] = []
-        self.incomplete = ""
-
-    def walk(self, io: StacApiIO, search: ItemSearch) -> Iterator[dict[str, Any]]:
-        """Give each item once."""
-        parameters = search.get_parameters()
-        page = io.read_json(search.url, method=search.method, parameters=parameters)
-        while True:
-            features = list(page["features"])
-            # A page may come again under another address: then its content gives it away.
-            content = tuple(str(f.get("id")) for f in features)
-            if content and content in self._contents:
-                self._circle(page)
-                break
-            self._contents.add(content)
-            yield from self._fresh(features)
-            following = next((k for k in page.get("links", []) if k.get("rel") == "next"), None)
-            if following is None:
-                break
-            if not self._is_new(following):
-                self._circle(page)
-                break
-            page = io.read_json(Link.from_dict(following), parameters=parameters)
-        if self._twice:
-            self.notes.append(
-                f"{self._source.url} gave {self._twice} item(s) twice: each counts once"
-            )
-
-    def _fresh(self, features: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        before = len(self._ids)
-        for feature in features:
-            key = (str(feature.get("collection")), str(feature.get("id")))
-            if key in self._ids and feature.get("id"):
-                self._twice += 1
-                continue
-            self._ids.add(key)
-            if len(self._ids) > self._source.max_items:
-                raise ConfigurationError(
-                    f"{self._source.url} has more than {self._source.max_items} items "
-                    "for this search",
-                    "Narrow the period, the corridors or the query, or raise max_items",
-                )
-            yield feature
-        self._barren = 0 if len(self._ids) > before else self._barren + 1
-        if self._barren > _BARREN:
-            raise SourceUnreachableError(
-                f"{self._source.url} sends page after page without a new item",
-                "Tell the catalogue's keeper, or use another catalogue",
-            )
-
-    def _is_new(self, link: dict[str, Any]) -> bool:
-        mark = json.dumps(
-            [link.get("method", "GET"), urljoin(self._url, link["href"]), link.get("body")],
-            sort_keys=True,
-        )
-        fresh = mark not in self._requests
-        self._requests.add(mark)
-        return fresh
-
-    def _circle(self, page: dict[str, Any]) -> None:
-        """Say what a circle costs: after the last item nothing, otherwise items may be missing."""
-        matched = page.get("numberMatched")
-        if matched is not None and len(self._ids) >= int(matched):
-            self.notes.append(f"{self._source.url} leads in a circle after its last page")
-            return
-        of = f" of {matched}" if matched is not None else ""
-        self.incomplete = (
-            f"{self._source.url} leads in a circle after {len(self._ids)}{of} items: "
-            "others may be missing"
-        )
-
-
-def _self_link(feature: dict[str, Any], url: str) -> str:
-    for link in feature.get("links", []):
-        if link.get("rel") == "self":
-            return urljoin(url, str(link["href"]))
-    return url

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.errors import ConfigurationError
 from pipeline.io.settings import load_model
@@ -16,7 +17,20 @@ REQUIRED = ("green", "red", "nir")
 """Without which a scene is no scene."""
 JUDGED_BY = ("blue", *REQUIRED)
 """Without which a look is set aside: near infrared tells water and plants, blue tells clouds."""
+READ = (*JUDGED_BY, "nir08", "swir16", "swir22", "scl")
+"""All that is read."""
+# Of STAC's electro-optical extension (2.0) and its first version: a table may name them.
+_UNREAD = (
+    *("pan", "coastal", "green05", "yellow", "nir09", "cirrus", "lwir", "lwir11", "lwir12"),
+    *("rededge", "rededge071", "rededge075", "rededge078", "rededge1", "rededge2", "rededge3"),
+)
 _STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Give " (did you mean 'swir16'?)" where a name is like a known one, else ""."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""
 
 
 class Band(BaseModel):
@@ -92,6 +106,16 @@ class SensorTable(BaseModel):
     )
     calibration: Calibration | None = None
     bands: dict[str, Band]
+
+    @field_validator("bands")
+    @classmethod
+    def _known_bands(cls, value: dict[str, Band]) -> dict[str, Band]:
+        """Refuse misspelt bands: without them a table reads on, without SWIR or classes."""
+        unknown = [b for b in value if b not in (*READ, *_UNREAD)]
+        if unknown:
+            named = ", ".join(f"'{b}'{nearest(b, READ)}" for b in unknown)
+            raise ValueError(f"no band is called {named}; bands that are read: {', '.join(READ)}")
+        return value
 
     def default_offset(self, baseline: str) -> float:
         """Give the offset for a processing baseline ("05.09"; "" if unknown)."""

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from shapely.geometry import box, mapping
+from shapely.geometry import Polygon, box, mapping
 
 from pipeline.acquire.bands import REQUIRED, SensorTable
 from pipeline.acquire.stac import Found, StacSource, Wanted, search_stac
@@ -118,7 +118,8 @@ class Folder:
             except SceneUnusableError as error:
                 name = ", ".join(p.name for p in files.values())
                 aside.append(SetAside(name, "acquire", error.what, error.remedy))
-        mark = hashlib.sha256(source.path.encode()).hexdigest()[:12]
+        # Two sources may read one folder, each its own files of it.
+        mark = hashlib.sha256(source.model_dump_json().encode()).hexdigest()[:12]
         root = self._cache / f"folder-{mark}"
         notes = (*_left_out(source, listed), *_not_known(source, table, listed))
         return write_catalogue(root, items, "A folder of files, catalogued"), aside, notes
@@ -303,7 +304,14 @@ def _date(text: str) -> date:
 
 def _footprint(profiles: list[Profile]) -> Any:
     first = profiles[0]
-    t = first.transform
-    right, bottom = t.c + first.shape[1] * t.a, t.f + first.shape[0] * t.e
-    frame = box(min(t.c, right), min(t.f, bottom), max(t.c, right), max(t.f, bottom))
+    t, (rows, cols) = first.transform, first.shape
+    if not abs(t.determinant) > 0:  # true of nan as well
+        raise SceneUnusableError(
+            "its georeference gives pixels without an extent", "Export it again with its place"
+        )
+    if t.b or t.d:  # turned
+        frame = Polygon([t * corner for corner in ((0, 0), (cols, 0), (cols, rows), (0, rows))])
+    else:
+        right, bottom = t.c + cols * t.a, t.f + rows * t.e
+        frame = box(min(t.c, right), min(t.f, bottom), max(t.c, right), max(t.f, bottom))
     return reproject(frame.segmentize(max(frame.length / 40, 1e-9)), first.crs, "EPSG:4326")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,9 +16,11 @@ from shapely.geometry import shape
 from pipeline.access import Access
 from pipeline.acquire.bands import REQUIRED, SensorTable
 from pipeline.errors import SceneUnusableError
+from pipeline.io.remote import named
 from pipeline.model import Asset, Scene
 
 _FLAG_PREFIXES = ("earthsearch", "sentinel")
+_CONTROL = ("Cc", "Zl", "Zp")  # control characters, and what ends a line or a paragraph
 # Written by our own cataloguing of a disk; they reach Scene.properties without the prefix.
 _OWN = tuple(f"siluan:{k}" for k in ("level", "calibration", "uncalibrated", "date_range"))
 
@@ -29,6 +32,16 @@ class Reach:
     keys: Mapping[str, str] = field(default_factory=dict[str, str])  # asset key by band
     alternate: str | None = None  # which alternate href to read, for example "https"
     access: Access | None = None
+
+
+def plain(text: str) -> str:
+    """Give a catalogue's text with ``_`` for what would move a terminal's cursor or end a line."""
+    return "".join("_" if unicodedata.category(c) in _CONTROL else c for c in text)
+
+
+def item_name(item: Mapping[str, Any], base: str) -> str:
+    """Give what an item is called where it is spoken of: its id, or where it lies."""
+    return plain(str(item.get("id") or named(base)))
 
 
 def scene_from_item(
@@ -69,14 +82,14 @@ def scene_from_item(
     assets, notes = _assets((item, base), table, reach or Reach(), faults, needed)
     if faults or acquired is None or footprint is None:
         raise SceneUnusableError(
-            f"{item.get('id') or base}: {'; '.join(faults)}",
+            f"{item_name(item, base)}: {plain('; '.join(faults))}",
             "Ask the catalogue's keeper to correct the item",
         )
     return Scene(
-        id=str(item["id"]),
+        id=item_name(item, base),
         sensor=table.name,
         # One catalogue writes Sentinel-2A, another sentinel-2a.
-        platform=str(properties.get("platform") or "").lower(),
+        platform=plain(str(properties.get("platform") or "")).lower(),
         acquired=acquired,
         footprint_wgs84=footprint,
         assets=assets,

@@ -27,6 +27,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pipeline.acquire.narrow import Narrow
+from pipeline.acquire.walk import links_of
 from pipeline.errors import ConfigurationError
 
 CONFORMS_TO = [
@@ -76,10 +77,10 @@ class LocalCatalogue:
         self.items.sort(key=lambda i: (str(i["properties"].get("datetime")), str(i.get("id"))))
 
     def _walk(self, path: Path) -> None:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = _document(path)
         if document.get("type") == "Collection":
             self.collections[str(document["id"])] = document
-        for link in document.get("links", []):
+        for link in links_of(document):
             if link.get("rel") not in ("child", "item"):
                 continue
             target = (path.parent / str(link["href"])).resolve()
@@ -134,6 +135,23 @@ class LocalCatalogue:
         home = f"{base}/collections/{item.get('collection')}/items/{item.get('id')}"
         out["links"] = [{"rel": "self", "href": home, "type": "application/geo+json"}]
         return out
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """Read a catalogue or collection whose links lead somewhere."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        odd = len(links_of(found)) < len(found["links"]) or any(
+            not isinstance(k.get("href"), str) for k in links_of(found)
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        odd, found = True, {}
+    if odd:
+        raise ConfigurationError(
+            f"{path} is no catalogue or collection whose links lead somewhere",
+            "Take 'local_api' out of the source, which names what cannot be read and goes on",
+        )
+    return cast("dict[str, Any]", found)
 
 
 def _readable(path: Path, parent: dict[str, Any]) -> dict[str, Any]:
@@ -277,7 +295,11 @@ def _matches(item: dict[str, Any], asked: dict[str, Any]) -> bool:
         return False
     if asked.get("datetime") and not _in_time(item, str(asked["datetime"])):
         return False
-    return Narrow.of(None, asked.get("filter")).fits(_plain(item))
+    narrow = Narrow.of(None, asked.get("filter"))
+    try:
+        return narrow.fits(_plain(item))
+    except ConfigurationError:
+        return True  # for the client to set aside by name
 
 
 def _touches(geometry: Any, area: BaseGeometry) -> bool:

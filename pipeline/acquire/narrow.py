@@ -67,6 +67,12 @@ class Narrow:
             return True  # a malformed item is set aside by name elsewhere
         return all(self._fits(part, item, properties) for part in self.parts)
 
+    def lacking(self, item: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name what the condition speaks of and an item has not."""
+        properties = item.get("properties")
+        own = properties if isinstance(properties, Mapping) else {}
+        return tuple(sorted(n for n in self.names if _value(n, item, own) is None))
+
     def _fits(
         self, part: cql2.Expr, item: Mapping[str, Any], properties: Mapping[str, Any]
     ) -> bool:

@@ -126,6 +126,7 @@ class Found:
     notes: tuple[str, ...] = ()  # what the server does wrong, to be said once
     incomplete: str = ""  # why items may be missing; "" if all came
     making: tuple[Making, ...] = ()  # of a dry search: what a real one makes ready first
+    left_out: tuple[str, ...] = ()  # what collections and filter took away, in words
     # Of a catalogue that is walked whole:
     out_of_period: tuple[datetime, ...] = ()  # when scenes here were taken, by time
     untouched: frozenset[str] = frozenset()  # ids of scenes that lie in other places
@@ -140,3 +141,4 @@ class Raw:
     asked: bool = False  # area, period and collections went along
     notes: tuple[str, ...] = ()
     incomplete: str = ""
+    set_aside: tuple[SetAside, ...] = ()  # what could not be read on the way

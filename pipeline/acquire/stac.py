@@ -6,27 +6,27 @@ server got wrong is noted once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urljoin, urlparse
+from urllib.parse import urlparse
 
 from shapely.geometry import box
 
 from pipeline.acquire.bands import SensorTable
-from pipeline.acquire.items import Reach, scene_from_item
+from pipeline.acquire.items import Reach, item_name, scene_from_item
+from pipeline.acquire.left_out import LeftOut
 from pipeline.acquire.source import Found, Raw, StacSource, Wanted
+from pipeline.acquire.unmet import check_asset_keys, unmet
+from pipeline.acquire.walk import fetch, links_of, no_catalogue, static_items
 from pipeline.errors import ConfigurationError, SceneUnusableError
 from pipeline.model import Scene, SetAside
 
 __all__ = ["Found", "StacSource", "Wanted", "search_stac"]
 
 _ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
-_NOT_THERE = (400, 401, 403, 404, 410)
 
 
 def search_stac(
@@ -45,8 +45,10 @@ def search_stac(
     SourceUnreachableError
         No answer after all retries.
     ConfigurationError
-        No such catalogue file; more items than ``max_items``; a secret that is not set.
+        No such catalogue file; more items than ``max_items``; a secret that is not set; asset
+        keys of bands that the table has not.
     """
+    check_asset_keys(source, table)
     unset = source.access.unset_variables()
     if unset:
         raise ConfigurationError(
@@ -67,7 +69,7 @@ def search_stac(
         return _api_found(source, url, table, wanted)
     if remote and _is_api(source):
         return _api_found(source, source.url, table, wanted)
-    return _checked(source, Raw(tuple(_static_items(source, source.url))), table, wanted)
+    return _checked(source, static_items(source, source.url), table, wanted)
 
 
 def _api_found(source: StacSource, url: str, table: SensorTable, wanted: Wanted) -> Found:
@@ -79,8 +81,16 @@ def _api_found(source: StacSource, url: str, table: SensorTable, wanted: Wanted)
         return replace(found, elsewhere=False)
     # Nothing here: is there nothing in this period, or does the corridor lie elsewhere?
     if _any(source, url, Wanted(wanted.area_wgs84, *_ALWAYS)):
-        return found
-    return replace(found, elsewhere=_any(source, url, Wanted(box(-180, -90, 180, 90), *_ALWAYS)))
+        narrowed = bool(source.narrow) and _any(source, url, wanted)
+        return replace(found, left_out=("items are there, and none meets the filter",) * narrowed)
+    everywhere = Wanted(box(-180, -90, 180, 90), *_ALWAYS)
+    if _any(source, url, everywhere):
+        return replace(found, elsewhere=True)
+    every = source.model_copy(update={"collections": ()})
+    if source.collections and _any(every, url, everywhere):
+        said = f"no item is of the collection(s) {', '.join(source.collections)}"
+        return replace(found, left_out=(said,))
+    return found
 
 
 def _any(source: StacSource, url: str, wanted: Wanted) -> bool:
@@ -91,18 +101,18 @@ def _any(source: StacSource, url: str, wanted: Wanted) -> bool:
 
 
 def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -> Found:
-    scenes: dict[str, Scene] = {}
-    aside: set[SetAside] = set()
+    scenes: list[Scene] = []  # an id may stand in several collections: acquire/passes tells
+    aside = set(raw.set_aside)
     beside: list[datetime] = []
     untouched: set[str] = set()
     anywhere = touching = False
-    ignored = _Ignored(source, raw)
+    ignored, left = _Ignored(source, raw), LeftOut(source)
     envelope = wanted.area_wgs84.envelope
-    for scene in _read(source, raw, table, ignored, aside):
+    for scene in _read(source, raw, table, (ignored, left), aside):
         inside = wanted.start <= scene.acquired <= wanted.end
         here = scene.footprint_wgs84.intersects(wanted.area_wgs84)
         if inside and here:
-            scenes.setdefault(scene.id, scene)
+            scenes.append(scene)
         elif not inside:
             ignored.count("period")
             if here:
@@ -112,32 +122,40 @@ def _checked(source: StacSource, raw: Raw, table: SensorTable, wanted: Wanted) -
         if not here:
             untouched.add(scene.id)
         anywhere, touching = True, touching or here
-    ordered = sorted(scenes.values(), key=lambda s: (s.acquired, s.id))
-    notes = (*raw.notes, *ignored.notes())
+    ordered = sorted(scenes, key=lambda s: (s.acquired, s.id))
+    aside.update(left.set_aside())
+    states = unmet(source, (item for item, _ in raw.items))
+    said = left.lacked() if raw.asked else left.wrong()  # an API is asked for one corridor
+    notes = (*raw.notes, *ignored.notes(), *(f"{source.url}: {s}" for s in (*said, *states)))
     elsewhere = anywhere and not touching
-    found = Found(tuple(ordered), tuple(sorted(aside)), elsewhere, notes, raw.incomplete)
+    found = Found(
+        *(tuple(ordered), tuple(sorted(aside)), elsewhere, notes, raw.incomplete),
+        left_out=(*left.all_of(), *left.wrong()),
+    )
     if raw.asked:  # what a server gives beside the question is not all that it has
         return found
     return replace(found, out_of_period=tuple(sorted(beside)), untouched=frozenset(untouched))
 
 
 def _read(
-    source: StacSource, raw: Raw, table: SensorTable, ignored: _Ignored, aside: set[SetAside]
+    source: StacSource,
+    raw: Raw,
+    table: SensorTable,
+    counts: tuple[_Ignored, LeftOut],
+    aside: set[SetAside],
 ) -> Iterator[Scene]:
     """Give the scenes of the items that were asked for; the others are counted, or set aside."""
-    narrow = source.narrow
+    ignored, left = counts
     reach = Reach(source.asset_keys, source.alternate, source.access)
     for item, base in raw.items:
-        if source.collections and item.get("collection") not in source.collections:
-            ignored.count("collections")
-            continue
-        if not narrow.fits(item):
-            ignored.count("filter")
+        why = left.why(item, base)
+        if why:
+            ignored.count(why)
             continue
         try:
             yield scene_from_item(item, base, table, reach)
         except SceneUnusableError as error:
-            name = str(item.get("id") or base)
+            name = item_name(item, base)
             aside.add(SetAside(name, "acquire", error.what.removeprefix(f"{name}: "), error.remedy))
 
 
@@ -164,88 +182,9 @@ class _Ignored:
 def _is_api(source: StacSource) -> bool:
     """Tell an API from a static catalogue by its landing page."""
     try:
-        landing = _fetch(source, source.url)
+        landing = fetch(source, source.url)
     except SceneUnusableError as error:
-        raise _no_catalogue(error) from error
-    links = landing.get("links") or []
-    return bool(landing.get("conformsTo")) or any(k.get("rel") == "search" for k in links)
-
-
-def _fetch(source: StacSource, href: str) -> dict[str, Any]:
-    if urlparse(href).scheme not in ("http", "https"):
-        try:
-            return _document(href, Path(href).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise SceneUnusableError(f"{href} cannot be read ({error})") from error
-    return _fetched(source, href)
-
-
-def _fetched(source: StacSource, href: str) -> dict[str, Any]:
-    # pystac-client and what it brings: a catalogue on disk does without.
-    from pystac_client.exceptions import APIError  # noqa: PLC0415
-    from requests.exceptions import RequestException  # noqa: PLC0415
-
-    from pipeline.acquire.api import api_io, unreachable  # noqa: PLC0415
-
-    io = api_io(source, href)
-    try:
-        return _document(href, io.read_text(href))
-    except (RequestException, APIError) as error:
-        status = getattr(error, "status_code", None)
-        if status in _NOT_THERE:
-            # The server is well and says no: asking again does not help.
-            raise SceneUnusableError(f"{href} answers {status}") from error
-        raise unreachable(href, error) from None
-    finally:
-        io.session.close()
-
-
-def _document(href: str, text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise SceneUnusableError(f"{href} is not JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise SceneUnusableError(f"{href} holds no JSON object")
-    return cast("dict[str, Any]", found)
-
-
-def _static_items(source: StacSource, url: str) -> Iterator[tuple[dict[str, Any], str]]:
-    """Walk a static catalogue; each document is read once, whatever the links say."""
-    queue, seen = [url], {url}
-    while queue:
-        href = queue.pop(0)
-        try:
-            document = _fetch(source, href)
-        except SceneUnusableError as error:
-            if href == url:
-                raise _no_catalogue(error) from error
-            yield {"id": href}, href  # an item without anything: it is set aside by name
-            continue
-        if document.get("type") == "Feature":
-            yield document, href
-            continue
-        for link in document.get("links", []):
-            if link.get("rel") not in ("child", "item"):
-                continue
-            target = urljoin(href, str(link["href"]))
-            if target not in seen:
-                seen.add(target)
-                queue.append(target)
-        queue.extend(_unlinked(document, href, seen))
-
-
-def _unlinked(document: dict[str, Any], href: str, seen: set[str]) -> list[str]:
-    """Items of a local collection that its links forget: folders with an item of their name."""
-    if urlparse(href).scheme or document.get("type") != "Collection":
-        return []
-    if any(k.get("rel") == "item" for k in document.get("links", [])):
-        return []
-    found = [str(p) for p in sorted(Path(href).parent.glob("*/*.json")) if p.stem == p.parent.name]
-    fresh = [f for f in found if f not in seen]
-    seen.update(fresh)
-    return fresh
-
-
-def _no_catalogue(error: SceneUnusableError) -> ConfigurationError:
-    return ConfigurationError(error.what, "Check the source's url: a STAC catalogue is expected")
+        raise no_catalogue(error) from error
+    searched = any(k.get("rel") == "search" for k in links_of(landing))
+    # A page of items links to its search as well.
+    return bool(landing.get("conformsTo")) or (searched and "features" not in landing)

@@ -7,6 +7,7 @@ is kept.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ _READING: Mapping[str, Any] = {
     "CPL_VSIL_CURL_CACHE_SIZE": "134217728",
 }
 _SCHEMES = ("http://", "https://", "s3://")
+_NO_SUCH_RANGE = 416  # to who asks for a file's first bytes: it has none (RFC 9110, 15.5.17)
 _AWS_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_ROLE_ARN",
@@ -49,8 +51,17 @@ def is_remote(href: str) -> bool:
 
 
 def named(href: str) -> str:
-    """Give an href as messages name it: without a query, which may be a signature."""
-    return href.partition("?")[0] if is_remote(href) else href
+    """Give an href as messages name it: without user, password and query, which may sign it."""
+    if not is_remote(href):
+        return href
+    scheme, _, rest = href.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def lasting(text: str) -> str:
+    """Drop the port of this machine's own API, which changes from run to run."""
+    return re.sub(r"http://127\.0\.0\.1:\d+", "local:/", text)
 
 
 def read_remotely(href: str, access: Access | None) -> bool:
@@ -167,11 +178,15 @@ def meaning(
     if status in (401, 403):
         remedy = "It wants a token or a key (docs/catalogues.md), or it is not there"
         return SceneUnusableError(f"{what.href} answers {status}", remedy)
-    if status >= 400:
-        return SceneUnusableError(
-            f"{what.href} answers {status}", "The catalogue cites a file that is not there"
-        )
-    return None
+    return _refusal(what, status) if status >= 400 else None
+
+
+def _refusal(what: Opening, status: int) -> SceneUnusableError:
+    if status == _NO_SUCH_RANGE:
+        remedy = "Tell the catalogue's keeper: it has to be put there again"
+        return SceneUnusableError(f"{what.href} is empty", remedy)
+    remedy = "The catalogue cites a file that is not there"
+    return SceneUnusableError(f"{what.href} answers {status}", remedy)
 
 
 def _s3(href: str, s3: S3Options) -> dict[str, Any]:
@@ -203,7 +218,7 @@ def _s3_keys(href: str, s3: S3Options) -> dict[str, Any]:
     if not any(os.environ.get(n) for n in _AWS_VARIABLES) and not shared.is_file():
         # Otherwise GDAL looks for a virtual machine's role, a quarter of a minute for each file.
         raise SceneUnusableError(
-            f"{href} lies in an object store, and no key for it is known",
+            f"{named(href)} lies in an object store, and no key for it is known",
             "Name the variables of its keys under access.s3 of the source, or say anonymous: true",
         )
     return {}

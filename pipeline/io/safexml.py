@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,14 @@ def text_of(root: Element, tag: str) -> str | None:
     """Text of the first element of this local name, stripped; None without one."""
     found = root if local_name(root) == tag else root.find(f".//{{*}}{tag}")
     return (found.text or "").strip() or None if found is not None else None
+
+
+def number_of(text: str | None) -> float:
+    """Give the number that a text states; ``ValueError`` if it states none, as nan does."""
+    value = float(text or "")
+    if not math.isfinite(value):
+        raise ValueError(f"'{text}' is no number")
+    return value
 
 
 def local_name(element: Element) -> str:

@@ -13,14 +13,18 @@ HIDDEN = "[hidden]"
 
 
 def clean(text: str) -> str:
-    """Clear a message of every secret that this process has used, and of queries of addresses."""
+    """Clear a message of every secret that this process has used.
+
+    Addresses lose their users, passwords and queries.
+    """
     for secret in tuple(_HIDDEN):  # another thread may add one meanwhile
         text = text.replace(secret, HIDDEN)
     # Catalogues that sign by themselves put the signature there.
-    return _QUERY.sub(rf"\1?{HIDDEN}", text)
+    return _QUERY.sub(rf"\1?{HIDDEN}", _USER.sub(rf"\1{HIDDEN}@", text))
 
 
 _HIDDEN: set[str] = set()
+_USER = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#\"'<>]+@")  # of any scheme
 _QUERY = re.compile(r"((?:https?:/|/vsi|(?<![^\s:\"'(=])/)[^\s?\"'<>]*)\?[^\s\"'<>)]+")
 
 

@@ -35,7 +35,7 @@ class Asset:
 class Scene:
     """One item of a catalogue, checked, before any pixel is read."""
 
-    id: str
+    id: str  # no other scene of a corridor has it
     sensor: str  # key of config/sensors, e.g. "sentinel-2-l2a"
     platform: str  # e.g. "sentinel-2a"; "" if unknown
     acquired: datetime  # UTC
@@ -48,6 +48,12 @@ class Scene:
     sun_elevation_deg: float | None
     cloud_share: float | None  # 0..1, as the producer says
     properties: Mapping[str, Any] = field(default_factory=dict)
+    listed_as: str = ""  # its catalogue's id for it, where another scene has the same; "": ``id``
+
+    @property
+    def catalogue_id(self) -> str:
+        """What its catalogue calls it: what stores know it by, whatever sources are added."""
+        return self.listed_as or self.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
@@ -25,7 +24,7 @@ from pipeline.io.blocks import NODATA, DamagedBlockError, Layer
 from pipeline.io.failpoints import failpoint
 from pipeline.io.progress import DETAIL
 from pipeline.io.ranges import Fetcher
-from pipeline.io.remote import read_remotely
+from pipeline.io.remote import lasting, read_remotely
 from pipeline.io.store import CorridorStore
 from pipeline.io.tasks import map_tiles
 from pipeline.model import Asset, Pass, Scene, SetAside, Tile
@@ -75,27 +74,26 @@ def fingerprint(p: Pass) -> str:
     """Name what a pass is read from: files by path, size and time, URLs by the item citing them."""
     parts: list[object] = []
     for scene in p.scenes:
+        own = scene.catalogue_id
         for band in (*REQUIRED, *OPTIONAL):
             asset = scene.assets.get(band)
             if asset is None:
                 continue
             parts.append(
                 [
-                    *(scene.id, band, _stable(asset.href), asset.band_index),
+                    *(own, band, lasting(asset.href), asset.band_index),
                     *(asset.scale, asset.offset, asset.nodata, *_file_state(asset.href)),
                     *((asset.decode,) if asset.decode else ()),
                 ]
             )
-        parts.append([scene.id, str(scene.properties.get("updated", "")), scene.baseline])
+        parts.append([own, str(scene.properties.get("updated", "")), scene.baseline])
     if len(p.scenes) > 1 and any("scl" in scene.assets for scene in p.scenes):
         # Stores from before 26 November 2026 lack the classes of all scenes but the first.
         parts.append("classes of all scenes")
+    if len({scene.catalogue_id for scene in p.scenes}) < len(p.scenes):
+        # Stores from before 28 November 2026 hold one of them twice and the others not (304).
+        parts.append("scenes of one id")
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _stable(href: str) -> str:
-    """Drop the port of this machine's own API, which changes from run to run."""
-    return re.sub(r"http://127\.0\.0\.1:\d+", "local:/", href)
 
 
 def _file_state(href: str) -> list[int]:
@@ -185,7 +183,7 @@ def _gather_pass(site: Site, p: Pass, fetcher: Fetcher | None, damaged: list[Pat
         try:
             usable, bands, why = _read_pass((store, fetcher), p.id, scenes)
         except BadSceneError as error:
-            aside.append(SetAside(error.scene_id, "gather", _stable(error.what), error.remedy))
+            aside.append(SetAside(error.scene_id, "gather", lasting(error.what), error.remedy))
             scenes = [s for s in scenes if s.id != error.scene_id]
             continue
         except SourceUnreachableError as error:
@@ -224,10 +222,10 @@ def _read_pass(
 ) -> tuple[bool, Sequence[str], str]:
     """Read the scenes of a pass, mosaicked; (usable, bands, reason why not)."""
     store = place[0]
-    wanted = {scene.id: _wanted(scene) for scene in scenes}
+    wanted = [_wanted(scene) for scene in scenes]
     files: dict[str, list[tuple[Scene, Asset]]] = {}
-    for scene in scenes:
-        for band, asset in wanted[scene.id].items():
+    for scene, assets in zip(scenes, wanted, strict=True):
+        for band, asset in assets.items():
             files.setdefault(band, []).append((scene, asset))
     classes: dict[str, Layer] = {}
     scl = files.pop("scl", [])

@@ -14,7 +14,7 @@ from pipeline.acquire.bands import SensorTable, load_look_table, load_sensor_tab
 from pipeline.acquire.disk.search import Desk, Disk
 from pipeline.acquire.disk.source import DiskSource
 from pipeline.acquire.folder import Folder, FolderSource
-from pipeline.acquire.passes import drop_duplicates, merge_passes
+from pipeline.acquire.passes import drop_duplicates, merge_passes, told_apart
 from pipeline.acquire.source import Making
 from pipeline.acquire.stac import Found, Wanted, search_stac
 from pipeline.config import Source, Workflow, choose_corridors
@@ -96,9 +96,9 @@ def search(
             [s for s in held.scenes if s not in pictures[corridor.id]]
         )
         told.aside.update(dropped)
-        passes[corridor.id] = merge_passes(unique)
+        passes[corridor.id] = merge_passes(told_apart(unique))
         if not (held.scenes or held.outside or told.unreachable) and before is None:
-            log.warning("%s: no scenes in the period%s", corridor.id, _when(held.beside))
+            log.warning("%s: no scenes in the period%s", corridor.id, _when(held))
     told.notes.update(_strays(workflow.sources, {} if outside else told.elsewhere))
     for note in sorted(told.notes.difference(before.notes if before else ())):
         log.warning("%s", note)
@@ -130,6 +130,7 @@ class _Held:
     making: tuple[Making, ...]
     beside: list[datetime]
     outside: bool  # of all scenes of all sources
+    left_out: tuple[str, ...] = ()  # what collections and filters took away
 
 
 def _ask(asks: Sequence[Callable[[Wanted], Found]], wanted: Wanted, told: _Told) -> _Held:
@@ -138,6 +139,7 @@ def _ask(asks: Sequence[Callable[[Wanted], Found]], wanted: Wanted, told: _Told)
     answers: list[bool] = []
     beside: list[datetime] = []
     making: tuple[Making, ...] = ()
+    left_out: dict[str, None] = {}
     for number, ask in enumerate(asks):
         try:
             found = ask(wanted)
@@ -151,13 +153,14 @@ def _ask(asks: Sequence[Callable[[Wanted], Found]], wanted: Wanted, told: _Told)
         known = told.elsewhere.get(number, found.untouched)
         told.elsewhere[number] = known & found.untouched
         making += found.making
+        left_out.update(dict.fromkeys(found.left_out))
         if found.incomplete:
             error = SourceUnreachableError(found.incomplete, "Tell the catalogue's keeper")
             told.unreachable[error.what] = error
         answers.append(found.elsewhere)
     # One source that covers the corridor, or gave no answer, is enough to be inside.
     outside = not scenes and len(answers) == len(asks) and all(answers)
-    return _Held(scenes, making, beside, outside)
+    return _Held(scenes, making, beside, outside, tuple(left_out))
 
 
 def _outside(corridors: Sequence[str]) -> ConfigurationError:
@@ -167,11 +170,13 @@ def _outside(corridors: Sequence[str]) -> ConfigurationError:
     )
 
 
-def _when(beside: Sequence[datetime]) -> str:
+def _when(held: _Held) -> str:
+    beside, left_out = held.beside, "; ".join(held.left_out)
+    said = f" that the sources ask for ({left_out})" if left_out else ""
     if not beside:
-        return "; nothing to look at"
+        return said or "; nothing to look at"
     days = f"{min(beside):%Y-%m-%d} to {max(beside):%Y-%m-%d}"
-    return f"; {len(beside)} lie outside it, {days}"
+    return f"{said}; {len(beside)} lie outside it, {days}"
 
 
 def _strays(sources: Sequence[Source], elsewhere: Mapping[int, frozenset[str]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -109,10 +110,15 @@ def _finest_profile(passes: Sequence[Pass]) -> Profile | None:
     """Header of a scene of the finest sensor, so that no sensor coarsens another."""
     sensors = sorted({p.sensor for p in passes})
     found = [_first_profile([p for p in passes if p.sensor == s]) for s in sensors]
-    usable = [(abs(f.transform.a), i) for i, f in enumerate(found) if f is not None]
+    usable = [(_pixel(f.transform), i) for i, f in enumerate(found) if f is not None]
     # A geographic source counts pixels in degrees; it is never the finest of several by that.
     metric = [(a, i) for a, i in usable if CRS.from_user_input(_crs_of(found[i])).is_projected]
     return found[min(metric or usable)[1]] if usable else None
+
+
+def _pixel(t: Affine) -> float:
+    """Give the width of a pixel, also of a file that is mirrored or turned: it is warped."""
+    return math.hypot(t.a, t.d)
 
 
 def _crs_of(profile: Profile | None) -> str:
@@ -120,7 +126,7 @@ def _crs_of(profile: Profile | None) -> str:
 
 
 def _first_profile(passes: Sequence[Pass]) -> Profile | None:
-    scenes = sorted((s for p in passes for s in p.scenes), key=lambda s: s.id)
+    scenes = sorted((s for p in passes for s in p.scenes), key=lambda s: (s.catalogue_id, s.id))
     silent = 0
     for scene in scenes:
         asset = scene.assets.get("green")
@@ -144,7 +150,7 @@ def _lattice(corridor: Corridor, profile: Profile) -> tuple[str, tuple[float, fl
     crs = CRS.from_user_input(profile.crs)
     if crs.is_projected and crs.axis_info[0].unit_name == "metre" and "UTM" in crs.name.upper():
         t = profile.transform
-        return profile.crs, (t.c, t.f), float(t.a)
+        return profile.crs, (t.c, t.f), _pixel(t)
     # Geographic sources are warped once, to 10 m in the UTM zone of the corridor.
     return utm_crs(corridor.polygon_wgs84), (0.0, 0.0), 10.0
 

@@ -23,7 +23,7 @@ from pipeline.acquire.disk.product import BandOf, File, How, Product
 from pipeline.acquire.disk.sun import sun_distance_au, sun_position
 from pipeline.errors import SceneUnusableError
 from pipeline.io.archives import Package
-from pipeline.io.safexml import parse_xml, text_of
+from pipeline.io.safexml import number_of, parse_xml, text_of
 
 NAME = re.compile(
     r"(?P<base>(?P<sat>GF[126][BCD]?|ZY3(?:-?0[123])?)_(?P<camera>PMS\d?|WFV\d?|MUX|TMS)"
@@ -154,8 +154,8 @@ def _footprint(document: Element, stem: str) -> BaseGeometry:
     try:
         ring = [
             (
-                float(text_of(document, f"{c}Longitude") or ""),
-                float(text_of(document, f"{c}Latitude") or ""),
+                number_of(text_of(document, f"{c}Longitude")),
+                number_of(text_of(document, f"{c}Latitude")),
             )
             for c in _CORNERS
         ]
@@ -187,7 +187,7 @@ def _sun(
     centre = footprint.centroid
     zenith, azimuth = sun_position(acquired, centre.x, centre.y)
     try:
-        stated = float(text_of(document, "SolarZenith") or "")
+        stated = number_of(text_of(document, "SolarZenith"))
     except ValueError as error:
         what = f"{stem}: its XML states no SolarZenith to check its time against"
         raise SceneUnusableError(what, _AGAIN) from error
@@ -237,7 +237,7 @@ def _stated_gains(document: Element, stem: str, bands: int) -> list[float]:
         if not parts:
             continue
         try:
-            gains = [float(p) for p in parts]
+            gains = [number_of(p) for p in parts]
         except ValueError as error:
             raise SceneUnusableError(f"{stem}: {tag} '{text}' are no numbers", _AGAIN) from error
         if len(gains) != bands or min(gains) <= 0:

@@ -18,7 +18,7 @@ from shapely.geometry import Polygon
 from pipeline.acquire.disk.product import BandOf, File, How, Product
 from pipeline.errors import SceneUnusableError
 from pipeline.io.archives import Package
-from pipeline.io.safexml import local_name, parse_xml
+from pipeline.io.safexml import local_name, number_of, parse_xml
 
 SENSOR = "landsat-c2-l2"
 NAME = re.compile(r"(?P<id>L[A-Z]\d\d_L\w{3}_\d{6}_\d{8}_\d{8}_\d\d_(?:T1|T2|RT))_\w+\.\w+", re.I)
@@ -145,7 +145,7 @@ def _value(said: Mapping[str, str], key: str, name: str) -> str:
 def _number(said: Mapping[str, str], key: str, name: str) -> float:
     text = _value(said, key, name)
     try:
-        return float(text)
+        return number_of(text)
     except ValueError as error:
         raise SceneUnusableError(f"{key} of {name} is no number ('{text}')", _AGAIN) from error
 

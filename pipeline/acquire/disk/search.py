@@ -44,7 +44,7 @@ from pipeline.model import SetAside
 log = logging.getLogger("siluan")
 
 _MARGIN_M = 1000.0  # beyond what is kept around a corridor: registration and interpolation look out
-_NAMED = 10  # unknown files named in the log
+_NAMED = 10  # files named in one line
 
 
 def around(corridor_wgs84: BaseGeometry, context_m: float) -> BaseGeometry:
@@ -52,6 +52,12 @@ def around(corridor_wgs84: BaseGeometry, context_m: float) -> BaseGeometry:
     crs = utm_crs(corridor_wgs84)
     grown = reproject(corridor_wgs84, "EPSG:4326", crs).buffer(context_m + _MARGIN_M)
     return reproject(grown, crs, "EPSG:4326")
+
+
+def _some(paths: Sequence[str]) -> str:
+    """Give the names of the first few."""
+    more = ", ..." if len(paths) > _NAMED else ""
+    return ", ".join(Path(p).name for p in paths[:_NAMED]) + more
 
 
 def _listings(base: Path) -> Path:
@@ -127,14 +133,24 @@ class Disk:
         return []
 
     def _notes(self) -> tuple[str, ...]:
-        """Name what is no product known here."""
-        unknown = self.survey.unknown
-        if not unknown:
-            return ()
-        names = ", ".join(Path(u).name for u in unknown[:_NAMED])
-        more = ", ..." if len(unknown) > _NAMED else ""
-        count = f"{len(unknown)} file(s) are no product known here"
-        return (f"{self.source.path}: {count}: {names}{more}",)
+        """Name what is no product known here, and what nobody looked into."""
+        survey = self.survey
+        kinds = (
+            (survey.unknown, "file(s) are no product known here", ""),
+            (
+                *(survey.packed, "archive(s) of a kind that is not opened here"),
+                "; where they hold imagery, unpack them, or pack them as .zip or .tar.gz",
+            ),
+            (
+                *(survey.links, "symbolic link(s) are not followed"),
+                "; where they lead to imagery, put it there itself, or name its folder as a source",
+            ),
+        )
+        return tuple(
+            f"{self.source.path}: {len(found)} {what}: {_some(found)}{remedy}"
+            for found, what, remedy in kinds
+            if found
+        )
 
     def search(self, wanted: Wanted) -> Found:
         """Give the scenes of one corridor and period, ready to be read.
@@ -162,10 +178,12 @@ class Disk:
                 refused[product.id] = error
         due = [p for p in due if p.id not in refused]
         aside = set(survey.set_aside)
-        aside.update(
-            SetAside(Path(u).name, "acquire", "no product that is known here")
-            for u in survey.unknown
-        )
+        for left, why in (
+            (survey.unknown, "no product that is known here"),
+            (survey.packed, "an archive of a kind that is not opened here"),
+            (survey.links, "a symbolic link, which is not followed"),
+        ):
+            aside.update(SetAside(Path(path).name, "acquire", why) for path in left)
         making: tuple[Making, ...] = ()
         if self.desk.dry:
             making = self._making([p for p in due if needs_work(p, places[p.id])], places)

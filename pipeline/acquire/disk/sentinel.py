@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from xml.etree.ElementTree import Element
 
 import shapely
@@ -19,7 +19,7 @@ from pipeline.acquire.disk.product import BandOf, File, How, Product
 from pipeline.errors import SceneUnusableError
 from pipeline.grid import reproject
 from pipeline.io.archives import Package
-from pipeline.io.safexml import local_name, parse_xml, text_of
+from pipeline.io.safexml import local_name, number_of, parse_xml, text_of
 
 SENSOR = "sentinel-2-l2a"
 NAME = re.compile(r"S2[A-D]_MSI(?P<level>L1C|L2A)_\d{8}T\d{6}_N\d{4}_R\d{3}_T\w{5}_\d{8}T\d{6}")
@@ -36,6 +36,7 @@ _BANDS: Mapping[str, tuple[str, int | None, float]] = {
     "scl": ("SCL_20m", None, 20.0),
 }
 _OFFSET_SINCE = "04.00"
+_ORBIT = timedelta(minutes=100)  # one round: a name says when its datatake began, a part of one
 _AGAIN = "Copy the whole product again, or ask the sender for it again"
 _L1C = "Ask for level 2A of the same scene, or make it with ESA's Sen2Cor"
 
@@ -162,10 +163,10 @@ def _manifest(
 def _radiometry(user: Element, name: str) -> tuple[float, dict[int, float]]:
     """Reflectance per number, and the number to add per band."""
     quantification = text_of(user, "BOA_QUANTIFICATION_VALUE")
-    if quantification is None or float(quantification) <= 0:
+    if quantification is None or number_of(quantification) <= 0:
         raise SceneUnusableError(f"{name} states no BOA_QUANTIFICATION_VALUE", _AGAIN)
     offsets = {
-        int(e.get("band_id", "-1")): float(e.text or "nan")
+        int(e.get("band_id", "-1")): number_of(e.text)
         for e in user.iter()
         if local_name(e) == "BOA_ADD_OFFSET"
     }
@@ -174,7 +175,7 @@ def _radiometry(user: Element, name: str) -> tuple[float, dict[int, float]]:
     if (offsets or baseline >= _OFFSET_SINCE) and not numbers <= set(offsets):
         missing = ", ".join(str(n) for n in sorted(numbers - set(offsets)))
         raise SceneUnusableError(f"{name} states no BOA_ADD_OFFSET for band(s) {missing}", _AGAIN)
-    return 1 / float(quantification), offsets
+    return 1 / number_of(quantification), offsets
 
 
 def _acquired(tile: Element, name: str) -> datetime:
@@ -185,12 +186,21 @@ def _acquired(tile: Element, name: str) -> datetime:
         raise SceneUnusableError(f"{name} has no SENSING_TIME ('{text}')", _AGAIN) from error
     if when.tzinfo is None:
         raise SceneUnusableError(f"the SENSING_TIME of {name} ('{text}') has no zone", _AGAIN)
+    stated = re.search(r"_(\d{8}T\d{6})_", name) if NAME.fullmatch(name) else None
+    if stated:
+        begun = datetime.strptime(f"{stated[1]}Z", "%Y%m%dT%H%M%S%z")
+        if abs(when - begun) > _ORBIT:
+            raise SceneUnusableError(
+                f"{name} was sensed at {when:%Y-%m-%dT%H:%M:%SZ} by its SENSING_TIME, which is not "
+                "what its name says",
+                _AGAIN,
+            )
     return when.astimezone(UTC)
 
 
 def _footprint(user: Element, tile: Element, name: str) -> BaseGeometry:
     """Give the ground with data, or the whole tile where the product does not say."""
-    numbers = [float(n) for n in (text_of(user, "EXT_POS_LIST") or "").split()]
+    numbers = [number_of(n) for n in (text_of(user, "EXT_POS_LIST") or "").split()]
     if len(numbers) >= 8 and len(numbers) % 2 == 0:
         ring = list(zip(numbers[1::2], numbers[0::2], strict=True))  # latitude comes first
         return shapely.make_valid(Polygon(ring))
@@ -198,7 +208,8 @@ def _footprint(user: Element, tile: Element, name: str) -> BaseGeometry:
     x, y = text_of(tile, "ULX"), text_of(tile, "ULY")
     if code is None or x is None or y is None:
         raise SceneUnusableError(f"{name} says nowhere where it lies", _AGAIN)
-    frame = box(float(x), float(y) - 109_800, float(x) + 109_800, float(y))
+    left, top = number_of(x), number_of(y)
+    frame = box(left, top - 109_800, left + 109_800, top)
     return reproject(frame.segmentize(10_000), code, "EPSG:4326")
 
 
@@ -233,9 +244,9 @@ def _properties(user: Element, tile: Element, name: str) -> dict[str, object]:
         "s2:generation_time": text_of(user, "GENERATION_TIME"),
     }
     if zenith and azimuth:
-        out["view:sun_azimuth"] = float(azimuth)
-        out["view:sun_elevation"] = 90 - float(zenith)
+        out["view:sun_azimuth"] = number_of(azimuth)
+        out["view:sun_elevation"] = 90 - number_of(zenith)
     cloud = text_of(user, "Cloud_Coverage_Assessment")
     if cloud:
-        out["eo:cloud_cover"] = float(cloud)
+        out["eo:cloud_cover"] = number_of(cloud)
     return out

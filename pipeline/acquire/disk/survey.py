@@ -20,6 +20,10 @@ from pipeline.io.archives import ARCHIVES, FolderPackage, Limits, Package
 from pipeline.model import SetAside
 
 _RASTERS = (".tif", ".tiff", ".img", ".jp2", ".hdf", ".h5", ".nc")
+# Parts of archives in volumes among them; a folder of products is rarely sent otherwise.
+_OTHER_ARCHIVES = re.compile(
+    r"(?i)\.(rar|r\d\d|7z|(7z|zip|rar)\.\d{3}|z\d\d|t(ar\.)?(bz2?|xz|zst|lz)|gz|bz2|xz|zst|iso|cab)$"
+)
 _SAFE_MARKS = ("MTD_MSIL2A.xml", "MTD_MSIL1C.xml", "manifest.safe")
 
 
@@ -30,6 +34,8 @@ class Survey:
     products: tuple[Product, ...]
     set_aside: tuple[SetAside, ...]
     unknown: tuple[str, ...]  # archives and rasters that are no product known here
+    packed: tuple[str, ...] = ()  # archives of a kind that is not opened here
+    links: tuple[str, ...] = ()  # symbolic links, which are not followed
 
 
 @dataclass
@@ -37,6 +43,8 @@ class _Found:
     products: list[Product] = field(default_factory=list[Product])
     aside: list[SetAside] = field(default_factory=list[SetAside])
     unknown: list[str] = field(default_factory=list[str])
+    packed: list[str] = field(default_factory=list[str])
+    links: list[str] = field(default_factory=list[str])
 
     def refuse(self, name: str, error: SceneUnusableError) -> None:
         reason = error.what.removeprefix(f"{name}: ").removeprefix(f"{name} ")
@@ -87,7 +95,8 @@ def survey_disk(
     for name, package in _packages(root, context, found):
         _recognise(name, package, context, found)
     products, twice = _once(found.products)
-    return Survey(products, tuple(sorted({*found.aside, *twice})), tuple(sorted(found.unknown)))
+    beside = (tuple(sorted(w)) for w in (found.unknown, found.packed, found.links))
+    return Survey(products, tuple(sorted({*found.aside, *twice})), *beside)
 
 
 def _packages(root: Path, context: _Context, found: _Found) -> Iterator[tuple[str, Package]]:
@@ -95,6 +104,7 @@ def _packages(root: Path, context: _Context, found: _Found) -> Iterator[tuple[st
     for folder, below, files in os.walk(root):
         below.sort()
         here = Path(folder)
+        found.links += [str(here / n) for n in (*below, *files) if (here / n).is_symlink()]
         if here.suffix.upper() == ".SAFE" or any(mark in files for mark in _SAFE_MARKS):
             below.clear()
             yield here.name, FolderPackage.of(here)
@@ -105,6 +115,9 @@ def _packages(root: Path, context: _Context, found: _Found) -> Iterator[tuple[st
             if path.is_symlink() or name.startswith("."):
                 continue
             suffix = next((s for s in ARCHIVES if name.lower().endswith(s)), None)
+            if suffix is None and _OTHER_ARCHIVES.search(name):
+                found.packed.append(str(path))
+                continue
             if suffix is None:
                 plain[name] = path.stat().st_size
                 continue
