@@ -310,3 +310,23 @@ def test_killed_while_a_put_back_ledger_is_handed_over_again(
     assert state["wrong"] == []
     said = {i: state["last"][i]["properties"]["status"] for i in ids}
     assert said == dict.fromkeys(ids, "issued")
+
+
+def test_no_reply_keeps_a_case_from_being_marked_or_another_receiver_waiting(
+    office: Office, city: Receiver, ids: list[str]
+) -> None:
+    office.settle(as_receiver(city.url), as_receiver(city.url) | {"name": "county"})
+    office.issue(*ids)
+    deep = "[" * 200_000
+    odd = '{"external_id":"A\\ud800"}'
+    city.tell(faults={"next": [{"raw": odd}, {"raw": deep}, {"raw": deep, "status": 500}, 422]})
+    report = office.deliver()
+    assert report.code is ExitCode.SET_ASIDE
+    said = "\n".join(report.lines)
+    assert "city: 2 delivered, 0 waiting, 1 dead letters" in report.lines
+    assert "county: 3 delivered, 0 waiting, 0 dead letters" in report.lines
+    assert "city: not applied: in reply to its delivery: ZZ-" in said
+    assert "its external_id holds U+D800" in said
+    assert {c.external_id for c in office.cases().values()} == {None}
+    assert "delivered, 0 waiting" in str(office.deliver().lines)
+    assert city.state()["seen"] == 7  # of the city: three and one again; nothing is sent twice

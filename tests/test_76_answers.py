@@ -324,3 +324,112 @@ def test_an_answer_without_a_day_may_say_again_what_it_said_before(tmp_path: Pat
     answer = office.cases()[ids[0]].answer
     assert answer is not None
     assert answer.status == "未处理"
+
+
+def test_what_is_no_text_is_refused_by_itself(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    known = {"case_id": ids[0], "revision": 2}
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"external_id": {"a": 1}}, "its external_id is neither text nor a whole number"),
+        ({"external_id": True}, "its external_id is neither text nor a whole number"),
+        ({"external_id": 2.5}, "its external_id is neither text nor a whole number"),
+        ({"external_id": 2.0**60}, "its external_id is neither text nor a whole number"),
+        ({"external_id": "x" * 101}, "external_id has 101 characters"),
+        ({"external_id": "x" * 3_000_000}, "its external_id has 3000000 characters"),
+        ({"external_id": "A\x01"}, "its external_id holds U+0001"),
+        ({"external_id": "A\x00"}, "its external_id holds U+0000"),
+        ({"unit": "局\ud800"}, "its unit holds U+D800"),
+        ({"case_id": "ZZ\ud800"}, "its case_id holds U+D800"),
+        ({"case_id": "X\ncity: 99 delivered, 0 waiting"}, "another office's case"),
+    ]
+    good = {"case_id": ids[1], "revision": 2.0, "external_id": 20260311004, "unit": "水利局"}
+    answers = [known | b for b, _ in bad] + [good]
+    (inbox / "a.json").write_text(json.dumps(answers), encoding="utf-8")
+    before = office.cases()
+    report = office.deliver()
+    assert report.code is ExitCode.SET_ASIDE
+    assert not any("\n" in line or line.startswith("city: 99") for line in report.lines)
+    assert any("X\\ncity: 99 delivered" in line for line in report.lines)
+    said = [line for line in report.lines if "not applied: a.json: answer" in line]
+    for number, (_, sentence) in enumerate(bad, 1):
+        assert any(f"answer {number}: " in s and sentence in s for s in said), sentence
+    assert max(map(len, said)) < 400
+    after = office.cases()
+    assert after[ids[0]] == before[ids[0]]
+    assert after[ids[1]].external_id == "20260311004"
+    for line in (inbox / "read" / "a.json.report.txt").read_text("utf-8").splitlines():
+        assert not line.startswith("city: 99")
+
+
+def test_no_file_of_an_inbox_stops_the_others(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    (inbox / "a.json").mkdir()
+    (inbox / "b.csv").mkdir()
+    (inbox / "c.json").write_text("[" * 200_000)
+    (inbox / "d.xlsx").write_bytes(b"PK")
+    (inbox / "Thumbs.db").write_bytes(b"")
+    (inbox / "e.csv").write_text(f"case_id,revision,status\n{ids[0]},2,已处理\n", encoding="utf-8")
+    report = office.deliver()
+    said = "\n".join(report.lines)
+    assert report.code is ExitCode.SET_ASIDE
+    assert "applied 1" in said
+    for sentence in ("a.json is a folder", "c.json is no JSON", "d.xlsx: only .csv and .json"):
+        assert sentence in said
+    assert "Thumbs" not in said
+    left = {p.name for p in inbox.iterdir()}
+    assert left == {"read", "d.xlsx", "Thumbs.db"}
+
+
+def test_an_earlier_file_that_was_read_keeps_its_name_and_its_report(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    texts = [f"case_id,revision,status\n{ids[0]},{n},已处理\n" for n in (7, 8, 2)]
+    for text in texts:
+        (inbox / "answers.csv").write_text(text, encoding="utf-8")
+        office.deliver()
+    names = ["answers.csv", "answers-2.csv", "answers-3.csv"]
+    kept = [(inbox / "read" / n).read_text("utf-8") for n in names]
+    assert kept == texts
+    reports = [(inbox / "read" / f"{n}.report.txt").read_text("utf-8") for n in names]
+    assert ["revision 7" in reports[0], "revision 8" in reports[1]] == [True, True]
+    assert "applied 1" in reports[2]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["[" * 200_000, '{"answers": [], "next": "\\ud800"}', '{"answers": [], "next": "\\u0000"}'],
+)
+def test_no_page_of_answers_stops_the_hand_over(tmp_path: Path, city: Receiver, body: str) -> None:
+    office = Office(tmp_path)
+    office.settle(as_receiver(city.url, answers={"fetch": True}))
+    ids = office.run(3, 3)
+    office.issue(ids[0])
+    office.deliver()
+    office.issue(ids[1])
+    city.tell(raw_answers=body)
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert "city: its answers could not be read" in str(report.lines)
+    assert "city: 1 delivered, 0 waiting, 0 dead letters" in report.lines
+
+
+def test_an_id_in_full_width_forms_is_the_same_id(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    wide = "".join(chr(ord(c) + 0xFEE0) for c in ids[0])
+    rows = [f"{wide},2,已处理", f'" {ids[1]} ",2,未处理']
+    (inbox / "a.csv").write_text("\n".join(["case_id,revision,status", *rows]), encoding="utf-8")
+    assert "applied 2, known already 0, not applied 0" in str(office.deliver().lines)
+
+
+def test_an_external_id_at_several_cases_is_named(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+
+    def said(case: str, external: str) -> str:
+        text = f"case_id,revision,external_id\n{case},2,{external}\n"
+        (inbox / "a.csv").write_text(text, encoding="utf-8")
+        return "\n".join(office.deliver().lines)
+
+    assert "stands at" not in said(ids[0], "E1")
+    both = ", ".join(sorted(ids[:2]))
+    assert f"city: the external id E1 stands at 2 cases, see whether that is meant: {both}" in (
+        said(ids[1], "E1")
+    )

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TypeVar
 
 import shapely
 
@@ -21,13 +22,15 @@ from pipeline.ledger import Edit, Event, LedgerStore, Refusal
 from pipeline.ledger.status import IN_HAND
 from pipeline.model import Case, ReceiverAnswer
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Answer:
     """One answer as it came."""
 
     where: str  # "line 3", for sentences
-    values: Mapping[str, str | None]  # by our names
+    values: Mapping[str, str | None]  # by our names; case_id made plain
     came: str = ""  # by which delivery, file or page
 
 
@@ -64,8 +67,7 @@ class Desk:
 
     def _edit(self, answer: Answer) -> Edit:
         value = answer.values.get
-        case_id = plain(value("case_id"))
-        case = self._case(case_id)
+        case = self._case(value("case_id"))
         revision = _revision(value("revision"))
         if (case.case_id, revision) not in self.given:
             raise ConfigurationError(
@@ -183,7 +185,7 @@ def home_of(case: Case, known: Mapping[str, Case]) -> Case:
     return case
 
 
-def renamed(values: Mapping[str, str | None], columns: Mapping[str, str]) -> dict[str, str | None]:
+def renamed(values: Mapping[str, T], columns: Mapping[str, str]) -> dict[str, T]:
     """Give an answer under our names; what we do not know is left out."""
     ours = {columns.get(k, k): v for k, v in values.items()}
     return {k: ours[k] for k in COLUMNS if k in ours}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 import time
 from collections.abc import Generator, Mapping
@@ -17,6 +16,7 @@ import httpx
 
 from pipeline import __version__
 from pipeline.deliver.options import ReceiverOptions
+from pipeline.deliver.reading import parsed
 from pipeline.deliver.signing import KEY, SIGNATURE, TIMESTAMP, sign
 from pipeline.errors import ConfigurationError
 from pipeline.io.secrets import clean, secret
@@ -49,7 +49,7 @@ class Reply:
     def json(self) -> Any:
         """Read the body; None where it is no JSON."""
         try:
-            return json.loads(self.body)
+            return parsed(self.body)
         except ValueError:
             return None
 
@@ -179,11 +179,12 @@ def _why(body: bytes) -> str:
     """Give the reason of an RFC 9457 problem, or the beginning of a text, on one line."""
     text = body[:2000].decode("utf-8", "replace")
     try:
-        problem = json.loads(body)
+        problem = parsed(body)
     except ValueError:
         problem = None
     if isinstance(problem, dict):
-        text = str(problem.get("detail") or problem.get("title") or "")
+        said = (problem.get("detail"), problem.get("title"))
+        text = next((t for t in said if isinstance(t, str) and t), "")
     plain = "".join(c if c.isprintable() else " " for c in clean(text))
     words = " ".join(plain.split())[:200]
     return f" ({words})" if words else ""

@@ -14,6 +14,8 @@ from pipeline.deliver.line import Line, Outcome, Reply
 from pipeline.deliver.options import ReceiverOptions
 from pipeline.deliver.outbox import Outbox
 from pipeline.deliver.outbox_tables import Parcel
+from pipeline.deliver.reading import texts_of
+from pipeline.errors import ConfigurationError
 from pipeline.io.failpoints import failpoint
 
 
@@ -25,6 +27,7 @@ class Sent:
     dead: list[str] = field(default_factory=list[str])
     later: dict[str, str] = field(default_factory=dict[str, str])  # by case, why
     doubtful: list[tuple[Parcel, str]] = field(default_factory=list[tuple[Parcel, str]])
+    unread: list[str] = field(default_factory=list[str])  # replies that could not be read
     gave_up: str = ""  # why nothing more was tried
 
 
@@ -63,10 +66,12 @@ class Sender:
         reply = self._with_patience(parcel)
         if reply.outcome is Outcome.TAKEN:
             failpoint("deliver.posted")
-            self.outbox.delivered(parcel, _answer_in(reply, parcel))
+            answer, why = _answer_in(reply, parcel)
+            self.outbox.delivered(parcel, answer)
             failpoint("deliver.marked")
             self._silent = 0
             sent.delivered += 1
+            sent.unread += [f"{parcel.case_id}: {why}"] if why else []
         elif reply.outcome is Outcome.REFUSED:
             self.outbox.bury(parcel, reply.said)
             self._silent = 0
@@ -129,13 +134,20 @@ class Sender:
         return self.now() + timedelta(seconds=wait)
 
 
-def _answer_in(reply: Reply, parcel: Parcel) -> str | None:
-    """Give what a receiver answered at once, of this case, as JSON; None where it did not."""
+def _answer_in(reply: Reply, parcel: Parcel) -> tuple[str | None, str]:
+    """Give what a receiver answered at once, of this case, as JSON; or why it cannot be read.
+
+    The case was taken whatever the reply holds: nothing in it may keep the mark from being made.
+    """
     found = reply.json()
     if not isinstance(found, dict) or not any(found.get(k) for k in _WORDS):
-        return None
+        return None, ""
+    try:
+        said = texts_of({k: found[k] for k in _WORDS if k in found})
+    except ConfigurationError as error:
+        return None, str(error).rstrip(".")
     about = {"case_id": parcel.case_id, "revision": parcel.revision}
-    return json.dumps({**{k: found[k] for k in _WORDS if k in found}, **about}, ensure_ascii=False)
+    return json.dumps({**said, **about}, ensure_ascii=False), ""
 
 
 _WORDS = ("external_id", "status", "unit", "due", "on")

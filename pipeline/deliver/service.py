@@ -20,7 +20,7 @@ from pipeline.deliver.brake import held_back
 from pipeline.deliver.changes import Change, Item
 from pipeline.deliver.features import has_ended, restated
 from pipeline.deliver.feed import Page, page_path, write_index, write_page
-from pipeline.deliver.hearing import Heard, Listener
+from pipeline.deliver.hearing import IN_REPLY, Heard, Listener
 from pipeline.deliver.line import Line, open_line, secret_of
 from pipeline.deliver.options import ReceiverOptions
 from pipeline.deliver.outbox import Outbox
@@ -28,7 +28,7 @@ from pipeline.deliver.outbox_tables import FEED
 from pipeline.deliver.place import Place, open_outbox
 from pipeline.deliver.planning import Plan, catch_up, known_place, plan, require_same
 from pipeline.deliver.sending import Sender, Sent
-from pipeline.errors import ExitCode, LedgerHeldError
+from pipeline.errors import ExitCode, LedgerHeldError, on_one_line
 from pipeline.io.failpoints import failpoint
 from pipeline.ledger import LedgerStore, open_ledger
 
@@ -55,8 +55,8 @@ class _Told:
     codes: set[ExitCode] = field(default_factory=set[ExitCode])
 
     def say(self, line: str, code: ExitCode = ExitCode.DONE) -> None:
-        """Add a line, and how bad it is."""
-        self.lines.append(line)
+        """Add a line, and how bad it is; what others wrote stays on it."""
+        self.lines.append(on_one_line(line))
         self.codes.add(code)
 
     def report(self) -> Report:
@@ -132,6 +132,7 @@ def _hear(request: DeliverRequest, outbox: Outbox, lines: Mapping[str, Line], to
                 if receiver.name in lines:
                     listener.fetched(lines[receiver.name], heard)
                 _say_heard(receiver.name, heard, told)
+                _say_shared(receiver.name, heard, outbox, told)
     except LedgerHeldError:
         told.say("answers wait: a run holds the ledger", ExitCode.LEDGER_HELD)
 
@@ -152,6 +153,23 @@ def _say_heard(name: str, heard: Heard, told: _Told) -> None:
         )
     for why in heard.refused:
         told.say(f"{name}: not applied: {why}", ExitCode.SET_ASIDE)
+
+
+def _say_shared(name: str, heard: Heard, outbox: Outbox, told: _Told) -> None:
+    """Name external ids that now stand at several cases: one of its cases may be several of ours.
+
+    Or its program says the same of all, which nobody could tell apart later.
+    """
+    cases: dict[str, set[str]] = {}
+    known = outbox.with_external({external for external, _ in heard.externals})
+    for external, case in (*heard.externals, *known):
+        cases.setdefault(external, set()).add(case)
+    for external, ids in sorted(cases.items()):
+        if len(ids) > 1:
+            told.say(
+                f"{name}: the external id {external} stands at {len(ids)} cases, see whether that "
+                f"is meant: {', '.join(sorted(ids))}"
+            )
 
 
 def _issue(request: DeliverRequest, outbox: Outbox, told: _Told) -> None:
@@ -303,6 +321,8 @@ def _say_sent(name: str, sent: Sent, outbox: Outbox, told: _Told) -> None:
         told.say(f"{name}: nothing more was tried after {sent.gave_up}", ExitCode.UNREACHABLE)
     for case, why in sent.later.items():
         told.say(f"{name}: {case} waits: {why}", ExitCode.UNREACHABLE)
+    for why in sent.unread:
+        told.say(f"{name}: not applied: {IN_REPLY}: {why}", ExitCode.SET_ASIDE)
     for why in sent.dead:
         told.say(f"{name}: dead letter: {why}", ExitCode.SET_ASIDE)
 

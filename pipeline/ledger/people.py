@@ -14,7 +14,7 @@ from typing import Any
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, on_one_line
 from pipeline.grid import geodesic_area_m2, reproject
 from pipeline.ledger.context import Event
 from pipeline.ledger.decided import with_decision
@@ -74,7 +74,8 @@ class Refusal:
     why: str
 
     def __str__(self) -> str:
-        return ": ".join(p for p in (self.where, self.case_id, self.why) if p)
+        parts = (self.where, self.case_id, self.why)
+        return on_one_line(": ".join(p for p in parts if p))
 
 
 @dataclass(frozen=True)
