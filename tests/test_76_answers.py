@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from pipeline.io import failpoints
 from pipeline.ledger import Event, open_ledger
 from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.lock import hold
+from pipeline.ledger.status import Reason
 from pipeline.model import Kind, Status
 
 END = datetime(2026, 3, 1, tzinfo=UTC)
@@ -433,3 +434,36 @@ def test_an_external_id_at_several_cases_is_named(tmp_path: Path) -> None:
     assert f"city: the external id E1 stands at 2 cases, see whether that is meant: {both}" in (
         said(ids[1], "E1")
     )
+
+
+def test_no_status_begins_before_the_one_it_follows_or_before_the_case_was_issued(
+    tmp_path: Path,
+) -> None:
+    office, ids, inbox = by_files(tmp_path, words=CLOSES)
+    office.now += timedelta(days=10)
+    office.say(Status.VERIFIED, ids[0])
+    office.now += timedelta(days=10)
+    office.say(Status.RECTIFYING, ids[0])
+    office.deliver()
+    assert office.now.date() == date(2026, 3, 21)
+
+    def said(on: str) -> str:
+        text = f"case_id,revision,status,on\n{ids[0]},4,办结,{on}\n"
+        (inbox / f"{on}.csv").write_text(text, encoding="utf-8")
+        return "\n".join(office.deliver().lines)
+
+    before = office.cases()
+    assert "its day 1999-01-01 lies before the case was issued (2026-03-01)" in said("1999-01-01")
+    why = (
+        "its day 2026-03-20 lies before that of the status it would follow (rectifying, 2026-03-21)"
+    )
+    assert why in said("2026-03-20")
+    assert office.cases() == before
+    # News of an earlier day that comes late is news; and known once it was told.
+    office.now += timedelta(days=30)
+    assert "answers applied 1" in said("2026-04-01")
+    case = office.cases()[ids[0]]
+    assert case.people is not None
+    assert (case.status, case.people.decided_on) == (Status.CLOSED, date(2026, 4, 1))
+    office.say(Status.RECTIFYING, ids[0], reason=Reason.OTHER, note="还在")
+    assert "answers applied 0, known already 1, not applied 0" in said("2026-04-01")

@@ -18,7 +18,7 @@ from pipeline.deliver.reading import Found, read_file, read_page, texts_of
 from pipeline.errors import ConfigurationError, on_one_line
 from pipeline.io.atomic import write_text
 from pipeline.io.failpoints import failpoint
-from pipeline.ledger import Changes, Command, LedgerStore, change
+from pipeline.ledger import Changes, Command, Event, LedgerStore, change
 from pipeline.model import Case
 
 IN_REPLY = "in reply to its delivery"
@@ -148,12 +148,16 @@ class Listener:
 
     def _apply(self, answers: Sequence[Answer]) -> Changes:
         ids = {i for a in answers if (i := a.values.get("case_id"))}
-        name = self.receiver.name
+        name, known = self.receiver.name, self._known(answers)
+        history: dict[str, list[Event]] = {}
+        for event in self.store.events(known.keys()):
+            history.setdefault(event.case_id, []).append(event)
         desk = Desk(
             receiver=self.receiver,
             office=self.office,
             given=frozenset(self.outbox.given(name, ids)),
-            known=self._known(answers),
+            known=known,
+            history=history,
             store=self.store,
             today=today(self.now()),
         )

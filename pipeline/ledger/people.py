@@ -6,6 +6,7 @@ transitions, and what was said before. What says nothing new makes no revision.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -18,7 +19,7 @@ from pipeline.errors import ConfigurationError, on_one_line
 from pipeline.grid import geodesic_area_m2, reproject
 from pipeline.ledger.context import Event
 from pipeline.ledger.decided import with_decision
-from pipeline.ledger.proposing import ProposeOptions, propose
+from pipeline.ledger.proposing import OFFICE_ZONE, ProposeOptions, propose
 from pipeline.ledger.revision import content, status_for
 from pipeline.ledger.status import IN_HAND, Mover, Reason, move
 from pipeline.model import Case, Grade, Kind, PeopleRecord, ReceiverAnswer, Status
@@ -110,7 +111,7 @@ def apply_edits(
     """
     events = list(history)
     told = {e.detail["key"] for e in events if "key" in e.detail}
-    named = [e.case_id for e in edits]
+    named = Counter(e.case_id for e in edits)
     changed: dict[str, Case] = {}
     new: list[Event] = []
     applied: list[str] = []
@@ -150,6 +151,12 @@ def apply_edit(
     move(case.status, status, Mover.PERSON, edit.reason)
     if edit.reason is Reason.OTHER and not edit.record.get("note"):
         raise ConfigurationError("the reason 'other' says nothing", "Add a note")
+    due, first = edit.record.get("due"), case.evidence.first_seen
+    if due is not None and first is not None and due < first.astimezone(OFFICE_ZONE).date():
+        raise ConfigurationError(
+            f"due {due} lies before the first sighting ({first.astimezone(OFFICE_ZONE).date()})",
+            "Check the year",
+        )
     given = [name for name in FLAGS if edit.record.get(name)]
     if given and status not in IN_HAND:
         raise ConfigurationError(
@@ -184,13 +191,13 @@ def _aim(case: Case, edit: Edit) -> Status:
 
 
 def _target(
-    known: Mapping[str, Case], edit: Edit, named: Sequence[str], history: Collection[Event]
+    known: Mapping[str, Case], edit: Edit, named: Mapping[str, int], history: Collection[Event]
 ) -> Case:
     """Give the case that an edit means, if it may be edited from where its author stood."""
     case = known.get(edit.case_id)
     if case is None:
         raise ConfigurationError("the ledger has no such case", "See siluan cases list")
-    if named.count(edit.case_id) > 1:
+    if named[edit.case_id] > 1:
         raise ConfigurationError("it is named more than once", "Keep one line of it")
     if case.merged_into is not None:
         raise ConfigurationError(f"it was merged into {case.merged_into}", "Edit that one")
@@ -286,17 +293,26 @@ def _within_status(record: PeopleRecord, case: Case, edit: Edit, status: Status)
 
 def _dated(record: PeopleRecord, case: Case, edit: Edit, status: Status) -> PeopleRecord:
     """Give the record with its days: a status or a verdict has one, a note renews none."""
-    said = bool(edit.status or edit.verdict)
     decided_on, rectified_on = record.decided_on, record.rectified_on
-    if said:
-        decided_on = edit.on
+    after = replace(case, status=status)
+    if edit.status or edit.verdict:
+        # What arrives late of an earlier day takes back no day that was said already: imagery of
+        # before a rectification would tell what became of it. What a new decision knows is as old
+        # as the visit behind it.
+        anew = after.decided and status is not case.status
+        decided_on = edit.on if anew else _later(decided_on, edit.on)
+        if status is Status.RECTIFYING:
+            # A problem that somebody saw again is not restored before that.
+            rectified_on = _later(rectified_on, edit.on)
     elif decided_on is None and case.issued and case.people is not None:
         decided_on = case.people.on  # of ledgers from before there was that day
-    if said and status is Status.RECTIFYING:
-        rectified_on = edit.on  # a problem that somebody saw again is not restored before that
-    elif status not in (Status.RECTIFYING, Status.CLOSED):
+    if status not in (Status.RECTIFYING, Status.CLOSED):
         rectified_on = None
     return replace(record, by=edit.by, on=edit.on, decided_on=decided_on, rectified_on=rectified_on)
+
+
+def _later(before: date | None, day: date) -> date:
+    return day if before is None else max(before, day)
 
 
 def _with_outline(case: Case, outline_wgs84: BaseGeometry) -> Case:
