@@ -19,8 +19,10 @@ from receiver import SECRET
 
 from pipeline.adjudicate.calibration import BetaMap, Calibration, Counts, Provenance
 from pipeline.cases.where import Report
+from pipeline.deliver import applying, hearing
 from pipeline.deliver.automatic import Rules, choose, issue
 from pipeline.deliver.changes import AUTOMATIC
+from pipeline.deliver.line import Line, Outcome, Reply
 from pipeline.deliver.place import open_outbox
 from pipeline.deliver.service import DeliverRequest, deliver
 from pipeline.errors import ExitCode
@@ -467,3 +469,47 @@ def test_no_status_begins_before_the_one_it_follows_or_before_the_case_was_issue
     assert (case.status, case.people.decided_on) == (Status.CLOSED, date(2026, 4, 1))
     office.say(Status.RECTIFYING, ids[0], reason=Reason.OTHER, note="还在")
     assert "answers applied 0, known already 1, not applied 0" in said("2026-04-01")
+
+
+def test_nobody_waits_for_the_ledger_while_a_receiver_is_asked(
+    tmp_path: Path, city: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(tmp_path)
+    office.settle(as_receiver(city.url, answers={"fetch": True}))
+    ids = office.run(3)
+    office.issue(*ids)
+    office.deliver()
+    asked: list[str | None] = []
+
+    def answered(_line: Line, after: str | None) -> Reply:
+        with hold(office.state / "ledger.sqlite"):  # as siluan cases update does meanwhile
+            asked.append(after)
+        said = {"case_id": ids[0], "revision": 2, "unit": f"局{len(asked)}"}
+        body = json.dumps({"answers": [said], "next": str(len(asked))}).encode()
+        return Reply(Outcome.TAKEN, "", 200, body)
+
+    monkeypatch.setattr(Line, "get_answers", answered)
+    monkeypatch.setattr(hearing, "_PAGES_MOST", 3)
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert "city: there are more answers; run again" in report.lines
+    assert "city: answers applied 3, known already 0, not applied 0" in report.lines
+    # A receiver whose pages have no end is asked for a while, and goes on where that ended.
+    monkeypatch.setattr(hearing, "_ASKED_S", -1.0)
+    office.deliver()
+    assert asked == [None, "1", "2", "3"]
+
+
+def test_more_answers_than_a_case_or_a_page_can_have_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    monkeypatch.setattr(applying, "_OF_ONE_CASE", 2)
+    said = [{"case_id": i, "revision": 2, "unit": f"局{n}"} for n in range(3) for i in ids[:2]]
+    (inbox / "a.json").write_text(json.dumps([*said, {}, {}, {}]), encoding="utf-8")
+    (inbox / "b.json").write_text(json.dumps([{}] * 5001), encoding="utf-8")
+    lines = office.deliver().lines
+    assert "city: answers applied 4, known already 0, not applied 6" in lines
+    assert sum("more than 2 answers of one case at once" in line for line in lines) == 2
+    assert sum("it names no case" in line for line in lines) == 3
+    assert any("b.json: 5001 answers at once" in line for line in lines)

@@ -16,6 +16,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.ledger import Refusal
 
 _LONGEST = 500  # characters of a value; names of units have some 20, columns of ids their own limit
+_MOST = 5000  # answers of one file or page: the ledger is held for as long as they are written
 _LONGEST_NEXT = 1000  # characters; it travels in an address
 _WHOLE = 2**53  # from here on a number in JSON may have lost its last digits
 
@@ -83,6 +84,7 @@ def read_file(path: Path, receiver: ReceiverOptions) -> Found:
             f"{path.name} has no column {', '.join(missing)} (it has {', '.join(table.columns)})",
             f"Name it in receivers.{receiver.name}.answers.columns",
         )
+    _require_few(len(table.rows))
     return _found((row.where, renamed(row.values, ours)) for row in table.rows)
 
 
@@ -106,8 +108,14 @@ def read_page(document: Any, columns: Mapping[str, str] | None = None) -> Found:
         raise ConfigurationError(
             f"next has {len(following)} characters", f"It may have {_LONGEST_NEXT}"
         )
+    _require_few(len(answers))
     named = (renamed(a, columns or {}) for a in answers)
     return _found(((f"answer {i}", a) for i, a in enumerate(named, 1)), following)
+
+
+def _require_few(count: int) -> None:
+    if count > _MOST:
+        raise ConfigurationError(f"{count} answers at once", f"Send at most {_MOST} of them")
 
 
 def _found(said: Iterable[tuple[str, Mapping[str, Any]]], following: str | None = None) -> Found:
