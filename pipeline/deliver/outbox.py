@@ -240,6 +240,13 @@ class Outbox:
         with self._connect() as connection:
             connection.execute(mine.values(due=""))
 
+    def rest(self, name: str, until: datetime) -> None:
+        """Let nothing that waits be tried before an instant."""
+        mine = sa.update(queue).where(queue.c.receiver == name, queue.c.state == "waiting")
+        with self._connect() as connection:
+            early = mine.where(queue.c.due < instant(until))
+            connection.execute(early.values(due=instant(until)))
+
     def next_due(self, name: str) -> str:
         """Give when the next try may be, UTC; empty where nothing waits."""
         query = sa.select(sa.func.min(queue.c.due)).where(queue.c.id.in_(oldest(name)))

@@ -50,8 +50,9 @@ class Sender:
         while parcels := self._due(sent):
             for number in parcels:
                 self._one(self.outbox.parcel(number), sent)
-                if self._silent >= self.options.give_up:
+                if self._silent >= self.options.give_up and not sent.gave_up:
                     sent.gave_up = f"{self._silent} deliveries one after another without success"
+                if sent.gave_up:
                     self._judge_doubtful(sent)
                     return sent
         self._judge_doubtful(sent)
@@ -83,6 +84,9 @@ class Sender:
             self._silent += 1
             self.outbox.postpone(parcel, self._until(parcel), reply.said)
             sent.later[parcel.case_id] = reply.said
+            if self._asks_for_rest(reply):
+                self.outbox.rest(parcel.receiver, self.now() + timedelta(seconds=reply.after_s))
+                sent.gave_up = f"it asked to be left alone for {reply.after_s:.0f} s"
 
     def _judge_doubtful(self, sent: Sent) -> None:
         """Where others were taken it is the case that is refused; else it may be our secret."""
@@ -100,11 +104,14 @@ class Sender:
         tries = 1 if self._silent else self.options.tries
         reply = self._deliver(parcel)
         for again in range(tries - 1):
-            if reply.outcome is not Outcome.LATER:
+            if reply.outcome is not Outcome.LATER or self._asks_for_rest(reply):
                 break
             self.sleep(self.options.pause_s * 2**again)
             reply = self._deliver(parcel)
         return reply
+
+    def _asks_for_rest(self, reply: Reply) -> bool:
+        return reply.after_s > self.options.pause_s
 
     def _deliver(self, parcel: Parcel) -> Reply:
         for file in parcel.body["delivery"]["evidence"]["files"]:
