@@ -411,7 +411,7 @@ def test_no_page_of_answers_stops_the_hand_over(tmp_path: Path, city: Receiver, 
     city.tell(raw_answers=body)
     report = office.deliver()
     assert report.code is ExitCode.UNREACHABLE
-    assert "city: its answers could not be read" in str(report.lines)
+    assert "city: its answers could not be taken" in str(report.lines)
     assert "city: 1 delivered, 0 waiting, 0 dead letters" in report.lines
 
 
@@ -513,3 +513,19 @@ def test_more_answers_than_a_case_or_a_page_can_have_are_refused(
     assert sum("more than 2 answers of one case at once" in line for line in lines) == 2
     assert sum("it names no case" in line for line in lines) == 3
     assert any("b.json: 5001 answers at once" in line for line in lines)
+
+
+def test_an_inbox_that_cannot_be_used_stops_nobody_else(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    (inbox / "read").write_text("a file where the folder should be")
+    (inbox / "a.csv").write_text(f"case_id,revision,status\n{ids[0]},2,已处理\n", encoding="utf-8")
+    office.issue(ids[2])
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert "city: its answers could not be taken: a.csv cannot be moved to read/" in str(
+        report.lines
+    )
+    assert "feed: 1 new, 1 updated" in str(report.lines)
+    (inbox / "read").unlink()
+    assert "answers applied 0, known already 1" in str(office.deliver().lines)
+    assert [p.name for p in inbox.iterdir()] == ["read"]

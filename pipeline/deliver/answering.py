@@ -65,8 +65,8 @@ def _hear(
 
 
 def _say_heard(name: str, heard: Heard, told: Told) -> None:
-    if heard.trouble:
-        told.say(f"{name}: its answers could not be read: {heard.trouble}", ExitCode.UNREACHABLE)
+    for why in heard.trouble:
+        told.say(f"{name}: its answers could not be taken: {why}", ExitCode.UNREACHABLE)
     if heard.more:
         told.say(f"{name}: there are more answers; run again", ExitCode.UNREACHABLE)
     if heard.applied or heard.known or heard.refused:

@@ -29,7 +29,7 @@ class Heard:
     known: int = 0
     refused: list[str] = field(default_factory=list[str])
     externals: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])  # (id, case)
-    trouble: str = ""  # why answers could not be asked for
+    trouble: list[str] = field(default_factory=list[str])  # why some could not be taken
     more: bool = False  # there are further pages, and enough were asked for
 
 

@@ -7,7 +7,7 @@ receiver is asked: others have to wait for it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,10 +64,15 @@ class Listener:
         folder = self.receiver.answers.inbox
         if folder is None or not folder.is_dir():
             return
-        for path in sorted(folder.iterdir()):
+        try:
+            found = [(p, p.stat().st_mtime) for p in sorted(folder.iterdir())]
+        except OSError as error:  # of a share that went away: others do not wait for it
+            heard.trouble.append(f"its inbox {folder} cannot be looked into ({error.strerror})")
+            return
+        for path, changed in found:
             if path.name.startswith(".") or path.name in _NO_ANSWERS:
                 continue
-            if time.time() - path.stat().st_mtime < self.receiver.answers.settle_s:
+            if time.time() - changed < self.receiver.answers.settle_s:
                 continue  # it may still be written
             if path.suffix.lower() in (".csv", ".json"):
                 self._file(path, heard)
@@ -85,12 +90,12 @@ class Listener:
             after = self.outbox.answers_after(name)
             reply = line.get_answers(after)
             if reply.outcome is not Outcome.TAKEN:
-                heard.trouble = reply.said
+                heard.trouble.append(reply.said)
                 return
             try:
                 found = read_page(reply.json())
             except ConfigurationError as error:
-                heard.trouble = str(error)
+                heard.trouble.append(str(error))
                 return
             self._take(found, f"after {after}", heard)
             failpoint("deliver.answered")
@@ -111,7 +116,7 @@ class Listener:
             came, found = "", Found()
             mine.refused.append(str(error))
         except OSError as error:  # it stays where it is
-            heard.trouble = f"{path.name} cannot be opened ({error.strerror})"
+            heard.trouble.append(f"{path.name} cannot be opened ({error.strerror})")
             return
         self._take(found, came, mine)
         heard.applied += mine.applied
@@ -119,12 +124,10 @@ class Listener:
         heard.externals |= mine.externals
         heard.refused += [f"{path.name}: {r}" for r in mine.refused]
         failpoint("deliver.answered")
-        done = _free(path.parent / "read" / path.name)
-        done.parent.mkdir(exist_ok=True)
-        lines = [f"applied {mine.applied}, known already {mine.known}", *mine.refused]
-        text = "\n".join(on_one_line(line) for line in lines)
-        write_text(done.with_name(f"{done.name}.report.txt"), f"{text}\n")
-        path.replace(done)
+        try:
+            _move_away(path, [f"applied {mine.applied}, known already {mine.known}", *mine.refused])
+        except OSError as error:  # it stays, and is known already when it is read again
+            heard.trouble.append(f"{path.name} cannot be moved to read/ ({error.strerror})")
 
     def _take(self, found: Found, came: str, heard: Heard) -> None:
         if found.answers or found.bad:
@@ -135,6 +138,15 @@ class Listener:
     def _clerk(self) -> Generator[Clerk]:
         with self.opened() as store:
             yield Clerk(self.outbox, store, self.receiver, self.office, self.now)
+
+
+def _move_away(path: Path, lines: Sequence[str]) -> None:
+    """Move a file that was read into ``read/``, with a report beside it."""
+    done = _free(path.parent / "read" / path.name)
+    done.parent.mkdir(exist_ok=True)
+    text = "\n".join(on_one_line(line) for line in lines)
+    write_text(done.with_name(f"{done.name}.report.txt"), f"{text}\n")
+    path.replace(done)
 
 
 def _free(path: Path) -> Path:

@@ -42,7 +42,7 @@ class Edit:
     verdict: str | None = None
     kind: Kind | None = None
     outline_wgs84: BaseGeometry | None = None  # corrected
-    external_id: str | None = None
+    external_id: str | None = None  # "": it has none, what stands there is wrong
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])  # note and FLAGS
     photos: tuple[str, ...] = ()  # names or addresses
     key: str | None = None  # of what was said, so that it is not said twice
@@ -165,8 +165,7 @@ def apply_edit(
         )
     if _only_answers(edit):
         # Another system wrote what is its own: no person spoke of the case.
-        external = edit.external_id or case.external_id
-        after = replace(case, external_id=external, answer=edit.answer)
+        after = replace(case, external_id=_external(case, edit), answer=edit.answer)
     else:
         after = _with_what_was_said(case, edit, status, proposing)
     if content(after) != content(case):
@@ -236,7 +235,7 @@ def _with_what_was_said(
     after = replace(
         case,
         status=status,
-        external_id=edit.external_id or case.external_id,
+        external_id=_external(case, edit),
         answer=edit.answer or case.answer,
     )
     if edit.kind is not None and edit.kind is not case.kind:
@@ -272,6 +271,10 @@ def _with_what_was_said(
         return after
     # As the next run would find it, so that it changes nothing.
     return with_decision(after, explained=after.produced)
+
+
+def _external(case: Case, edit: Edit) -> str | None:
+    return case.external_id if edit.external_id is None else edit.external_id or None
 
 
 def _only_answers(edit: Edit) -> bool:
