@@ -259,7 +259,10 @@ def _with_what_was_said(
     if case.decided and not after.decided:
         # Taken in again by a person: on a list, until a run over its own dates says otherwise.
         after = replace(with_decision(after, explained=False), produced=True)
-    if record == before and content(after) == content(case):
+    # The same verdict of a later day: somebody saw it again, and it is not restored before that.
+    seen = edit.verdict is not None and status is Status.RECTIFYING
+    again = seen and edit.on > (before.rectified_on or edit.on)
+    if record == before and content(after) == content(case) and not again:
         return case
     after = replace(after, people=_dated(record, case, edit, status))
     if edit.grade is not None:
@@ -305,7 +308,6 @@ def _dated(record: PeopleRecord, case: Case, edit: Edit, status: Status) -> Peop
         anew = after.decided and status is not case.status
         decided_on = edit.on if anew else _later(decided_on, edit.on)
         if status is Status.RECTIFYING:
-            # A problem that somebody saw again is not restored before that.
             rectified_on = _later(rectified_on, edit.on)
     elif decided_on is None and case.issued and case.people is not None:
         decided_on = case.people.on  # of ledgers from before there was that day
