@@ -6,6 +6,7 @@ leaves with the exit code of the class (see ``docs/contracts.md``).
 
 from __future__ import annotations
 
+import unicodedata
 from enum import IntEnum
 
 
@@ -23,6 +24,16 @@ class ExitCode(IntEnum):
     BUG = 70
     INTERRUPTED = 130
     TERMINATED = 143
+
+
+def on_one_line(text: str) -> str:
+    """Give text from outside as a sentence may hold it: what is no visible character is escaped.
+
+    Else a value with a line break in it could pass for a line of the program's own.
+    """
+    return "".join(
+        c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text
+    )
 
 
 class SiluanError(Exception):

@@ -4,7 +4,8 @@
 ``{"next": [...], "always": {...}, "cases": {case: fault}}``; ``GET /state`` tells what it holds.
 Faults: a number answers so; ``hang`` never answers; ``close`` drops the connection; ``taken-close``
 and ``taken-500`` take the case first; ``twice`` sends its answer two times; ``drip`` sends a byte
-now and then.
+now and then; ``{"raw": text, "status": 200}`` takes it and says that, with ``type`` and ``headers``
+where they are given (``"take": false``: it takes nothing).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Books:
     seen: int = 0  # requests to /cases
     faults: dict[str, Any] = field(default_factory=dict)
     answers: list[dict[str, Any]] = field(default_factory=list)
+    raw_answers: str = ""  # instead of all pages
     reply: dict[str, Any] = field(default_factory=dict)  # of every case that is taken
     last: dict[str, Any] = field(default_factory=dict)
 
@@ -57,6 +59,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/state":
             self._say(200, vars(self.books))
         elif self._signed(b"") and self.path.startswith("/answers"):
+            if self.books.raw_answers:
+                self._raw({"raw": self.books.raw_answers})
+                return
             start = int(self.path.partition("after=")[2] or 0)
             page = self.books.answers[start : start + 2]
             self._say(200, {"answers": page, "next": str(start + len(page)) if page else None})
@@ -90,7 +95,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.books.seen += 1
             feature = json.loads(body)
             fault = self._fault(feature)
-            if fault is None or str(fault).startswith("taken") or fault == "twice":
+            takes = fault.get("take", True) if isinstance(fault, dict) else fault is None
+            if takes or str(fault).startswith("taken") or fault == "twice":
                 status, said = self._take(feature, body)
             else:
                 status, said = 0, {}
@@ -99,6 +105,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _misbehave(self, fault: Any, status: int, said: dict[str, Any]) -> None:
         if isinstance(fault, int):
             self._say(fault, {"title": f"told to answer {fault}"})
+        elif isinstance(fault, dict):
+            self._raw(fault)
         elif fault == "hang":
             self.ended.wait(20)
             self.close_connection = True
@@ -168,6 +176,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def _raw(self, said: dict[str, Any]) -> None:
+        data = said["raw"].encode()
+        self.send_response(said.get("status", 200))
+        self.send_header("Content-Type", said.get("type", "application/json"))
+        self.send_header("Content-Length", str(len(data)))
+        for name, value in said.get("headers", {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
 
     def _say(self, status: int, document: Any = None) -> None:
         data = b"" if document is None else json.dumps(document).encode()

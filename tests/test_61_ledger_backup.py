@@ -264,3 +264,29 @@ def test_a_killed_restore_ends_before_or_after(
     assert found == (newer if point == "unpacked" else kept)
     restore(RestoreRequest(archive, state, over=True))
     assert content(state) == kept
+
+
+def test_a_backup_is_not_kept_where_the_next_one_would_take_it_in(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    fill_state(state)
+    (tmp_path / "link").symlink_to(state)
+    for to in (state / "a.zip", state / "new" / "a.zip", tmp_path / "link" / "a.zip"):
+        with pytest.raises(ConfigurationError, match="lies in the state folder"):
+            backup(state, to)
+    assert not list(state.rglob("*.zip"))
+    assert not (state / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["ledger.sqlite", "outbox/outbox.sqlite"])
+@pytest.mark.parametrize("left", [0.3, 0.6, 0.9])
+def test_a_damaged_database_is_named_and_nothing_kept(
+    tmp_path: Path, name: str, left: float
+) -> None:
+    state, archive = tmp_path / "state", tmp_path / "a.zip"
+    fill_state(state)
+    whole = (state / name).read_bytes()
+    (state / name).write_bytes(whole[: int(len(whole) * left)])
+    with pytest.raises(ConfigurationError, match=rf"state/{name} (is damaged|cannot be)"):
+        backup(state, archive)
+    assert not archive.exists()
+    assert not list(tmp_path.glob(".a.zip*"))

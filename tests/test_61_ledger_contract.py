@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import affinity
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 sys.path.insert(0, str(Path(__file__).parent))
 import ledgers
@@ -45,6 +45,7 @@ from pipeline.ledger import (
 )
 from pipeline.ledger.match import Outline
 from pipeline.ledger.plan import Unread, plan
+from pipeline.ledger.postgis import PostgisLedger
 from pipeline.ledger.proposing import ProposeOptions
 from pipeline.ledger.reach import boxes_of, possible_names, read_reach
 from pipeline.ledger.sql import SqlTransaction
@@ -551,3 +552,13 @@ def test_the_second_run_leaves_with_4(there: LedgerPlace, tmp_path: Path) -> Non
     assert done.returncode == 0
     with open_ledger(there, writing=False) as ledger, ledger.connect() as connection:
         assert SqlTransaction(connection).cases([case])[0].status is Status.ISSUED
+
+
+def test_what_a_database_that_went_away_says_is_said_whole_and_on_one_line() -> None:
+    pytest.importorskip("psycopg")
+    ledger = PostgisLedger("postgresql://nobody@127.0.0.1:9/none")
+    said = "the server closed the connection\n\tThis probably means it ended\n\tbefore or while.\n"
+    error = OperationalError("SELECT 1", {}, Exception(said))
+    whole = r"\(the server closed the connection This probably means it ended before or while\.\)"
+    with pytest.raises(LedgerUnreachableError, match=whole), ledger._said():
+        raise error

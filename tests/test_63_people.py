@@ -334,3 +334,38 @@ def test_imagery_never_moves_what_people_hold_and_revisions_only_grow(steps: lis
             assert apply(rerun.cases, seen, run="twice").changed == ()
             held = next(c for c in rerun.cases if c.case_id == case.case_id)
             assert not case.issued or (held.status, held.people) == (case.status, case.people)
+
+
+def test_what_arrives_late_of_an_earlier_day_takes_no_day_back() -> None:
+    held = after(one(status=Status.VERIFIED), status=Status.RECTIFYING)
+    late = {"status": Status.VERIFIED, "verdict": "问题", "on": date(2025, 10, 1)}
+    again = after(held, **late)
+    assert again.people is not None
+    assert (again.status, again.people.verdict) == (Status.RECTIFYING, "问题")
+    assert (again.people.rectified_on, again.people.decided_on) == (ON, ON)
+    assert again.proposal == held.proposal
+    # One of a later day moves both on, though it says the same.
+    newer = after(again, **late | {"on": date(2026, 4, 1)})
+    assert newer.people is not None
+    assert (newer.people.rectified_on, newer.people.decided_on) == (date(2026, 4, 1),) * 2
+    # What a rejection knows is as old as the visit behind it; said again of before, it stays.
+    no = {"status": Status.REJECTED, "reason": Reason.CROP, "verdict": "不是问题"}
+    issued = after(one(), status=Status.ISSUED)
+    rejected = after(issued, **no, on=date(2025, 10, 1))
+    assert rejected.people is not None
+    assert rejected.people.decided_on == date(2025, 10, 1)
+    older = after(rejected, **no, on=date(2025, 9, 1))
+    assert older.people is not None
+    assert older.people.decided_on == date(2025, 10, 1)
+
+
+def test_a_due_day_of_before_the_first_sighting_is_a_wrong_year() -> None:
+    case = one(status=Status.VERIFIED)
+    assert case.evidence.first_seen is not None
+    first = case.evidence.first_seen.date()
+    refused = say(case, record={"due": date(1999, 1, 1)}).refused[0]
+    assert f"due 1999-01-01 lies before the first sighting ({first})" in str(refused)
+    # A day that has passed may be news of one that is overdue.
+    past = after(case, record={"due": first, "overdue": True})
+    assert past.people is not None
+    assert past.people.due == first

@@ -507,3 +507,38 @@ def test_options_take_the_chinese_words_too(state: Path, ids: list[str]) -> None
     )
     assert "0 cases" in siluan(*where, "--kind", "乱占")
     assert "--status 交办了 is not known" in siluan(*where, "--status", "交办了", code=2)
+
+
+def test_an_id_in_full_width_forms_is_checked_like_any_other(state: Path, ids: list[str]) -> None:
+    issue(state, *ids[:2])
+    case = read(state)[ids[0]]
+    wide = "".join(chr(ord(c) + 0xFEE0) for c in ids[0])
+    path = state.parent / "v.csv"
+    path.write_text(f"{HEAD}\n{wide},2,问题,,王工,2024-01-01\n", encoding="utf-8")
+    out = siluan("verdict", path, "--state", state, code=2)
+    assert "2024-01-01 lies before the first sighting" in out
+    drawn = reproject(case.polygon.buffer(12), case.crs, "EPSG:4326")
+    said = feature(case, drawn, case_id=wide)
+    siluan("verdict", verdict_geojson(state.parent / "v.geojson", said), "--state", state)
+    assert read(state)[ids[0]].area_m2 == pytest.approx(case.polygon.buffer(12).area, rel=2e-3)
+    other = "".join(chr(ord(c) + 0xFEE0) for c in ids[1])
+    siluan("update", f" {other} ", "--state", state, "--by", "王工", "--note", "再看")
+    assert "再看" in siluan("show", ids[1], "--state", state)
+
+
+@pytest.mark.parametrize("text", ["现场\x01看到", "\ud800", "a\ufffe"])
+def test_what_no_workbook_holds_is_refused_where_it_enters(
+    state: Path, ids: list[str], text: str
+) -> None:
+    issue(state, ids[0])
+    case = read(state)[ids[0]]
+    path = state.parent / "v.geojson"
+    for name in ("note", "photos", "by"):
+        body = {"type": "FeatureCollection", "features": [feature(case, **{name: text})]}
+        path.write_text(json.dumps(body), encoding="utf-8")
+        out = siluan("verdict", path, "--state", state, code=2)
+        assert f"{name} holds U+" in out
+    for option in ("--note", "--external-id", "--by"):
+        words = ("--by", "王工", "--kind", "zhan", option, text)
+        assert "holds U+" in siluan("update", ids[0], "--state", state, *words, code=2)
+    assert read(state)[ids[0]] == case

@@ -258,3 +258,12 @@ def test_a_note_comes_back_as_it_was(state: Path, ids: list[str], note: str) -> 
         r for r in read_table(state.parent / "out" / "cases.csv").rows if r["case_id"] == ids[0]
     ]
     assert row["note"] == note
+
+
+def test_a_wrong_external_id_can_be_emptied(state: Path, ids: list[str]) -> None:
+    siluan("update", ids[0], "--state", state, "--by", "王工", "--external-id", "E1")
+    export(state)
+    edit_csv(state, ids[0], external_id="")
+    assert "applied 1" in bring(state)
+    assert read(state)[ids[0]].external_id is None
+    assert "applied 0" in bring(state)

@@ -240,3 +240,20 @@ def test_a_workbook_that_is_none_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 no workbook")
     with pytest.raises(ConfigurationError, match="is no workbook that can be read"):
         read_table(path)
+
+
+def test_what_an_earlier_program_let_in_keeps_no_form_from_being_written(
+    state: Path, ids: list[str]
+) -> None:
+    said = datetime(2026, 3, 5, tzinfo=UTC)
+    note = {"note": "现场\x01看到\x00"}
+    edit = Edit(ids[0], "王\x02工", said.date(), external_id="A\x01", record=note)
+    with open_ledger(state / "ledger.sqlite") as ledger:
+        assert change(ledger, [edit], Command("an earlier program", "e", said, "0")).applied
+    export(state, FORMS)
+    found = cells(load_workbook(state.parent / "out" / "cases.xlsx"), LEDGER)
+    told = [found[f"{ids[0]}/{head}"].value for head in ("备注", "外部编号", "经办人")]
+    assert told == ["现场看到", "A", "王工"]
+    # Nobody wrote anything: it comes back as no edit, and is written over.
+    assert "applied 0, known already 0, not applied 0" in bring(state, "cases.xlsx")
+    export(state, FORMS)

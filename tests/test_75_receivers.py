@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from handover import Office, Receiver, as_receiver, receiving
 from receiver import SECRET
 
-from pipeline.deliver import upkeep
+from pipeline.deliver import line, upkeep
 from pipeline.deliver.signing import sign, verify
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io import failpoints
@@ -310,3 +310,74 @@ def test_killed_while_a_put_back_ledger_is_handed_over_again(
     assert state["wrong"] == []
     said = {i: state["last"][i]["properties"]["status"] for i in ids}
     assert said == dict.fromkeys(ids, "issued")
+
+
+def test_no_reply_keeps_a_case_from_being_marked_or_another_receiver_waiting(
+    office: Office, city: Receiver, ids: list[str]
+) -> None:
+    office.settle(as_receiver(city.url), as_receiver(city.url) | {"name": "county"})
+    office.issue(*ids)
+    deep = "[" * 200_000
+    odd = '{"external_id":"A\\ud800"}'
+    city.tell(faults={"next": [{"raw": odd}, {"raw": deep}, {"raw": deep, "status": 500}, 422]})
+    report = office.deliver()
+    assert report.code is ExitCode.SET_ASIDE
+    said = "\n".join(report.lines)
+    assert "city: 2 delivered, 0 waiting, 1 dead letters" in report.lines
+    assert "county: 3 delivered, 0 waiting, 0 dead letters" in report.lines
+    assert "city: not applied: in reply to its delivery: ZZ-" in said
+    assert "its external_id holds U+D800" in said
+    assert {c.external_id for c in office.cases().values()} == {None}
+    assert "delivered, 0 waiting" in str(office.deliver().lines)
+    assert city.state()["seen"] == 7  # of the city: three and one again; nothing is sent twice
+
+
+def test_a_receiver_that_asks_for_rest_gets_it(
+    office: Office, city: Receiver, ids: list[str]
+) -> None:
+    office.issue(*ids)
+    asked = {"raw": "", "status": 429, "take": False, "headers": {"Retry-After": "7200"}}
+    city.tell(faults={"next": [asked]})
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert "city: nothing more was tried after it asked to be left alone for 7200 s" in report.lines
+    later(office, 1.9)
+    office.deliver()
+    assert city.state()["seen"] == 1
+    later(office, 0.2)
+    assert office.deliver().code is ExitCode.DONE
+    assert city.state()["held"] == dict.fromkeys(ids, 2)
+
+
+def test_a_wish_to_rest_is_seconds_or_a_date_and_has_an_end() -> None:
+    now = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+    for text, seconds in {
+        "120": 120, "Thu, 01 Jan 2026 00:10:00 GMT": 600, "Wed, 31 Dec 2025 00:00:00 GMT": 0,
+        "9" * 400: 86_400, "soon": 0, "": 0, "-5": 0, "Thu, 01 Jan 9999 00:00:00 GMT": 86_400,
+    }.items():  # fmt: skip
+        assert line._seconds(text, now) == seconds, text
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "taken"),
+    [
+        ("text/html; charset=utf-8", " <script>location='/login'</script>", False),
+        ("application/json", "<!DOCTYPE html><html>请登录</html>", False),
+        ("text/html", "ok", True),
+        ("text/html", "", True),
+        ("text/plain", "ok", True),
+        ("application/xml", "<taken/>", True),
+    ],
+)
+def test_a_web_page_takes_no_case(
+    office: Office, city: Receiver, ids: list[str], kind: str, body: str, taken: bool
+) -> None:
+    office.issue(ids[0])
+    city.tell(faults={"next": [{"raw": body, "type": kind, "take": taken}]})
+    report = office.deliver()
+    assert report.code is (ExitCode.DONE if taken else ExitCode.UNREACHABLE)
+    assert ("answered 200 with a web page, as of a log-in" in str(report.lines)) is not taken
+    later(office)
+    office.deliver()
+    assert city.state()["held"] == {ids[0]: 2}
+    assert city.state()["wrong"] == []

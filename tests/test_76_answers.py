@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from receiver import SECRET
 
 from pipeline.adjudicate.calibration import BetaMap, Calibration, Counts, Provenance
 from pipeline.cases.where import Report
+from pipeline.deliver import applying, hearing
 from pipeline.deliver.automatic import Rules, choose, issue
 from pipeline.deliver.changes import AUTOMATIC
+from pipeline.deliver.line import Line, Outcome, Reply
 from pipeline.deliver.place import open_outbox
 from pipeline.deliver.service import DeliverRequest, deliver
 from pipeline.errors import ExitCode
@@ -28,6 +30,7 @@ from pipeline.io import failpoints
 from pipeline.ledger import Event, open_ledger
 from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.lock import hold
+from pipeline.ledger.status import Reason
 from pipeline.model import Kind, Status
 
 END = datetime(2026, 3, 1, tzinfo=UTC)
@@ -324,3 +327,205 @@ def test_an_answer_without_a_day_may_say_again_what_it_said_before(tmp_path: Pat
     answer = office.cases()[ids[0]].answer
     assert answer is not None
     assert answer.status == "未处理"
+
+
+def test_what_is_no_text_is_refused_by_itself(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    known = {"case_id": ids[0], "revision": 2}
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"external_id": {"a": 1}}, "its external_id is neither text nor a whole number"),
+        ({"external_id": True}, "its external_id is neither text nor a whole number"),
+        ({"external_id": 2.5}, "its external_id is neither text nor a whole number"),
+        ({"external_id": 2.0**60}, "its external_id is neither text nor a whole number"),
+        ({"external_id": "x" * 101}, "external_id has 101 characters"),
+        ({"external_id": "x" * 3_000_000}, "its external_id has 3000000 characters"),
+        ({"external_id": "A\x01"}, "its external_id holds U+0001"),
+        ({"external_id": "A\x00"}, "its external_id holds U+0000"),
+        ({"unit": "局\ud800"}, "its unit holds U+D800"),
+        ({"case_id": "ZZ\ud800"}, "its case_id holds U+D800"),
+        ({"case_id": "X\ncity: 99 delivered, 0 waiting"}, "another office's case"),
+    ]
+    good = {"case_id": ids[1], "revision": 2.0, "external_id": 20260311004, "unit": "水利局"}
+    answers = [known | b for b, _ in bad] + [good]
+    (inbox / "a.json").write_text(json.dumps(answers), encoding="utf-8")
+    before = office.cases()
+    report = office.deliver()
+    assert report.code is ExitCode.SET_ASIDE
+    assert not any("\n" in line or line.startswith("city: 99") for line in report.lines)
+    assert any("X\\ncity: 99 delivered" in line for line in report.lines)
+    said = [line for line in report.lines if "not applied: a.json: answer" in line]
+    for number, (_, sentence) in enumerate(bad, 1):
+        assert any(f"answer {number}: " in s and sentence in s for s in said), sentence
+    assert max(map(len, said)) < 400
+    after = office.cases()
+    assert after[ids[0]] == before[ids[0]]
+    assert after[ids[1]].external_id == "20260311004"
+    for line in (inbox / "read" / "a.json.report.txt").read_text("utf-8").splitlines():
+        assert not line.startswith("city: 99")
+
+
+def test_no_file_of_an_inbox_stops_the_others(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    (inbox / "a.json").mkdir()
+    (inbox / "b.csv").mkdir()
+    (inbox / "c.json").write_text("[" * 200_000)
+    (inbox / "d.xlsx").write_bytes(b"PK")
+    (inbox / "Thumbs.db").write_bytes(b"")
+    (inbox / "e.csv").write_text(f"case_id,revision,status\n{ids[0]},2,已处理\n", encoding="utf-8")
+    report = office.deliver()
+    said = "\n".join(report.lines)
+    assert report.code is ExitCode.SET_ASIDE
+    assert "applied 1" in said
+    for sentence in ("a.json is a folder", "c.json is no JSON", "d.xlsx: only .csv and .json"):
+        assert sentence in said
+    assert "Thumbs" not in said
+    left = {p.name for p in inbox.iterdir()}
+    assert left == {"read", "d.xlsx", "Thumbs.db"}
+
+
+def test_an_earlier_file_that_was_read_keeps_its_name_and_its_report(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    texts = [f"case_id,revision,status\n{ids[0]},{n},已处理\n" for n in (7, 8, 2)]
+    for text in texts:
+        (inbox / "answers.csv").write_text(text, encoding="utf-8")
+        office.deliver()
+    names = ["answers.csv", "answers-2.csv", "answers-3.csv"]
+    kept = [(inbox / "read" / n).read_text("utf-8") for n in names]
+    assert kept == texts
+    reports = [(inbox / "read" / f"{n}.report.txt").read_text("utf-8") for n in names]
+    assert ["revision 7" in reports[0], "revision 8" in reports[1]] == [True, True]
+    assert "applied 1" in reports[2]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["[" * 200_000, '{"answers": [], "next": "\\ud800"}', '{"answers": [], "next": "\\u0000"}'],
+)
+def test_no_page_of_answers_stops_the_hand_over(tmp_path: Path, city: Receiver, body: str) -> None:
+    office = Office(tmp_path)
+    office.settle(as_receiver(city.url, answers={"fetch": True}))
+    ids = office.run(3, 3)
+    office.issue(ids[0])
+    office.deliver()
+    office.issue(ids[1])
+    city.tell(raw_answers=body)
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert "city: its answers could not be taken" in str(report.lines)
+    assert "city: 1 delivered, 0 waiting, 0 dead letters" in report.lines
+
+
+def test_an_id_in_full_width_forms_is_the_same_id(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    wide = "".join(chr(ord(c) + 0xFEE0) for c in ids[0])
+    rows = [f"{wide},2,已处理", f'" {ids[1]} ",2,未处理']
+    (inbox / "a.csv").write_text("\n".join(["case_id,revision,status", *rows]), encoding="utf-8")
+    assert "applied 2, known already 0, not applied 0" in str(office.deliver().lines)
+
+
+def test_an_external_id_at_several_cases_is_named(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+
+    def said(case: str, external: str) -> str:
+        text = f"case_id,revision,external_id\n{case},2,{external}\n"
+        (inbox / "a.csv").write_text(text, encoding="utf-8")
+        return "\n".join(office.deliver().lines)
+
+    assert "stands at" not in said(ids[0], "E1")
+    both = ", ".join(sorted(ids[:2]))
+    assert f"city: the external id E1 stands at 2 cases, see whether that is meant: {both}" in (
+        said(ids[1], "E1")
+    )
+
+
+def test_no_status_begins_before_the_one_it_follows_or_before_the_case_was_issued(
+    tmp_path: Path,
+) -> None:
+    office, ids, inbox = by_files(tmp_path, words=CLOSES)
+    office.now += timedelta(days=10)
+    office.say(Status.VERIFIED, ids[0])
+    office.now += timedelta(days=10)
+    office.say(Status.RECTIFYING, ids[0])
+    office.deliver()
+    assert office.now.date() == date(2026, 3, 21)
+
+    def said(on: str) -> str:
+        text = f"case_id,revision,status,on\n{ids[0]},4,办结,{on}\n"
+        (inbox / f"{on}.csv").write_text(text, encoding="utf-8")
+        return "\n".join(office.deliver().lines)
+
+    before = office.cases()
+    assert "its day 1999-01-01 lies before the case was issued (2026-03-01)" in said("1999-01-01")
+    why = (
+        "its day 2026-03-20 lies before that of the status it would follow (rectifying, 2026-03-21)"
+    )
+    assert why in said("2026-03-20")
+    assert office.cases() == before
+    # News of an earlier day that comes late is news; and known once it was told.
+    office.now += timedelta(days=30)
+    assert "answers applied 1" in said("2026-04-01")
+    case = office.cases()[ids[0]]
+    assert case.people is not None
+    assert (case.status, case.people.decided_on) == (Status.CLOSED, date(2026, 4, 1))
+    office.say(Status.RECTIFYING, ids[0], reason=Reason.OTHER, note="还在")
+    assert "answers applied 0, known already 1, not applied 0" in said("2026-04-01")
+
+
+def test_nobody_waits_for_the_ledger_while_a_receiver_is_asked(
+    tmp_path: Path, city: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(tmp_path)
+    office.settle(as_receiver(city.url, answers={"fetch": True}))
+    ids = office.run(3)
+    office.issue(*ids)
+    office.deliver()
+    asked: list[str | None] = []
+
+    def answered(_line: Line, after: str | None) -> Reply:
+        with hold(office.state / "ledger.sqlite"):  # as siluan cases update does meanwhile
+            asked.append(after)
+        said = {"case_id": ids[0], "revision": 2, "unit": f"局{len(asked)}"}
+        body = json.dumps({"answers": [said], "next": str(len(asked))}).encode()
+        return Reply(Outcome.TAKEN, "", 200, body)
+
+    monkeypatch.setattr(Line, "get_answers", answered)
+    monkeypatch.setattr(hearing, "_PAGES_MOST", 3)
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert "city: there are more answers; run again" in report.lines
+    assert "city: answers applied 3, known already 0, not applied 0" in report.lines
+    # A receiver whose pages have no end is asked for a while, and goes on where that ended.
+    monkeypatch.setattr(hearing, "_ASKED_S", -1.0)
+    office.deliver()
+    assert asked == [None, "1", "2", "3"]
+
+
+def test_more_answers_than_a_case_or_a_page_can_have_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    monkeypatch.setattr(applying, "_OF_ONE_CASE", 2)
+    said = [{"case_id": i, "revision": 2, "unit": f"局{n}"} for n in range(3) for i in ids[:2]]
+    (inbox / "a.json").write_text(json.dumps([*said, {}, {}, {}]), encoding="utf-8")
+    (inbox / "b.json").write_text(json.dumps([{}] * 5001), encoding="utf-8")
+    lines = office.deliver().lines
+    assert "city: answers applied 4, known already 0, not applied 6" in lines
+    assert sum("more than 2 answers of one case at once" in line for line in lines) == 2
+    assert sum("it names no case" in line for line in lines) == 3
+    assert any("b.json: 5001 answers at once" in line for line in lines)
+
+
+def test_an_inbox_that_cannot_be_used_stops_nobody_else(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    (inbox / "read").write_text("a file where the folder should be")
+    (inbox / "a.csv").write_text(f"case_id,revision,status\n{ids[0]},2,已处理\n", encoding="utf-8")
+    office.issue(ids[2])
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert "city: its answers could not be taken: a.csv cannot be moved to read/" in str(
+        report.lines
+    )
+    assert "feed: 1 new, 1 updated" in str(report.lines)
+    (inbox / "read").unlink()
+    assert "answers applied 0, known already 1" in str(office.deliver().lines)
+    assert [p.name for p in inbox.iterdir()] == ["read"]

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.cases.subtypes import with_subtype
 from pipeline.cases.where import Report, command, outcome, refuse, today
-from pipeline.cases.words import free_text, read_id
+from pipeline.cases.words import free_text, read_case_id, read_id
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import AnyPlace, Edit, change, open_ledger
 from pipeline.ledger.status import Reason
@@ -50,6 +50,7 @@ def decide(request: DecideRequest) -> Report:
     note = free_text(request.note, "--note")
     if by is None:
         raise ConfigurationError("nobody is named", "Say who decides, by --by NAME")
+    cases = [name for c in request.cases if (name := read_case_id(c))]
     record = {**request.record, **({"note": note} if note else {})}
     edits = [
         Edit(
@@ -63,13 +64,13 @@ def decide(request: DecideRequest) -> Report:
             external_id=read_id(request.external_id),
             record=record,
         )
-        for case_id in dict.fromkeys(request.cases)
+        for case_id in dict.fromkeys(cases)
     ]
     if request.subtype:
         word, table = request.subtype, request.graded
         edits = [with_subtype(edit, word, table, "--sub-type") for edit in edits]
     with open_ledger(request.ledger) as ledger:
-        explained = [_explained(c) for c in ledger.cases(request.cases) if c.suppressed]
+        explained = [_explained(c) for c in ledger.cases(cases) if c.suppressed]
         done = change(ledger, edits, command(request.name, edits), partial=request.partial)
     refuse(done.refused, len(edits), "cases", partial=request.partial)
     report = outcome(done)

@@ -13,7 +13,7 @@ from pipeline.cases.sheet import VERDICTS
 from pipeline.cases.tables import Row, Table, read_table
 from pipeline.cases.verdicts import read_revision
 from pipeline.cases.where import Report, command, outcome, refuse, today
-from pipeline.cases.words import free_text, read_day
+from pipeline.cases.words import free_text, plain, read_day
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import AnyPlace, Edit, LedgerStore, Refusal, change, open_ledger
 from pipeline.ledger.status import verdict_of
@@ -107,12 +107,11 @@ def refuse_to_lose(path: Path, ledger: LedgerStore) -> None:
 def _refuse_to_lose_verdicts(path: Path, ledger: LedgerStore) -> None:
     """Refuse to write over a workbook with verdicts that the ledger does not know."""
     table = read_table(path, VERDICTS)
-    names = {v for r in table.rows if (v := r["case_id"])}
-    known = {c.case_id: c.people for c in ledger.cases(names)}
+    known = {c.case_id: c.people for c in ledger.cases(table.names())}
     news: list[str] = []
     for row in table.rows:
         wrote = verdict_of(row["verdict"] or "")
-        people = known.get(row["case_id"] or "")
+        people = known.get(plain(row["case_id"]) or "")
         if wrote is None or people is None or verdict_of(people.verdict or "") is not wrote:
             news.append(f"{row.where}: {row['case_id']}")
     if news:
@@ -180,10 +179,9 @@ def _versions(
     table: Table, ledger: LedgerStore
 ) -> Iterable[tuple[Row, Case | Refusal, Case | None]]:
     """Give each row with its case at the row's revision, and as it stands."""
-    names = {name for row in table.rows if (name := row["case_id"])}
-    known = {c.case_id: c for c in ledger.cases(names)}
+    known = {c.case_id: c for c in ledger.cases(table.names())}
     for row in table.rows:
-        name = row["case_id"] or ""
+        name = plain(row["case_id"]) or ""
         now = known.get(name)
         try:
             yield row, _then(ledger, now, row), now

@@ -117,7 +117,7 @@ def merge_row(row: Row, then: Case, now: Case, author: Author) -> Edit | None:
             f"conflict since revision {then.revision}: {', '.join(clash)}",
             "Write what shall hold into a fresh export",
         )
-    never = ("status", "kind", "subtype", "reason", "external_id")
+    never = ("status", "kind", "subtype", "reason")
     empty = [n for n in never if wrote.get(n, "") is None]
     if empty:
         raise ConfigurationError(f"{', '.join(empty)} was emptied", "Write a value")
@@ -131,7 +131,7 @@ def merge_row(row: Row, then: Case, now: Case, author: Author) -> Edit | None:
         reason=wrote.get("reason"),
         kind=wrote.get("kind"),
         outline_wgs84=wrote.get(_OUTLINE),
-        external_id=wrote.get("external_id"),
+        external_id=wrote["external_id"] or "" if "external_id" in wrote else None,
         record={name: wrote[name] for name in _RECORD if name in wrote},
     )
     if "subtype" not in wrote:

@@ -101,6 +101,11 @@ class Table:
                 "Use the form that siluan wrote, or name the columns like it",
             )
 
+    def names(self) -> frozenset[str]:
+        """Give the ids of the cases that the rows name, as ``words.read_case_id`` reads them."""
+        words = (plain(row["case_id"]) for row in self.rows)
+        return frozenset(w for w in words if w and w.isprintable())
+
     def unread(self, *known: str) -> tuple[str, ...]:
         """Give the columns that nobody reads; what they hold is not kept."""
         return tuple(c for c in self.columns if c not in known)

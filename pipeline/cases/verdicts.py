@@ -21,10 +21,12 @@ from pipeline.cases.where import ZONE, Report, command, outcome, refuse, today
 from pipeline.cases.words import (
     free_text,
     plain,
+    read_case_id,
     read_day,
     read_kind,
     read_reason,
     read_verdict,
+    require_text,
 )
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import AnyPlace, Edit, LedgerStore, Refusal, change, open_ledger
@@ -59,9 +61,8 @@ def give_verdicts(request: VerdictRequest) -> Report:
     """
     table = read_table(request.file, VERDICTS)
     table.require(*(c for c in COLUMNS if c != "reason"))
-    names = {v for r in table.rows if (v := r["case_id"])}
     with open_ledger(request.ledger) as ledger:
-        known = {c.case_id: c for c in ledger.cases(names)}
+        known = {c.case_id: c for c in ledger.cases(table.names())}
         edits, bad = read_verdicts(table, known, today(), request.graded)
         if request.seen_again:
             edits = [_brought_up(e, known.get(e.case_id), ledger) for e in edits]
@@ -111,7 +112,7 @@ def _what_a_verdict_is_on(case: Case) -> tuple[object, ...]:
 
 
 def _edit(row: Row, known: Mapping[str, Case], now: date) -> Edit:
-    case_id = plain(row["case_id"])
+    case_id = read_case_id(row["case_id"])
     if case_id is None:
         raise ConfigurationError("it names no case", "Fill the column case_id")
     verdict = read_verdict(row["verdict"])
@@ -187,7 +188,7 @@ def _outline(row: Row) -> BaseGeometry | None:
 def _photos(text: str | None) -> tuple[str, ...]:
     # Cameras and phones name pictures by long numbers: no name of a file is taken for a person's.
     names = (" ".join(n.split()) for n in re.split(r"[;；|\n]", text or ""))
-    return tuple(n for n in names if n)
+    return tuple(require_text(n, "photos") for n in names if n)
 
 
 def _key(edit: Edit, drawn: BaseGeometry | None, subtype: str | None) -> str:

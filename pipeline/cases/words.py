@@ -10,6 +10,7 @@ import unicodedata
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TypeVar
+from unicodedata import category
 
 from pipeline.cases.where import ZONE
 from pipeline.errors import ConfigurationError
@@ -32,6 +33,8 @@ _NO = frozenset({"false", "no", "0", "否"})
 _PERSONAL = re.compile(
     r"(?<!\d)(?:1[3-9]\d{9}|\d{17}[\dXx]|0\d{2,3}-?\d{7,8})(?!\d)"  # mobile, identity, landline
 )
+LONGEST_ID = 100  # characters; those of case systems have some 20, a UUID has 36
+_NO_XML = "\ufffe\uffff"
 _STATUS_ZH = {zh: status for status, zh in STATUS_ZH.items()}
 _KIND_ZH = {k.zh: k for k in Kind} | {k.zh[1:]: k for k in Kind}
 
@@ -143,15 +146,49 @@ def read_verdict(text: str | None) -> Verdict:
     return found
 
 
+def read_case_id(text: str | None) -> str | None:
+    """Read an id of ours; full-width forms and blanks around it are made plain.
+
+    Raises
+    ------
+    ConfigurationError
+        It holds what no text holds, see ``require_text``.
+    """
+    word = plain(text)
+    return None if word is None else require_text(word, "case_id")
+
+
+def require_text(text: str, name: str) -> str:
+    """Give text back that a table, a document and a database can all hold.
+
+    Raises
+    ------
+    ConfigurationError
+        It holds a control character, half of a surrogate pair, or what XML knows no character for.
+    """
+    odd = dict.fromkeys(c for c in text if c in _NO_XML or category(c) in ("Cc", "Cs"))
+    if odd:
+        raise ConfigurationError(
+            f"{name} holds {', '.join(f'U+{ord(c):04X}' for c in odd)}, which is no text",
+            "Take it out",
+        )
+    return text
+
+
 def read_id(text: str | None) -> str | None:
     """Read an id of another system; ids of case systems may be as long as an identity number.
 
     Raises
     ------
     ConfigurationError
-        A spreadsheet made a number of it and dropped its last digits.
+        A spreadsheet made a number of it and dropped its last digits, it is no text, or it is
+        longer than any id.
     """
-    word = " ".join((text or "").split())
+    word = require_text(" ".join((text or "").split()), "external_id")
+    if len(word) > LONGEST_ID:
+        raise ConfigurationError(
+            f"external_id has {len(word)} characters", f"An id has at most {LONGEST_ID}"
+        )
     if re.fullmatch(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+", plain(word) or ""):
         raise ConfigurationError(
             f"external_id '{word}' is a number that a spreadsheet has rounded",
@@ -166,9 +203,9 @@ def free_text(text: str | None, name: str) -> str | None:
     Raises
     ------
     ConfigurationError
-        It does: no such number is ever kept.
+        It does: no such number is ever kept; or it holds what no text holds.
     """
-    word = " ".join((text or "").split())
+    word = require_text(" ".join((text or "").split()), name)
     if _PERSONAL.search(plain(word) or ""):
         raise ConfigurationError(
             f"{name} holds what looks like a telephone or identity number",

@@ -11,15 +11,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
+from typing import TypeVar
 
 import shapely
 
+from pipeline.cases.where import ZONE
 from pipeline.cases.words import free_text, plain, read_day, read_id
 from pipeline.deliver.options import COLUMNS, Meaning, ReceiverOptions
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import Edit, Event, LedgerStore, Refusal
 from pipeline.ledger.status import IN_HAND
-from pipeline.model import Case, ReceiverAnswer
+from pipeline.model import Case, ReceiverAnswer, Status
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Answer:
     """One answer as it came."""
 
     where: str  # "line 3", for sentences
-    values: Mapping[str, str | None]  # by our names
+    values: Mapping[str, str | None]  # by our names; case_id made plain
     came: str = ""  # by which delivery, file or page
 
 
@@ -47,8 +52,13 @@ class Desk:
     office: str  # first part of our case ids
     given: frozenset[tuple[str, int]]  # (case, revision) that it was given
     known: Mapping[str, Case]  # those that are named, and what they were merged into
+    history: Mapping[str, Sequence[Event]]  # of those, oldest first
     store: LedgerStore
     today: date
+
+    @cached_property
+    def _handed(self) -> frozenset[str]:
+        return frozenset(case for case, _ in self.given)
 
     def read(self, answers: Sequence[Answer]) -> Read:
         """Turn answers into edits; what cannot be used gets a sentence."""
@@ -64,8 +74,7 @@ class Desk:
 
     def _edit(self, answer: Answer) -> Edit:
         value = answer.values.get
-        case_id = plain(value("case_id"))
-        case = self._case(case_id)
+        case = self._case(value("case_id"))
         revision = _revision(value("revision"))
         if (case.case_id, revision) not in self.given:
             raise ConfigurationError(
@@ -83,7 +92,9 @@ class Desk:
         home = home_of(case, self.known)
         if home is not case:
             return self._passed_on(answer, case, home, answered)
-        after = meaning.status or case.status
+        after, key = meaning.status or case.status, _key(self.receiver.name, answer)
+        if meaning.status is not None and not self._told(case, key):
+            self._require_in_time(case, meaning.status, on)
         record: dict[str, object] = {}
         if due is not None and after in IN_HAND:
             record["due"] = due
@@ -100,10 +111,10 @@ class Desk:
             reason=meaning.reason,
             external_id=read_id(value("external_id")),
             record=record,
-            key=_key(self.receiver.name, answer),
+            key=key,
             answer=_news(case, answered),
         )
-        return replace(edit, revision=self._as_of(case, revision, edit.key))
+        return replace(edit, revision=self._as_of(case, revision, key))
 
     def _passed_on(self, answer: Answer, named: Case, home: Case, said: ReceiverAnswer) -> Edit:
         """Give what an answer to a case that was merged says of the one that took it over.
@@ -139,7 +150,7 @@ class Desk:
         case = self.known.get(case_id)
         if case is None:
             raise ConfigurationError("the ledger has no such case", f"Tell {self.receiver.name}")
-        if not any(c == case_id for c, _ in self.given):
+        if case_id not in self._handed:
             raise ConfigurationError(
                 f"it was never handed to {self.receiver.name}", f"Tell {self.receiver.name}"
             )
@@ -157,7 +168,7 @@ class Desk:
             )
         return said, words[said]
 
-    def _as_of(self, case: Case, revision: int, key: str | None) -> int:
+    def _as_of(self, case: Case, revision: int, key: str) -> int:
         """Give the revision of today where nothing that an answer speaks of came between.
 
         What was said already is left to the ledger, which knows it; a stale revision is refused
@@ -169,9 +180,31 @@ class Desk:
         same = bool(then) and _spoken_of(then[0]) == _spoken_of(case)
         return case.revision if same else revision
 
-    def _told(self, case: Case, key: str | None) -> bool:
-        events: Sequence[Event] = self.store.events((case.case_id,))
-        return any(e.detail.get("key") == key for e in events)
+    def _told(self, case: Case, key: str) -> bool:
+        return any(e.detail.get("key") == key for e in self.history.get(case.case_id, ()))
+
+    def _require_in_time(self, case: Case, status: Status, on: date) -> None:
+        """Refuse a status that would begin before the one before it, or before the case was issued.
+
+        News of an earlier day may come late; a wrong year would end the watch after 销号 at once.
+        """
+        told = (
+            e.as_of.astimezone(ZONE).date()
+            for e in self.history.get(case.case_id, ())
+            if e.what == "status" and e.new not in (Status.WATCH, Status.SUSPECTED)
+        )
+        issued = next(told, None)
+        if issued is not None and on < issued:
+            raise ConfigurationError(
+                f"its day {on} lies before the case was issued ({issued})", "Check on"
+            )
+        begun = (case.people.decided_on or case.people.on) if case.people else None
+        if begun is not None and status is not case.status and on < begun:
+            raise ConfigurationError(
+                f"its day {on} lies before that of the status it would follow "
+                f"({case.status}, {begun})",
+                "Check on",
+            )
 
 
 def home_of(case: Case, known: Mapping[str, Case]) -> Case:
@@ -183,7 +216,7 @@ def home_of(case: Case, known: Mapping[str, Case]) -> Case:
     return case
 
 
-def renamed(values: Mapping[str, str | None], columns: Mapping[str, str]) -> dict[str, str | None]:
+def renamed(values: Mapping[str, T], columns: Mapping[str, str]) -> dict[str, T]:
     """Give an answer under our names; what we do not know is left out."""
     ours = {columns.get(k, k): v for k, v in values.items()}
     return {k: ours[k] for k in COLUMNS if k in ours}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 import time
+from codecs import BOM_UTF8
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
@@ -17,12 +18,15 @@ import httpx
 
 from pipeline import __version__
 from pipeline.deliver.options import ReceiverOptions
+from pipeline.deliver.reading import parsed
 from pipeline.deliver.signing import KEY, SIGNATURE, TIMESTAMP, sign
 from pipeline.errors import ConfigurationError
 from pipeline.io.secrets import clean, secret
 
 _MOST = 16 * 1024 * 1024  # of an answer [bytes]
 _LEAST_SECRET = 16  # [characters]
+_REST_MOST_S = 86_400.0
+"""Of what a receiver asks for [s]: whoever asks for more is asked again the next day."""
 _LATER = frozenset({408, 425, 429})
 _OURS = frozenset({401, 403, 404, 405, 407})
 """Refusals that may speak of the secret or the address and not of the case."""
@@ -45,11 +49,12 @@ class Reply:
     said: str = ""  # in a sentence
     status: int | None = None
     body: bytes = b""
+    after_s: float = 0  # for which it asks not to be asked again [s]; of what may succeed later
 
     def json(self) -> Any:
         """Read the body; None where it is no JSON."""
         try:
-            return json.loads(self.body)
+            return parsed(self.body)
         except ValueError:
             return None
 
@@ -117,7 +122,7 @@ class Line:
                         return Reply(Outcome.LATER, f"the answer to {method} {path} has no end")
             finally:
                 await answer.aclose()
-        return _reply(method, path, answer.status_code, bytes(found))
+        return _reply(method, path, answer, bytes(found))
 
 
 @contextmanager
@@ -164,26 +169,53 @@ def secret_of(options: ReceiverOptions) -> str:
     return key
 
 
-def _reply(method: str, path: str, status: int, body: bytes) -> Reply:
+def _reply(method: str, path: str, answer: httpx.Response, body: bytes) -> Reply:
+    status = answer.status_code
+    if 200 <= status < 300 and _is_web_page(answer.headers.get("Content-Type", ""), body):
+        # A portal that lets nobody through shows its log-in page with 200.
+        said = f"{method} {path} was answered {status} with a web page, as of a log-in"
+        return Reply(Outcome.DOUBTFUL, said, status, body)
     if 200 <= status < 300:
         return Reply(Outcome.TAKEN, "", status, body)
     said = f"{method} {path} was answered {status}{_why(body)}"
     if status >= 500 or status in _LATER:
-        return Reply(Outcome.LATER, said, status, body)
+        after = _seconds(answer.headers.get("Retry-After", ""), time.time())
+        return Reply(Outcome.LATER, said, status, body, after)
     if 300 <= status < 400 or status in _OURS:
         return Reply(Outcome.DOUBTFUL, said, status, body)
     return Reply(Outcome.REFUSED, said, status, body)
+
+
+def _is_web_page(kind: str, body: bytes) -> bool:
+    start = body[:200].removeprefix(BOM_UTF8).lstrip().lower()
+    # Frameworks call an empty or plain answer text/html as well: that is none.
+    named = kind.lower().startswith(("text/html", "application/xhtml")) and start.startswith(b"<")
+    return named or start.startswith((b"<!doctype html", b"<html"))
+
+
+def _seconds(text: str, now: float) -> float:
+    """Read Retry-After (RFC 9110, 10.2.3): seconds, or a date; 0 where it is neither."""
+    word = text.strip()
+    try:
+        if word.isascii() and word.isdigit():
+            asked = float(word)
+        else:
+            asked = parsedate_to_datetime(word).timestamp() - now
+    except (ValueError, OverflowError):
+        return 0
+    return min(max(asked, 0), _REST_MOST_S)
 
 
 def _why(body: bytes) -> str:
     """Give the reason of an RFC 9457 problem, or the beginning of a text, on one line."""
     text = body[:2000].decode("utf-8", "replace")
     try:
-        problem = json.loads(body)
+        problem = parsed(body)
     except ValueError:
         problem = None
     if isinstance(problem, dict):
-        text = str(problem.get("detail") or problem.get("title") or "")
+        said = (problem.get("detail"), problem.get("title"))
+        text = next((t for t in said if isinstance(t, str) and t), "")
     plain = "".join(c if c.isprintable() else " " for c in clean(text))
     words = " ".join(plain.split())[:200]
     return f" ({words})" if words else ""

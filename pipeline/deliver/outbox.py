@@ -150,6 +150,14 @@ class Outbox:
             rows = [r for q in parts_of(query, ids) for r in connection.execute(q)]
         return [json.loads(r.body) for r in sorted(rows, key=lambda r: str(r.case_id))]
 
+    def with_external(self, wanted: Collection[str]) -> list[tuple[str, str]]:
+        """Give the cases that were handed over with one of some external ids, as (id, case)."""
+        said = sa.func.json_extract(held.c.body, "$.properties.external_id")
+        with self._connect() as connection:
+            query = sa.select(said, held.c.case_id)
+            rows = [r for q in parts_of(query, wanted, said) for r in connection.execute(q)]
+        return [(str(external), str(case)) for external, case in rows]
+
     # -- receivers --------------------------------------------------------------------------
 
     def enqueue(self, name: str, features: Iterable[Mapping[str, Any]]) -> None:
@@ -231,6 +239,13 @@ class Outbox:
         mine = sa.update(queue).where(queue.c.receiver == name, queue.c.state == "waiting")
         with self._connect() as connection:
             connection.execute(mine.values(due=""))
+
+    def rest(self, name: str, until: datetime) -> None:
+        """Let nothing that waits be tried before an instant."""
+        mine = sa.update(queue).where(queue.c.receiver == name, queue.c.state == "waiting")
+        with self._connect() as connection:
+            early = mine.where(queue.c.due < instant(until))
+            connection.execute(early.values(due=instant(until)))
 
     def next_due(self, name: str) -> str:
         """Give when the next try may be, UTC; empty where nothing waits."""

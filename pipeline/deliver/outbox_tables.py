@@ -180,7 +180,7 @@ def parcel_of(row: sa.RowMapping) -> Parcel:
 
 
 def parts_of(
-    query: Query, only: Collection[str] | None, column: sa.Column[Any] = held.c.case_id
+    query: Query, only: Collection[str] | None, column: sa.ColumnElement[Any] = held.c.case_id
 ) -> list[Query]:
     """Ask for some ids in parts that the database takes; for all of them at once."""
     if only is None:

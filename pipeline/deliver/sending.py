@@ -14,6 +14,8 @@ from pipeline.deliver.line import Line, Outcome, Reply
 from pipeline.deliver.options import ReceiverOptions
 from pipeline.deliver.outbox import Outbox
 from pipeline.deliver.outbox_tables import Parcel
+from pipeline.deliver.reading import texts_of
+from pipeline.errors import ConfigurationError
 from pipeline.io.failpoints import failpoint
 
 
@@ -25,6 +27,7 @@ class Sent:
     dead: list[str] = field(default_factory=list[str])
     later: dict[str, str] = field(default_factory=dict[str, str])  # by case, why
     doubtful: list[tuple[Parcel, str]] = field(default_factory=list[tuple[Parcel, str]])
+    unread: list[str] = field(default_factory=list[str])  # replies that could not be read
     gave_up: str = ""  # why nothing more was tried
 
 
@@ -47,8 +50,9 @@ class Sender:
         while parcels := self._due(sent):
             for number in parcels:
                 self._one(self.outbox.parcel(number), sent)
-                if self._silent >= self.options.give_up:
+                if self._silent >= self.options.give_up and not sent.gave_up:
                     sent.gave_up = f"{self._silent} deliveries one after another without success"
+                if sent.gave_up:
                     self._judge_doubtful(sent)
                     return sent
         self._judge_doubtful(sent)
@@ -63,10 +67,12 @@ class Sender:
         reply = self._with_patience(parcel)
         if reply.outcome is Outcome.TAKEN:
             failpoint("deliver.posted")
-            self.outbox.delivered(parcel, _answer_in(reply, parcel))
+            answer, why = _answer_in(reply, parcel)
+            self.outbox.delivered(parcel, answer)
             failpoint("deliver.marked")
             self._silent = 0
             sent.delivered += 1
+            sent.unread += [f"{parcel.case_id}: {why}"] if why else []
         elif reply.outcome is Outcome.REFUSED:
             self.outbox.bury(parcel, reply.said)
             self._silent = 0
@@ -78,6 +84,9 @@ class Sender:
             self._silent += 1
             self.outbox.postpone(parcel, self._until(parcel), reply.said)
             sent.later[parcel.case_id] = reply.said
+            if self._asks_for_rest(reply):
+                self.outbox.rest(parcel.receiver, self.now() + timedelta(seconds=reply.after_s))
+                sent.gave_up = f"it asked to be left alone for {reply.after_s:.0f} s"
 
     def _judge_doubtful(self, sent: Sent) -> None:
         """Where others were taken it is the case that is refused; else it may be our secret."""
@@ -95,11 +104,14 @@ class Sender:
         tries = 1 if self._silent else self.options.tries
         reply = self._deliver(parcel)
         for again in range(tries - 1):
-            if reply.outcome is not Outcome.LATER:
+            if reply.outcome is not Outcome.LATER or self._asks_for_rest(reply):
                 break
             self.sleep(self.options.pause_s * 2**again)
             reply = self._deliver(parcel)
         return reply
+
+    def _asks_for_rest(self, reply: Reply) -> bool:
+        return reply.after_s > self.options.pause_s
 
     def _deliver(self, parcel: Parcel) -> Reply:
         for file in parcel.body["delivery"]["evidence"]["files"]:
@@ -129,13 +141,20 @@ class Sender:
         return self.now() + timedelta(seconds=wait)
 
 
-def _answer_in(reply: Reply, parcel: Parcel) -> str | None:
-    """Give what a receiver answered at once, of this case, as JSON; None where it did not."""
+def _answer_in(reply: Reply, parcel: Parcel) -> tuple[str | None, str]:
+    """Give what a receiver answered at once, of this case, as JSON; or why it cannot be read.
+
+    The case was taken whatever the reply holds: nothing in it may keep the mark from being made.
+    """
     found = reply.json()
     if not isinstance(found, dict) or not any(found.get(k) for k in _WORDS):
-        return None
+        return None, ""
+    try:
+        said = texts_of({k: found[k] for k in _WORDS if k in found})
+    except ConfigurationError as error:
+        return None, str(error).rstrip(".")
     about = {"case_id": parcel.case_id, "revision": parcel.revision}
-    return json.dumps({**{k: found[k] for k in _WORDS if k in found}, **about}, ensure_ascii=False)
+    return json.dumps({**said, **about}, ensure_ascii=False), ""
 
 
 _WORDS = ("external_id", "status", "unit", "due", "on")

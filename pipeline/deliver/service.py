@@ -9,18 +9,19 @@ ledger has it, and known there if it comes again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline.cases.where import Report
+from pipeline.deliver.answering import hear, hear_replies
 from pipeline.deliver.automatic import choose, issue
 from pipeline.deliver.brake import held_back
 from pipeline.deliver.changes import Change, Item
 from pipeline.deliver.features import has_ended, restated
 from pipeline.deliver.feed import Page, page_path, write_index, write_page
-from pipeline.deliver.hearing import Heard, Listener
+from pipeline.deliver.hearing import IN_REPLY
 from pipeline.deliver.line import Line, open_line, secret_of
 from pipeline.deliver.options import ReceiverOptions
 from pipeline.deliver.outbox import Outbox
@@ -28,6 +29,7 @@ from pipeline.deliver.outbox_tables import FEED
 from pipeline.deliver.place import Place, open_outbox
 from pipeline.deliver.planning import Plan, catch_up, known_place, plan, require_same
 from pipeline.deliver.sending import Sender, Sent
+from pipeline.deliver.told import Told
 from pipeline.errors import ExitCode, LedgerHeldError
 from pipeline.io.failpoints import failpoint
 from pipeline.ledger import LedgerStore, open_ledger
@@ -47,24 +49,6 @@ class DeliverRequest:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
-@dataclass
-class _Told:
-    """What the command will print, and how it ends."""
-
-    lines: list[str] = field(default_factory=list[str])
-    codes: set[ExitCode] = field(default_factory=set[ExitCode])
-
-    def say(self, line: str, code: ExitCode = ExitCode.DONE) -> None:
-        """Add a line, and how bad it is."""
-        self.lines.append(line)
-        self.codes.add(code)
-
-    def report(self) -> Report:
-        """Give all lines; unreachable is worse than held, held worse than set aside."""
-        order = (ExitCode.UNREACHABLE, ExitCode.LEDGER_HELD, ExitCode.SET_ASIDE)
-        return Report(tuple(self.lines), next((c for c in order if c in self.codes), ExitCode.DONE))
-
-
 def deliver(request: DeliverRequest) -> Report:
     """Hear answers, issue by rule, write what is new into the feed, and send what waits.
 
@@ -77,7 +61,7 @@ def deliver(request: DeliverRequest) -> Report:
     DiskFullError
         Nothing half-written was left; run again.
     """
-    place, told = request.place, _Told()
+    place, told = request.place, Told()
     for receiver in place.options.receivers:
         if receiver.url:
             secret_of(receiver)
@@ -90,15 +74,14 @@ def deliver(request: DeliverRequest) -> Report:
         lines = {
             r.name: stack.enter_context(open_line(r)) for r in place.options.receivers if r.url
         }
-        _hear(request, outbox, lines, told)
+        hear(place, outbox, lines, told, request.now)
         _issue(request, outbox, told)
         with open_ledger(place.ledger, writing=False) as store:
             _hand_over(request, store, outbox, told)
         for receiver in place.options.receivers:
             _give(request, outbox, receiver, lines.get(receiver.name), told, with_ended=lost)
         _unnamed(place, outbox, told)
-        if any(outbox.heard(r.name) for r in place.options.receivers):
-            _hear(request, outbox, {}, told)
+        hear_replies(place, outbox, told, request.now)
     return told.report()
 
 
@@ -116,45 +99,7 @@ def counted(items: Iterable[Item]) -> str:
     return ", ".join(f"{kinds[c]} {c}" for c in Change if kinds[c]) or "nothing new"
 
 
-def _hear(request: DeliverRequest, outbox: Outbox, lines: Mapping[str, Line], told: _Told) -> None:
-    """Bring answers into the ledger; where a run holds it they wait."""
-    place = request.place
-    receivers = [r for r in place.options.receivers if r.name in outbox.names()]
-    if not any(_may_answer(r, outbox, lines) for r in receivers):
-        return
-    try:
-        with open_ledger(place.ledger) as store:
-            for receiver in receivers:
-                heard = Heard()
-                listener = Listener(outbox, store, receiver, place.options.office, request.now)
-                listener.at_once(heard)
-                listener.inbox(heard)
-                if receiver.name in lines:
-                    listener.fetched(lines[receiver.name], heard)
-                _say_heard(receiver.name, heard, told)
-    except LedgerHeldError:
-        told.say("answers wait: a run holds the ledger", ExitCode.LEDGER_HELD)
-
-
-def _may_answer(receiver: ReceiverOptions, outbox: Outbox, lines: Mapping[str, Line]) -> bool:
-    answers = receiver.answers
-    asked = answers.fetch and receiver.name in lines
-    return bool(answers.inbox) or asked or bool(outbox.heard(receiver.name))
-
-
-def _say_heard(name: str, heard: Heard, told: _Told) -> None:
-    if heard.trouble:
-        told.say(f"{name}: its answers could not be read: {heard.trouble}", ExitCode.UNREACHABLE)
-    if heard.applied or heard.known or heard.refused:
-        told.say(
-            f"{name}: answers applied {heard.applied}, known already {heard.known}, "
-            f"not applied {len(heard.refused)}"
-        )
-    for why in heard.refused:
-        told.say(f"{name}: not applied: {why}", ExitCode.SET_ASIDE)
-
-
-def _issue(request: DeliverRequest, outbox: Outbox, told: _Told) -> None:
+def _issue(request: DeliverRequest, outbox: Outbox, told: Told) -> None:
     """Issue what the office's rules say, unless it is far more than usual."""
     rules, brake = request.place.rules, request.place.options.brake
     if rules is None:
@@ -187,7 +132,7 @@ def _issue(request: DeliverRequest, outbox: Outbox, told: _Told) -> None:
         told.say("automatic issue waits: a run holds the ledger", ExitCode.LEDGER_HELD)
 
 
-def _hand_over(request: DeliverRequest, store: LedgerStore, outbox: Outbox, told: _Told) -> None:
+def _hand_over(request: DeliverRequest, store: LedgerStore, outbox: Outbox, told: Told) -> None:
     """Write what is new into the feed, and a full set where it was asked for."""
     place, brake = request.place, request.place.options.brake
     due = due_plan(store, outbox, request)
@@ -217,7 +162,7 @@ def _hand_over(request: DeliverRequest, store: LedgerStore, outbox: Outbox, told
         write_index(place.feed, outbox.newest(), outbox.newest_full())
 
 
-def _say_orphans(store: LedgerStore, outbox: Outbox, told: _Told) -> None:
+def _say_orphans(store: LedgerStore, outbox: Outbox, told: Told) -> None:
     """Name what receivers have open that a ledger which was put back does not know.
 
     Nothing can be handed over of a case that is not there: people must tell whoever has it.
@@ -252,7 +197,7 @@ def _give(
     outbox: Outbox,
     receiver: ReceiverOptions,
     line: Line | None,
-    told: _Told,
+    told: Told,
     *,
     with_ended: bool,
 ) -> None:
@@ -270,7 +215,7 @@ def _give(
 
 
 def _welcomed(
-    request: DeliverRequest, outbox: Outbox, name: str, told: _Told, with_ended: bool
+    request: DeliverRequest, outbox: Outbox, name: str, told: Told, with_ended: bool
 ) -> bool:
     """Let all open cases wait for a new receiver; a person releases more than usual."""
     ids = outbox.ids(ended=with_ended)
@@ -292,7 +237,7 @@ def _welcomed(
     return True
 
 
-def _say_sent(name: str, sent: Sent, outbox: Outbox, told: _Told) -> None:
+def _say_sent(name: str, sent: Sent, outbox: Outbox, told: Told) -> None:
     counts = outbox.counts(name)
     waiting, dead = counts.get("waiting", 0), counts.get("dead", 0)
     code = ExitCode.UNREACHABLE if sent.later else ExitCode.DONE
@@ -303,11 +248,13 @@ def _say_sent(name: str, sent: Sent, outbox: Outbox, told: _Told) -> None:
         told.say(f"{name}: nothing more was tried after {sent.gave_up}", ExitCode.UNREACHABLE)
     for case, why in sent.later.items():
         told.say(f"{name}: {case} waits: {why}", ExitCode.UNREACHABLE)
+    for why in sent.unread:
+        told.say(f"{name}: not applied: {IN_REPLY}: {why}", ExitCode.SET_ASIDE)
     for why in sent.dead:
         told.say(f"{name}: dead letter: {why}", ExitCode.SET_ASIDE)
 
 
-def _unnamed(place: Place, outbox: Outbox, told: _Told) -> None:
+def _unnamed(place: Place, outbox: Outbox, told: Told) -> None:
     """Say what waits for receivers that the office file no longer names."""
     named = {r.name for r in place.options.receivers}
     for name in outbox.names():

@@ -6,6 +6,7 @@ transitions, and what was said before. What says nothing new makes no revision.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -14,11 +15,11 @@ from typing import Any
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, on_one_line
 from pipeline.grid import geodesic_area_m2, reproject
 from pipeline.ledger.context import Event
 from pipeline.ledger.decided import with_decision
-from pipeline.ledger.proposing import ProposeOptions, propose
+from pipeline.ledger.proposing import OFFICE_ZONE, ProposeOptions, propose
 from pipeline.ledger.revision import content, status_for
 from pipeline.ledger.status import IN_HAND, Mover, Reason, move
 from pipeline.model import Case, Grade, Kind, PeopleRecord, ReceiverAnswer, Status
@@ -41,7 +42,7 @@ class Edit:
     verdict: str | None = None
     kind: Kind | None = None
     outline_wgs84: BaseGeometry | None = None  # corrected
-    external_id: str | None = None
+    external_id: str | None = None  # "": it has none, what stands there is wrong
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])  # note and FLAGS
     photos: tuple[str, ...] = ()  # names or addresses
     key: str | None = None  # of what was said, so that it is not said twice
@@ -74,7 +75,8 @@ class Refusal:
     why: str
 
     def __str__(self) -> str:
-        return ": ".join(p for p in (self.where, self.case_id, self.why) if p)
+        parts = (self.where, self.case_id, self.why)
+        return on_one_line(": ".join(p for p in parts if p))
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def apply_edits(
     """
     events = list(history)
     told = {e.detail["key"] for e in events if "key" in e.detail}
-    named = [e.case_id for e in edits]
+    named = Counter(e.case_id for e in edits)
     changed: dict[str, Case] = {}
     new: list[Event] = []
     applied: list[str] = []
@@ -149,6 +151,12 @@ def apply_edit(
     move(case.status, status, Mover.PERSON, edit.reason)
     if edit.reason is Reason.OTHER and not edit.record.get("note"):
         raise ConfigurationError("the reason 'other' says nothing", "Add a note")
+    due, first = edit.record.get("due"), case.evidence.first_seen
+    if due is not None and first is not None and due < first.astimezone(OFFICE_ZONE).date():
+        raise ConfigurationError(
+            f"due {due} lies before the first sighting ({first.astimezone(OFFICE_ZONE).date()})",
+            "Check the year",
+        )
     given = [name for name in FLAGS if edit.record.get(name)]
     if given and status not in IN_HAND:
         raise ConfigurationError(
@@ -157,8 +165,7 @@ def apply_edit(
         )
     if _only_answers(edit):
         # Another system wrote what is its own: no person spoke of the case.
-        external = edit.external_id or case.external_id
-        after = replace(case, external_id=external, answer=edit.answer)
+        after = replace(case, external_id=_external(case, edit), answer=edit.answer)
     else:
         after = _with_what_was_said(case, edit, status, proposing)
     if content(after) != content(case):
@@ -183,13 +190,13 @@ def _aim(case: Case, edit: Edit) -> Status:
 
 
 def _target(
-    known: Mapping[str, Case], edit: Edit, named: Sequence[str], history: Collection[Event]
+    known: Mapping[str, Case], edit: Edit, named: Mapping[str, int], history: Collection[Event]
 ) -> Case:
     """Give the case that an edit means, if it may be edited from where its author stood."""
     case = known.get(edit.case_id)
     if case is None:
         raise ConfigurationError("the ledger has no such case", "See siluan cases list")
-    if named.count(edit.case_id) > 1:
+    if named[edit.case_id] > 1:
         raise ConfigurationError("it is named more than once", "Keep one line of it")
     if case.merged_into is not None:
         raise ConfigurationError(f"it was merged into {case.merged_into}", "Edit that one")
@@ -228,7 +235,7 @@ def _with_what_was_said(
     after = replace(
         case,
         status=status,
-        external_id=edit.external_id or case.external_id,
+        external_id=_external(case, edit),
         answer=edit.answer or case.answer,
     )
     if edit.kind is not None and edit.kind is not case.kind:
@@ -252,7 +259,10 @@ def _with_what_was_said(
     if case.decided and not after.decided:
         # Taken in again by a person: on a list, until a run over its own dates says otherwise.
         after = replace(with_decision(after, explained=False), produced=True)
-    if record == before and content(after) == content(case):
+    # The same verdict of a later day: somebody saw it again, and it is not restored before that.
+    seen = edit.verdict is not None and status is Status.RECTIFYING
+    again = seen and edit.on > (before.rectified_on or edit.on)
+    if record == before and content(after) == content(case) and not again:
         return case
     after = replace(after, people=_dated(record, case, edit, status))
     if edit.grade is not None:
@@ -264,6 +274,10 @@ def _with_what_was_said(
         return after
     # As the next run would find it, so that it changes nothing.
     return with_decision(after, explained=after.produced)
+
+
+def _external(case: Case, edit: Edit) -> str | None:
+    return case.external_id if edit.external_id is None else edit.external_id or None
 
 
 def _only_answers(edit: Edit) -> bool:
@@ -285,17 +299,25 @@ def _within_status(record: PeopleRecord, case: Case, edit: Edit, status: Status)
 
 def _dated(record: PeopleRecord, case: Case, edit: Edit, status: Status) -> PeopleRecord:
     """Give the record with its days: a status or a verdict has one, a note renews none."""
-    said = bool(edit.status or edit.verdict)
     decided_on, rectified_on = record.decided_on, record.rectified_on
-    if said:
-        decided_on = edit.on
+    after = replace(case, status=status)
+    if edit.status or edit.verdict:
+        # What arrives late of an earlier day takes back no day that was said already: imagery of
+        # before a rectification would tell what became of it. What a new decision knows is as old
+        # as the visit behind it.
+        anew = after.decided and status is not case.status
+        decided_on = edit.on if anew else _later(decided_on, edit.on)
+        if status is Status.RECTIFYING:
+            rectified_on = _later(rectified_on, edit.on)
     elif decided_on is None and case.issued and case.people is not None:
         decided_on = case.people.on  # of ledgers from before there was that day
-    if said and status is Status.RECTIFYING:
-        rectified_on = edit.on  # a problem that somebody saw again is not restored before that
-    elif status not in (Status.RECTIFYING, Status.CLOSED):
+    if status not in (Status.RECTIFYING, Status.CLOSED):
         rectified_on = None
     return replace(record, by=edit.by, on=edit.on, decided_on=decided_on, rectified_on=rectified_on)
+
+
+def _later(before: date | None, day: date) -> date:
+    return day if before is None else max(before, day)
 
 
 def _with_outline(case: Case, outline_wgs84: BaseGeometry) -> Case:

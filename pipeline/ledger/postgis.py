@@ -38,6 +38,7 @@ SCHEMA = "siluan"
 
 _LOCK = 0x51A4  # with the hash of the schema's name: the advisory lock of the one writer
 _GONE_S = 5.0  # the server ends the statement of a holder that was killed before it sees that
+_WHY_MOST = 300  # characters of what a database says: several hosts say the same several times
 _DISK_FULL, _NO_RIGHT = "53100", "42501"
 _UNREACHED = ("08", "28", "3D", "57")  # classes: connection, log-in, no such database, shut down
 
@@ -150,8 +151,10 @@ class PostgisLedger(SqlLedger):
                 ) from error
             lost = isinstance(error, OperationalError) and (state or "08")[:2] in _UNREACHED
             if error.connection_invalidated or lost:
+                # All of it: what it says last may be the end of a sentence, or the cause.
+                why = " ".join(" ".join(lines).split())[:_WHY_MOST]
                 raise LedgerUnreachableError(
-                    f"the ledger {self.name} cannot be reached ({lines[-1]})",
+                    f"the ledger {self.name} cannot be reached ({why})",
                     "See that the database runs and that its password stands in "
                     f"{PASSWORD_ENV}, then run again: the ledger is as it was before",
                 ) from None

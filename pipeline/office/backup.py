@@ -25,8 +25,9 @@ from pipeline.ledger.postgis import PostgisLedger
 from pipeline.ledger.restoring import finish_restore
 from pipeline.ledger.rows import TABLES, dump_marks, dump_rows, schema_of
 from pipeline.ledger.sql import SqlLedger
-from pipeline.ledger.sqlite import SqliteLedger, copy_file
+from pipeline.ledger.sqlite import SqliteLedger
 from pipeline.ledger.tables import READABLE
+from pipeline.office.copying import copy_whole, unharmed
 
 FORMAT = "siluan-backup/1"
 MANIFEST = "manifest.json"
@@ -74,10 +75,16 @@ def backup(state: Path, to: Path, *, flights: bool = False) -> list[str]:
     Raises
     ------
     ConfigurationError
-        There is no ledger, or the archive is there already.
+        There is no ledger, or it is damaged; the archive is there already, or would lie in the
+        state folder.
     """
     if to.exists():
         raise ConfigurationError(f"{to} is there already", "Name another file")
+    if to.resolve().is_relative_to(state.resolve()):
+        raise ConfigurationError(
+            f"{to} lies in the state folder {state}, and the next backup would take it in",
+            "Name a file elsewhere, best on another disk",
+        )
     to.parent.mkdir(parents=True, exist_ok=True)
     finish_restore((state / "ledger.sqlite").resolve())
     place = settle_place(state / "ledger.sqlite")
@@ -213,9 +220,19 @@ def _pack(archive: zipfile.ZipFile, place: LedgerPlace, work: Path, *, flights: 
                 continue
             with suppress(FileNotFoundError):  # a receipt may be moved while we look
                 _add(archive, manifest, f"{STATE}/{name.as_posix()}", _bytes_of(path, work))
+    with unharmed(place.file):
+        _pack_ledger(archive, manifest, place, work)
+    content = json.dumps(vars(manifest), ensure_ascii=False, indent=1)
+    archive.writestr(MANIFEST, content)
+    return manifest
+
+
+def _pack_ledger(
+    archive: zipfile.ZipFile, manifest: Manifest, place: LedgerPlace, work: Path
+) -> None:
     ledger: SqlLedger
     if place.url is None:
-        copy_file(place.file, work / "ledger.sqlite")
+        copy_whole(place.file, work / "ledger.sqlite")
         ledger = SqliteLedger(work / "ledger.sqlite", writing=False)
     else:
         ledger = PostgisLedger(place.url)
@@ -227,9 +244,6 @@ def _pack(archive: zipfile.ZipFile, place: LedgerPlace, work: Path, *, flights: 
         for table in TABLES:
             lines = dump_rows(connection, table)
             manifest.rows[table] = _add(archive, manifest, f"{LEDGER}/{table}.jsonl", lines)
-    content = json.dumps(vars(manifest), ensure_ascii=False, indent=1)
-    archive.writestr(MANIFEST, content)
-    return manifest
 
 
 def _add(archive: zipfile.ZipFile, manifest: Manifest, name: str, parts: Iterator[bytes]) -> int:
@@ -252,7 +266,8 @@ def _bytes_of(path: Path, work: Path) -> Iterator[bytes]:
         if file.read(len(_SQLITE)) == _SQLITE:
             copy = work / "database"
             copy.unlink(missing_ok=True)
-            copy_file(path, copy)
+            with unharmed(path):
+                copy_whole(path, copy)
             path = copy
     with path.open("rb") as file:
         while part := file.read(_CHUNK):

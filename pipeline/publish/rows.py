@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
@@ -69,6 +70,7 @@ HEADINGS = {
 }
 """The Chinese heading of every column."""
 
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _NOBODY = PeopleRecord("", date.min)
 
 
@@ -78,13 +80,13 @@ def values_of(case: Case) -> dict[str, Any]:
     return {
         "status": case.status,
         "reason": said.reason,
-        "note": said.note,
+        "note": _plain(said.note),
         "kind": case.kind,
         "subtype": said.subtype,
         "due": said.due,
         "overdue": said.overdue,
         "on_account": said.on_account,
-        "external_id": case.external_id,
+        "external_id": _plain(case.external_id),
     }
 
 
@@ -102,7 +104,7 @@ def row_of(case: Case) -> dict[str, str | None]:
     place, seen = case.attribution or Attribution(), case.evidence
     lon, lat = inner_point(to_wgs84(case.polygon, case.crs))
     shifted = to_gcj02(lon, lat) if applies(lon, lat) else None
-    return {
+    row = {
         "case_id": case.case_id,
         "revision": str(case.revision),
         **{k: _written(v) for k, v in values_of(case).items()},
@@ -132,6 +134,12 @@ def row_of(case: Case) -> dict[str, str | None]:
         "ruling": ruling_word(case),
         "notice": NOTICE,
     }
+    return {name: _plain(text) for name, text in row.items()}
+
+
+def _plain(text: str | None) -> str | None:
+    """Leave out what no workbook and no XML holds; ledgers of before it was refused may have it."""
+    return None if text is None else _NO_TEXT.sub("", text)
 
 
 def once_written(case: Case) -> dict[str, str]:

@@ -1,0 +1,95 @@
+"""Hearing all receivers, and saying what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+
+from pipeline.deliver.applying import Heard
+from pipeline.deliver.hearing import Listener
+from pipeline.deliver.line import Line
+from pipeline.deliver.outbox import Outbox
+from pipeline.deliver.place import Place
+from pipeline.deliver.told import Told
+from pipeline.errors import ExitCode, LedgerHeldError
+from pipeline.ledger import open_ledger
+
+
+def hear(
+    place: Place,
+    outbox: Outbox,
+    lines: Mapping[str, Line],
+    told: Told,
+    now: Callable[[], datetime],
+) -> None:
+    """Bring answers into the ledger; where a run holds it they wait."""
+
+    def listen(listener: Listener, heard: Heard) -> None:
+        listener.at_once(heard)
+        listener.inbox(heard)
+        line = lines.get(listener.receiver.name)
+        if line is not None:
+            listener.fetched(line, heard)
+
+    _hear(place, outbox, listen, told, now)
+
+
+def hear_replies(place: Place, outbox: Outbox, told: Told, now: Callable[[], datetime]) -> None:
+    """Bring into the ledger what came back with the deliveries of this command."""
+    _hear(place, outbox, Listener.at_once, told, now)
+
+
+def _hear(
+    place: Place,
+    outbox: Outbox,
+    listen: Callable[[Listener, Heard], None],
+    told: Told,
+    now: Callable[[], datetime],
+) -> None:
+    opened = partial(open_ledger, place.ledger)
+    names = outbox.names()
+    for receiver in place.options.receivers:
+        if receiver.name not in names:
+            continue
+        heard, held = Heard(), False
+        try:
+            listen(Listener(outbox, opened, receiver, place.options.office, now), heard)
+        except LedgerHeldError:
+            held = True
+        _say_heard(receiver.name, heard, told)
+        _say_shared(receiver.name, heard, outbox, told)
+        if held:
+            told.say("answers wait: a run holds the ledger", ExitCode.LEDGER_HELD)
+            return
+
+
+def _say_heard(name: str, heard: Heard, told: Told) -> None:
+    for why in heard.trouble:
+        told.say(f"{name}: its answers could not be taken: {why}", ExitCode.UNREACHABLE)
+    if heard.more:
+        told.say(f"{name}: there are more answers; run again", ExitCode.UNREACHABLE)
+    if heard.applied or heard.known or heard.refused:
+        told.say(
+            f"{name}: answers applied {heard.applied}, known already {heard.known}, "
+            f"not applied {len(heard.refused)}"
+        )
+    for why in heard.refused:
+        told.say(f"{name}: not applied: {why}", ExitCode.SET_ASIDE)
+
+
+def _say_shared(name: str, heard: Heard, outbox: Outbox, told: Told) -> None:
+    """Name external ids that now stand at several cases: one of its cases may be several of ours.
+
+    Or its program says the same of all, which nobody could tell apart later.
+    """
+    cases: dict[str, set[str]] = {}
+    known = outbox.with_external({external for external, _ in heard.externals})
+    for external, case in (*heard.externals, *known):
+        cases.setdefault(external, set()).add(case)
+    for external, ids in sorted(cases.items()):
+        if len(ids) > 1:
+            told.say(
+                f"{name}: the external id {external} stands at {len(ids)} cases, see whether that "
+                f"is meant: {', '.join(sorted(ids))}"
+            )
