@@ -98,6 +98,10 @@ def after_run(folder: Path, shelves: Shelves, record: RunRecord, unreachable: Se
 
 
 def _after_nothing(record: RunRecord) -> str:
+    pairs: Mapping[str, Any] | None = record.counts.get("pairs")  # an inspection has them
+    if pairs is not None and not pairs and not record.counts["alone"]:
+        what = "no flight could be compared (why: above)"
+        return f"{NEXT}hand in a flight over the same ground: {what}"
     blind = not_judged(record)
     if "history" in blind.values():
         what = "begin the period earlier, or fetch history (siluan baseline build)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,15 +26,17 @@ from pipeline.config import choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.flights import FlightFolder, open_flights
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
-from pipeline.io.progress import counted, reporter
+from pipeline.io.progress import reporter
 from pipeline.io.stages import Stages, load_stages
-from pipeline.io.tasks import Progress
 from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
 from pipeline.ledger.status import Reason
 from pipeline.model import DRONE, Corridor, Kind, Proposed, RunRecord
 from pipeline.passes.failing import Failures
-from pipeline.passes.flight_pairs import Pairing, pair_flights
-from pipeline.passes.inspect import Inspected, inspect_alone, inspect_pair, joined
+from pipeline.passes.flight_joining import joined
+from pipeline.passes.flight_pairs import Pairing
+from pipeline.passes.flight_rounds import Rounds, compare_flights, uncompared
+from pipeline.passes.flight_withheld import withhold
+from pipeline.passes.inspect import Inspected
 from pipeline.passes.inspect_workflow import InspectWorkflow, load_inspection
 from pipeline.passes.observed import note_flights
 from pipeline.passes.showing import Desk
@@ -52,6 +54,7 @@ from pipeline.shown import Scope, add_evidence, add_review
 log = logging.getLogger("siluan")
 
 _STRUCTURES = "existing"  # kind of the office's layer of what stands there
+_SEAM, _LEAST_HA = 0.02, 0.01  # of a flight's ground: edges of two frames never fall together
 _COLUMNS = (
     *("case_id", "kind_zh", "status", "status_zh", "answer", "answer_zh", "why_zh", "flights"),
     "notice",
@@ -71,9 +74,22 @@ class _Task:
     pairing: Pairing
 
     @property
+    def rounds(self) -> Rounds:
+        """What its flights are compared by."""
+        structures = areas_of(self.layers).get(_STRUCTURES, [])
+        known = structures if _STRUCTURES in self.layers else None
+        return Rounds(self.flights, self.corridors, self.workflow.options, known)
+
+    @property
     def period(self) -> tuple[datetime, datetime]:
         """UTC, of the first and the last flight."""
         return self.flights[0].flown, self.flights[-1].flown
+
+    @property
+    def fit(self) -> list[FlightFolder]:
+        """The flights that could be compared: over a corridor, and fine enough."""
+        unfit = {a.what for a in self.pairing.set_aside if a.remedy}
+        return [f for f in self.flights if f.id not in unfit]
 
     def used(self, failed: Container[str] = ()) -> set[str]:
         """Ids of the flights that are compared, or looked at alone; ``failed`` ones are not."""
@@ -129,10 +145,15 @@ def run_inspection(request: RunRequest) -> ExitCode:
         make_writable(workflow.out)
         ledger = stack.enter_context(open_ledger(workflow.ledger_place))
         with clock.stage("detect"):
-            found = _inspected(task, failures, progress)
+            pairing, found = compare_flights(task.rounds, failures, progress)
+            task = replace(task, pairing=pairing)
             run_id = task.run_id(failures.errors)
             names, how = {c.id for c in task.corridors}, workflow.options.adjudicate.fold
-            asked = ask(task.pairing, found, ledger.cases(corridors=names), names, how)
+            before = ledger.cases(corridors=names)
+            held = withhold(pairing, found, before, workflow.options.match)
+            found = held.found
+            asked = ask(pairing, found, before, names, how)
+            asked = replace(asked, withheld_zh=held.why_zh)
         seen = task.used(failures.errors)
         note_flights(workflow.state, task.corridors, [f for f in task.flights if f.id in seen])
         with clock.stage("ledger"):
@@ -161,30 +182,38 @@ def run_inspection(request: RunRequest) -> ExitCode:
             }
             views = [part.views for part in found if part.views is not None]
             folder = _publish(task, lists, record, extras, views)
-    for line in worklist_lines(items):
+    for line in (*what_was_compared(record), *worklist_lines(items)):
         print(line)
     return failures.worse_than(close_run(folder, lists, record, (), clock.elapsed))
 
 
-def _inspected(task: _Task, failures: Failures, progress: Progress) -> list[Inspected]:
-    """Compare all pairs, then look at the flights that are alone; one that fails stops no other."""
-    corridors, options = task.corridors, task.workflow.options
-    standing = areas_of(task.layers).get(_STRUCTURES, [])
-    work: list[tuple[str, Callable[[], Inspected]]] = [
-        *((p.name, partial(inspect_pair, p, corridors, options)) for p in task.pairing.pairs),
-        *(
-            (f.flight.id, partial(inspect_alone, f, standing, corridors, options))
-            for f in task.pairing.lone
-        ),
+def what_was_compared(record: RunRecord) -> list[str]:
+    """Name the flights that were compared with nothing, and what of the others was not.
+
+    What can be mended has been said as a warning already.
+    """
+    lines = [
+        f"set aside {a.what}: {a.reason}"
+        for a in record.set_aside
+        if not a.remedy and a.stage == "acquire"
     ]
-    found: list[Inspected] = []
-    for name, compare in counted(work, progress, "pairs"):
-        one = Inspected(failed=True)
-        with failures.of(name):
-            one = compare()
-        found.append(one)
-    failures.raise_if_all(len(work))
-    return found
+    whole = {a.what for a in record.set_aside}
+    said = record.counts["uncompared_ha"]
+    return [*lines, *_uncompared_lines({k: v for k, v in said.items() if k not in whole})]
+
+
+def _uncompared_lines(said: Mapping[str, Mapping[str, float]]) -> list[str]:
+    return [
+        f"{name}: 未与其他飞行比较 compared with nothing: "
+        f"{ha['uncompared']:g} of {ha['ground']:g} ha"
+        for name, ha in said.items()
+        if ha["uncompared"] > max(_SEAM * ha["ground"], _LEAST_HA)
+    ]
+
+
+def _hectares(task: _Task, found: Sequence[Inspected]) -> dict[str, dict[str, float]]:
+    said = uncompared(task.fit, task.pairing, found)
+    return {name: {"uncompared": left, "ground": whole} for name, (left, whole) in said.items()}
 
 
 def worklist_lines(items: Sequence[Item]) -> list[str]:
@@ -239,9 +268,9 @@ def _task(request: RunRequest) -> _Task:
     corridors = choose_corridors(workflow, request.corridors)
     layers = load_layers(workflow.layers)
     flights = open_flights(workflow.flights)
-    known, stages = _STRUCTURES in layers, load_stages(workflow.layers)
-    pairing = pair_flights(flights, corridors, workflow.options.pairing, structures=known)
-    return _Task(workflow, corridors, layers, stages, flights, pairing)
+    stages = load_stages(workflow.layers)
+    task = _Task(workflow, corridors, layers, stages, flights, Pairing((), ()))
+    return replace(task, pairing=task.rounds.plan())
 
 
 def _explain(task: _Task) -> ExitCode:
@@ -256,6 +285,9 @@ def _explain(task: _Task) -> ExitCode:
         print(f"{lone.flight.id}: alone, against the layer of existing structures, {size}")
     for aside in task.pairing.set_aside:
         print(f"set aside {aside.what}: {aside.reason}")
+    said = _hectares(task, [Inspected()] * (len(task.pairing.pairs) + len(task.pairing.lone)))
+    for line in _uncompared_lines(said):
+        print(line)
     return ExitCode.DONE
 
 
@@ -321,6 +353,7 @@ def _record(
                 }
                 for one, part in zip(task.pairing.lone, found[count:], strict=True)
             },
+            "uncompared_ha": _hectares(task, found),
             "worklist": {
                 i.case.case_id: {
                     "answer": i.answer.value,
