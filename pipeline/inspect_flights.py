@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipeline import __version__
@@ -21,31 +18,45 @@ from pipeline.adjudicate.evidence import fold
 from pipeline.adjudicate.screen import Screener, chosen_for_audit
 from pipeline.adjudicate.visit import rank_visits
 from pipeline.cases.proposed import propose_cases
-from pipeline.cases.tables import write_csv
 from pipeline.config import choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.flights import FlightFolder, open_flights
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.progress import reporter
 from pipeline.io.stages import Stages, load_stages
-from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
+from pipeline.ledger import (
+    LedgerContext,
+    LedgerResult,
+    Withdrawn,
+    apply,
+    open_ledger,
+    without_withdrawn,
+)
 from pipeline.ledger.status import Reason
 from pipeline.model import DRONE, Corridor, Kind, Proposed, RunRecord
 from pipeline.passes.failing import Failures
 from pipeline.passes.flight_joining import joined
 from pipeline.passes.flight_pairs import Pairing
 from pipeline.passes.flight_rounds import Rounds, compare_flights, uncompared
+from pipeline.passes.flight_withdrawn import withdrawn_looks
 from pipeline.passes.flight_withheld import withhold
 from pipeline.passes.inspect import Inspected
 from pipeline.passes.inspect_workflow import InspectWorkflow, load_inspection
 from pipeline.passes.observed import note_flights
 from pipeline.passes.showing import Desk
 from pipeline.passes.showing_flights import FlightViews, from_flights
-from pipeline.passes.worklist import Answer, Item, ask, in_time_order, worklist
+from pipeline.passes.worklist import Item, ask, in_time_order, worklist
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
-from pipeline.publish.words import NOTICE, STATUS_ZH
 from pipeline.running.closing import close_run, say_what_is_missing
 from pipeline.running.console import Clock, log_lines, make_writable
+from pipeline.running.inspecting import (
+    residuals_geojson,
+    uncompared_lines,
+    what_was_compared,
+    withdrawal_lines,
+    worklist_csv,
+    worklist_lines,
+)
 from pipeline.running.judging import grade_case, month_of, place_case, screen_case
 from pipeline.running.recording import confidence_of, count_proposed, count_rules, layer_marks
 from pipeline.running.request import RunRequest
@@ -54,11 +65,6 @@ from pipeline.shown import Scope, add_evidence, add_review
 log = logging.getLogger("siluan")
 
 _STRUCTURES = "existing"  # kind of the office's layer of what stands there
-_SEAM, _LEAST_HA = 0.02, 0.01  # of a flight's ground: edges of two frames never fall together
-_COLUMNS = (
-    *("case_id", "kind_zh", "status", "status_zh", "answer", "answer_zh", "why_zh", "flights"),
-    "notice",
-)
 ZONE = ZoneInfo("Asia/Shanghai")  # of the days that pictures carry: flights say their own
 
 
@@ -150,6 +156,9 @@ def run_inspection(request: RunRequest) -> ExitCode:
             run_id = task.run_id(failures.errors)
             names, how = {c.id for c in task.corridors}, workflow.options.adjudicate.fold
             before = ledger.cases(corridors=names)
+            gone = withdrawn_looks(workflow.flights, task.flights, before, ledger.revisions)
+            context = _context(task, run_id, gone)
+            before = [without_withdrawn(c, context) for c in before]
             held = withhold(pairing, found, before, workflow.options.match)
             found = held.found
             asked = ask(pairing, found, before, names, how)
@@ -160,7 +169,7 @@ def run_inspection(request: RunRequest) -> ExitCode:
             result = apply(
                 ledger,
                 joined(in_time_order(task.pairing, found)),
-                _context(task, run_id),
+                context,
                 relooks=asked.looks,
                 options=workflow.options.match,
             )
@@ -182,78 +191,15 @@ def run_inspection(request: RunRequest) -> ExitCode:
             }
             views = [part.views for part in found if part.views is not None]
             folder = _publish(task, lists, record, extras, views)
-    for line in (*what_was_compared(record), *worklist_lines(items)):
+    taken_back = withdrawal_lines(context.withdrawn, known)
+    for line in (*what_was_compared(record), *taken_back, *worklist_lines(items)):
         print(line)
     return failures.worse_than(close_run(folder, lists, record, (), clock.elapsed))
-
-
-def what_was_compared(record: RunRecord) -> list[str]:
-    """Name the flights that were compared with nothing, and what of the others was not.
-
-    What can be mended has been said as a warning already.
-    """
-    lines = [
-        f"set aside {a.what}: {a.reason}"
-        for a in record.set_aside
-        if not a.remedy and a.stage == "acquire"
-    ]
-    whole = {a.what for a in record.set_aside}
-    said = record.counts["uncompared_ha"]
-    return [*lines, *_uncompared_lines({k: v for k, v in said.items() if k not in whole})]
-
-
-def _uncompared_lines(said: Mapping[str, Mapping[str, float]]) -> list[str]:
-    return [
-        f"{name}: 未与其他飞行比较 compared with nothing: "
-        f"{ha['uncompared']:g} of {ha['ground']:g} ha"
-        for name, ha in said.items()
-        if ha["uncompared"] > max(_SEAM * ha["ground"], _LEAST_HA)
-    ]
 
 
 def _hectares(task: _Task, found: Sequence[Inspected]) -> dict[str, dict[str, float]]:
     said = uncompared(task.fit, task.pairing, found)
     return {name: {"uncompared": left, "ground": whole} for name, (left, whole) in said.items()}
-
-
-def worklist_lines(items: Sequence[Item]) -> list[str]:
-    """Give the table of open cases that the flights cover."""
-    if not items:
-        return ["no open case lies under these flights"]
-    rows = [
-        f"{i.case.case_id}  疑似{i.case.kind.zh}  {i.answer} {i.answer.zh}  {i.why_zh}"
-        for i in items
-    ]
-    counts = Counter(i.answer for i in items)
-    said = ", ".join(f"{a} {a.zh} {counts[a]}" for a in Answer if counts[a])
-    return [*rows, f"open cases under these flights: {len(items)} ({said})"]
-
-
-def residuals_geojson(found: Sequence[Inspected]) -> bytes:
-    """Give what is left where flights were brought together, as a layer for a map."""
-    features = [feature for part in found for feature in part.residuals]
-    content = {"type": "FeatureCollection", "name": "residuals", "features": features}
-    return json.dumps(content, ensure_ascii=False).encode()
-
-
-def worklist_csv(items: Sequence[Item]) -> bytes:
-    """Give the same as CSV for a spreadsheet."""
-    return write_csv(_COLUMNS, [_csv_row(i) for i in items])
-
-
-def _csv_row(item: Item) -> dict[str, Any]:
-    case = item.case
-    return {
-        "case_id": case.case_id,
-        "kind_zh": case.kind.zh,
-        "status": case.status.value,
-        "status_zh": STATUS_ZH[case.status],
-        "answer": item.answer.value,
-        "answer_zh": item.answer.zh,
-        "why_zh": item.why_zh,
-        "flights": " ".join(item.flights),
-        "notice": NOTICE,
-    }
 
 
 def _task(request: RunRequest) -> _Task:
@@ -286,12 +232,12 @@ def _explain(task: _Task) -> ExitCode:
     for aside in task.pairing.set_aside:
         print(f"set aside {aside.what}: {aside.reason}")
     said = _hectares(task, [Inspected()] * (len(task.pairing.pairs) + len(task.pairing.lone)))
-    for line in _uncompared_lines(said):
+    for line in uncompared_lines(said):
         print(line)
     return ExitCode.DONE
 
 
-def _context(task: _Task, run_id: str) -> LedgerContext:
+def _context(task: _Task, run_id: str, withdrawn: Withdrawn) -> LedgerContext:
     options = task.workflow.options.adjudicate
     areas = AreaIndex(areas_of(task.layers), task.stages.readings)
     where = Attributor({c.id: c for c in task.corridors}, areas, options.place)
@@ -309,6 +255,7 @@ def _context(task: _Task, run_id: str) -> LedgerContext:
         grade=partial(grade_case, options),
         decision_days=options.screen.standing.history_days,
         spots=True,
+        withdrawn=withdrawn,
     )
 
 

@@ -92,6 +92,21 @@ def open_flights(folders: Sequence[Path]) -> tuple[FlightFolder, ...]:
     return tuple(sorted(found, key=lambda f: (f.flown, f.id)))
 
 
+def superseded(folders: Sequence[Path]) -> frozenset[str]:
+    """Give the ids of flights that others in these folders and catalogues supersede.
+
+    Raises
+    ------
+    ConfigurationError
+        An item that cannot be read.
+    """
+    found = [f for named in folders for f in sorted(named.glob(f"[!.]*/{ITEM}"))
+             if (named / CATALOG).is_file()]  # fmt: skip
+    found += [named / ITEM for named in folders if (named / ITEM).is_file()]
+    said = [_item(path)["properties"].get("siluan:supersedes") for path in found]
+    return frozenset(str(name) for name in said if name)
+
+
 def _catalogued(root: Path) -> tuple[Path, ...]:
     """Give the flights of a catalogue that have a mosaic and that no later one supersedes."""
     items = {path.parent: _item(path) for path in sorted(root.glob(f"[!.]*/{ITEM}"))}

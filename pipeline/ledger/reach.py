@@ -37,7 +37,8 @@ def read_reach(
     """Read the cases of which a run can say anything, by id."""
     if not _spots_only(context):
         return reader.cases(corridors=context.corridors)
-    return reader.cases({*touched(reader, candidates, options), *(relooks or ())})
+    touched_ = touched(reader, candidates, options)
+    return reader.cases({*touched_, *(relooks or ()), *context.withdrawn.cases})
 
 
 def touched(

@@ -149,6 +149,11 @@ class Case:
         return self.verified or (self.people is not None and self.people.kind_fixed)
 
     @property
+    def unsupported(self) -> bool:
+        """Whether all imagery that showed it was taken back: it rests on superseded flights."""
+        return self.of_drone and self.evidence.hits == 0 and not self.leads
+
+    @property
     def of_lead(self) -> bool:
         """Whether no imagery of ours has shown it yet: its outline and kind are a lead's."""
         return self.detector in (LEAD_POINT, LEAD_OUTLINE)
