@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from shapely.geometry import box, mapping
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -196,3 +197,19 @@ def test_a_refused_flight_between_two_others_hides_nothing(
     assert "torn: 未与其他飞行比较 compared with nothing: 0.23 of 0.23 ha" in said
     (pit,) = cases(tmp_path).values()
     assert (pit.kind, pit.status) == (Kind.CAI, Status.SUSPECTED)
+
+
+def test_a_spike_of_a_surface_is_named_and_not_told(tmp_path: Path, dug: tuple[Path, Path]) -> None:
+    after = fly(tmp_path / "spiked", SECOND, ("pit",), 2)
+    with rasterio.open(after / "dsm.tif", "r+") as file:
+        height = file.read()
+        height[0, 360:400, 90:140] += 900
+        file.write(height)
+        file.build_overviews([2, 4], rasterio.enums.Resampling.average)
+    code, said = run(workflow(tmp_path, [dug[0], after]))
+    assert code == 10
+    (line,) = (k for k in said.splitlines() if "a change of 900 m over" in k)
+    assert "set aside one and spiked, at 1" in line
+    assert "cannot be (options.compare.change: highest_m" in line
+    assert "疑似 suspected: 1 " in said
+    assert [c.kind for c in cases(tmp_path).values()] == [Kind.CAI]

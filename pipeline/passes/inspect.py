@@ -163,6 +163,7 @@ def _sorted_out(
     corridors, how = rest
     candidates: list[Candidate] = []
     gone: list[Gone] = []
+    faults: list[SetAside] = []
     outside = 0
     for thing in objects:
         polygon = outline(thing.rows, thing.cols, cells)
@@ -175,9 +176,26 @@ def _sorted_out(
         if corridor is None:
             outside += 1
             continue
+        if thing.kind is ObjectKind.FAULT:
+            faults.append(_fault(shown, thing, place))
+            continue
         looks = (*_earlier(shown, thing), look)
         candidates.append(_candidate(thing, looks, (polygon, cells.crs), (shown, corridor), how))
-    return Inspected(tuple(candidates), tuple(gone), outside)
+    return Inspected(tuple(candidates), tuple(gone), outside, tuple(faults))
+
+
+def _fault(shown: _Shown, thing: FlightObject, place: BaseGeometry) -> SetAside:
+    names = " and ".join(f.id for f in shown.flights)
+    at, high = place.centroid, thing.height_m
+    said = "a change" if high is None else f"a change of {high.value:.0f} m"
+    return SetAside(
+        f"{names}, at {at.x:.5f}, {at.y:.5f}",
+        "detect",
+        f"{said} over {thing.footprint_m2.value:.0f} m² cannot be (options.compare.change: "
+        "highest_m, deepest_m, slender_ground, slender_wall), and is not told as an object",
+        "Look at both surfaces there for a hole, a spike or another unit, process the surface "
+        "again, and submit it with supersedes",
+    )
 
 
 def _look(shown: _Shown, thing: FlightObject) -> Look:
