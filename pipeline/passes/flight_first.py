@@ -18,6 +18,7 @@ from pipeline.model import Candidate, Kind
 from pipeline.passes.flight_joining import shares
 from pipeline.passes.flight_looks import surface_miss
 from pipeline.passes.flight_pairs import FlightPair
+from pipeline.passes.flight_places import PlaceSaid
 from pipeline.passes.inspect import Gone, Inspected
 
 _SEEN = 0.9  # share of a place that both dates show, as a contradiction asks for
@@ -78,8 +79,11 @@ def hold_against_first(
             if made is not None:
                 name = made[0].name
                 after[name] = made[0], _at(made[1], [r.known.place for r in asked])
-        for one in asked:
-            _judge(after, name, one)
+        places = [r.known.place for r in asked]  # at once: each asking reads the pair's light anew
+        ask = None if name is None else after[name][1].ask
+        said = [None] * len(asked) if ask is None else ask(places)
+        for one, answer in zip(asked, said, strict=True):
+            _judge(after, name, one, answer)
     return dict(sorted(after.items(), key=lambda item: item[1][0].order))
 
 
@@ -135,20 +139,23 @@ def _any(one: BaseGeometry, places: Sequence[BaseGeometry]) -> bool:
     return any(shares(one, place) for place in places)
 
 
-def _judge(after: dict[str, tuple[FlightPair, Inspected]], name: str | None, one: Reversal) -> None:
+def _judge(
+    after: dict[str, tuple[FlightPair, Inspected]],
+    name: str | None,
+    one: Reversal,
+    said: PlaceSaid | None,
+) -> None:
     """Let the pair called ``name`` say what is left; the other pairs of that flight do not."""
     place = one.known.place
-    pair, part = after[name] if name is not None else (None, None)
     told = False
-    if name is not None and pair is not None and part is not None and part.ask is not None:
+    if name is not None and said is not None:
+        pair, part = after[name]
         left = tuple(c for c in part.candidates if shares(place_of(c), place))
         told = bool(left) or any(shares(g.polygon_wgs84, place) for g in part.gone)
-        if not told:
-            (said,) = part.ask([place])
-            told = said.seen >= _SEEN and said.changed <= _LEVEL
-            if told:
-                missed = surface_miss(one.after, said.seen, part.error_m)
-                part = replace(part, gone=(*part.gone, Gone(place, missed)))
+        if not told and said.seen >= _SEEN and said.changed <= _LEVEL:
+            told = True
+            missed = surface_miss(one.after, said.seen, part.error_m)
+            part = replace(part, gone=(*part.gone, Gone(place, missed)))
         after[name] = pair, replace(part, anew=(*part.anew, *left))
     if not told and one.known.raised:
         return  # that what stood there went was seen by the other pair: it needs no surface more
