@@ -25,7 +25,7 @@ _WHY_BLIND = {
     "patrol": "巡查期内无清晰影像 no clear look since patrol_from",
 }
 _OF_IMAGERY = ("acquire", "gather", "prepare")  # stages
-_HEADINGS = ("", "疑似 suspected", "关注 on watch", "已说明 explained")
+_HEADINGS = ("", "疑似 suspected", "已交办 with people", "关注 on watch", "已说明 explained")
 
 
 def closing_table(
@@ -36,7 +36,7 @@ def closing_table(
     Columns are padded by what a terminal shows: a Chinese character takes two places. ``seconds``
     since the run began are no sum of its stages, which lie within each other.
     """
-    lists = (shelves.cases, shelves.watch, shelves.suppressed)
+    lists = (*by_hand(shelves.cases), shelves.watch, shelves.suppressed)
     rows: list[tuple[str, ...]] = [_HEADINGS]
     for kind in Kind:
         rows.append((kind.zh, *(_some(_of(kind, cases)) for cases in lists)))
@@ -53,6 +53,11 @@ def closing_table(
         more = f" and {len(blind) - _NAMED} more" if len(blind) > _NAMED else ""
         lines.append(f"未能判断 not judged: {', '.join(named)}{more}; no case there says nothing")
     return lines
+
+
+def by_hand(cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
+    """Part what imagery suspects from what people have issued, verified or closed: theirs now."""
+    return [c for c in cases if not c.issued], [c for c in cases if c.issued]
 
 
 def not_judged(record: RunRecord, unreachable: Sequence[str] = ()) -> dict[str, str]:
@@ -98,6 +103,10 @@ def after_run(folder: Path, shelves: Shelves, record: RunRecord, unreachable: Se
 
 
 def _after_nothing(record: RunRecord) -> str:
+    pairs: Mapping[str, Any] | None = record.counts.get("pairs")  # an inspection has them
+    if pairs is not None and not pairs and not record.counts["alone"]:
+        what = "no flight could be compared (why: above)"
+        return f"{NEXT}hand in a flight over the same ground: {what}"
     blind = not_judged(record)
     if "history" in blind.values():
         what = "begin the period earlier, or fetch history (siluan baseline build)"

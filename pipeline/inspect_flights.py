@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipeline import __version__
@@ -21,29 +18,45 @@ from pipeline.adjudicate.evidence import fold
 from pipeline.adjudicate.screen import Screener, chosen_for_audit
 from pipeline.adjudicate.visit import rank_visits
 from pipeline.cases.proposed import propose_cases
-from pipeline.cases.tables import write_csv
 from pipeline.config import choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.flights import FlightFolder, open_flights
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
-from pipeline.io.progress import counted, reporter
+from pipeline.io.progress import reporter
 from pipeline.io.stages import Stages, load_stages
-from pipeline.io.tasks import Progress
-from pipeline.ledger import LedgerContext, LedgerResult, apply, open_ledger
+from pipeline.ledger import (
+    LedgerContext,
+    LedgerResult,
+    Withdrawn,
+    apply,
+    open_ledger,
+    without_withdrawn,
+)
 from pipeline.ledger.status import Reason
 from pipeline.model import DRONE, Corridor, Kind, Proposed, RunRecord
 from pipeline.passes.failing import Failures
-from pipeline.passes.flight_pairs import Pairing, pair_flights
-from pipeline.passes.inspect import Inspected, inspect_alone, inspect_pair, joined
+from pipeline.passes.flight_joining import joined
+from pipeline.passes.flight_pairs import Pairing
+from pipeline.passes.flight_rounds import Rounds, compare_flights, uncompared
+from pipeline.passes.flight_withdrawn import withdrawn_looks
+from pipeline.passes.flight_withheld import withhold
+from pipeline.passes.inspect import Inspected
 from pipeline.passes.inspect_workflow import InspectWorkflow, load_inspection
 from pipeline.passes.observed import note_flights
 from pipeline.passes.showing import Desk
 from pipeline.passes.showing_flights import FlightViews, from_flights
-from pipeline.passes.worklist import Answer, Item, ask, in_time_order, worklist
+from pipeline.passes.worklist import Item, ask, in_time_order, worklist
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
-from pipeline.publish.words import NOTICE, STATUS_ZH
 from pipeline.running.closing import close_run, say_what_is_missing
 from pipeline.running.console import Clock, log_lines, make_writable
+from pipeline.running.inspecting import (
+    residuals_geojson,
+    uncompared_lines,
+    what_was_compared,
+    withdrawal_lines,
+    worklist_csv,
+    worklist_lines,
+)
 from pipeline.running.judging import grade_case, month_of, place_case, screen_case
 from pipeline.running.recording import confidence_of, count_proposed, count_rules, layer_marks
 from pipeline.running.request import RunRequest
@@ -52,10 +65,6 @@ from pipeline.shown import Scope, add_evidence, add_review
 log = logging.getLogger("siluan")
 
 _STRUCTURES = "existing"  # kind of the office's layer of what stands there
-_COLUMNS = (
-    *("case_id", "kind_zh", "status", "status_zh", "answer", "answer_zh", "why_zh", "flights"),
-    "notice",
-)
 ZONE = ZoneInfo("Asia/Shanghai")  # of the days that pictures carry: flights say their own
 
 
@@ -71,9 +80,22 @@ class _Task:
     pairing: Pairing
 
     @property
+    def rounds(self) -> Rounds:
+        """What its flights are compared by."""
+        structures = areas_of(self.layers).get(_STRUCTURES, [])
+        known = structures if _STRUCTURES in self.layers else None
+        return Rounds(self.flights, self.corridors, self.workflow.options, known)
+
+    @property
     def period(self) -> tuple[datetime, datetime]:
         """UTC, of the first and the last flight."""
         return self.flights[0].flown, self.flights[-1].flown
+
+    @property
+    def fit(self) -> list[FlightFolder]:
+        """The flights that could be compared: over a corridor, and fine enough."""
+        unfit = {a.what for a in self.pairing.set_aside if a.remedy}
+        return [f for f in self.flights if f.id not in unfit]
 
     def used(self, failed: Container[str] = ()) -> set[str]:
         """Ids of the flights that are compared, or looked at alone; ``failed`` ones are not."""
@@ -129,17 +151,25 @@ def run_inspection(request: RunRequest) -> ExitCode:
         make_writable(workflow.out)
         ledger = stack.enter_context(open_ledger(workflow.ledger_place))
         with clock.stage("detect"):
-            found = _inspected(task, failures, progress)
+            pairing, found = compare_flights(task.rounds, failures, progress)
+            task = replace(task, pairing=pairing)
             run_id = task.run_id(failures.errors)
             names, how = {c.id for c in task.corridors}, workflow.options.adjudicate.fold
-            asked = ask(task.pairing, found, ledger.cases(corridors=names), names, how)
+            before = ledger.cases(corridors=names)
+            gone = withdrawn_looks(workflow.flights, task.flights, before, ledger.revisions)
+            context = _context(task, run_id, gone)
+            before = [without_withdrawn(c, context) for c in before]
+            held = withhold(pairing, found, before, workflow.options.match)
+            found = held.found
+            asked = ask(pairing, found, before, names, how)
+            asked = replace(asked, withheld_zh=held.why_zh)
         seen = task.used(failures.errors)
         note_flights(workflow.state, task.corridors, [f for f in task.flights if f.id in seen])
         with clock.stage("ledger"):
             result = apply(
                 ledger,
                 joined(in_time_order(task.pairing, found)),
-                _context(task, run_id),
+                context,
                 relooks=asked.looks,
                 options=workflow.options.match,
             )
@@ -161,70 +191,15 @@ def run_inspection(request: RunRequest) -> ExitCode:
             }
             views = [part.views for part in found if part.views is not None]
             folder = _publish(task, lists, record, extras, views)
-    for line in worklist_lines(items):
+    taken_back = withdrawal_lines(context.withdrawn, known)
+    for line in (*what_was_compared(record), *taken_back, *worklist_lines(items)):
         print(line)
     return failures.worse_than(close_run(folder, lists, record, (), clock.elapsed))
 
 
-def _inspected(task: _Task, failures: Failures, progress: Progress) -> list[Inspected]:
-    """Compare all pairs, then look at the flights that are alone; one that fails stops no other."""
-    corridors, options = task.corridors, task.workflow.options
-    standing = areas_of(task.layers).get(_STRUCTURES, [])
-    work: list[tuple[str, Callable[[], Inspected]]] = [
-        *((p.name, partial(inspect_pair, p, corridors, options)) for p in task.pairing.pairs),
-        *(
-            (f.flight.id, partial(inspect_alone, f, standing, corridors, options))
-            for f in task.pairing.lone
-        ),
-    ]
-    found: list[Inspected] = []
-    for name, compare in counted(work, progress, "pairs"):
-        one = Inspected(failed=True)
-        with failures.of(name):
-            one = compare()
-        found.append(one)
-    failures.raise_if_all(len(work))
-    return found
-
-
-def worklist_lines(items: Sequence[Item]) -> list[str]:
-    """Give the table of open cases that the flights cover."""
-    if not items:
-        return ["no open case lies under these flights"]
-    rows = [
-        f"{i.case.case_id}  疑似{i.case.kind.zh}  {i.answer} {i.answer.zh}  {i.why_zh}"
-        for i in items
-    ]
-    counts = Counter(i.answer for i in items)
-    said = ", ".join(f"{a} {a.zh} {counts[a]}" for a in Answer if counts[a])
-    return [*rows, f"open cases under these flights: {len(items)} ({said})"]
-
-
-def residuals_geojson(found: Sequence[Inspected]) -> bytes:
-    """Give what is left where flights were brought together, as a layer for a map."""
-    features = [feature for part in found for feature in part.residuals]
-    content = {"type": "FeatureCollection", "name": "residuals", "features": features}
-    return json.dumps(content, ensure_ascii=False).encode()
-
-
-def worklist_csv(items: Sequence[Item]) -> bytes:
-    """Give the same as CSV for a spreadsheet."""
-    return write_csv(_COLUMNS, [_csv_row(i) for i in items])
-
-
-def _csv_row(item: Item) -> dict[str, Any]:
-    case = item.case
-    return {
-        "case_id": case.case_id,
-        "kind_zh": case.kind.zh,
-        "status": case.status.value,
-        "status_zh": STATUS_ZH[case.status],
-        "answer": item.answer.value,
-        "answer_zh": item.answer.zh,
-        "why_zh": item.why_zh,
-        "flights": " ".join(item.flights),
-        "notice": NOTICE,
-    }
+def _hectares(task: _Task, found: Sequence[Inspected]) -> dict[str, dict[str, float]]:
+    said = uncompared(task.fit, task.pairing, found)
+    return {name: {"uncompared": left, "ground": whole} for name, (left, whole) in said.items()}
 
 
 def _task(request: RunRequest) -> _Task:
@@ -239,9 +214,9 @@ def _task(request: RunRequest) -> _Task:
     corridors = choose_corridors(workflow, request.corridors)
     layers = load_layers(workflow.layers)
     flights = open_flights(workflow.flights)
-    known, stages = _STRUCTURES in layers, load_stages(workflow.layers)
-    pairing = pair_flights(flights, corridors, workflow.options.pairing, structures=known)
-    return _Task(workflow, corridors, layers, stages, flights, pairing)
+    stages = load_stages(workflow.layers)
+    task = _Task(workflow, corridors, layers, stages, flights, Pairing((), ()))
+    return replace(task, pairing=task.rounds.plan())
 
 
 def _explain(task: _Task) -> ExitCode:
@@ -256,10 +231,13 @@ def _explain(task: _Task) -> ExitCode:
         print(f"{lone.flight.id}: alone, against the layer of existing structures, {size}")
     for aside in task.pairing.set_aside:
         print(f"set aside {aside.what}: {aside.reason}")
+    said = _hectares(task, [Inspected()] * (len(task.pairing.pairs) + len(task.pairing.lone)))
+    for line in uncompared_lines(said):
+        print(line)
     return ExitCode.DONE
 
 
-def _context(task: _Task, run_id: str) -> LedgerContext:
+def _context(task: _Task, run_id: str, withdrawn: Withdrawn) -> LedgerContext:
     options = task.workflow.options.adjudicate
     areas = AreaIndex(areas_of(task.layers), task.stages.readings)
     where = Attributor({c.id: c for c in task.corridors}, areas, options.place)
@@ -277,6 +255,7 @@ def _context(task: _Task, run_id: str) -> LedgerContext:
         grade=partial(grade_case, options),
         decision_days=options.screen.standing.history_days,
         spots=True,
+        withdrawn=withdrawn,
     )
 
 
@@ -321,6 +300,7 @@ def _record(
                 }
                 for one, part in zip(task.pairing.lone, found[count:], strict=True)
             },
+            "uncompared_ha": _hectares(task, found),
             "worklist": {
                 i.case.case_id: {
                     "answer": i.answer.value,

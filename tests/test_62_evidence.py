@@ -108,6 +108,7 @@ def subject(**more: Any) -> Subject:
         "detector": "zhan/1", "appeared_after": "2025-01-01T18:00:00Z", "audit": True,
         "appeared_before": "2025-02-01T03:00:00Z", "reasons": ["在管理范围内"], "visit": None,
         "proposed": None, "chips": [], "cloud_share": None, "imagery_credit": None,
+        "hits": 1, "misses": 0,
     }  # fmt: skip
     looks = (look(1, Seen.MISS), look(30, Seen.HIT, level_rank=0.4), look(31, Seen.UNKNOWN))
     return Subject({**properties, **more}, looks, ZONE)
@@ -115,6 +116,12 @@ def subject(**more: Any) -> Subject:
 
 def how(clear: dict[str, float]) -> Any:
     return lambda p: Clear(clear.get(p.id, 1.0), clear.get(p.id, 1.0))
+
+
+def test_a_sheet_counts_looks_as_the_evidence_does() -> None:
+    said = {f.name: f.value for f in facts_of(subject(), views())}
+    # What was clear before it appeared is no look that misses it.
+    assert said["观测"] == "出现以来看到 1 次，晴空未见 0 次，无法判断 1 次"
 
 
 def test_before_is_the_newest_clear_look_without_it() -> None:

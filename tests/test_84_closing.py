@@ -26,7 +26,7 @@ from pipeline.closing import (
 )
 from pipeline.errors import ExitCode
 from pipeline.io.progress import DETAIL, Lines, ScreenHandler, counted, reporter
-from pipeline.model import Kind, RunRecord, SetAside
+from pipeline.model import Kind, RunRecord, SetAside, Status
 from pipeline.publish import Shelves
 from pipeline.running.console import log_lines
 
@@ -47,11 +47,27 @@ SHELVES = Shelves(cases=(case(0), case(1)), watch=(case(2),))
 def test_the_table_counts_every_list_by_kind_and_its_columns_stand_in_line() -> None:
     *table, read = closing_table(SHELVES, RECORD, 3.4)
     assert len({cell_len(line) for line in table}) == 1
-    assert table[-1].split() == ["合计", "all", "2", "1", "0"]
+    assert table[-1].split() == ["合计", "all", "1", "1", "1", "0"]
     kinds = {line.split()[0]: line.split()[1:] for line in table[1:-1]}
     assert set(kinds) == {k.zh for k in Kind}
-    assert sum(int(v[0]) for v in kinds.values() if v[0] != "·") == 2
+    assert sum(int(n) for v in kinds.values() for n in v[:2] if n != "·") == 2
     assert "2 read, 1 set aside, of which 1 can be mended · 3 s" in read
+
+
+def test_what_people_have_issued_or_verified_is_not_called_suspected() -> None:
+    statuses = (Status.SUSPECTED, Status.ISSUED, Status.VERIFIED)
+    shelves = Shelves(cases=tuple(replace(case(n), status=s) for n, s in enumerate(statuses)))
+    head, *_, total, _ = closing_table(shelves, RECORD, 3.4)
+    assert head.split()[:6] == ["疑似", "suspected", "已交办", "with", "people", "关注"]
+    assert total.split() == ["合计", "all", "1", "2", "0", "0"]
+
+
+def test_nothing_to_look_at_is_not_said_of_flights_that_were_not_compared(tmp_path: Path) -> None:
+    quiet = replace(RECORD, set_aside=(), counts={"pairs": {}, "alone": {}})
+    said = after_run(tmp_path, Shelves(), quiet, ())
+    assert "no flight could be compared (why: above)" in said
+    compared = replace(quiet, counts={"pairs": {"a and b": {}}, "alone": {}})
+    assert "nothing to look at" in after_run(tmp_path, Shelves(), compared, ())
 
 
 def test_one_thing_comes_next_and_what_broke_comes_first(tmp_path: Path) -> None:

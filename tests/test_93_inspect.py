@@ -2,38 +2,61 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import rasterio
 import yaml
 from affine import Affine
 from PIL import Image
-from scipy import ndimage
-from shapely.geometry import Point, box, mapping, shape
+from shapely.geometry import Point, box, shape
 from typer.testing import CliRunner
 
-import pipeline.inspect_flights as inspect_module
+sys.path.insert(0, str(Path(__file__).parent))
+from pairs import (
+    CRS,
+    FIRST,
+    GSD,
+    HEAP,
+    HEAP_M3,
+    HOUSE,
+    SECOND,
+    THIRD,
+    N,
+    X,
+    Y,
+    answers,
+    cases,
+    contents,
+    fly,
+    ground,
+    patrol,
+    place,
+    published,
+    run,
+    satellites,
+    workflow,
+    write,
+)
+
 import pipeline.passes.flight_map as flight_map
+import pipeline.passes.flight_rounds as rounds_module
 from pipeline.adjudicate.evidence import FoldOptions, fold, since
 from pipeline.cli import app
 from pipeline.config import load_workflow
 from pipeline.grid import reproject
 from pipeline.io.flights import DiskFlight, FlightFolder, open_flights
 from pipeline.io.settings import kind_of
-from pipeline.ledger import Judgement, LedgerContext, apply, open_ledger
+from pipeline.ledger import apply, open_ledger
 from pipeline.model import (
     LEAD_POINT,
     Candidate,
-    Case,
     Corridor,
     EvidenceState,
     Grid,
@@ -49,116 +72,17 @@ from pipeline.model import (
 )
 from pipeline.office.doctor import Checkup, examine
 from pipeline.office.finding import Weight
+from pipeline.passes.flight_joining import joined
 from pipeline.passes.flight_map import flight_maps
 from pipeline.passes.flight_pairs import FlightPair, Pairing, pair_flights
 from pipeline.passes.flight_places import PlaceSaid
 from pipeline.passes.flight_residuals import residual_features
-from pipeline.passes.inspect import Gone, Inspected, inspect_alone, joined
+from pipeline.passes.inspect import Gone, Inspected, inspect_alone
 from pipeline.passes.inspect_workflow import InspectOptions, load_inspection
 from pipeline.passes.showing_flights import FlightViews, Taken, from_flights
 from pipeline.passes.worklist import ask, worklist
 from pipeline.pixel_map import PixelMap
 from pipeline.prepare.flight_register import Registration
-
-N, GSD, CRS = 480, 0.1, "EPSG:32649"
-X, Y = 710000.0, 3080000.0  # north-western corner
-HEAP, HOUSE = (12.0, 12.0), (34.0, 30.0)  # (row, col) [m]
-HEAP_M3 = np.pi * 3**2 * 1.8 / 3
-FIRST, SECOND, THIRD = (f"2026-{m}-10T10:30:00+08:00" for m in ("06", "09", "11"))
-
-
-def noise(rng: np.random.Generator, sigma: float, reach_px: float) -> np.ndarray:
-    field = ndimage.gaussian_filter(rng.standard_normal((N, N)), reach_px, mode="wrap")
-    return sigma * field / field.std()
-
-
-def place(at: tuple[float, float], half_m: float) -> Any:
-    return box(X + at[1] - half_m, Y - at[0] - half_m, X + at[1] + half_m, Y - at[0] + half_m)
-
-
-def ground(things: tuple[str, ...], relief: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
-    """Colour (3, N, N) uint8 and height (N, N): bare hilly ground, and what stands on it."""
-    rng = np.random.default_rng(5)
-    grey = 120 + noise(rng, 12, 1) + noise(rng, 20, 4) + noise(rng, 20, 15)
-    height = 40 + noise(rng, relief, 60)
-    r, c = np.mgrid[0:N, 0:N] * GSD
-    if "heap" in things:
-        cone = np.maximum(3 - np.hypot(r - HEAP[0], c - HEAP[1]), 0) * 0.6
-        height, grey = height + cone, np.where(cone > 0, 190 + noise(rng, 15, 1), grey)
-    if "house" in things:
-        on = (np.abs(r - HOUSE[0]) < 3) & (np.abs(c - HOUSE[1]) < 4)
-        height, grey = np.where(on, 44.0, height), np.where(on, 60 + noise(rng, 3, 2), grey)
-    colour = np.stack([grey * 1.1, grey, grey * 0.9]).clip(2, 253).astype(np.uint8)
-    return colour, height
-
-
-def write(path: Path, data: np.ndarray, shift_m: float = 0.0, **more: Any) -> None:
-    bands = data if data.ndim == 3 else data[None]
-    place_of = Affine(GSD, 0, X + shift_m, 0, -GSD, Y)
-    with rasterio.open(
-        path, "w", driver="GTiff", width=N, height=N, count=len(bands), dtype=bands.dtype,
-        crs=more.pop("crs", CRS), transform=place_of, tiled=True, blockxsize=128, blockysize=128,
-        **more,
-    ) as file:  # fmt: skip
-        file.write(bands)
-        file.build_overviews([2, 4], rasterio.enums.Resampling.average)
-
-
-def fly(
-    folder: Path,
-    flown: str,
-    things: tuple[str, ...],
-    seed: int,
-    *,
-    surface: bool = True,
-    relief: float = 0.6,
-) -> Path:
-    """Leave a flight as an office takes it in; the seed draws its own noise."""
-    rng = np.random.default_rng(seed)
-    colour, height = ground(things, relief)
-    folder.mkdir(parents=True)
-    colour = (colour + rng.normal(0, 2, colour.shape)).clip(0, 255).astype(np.uint8)
-    write(folder / "ortho.tif", colour, shift_m=0.4 * seed)
-    if surface:
-        own = noise(rng, 0.02, 3) + rng.uniform(-0.5, 0.5)
-        write(folder / "dsm.tif", (height + own).astype(np.float32), 0.4 * seed, nodata=-9999.0)
-    (folder / "flight.yaml").write_text(yaml.safe_dump({"flown": flown, "team": "一队"}))
-    return folder
-
-
-def workflow(root: Path, flights: list[Path], at: Any = None, **more: Any) -> Path:
-    corridor = reproject(at or box(X - 50, Y - 100, X + 100, Y + 50), CRS, "EPSG:4326")
-    features = [
-        {
-            "type": "Feature",
-            "geometry": mapping(corridor),
-            "properties": {
-                "id": "bank", "name_zh": "河岸", "water": "river", "accuracy_m": 5,
-                "provenance": "a test",
-            },
-        }
-    ]  # fmt: skip
-    corridors = root / "corridors.geojson"
-    corridors.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    body = {
-        "name": "flights", "kind": "inspect", "corridors": {"file": str(corridors)},
-        "flights": [str(f) for f in flights], "state": "state", "out": "out",
-        "layers": "layers",
-        "options": {"register_pictures": {"window": 96, "largest_turn_deg": 0, "ties": 6}},
-        **more,
-    }  # fmt: skip
-    path = root / "inspect.yaml"
-    path.write_text(yaml.safe_dump(body, allow_unicode=True))
-    return path
-
-
-def run(path: Path, *more: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["run", str(path), *more])
-    return done.exit_code, done.output
-
-
-def published(root: Path, name: str = "cases") -> list[dict[str, Any]]:
-    return json.loads((root / "out" / "latest" / f"{name}.geojson").read_text())["features"]
 
 
 @pytest.fixture(scope="module")
@@ -166,60 +90,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("flights")
     before = fly(root / "one", FIRST, (), 1)
     return before, fly(root / "two", SECOND, ("heap", "house"), 2)
-
-
-def satellites(
-    state: Path, at: Any, status: Status = Status.WATCH, *, gone_at: int | None = None
-) -> str:
-    """Leave a case of two uncertain satellite looks in the patrol's ledger; give its id."""
-    state.mkdir(exist_ok=True)
-    looks = tuple(
-        Look(datetime(2026, 8, d, 3, tzinfo=UTC), f"s{d}", "sentinel-2-l2a", 1.0, Seen.HIT, False)
-        for d in (5, 10)
-    )
-    if gone_at is not None:
-        clear = replace(looks[0], on=datetime(2026, 8, gone_at, 3, tzinfo=UTC), pass_id="s1")
-        looks = (replace(clear, seen=Seen.MISS, certain=True), *looks)
-    found = Candidate(
-        Kind.ZHAN, "bank", at, CRS, at.area, looks, fold(looks), 0.4, {"looks": 2.0},
-        ("s5", "s10"), "zhan/1",
-    )  # fmt: skip
-    with open_ledger(state / "ledger.sqlite") as ledger:
-        known = {c.case_id for c in ledger.cases()}
-        done = apply(ledger, [found], replace(patrol(), spots=True)).cases
-        (case,) = (c for c in done if c.case_id not in known)
-        if status is not Status.WATCH:
-            with ledger.transaction(lambda: None) as transaction:
-                transaction.write([replace(case, status=status, revision=2)], [])
-    return case.case_id
-
-
-def patrol() -> LedgerContext:
-    """A patrol of August to December that could judge all of its corridor, and saw nothing."""
-    period = datetime(2026, 8, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
-    until = {"bank": period[1]}
-    judged = {"bank": Judgement(("s5", "s10", "s20"))}
-    return LedgerContext(
-        "patrol", "0", "0", ("bank",), period, partial(fold), judged=judged, until=until
-    )
-
-
-def cases(root: Path) -> dict[str, Case]:
-    with open_ledger(root / "state" / "ledger.sqlite") as ledger:
-        return {c.case_id: c for c in ledger.cases()}
-
-
-def answers(root: Path) -> dict[str, str]:
-    with (root / "out" / "latest" / "worklist.csv").open(encoding="utf-8-sig") as file:
-        listed = {row["case_id"]: row["answer"] for row in csv.DictReader(file)}
-    report = json.loads((root / "out" / "latest" / "run.json").read_text())
-    assert listed == {k: v["answer"] for k, v in report["counts"]["worklist"].items()}
-    return listed
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    folder = root / "out" / "latest"
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix == ".geojson"}
 
 
 @pytest.mark.thorough
@@ -466,7 +336,7 @@ def test_a_pair_that_fails_stops_no_other_and_is_named(
             raise RuntimeError("torn")
         return Inspected()
 
-    monkeypatch.setattr(inspect_module, "inspect_pair", compare)
+    monkeypatch.setattr(rounds_module, "inspect_pair", compare)
     broken = True
     assert run(path)[0] == 70
     report = json.loads((tmp_path / "out/latest/run.json").read_text())
@@ -570,7 +440,7 @@ def test_only_an_older_flight_and_bare_unchanged_ground_contradict(
     wide = reproject(place((20, 20), 60), CRS, "EPSG:4326")
     one, two = (
         FlightFolder(f"f{m}", tmp_path, datetime(2026, m, 20, tzinfo=UTC), CRS, GSD, None, True,
-                     wide, "x") for m in flown
+                     wide, wide, "x") for m in flown
     )  # fmt: skip
     grid = Grid(CRS, Affine(GSD, 0, X, 0, -GSD, Y), (N, N))
     pairing = Pairing((FlightPair(one, two, grid),), ())
@@ -605,7 +475,7 @@ def test_a_place_that_only_a_lead_points_at_is_on_the_worklist_and_never_contrad
     # In the office it is the next day by then.
     one, two = (
         FlightFolder(f"f{m}", tmp_path, datetime(2026, m, 19, 23, tzinfo=UTC), CRS, GSD, None, True,
-                     wide, "x") for m in (7, 9)
+                     wide, wide, "x") for m in (7, 9)
     )  # fmt: skip
     pairing = Pairing((FlightPair(one, two, Grid(CRS, Affine(GSD, 0, X, 0, -GSD, Y), (N, N))),), ())
     part: Any = replace(

@@ -329,7 +329,8 @@ def test_a_blue_roof_is_no_water_and_rough_green_is_no_grass() -> None:
     assert np.median(got[130:150, 170:190]) == Cover.VEGETATION
 
 
-def test_ground_in_water_is_a_fill_whose_volume_is_the_least() -> None:
+@pytest.mark.parametrize("level", [20.8, 19.3])
+def test_ground_in_water_is_a_fill_whose_volume_is_the_least(level: float) -> None:
     before, after = surfaces(8, things=False)
     rng = np.random.default_rng(8)
     picture = [grey(1), grey(1)]
@@ -337,14 +338,38 @@ def test_ground_in_water_is_a_fill_whose_volume_is_the_least() -> None:
     for k, height in enumerate((before, after)):
         height[:, :80] = 20 + waves[:, :80] * (1 if k else -1)
         picture[k][:, :, :80] = np.array([40, 60, 70], np.uint8)[:, None, None]
-    after[90:140, 45:80] = 20.8 + noise(rng, 0.02, 2)[90:140, 45:80]
+    after[90:140, 45:80] = level + noise(rng, 0.02, 2)[90:140, 45:80]
     picture[1][:, 90:140, 45:80] = grey(2)[:, 90:140, 45:80]
     before[:, 80:] += 20 - before[:, 80:].min()
     after[:, 80:] += before[:, 80:].mean() - after[:, 80:].mean()
     readers = (ArrayReader(p, h) for p, h in zip(picture, (before, after), strict=True))
     got = compare_surfaces(*readers, GRID, FlightOptions())
     fills = [o for o in got.objects if o.kind is ObjectKind.FILL]
+    if level < 20:  # below the water of before: whatever it is, nothing was added
+        assert fills == []
+        return
     assert len(fills) == 1
     assert fills[0].volume_is_least
     assert fills[0].fill_m3 is not None
     assert fills[0].fill_m3.low < 50 * 35 * CELL**2 * 0.8 < fills[0].fill_m3.high
+
+
+@pytest.mark.parametrize(
+    ("size_m", "change_m", "kind"),
+    [
+        ((5, 6), -100.0, "fault"),  # a hole in the surface
+        ((5, 6), 1500.0, "fault"),  # a spike, or another unit
+        ((5, 6), -13.0, "fault"),  # a shaft, twice as deep as wide
+        ((8, 8), -12.0, "pit"),
+        ((5, 6), 40.0, "structure"),  # a tower
+        ((2.6, 2.6), 60.0, "fault"),  # no mast is as slender
+    ],
+)
+def test_what_is_as_high_deep_or_slender_as_nothing_is_a_fault(
+    size_m: tuple[float, float], change_m: float, kind: str
+) -> None:
+    before, after = surfaces(1, things=False)
+    r, c = np.mgrid[0:N, 0:N] * CELL
+    after[(np.abs(r - 24) < size_m[0] / 2) & (np.abs(c - 24) < size_m[1] / 2)] += change_m
+    (thing,) = compared(before, after).objects
+    assert thing.kind == kind

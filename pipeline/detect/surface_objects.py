@@ -34,6 +34,8 @@ def object_of(
 ) -> FlightObject | None:
     """Measure an object and say what it is; None for plants, cars, and what is not sure.
 
+    What cannot be is a ``FAULT``, to be named and not told.
+
     Parameters
     ----------
     found, others, pair
@@ -47,8 +49,10 @@ def object_of(
         return None
     got = measure(body, shape, noise, fit)
     kind = ObjectKind.FILL if filled else _kind(body, got, options)
-    if kind is None or got.strength <= 1:
+    sunk = kind is ObjectKind.FILL and got.net_m3.value < 0  # below the water's level: no fill
+    if kind is None or sunk or got.strength <= 1:
         return None
+    kind = ObjectKind.FAULT if _cannot_be(kind, got, options) else kind
     rows, cols = np.nonzero(got.footprint)
     return FlightObject(
         kind=kind,
@@ -81,6 +85,15 @@ def _kind(body: Body, got: Measured, options: SurfaceChangeOptions) -> ObjectKin
         return ObjectKind.PIT
     stood = _raised(got, options)
     return None if stood is None or _plants(body, 0) else ObjectKind.REMOVED
+
+
+def _cannot_be(kind: ObjectKind, got: Measured, options: SurfaceChangeOptions) -> bool:
+    """Whether nothing is as high, as deep or as slender: a surface has a hole or a spike there."""
+    high, wide = abs(got.height_m.value), float(np.sqrt(got.outlined_m2))
+    dug = kind is ObjectKind.PIT
+    walls = not dug and (kind is ObjectKind.STRUCTURE or got.side_slope >= options.steep)
+    most = options.slender_wall if walls else options.slender_ground
+    return high > (options.deepest_m if dug else options.highest_m) or high > most * wide
 
 
 def _raised(got: Measured, options: SurfaceChangeOptions) -> ObjectKind | None:

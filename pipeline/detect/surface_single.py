@@ -156,6 +156,8 @@ def single_object_of(
     fit, change, options = rest
     pair = seen.up if found.sign > 0 else seen.down
     thing = object_of(found, others, pair, noise, fit, change)
+    if thing is not None and thing.kind is ObjectKind.FAULT:
+        return replace(thing, fill_m3=None, cut_m3=None, net_m3=None)
     wanted = (ObjectKind.STRUCTURE, ObjectKind.PILE) if found.sign > 0 else (ObjectKind.PIT,)
     if (
         thing is None

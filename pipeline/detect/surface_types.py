@@ -20,6 +20,7 @@ class ObjectKind(StrEnum):
     PIT = "pit"  # ground dug away
     FILL = "fill"  # ground where there was water
     REMOVED = "removed"  # what stood on the ground is gone
+    FAULT = "fault"  # as high, deep or slender as nothing is: a hole or a spike of a surface
     PICTURE = "picture"  # changed in the picture only; no surface says what it is
 
     @property
@@ -87,6 +88,29 @@ class SurfaceChangeOptions(BaseModel):
     flat_m: float = Field(default=0.35, gt=0, description="deviation of a planar top, most [m]")
     sway_m2: float = Field(
         default=12.0, ge=0, description="what is smaller and beside plants is their moving [m²]"
+    )
+    highest_m: float = Field(
+        default=120.0,
+        gt=0,
+        description="what rose or fell by more is a fault of a surface [m]: small drones may fly "
+        "120 m above ground (China, 2024), and nothing is mapped from below",
+    )
+    deepest_m: float = Field(
+        default=60.0,
+        gt=0,
+        description="the same of what was dug [m]: twice the deepest pits of sand at rivers; no "
+        "source",
+    )
+    slender_ground: float = Field(
+        default=2.0,
+        gt=0,
+        description="a heap or pit that is more times as high as wide (root of its footprint) is a "
+        "fault: loose ground stands at 0.4 of its width, cut sides may be upright [1]",
+    )
+    slender_wall: float = Field(
+        default=15.0,
+        gt=0,
+        description="the same of what has walls, as chimneys and masts have [1]",
     )
     car_m2: tuple[float, float] = Field(
         default=(4.0, 14.0), description="footprint of a car, from and to [m²]"

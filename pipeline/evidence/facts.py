@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 from pipeline.evidence.strip import code_of
 from pipeline.evidence.types import Language, Subject, Views
 from pipeline.evidence.words import EVIDENCE, word
-from pipeline.model import LEAD_POINT
+from pipeline.model import LEAD_POINT, Seen
 
 
 @dataclass(frozen=True)
@@ -161,6 +160,9 @@ def _day(text: object, subject: Subject) -> str:
 
 
 def _counts(subject: Subject) -> str:
-    n = Counter(code_of(k) for k in subject.looks)
-    seen, unsure = n["seen"] + n["seen_uncertain"], n["undecided"] + n["unseen"]
-    return word("counted", subject.language, seen, n["missed"], unsure)
+    """Count looks as the evidence does, since it appeared: a clear look before is no miss of it."""
+    p = subject.properties
+    first = min((k.on for k in subject.looks if k.seen is Seen.HIT), default=None)
+    since = [k for k in subject.looks if first is None or k.on >= first]
+    unsure = sum(code_of(k) in ("undecided", "unseen") for k in since)
+    return word("counted", subject.language, p["hits"], p["misses"], unsure)

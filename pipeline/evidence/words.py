@@ -36,8 +36,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "last_seen": ("最近看到", "Last seen"),
     "counts": ("观测", "Looks"),
     "counted": (
-        "看到 {0} 次，晴空未见 {1} 次，无法判断 {2} 次",
-        "seen {0}, clear and not seen {1}, no answer {2}",
+        "出现以来看到 {0} 次，晴空未见 {1} 次，无法判断 {2} 次",
+        "since it appeared: seen {0}, clear and not seen {1}, no answer {2}",
     ),
     "subtype": ("细类（建议）", "Sub-type, suggested"),
     "severity": ("严重程度（建议）", "Severity, suggested"),

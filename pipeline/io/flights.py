@@ -22,6 +22,8 @@ import shapely
 from affine import Affine
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from rasterio.errors import RasterioError
+from shapely.errors import ShapelyError
+from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError, SceneUnusableError, SiluanError
@@ -58,6 +60,7 @@ class FlightFolder:
     lattice: Affine | None  # of the mosaic's pixels, where they are square and north is up
     has_surface: bool
     extent_wgs84: BaseGeometry  # of the mosaic's frame
+    shown_wgs84: BaseGeometry  # of it, where pixels show ground; the frame where nobody has said
     fingerprint: str  # SHA-256 of its rasters and of when it was flown
 
 
@@ -87,6 +90,21 @@ def open_flights(folders: Sequence[Path]) -> tuple[FlightFolder, ...]:
     if wrong:
         raise ConfigurationError("; ".join(wrong), "Name folders that siluan submit has taken in")
     return tuple(sorted(found, key=lambda f: (f.flown, f.id)))
+
+
+def superseded(folders: Sequence[Path]) -> frozenset[str]:
+    """Give the ids of flights that others in these folders and catalogues supersede.
+
+    Raises
+    ------
+    ConfigurationError
+        An item that cannot be read.
+    """
+    found = [f for named in folders for f in sorted(named.glob(f"[!.]*/{ITEM}"))
+             if (named / CATALOG).is_file()]  # fmt: skip
+    found += [named / ITEM for named in folders if (named / ITEM).is_file()]
+    said = [_item(path)["properties"].get("siluan:supersedes") for path in found]
+    return frozenset(str(name) for name in said if name)
 
 
 def _catalogued(root: Path) -> tuple[Path, ...]:
@@ -138,6 +156,7 @@ def _open(folder: Path) -> FlightFolder:
         lattice=lattice,
         has_surface=dsm.is_file(),
         extent_wgs84=frame,
+        shown_wgs84=_shown(folder, frame),
         fingerprint=_fingerprint(folder, flown),
     )
 
@@ -154,6 +173,21 @@ def _said(folder: Path) -> tuple[str, datetime]:
     content = _item(item)
     flown = datetime.fromisoformat(content["properties"]["datetime"])
     return str(content["id"]), flown.astimezone(UTC)
+
+
+def _shown(folder: Path, frame: BaseGeometry) -> BaseGeometry:
+    """Give the outline of a flight's picture (lon/lat) as its item has it, inside the frame."""
+    item = folder / ITEM
+    said = _item(item).get("geometry") if item.is_file() else None
+    if not said:
+        return frame
+    try:
+        ground = shapely.make_valid(shape(said)).intersection(frame)
+    except (ShapelyError, KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{item} is damaged: its geometry is none ({type(error).__name__})"
+        ) from error
+    return ground if ground.area > 0 else frame  # of photos an item has the points
 
 
 def _fingerprint(folder: Path, flown: datetime) -> str:

@@ -1,7 +1,7 @@
 """Memory between runs: which case is which, and what became of it."""
 
 from pipeline.ledger.address import AnyPlace, LedgerPlace
-from pipeline.ledger.context import Event, Judgement, LedgerContext
+from pipeline.ledger.context import Event, Judgement, LedgerContext, Withdrawn
 from pipeline.ledger.elsewhere import heirs_of, inherit
 from pipeline.ledger.interface import Box, LedgerStore, Narrow, Whereabouts
 from pipeline.ledger.leads import LeadAt, LeadChanges
@@ -10,6 +10,7 @@ from pipeline.ledger.people import Changes, Command, Edit, Refusal
 from pipeline.ledger.plan import unmatched
 from pipeline.ledger.service import LedgerResult, apply, change, take_leads
 from pipeline.ledger.store import open_ledger
+from pipeline.ledger.withdrawing import without_withdrawn
 
 __all__ = [
     "AnyPlace",
@@ -29,6 +30,7 @@ __all__ = [
     "Narrow",
     "Refusal",
     "Whereabouts",
+    "Withdrawn",
     "apply",
     "change",
     "heirs_of",
@@ -36,4 +38,5 @@ __all__ = [
     "open_ledger",
     "take_leads",
     "unmatched",
+    "without_withdrawn",
 ]

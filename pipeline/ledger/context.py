@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -41,6 +41,26 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Withdrawn:
+    """Looks that do not count any more."""
+
+    passes: frozenset[str] = frozenset()  # their pass ids
+    scenes: frozenset[str] = frozenset()  # ids of the flights
+    # Cases that have such looks, by id, each with its newest revision from before all of them;
+    # None where there is none.
+    cases: Mapping[str, Case | None] = field(default_factory=dict[str, "Case | None"])
+
+    def touches(self, case: Case) -> bool:
+        """Whether a case has looks that do not count any more."""
+        return any(k.pass_id in self.passes for k in case.looks)
+
+    def newest_before(self, revisions: Iterable[Case]) -> Case | None:
+        """Give the newest revision (oldest first) from before the looks that do not count."""
+        whole = [c for c in revisions if not self.touches(c) and c.evidence.hits > 0]
+        return whole[-1] if whole else None
+
+
+@dataclass(frozen=True)
 class LedgerContext:
     """What a run brings to the ledger."""
 
@@ -65,6 +85,7 @@ class LedgerContext:
     siblings: tuple[str, ...] = ()
     # Case id to the corridor in which it goes on, since the file has its own no longer.
     heirs: Mapping[str, str] = field(default_factory=dict[str, str])
+    withdrawn: Withdrawn = field(default_factory=Withdrawn)  # looks that count no more
     decision_days: int = 365  # for which a decision of the desk explains its place
 
     def evidence(self, corridor_id: str, looks: tuple[Look, ...]) -> Evidence:

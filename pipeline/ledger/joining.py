@@ -97,13 +97,10 @@ def answered_for(case: Case, absorbed: Iterable[Case]) -> Case:
 
 
 def keep_corrections(before: Case, after: Case) -> Case:
-    """Give back what people corrected: imagery does not argue about it."""
-    said = before.people
-    if said is None:
-        return after
-    if said.kind_fixed:
+    """Give back what people corrected or verified: imagery does not argue about it."""
+    if before.kind_settled:
         after = replace(after, kind=before.kind)
-    if said.outline_fixed:
+    if before.people is not None and before.people.outline_fixed:
         traced = reproject(after.polygon, after.crs, before.crs)
         after = replace(
             after, polygon=before.polygon, crs=before.crs, area_m2=before.area_m2, traced=traced

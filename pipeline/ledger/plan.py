@@ -16,7 +16,8 @@ from pipeline.ledger.decided import ask_desk, with_decision
 from pipeline.ledger.elsewhere import inherit
 from pipeline.ledger.lifecycle import absorb, look_again, open_case, place, seen_within, update_case
 from pipeline.ledger.match import Matching, MatchOptions, best_cases, candidate_key, match
-from pipeline.ledger.revision import events_between
+from pipeline.ledger.revision import events_between, settle
+from pipeline.ledger.withdrawing import without_withdrawn
 from pipeline.model import Candidate, Case, Look, Seen
 
 
@@ -63,10 +64,11 @@ def plan(
     unread = unread or Unread()
     before = {case.case_id: case for case in known}
     ordered = sorted(candidates, key=candidate_key)
-    ground = inherit(before.values(), context.heirs)
-    live = [c for c in sorted(ground, key=lambda c: c.case_id) if _live(c, context)]
+    ground = {c.case_id: c for c in inherit(before.values(), context.heirs)}
+    # What rests on superseded flights is judged without them, whatever this run finds there.
+    live = [without_withdrawn(c, context) for _, c in sorted(ground.items()) if _live(c, context)]
     found = _sort(ordered, live, context, options)
-    after = {case.case_id: case for case in ground}
+    after = ground | {c.case_id: c for c in live}
     for i, candidate in enumerate(found.candidates):
         for case in _outcome(i, candidate, found, (after, unread.names), context):
             after[case.case_id] = case
@@ -79,7 +81,8 @@ def plan(
         elif case.case_id not in taken:
             again = (relooks or {}).get(case.case_id, ())
             pictures = beside.get(case.case_id, [])
-            if _unlooked(case, context) and not again and not pictures:
+            bare = case is not ground[case.case_id]
+            if _unlooked(case, context) and not (again or pictures or bare):
                 silent.add(case.case_id)
                 if context.spots:
                     continue
@@ -90,6 +93,7 @@ def plan(
             stays = name in silent and case.decided and case.suppressed
             said = partial(with_decision, explained=name in found.explained or stays)
             after[name] = place(before.get(name), case, context, said)
+    after |= _settled(before, after, [c for c in live if c is not ground[c.case_id]], context)
     changed = tuple(c for i, c in sorted(after.items()) if before.get(i) != c)
     events = [e for c in changed for e in events_between(before.get(c.case_id), c, context)]
     return Plan(
@@ -98,6 +102,19 @@ def plan(
         events=tuple(events),
         counts=_counts(before, changed, len(ordered), unread),
     )
+
+
+def _settled(
+    before: Mapping[str, Case],
+    after: Mapping[str, Case],
+    bare: Iterable[Case],
+    context: LedgerContext,
+) -> dict[str, Case]:
+    """Count the revision up of cases that lost looks, unless the run has done so already."""
+    pairs = [(before[c.case_id], after[c.case_id]) for c in bare]
+    return {
+        old.case_id: settle(old, now, context) for old, now in pairs if now.revision == old.revision
+    }
 
 
 def _by_case(pictures: Iterable[tuple[Candidate, str]]) -> dict[str, list[Candidate]]:

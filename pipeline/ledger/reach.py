@@ -39,7 +39,8 @@ def read_reach(
         own = reader.cases(corridors=context.corridors)
         inherited = reader.cases(set(context.heirs)) if context.heirs else ()
         return tuple(sorted((*own, *inherited), key=lambda c: c.case_id))
-    return reader.cases({*touched(reader, candidates, options), *(relooks or ())})
+    touched_ = touched(reader, candidates, options)
+    return reader.cases({*touched_, *(relooks or ()), *context.withdrawn.cases})
 
 
 def touched(

@@ -133,7 +133,7 @@ class Case:
         Best first; the kind alone where no others were weighed, or where people have said it or
         have verified the case as it is.
         """
-        if self.verified or (self.people is not None and self.people.kind_fixed):
+        if self.kind_settled:
             return (self.kind,)
         scores = {k: self.measures.get(f"kind_{k.value}", 0.0) for k in Kind}
         least = scores[self.kind] - _KINDS_APART
@@ -144,6 +144,16 @@ class Case:
     def verified(self) -> bool:
         """Whether people have verified it, whatever became of it since."""
         return self.status in _SEEN_TO_BE
+
+    @property
+    def kind_settled(self) -> bool:
+        """Whether people have said its kind, or verified the case as it is: imagery leaves it."""
+        return self.verified or (self.people is not None and self.people.kind_fixed)
+
+    @property
+    def unsupported(self) -> bool:
+        """Whether all imagery that showed it was taken back: it rests on superseded flights."""
+        return self.of_drone and self.evidence.hits == 0 and not self.leads
 
     @property
     def of_lead(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import shapely
 from affine import Affine
@@ -31,6 +32,16 @@ class FlightPair:
     def name(self) -> str:
         """For messages."""
         return f"{self.before.id} and {self.after.id}"
+
+    @property
+    def order(self) -> tuple[datetime, str, datetime, str]:
+        """Sort key: oldest later flight first, and of one of them the oldest earlier flight."""
+        return self.after.flown, self.after.id, self.before.flown, self.before.id
+
+    @property
+    def ground(self) -> BaseGeometry:
+        """What both show (lon/lat)."""
+        return self.before.shown_wgs84.intersection(self.after.shown_wgs84)
 
     @property
     def surfaces(self) -> bool:
@@ -61,8 +72,13 @@ def pair_flights(
     options: PairingOptions,
     *,
     structures: bool = False,
+    refused: Collection[str] = (),
 ) -> Pairing:
-    """Pair each flight with the newest earlier one that overlaps; name those that serve no pair.
+    """Pair each piece of a flight's ground with the newest earlier flight that serves there.
+
+    By surfaces where an earlier flight has one as well, else by pictures: a small flight, one
+    without a surface and one that is refused hide nothing that lies before them (decision 301).
+    What serves no pair is named.
 
     Parameters
     ----------
@@ -73,9 +89,12 @@ def pair_flights(
     structures : bool
         The office has a layer of what stands there: a flight without an earlier one is held
         against it, if it has a surface.
+    refused : collection of str
+        Names of pairs that were tried and say nothing: their ground is asked of older flights.
     """
     lone: list[LoneFlight] = []
     pairs: list[FlightPair] = []
+    alone: list[FlightFolder] = []
     aside: list[SetAside] = []
     area = shapely.union_all([c.polygon_wgs84 for c in corridors])
     used: list[FlightFolder] = []
@@ -84,25 +103,73 @@ def pair_flights(
         if why is not None:
             aside.append(why)
             continue
-        earlier = [
-            f
-            for f in used
-            if f.flown < flight.flown and _overlap(f, flight) >= options.least_overlap
-        ]
-        if earlier:
-            pairs.append(FlightPair(earlier[-1], flight, _grid(earlier[-1], flight, options)))
-        elif flight.has_surface and structures:
+        earlier = [f for f in used if f.flown < flight.flown]
+        found = _pairs_of(flight, earlier, options, refused)
+        pairs += found
+        if not found and flight.has_surface and structures:
             lone.append(LoneFlight(flight, _grid(flight, flight, options)))
-        else:
-            aside.append(SetAside(flight.id, "acquire", _alone(flight)))
+        elif not found:
+            alone.append(flight)
         used.append(flight)
     # What a later flight was held against has done its part.
     served = {p.before.id for p in pairs}
-    return Pairing(tuple(pairs), tuple(a for a in aside if a.what not in served), tuple(lone))
+    aside += [
+        SetAside(f.id, "acquire", _alone(f, used, options)) for f in alone if f.id not in served
+    ]
+    return Pairing(tuple(pairs), tuple(aside), tuple(lone))
 
 
-def _alone(flight: FlightFolder) -> str:
-    reason = "no other flight of the workflow overlaps it: later ones will be held against it"
+def _pairs_of(
+    flight: FlightFolder,
+    earlier: Sequence[FlightFolder],
+    options: PairingOptions,
+    refused: Collection[str],
+) -> list[FlightPair]:
+    """Give the pairs of a later flight, those of surfaces first, newest earlier flight first.
+
+    One more is read only where it adds ``least_overlap`` of the smaller ground: a seam of two
+    flights is not worth the comparison of all that they share.
+    """
+    left = flight.shown_wgs84  # what no pair compares yet
+    found: list[FlightPair] = []
+    for surfaces in (True, False):
+        for before in reversed(earlier):
+            if (before.has_surface and flight.has_surface) is not surfaces:
+                continue
+            common = before.shown_wgs84.intersection(left)
+            if _share(common, before, flight) < options.least_overlap:
+                continue
+            pair = FlightPair(before, flight, _grid(before, flight, options))
+            found.append(pair)
+            if pair.name not in refused:
+                left = left.difference(common)
+    return found
+
+
+def held_against(
+    before: FlightFolder, after: FlightFolder, options: PairingOptions
+) -> FlightPair | None:
+    """Give the pair of any two flights that overlap enough; None where they do not."""
+    common = before.shown_wgs84.intersection(after.shown_wgs84)
+    if before.flown >= after.flown or _share(common, before, after) < options.least_overlap:
+        return None
+    return FlightPair(before, after, _grid(before, after, options))
+
+
+def _alone(flight: FlightFolder, others: Sequence[FlightFolder], options: PairingOptions) -> str:
+    shares = [
+        (_share(f.shown_wgs84.intersection(flight.shown_wgs84), f, flight), f.id)
+        for f in others
+        if f.id != flight.id
+    ]
+    most, name = max(shares, default=(0.0, ""))
+    reason = "no other flight of the workflow overlaps it"
+    if most > 0:
+        reason += (
+            f" enough (most does {name}: {most:.1%} of the smaller of the two, and "
+            f"options.pairing.least_overlap asks for {options.least_overlap:.0%})"
+        )
+    reason += ": later ones will be held against it"
     if flight.has_surface:
         return f"{reason}; without a layer of existing structures one flight cannot say what is new"
     return f"{reason}; one flight without a surface cannot say what stands there"
@@ -126,10 +193,9 @@ def _unfit(flight: FlightFolder, area: BaseGeometry, options: PairingOptions) ->
     return None
 
 
-def _overlap(one: FlightFolder, other: FlightFolder) -> float:
-    """Give the share of the smaller frame that both cover."""
-    a, b = one.extent_wgs84, other.extent_wgs84
-    return float(a.intersection(b).area / max(min(a.area, b.area), 1e-18))
+def _share(common: BaseGeometry, one: FlightFolder, other: FlightFolder) -> float:
+    """Give an area as a share of the smaller ground of two flights."""
+    return float(common.area / max(min(one.shown_wgs84.area, other.shown_wgs84.area), 1e-18))
 
 
 def _grid(before: FlightFolder, after: FlightFolder, options: PairingOptions) -> Grid:

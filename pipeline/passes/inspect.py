@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions, outline
-from pipeline.adjudicate.evidence import fold, one_per_pass
+from pipeline.adjudicate.evidence import fold
 from pipeline.adjudicate.score import confidence
 from pipeline.detect.surface_types import FlightObject, Measure, ObjectKind
 from pipeline.errors import SceneUnusableError
@@ -24,7 +23,6 @@ from pipeline.model import (
     DRONE_SINGLE,
     DRONE_SURFACES,
     Candidate,
-    Case,
     Corridor,
     Grid,
     Kind,
@@ -47,7 +45,6 @@ from pipeline.prepare.flight_register import register_pictures
 
 log = logging.getLogger("siluan")
 
-_SAME = 0.5  # of the smaller outline that two changes share at one object
 _FULL_STRENGTH = 3.0  # mean change, in its own LoD95, from which a sighting counts in full
 
 
@@ -67,10 +64,14 @@ class Inspected:
     gone: tuple[Gone, ...] = ()
     outside: int = 0  # objects that lie in no corridor
     set_aside: tuple[SetAside, ...] = ()
+    # Of the candidates, those held against the flight from before anything stood at their place:
+    # what they measure is all of it, and takes the place of what earlier pairs did.
+    anew: tuple[Candidate, ...] = ()
     known: int = 0  # objects of a lone flight that the office's layer explains
     ask: PairAsker | None = None  # of a pair of surfaces: what it shows where it found nothing
     error_m: float = 0.0  # of the registration, 1 sigma
     views: FlightViews | None = None  # for pictures; None where two flights do not fit
+    refused: bool = False  # the two cannot be brought together; ``set_aside`` says why
     failed: bool = False  # it could not be compared; run.json says why
     residuals: tuple[Feature, ...] = ()  # what is left where the flights were brought together
 
@@ -106,7 +107,8 @@ def _inspected(
         else:
             found = compare_pictures(before, later, pair.grid, options.compare)
     except SceneUnusableError as error:
-        return Inspected(set_aside=(SetAside(pair.name, "detect", error.what, error.remedy),))
+        aside = SetAside(pair.name, "detect", error.what, error.remedy)
+        return Inspected(set_aside=(aside,), refused=True)
     how = "surfaces" if pair.surfaces else "pictures"
     log.info("%s: %d object(s) by their %s", pair.name, len(found.objects), how)
     detector = DRONE_SURFACES if pair.surfaces else DRONE_PICTURES
@@ -161,6 +163,7 @@ def _sorted_out(
     corridors, how = rest
     candidates: list[Candidate] = []
     gone: list[Gone] = []
+    faults: list[SetAside] = []
     outside = 0
     for thing in objects:
         polygon = outline(thing.rows, thing.cols, cells)
@@ -173,9 +176,26 @@ def _sorted_out(
         if corridor is None:
             outside += 1
             continue
+        if thing.kind is ObjectKind.FAULT:
+            faults.append(_fault(shown, thing, place))
+            continue
         looks = (*_earlier(shown, thing), look)
         candidates.append(_candidate(thing, looks, (polygon, cells.crs), (shown, corridor), how))
-    return Inspected(tuple(candidates), tuple(gone), outside)
+    return Inspected(tuple(candidates), tuple(gone), outside, tuple(faults))
+
+
+def _fault(shown: _Shown, thing: FlightObject, place: BaseGeometry) -> SetAside:
+    names = " and ".join(f.id for f in shown.flights)
+    at, high = place.centroid, thing.height_m
+    said = "a change" if high is None else f"a change of {high.value:.0f} m"
+    return SetAside(
+        f"{names}, at {at.x:.5f}, {at.y:.5f}",
+        "detect",
+        f"{said} over {thing.footprint_m2.value:.0f} m² cannot be (options.compare.change: "
+        "highest_m, deepest_m, slender_ground, slender_wall), and is not told as an object",
+        "Look at both surfaces there for a hole, a spike or another unit, process the surface "
+        "again, and submit it with supersedes",
+    )
 
 
 def _look(shown: _Shown, thing: FlightObject) -> Look:
@@ -260,68 +280,3 @@ def measures_of(thing: FlightObject) -> dict[str, float]:
         if m is not None:
             out |= {name: m.value, f"{name}_low": m.low, f"{name}_high": m.high}
     return {name: round(float(v), 4) for name, v in sorted(out.items()) if np.isfinite(v)}
-
-
-def joined(parts: Sequence[Inspected]) -> tuple[Candidate, ...]:
-    """Make one candidate of what several pairs say of one object.
-
-    Parameters
-    ----------
-    parts
-        Oldest later flight first. Kind, outline and measures stay those of the largest change (of
-        surfaces before pictures); the looks are those of all. Volumes are not summed over pairs.
-    """
-    whole: list[Candidate] = []
-    for part in parts:
-        for fresh in part.candidates:
-            same = [k for k in whole if k.corridor_id == fresh.corridor_id and _share(k, fresh)]
-            whole = [k for k in whole if not any(k is s for s in same)]
-            whole.append(reduce(_merged, same, fresh))
-        whole = [_missing(k, part.gone) for k in whole]
-    return tuple(whole)
-
-
-def _share(one: Candidate, other: Candidate) -> bool:
-    # Two objects of one pair that touch are two: the core has told them apart.
-    if one.seen_on & other.seen_on:
-        return False
-    moved_there = reproject(other.polygon, other.crs, one.crs)
-    least = _SAME * min(one.polygon.area, moved_there.area)
-    return bool(one.polygon.intersection(moved_there).area >= least)
-
-
-def _merged(one: Candidate, other: Candidate) -> Candidate:
-    best = max((other, one), key=lambda c: (not c.of_pictures, _size(c)))
-    looks = one_per_pass((*one.looks, *other.looks))  # of three flights the second one saw it
-    scenes = tuple(sorted({*one.scene_ids, *other.scene_ids}))
-    return replace(best, looks=looks, scene_ids=scenes, evidence=fold(looks))
-
-
-def _size(candidate: Candidate) -> float:
-    return abs(candidate.measures.get("net_m3", 0.0))
-
-
-def _missing(candidate: Candidate, gone: Sequence[Gone]) -> Candidate:
-    """Add the misses of later flights at which it was gone."""
-    place = reproject(candidate.polygon, candidate.crs, "EPSG:4326")
-    last = max(k.on for k in candidate.looks)
-    extra = [g.look for g in gone if g.look.on > last and covers(g, place)]
-    looks = (*candidate.looks, *extra[:1])
-    return replace(candidate, looks=looks, evidence=fold(looks)) if extra else candidate
-
-
-def covers(gone: Gone, place_wgs84: BaseGeometry) -> bool:
-    """Tell whether what went is most of a place."""
-    return bool(gone.polygon_wgs84.intersection(place_wgs84).area >= _SAME * place_wgs84.area)
-
-
-def misses(parts: Sequence[Inspected], known: Iterable[Case]) -> dict[str, tuple[Look, ...]]:
-    """Give, by case, the looks of flights that found gone what the case was."""
-    gone = [g for part in parts for g in part.gone]
-    out: dict[str, tuple[Look, ...]] = {}
-    for case in known:
-        place = reproject(case.seen_polygon, case.crs, "EPSG:4326")
-        looks = {g.look.pass_id: g.look for g in gone if covers(g, place)}
-        if looks:
-            out[case.case_id] = tuple(looks[name] for name in sorted(looks))
-    return out

@@ -34,7 +34,11 @@ class PairingOptions(BaseModel):
     model_config = _STRICT
 
     least_overlap: float = Field(
-        default=0.1, gt=0, le=1, description="share of the smaller of two frames that both cover"
+        default=0.1,
+        gt=0,
+        le=1,
+        description="share of the smaller ground of two flights that a pair must add: a seam is "
+        "not worth the comparison of all that the two share",
     )
     finest_m: float = Field(default=0.05, gt=0, le=1, description="no finer pixels are read [m]")
     coarsest_m: float = Field(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import SceneUnusableError
 from pipeline.evidence.options import EvidenceOptions
@@ -47,22 +49,33 @@ class FlightViews:
 
 
 def from_flights(flights: Sequence[FlightViews], options: EvidenceOptions, case: Case) -> Views:
-    """Give the pictures of a case from the newest pair, or flight alone, that saw it."""
+    """Give the pictures of a case from the newest pair, or flight alone, that saw it.
+
+    Of the pairs of one later flight that which shows the whole place, then that whose earlier
+    flight had not seen it yet.
+    """
     hits = {k.pass_id for k in case.looks if k.seen is Seen.HIT and k.of_drone}
-    saw = [v for v in flights if not hits.isdisjoint(look_names(v.after.flight))]
+    saw = [v for v in flights if not hits.isdisjoint(look_names(v.after.flight.id))]
     if not saw:
         return nothing(case, "of_drone" if case.of_drone else "not_here")
-    newest = max(saw, key=_age)
+    place = reproject(case.polygon, case.crs, "EPSG:4326")
+    newest = max(saw, key=partial(_rank, hits, place))
     try:
         return _views(newest, options, case)
     except SceneUnusableError as error:
         return replace(nothing(case, "not_here"), missing=(Missing("not_here", error.what),))
 
 
-def _age(views: FlightViews) -> tuple[datetime, bool, datetime]:
-    after = views.after.flight.flown
-    before = None if views.before is None else views.before.flight.flown
-    return after, before is not None, before or after
+def _rank(
+    hits: Collection[str], place: BaseGeometry, views: FlightViews
+) -> tuple[datetime, bool, bool, bool, datetime]:
+    after = views.after.flight
+    if views.before is None:
+        return after.flown, after.extent_wgs84.contains(place), False, False, after.flown
+    before = views.before.flight
+    both = before.extent_wgs84.contains(place) and after.extent_wgs84.contains(place)
+    fresh = look_names(before.id).isdisjoint(hits)
+    return after.flown, both, True, fresh, before.flown
 
 
 def _views(flights: FlightViews, options: EvidenceOptions, case: Case) -> Views:

@@ -7,7 +7,7 @@ flight: the same flights again give the same list.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -18,7 +18,6 @@ from pipeline.grid import reproject
 from pipeline.io.flights import FlightFolder
 from pipeline.ledger.proposing import OFFICE_ZONE
 from pipeline.model import (
-    DRONE,
     DRONE_SINGLE,
     DRONE_SURFACES,
     Case,
@@ -27,10 +26,10 @@ from pipeline.model import (
     Seen,
     Status,
 )
-from pipeline.passes.flight_looks import look_name
+from pipeline.passes.flight_joining import misses
+from pipeline.passes.flight_looks import look_name, surface_miss
 from pipeline.passes.flight_pairs import FlightPair, LoneFlight, Pairing
-from pipeline.passes.flight_places import PlaceSaid
-from pipeline.passes.inspect import Inspected, misses
+from pipeline.passes.inspect import Inspected
 
 _ENDED = (Status.CLOSED, Status.REJECTED, Status.PERMITTED, Status.WITHDRAWN)
 _COVERED = 0.9  # share of a place that a frame must hold
@@ -70,6 +69,8 @@ class Asked:
 
     looks: Mapping[str, tuple[Look, ...]]  # misses, by case id
     why_zh: Mapping[tuple[str, str], str]  # what keeps it no miss, by case and later flight
+    # Why what was seen is no look either, likewise.
+    withheld_zh: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 
 
 def ask(
@@ -111,7 +112,8 @@ def ask(
         said = part.ask([place for _, place in under])
         for (case, _), answer in zip(under, said, strict=True):
             if answer.nothing:
-                looks.setdefault(case.case_id, []).append(_miss(one, part, answer))
+                missed = surface_miss(one.after, answer.seen, part.error_m)
+                looks.setdefault(case.case_id, []).append(missed)
             else:
                 why[case.case_id, one.after.id] = answer.why_zh
     return Asked({k: tuple(v) for k, v in looks.items()}, why)
@@ -173,8 +175,8 @@ def _unasked(
     one: FlightPair | LoneFlight, part: Inspected, place: BaseGeometry, since: datetime | None
 ) -> str | None:
     """Say why a place cannot be empty, or cannot be judged; None where it is to be asked about."""
-    if part.failed or part.set_aside:
-        why = part.set_aside[0].reason if part.set_aside else ""
+    if part.failed or part.refused:
+        why = part.set_aside[0].reason if part.refused else ""
         return "本次比较失败，不能判断" if part.failed else f"两次飞行不能配准：{why}"
     wide = place.buffer(_TOUCHING_M / 111_000)
     if any(reproject(c.polygon, c.crs, "EPSG:4326").intersects(wide) for c in part.candidates):
@@ -187,18 +189,6 @@ def _unasked(
     if part.ask is not None and not late:
         return None
     return _LATE if part.ask is not None else "没有地表模型，只比较了影像，没有看到变化"
-
-
-def _miss(pair: FlightPair, part: Inspected, said: PlaceSaid) -> Look:
-    return Look(
-        on=pair.after.flown,
-        pass_id=look_name(pair.after),
-        sensor=DRONE,
-        clear_share=round(said.seen, 4),
-        seen=Seen.MISS,
-        certain=True,
-        residual_m=round(part.error_m, 4),
-    )
 
 
 def worklist(
@@ -223,9 +213,13 @@ def worklist(
     for one, part in zip(_ones(work[0]), work[1], strict=True):
         name = _last(one).id
         for case, place, since in _under(one, cases.values(), corridors, options):
-            flights.setdefault(case.case_id, []).append(name)
-            reason = _unasked(one, part, place, since)
-            why[case.case_id] = reason or asked.why_zh.get((case.case_id, name), "")
+            before = flights.setdefault(case.case_id, [])
+            before.append(name)
+            if name in before[:-1] and part.ask is None:
+                continue  # of several pairs of one flight that which judged the ground says why
+            key = case.case_id, name
+            reason = asked.withheld_zh.get(key) or _unasked(one, part, place, since)
+            why[case.case_id] = reason or asked.why_zh.get(key, "")
     return tuple(
         _item(cases[i], tuple(dict.fromkeys(own)), why[i]) for i, own in sorted(flights.items())
     )

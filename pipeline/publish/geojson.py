@@ -282,7 +282,9 @@ def _law(case: Case) -> dict[str, Any]:
 
 
 def _unsure(case: Case) -> Iterator[str]:
-    """Say what imagery does not tell of the kind."""
+    """Say what imagery does not tell of the kind, and where none of it counts any more."""
+    if case.unsupported:
+        yield "所依据的无人机飞行已被更正替代，目前没有影像依据，请人工决定是否撤回"
     if len(case.kinds_alike) > 1:
         dry = case.measures.get("wet_share", 1.0) < 0.5 and not case.measures.get("mixed_water")
         earth = dry and set(case.kinds_alike) == {Kind.CAI, Kind.DUI}

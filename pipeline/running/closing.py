@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.adjudicate.budget import budget_line
 from pipeline.cases.proposed import county_names
-from pipeline.closing import after_run, closing_table
+from pipeline.closing import after_run, by_hand, closing_table
 from pipeline.errors import ExitCode
 from pipeline.model import Proposed, RunRecord
 from pipeline.passes.search import Searched
@@ -30,9 +30,10 @@ def close_run(
     print("\n".join(closing_table(shelves, record, seconds, unreachable)))
     rules = ", ".join(f"{rule} {n}" for rule, n in count_rules(shelves).items())
     by = f" ({rules})" if rules else ""
+    suspected, held = by_hand(shelves.cases)
     print(
-        f"疑似 suspected: {len(shelves.cases)} · on watch: {len(shelves.watch)} · "
-        f"suppressed: {len(shelves.suppressed)}{by} · in {folder}"
+        f"疑似 suspected: {len(suspected)} · 已交办 with people: {len(held)} · "
+        f"on watch: {len(shelves.watch)} · suppressed: {len(shelves.suppressed)}{by} · in {folder}"
     )
     line = budget_line(proposed, county_names(shelves.cases))
     if line:
