@@ -154,7 +154,8 @@ def test_what_is_told_without_reading_a_case_is_what_its_body_says(place: Ledger
     context = replace(CONTEXT, corridors=("c", "d"))
     found = [candidate(0, 3), candidate(500, 1), candidate(9000, 4, corridor="d")]
     with open_ledger(place) as ledger:
-        (first, second, third) = apply(ledger, found, context).cases
+        cases = apply(ledger, found, context).cases
+        (first, second, third) = sorted(cases, key=lambda c: c.polygon.bounds)
         issued = replace(first, status=Status.ISSUED, revision=2)
         merged = replace(second, merged_into=first.case_id, looks=(), revision=2)
         said = Event(first.case_id, 2, "h", CONTEXT.period[1], "status", "suspected", "issued")

@@ -51,7 +51,10 @@ def _on_lattice(a: Affine, b: Affine) -> bool:
 def _check_apart(headers: Sequence[Header]) -> None:
     """Refuse two that show the same ground; frames in pixels of the first."""
     scale = np.array([headers[0].transform.a, -headers[0].transform.e] * 2)
-    edges = np.array([h.bounds for h in headers]) / scale
+    with np.errstate(over="ignore"):
+        edges = np.array([h.bounds for h in headers]) / scale
+    if len(headers) < 2 or not np.isfinite(edges).all():
+        return  # pixels of no size, which the caller refuses by their size
     frames = shapely.box(*edges.T)
     pairs = STRtree(frames).query(frames, predicate="intersects")
     one, two = pairs[:, pairs[0] < pairs[1]]
