@@ -30,6 +30,7 @@ from pipeline.io.asset_reader import AssetReader
 from pipeline.io.corridors import load_corridors, reaches_of, utm_crs
 from pipeline.io.raster import raster_profile
 from pipeline.model import Asset, Grid, Window
+from pipeline.office.corridor_file import content_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOVENIA = ROOT.parent / "shared" / "data" / "s2_l2a_multidate_slovenia_120m"
@@ -299,6 +300,15 @@ def test_a_folder_without_band_tables_says_where_they_are(tmp_path: Path) -> Non
     with pytest.raises(ConfigurationError, match="holds no band table 's2'") as caught:
         load_sensor_table(tmp_path, "s2")
     assert "write 'sensors: FOLDER' into the workflow" in caught.value.remedy
+
+
+def test_a_byte_order_mark_spoils_no_corridor_file(tmp_path: Path) -> None:
+    """Windows programs write one; lists and layers are read with it too."""
+    path = tmp_path / "corridors.geojson"
+    features = {"type": "FeatureCollection", "features": [tiny.corridor()]}
+    path.write_text(json.dumps(features), encoding="utf-8-sig")
+    assert [c.id for c in load_corridors(path)] == ["tiny"]
+    assert len(content_of(path)["features"]) == 1
 
 
 def test_reaches_partition_a_river() -> None:

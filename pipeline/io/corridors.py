@@ -43,7 +43,7 @@ class CorridorProperties(BaseModel):
 
 def _features(path: Path) -> list[dict[str, Any]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"{path} does not exist",
@@ -161,7 +161,7 @@ def _shape_faults(feature: dict[str, Any]) -> list[str]:
 
 def _stated_crs(path: Path) -> str:
     """Give the name in a ``crs`` member, as GIS programs of before RFC 7946 write it."""
-    crs = json.loads(path.read_text(encoding="utf-8")).get("crs")
+    crs = json.loads(path.read_text(encoding="utf-8-sig")).get("crs")
     name = (crs.get("properties") or {}).get("name") if isinstance(crs, dict) else None
     return str(name or "")
 

@@ -48,7 +48,7 @@ def content_of(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {"type": "FeatureCollection", "features": []}
     load_corridors(path)  # a damaged file is named before anything is added to it
-    return json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(path.read_text(encoding="utf-8-sig"))
 
 
 def features_of(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

@@ -143,7 +143,7 @@ def accept(config: Path, name: str, by: str) -> list[str]:
         raise ConfigurationError(
             f"{path} does not hold the corridor {name} alone", "Derive it again"
         )
-    features: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["features"]
+    features: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8-sig"))["features"]
     for feature in features:
         feature["properties"]["accepted_by"] = by
     lines = put(config, content_of(corridors_file(config)), name, features, replace=True)
