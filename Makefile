@@ -29,6 +29,7 @@ sample_scenes/data/flights/truth.geojson: sample_scenes/data/truth.geojson
 	@touch $@
 
 sample: $(STAMP) sample_scenes/data/truth.geojson sample_scenes/data/flights/truth.geojson
+	@mkdir -p sample_scenes/data/office
 	@$(BIN)/siluan layers import sample_scenes/data/works.geojson --as works --datum wgs84 \
 		--accept-offset "sample_scenes（虚构）" --config sample_scenes/data/office
 	@$(BIN)/siluan run workflows/sample.yaml || test $$? -eq 10
