@@ -20,6 +20,7 @@ from pipeline.adjudicate.visit import rank_visits
 from pipeline.cases.proposed import propose_cases
 from pipeline.config import choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.corridors import load_corridors
 from pipeline.io.flights import FlightFolder, open_flights
 from pipeline.io.layers import OfficeLayer, areas_of, load_layers
 from pipeline.io.progress import reporter
@@ -240,7 +241,8 @@ def _explain(task: _Task) -> ExitCode:
 def _context(task: _Task, run_id: str, withdrawn: Withdrawn) -> LedgerContext:
     options = task.workflow.options.adjudicate
     areas = AreaIndex(areas_of(task.layers), task.stages.readings)
-    where = Attributor({c.id: c for c in task.corridors}, areas, options.place)
+    every = load_corridors(task.workflow.corridors.file)  # a case may be of one that is not named
+    where = Attributor({c.id: c for c in every}, areas, options.place)
     return LedgerContext(
         run_id=run_id,
         code_version=__version__,
@@ -255,6 +257,7 @@ def _context(task: _Task, run_id: str, withdrawn: Withdrawn) -> LedgerContext:
         grade=partial(grade_case, options),
         decision_days=options.screen.standing.history_days,
         spots=True,
+        siblings=tuple(c.id for c in every),
         withdrawn=withdrawn,
     )
 

@@ -33,7 +33,7 @@ from pipeline.running.judging import (
     month_of,
     relooks_of,
 )
-from pipeline.running.known import keep_history, known_cases
+from pipeline.running.known import after_judging, known_with_history
 from pipeline.running.plan import explain
 from pipeline.running.publishing import publish, shelves_of
 from pipeline.running.recording import (
@@ -73,8 +73,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             searched = search(workflow, corridors, stack, None, progress)
         failpoint("acquire.searched")
         make_writable(workflow.out)
-        known = known_cases(ledger, workflow, corridors)
-        keep_history(workflow, corridors, known)
+        known = known_with_history(ledger, workflow, corridors)
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, workflow.state))
         judged, failures = judge_corridors(
@@ -91,6 +90,7 @@ def run_workflow(request: RunRequest) -> ExitCode:
             failpoint("adjudicate.done")
             result = apply(ledger, candidates, context, relooks=relooks_of(judged))
             proposed = propose_cases(ledger, month_of(context.until), options)
+            after_judging(workflow, context, result.counts, whole=request.start is None)
         record = record_of(workflow, judged, result, (run_id, clock, aside))
         shelves = shelves_of(ledger, result, corridors, judged)
         more = {

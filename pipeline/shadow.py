@@ -45,7 +45,7 @@ from pipeline.running.changes import (
 from pipeline.running.closing import say_unreached
 from pipeline.running.console import Clock, log_lines, make_writable
 from pipeline.running.judging import as_the_office_sees_it, context_of, relooks_of
-from pipeline.running.known import keep_history, known_cases
+from pipeline.running.known import known_with_history
 from pipeline.running.recording import confidence_of, layer_marks, run_id_of
 from pipeline.running.request import RunRequest, with_overrides
 
@@ -85,8 +85,7 @@ def run_shadow(request: RunRequest, into: Path | None = None) -> ExitCode:
         aside = stack.enter_context(_second_state(workflow, place))
         searched = search(workflow, corridors, stack, aside.state, progress)
         searched, left = _only_known(aside, corridors, searched)
-        known = known_cases(ledger, workflow, corridors)
-        keep_history(workflow, corridors, known)
+        known = known_with_history(ledger, workflow, corridors)
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, aside.state))
         means = (Clock(), progress, workers)

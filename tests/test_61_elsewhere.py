@@ -117,10 +117,10 @@ def test_what_people_rejected_does_not_come_back_from_the_other_side(place: Ledg
 def test_the_whole_goes_before_the_part_that_reaches_the_edge(place: LedgerPlace) -> None:
     (whole,) = run(place, [found("main", side=40), found("meets", side=60)]).cases
     assert (whole.corridor_id, whole.area_m2) == ("meets", 3600)
-    # Two pieces of one corridor stay two.
+    # What one corridor saw in two pieces is the whole that the other saw.
     pieces = [found("main", 1000, 40), found("main", 1041, 40), found("meets", 1000, 65)]
     cases = run(place, pieces).cases
-    assert sorted(c.corridor_id for c in cases if c.polygon.bounds[0] >= 1000) == ["main", "main"]
+    assert sorted(c.corridor_id for c in cases if c.polygon.bounds[0] >= 1000) == ["meets"]
 
 
 def test_doubles_of_before_become_one_but_not_where_people_speak_of_both(
@@ -223,3 +223,67 @@ def test_a_flight_and_a_lead_join_the_case_of_the_corridor_that_has_it(
         (told,) = ledger.cases([case.case_id])
         assert ledger.count() == 3
     assert [k.ref for k in told.leads] == ["1"]
+
+
+def test_an_issued_case_at_the_edge_takes_the_whole_and_gets_no_double(
+    place: LedgerPlace,
+) -> None:
+    (part,) = run(place, [found("main", side=40)], context(["main"])).cases
+    people(place, part, Status.ISSUED)
+    both = [found("main", side=40), found("meets", side=60)]
+    (case,) = run(place, both).cases
+    assert (case.case_id, case.corridor_id, case.area_m2) == (part.case_id, "main", 3600)
+    for _ in range(3):
+        again = run(place, both)
+        assert (again.events, again.cases) == ((), (case,))
+
+
+def test_a_small_part_in_a_corridor_that_was_not_looked_at_hides_nothing(
+    place: LedgerPlace,
+) -> None:
+    """An object of which another corridor has a tenth, or lost it, or rejected it."""
+    (part,) = run(place, [found("main", side=20)], context(["main"])).cases
+    alone = run(place, [found("meets", side=90)], context(["meets"]))
+    assert [(c.corridor_id, c.area_m2) for c in alone.cases] == [("meets", 8100)]
+    people(place, part, Status.REJECTED)
+    again = run(place, [found("meets", side=90)], context(["meets"]))
+    assert [c.case_id for c in again.cases] == [c.case_id for c in alone.cases]
+    assert again.events == ()
+
+
+def test_what_lies_between_two_corridors_does_not_join_a_third(place: LedgerPlace) -> None:
+    chain = ("a", "b", "c")
+    about = context(chain, chain)
+    far = [found("c", 62)]
+    (old,) = run(place, far, context(["c"], chain)).cases
+    cases = run(place, [found("a"), found("b", 30), *far], about).cases
+    assert [(c.corridor_id, c.produced) for c in cases if c.case_id == old.case_id] == [("c", True)]
+    assert {c.corridor_id for c in cases} == {"a", "c"}
+
+
+def test_a_small_thing_that_drifts_is_the_same_on_the_other_side(place: LedgerPlace) -> None:
+    (case,) = run(place, [found("main", side=20)], context(["main"])).cases
+    (same,) = run(place, [found("meets", 14, 20, "hhhh")]).cases
+    assert same.case_id == case.case_id
+    # And where its own corridor is not looked at.
+    assert run(place, [found("meets", 14, 20)], context(["meets"])).cases == ()
+
+
+def test_a_lost_double_takes_no_case_from_the_one_that_stands(place: LedgerPlace) -> None:
+    one = context(["main"], ["main"]), context(["meets"], ["meets"])
+    (mine,), (other,) = (run(place, [found(c.corridors[0])], c).cases for c in one)
+    both = [found("main"), found("meets")]
+    runs = [(both, context()), ([found("meets")], context(["meets"])), (both, context())]
+    states = []
+    for candidates, about in runs:
+        run(place, candidates, about)
+        with open_ledger(place) as ledger:
+            states.append([c.produced for c in ledger.cases([mine.case_id, other.case_id])])
+    # The double of before is gone with the first run of both; alone it is not found again.
+    assert states == [states[0]] * 3
+    assert sum(states[0]) == 1
+    # What people hold hears of its place all the same.
+    (gone,) = [c for c in (mine, other) if c.corridor_id == "meets"]
+    people(place, gone, Status.ISSUED)
+    after = run(place, [found("meets", text="hhhhh")], context(["meets"])).cases
+    assert [(c.case_id, c.evidence.hits) for c in after] == [(gone.case_id, 5)]

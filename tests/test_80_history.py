@@ -22,11 +22,18 @@ import pipeline.run as run_module
 from pipeline.config import Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError
 from pipeline.grid import reproject
-from pipeline.io.observed import LookedAt, note_looks
+from pipeline.io.judged_by import note_judged_by, read_judged_by
 from pipeline.ledger import LedgerContext, LedgerPlace, apply, open_ledger
+from pipeline.model import LEAD_POINT, Status
 from pipeline.passes.corridor import Judged
 from pipeline.running.judging import context_of
-from pipeline.running.known import keep_history, known_cases
+from pipeline.running.known import (
+    KnownCases,
+    keep_history,
+    known_cases,
+    note_history,
+    period_of,
+)
 from pipeline.running.request import RunRequest, with_overrides
 
 
@@ -78,38 +85,69 @@ def test_cases_are_not_judged_anew_by_less_history(
 ) -> None:
     workflow, place = cases_at(tmp_path, "tiny")
     corridors = choose_corridors(workflow)
-    with open_ledger(place) as ledger:
-        known = known_cases(ledger, workflow, corridors)
+
+    def asked(start: str, patrol_from: str) -> Workflow:
+        period = {"from": start, "patrol_from": patrol_from, "to": "2026-12-31"}
+        return workflow.model_copy(update={"period": workflow.period.model_validate(period)})
+
+    def held(of: Workflow) -> KnownCases:
+        with open_ledger(place) as ledger:
+            return known_cases(ledger, of, corridors)
+
+    first = asked("2024-02-01", "2024-10-15")
     with caplog.at_level(logging.WARNING, "siluan"):
-        keep_history(workflow, corridors, known)
-    assert "the history begins 0 days before the patrol" in caplog.text
-    # A flight of before is no history of satellites.
-    flown = {"drone_one": LookedAt(on=date(2024, 3, 1), clear=())}
-    note_looks(workflow.state, corridors[0], flown)
-    keep_history(workflow, corridors, known)
-    looked = {
-        "p1": LookedAt(on=date(2024, 1, 3), clear=()),
-        "p2": LookedAt(on=date(2025, 1, 3), clear=()),
-    }
-    note_looks(workflow.state, corridors[0], looked)
+        keep_history(first, corridors, held(first))
+    assert "the history begins 257 days before the patrol" in caplog.text
+    note_history(first, ["tiny"])
+    # As before; moved on by a month with as much history; with more; after a year of it.
+    for start, begins in (
+        ("2024-02-01", "2024-10-15"),
+        ("2024-03-01", "2024-11-15"),
+        ("2023-06-01", "2024-10-15"),
+        ("2025-01-01", "2026-01-01"),
+    ):
+        keep_history(asked(start, begins), corridors, held(asked(start, begins)))
+    later = asked("2025-06-01", "2025-06-01")
     with pytest.raises(ConfigurationError) as refused:
-        keep_history(workflow, corridors, known)
-    assert "tiny (1 cases, looks since 2024-01-03)" in str(refused.value)
-    # Nothing is lost where there is no case, where the looks are read, or after a year of them.
-    keep_history(workflow, corridors, replace(known, cases=()))
-    for start, begins in (("2024-01-01", "2024-06-01"), ("2025-01-01", "2026-01-01")):
-        other = workflow.period.model_validate(
-            {"from": start, "patrol_from": begins, "to": "2026-12-31"}
-        )
-        keep_history(workflow.model_copy(update={"period": other}), corridors, known)
+        keep_history(later, corridors, held(later))
+    assert "tiny (1 cases, 486 days)" in str(refused.value)
+    # Nothing is lost where imagery has no case that is listed: none, a lead's, a lost one.
+    known = held(later)
+    (case,) = known.cases
+    closed = replace(case, status=Status.CLOSED)
+    for cases in (
+        (),
+        (replace(case, detector=LEAD_POINT),),
+        (replace(case, produced=False),),
+        (closed,),
+    ):
+        keep_history(later, corridors, replace(known, cases=cases))
+
+
+def test_a_damaged_note_of_what_cases_were_judged_by_is_named(tmp_path: Path) -> None:
+    workflow = patrol(tmp_path, "2024-01-01", "2025-01-01")
+    note_history(workflow, ["tiny"])
+    note_history(workflow, ["far"])
+    assert set(read_judged_by(workflow.state)) == {"tiny", "far"}
+    (workflow.state / "judged_by.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="is damaged"):
+        read_judged_by(workflow.state)
 
 
 def test_cases_of_an_id_that_the_file_has_no_longer_go_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     workflow, place = cases_at(tmp_path, "old", "tiny", "far", about=("old", "tiny", "far"))
-    with open_ledger(place) as ledger, caplog.at_level(logging.WARNING, "siluan"):
-        known = known_cases(ledger, workflow, choose_corridors(workflow))
+    corridors = choose_corridors(workflow)
+    with open_ledger(place) as ledger:
+        # Nobody knows whose they are, or another file has them: they stay where they are.
+        assert known_cases(ledger, workflow, corridors).heirs == {}
+        note = period_of(workflow)
+        note_judged_by(workflow.state, {"old": note.model_copy(update={"corridors": "other"})})
+        assert known_cases(ledger, workflow, corridors).heirs == {}
+        note_history(workflow, ["old"])
+        with caplog.at_level(logging.WARNING, "siluan"):
+            known = known_cases(ledger, workflow, corridors)
         every = ledger.cases()
     # 'far' is in the file, though this workflow does not name it: its case is its own.
     old = next(c for c in every if c.corridor_id == "old")
@@ -117,6 +155,8 @@ def test_cases_of_an_id_that_the_file_has_no_longer_go_on(
     assert known.heirs == {old.case_id: "tiny"}
     assert sorted(c.corridor_id for c in known.cases) == ["tiny", "tiny"]
     assert "the file has no corridor 'old': 1 case(s) of it go on in 'tiny'" in caplog.text
+    # By what they were judged is known of them in their new corridor too.
+    assert known.before == {"tiny": note}
     told = known.told_to(CONTEXT)
     assert (told.siblings, told.heirs) == (known.siblings, known.heirs)
 

@@ -96,7 +96,7 @@ def test_a_run_over_a_store_that_was_cut_finds_the_same(tmp_path: Path) -> None:
     path = tiny.workflow(tmp_path, images)
     assert run_workflow(RunRequest(path)) == ExitCode.DONE
     before, outputs = projection(tmp_path), _said(tmp_path)
-    short = {"from": "2024-06-01", "patrol_from": "2024-10-15", "to": "2025-03-31", "zone": "UTC"}
+    short = {"from": "2024-03-15", "patrol_from": "2024-10-15", "to": "2025-03-31", "zone": "UTC"}
     options = {"store": {"tile_px": 128, "limit_gb": 1e-6}}
     (store,) = (tmp_path / "state/store").iterdir()
     more = {"name": "cut", "period": short, "options": options}

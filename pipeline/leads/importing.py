@@ -21,6 +21,7 @@ from pipeline.cases.where import Report, refuse, today
 from pipeline.cases.words import free_text
 from pipeline.config import Workflow, choose_corridors, load_workflow
 from pipeline.errors import ConfigurationError, ExitCode
+from pipeline.io.corridors import load_corridors
 from pipeline.io.datum import Datum
 from pipeline.io.layers import areas_of, load_layers
 from pipeline.leads.photos import ENDINGS, read_photo_leads
@@ -111,7 +112,7 @@ def import_leads(request: LeadRequest, now: datetime | None = None) -> Report:
             found,
             by,
             command,
-            _context(workflow, corridors, command),
+            _context(workflow, command),
             partial=request.partial,
             bad=bad,
         )
@@ -200,17 +201,18 @@ def _command(found: Sequence[LeadAt], now: datetime) -> Command:
     return Command("siluan leads import", f"leads-{digest}", now, __version__)
 
 
-def _context(workflow: Workflow, corridors: Sequence[Corridor], command: Command) -> LedgerContext:
+def _context(workflow: Workflow, command: Command) -> LedgerContext:
     """Bind the office's layers as a run does, so that the next run finds nothing to change."""
     options, areas = workflow.options.adjudicate, AreaIndex(areas_of(load_layers(workflow.layers)))
-    where = Attributor({c.id: c for c in corridors}, areas, options.place)
+    every = load_corridors(workflow.corridors.file)  # a case may be of one that is not named here
+    where = Attributor({c.id: c for c in every}, areas, options.place)
     screener = Screener(areas, options.screen)
     return LedgerContext(
         run_id=command.run_id,
         code_version=command.code_version,
         config_hash=workflow.config_hash(),
         corridors=(),
-        siblings=tuple(c.id for c in corridors),
+        siblings=tuple(c.id for c in every),
         period=(command.said, command.said),
         fold=partial(fold, options=options.fold),
         attribute=partial(place_case, where),

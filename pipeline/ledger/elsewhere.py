@@ -1,14 +1,16 @@
 """One problem is one case where corridors overlap, and where their file was drawn anew.
 
-Corridors of rivers that meet share ground, and each of them finds what stands there. Such ground
-belongs to the case that is there already, and before there is one to the corridor that stands first
-in the file. An id that the file has no longer is nobody's: its cases go on in the corridor in which
-they lie, with what people said of them, and are not opened anew beside the old ones.
+Corridors of rivers that meet share ground, and each of them finds what stands there. Of what they
+found one is left, the whole before a part, and it goes to the corridor that has the case: what
+people hold before what is listed, and that before what was lost. Before there is a case it is of
+the corridor that stands first in the file. An id that the file has no longer is nobody's: its cases
+go on in the corridor in which they lie, with what people said of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import shapely
@@ -17,12 +19,13 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.grid import reproject
 from pipeline.ledger.context import LedgerContext
 from pipeline.ledger.interface import LedgerReader
-from pipeline.ledger.match import MatchOptions, pairs_of, ranked
+from pipeline.ledger.match import MatchOptions, candidate_key, pairs_of, ranked
 from pipeline.ledger.reach import touched
 from pipeline.model import Candidate, Case
 
 _MOST = 0.5  # of a case's outline: it lies in the corridor that holds more than lies outside
-_LARGER = 1.5  # times: then the other corridor saw a part of it, up to its own edge
+_PART = 1.5  # times as large: then the other is a part, which its corridor saw up to its own edge
+_LOST = 2  # rank of a case that no run finds any more
 
 
 @dataclass(frozen=True)
@@ -79,18 +82,19 @@ def place_candidates(
         Of the corridors of this run. What other corridors of the file have at these places is read
         from the ledger: they were not looked at, and their cases go on when they are.
     """
-    if len({*context.corridors, *context.siblings}) < 2:
+    order = (*context.siblings, *(c for c in context.corridors if c not in context.siblings))
+    if len(order) < 2 or not candidates:
         return Placed(tuple(candidates))
-    if not candidates:
-        return Placed(())
-    options, crs = options or MatchOptions(), candidates[0].crs
-    here = _Ground([c for c in live if c.merged_into is None], crs, options)
-    there = _Ground(_of_others(reader, candidates, context, options), crs, options)
-    order = [*context.siblings, *(c for c in context.corridors if c not in context.siblings)]
-    left = _one_of_each(candidates, here, order, options)
-    placed = [_at_its_case(c, here, there, context) for c in left]
-    kept = tuple(c for c in placed if c is not None)
-    return Placed(kept, len(candidates) - len(kept))
+    options = options or MatchOptions()
+    ground = _Ground.of(candidates, live, options)
+    left = _one_of_each(ground, order, options)
+    placed = [replace(candidates[i], corridor_id=ground.home(i)) for i in left]
+    absent = [name for name in order if name not in context.corridors]
+    there = _Ground.of(placed, _read_near(reader, placed, absent, options), options)
+    # What people hold goes on hearing of its place, whatever else there is.
+    held = [ground.own_rank(i) == 0 for i in left]
+    kept = [c for n, c in enumerate(placed) if held[n] or not there.has_most_of(n)]
+    return Placed(tuple(kept), len(candidates) - len(kept))
 
 
 def homes_of(
@@ -99,143 +103,114 @@ def homes_of(
     corridors: Sequence[str],
     options: MatchOptions | None = None,
 ) -> list[str]:
-    """Give the corridor of what single spots show: that whose case it may be, its own first.
+    """Give the corridor of what single spots show: that which has its case.
 
     For flights and leads, which are placed in one of several corridors that hold them.
     """
-    own = [c.corridor_id for c in candidates]
-    if len(corridors) < 2:
-        return own
+    if len(corridors) < 2 or not candidates:
+        return [c.corridor_id for c in candidates]
     options = options or MatchOptions()
-    asked = [replace(c, corridor_id=name) for c in candidates for name in corridors]
-    ids = touched(reader, asked, options)
-    live = [c for c in reader.cases(ids) if c.merged_into is None] if ids else []
-    homes: dict[int, str] = {}
-    for pair in ranked(pairs_of(asked, live, options), asked, live):
-        i, there = pair.candidate // len(corridors), live[pair.case].corridor_id
-        if there == own[i]:
-            homes[i] = there
-        homes.setdefault(i, there)
-    return [homes.get(i, name) for i, name in enumerate(own)]
+    near = _read_near(reader, candidates, corridors, options)
+    ground = _Ground.of(candidates, near, options)
+    return [ground.home(i) for i in range(len(candidates))]
 
 
-def _one_of_each(
-    candidates: Sequence[Candidate],
-    known: _Ground,
-    order: Sequence[str],
-    options: MatchOptions,
-) -> list[Candidate]:
-    """Give the candidates without those that another corridor has too.
-
-    The corridor that has a case there keeps its own, else the first of ``order``; what another saw
-    more than half as large again is the whole of it, and the rest are parts.
-    """
-    groups = _groups(candidates, options)
-    if not groups:
-        return list(candidates)
-    dropped: set[int] = set()
-    for group in groups:
-        sizes: dict[str, float] = {}
-        cases: dict[str, list[Case]] = {}
-        for i in group:
-            own = candidates[i].corridor_id
-            sizes[own] = sizes.get(own, 0.0) + candidates[i].area_m2
-            case = known.best(candidates[i], {own})
-            cases.setdefault(own, []).extend([case] if case else [])
-        # What people speak of goes on before what imagery alone has said, and that before nothing.
-        rank = {c: 2 - bool(k) - any(case.issued for case in k) for c, k in cases.items()}
-        first = min(sizes, key=lambda c: (rank[c], order.index(c)))
-        largest = max(sizes, key=lambda c: (sizes[c], c == first, c))
-        keeper = largest if sizes[largest] > _LARGER * sizes[first] else first
-        dropped |= {
-            # Two that people speak of stay two: which of them is meant is not ours to say.
-            i
-            for i in group
-            if candidates[i].corridor_id != keeper and rank[candidates[i].corridor_id] > 0
-        }
-    return [c for i, c in enumerate(candidates) if i not in dropped]
-
-
-def _at_its_case(
-    candidate: Candidate, here: _Ground, there: _Ground, context: LedgerContext
-) -> Candidate | None:
-    """Give a candidate in the corridor that has its case; None where that was not looked at."""
-    if here.best(candidate, {candidate.corridor_id}):
-        return candidate
-    found = here.best(candidate, context.corridors)
-    if found is not None:
-        return replace(candidate, corridor_id=found.corridor_id)
-    return None if there.best(candidate, context.siblings) else candidate
-
-
+@dataclass(frozen=True)
 class _Ground:
-    """Outlines of cases, to be asked whose a place is."""
+    """Which cases candidates may be, of whatever corridor."""
 
-    def __init__(self, cases: Sequence[Case], crs: str, options: MatchOptions) -> None:
-        self._cases, self._crs, self._options = cases, crs, options
-        moved = [reproject(c.seen_polygon, c.crs, crs) for c in cases]
-        self._shapes = moved
-        self._tree = shapely.STRtree(moved)
+    candidates: Sequence[Candidate]
+    at: Mapping[int, Sequence[Case]]  # by index of the candidate, best fit first
 
-    def best(self, candidate: Candidate, corridors: Container[str]) -> Case | None:
-        """Give that case of some corridors which fits best; None where none of them has one.
+    @classmethod
+    def of(
+        cls, candidates: Sequence[Candidate], cases: Sequence[Case], options: MatchOptions
+    ) -> _Ground:
+        # A matching is within one corridor; here all ground is one.
+        asked = [replace(c, corridor_id="") for c in candidates]
+        live = [c for c in cases if c.merged_into is None]
+        known = [replace(c, corridor_id="") for c in live]
+        at: dict[int, list[Case]] = {}
+        for pair in ranked(pairs_of(asked, known, options), asked, known):
+            at.setdefault(pair.candidate, []).append(live[pair.case])
+        return cls(candidates, at)
 
-        Pictures stand beside a case and open none at it: that is the plan's own rule.
-        """
-        ground = reproject(candidate.polygon, candidate.crs, self._crs)
-        found: list[tuple[float, str, int]] = []
-        for j in self._tree.query(ground, predicate="intersects").tolist():
-            case = self._cases[j]
-            if case.corridor_id in corridors and candidate.of_pictures == case.of_pictures:
-                fits = _overlap(ground, self._shapes[j], self._options)
-                found += [(-fits, case.case_id, j)] if fits else []
-        return self._cases[min(found)[2]] if found else None
+    def home(self, i: int) -> str:
+        """Give the corridor that has the case of a candidate; its own without one."""
+        own = self.candidates[i].corridor_id
+        cases = sorted(self.at.get(i, ()), key=lambda c: (_rank(c), c.corridor_id != own))
+        return cases[0].corridor_id if cases else own
+
+    def own_rank(self, i: int) -> int:
+        """Give how its own corridor's case stands: 0 people hold it, 1 listed, 2 lost, 3 none."""
+        own = self.candidates[i].corridor_id
+        return min((_rank(c) for c in self.at.get(i, ()) if c.corridor_id == own), default=3)
+
+    def has_most_of(self, i: int) -> bool:
+        """Tell whether a case that stands is a candidate, and no small part of it."""
+        area = self.candidates[i].area_m2
+        return any(_rank(c) < _LOST and _PART * c.area_m2 >= area for c in self.at.get(i, ()))
 
 
-def _overlap(one: BaseGeometry, other: BaseGeometry, options: MatchOptions) -> float:
-    """Give the intersection over union of what overlaps enough to be one thing, else 0."""
-    common = one.intersection(other).area
-    iou = common / (one.area + other.area - common)
-    inside = common / min(one.area, other.area)
-    return iou if iou >= options.min_iou or inside >= options.min_containment else 0.0
+def _rank(case: Case) -> int:
+    if case.issued and not case.decided:
+        return 0
+    return 1 if case.decided or case.produced else _LOST
 
 
-def _groups(candidates: Sequence[Candidate], options: MatchOptions) -> list[list[int]]:
-    """Group candidates that overlap those of another corridor."""
+def _one_of_each(ground: _Ground, order: Sequence[str], options: MatchOptions) -> list[int]:
+    """Give the indices of the candidates without those that another corridor has too.
+
+    The whole goes before the part that another saw up to its edge; of like ones that which has a
+    case, then that of the corridor which is first in the file. Two that people hold stay two:
+    which of them is meant is not ours to say.
+    """
+    candidates = ground.candidates
+    beside = _overlapping(candidates, options)
+
+    def preference(i: int) -> tuple[object, ...]:
+        c = candidates[i]
+        size = math.floor(math.log(max(c.area_m2, 1.0), _PART))
+        return -size, ground.own_rank(i), order.index(c.corridor_id), candidate_key(c)
+
+    kept: set[int] = set()
+    for i in sorted(range(len(candidates)), key=preference):
+        spoken = ground.own_rank(i) == 0
+        if all(spoken and ground.own_rank(k) == 0 for k in beside.get(i, ()) if k in kept):
+            kept.add(i)
+    return sorted(kept)
+
+
+def _overlapping(candidates: Sequence[Candidate], options: MatchOptions) -> dict[int, list[int]]:
+    """Give for each candidate those of other corridors that may be the same thing."""
     if len({c.corridor_id for c in candidates}) < 2:
-        return []
+        return {}
     crs = candidates[0].crs
     shapes = [reproject(c.polygon, c.crs, crs) for c in candidates]
-    root = list(range(len(candidates)))
-
-    def top(i: int) -> int:
-        while root[i] != i:
-            i = root[i]
-        return i
-
+    beside: dict[int, list[int]] = {}
     tree = shapely.STRtree(shapes)
-    met: set[int] = set()
     for a, b in tree.query(shapes, predicate="intersects").T.tolist():
         one, other = candidates[a], candidates[b]
         if one.corridor_id == other.corridor_id or one.of_pictures != other.of_pictures:
             continue
         if _overlap(shapes[a], shapes[b], options):
-            root[max(top(a), top(b))] = min(top(a), top(b))
-            met |= {a, b}
-    groups: dict[int, list[int]] = {}
-    for i in sorted(met):
-        groups.setdefault(top(i), []).append(i)
-    return list(groups.values())
+            beside.setdefault(a, []).append(b)
+    return beside
 
 
-def _of_others(
+def _overlap(one: BaseGeometry, other: BaseGeometry, options: MatchOptions) -> bool:
+    common = one.intersection(other).area
+    union, smaller = one.area + other.area - common, min(one.area, other.area)
+    return common >= options.min_iou * union or common >= options.min_containment * smaller
+
+
+def _read_near(
     reader: LedgerReader,
     candidates: Sequence[Candidate],
-    context: LedgerContext,
+    corridors: Sequence[str],
     options: MatchOptions,
-) -> list[Case]:
-    """Read the cases at these places of the corridors that this run did not look at."""
-    absent = sorted(set(context.siblings) - set(context.corridors))
-    asked = [replace(c, corridor_id=name) for name in absent for c in candidates]
+) -> tuple[Case, ...]:
+    """Read the cases of some corridors that candidates may be."""
+    asked = [replace(c, corridor_id=name) for name in corridors for c in candidates]
     ids = touched(reader, asked, options) if asked else set()
-    return [c for c in reader.cases(ids) if c.merged_into is None] if ids else []
+    return reader.cases(ids) if ids else ()

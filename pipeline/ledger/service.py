@@ -148,8 +148,11 @@ def _planned(
     if context.spots:  # an inspection has no numbers of its own
         context = replace(context, proposing=reader.proposing())
     if context.spots:
-        homes = homes_of(reader, candidates, context.corridors, options)
+        homes = homes_of(reader, candidates, context.siblings or context.corridors, options)
         candidates = [replace(c, corridor_id=h) for c, h in zip(candidates, homes, strict=True)]
+        # It says nothing of other places of these corridors.
+        every = dict.fromkeys((*context.corridors, *homes))
+        context = replace(context, corridors=tuple(every))
     known = read_reach(reader, candidates, context, relooks, options)
     placed = Placed(tuple(candidates))
     if not context.spots:
