@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.cases.tables import write_csv
 from pipeline.ledger import Withdrawn
 from pipeline.model import Case, RunRecord
+from pipeline.passes.flight_withheld import HeldBack
 from pipeline.passes.inspect import Inspected
 from pipeline.passes.worklist import Answer, Item
 from pipeline.publish.words import NOTICE, STATUS_ZH
@@ -57,6 +58,15 @@ def worklist_lines(items: Sequence[Item]) -> list[str]:
     counts = Counter(i.answer for i in items)
     said = ", ".join(f"{a} {a.zh} {counts[a]}" for a in Answer if counts[a])
     return [*rows, f"open cases under these flights: {len(items)} ({said})"]
+
+
+def withheld_lines(objects: Iterable[HeldBack]) -> list[str]:
+    """Name what flights show and no list has, each with its place and the case it is held by."""
+    return [
+        f"{k.case_id}: {k.flight} 在 at {k.lon:.5f}, {k.lat:.5f} ({k.area_m2:.0f} m²) "
+        f"未列入 not listed: {k.why_zh}"
+        for k in objects
+    ]
 
 
 def residuals_geojson(found: Sequence[Inspected]) -> bytes:
