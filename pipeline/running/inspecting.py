@@ -97,7 +97,11 @@ def _csv_row(item: Item) -> dict[str, Any]:
 
 
 def withdrawal_lines(withdrawn: Withdrawn, known: Iterable[Case]) -> list[str]:
-    """Name the cases that had looks of superseded flights, and what is left of each."""
+    """Name the cases that had looks of superseded flights, and what is left of each.
+
+    With the cases that each has taken over since: they stay in it, and only people can tell whether
+    they were drawn together by the flight that was wrong.
+    """
     lines: list[str] = []
     for case in known:
         if case.case_id in withdrawn.cases:
@@ -106,5 +110,12 @@ def withdrawal_lines(withdrawn: Withdrawn, known: Iterable[Case]) -> list[str]:
                 said = "再无影像依据，请人工决定 no imagery is left, kept for people to decide on"
             elif not case.produced:
                 said = "再无影像依据，已移出清单 no imagery is left, taken off the list"
+            before = withdrawn.cases[case.case_id]
+            since = sorted({*case.merged_from} - {*(before.merged_from if before else ())})
+            if since:
+                names = ", ".join(since)
+                said += (
+                    f"; 此后并入的问题仍在其中，请人工核对 cases merged into it since stay: {names}"
+                )
             lines.append(f"{case.case_id}: 所依据的飞行已被替代 a flight was superseded; {said}")
     return lines
