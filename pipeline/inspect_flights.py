@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,7 @@ from pipeline.running.inspecting import (
     uncompared_lines,
     what_was_compared,
     withdrawal_lines,
+    withheld_lines,
     worklist_csv,
     worklist_lines,
 )
@@ -160,7 +161,7 @@ def run_inspection(request: RunRequest) -> ExitCode:
             gone = withdrawn_looks(workflow.flights, task.flights, before, ledger.revisions)
             context = _context(task, run_id, gone)
             before = [without_withdrawn(c, context) for c in before]
-            held = withhold(pairing, found, before, workflow.options.match)
+            held = withhold(pairing, found, before, workflow.options.match, how)
             found = held.found
             asked = ask(pairing, found, before, names, how)
             asked = replace(asked, withheld_zh=held.why_zh)
@@ -181,6 +182,7 @@ def run_inspection(request: RunRequest) -> ExitCode:
         lists = split_cases(known, names), proposed
         record = _record(task, found, result, (*lists, items))
         counts = {**record.counts, **failures.counts, **request.counts}
+        counts["withheld"] = [asdict(k) for k in held.objects]
         record = replace(record, run_id=run_id, seconds=clock.seconds, counts=counts)
         record = replace(record, cpu_seconds=clock.cpu_seconds)
         say_what_is_missing(record, ())
@@ -193,7 +195,8 @@ def run_inspection(request: RunRequest) -> ExitCode:
             views = [part.views for part in found if part.views is not None]
             folder = _publish(task, lists, record, extras, views)
     taken_back = withdrawal_lines(context.withdrawn, known)
-    for line in (*what_was_compared(record), *taken_back, *worklist_lines(items)):
+    withheld = withheld_lines(held.objects)
+    for line in (*what_was_compared(record), *taken_back, *withheld, *worklist_lines(items)):
         print(line)
     return failures.worse_than(close_run(folder, lists, record, (), clock.elapsed))
 

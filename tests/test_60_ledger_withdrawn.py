@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -21,6 +22,7 @@ from pipeline.ledger import LedgerContext, Withdrawn, apply, open_ledger
 from pipeline.model import Candidate, Case, EvidenceState, Kind, Look, Seen, Status
 from pipeline.passes.inspect import Inspected
 from pipeline.publish.geojson import case_feature
+from pipeline.running.inspecting import withdrawal_lines
 
 BAD = Withdrawn(frozenset({"drone_bad"}), frozenset({"bad"}))
 
@@ -112,6 +114,29 @@ def test_what_satellites_saw_is_theirs_again(tmp_path: Path) -> None:
     assert (case.kind, case.detector, case.measures) == (Kind.ZHAN, "zhan/1", {"looks": 2.0})
     assert case.polygon.area == pytest.approx(144.0)
     assert (case.produced, case.evidence.hits, case.status) == (True, 2, Status.WATCH)
+
+
+def test_cases_that_a_superseded_flight_drew_together_are_named(tmp_path: Path) -> None:
+    def spot(day: int, north_m: float) -> Candidate:
+        found = satellite(day)
+        return replace(found, polygon=translate(place(HEAP, 5), yoff=north_m), area_m2=100.0)
+
+    with open_ledger(tmp_path / "ledger.sqlite") as store:
+        apply(store, [spot(4, 0), spot(5, 14), spot(6, 28)], flown())  # at once: they are three
+    # Merged before the flight that was wrong came: no fault of it.
+    wide = replace(spot(7, 0), polygon=place(HEAP, 5).union(spot(5, 14).polygon).envelope)
+    remember(tmp_path, replace(wide, area_m2=wide.polygon.area))
+    with open_ledger(tmp_path / "ledger.sqlite") as store:
+        (early,) = (c.case_id for c in store.cases() if c.merged_into)
+    all_three = wide.polygon.union(spot(6, 28).polygon).envelope
+    remember(tmp_path, shown("bad", 9, at=all_three))
+    with open_ledger(tmp_path / "ledger.sqlite") as store:
+        merged = {c.case_id for c in store.cases() if c.merged_into}
+        touched = {c.case_id: BAD.newest_before(store.revisions(c.case_id)) for c in store.cases()
+                   if BAD.touches(c)}  # fmt: skip
+    (late,) = merged - {early}
+    (line,) = withdrawal_lines(replace(BAD, cases=touched), take_back(tmp_path))
+    assert line.endswith(f"cases merged into it since stay: {late}")
 
 
 def test_other_cases_are_left_alone(tmp_path: Path) -> None:

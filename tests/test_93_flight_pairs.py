@@ -15,17 +15,19 @@ from shapely.geometry.base import BaseGeometry
 sys.path.insert(0, str(Path(__file__).parent))
 from pairs import CRS, GSD, X, Y, place
 
+import pipeline.passes.flight_rounds as rounds_module
 from pipeline.adjudicate.evidence import fold
 from pipeline.grid import reproject
 from pipeline.io.flights import FlightFolder
-from pipeline.model import Candidate, Corridor, Kind, Look, Seen
+from pipeline.model import Candidate, Corridor, Kind, Look, Seen, SetAside
+from pipeline.passes.failing import Failures
 from pipeline.passes.flight_first import hold_against_first
 from pipeline.passes.flight_joining import joined
 from pipeline.passes.flight_pairs import FlightPair, Pairing, pair_flights
 from pipeline.passes.flight_places import PlaceSaid
 from pipeline.passes.flight_rounds import uncompared
 from pipeline.passes.inspect import Gone, Inspected
-from pipeline.passes.inspect_workflow import PairingOptions
+from pipeline.passes.inspect_workflow import InspectOptions, PairingOptions
 
 SIDE = 80.0
 LEFT, RIGHT, CORNER = (0, 0, 40, 80), (40, 0, 80, 80), (0, 40, 40, 80)  # m in the frame
@@ -173,3 +175,41 @@ def test_an_object_that_two_pairs_of_one_flight_see_is_one() -> None:
 
 def test_a_pairing_of_nothing_is_empty() -> None:
     assert pair_flights([], [BANK], PairingOptions()) == Pairing((), ())
+
+
+def compared(
+    count: int, bad: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[str], set[SetAside]]:
+    """Compare so many flights of which some fit no other; give the pairs, and what is said."""
+    asked: list[str] = []
+
+    def look(pair: FlightPair, *_: object) -> Inspected:
+        name = pair.before.id + pair.after.id
+        asked.append(name)
+        if not set(name) & set(bad):
+            return Inspected()
+        why = SetAside(pair.name, "detect", f"the two of {name} differ", "Process it again")
+        return Inspected(set_aside=(why,), refused=True)
+
+    monkeypatch.setattr(rounds_module, "inspect_pair", look)
+    flights = tuple(flight(name) for name in "abcdefghij"[:count])
+    rounds = rounds_module.Rounds(flights, (BANK,), InspectOptions(), None)
+    _, found = rounds_module.compare_flights(rounds, Failures(), lambda *_: None)
+    return asked, {aside for part in found for aside in part.set_aside}
+
+
+def test_a_flight_that_fits_none_of_three_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, said = compared(10, "j", monkeypatch)
+    assert [k for k in asked if "j" in k] == ["ij", "hj", "gj"]
+    (aside,) = said
+    assert (aside.what, aside.remedy) == ("j", "Process it again")
+    assert "it fits none of g, h and i, which fit others" in aside.reason
+    assert "the two of ij differ" in aside.reason
+    # All that fit are compared, whatever lies between them.
+    asked, said = compared(10, "bdfhj", monkeypatch)
+    assert {"ac", "ce", "eg", "gi"} <= set(asked)
+    assert len(asked) < 25
+    assert {"d", "f", "h", "j"} <= {k.what for k in said}
+    # Of flights that fit nothing either nobody knows whose fault it is.
+    asked, _ = compared(6, "bcde", monkeypatch)
+    assert "af" in asked

@@ -42,6 +42,7 @@ from pipeline.model import Candidate, EvidenceState, Kind, Look, Seen, Status
 from pipeline.passes.inspect import Inspected
 
 BETWEEN = "2026-08-10T10:30:00+08:00"
+FOURTH = "2026-12-10T10:30:00+08:00"
 PIT_M3 = 3.1416 * 3**2 * 1.8 / 3
 
 
@@ -69,7 +70,7 @@ def become(root: Path, case_id: str, status: Status) -> None:
         (("half a pit",), Status.SUSPECTED, "less"),
         (("half a pit",), Status.VERIFIED, "less"),
         (("mound",), Status.SUSPECTED, "heap"),
-        (("mound",), Status.VERIFIED, "nobody knows"),
+        (("mound",), Status.VERIFIED, "another"),
     ],
 )
 def test_a_pit_is_held_against_the_ground_from_before_it(
@@ -83,27 +84,35 @@ def test_a_pit_is_held_against_the_ground_from_before_it(
     third = fly(tmp_path / "three", THIRD, now, 3)
     code, said = run(workflow(tmp_path, [*dug, third]))
     assert code == 0, said
-    (after,) = cases(tmp_path).values()
+    after, *more = sorted(cases(tmp_path).values(), key=lambda c: c.kind.value)
     last = [k.seen for k in after.looks if k.pass_id == "drone_three"]
     kind, seen, net_m3 = {
         "gone": (Kind.CAI, [Seen.MISS], -PIT_M3),
         "less": (Kind.CAI, [Seen.HIT], -PIT_M3 / 2),
         "heap": (Kind.DUI, [Seen.HIT], PIT_M3 * 1.2 / 1.8),
-        "nobody knows": (Kind.CAI, [], -PIT_M3),
+        "another": (Kind.CAI, [], -PIT_M3),
     }[want]
     assert (after.kind, last) == (kind, seen)
     assert after.measures["net_m3"] == pytest.approx(net_m3, rel=0.2)
     held = status is not Status.SUSPECTED
     assert after.proposal == ("已恢复" if want == "gone" and held else after.proposal)
+    assert [c.kind for c in more] == ([Kind.DUI] if want == "another" else [])
     if want == "gone":
         assert after.evidence.state is (EvidenceState.SUSPECTED if held else EvidenceState.EXPIRED)
         assert answers(tmp_path)[after.case_id] == "contradicted"
+    if want == "another":
+        (heap,) = more
+        assert (heap.parent, [k.pass_id for k in heap.looks]) == (
+            after.case_id,
+            ["drone_one", "drone_three"],
+        )
+        assert heap.measures["net_m3"] == pytest.approx(PIT_M3 * 1.2 / 1.8, rel=0.2)
+        assert answers(tmp_path)[after.case_id] == "undecided"
+    if want in ("gone", "another"):
         # The same flights again say the same.
         before = cases(tmp_path)
         assert run(workflow(tmp_path, [*dug, third]))[0] == 0
         assert cases(tmp_path) == before
-    if want == "nobody knows":
-        assert answers(tmp_path)[after.case_id] == "undecided"
 
 
 @pytest.mark.thorough
@@ -122,6 +131,40 @@ def test_a_pit_that_rises_without_a_flight_from_before_it_is_undecided(
         "地面比上次飞行升高，但没有问题出现之前的地表模型可比，不能判断是否已恢复",
     )
     assert published(tmp_path)[0]["properties"]["kind"] == "cai"
+
+
+@pytest.mark.thorough
+def test_a_heap_on_a_pit_that_was_seen_filled_is_told_whichever_flights_are_left(
+    tmp_path: Path, dug: tuple[Path, Path]
+) -> None:
+    flights = [*dug, fly(tmp_path / "three", THIRD, (), 3)]
+    assert run(workflow(tmp_path, flights))[0] == 0
+    flights.append(fly(tmp_path / "four", FOURTH, ("mound",), 4))
+    for some in (flights[2:], flights):
+        assert run(workflow(tmp_path, some))[0] == 0
+        (case,) = cases(tmp_path).values()
+        assert (case.kind, case.status) == (Kind.DUI, Status.SUSPECTED)
+        assert case.looks[-1].pass_id == "drone_four"
+    assert answers(tmp_path)[case.case_id] == "refined"  # by the newest look
+    counts = json.loads((tmp_path / "out/latest/run.json").read_text())["counts"]
+    assert counts["withheld"] == []
+
+
+@pytest.mark.thorough
+def test_what_is_withheld_for_a_closed_case_is_named_by_its_place(
+    tmp_path: Path, dug: tuple[Path, Path]
+) -> None:
+    assert run(workflow(tmp_path, list(dug)))[0] == 0
+    (pit,) = cases(tmp_path).values()
+    become(tmp_path, pit.case_id, Status.CLOSED)
+    code, said = run(workflow(tmp_path, [dug[1], fly(tmp_path / "three", THIRD, (), 3)]))
+    (line,) = (k for k in said.splitlines() if "not listed" in k)
+    assert code == 0
+    assert line.startswith(f"{pit.case_id}: three 在 at 113.")
+    counts = json.loads((tmp_path / "out/latest/run.json").read_text())["counts"]
+    (told,) = counts["withheld"]
+    assert (told["case_id"], told["flight"]) == (pit.case_id, "three")
+    assert list(cases(tmp_path)) == [pit.case_id]
 
 
 @pytest.mark.parametrize("detector", ["drone/1", "zhan/1"])

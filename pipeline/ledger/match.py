@@ -144,13 +144,15 @@ def match(
     Returns
     -------
     Matching
-        Independent of the order of either sequence, up to the indices.
+        Independent of the order of either sequence, up to the indices. A case that a candidate is
+        apart from may be its parent, and nothing else.
     """
     options = options or MatchOptions()
     pairs = ranked(pairs_of(candidates, cases, options), candidates, cases)
     case_of: dict[int, int] = {}
     taken: set[int] = set()
-    for pair in pairs:
+    same = [p for p in pairs if cases[p.case].case_id not in candidates[p.candidate].apart_from]
+    for pair in same:
         if pair.candidate not in case_of and pair.case not in taken:
             case_of[pair.candidate] = pair.case
             taken.add(pair.case)
@@ -160,8 +162,10 @@ def match(
     for pair in pairs:
         if pair.candidate not in case_of:
             parent_of.setdefault(pair.candidate, pair.case)
-        elif (
-            pair.case not in taken
+    for pair in same:
+        if (
+            pair.candidate in case_of
+            and pair.case not in taken
             and pair.case not in swallowed
             and pair.inside >= options.min_containment
             # What a drone told apart a coarser picture does not join.

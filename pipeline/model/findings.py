@@ -135,6 +135,8 @@ class Candidate:
     measures: Mapping[str, float]
     scene_ids: tuple[str, ...]
     detector: str  # "zhan/1"
+    # Ids of known cases at its place that it is not, however much of the ground they share.
+    apart_from: frozenset[str] = frozenset()
 
     @property
     def seen_on(self) -> frozenset[str]:

@@ -31,14 +31,17 @@ def joined(parts: Sequence[Inspected]) -> tuple[Candidate, ...]:
         # Two objects of one pair that touch are two: the core has told them apart.
         others, own = whole, list[Candidate]()
         for fresh in part.candidates:
-            same = [
-                k for k in others if k.corridor_id == fresh.corridor_id and one_object(k, fresh)
-            ]
+            same = [k for k in others if _alike(k, fresh) and one_object(k, fresh)]
             others = [k for k in others if not any(k is s for s in same)]
             takes_over = any(fresh is k for k in part.anew)
             own.append(reduce(partial(_merged, takes_over=takes_over), same, fresh))
         whole = [_missing(k, part.gone) for k in (*others, *own)]
     return tuple(whole)
+
+
+def _alike(one: Candidate, other: Candidate) -> bool:
+    """Whether two may be one: a pit and what was heaped on it later are not, where both count."""
+    return one.corridor_id == other.corridor_id and one.apart_from == other.apart_from
 
 
 def one_object(one: Candidate, other: Candidate) -> bool:

@@ -6,7 +6,7 @@ asked of older flights, and ground that moved back of the flight from before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
 import shapely
@@ -26,6 +26,7 @@ from pipeline.passes.flight_pairs import (
     held_against,
     pair_flights,
 )
+from pipeline.passes.flight_refused import given_up, named_once
 from pipeline.passes.inspect import Inspected, inspect_alone, inspect_pair
 from pipeline.passes.inspect_workflow import InspectOptions
 
@@ -42,13 +43,15 @@ class Rounds:
     options: InspectOptions
     structures: Sequence[LayerArea] | None  # what the office knows to stand there; None: no layer
 
-    def plan(self, refused: Sequence[str] = ()) -> Pairing:
-        """Give the pairs, once those in ``refused`` are known to say nothing."""
+    def plan(self, refused: Sequence[str] = (), lost: Container[str] = ()) -> Pairing:
+        """Give the pairs, once those in ``refused`` are known to say nothing.
+
+        None of flights in ``lost``, by id.
+        """
         known = self.structures is not None
         pairing = self.options.pairing
-        return pair_flights(
-            self.flights, self.corridors, pairing, structures=known, refused=refused
-        )
+        flights = [f for f in self.flights if f.id not in lost]
+        return pair_flights(flights, self.corridors, pairing, structures=known, refused=refused)
 
 
 def compare_flights(
@@ -84,7 +87,9 @@ def compare_flights(
     while todo := [p for p in pairing.pairs if p.name not in done]:
         for pair in counted(todo, progress, "pairs"):
             done[pair.name] = pair, compared(pair)
-        pairing = rounds.plan([name for name, (_, part) in done.items() if part.refused])
+        refused = [name for name, (_, part) in done.items() if part.refused]
+        pairing = rounds.plan(refused, given_up(done))
+    done = named_once(done, given_up(done))
     done = hold_against_first(_by_surfaces_first(done), pair_of)
     lone = [alone(one) for one in counted(planned.lone, progress, "pairs")]
     failures.raise_if_all(len(done) + len(lone))

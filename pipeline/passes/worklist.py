@@ -220,9 +220,20 @@ def worklist(
             key = case.case_id, name
             reason = asked.withheld_zh.get(key) or _unasked(one, part, place, since)
             why[case.case_id] = reason or asked.why_zh.get(key, "")
+    order = [_last(one) for one in _ones(work[0])]
     return tuple(
-        _item(cases[i], tuple(dict.fromkeys(own)), why[i]) for i, own in sorted(flights.items())
+        _item(cases[i], _with_newer(cases[i], tuple(dict.fromkeys(own)), order), why[i])
+        for i, own in sorted(flights.items())
     )
+
+
+def _with_newer(case: Case, own: tuple[str, ...], order: Sequence[FlightFolder]) -> tuple[str, ...]:
+    """Add newer flights of the run that saw the case: one may have ended it, and it be back."""
+    newest = max(f.flown for f in order if f.id in own)
+    saw = {k.pass_id for k in case.looks if k.of_drone and not k.of_earlier_flight}
+    newer = sorted({(f.flown, f.id) for f in order if f.flown > newest})
+    more = [name for _, name in newer if any(p.endswith(f"_{name}") for p in saw)]
+    return (*own, *more)
 
 
 def _item(case: Case, flights: tuple[str, ...], why: str) -> Item:

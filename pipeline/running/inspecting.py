@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.cases.tables import write_csv
 from pipeline.ledger import Withdrawn
 from pipeline.model import Case, RunRecord
+from pipeline.passes.flight_withheld import HeldBack
 from pipeline.passes.inspect import Inspected
 from pipeline.passes.worklist import Answer, Item
 from pipeline.publish.words import NOTICE, STATUS_ZH
@@ -59,6 +60,15 @@ def worklist_lines(items: Sequence[Item]) -> list[str]:
     return [*rows, f"open cases under these flights: {len(items)} ({said})"]
 
 
+def withheld_lines(objects: Iterable[HeldBack]) -> list[str]:
+    """Name what flights show and no list has, each with its place and the case it is held by."""
+    return [
+        f"{k.case_id}: {k.flight} 在 at {k.lon:.5f}, {k.lat:.5f} ({k.area_m2:.0f} m²) "
+        f"未列入 not listed: {k.why_zh}"
+        for k in objects
+    ]
+
+
 def residuals_geojson(found: Sequence[Inspected]) -> bytes:
     """Give what is left where flights were brought together, as a layer for a map."""
     features = [feature for part in found for feature in part.residuals]
@@ -87,7 +97,11 @@ def _csv_row(item: Item) -> dict[str, Any]:
 
 
 def withdrawal_lines(withdrawn: Withdrawn, known: Iterable[Case]) -> list[str]:
-    """Name the cases that had looks of superseded flights, and what is left of each."""
+    """Name the cases that had looks of superseded flights, and what is left of each.
+
+    With the cases that each has taken over since: they stay in it, and only people can tell whether
+    they were drawn together by the flight that was wrong.
+    """
     lines: list[str] = []
     for case in known:
         if case.case_id in withdrawn.cases:
@@ -96,5 +110,12 @@ def withdrawal_lines(withdrawn: Withdrawn, known: Iterable[Case]) -> list[str]:
                 said = "再无影像依据，请人工决定 no imagery is left, kept for people to decide on"
             elif not case.produced:
                 said = "再无影像依据，已移出清单 no imagery is left, taken off the list"
+            before = withdrawn.cases[case.case_id]
+            since = sorted({*case.merged_from} - {*(before.merged_from if before else ())})
+            if since:
+                names = ", ".join(since)
+                said += (
+                    f"; 此后并入的问题仍在其中，请人工核对 cases merged into it since stay: {names}"
+                )
             lines.append(f"{case.case_id}: 所依据的飞行已被替代 a flight was superseded; {said}")
     return lines
