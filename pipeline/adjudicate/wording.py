@@ -23,7 +23,7 @@ _DENIALS = f"{_NEVER}|{_LACKING}|不予|不批准|不同意|未批准|未许可|
 _PERMITTED = "(?:许可|允许|批准|准予|准许|同意)"
 _OF_TIME = "(?:(?:禁采|禁渔|主?汛|枯水|洪水|封航|繁殖)期[内间]*|夜[间晚]|(?:法定)?节假日)"
 _NUMERAL = "[\\d一二三四五六七八九十]"
-_DATES = f"(?:每[年月日天])?{_NUMERAL}(?:{_NUMERAL}|[年月日号时点至到~—-])*期?间?"
+_DATES = f"(?:每[年月日天])?{_NUMERAL}(?:{_NUMERAL}|[年月日号时点至到~—-])*+期?间?"
 
 # What is read first, and what it leaves: conditions that hold a denial and are none of the matter.
 _CONDITIONS = tuple(
@@ -45,7 +45,7 @@ _CONDITIONS = tuple(
         ),
         # 除采砂外不得…, 不得从事采砂以外的活动: what is named is what may be.
         (
-            f"(?<![清拆扫排解])除([^{_STOPS}]+?)[以之]?外,?(?:其[他它余]{_REST}?|均|都|一律)*"
+            f"(?<![清拆扫排解])除([^{_STOPS}]+?)[以之]?外,?(?:其[他它余]{_REST}?)?(?:均|都|一律)?"
             f"(?:{_NEVER}){_REST}",
             r"\1;",
         ),
@@ -55,7 +55,7 @@ _CONDITIONS = tuple(
             r"\1;",
         ),
         # 采砂4至6月除外 excepts the months and not the mining.
-        (f"(?:[、和及与]?(?:{_OF_TIME}|{_DATES}|(?:禁采|保护)区))+除外", ""),
+        (f"(?:[、和及与]?(?:{_OF_TIME}|{_DATES}|(?:禁采|保护)区))++除外", ""),
         # 在不得影响行洪的前提下占用: a condition; 不得在未经许可的情况下采砂 is none.
         (f"(?:{_DENIALS})(?![在于未无擅]){_REST}?前提[之]?下", ""),
         (f"(?:不得|{_LACKING})(?![在于未无擅]){_REST}?(?:情况|条件)[之]?下", ""),
