@@ -13,6 +13,7 @@ from datetime import date, datetime
 
 from pipeline.io.days import OFFICE_ZONE, office_day
 from pipeline.ledger.status import Verdict, verdict_of
+from pipeline.office.afterwards import what_becomes
 from pipeline.office.kinds import Parse
 
 _DAY = r"(\d{4})\D{0,2}?(\d{1,2})\D(\d{1,2})日?"
@@ -69,24 +70,6 @@ def read_month_day(text: str) -> str | None:
         return None
 
 
-_CLEARED = "clear|清退|恢复|拆除|临时"
-_STAYS = "stay|保留|永久"
-# 不得拆除, 非永久, 是否保留: a denied word may mean either, and what stays explains for good.
-_NOT = "不|非|未|无|免|勿|否|暂缓|禁止|not|n't|never|\\bno\\b|\\bun"
-_DENIED = re.compile(f"(?:{_NOT}).*(?:{_CLEARED}|{_STAYS})|(?:{_CLEARED}|{_STAYS}).*(?:否|除外)")
-
-
-def _after(text: str) -> str | None:
-    """Say what becomes of a work's product once it ended: stays or cleared."""
-    word = re.sub("不(?:予|再)?保留", "清退", unicodedata.normalize("NFKC", text).lower())
-    if any(_DENIED.search(clause) for clause in re.split("[,;。、()]", word)):
-        return None
-    for answer, words in (("cleared", _CLEARED), ("stays", _STAYS)):
-        if re.search(words, word):
-            return answer
-    return None
-
-
 def _verdict(text: str) -> str | None:
     """Read a verdict as those of inspections are read: the rules ask for the very word."""
     found = verdict_of(text)
@@ -131,7 +114,7 @@ PARSERS: Mapping[Parse, Callable[[str], str | None]] = {
     "number": _number,
     "county": _code(6),
     "township": _code(9),
-    "after": _after,
+    "after": what_becomes,
     "verdict": _verdict,
 }
 WANTED: Mapping[Parse, str] = {
