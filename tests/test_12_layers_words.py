@@ -12,7 +12,7 @@ from shapely.geometry import box
 sys.path.insert(0, str(Path(__file__).parent))
 import office
 
-from pipeline.errors import ExitCode
+from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.datum import Datum
 from pipeline.office.importing import ImportReport, ImportRequest, import_layer
 from pipeline.office.kinds import LayerKind
@@ -43,3 +43,21 @@ def test_permits_that_name_no_kind_of_case_are_named(tmp_path: Path, config: Pat
     told = "permits whose matter names no kind of case, so they explain none: feature 1 (A0): "
     assert f"{told}禁止采砂" in report.lines
     assert report.code == ExitCode.DONE
+
+
+def test_works_of_the_same_numbers_elsewhere_are_another_countys(
+    tmp_path: Path, config: Path
+) -> None:
+    def works(*places: int) -> list[dict[str, Any]]:
+        return [
+            office.feature(office.lonlat(HERE[place]), name=str(number), **YEAR)
+            for number, place in enumerate(places, 1)
+        ]
+
+    imported(tmp_path / "A" / "works.geojson", config, "works", *works(0, 0))
+    with pytest.raises(ConfigurationError, match=r"\(1, 2\), and holds nothing where .* works-B"):
+        imported(tmp_path / "B" / "works.geojson", config, "works", *works(2, 2))
+    # What is corrected stays, what lies elsewhere now is named.
+    report = imported(tmp_path / "C" / "works.geojson", config, "works", *works(0, 2))
+    assert "elsewhere than before in the part works: 2" in report.lines
+    assert not any(line.startswith("no more") for line in report.lines)

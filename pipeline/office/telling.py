@@ -45,9 +45,12 @@ def story(
 
 
 def left_lines(part: str, left: Leaving | None) -> list[str]:
-    """Say what a part held and holds no more."""
-    names = left.names if left else ()
-    return [f"no more in the part {part}: {shortened(names)}"] if names else []
+    """Say what a part held and holds no more, or holds elsewhere."""
+    if left is None:
+        return []
+    gone = [f"no more in the part {part}: {shortened(left.names)}"] if left.names else []
+    moved = [f"elsewhere than before in the part {part}: {shortened(left.moved)}"]
+    return gone + (moved if left.moved else [])
 
 
 def shortened(names: Sequence[str]) -> str:
