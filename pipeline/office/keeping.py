@@ -21,7 +21,6 @@ from pipeline.io.layers import (
 from pipeline.office.kinds import KINDS, KindSpec, LayerKind
 from pipeline.office.mapping import Rows
 
-
 # A corrected outline, or a point that was set anew, lies nearer than this: some 100 m [degrees].
 _SAME_GROUND = 0.001
 
