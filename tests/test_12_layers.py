@@ -203,16 +203,12 @@ def test_what_stands_on_the_same_ground_and_says_something_else_is_kept(
     assert any(line.startswith("both kept: feature 2") for line in report.lines)
     kept = [dict(f.fields) for f in layer_of(config, kind).features]
     assert [{k: v for k, v in f.items() if k in fields[0]} for f in kept] == fields
-    # The very same again, and one that leaves a field empty, say nothing new.
-    blank = {**fields[1], next(iter(fields[1])): None}
-    more = [*features, office.feature(shape, **fields[0]), office.feature(shape, **blank)]
+    # The very same again says nothing new.
+    more = [*features, office.feature(shape, **fields[0])]
     report = import_layer(request(office.write_geojson(tmp_path / "a.geojson", more), kind, config))
     assert report.code == ExitCode.SET_ASIDE
-    aside = [line for line in report.lines if line.startswith("set aside: ")]
-    assert [a.split(" is the same")[0].split("(")[0].strip() for a in aside] == [
-        "set aside: feature 3",
-        "set aside: feature 4",
-    ]
+    (aside,) = [line for line in report.lines if line.startswith("set aside: ")]
+    assert aside.startswith("set aside: feature 3")
     assert len(layer_of(config, kind).features) == 2
 
 

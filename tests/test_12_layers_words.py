@@ -14,6 +14,7 @@ import office
 
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.datum import Datum
+from pipeline.io.layers import load_layer
 from pipeline.office.importing import ImportReport, ImportRequest, import_layer
 from pipeline.office.kinds import LayerKind
 
@@ -43,6 +44,19 @@ def test_permits_that_name_no_kind_of_case_are_named(tmp_path: Path, config: Pat
     told = "permits whose matter names no kind of case, so they explain none: feature 1 (A0): "
     assert f"{told}禁止采砂" in report.lines
     assert report.code == ExitCode.DONE
+
+
+@pytest.mark.parametrize("words", [(None, "采砂"), ("采砂", None)])
+def test_what_is_kept_does_not_hang_on_the_order_of_features(
+    tmp_path: Path, config: Path, words: tuple[str | None, str | None]
+) -> None:
+    shape = office.lonlat(HERE[0])
+    features = [office.feature(shape, id="1", what=what, **YEAR) for what in (*words, "采砂")]
+    report = imported(tmp_path / "p.geojson", config, "permits", *features)
+    layer = load_layer(config / "layers", "permits")
+    assert layer is not None
+    assert {f.fields["what"] for f in layer.features} == {None, "采砂"}
+    assert sum("is the same as" in line for line in report.lines) == 1
 
 
 def test_works_of_the_same_numbers_elsewhere_are_another_countys(
