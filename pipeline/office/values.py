@@ -17,17 +17,28 @@ from pipeline.office.afterwards import what_becomes
 from pipeline.office.kinds import Parse
 
 _DAY = r"(\d{4})\D{0,2}?(\d{1,2})\D(\d{1,2})日?"
-# After a day may stand a clock, a weekday, or 起 and 止; no other day, as in 2025-01-01 至 12-31.
+# After a day may stand a clock, China's zone, a weekday, 起 and 止, or a remark in brackets; no
+# other day, as in 2025-01-01 至 12-31. After a blank 2026 is a year and not 20:26.
 _CLOCK = (
-    r"(?:[01]?\d|2[0-4])"
-    r"(?::\d{1,2}(?::\d{1,2}(?:[.,]\d+)?)?|[时点](?:\d{1,2}分?(?:\d{1,2}秒)?)?整?|)"
+    r"(?:(?:(?<=T)|(?!19|20))(?:[01]\d|2[0-4])[0-5]\d(?:[0-5]\d(?:[.,]\d+)?)?"
+    r"|(?:[01]?\d|2[0-4])"
+    r"(?::\d{1,2}(?::\d{1,2}(?:[.,]\d+)?)?|[时点](?:\d{1,2}分?(?:\d{1,2}秒)?)?整?|))"
+)
+_PART = "(?:[上下中]午|凌晨|早上|晚上|[AP]M)"
+_ZONE = r"[(\[]?(?:北京时间|中国标准时间|CST|Asia/(?:Shanghai|Chongqing|Harbin|Urumqi)|PRC)[)\]]?"
+# With letters it might be another zone, (UTC), and with numerals or 至 another day.
+_REMARK = r"\([^()\da-z至到延止一二三四五六七八九十]*\)"
+_WEEKDAY = (
+    r"\(?(?:(?:星期|周)[一二三四五六日天]"
+    r"|(?:mon|tue(?:s)?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b)\)?"
 )
 _AFTER_DAY = (
-    rf"(?:[ T]+(?:[上下中]午|凌晨|早上|晚上|[AP]M)?\s*{_CLOCK}(?:\s*[AP]M)?"
-    r"|\s+\(?(?:星期|周)[一二三四五六日天]\)?|\s+(?:起始?|截?止))*\s*"
+    rf"(?:[ T]+(?:{_PART}\s*(?:{_CLOCK})?|{_CLOCK})(?:\s*[AP]M)?"
+    rf"|\s*{_ZONE}|\s*{_WEEKDAY}|\s*(?:起始?|截?止)|\s*{_REMARK})*\s*"
 )
 _READ_DAY = re.compile(_DAY + _AFTER_DAY, re.IGNORECASE)
-_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})")
+# 20250601 1231 is two days as well as a day and a clock.
+_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})(?!\s+\d{4}\b)" + _AFTER_DAY, re.IGNORECASE)
 
 
 def read_date(text: str) -> str | None:
