@@ -203,16 +203,12 @@ def test_what_stands_on_the_same_ground_and_says_something_else_is_kept(
     assert any(line.startswith("both kept: feature 2") for line in report.lines)
     kept = [dict(f.fields) for f in layer_of(config, kind).features]
     assert [{k: v for k, v in f.items() if k in fields[0]} for f in kept] == fields
-    # The very same again, and one that leaves a field empty, say nothing new.
-    blank = {**fields[1], next(iter(fields[1])): None}
-    more = [*features, office.feature(shape, **fields[0]), office.feature(shape, **blank)]
+    # The very same again says nothing new.
+    more = [*features, office.feature(shape, **fields[0])]
     report = import_layer(request(office.write_geojson(tmp_path / "a.geojson", more), kind, config))
     assert report.code == ExitCode.SET_ASIDE
-    aside = [line for line in report.lines if line.startswith("set aside: ")]
-    assert [a.split(" is the same")[0].split("(")[0].strip() for a in aside] == [
-        "set aside: feature 3",
-        "set aside: feature 4",
-    ]
+    (aside,) = [line for line in report.lines if line.startswith("set aside: ")]
+    assert aside.startswith("set aside: feature 3")
     assert len(layer_of(config, kind).features) == 2
 
 
@@ -323,6 +319,27 @@ def test_no_mining_periods(tmp_path: Path, config: Path) -> None:
         ("2024-12-31 15:59:59.9+00:00", "2024-12-31"),
         ("2024/12/31 16:00:00+00", "2025-01-01"),
         ("2025-01-01T00:00:00+08:00", "2025-01-01"),
+        ("9999-12-31T16:00:00Z", "9999-12-31"),
+        ("9999-12-31T23:59:59Z", "9999-12-31"),
+        ("2025-06-01 08:00:00 北京时间", "2025-06-01"),
+        ("2025-06-01 00:00:00 CST", "2025-06-01"),
+        ("2025-06-01 00:00:00 UTC+8", "2025-06-01"),
+        ("2025-06-01T08:00:00+8", "2025-06-01"),
+        ("2025-06-01T08:00:00[Asia/Shanghai]", "2025-06-01"),
+        ("2025-06-01T16:00:00Z[UTC]", "2025-06-02"),
+        ("2025-06-01T000000", "2025-06-01"),
+        ("20250601T160000Z", "2025-06-02"),
+        ("2025-06-01 上午", "2025-06-01"),
+        ("2025-06-01 Sunday", "2025-06-01"),
+        ("2025-06-01（换发）", "2025-06-01"),
+        ("2025-06-01 0830", "2025-06-01"),
+        ("2025-06-01 2026", None),
+        ("20250601 1231", None),
+        ("2025-06-01 16:00 (UTC)", None),
+        ("2025-06-01 16:00[UTC]", None),
+        ("2025-06-01 (至年底)", None),
+        ("2025-06-01 (至六月)", None),
+        ("2025-06-01 08:30-09:30", None),
         ("2025-01-01 至 2025-12-31", None),
         ("2025-12-31 延期至2026-06-30", None),
         ("2025-12-31 2026-06-30", None),
@@ -373,6 +390,28 @@ def test_times_of_a_file_are_days_of_the_office(tmp_path: Path, config: Path) ->
         ("无需拆除", None),
         ("是否保留", None),
         ("not cleared", None),
+        ("not to stay", None),
+        ("无条件拆除", "cleared"),
+        ("期满后由业主无偿拆除并恢复原状", "cleared"),
+        ("临时占用，期满无条件恢复", "cleared"),
+        ("非汛期拆除", "cleared"),
+        ("不迟于2025年底拆除", "cleared"),
+        ("到期后拆除，未拆除的强制清退", "cleared"),
+        ("期满不延续清退", "cleared"),
+        ("不予延期期满清退", "cleared"),
+        ("临时（无永久建筑）", "cleared"),
+        ("非永久建筑，期满拆除", "cleared"),
+        ("拆除，不得保留", "cleared"),
+        ("不影响行洪的予以保留", "stays"),
+        ("不影响防洪的保留", "stays"),
+        ("不得擅自拆除", None),
+        ("不将其拆除", None),
+        ("临时围堰不拆除", None),
+        ("保留（不拆除）", None),
+        ("保留，否则拆除", None),
+        ("不长期保留", None),
+        ("未验收前保留", None),
+        ("不属于临时", None),
     ],
 )
 def test_a_denied_word_says_nothing_of_what_becomes_of_works(word: str, after: str | None) -> None:

@@ -159,7 +159,7 @@ def test_stages_are_held_against_the_trigger_of_the_no_mining_layer(tmp_path: Pa
     file = office.write_geojson(tmp_path / "ban.geojson", [ban])
     ask = ImportRequest(file, LayerKind.NO_MINING, tmp_path, datum=Datum.CGCS2000)
     import_layer(ask)
-    with pytest.raises(ConfigurationError, match="4120 m is more than 200 m from 38 m"):
+    with pytest.raises(ConfigurationError, match="4120 m .* 38 m, the stage_m of 株洲站"):
         import_stages(write(tmp_path, "株洲站,2025-06-20,4120"), tmp_path, "utf-8")
     import_stages(write(tmp_path, "株洲站,2025-06-20,41.2"), tmp_path, "utf-8")
     assert not any("are both in metres" in line for line in import_layer(ask).lines)
@@ -169,6 +169,23 @@ def test_stages_are_held_against_the_trigger_of_the_no_mining_layer(tmp_path: Pa
         "feature 1 (一段): stage_m 3800 is far from the readings of 株洲站 (41.2 to 41.2 m): "
         "are both in metres?"
     ]
+
+
+def test_a_wrong_reading_of_before_is_named_and_refuses_no_right_one(tmp_path: Path) -> None:
+    kept = {"A": {FLOOD: -9999.0}, "B": {FLOOD: 4120.0}}
+    path = Stages(kept).save(tmp_path / "layers")
+    report = import_stages(write(tmp_path, "A,2025-06-21,41.2", "B,2025-06-21,41.2"), tmp_path)
+    told = f"no stage that can be: A {FLOOD} (-9999 m), B {FLOOD} (4120 m); edit {path}"
+    assert any(line.endswith(told) for line in report.lines)
+    assert load_stages(path.parent).readings["A"][date(2025, 6, 21)] == 41.2
+    # Centimetres stay refused beside metres, and many of them are named with where they are kept.
+    path.write_text(f"station,on,stage_m\nA,{FLOOD},41\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="4120 m is more than 200 m from 41 m"):
+        import_stages(write(tmp_path, "A,2025-06-21,4120"), tmp_path)
+    days = {date(2025, 6, d): 4120.0 for d in range(1, 9)}
+    Stages({"A": days}).save(path.parent)
+    with pytest.raises(ConfigurationError, match="keeps 4120 to 4120 m.*Where .*stages.csv is"):
+        import_stages(write(tmp_path, "A,2025-06-21,41.2"), tmp_path)
 
 
 def test_options_of_layers_are_not_passed_over_for_readings(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def _not_counting(paper: Paper, asked: Asked, options: AuthorisedOptions) -> Spo
     if paper.start is None or paper.end is None:
         return say(paper.rule("UNDATED"), f"{paper.called}未载明有效期{no}")
     what = paper.area.fields.get("what") if paper.layer == "permits" else None
-    if what and not asked.subject.kinds & _allowed(what, options):
+    if what and not asked.subject.kinds & kinds_of(what, options):
         text = f"{paper.called}的许可事项（{what}）不含此类疑似问题，或未能识别{no}"
         return say(Rule.PERMIT_OTHER_KIND, text)
     if paper.layer == "permits" and Kind.CAI in asked.subject.kinds and _always_forbidden(asked):
@@ -129,7 +129,8 @@ def _not_counting(paper: Paper, asked: Asked, options: AuthorisedOptions) -> Spo
     return None
 
 
-def _allowed(what: str, options: AuthorisedOptions) -> set[Kind]:
+def kinds_of(what: str, options: AuthorisedOptions) -> set[Kind]:
+    """Give the kinds of case that a permit for something (许可事项) can explain."""
     return {
         kind
         for words, kinds in options.permit_kinds.items()

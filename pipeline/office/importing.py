@@ -207,15 +207,16 @@ def _read(request: ImportRequest, spec: KindSpec) -> _Read:
 
 
 def _check_part(request: ImportRequest, read: _Read, left: Leaving | None) -> None:
-    """Refuse what shares nothing with the part it would replace, and came from another folder.
+    """Refuse what shares no ground with the part it would replace, and came from another folder.
 
     Offices get many files called 许可.shp; the file of one county is not to push out another's.
+    Names tell nothing: works and permits are numbered from 1 in each.
     """
     elsewhere = read.before is not None and read.before != read.answers.folder
     if request.source is None and elsewhere and left is not None and left.whole:
         raise ConfigurationError(
             f"{request.file} has the name of a part that came from {read.before} "
-            f"({shortened(left.names)}), and holds nothing of it",
+            f"({shortened((*left.names, *left.moved))}), and holds nothing where that lies",
             f"Add --source {request.name} to replace that part, or --source with another name, "
             f"such as {request.name}-{request.file.resolve().parent.name}, to keep both",
         )

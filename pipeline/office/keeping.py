@@ -21,13 +21,17 @@ from pipeline.io.layers import (
 from pipeline.office.kinds import KINDS, KindSpec, LayerKind
 from pipeline.office.mapping import Rows
 
+# A corrected outline, or a point that was set anew, lies nearer than this: some 100 m [degrees].
+_SAME_GROUND = 0.001
+
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
     """What an import takes out of the part that it replaces."""
 
     names: tuple[str, ...]
-    whole: bool  # nothing of the part, by name or by place, is in the file
+    moved: tuple[str, ...]  # whose name is in the file, and lies elsewhere there
+    whole: bool  # nothing of the file lies where the part lay
 
 
 def check_keys(folder: Path, spec: KindSpec, source: str, rows: Rows) -> None:
@@ -68,13 +72,23 @@ def leaving(
     part = [f for f in layer.features if f.source == source] if layer else []
     if not part:
         return None
-    names = {n for f in features if (n := _name(f, spec))}
+    names = [_name(f, spec) for f in features]
     ground = shapely.STRtree([f.geometry for f in features])
-    gone = [f for f in part if _name(f, spec) not in names]
-    apart = [f for f in gone if not len(ground.query(f.geometry, predicate="intersects"))]
-    # What has no name is known by its ground.
-    lost = [f for f in gone if _name(f, spec) or f in apart]
-    return Leaving(tuple(_name(f, spec) or _place(f) for f in lost), whole=len(apart) == len(part))
+    gone: list[str] = []
+    moved: list[str] = []
+    apart = 0
+    for old in part:
+        name = _name(old, spec)
+        here = ground.query(old.geometry, predicate="dwithin", distance=_SAME_GROUND)
+        apart += not len(here)
+        # What has no name is known by its ground; 1 and 2 are names in every county.
+        if name is None and not len(here):
+            gone.append(_place(old))
+        elif name is not None and name not in names:
+            gone.append(name)
+        elif name is not None and name not in {names[i] for i in here}:
+            moved.append(name)
+    return Leaving(tuple(gone), tuple(moved), whole=apart == len(part))
 
 
 def _name(feature: LayerFeature, spec: KindSpec) -> str | None:

@@ -39,8 +39,9 @@ def clean(
 ) -> Cleaned:
     """Repair, drop what is empty or stands twice or lies outside China; name each.
 
-    Twice is what has the outline of another feature and says nothing else: a renewed permit, a
-    later verdict or a second rule stands on the same ground, and is a feature of its own.
+    Twice is what has the outline of another feature and the same fields: a renewed permit, a later
+    verdict or a second rule stands on the same ground, and is a feature of its own. So is one that
+    says less: a permit without its matter explains more than one with it.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def clean(
     repaired: list[str] = []
     aside: list[str] = []
     shared: list[str] = []
-    seen: dict[bytes, list[int]] = {}
+    seen: dict[bytes, dict[Said, int]] = {}
     for i, (given, label) in enumerate(zip(geometries, labels, strict=True)):
         geometry = given
         if geometry is None or geometry.is_empty:
@@ -75,21 +76,18 @@ def clean(
             geometry, note = fixed
             if note:
                 repaired.append(f"{label} {note}")
-        before = seen.setdefault(shapely.normalize(geometry).wkb, [])
-        same = next((j for j in before if _adds_nothing(said[i], said[j])), None)
-        if same is not None:
-            aside.append(f"{label} is the same as {labels[same]}, in outline and fields")
+        before = seen.setdefault(shapely.normalize(geometry).wkb, {})
+        if said[i] in before:
+            same = labels[before[said[i]]]
+            aside.append(f"{label} is the same as {same}, in outline and fields")
             continue
         if before:
-            shared.append(f"{label} has the outline of {labels[before[0]]} and other fields")
-        before.append(i)
+            first = labels[next(iter(before.values()))]
+            shared.append(f"{label} has the outline of {first} and other fields")
+        before[said[i]] = i
         kept.append(i)
         good.append(geometry)
     return Cleaned(tuple(kept), tuple(good), tuple(repaired), tuple(aside), tuple(shared))
-
-
-def _adds_nothing(one: Said, other: Said) -> bool:
-    return all(v is None or v == w for v, w in zip(one, other, strict=True))
 
 
 def _as_polygons(geometry: BaseGeometry) -> tuple[BaseGeometry, str] | None:

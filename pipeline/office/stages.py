@@ -40,6 +40,17 @@ class _Reading:
     stage_m: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What readings of a gauge are held against."""
+
+    stage_m: float
+    what: str  # that it is
+
+    def far(self, stage_m: float) -> bool:
+        return abs(stage_m - self.stage_m) > STAGE_RANGE_M
+
+
 _Bad = list[tuple[int, str]]  # line, and what is wrong with it
 
 
@@ -64,9 +75,12 @@ def import_stages(
     folder = config / "layers"
     before = load_stages(folder)
     found, bad = _readings(rows, columns)
-    bad += _strange(found, _triggers(folder), before.readings)
+    usual = _usual(found, _triggers(folder), before.readings)
+    strange = _strange(found, usual)
+    odd = _odd(before.readings, {} if strange else usual, folder / FILE)
+    bad += strange
     if bad or not found:
-        raise _refused(file, sorted(bad))
+        raise _refused(file, sorted(bad), odd, folder / FILE)
     new = _highest(found)
     after = Stages({s: _both(before, new, s) for s in {*before.readings, *new}})
     changed = after.marks != before.marks
@@ -75,7 +89,7 @@ def import_stages(
     lines = [
         f"{s}: {len(days)} days, {min(days)} to {max(days)}" for s, days in sorted(new.items())
     ]
-    lines += _higher(before.readings, new, folder / FILE)
+    lines += [*_higher(before.readings, new, folder / FILE), *odd]
     said = "imported readings" if changed else "known already: readings"
     return ImportReport((*lines, f"{said} of {len(new)} station(s)"), changed, ExitCode.DONE)
 
@@ -125,7 +139,7 @@ def _readings(
             bad.append((line, ", ".join((station, time, stage))))
         elif not f"{_FIRST_YEAR}" <= on <= today.isoformat():
             bad.append((line, f"a day that cannot be: {on}"))
-        elif not _PLAUSIBLE[0] <= metres <= _PLAUSIBLE[1]:
+        elif not _plausible(metres):
             bad.append((line, f"{stage} m is no stage: loggers write such numbers for nothing"))
         else:
             found.append(_Reading(line, station, date.fromisoformat(on), metres))
@@ -140,6 +154,10 @@ def _metres(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _plausible(stage_m: float) -> bool:
+    return _PLAUSIBLE[0] <= stage_m <= _PLAUSIBLE[1]
+
+
 def _triggers(folder: Path) -> dict[str, list[float]]:
     """Give the stages at which the no-mining layer forbids mining, by gauge."""
     layer = load_layer(folder, LayerKind.NO_MINING.value)
@@ -151,26 +169,52 @@ def _triggers(folder: Path) -> dict[str, list[float]]:
     return found
 
 
-def _strange(
+def _usual(
     found: Sequence[_Reading], triggers: Mapping[str, Sequence[float]], kept: Readings
-) -> _Bad:
-    """Name readings that no gauge can have beside its trigger, or beside its other readings."""
+) -> dict[str, _Usual]:
+    """Give by gauge its trigger, or the middle of its readings, those kept before among them."""
     stages: dict[str, list[float]] = {}
     for one in found:
         stages.setdefault(one.station, []).append(one.stage_m)
-    usual = {
-        s: statistics.median(triggers.get(s) or [*kept.get(s, {}).values(), *values])
-        for s, values in stages.items()
-    }
+    usual: dict[str, _Usual] = {}
+    for station, values in stages.items():
+        if station in triggers:
+            what = f"the stage_m of {station} in the no-mining layer: are both in metres?"
+            usual[station] = _Usual(statistics.median(triggers[station]), what)
+            continue
+        before = [m for m in kept.get(station, {}).values() if _plausible(m)]
+        known = f" ({FILE} keeps {min(before):g} to {max(before):g} m)" if before else ""
+        # The lower of two: centimetres are more than metres, whichever came first.
+        middle = statistics.median_low([*before, *values])
+        usual[station] = _Usual(middle, f"which is usual of {station}{known}: are these metres?")
+    return usual
+
+
+def _strange(found: Sequence[_Reading], usual: Mapping[str, _Usual]) -> _Bad:
+    """Name readings that no gauge can have beside its trigger, or beside its other readings."""
     return [
         (
             one.line,
-            f"{one.stage_m:g} m is more than {STAGE_RANGE_M:g} m from {usual[one.station]:g} m, "
-            f"which is usual of {one.station}: are these metres?",
+            f"{one.stage_m:g} m is more than {STAGE_RANGE_M:g} m from {known.stage_m:g} m, "
+            f"{known.what}",
         )
         for one in found
-        if abs(one.stage_m - usual[one.station]) > STAGE_RANGE_M
+        if (known := usual[one.station]).far(one.stage_m)
     ]
+
+
+def _odd(kept: Readings, usual: Mapping[str, _Usual], path: Path) -> list[str]:
+    """Name readings of before that cannot be: earlier imports took what loggers write."""
+    odd = [
+        f"{s} {d} ({stage:g} m)"
+        for s, days in sorted(kept.items())
+        for d, stage in sorted(days.items())
+        if not _plausible(stage) or (s in usual and usual[s].far(stage))
+    ]
+    if not odd:
+        return []
+    more = f" and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
+    return [f"kept before, and no stage that can be: {', '.join(odd[:_SHOWN])}{more}; edit {path}"]
 
 
 def _highest(found: Sequence[_Reading]) -> dict[str, dict[date, float]]:
@@ -201,11 +245,13 @@ def _higher(before: Readings, new: Readings, path: Path) -> list[str]:
     return [f"a higher reading is known and kept of {shown}{more}; a wrong one: edit {path}"]
 
 
-def _refused(file: Path, bad: _Bad) -> ConfigurationError:
+def _refused(file: Path, bad: _Bad, odd: Sequence[str], kept: Path) -> ConfigurationError:
     more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
     named = "; ".join(f"line {line} ({why})" for line, why in bad[:_SHOWN])
+    wrong = f". Where {kept} is what is wrong, correct it there" if kept.is_file() else ""
+    told = "; ".join([named + more if bad else "it has no rows", *odd])
     return ConfigurationError(
-        f"{file} holds readings that cannot be read: {named + more if bad else 'it has no rows'}",
+        f"{file} holds readings that cannot be read: {told}",
         "Each needs a station, a time like 2025-06-01 08:00 and a stage in metres; take out rows "
-        "without a reading",
+        f"without a reading{wrong}",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.adjudicate.authorised import AuthorisedOptions, kinds_of
 from pipeline.adjudicate.wording import ZONES, zone_of
 from pipeline.io.stages import STAGE_RANGE_M, Readings, load_stages
 from pipeline.office.keeping import Leaving
@@ -36,15 +37,20 @@ def story(
     called = [labels[i] for i in cleaned.kept]
     if spec.kind is LayerKind.ZONES:
         lines += _unknown_zones(rows, called)
+    if spec.kind is LayerKind.PERMITS:
+        lines += _idle_permits(rows, called)
     if spec.kind is LayerKind.NO_MINING:
         lines += _far_triggers(load_stages(config / "layers").readings, rows, called)
     return lines + (_far(reach_of(config), cleaned, called) if spec.near_water else [])
 
 
 def left_lines(part: str, left: Leaving | None) -> list[str]:
-    """Say what a part held and holds no more."""
-    names = left.names if left else ()
-    return [f"no more in the part {part}: {shortened(names)}"] if names else []
+    """Say what a part held and holds no more, or holds elsewhere."""
+    if left is None:
+        return []
+    gone = [f"no more in the part {part}: {shortened(left.names)}"] if left.names else []
+    moved = [f"elsewhere than before in the part {part}: {shortened(left.moved)}"]
+    return gone + (moved if left.moved else [])
 
 
 def shortened(names: Sequence[str]) -> str:
@@ -64,6 +70,18 @@ def _unknown_zones(rows: Rows, called: Sequence[str]) -> list[str]:
         return []
     known = "、".join(ZONES)
     return [f"zones that are none of {known}, so notes and no reasons: {'; '.join(strange)}"]
+
+
+def _idle_permits(rows: Rows, called: Sequence[str]) -> list[str]:
+    """Name permits in whose matter (许可事项) nothing is read that a case could be."""
+    idle = [
+        f"{name}: {what}"
+        for row, name in zip(rows, called, strict=True)
+        if (what := row["what"]) and not kinds_of(what, AuthorisedOptions())
+    ]
+    if not idle:
+        return []
+    return [f"permits whose matter names no kind of case, so they explain none: {shortened(idle)}"]
 
 
 def _far_triggers(kept: Readings, rows: Rows, called: Sequence[str]) -> list[str]:

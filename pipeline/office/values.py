@@ -13,20 +13,32 @@ from datetime import date, datetime
 
 from pipeline.io.days import OFFICE_ZONE, office_day
 from pipeline.ledger.status import Verdict, verdict_of
+from pipeline.office.afterwards import what_becomes
 from pipeline.office.kinds import Parse
 
 _DAY = r"(\d{4})\D{0,2}?(\d{1,2})\D(\d{1,2})日?"
-# After a day may stand a clock, a weekday, or 起 and 止; no other day, as in 2025-01-01 至 12-31.
+# After a day may stand a clock, China's zone, a weekday, 起 and 止, or a remark in brackets; no
+# other day, as in 2025-01-01 至 12-31. After a blank 2026 is a year and not 20:26.
 _CLOCK = (
-    r"(?:[01]?\d|2[0-4])"
-    r"(?::\d{1,2}(?::\d{1,2}(?:[.,]\d+)?)?|[时点](?:\d{1,2}分?(?:\d{1,2}秒)?)?整?|)"
+    r"(?:(?:(?<=T)|(?!19|20))(?:[01]\d|2[0-4])[0-5]\d(?:[0-5]\d(?:[.,]\d+)?)?"
+    r"|(?:[01]?\d|2[0-4])"
+    r"(?::\d{1,2}(?::\d{1,2}(?:[.,]\d+)?)?|[时点](?:\d{1,2}分?(?:\d{1,2}秒)?)?整?|))"
+)
+_PART = "(?:[上下中]午|凌晨|早上|晚上|[AP]M)"
+_ZONE = r"[(\[]?(?:北京时间|中国标准时间|CST|Asia/(?:Shanghai|Chongqing|Harbin|Urumqi)|PRC)[)\]]?"
+# With letters it might be another zone, (UTC), and with numerals or 至 another day.
+_REMARK = r"\([^()\da-z至到延止一二三四五六七八九十]*\)"
+_WEEKDAY = (
+    r"\(?(?:(?:星期|周)[一二三四五六日天]"
+    r"|(?:mon|tue(?:s)?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b)\)?"
 )
 _AFTER_DAY = (
-    rf"(?:[ T]+(?:[上下中]午|凌晨|早上|晚上|[AP]M)?\s*{_CLOCK}(?:\s*[AP]M)?"
-    r"|\s+\(?(?:星期|周)[一二三四五六日天]\)?|\s+(?:起始?|截?止))*\s*"
+    rf"(?:[ T]+(?:{_PART}\s*(?:{_CLOCK})?|{_CLOCK})(?:\s*[AP]M)?"
+    rf"|\s*{_ZONE}|\s*{_WEEKDAY}|\s*(?:起始?|截?止)|\s*{_REMARK})*\s*"
 )
 _READ_DAY = re.compile(_DAY + _AFTER_DAY, re.IGNORECASE)
-_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})")
+# 20250601 1231 is two days as well as a day and a clock.
+_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})(?!\s+\d{4}\b)" + _AFTER_DAY, re.IGNORECASE)
 
 
 def read_date(text: str) -> str | None:
@@ -67,24 +79,6 @@ def read_month_day(text: str) -> str | None:
         return date(2000, int(found[1]), int(found[2])).isoformat()[5:]
     except ValueError:
         return None
-
-
-_CLEARED = "clear|清退|恢复|拆除|临时"
-_STAYS = "stay|保留|永久"
-# 不得拆除, 非永久, 是否保留: a denied word may mean either, and what stays explains for good.
-_NOT = "不|非|未|无|免|勿|否|暂缓|禁止|not|n't|never|\\bno\\b|\\bun"
-_DENIED = re.compile(f"(?:{_NOT}).*(?:{_CLEARED}|{_STAYS})|(?:{_CLEARED}|{_STAYS}).*(?:否|除外)")
-
-
-def _after(text: str) -> str | None:
-    """Say what becomes of a work's product once it ended: stays or cleared."""
-    word = re.sub("不(?:予|再)?保留", "清退", unicodedata.normalize("NFKC", text).lower())
-    if any(_DENIED.search(clause) for clause in re.split("[,;。、()]", word)):
-        return None
-    for answer, words in (("cleared", _CLEARED), ("stays", _STAYS)):
-        if re.search(words, word):
-            return answer
-    return None
 
 
 def _verdict(text: str) -> str | None:
@@ -131,7 +125,7 @@ PARSERS: Mapping[Parse, Callable[[str], str | None]] = {
     "number": _number,
     "county": _code(6),
     "township": _code(9),
-    "after": _after,
+    "after": what_becomes,
     "verdict": _verdict,
 }
 WANTED: Mapping[Parse, str] = {
