@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from test_64_cases import X, Y, candidate, events, issue, make, read, siluan
 
 from pipeline.cases.tables import read_table, write_csv
 from pipeline.grid import reproject
+from pipeline.ledger import Command, Edit, change, open_ledger
 from pipeline.model import Kind, Status
 
 
@@ -267,3 +269,27 @@ def test_a_wrong_external_id_can_be_emptied(state: Path, ids: list[str]) -> None
     assert "applied 1" in bring(state)
     assert read(state)[ids[0]].external_id is None
     assert "applied 0" in bring(state)
+
+
+def test_what_nobody_may_write_any_more_is_no_edit_where_it_stood_before(
+    state: Path, ids: list[str]
+) -> None:
+    # A ledger of an earlier version: its id is longer than one may be now.
+    on, said = date(2026, 3, 1), datetime(2026, 3, 1, tzinfo=UTC)
+    old = [
+        Edit(ids[0], "王工", on, external_id="X" * 150),
+        Edit(ids[1], "王工", on, external_id="A\x01B", record={"note": "电话 13800000000"}),
+    ]
+    with open_ledger(state / "ledger.sqlite") as ledger:
+        assert not change(ledger, old, Command("siluan cases import", "i1", said, "0")).refused
+    forms = ("--as", "csv,xlsx,geojson")
+    for _ in range(2):
+        siluan("export", "--state", state, "--out", state.parent / "out", *forms)
+    for name in ("cases.csv", "cases.xlsx", "cases.geojson"):
+        assert "applied 0, known already 0, not applied 0" in bring(state, name)
+    edit_csv(state, ids[0], note="现场核实")
+    assert "applied 1, known already 0, not applied 0" in bring(state)
+    case = read(state)[ids[0]]
+    assert (case.external_id, case.people and case.people.note) == ("X" * 150, "现场核实")
+    edit_csv(state, ids[0], external_id="Y" * 150)
+    assert "external_id has 150 characters" in bring(state, code=2)

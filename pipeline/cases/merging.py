@@ -31,7 +31,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.ledger import Edit
 from pipeline.model import Case
 from pipeline.publish.geometry import to_wgs84
-from pipeline.publish.rows import values_of
+from pipeline.publish.rows import texts_of, values_of
 
 READERS: Mapping[str, Callable[[str | None], Any]] = {
     "status": read_status,
@@ -63,6 +63,9 @@ class Author:
 def pending(row: Row, then: Case, now: Case) -> dict[str, Any]:
     """Give what a row changes and the ledger does not know yet, by column.
 
+    What stands there as it was exported is not read: a ledger may hold what nobody may write any
+    more (an id that is too long), and nobody wrote it here.
+
     Parameters
     ----------
     then, now : Case
@@ -74,9 +77,10 @@ def pending(row: Row, then: Case, now: Case) -> dict[str, Any]:
         A value cannot be read.
     """
     was, stands = values_of(then), values_of(now)
+    exported = texts_of(then), texts_of(now)
     found: dict[str, Any] = {}
     for name, read in READERS.items():
-        if name in row.values:
+        if name in row.values and not any(_same(row[name], texts[name]) for texts in exported):
             wrote = read(row[name])
             if not _is(name, wrote, then, was) and not _is(name, wrote, now, stands):
                 found[name] = wrote
@@ -84,6 +88,10 @@ def pending(row: Row, then: Case, now: Case) -> dict[str, Any]:
     if drawn is not None and not same_outline(drawn, to_wgs84(now.polygon, now.crs)):
         found[_OUTLINE] = drawn
     return found
+
+
+def _same(wrote: str | None, exported: str | None) -> bool:
+    return (wrote or "").split() == (exported or "").split()
 
 
 def _is(name: str, wrote: Any, case: Case, values: Mapping[str, Any]) -> bool:
