@@ -37,8 +37,10 @@ const Verdicts = (() => {
     return [...last.values()].filter((f) => !f.v.saved && !here(f) && !(f.v.written && arrived(byId.get(f.id), f.v)));
   }
   // A browser does not say what became of a download: only the ledger does, of the cases on this page. A verdict
-  // that was read takes its case to a newer revision, or off the lists.
-  const arrived = (c, v) => !c || (c.rev > v.revision && c.told.length > 0 && (c.told[0] === v.verdict ? c.told[1] >= v.on : c.told[1] > v.on));
+  // that was read takes its case to a newer revision, or off the lists, or it was the same verdict of another day,
+  // which the ledger notes and no more.
+  const arrived = (c, v) => !c || c.told.some(([word, on, rev]) => (word === v.verdict && on === v.on && rev >= v.revision)
+    || (rev > v.revision && (word === v.verdict ? on >= v.on : on > v.on)));
   // They are not offered again: they were taken over, or the reviewer let them go.
   function settle(found) {
     try {
