@@ -27,7 +27,7 @@ from pipeline.deliver.place import open_outbox
 from pipeline.deliver.service import DeliverRequest, deliver
 from pipeline.errors import ExitCode
 from pipeline.io import failpoints
-from pipeline.ledger import Event, open_ledger
+from pipeline.ledger import Command, Edit, Event, change, open_ledger
 from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.lock import hold
 from pipeline.ledger.status import Reason
@@ -436,6 +436,22 @@ def test_an_external_id_at_several_cases_is_named(tmp_path: Path) -> None:
     assert f"city: the external id E1 stands at 2 cases, see whether that is meant: {both}" in (
         said(ids[1], "E1")
     )
+
+
+def test_an_issue_that_was_typed_in_late_refuses_no_answer_of_the_days_between(
+    tmp_path: Path,
+) -> None:
+    office, ids, inbox = by_files(tmp_path, words=CLOSES | {"立案": {"status": "verified"}})
+    paper = Edit(ids[2], "王工", date(2026, 2, 20), status=Status.ISSUED)  # today is 1 March
+    with open_ledger(office.state / "ledger.sqlite") as ledger:
+        command = Command("siluan cases update", "u1", office.now, "0")
+        assert not change(ledger, [paper], command).refused
+    office.deliver()
+    for day, said in (("2026-02-19", "(2026-02-20)"), ("2026-02-25", "answers applied 1")):
+        text = f"case_id,revision,status,on\n{ids[2]},2,立案,{day}\n"
+        (inbox / "a.csv").write_text(text, encoding="utf-8")
+        assert said in str(office.deliver().lines)
+    assert office.cases()[ids[2]].status is Status.VERIFIED
 
 
 def test_no_status_begins_before_the_one_it_follows_or_before_the_case_was_issued(

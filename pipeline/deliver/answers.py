@@ -189,7 +189,7 @@ class Desk:
         News of an earlier day may come late; a wrong year would end the watch after 销号 at once.
         """
         told = (
-            e.as_of.astimezone(ZONE).date()
+            _day_of(e)
             for e in self.history.get(case.case_id, ())
             if e.what == "status" and e.new not in (Status.WATCH, Status.SUSPECTED)
         )
@@ -220,6 +220,12 @@ def renamed(values: Mapping[str, T], columns: Mapping[str, str]) -> dict[str, T]
     """Give an answer under our names; what we do not know is left out."""
     ours = {columns.get(k, k): v for k, v in values.items()}
     return {k: ours[k] for k in COLUMNS if k in ours}
+
+
+def _day_of(event: Event) -> date:
+    """Give the day of a status: that of its paper, which may have been typed in later."""
+    said, on = event.as_of.astimezone(ZONE).date(), event.detail.get("on")
+    return min(said, date.fromisoformat(on)) if on else said
 
 
 def _revision(text: str | None) -> int:
