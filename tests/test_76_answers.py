@@ -376,11 +376,32 @@ def test_no_file_of_an_inbox_stops_the_others(tmp_path: Path) -> None:
     said = "\n".join(report.lines)
     assert report.code is ExitCode.SET_ASIDE
     assert "applied 1" in said
-    for sentence in ("a.json is a folder", "c.json is no JSON", "d.xlsx: only .csv and .json"):
+    for sentence in ("a.json is a folder", "c.json is no JSON", "left there: d.xlsx"):
         assert sentence in said
     assert "Thumbs" not in said
     left = {p.name for p in inbox.iterdir()}
     assert left == {"read", "d.xlsx", "Thumbs.db"}
+
+
+def test_marks_of_open_files_and_broken_links_block_no_inbox(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    for name in (".#a.csv", "~$a.xlsx", "~$b.csv"):
+        (inbox / name).symlink_to("nowhere")
+    for name in ("README", "map.pdf"):
+        (inbox / name).write_text("x")
+    (inbox / "a.csv").write_text(f"case_id,revision,status\n{ids[0]},2,已处理\n", encoding="utf-8")
+    report = office.deliver()
+    assert report.code is ExitCode.DONE
+    assert "city: answers applied 1, known already 0, not applied 0" in report.lines
+    left = "city: only .csv and .json are read of its inbox; left there: README, map.pdf"
+    assert left in report.lines
+    assert "a.xlsx" not in str(report.lines)
+    (inbox / "b.csv").symlink_to("nowhere")
+    (inbox / "c.csv").write_text(f"case_id,revision,status\n{ids[1]},2,已处理\n", encoding="utf-8")
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert "b.csv cannot be looked at" in str(report.lines)
+    assert "city: answers applied 1, known already 0, not applied 0" in report.lines
 
 
 def test_an_earlier_file_that_was_read_keeps_its_name_and_its_report(tmp_path: Path) -> None:
@@ -435,6 +456,32 @@ def test_an_external_id_at_several_cases_is_named(tmp_path: Path) -> None:
     both = ", ".join(sorted(ids[:2]))
     assert f"city: the external id E1 stands at 2 cases, see whether that is meant: {both}" in (
         said(ids[1], "E1")
+    )
+
+
+def test_external_ids_of_two_receivers_may_be_alike(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    for name in ("city", "county"):
+        (tmp_path / name).mkdir()
+    office.settle(
+        *(
+            as_receiver(None, answers={"inbox": name, "settle_s": 0}) | {"name": name}
+            for name in ("city", "county")
+        )
+    )
+    ids = office.run(3, 3, 3)
+    office.issue(*ids)
+    office.deliver()
+
+    def said(name: str, case: str) -> str:
+        text = f"case_id,revision,external_id\n{case},2,7\n"
+        (tmp_path / name / "a.csv").write_text(text, encoding="utf-8")
+        return "\n".join(office.deliver().lines)
+
+    assert "stands at" not in said("city", ids[0]) + said("county", ids[1])
+    both = ", ".join(sorted(ids[1:]))
+    assert f"county: the external id 7 stands at 2 cases, see whether that is meant: {both}" in (
+        said("county", ids[2])
     )
 
 

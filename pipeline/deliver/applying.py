@@ -28,6 +28,7 @@ class Heard:
     applied: int = 0
     known: int = 0
     refused: list[str] = field(default_factory=list[str])
+    unread: list[str] = field(default_factory=list[str])  # files of an inbox that are no answers
     externals: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])  # (id, case)
     trouble: list[str] = field(default_factory=list[str])  # why some could not be taken
     more: bool = False  # there are further pages, and enough were asked for
