@@ -84,22 +84,31 @@ def test_an_export_that_was_not_touched_changes_nothing(state: Path, ids: list[s
 
 
 @pytest.mark.parametrize(
-    ("value", "cell"),
+    ("value", "cell", "numeric"),
     [
-        ("-15.16", "-15.16"), ("-3", "-3"), ("-1.2e-05", "-1.2e-05"),
-        ("-", "'-"), ("-1+1", "'-1+1"), ("-1.5.2", "'-1.5.2"), ("-现场", "'-现场"),
-        ("=-1", "'=-1"), ("+8613", "'+8613"), ("@a", "'@a"), ("'-15.16", "''-15.16"),
+        ("-15.16", "-15.16", True), ("-3", "-3", True), ("-1.2e-05", "-1.2e-05", True),
+        ("-", "'-", True), ("-1+1", "'-1+1", True), ("-1.5.2", "'-1.5.2", True),
+        ("-2e5", "'-2e5", False), ("-3", "'-3", False), ("-现场", "'-现场", False),
+        ("=-1", "'=-1", False), ("+8613", "'+8613", False), ("@a", "'@a", False),
+        ("'-15.16", "''-15.16", False),
     ],
 )  # fmt: skip
 def test_a_number_below_zero_stays_one_and_no_text_is_a_formula(
-    tmp_path: Path, value: str, cell: str
+    tmp_path: Path, value: str, cell: str, numeric: bool
 ) -> None:
-    # A guarded volume of a pit is left out of a spreadsheet's sum.
-    file = tmp_path / "a.csv"
-    file.write_bytes(write_csv(("case_id", "note"), [{"case_id": "a", "note": value}]))
+    # A guarded volume of a pit is left out of a spreadsheet's sum; an id is no number.
+    file, column = tmp_path / "a.csv", "volume_m3" if numeric else "external_id"
+    file.write_bytes(write_csv(("case_id", column), [{"case_id": "a", column: value}]))
     assert file.read_text(encoding="utf-8-sig").splitlines()[1] == f"a,{cell}"
     (row,) = read_table(file).rows
-    assert row["note"] == value
+    assert row[column] == value
+
+
+@pytest.mark.parametrize("value", ["\r=1+1", "\n=1", "\t=1", "'\r=1"])
+def test_a_formula_behind_the_end_of_a_line_is_guarded(value: str) -> None:
+    text = write_csv(("case_id", "note"), [{"case_id": "a", "note": value}]).decode("utf-8-sig")
+    (_, (_, cell)) = list(csv.reader(io.StringIO(text, newline="")))
+    assert cell == f"'{value}"
 
 
 def test_edits_come_back_once(state: Path, ids: list[str]) -> None:

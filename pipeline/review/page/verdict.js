@@ -109,10 +109,10 @@ const Verdicts = (() => {
     const pts = [...ring, ring[0]].map((p) => p[0].toFixed(7) + " " + p[1].toFixed(7));
     return "POLYGON ((" + pts.join(", ") + "))";
   }
-  // No text is a formula, and a plain number is no text, as siluan's own files have it.
+  // No text is a formula, as in siluan's own files; no column of these is below zero.
   function cell(text) {
     let t = String(text === null || text === undefined ? "" : text);
-    if (/^'*[=+\-@\t]/.test(t) && !/^-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$/.test(t)) t = "'" + t;
+    if (/^'*[=+\-@\t\r\n]/.test(t)) t = "'" + t;
     return /[",\r\n]/.test(t) || t !== t.trim() ? '"' + t.split('"').join('""') + '"' : t;
   }
   function csv(cases, by, today) {
