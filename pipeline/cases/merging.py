@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.cases.outlines import corrected_outline, same_outline
-from pipeline.cases.subtypes import carried, with_subtype
+from pipeline.cases.subtypes import brought_back, carried
 from pipeline.cases.tables import Row
 from pipeline.cases.words import (
     free_text,
@@ -144,7 +144,7 @@ def merge_row(row: Row, then: Case, now: Case, author: Author) -> Edit | None:
     )
     if "subtype" not in wrote:
         return edit
-    return with_subtype(edit, wrote["subtype"], author.graded(), "the sub-type")
+    return brought_back(edit, wrote["subtype"], (then, now), author.graded)
 
 
 def _drawn(row: Row, then: Case) -> BaseGeometry | None:
