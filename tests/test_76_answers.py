@@ -19,7 +19,8 @@ from receiver import SECRET
 
 from pipeline.adjudicate.calibration import BetaMap, Calibration, Counts, Provenance
 from pipeline.cases.where import Report
-from pipeline.deliver import applying, hearing
+from pipeline.cases.words import LONGEST_ID
+from pipeline.deliver import applying, contract, hearing, reading
 from pipeline.deliver.automatic import Rules, choose, issue
 from pipeline.deliver.changes import AUTOMATIC
 from pipeline.deliver.line import Line, Outcome, Reply
@@ -575,7 +576,46 @@ def test_more_answers_than_a_case_or_a_page_can_have_are_refused(
     assert "city: answers applied 4, known already 0, not applied 6" in lines
     assert sum("more than 2 answers of one case at once" in line for line in lines) == 2
     assert sum("it names no case" in line for line in lines) == 3
-    assert any("b.json: 5001 answers at once" in line for line in lines)
+    assert any("b.json: 5001 new answers at once" in line for line in lines)
+
+
+def test_answers_that_are_known_count_for_no_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    monkeypatch.setattr(applying, "_OF_ONE_CASE", 2)
+    monkeypatch.setattr(applying, "_MOST", 3)
+    said = [
+        {"case_id": ids[0], "revision": 2, "unit": f"局{n}", "on": f"2026-02-{n:02}"}
+        for n in range(1, 9)
+    ]
+    told: list[str] = []
+    for upto in (2, 4, 6, 10):  # each file holds all that was ever said
+        more = [{"case_id": ids[1], "revision": 2, "unit": f"{n}"} for n in range(upto - 8)]
+        (inbox / "a.json").write_text(json.dumps([*said[:upto], *more]), encoding="utf-8")
+        told += [line for line in office.deliver().lines if "answers applied" in line]
+    assert told == [
+        f"city: answers applied 2, known already {known}, not applied {refused}"
+        for known, refused in ((0, 0), (2, 0), (4, 0))
+    ] + ["city: answers applied 0, known already 0, not applied 1"]
+    assert "4 new answers at once" in "".join(
+        p.read_text("utf-8") for p in (inbox / "read").glob("*.report.txt")
+    )
+
+
+def test_many_refusals_of_one_kind_are_not_printed_each(tmp_path: Path) -> None:
+    office, _, inbox = by_files(tmp_path)
+    (inbox / "a.json").write_text(json.dumps([{}] * 25), encoding="utf-8")
+    lines = office.deliver().lines
+    assert sum("it names no case" in line for line in lines) == 20
+    assert "city: not applied: and 5 more; of files each stands in its report" in lines
+    assert (inbox / "read" / "a.json.report.txt").read_text("utf-8").count("names no case") == 25
+
+
+def test_the_description_tells_the_limits_of_answers() -> None:
+    told = contract.text(contract.OPENAPI)
+    for most in (applying._MOST, applying._OF_ONE_CASE, reading._LONGEST, LONGEST_ID):
+        assert f"{most:,}" in told, most
 
 
 def test_an_inbox_that_cannot_be_used_stops_nobody_else(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ from pipeline.deliver.told import Told
 from pipeline.errors import ExitCode, LedgerHeldError
 from pipeline.ledger import open_ledger
 
+_REFUSED_SAID = 20
+"""Answers that were refused and are printed each: more are one mistake of a system, made often."""
+
 
 def hear(
     place: Place,
@@ -80,8 +83,10 @@ def _say_heard(name: str, heard: Heard, told: Told) -> None:
             f"{name}: only .csv and .json are read of its inbox; left there: "
             f"{', '.join(heard.unread)}"
         )
-    for why in heard.refused:
+    for why in heard.refused[:_REFUSED_SAID]:
         told.say(f"{name}: not applied: {why}", ExitCode.SET_ASIDE)
+    if (more := len(heard.refused) - _REFUSED_SAID) > 0:
+        told.say(f"{name}: not applied: and {more} more; of files each stands in its report")
 
 
 def _say_shared(name: str, heard: Heard, outbox: Outbox, place: Place, told: Told) -> None:

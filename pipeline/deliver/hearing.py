@@ -98,10 +98,10 @@ class Listener:
                 return
             try:
                 found = read_page(reply.json())
+                self._take(found, f"after {after}", heard)
             except ConfigurationError as error:
                 heard.trouble.append(str(error))
                 return
-            self._take(found, f"after {after}", heard)
             failpoint("deliver.answered")
             if found.following is None or found.following == after:
                 return
@@ -115,14 +115,12 @@ class Listener:
         try:
             # As read again after a kill; the same file that somebody put there anew is another.
             came = f"{path.name} {path.stat().st_mtime_ns}"
-            found = read_file(path, self.receiver)
+            self._take(read_file(path, self.receiver), came, mine)
         except ConfigurationError as error:
-            came, found = "", Found()
             mine.refused.append(str(error))
         except OSError as error:  # it stays where it is
             heard.trouble.append(f"{path.name} cannot be opened ({error.strerror})")
             return
-        self._take(found, came, mine)
         heard.applied += mine.applied
         heard.known += mine.known
         heard.externals |= mine.externals
