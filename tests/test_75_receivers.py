@@ -411,6 +411,24 @@ def test_a_wish_to_rest_is_seconds_or_a_date_and_has_an_end() -> None:
         assert line._seconds(text, now) == seconds, text
 
 
+def test_an_office_may_know_that_a_page_says_ok(
+    office: Office, city: Receiver, ids: list[str]
+) -> None:
+    office.issue(*ids)
+    pages = [
+        {"raw": "<result>ok</result>", "type": "text/html"},
+        {"raw": "<html><body>OK</body></html>", "type": "text/html"},
+    ]
+    city.tell(faults={"next": pages[:1]})
+    assert "where city says ok by one, write pages: taken" in str(office.deliver().lines)
+    later(office)
+    office.settle(as_receiver(city.url, pages="taken"))
+    city.tell(faults={"next": pages})
+    report = office.deliver()
+    assert report.code is ExitCode.DONE
+    assert city.state()["held"] == dict.fromkeys(ids, 2)
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "taken"),
     [
