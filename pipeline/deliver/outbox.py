@@ -196,7 +196,7 @@ class Outbox:
 
         Nothing may where the receiver asked to be left alone for longer, not even what is new.
         """
-        if self.cursor(REST + name).mark > instant(now):
+        if self.cursor(REST + name).mark > str(instant(now)):
             return []
         query = sa.select(queue.c.id, queue.c.case_id)
         query = query.where(queue.c.id.in_(oldest(name)), queue.c.due <= instant(now))
@@ -250,7 +250,7 @@ class Outbox:
 
     def rest(self, name: str, until: datetime) -> None:
         """Let nothing be tried before an instant, neither what waits nor what is new by then."""
-        self.move(REST + name, Cursor(mark=instant(until)))
+        self.move(REST + name, Cursor(mark=str(instant(until))))
 
     def next_due(self, name: str) -> str:
         """Give when the next try may be, UTC; empty where nothing waits."""
