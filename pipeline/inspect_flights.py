@@ -45,7 +45,7 @@ from pipeline.passes.inspect import Inspected
 from pipeline.passes.inspect_workflow import InspectWorkflow, load_inspection
 from pipeline.passes.observed import note_flights
 from pipeline.passes.showing import Desk
-from pipeline.passes.showing_flights import FlightViews, from_flights
+from pipeline.passes.showing_flights import from_flights
 from pipeline.passes.worklist import Item, ask, in_time_order, worklist
 from pipeline.publish import PublishContext, Shelves, make_run_id, publish_run, split_cases
 from pipeline.running.closing import close_run, say_what_is_missing
@@ -62,7 +62,7 @@ from pipeline.running.inspecting import (
 from pipeline.running.judging import grade_case, month_of, place_case, screen_case
 from pipeline.running.recording import confidence_of, count_proposed, count_rules, layer_marks
 from pipeline.running.request import RunRequest
-from pipeline.shown import Scope, add_evidence, add_review
+from pipeline.shown import Scope, add_evidence, add_review, verdicts_said
 
 log = logging.getLogger("siluan")
 
@@ -193,7 +193,9 @@ def run_inspection(request: RunRequest) -> ExitCode:
                 "residuals.geojson": residuals_geojson(found),
             }
             views = [part.views for part in found if part.views is not None]
-            folder = _publish(task, lists, record, extras, views)
+            said = verdicts_said(ledger, lists[0])
+            scope = Scope(record, task.corridors, {}, views, said)
+            folder = _publish(task, lists, extras, scope)
     taken_back = withdrawal_lines(context.withdrawn, known)
     withheld = withheld_lines(held.objects)
     for line in (*what_was_compared(record), *taken_back, *withheld, *worklist_lines(items)):
@@ -327,11 +329,11 @@ def _record(
 def _publish(
     task: _Task,
     lists: tuple[Shelves, Mapping[str, Proposed]],
-    record: RunRecord,
     extras: Mapping[str, bytes],
-    views: Sequence[FlightViews],
+    scope: Scope,
 ) -> Path:
     shelves, proposed = lists
+    record = scope.record
     how = task.workflow.options.adjudicate
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
@@ -351,9 +353,7 @@ def _publish(
     )
     options = task.workflow.options.evidence
     desk = Desk(task.workflow.state / "evidence", options, ZONE)
-    source = partial(from_flights, views, options)
+    source = partial(from_flights, scope.flights, options)
     context, documents = add_evidence(context, shelves, source, desk)
-    context = add_review(
-        context, shelves, documents, Scope(record, task.corridors, {}, views), desk
-    )
+    context = add_review(context, shelves, documents, scope, desk)
     return publish_run(task.workflow.out, shelves, (), record, context).folder

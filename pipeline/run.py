@@ -44,6 +44,7 @@ from pipeline.running.recording import (
     run_id_of,
 )
 from pipeline.running.request import RunRequest, span_of, with_overrides
+from pipeline.shown import verdicts_said
 
 log = logging.getLogger("siluan")
 
@@ -106,7 +107,8 @@ def run_workflow(request: RunRequest) -> ExitCode:
         with clock.stage("publish"):
             places, lists = (corridors, layers), (shelves, proposed)
             until = {c.id: span_of(workflow, searched.passes[c.id]).until for c in corridors}
-            folder = publish(workflow, places, judged, lists, record, until, lines)
+            said = verdicts_said(ledger, shelves)
+            folder = publish(workflow, places, judged, lists, record, until, lines, said)
         if not unreachable:
             _drop_old_stores(workflow, corridors, judged)
         # What a source that gave no answer has is in use as well, and not known now.

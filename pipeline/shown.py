@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.io.shelf import MANIFEST
+from pipeline.ledger import LedgerStore
 from pipeline.ledger.status import Mover, allowed
 from pipeline.model import Case, Corridor, RunRecord, Status
 from pipeline.passes.flight_map import flight_maps
@@ -17,7 +18,7 @@ from pipeline.passes.showing import Desk, Drawn, Shown, Source, draw_cases
 from pipeline.passes.showing_flights import FlightViews
 from pipeline.publish import Imagery, PublishContext, Shelves, feature_of
 from pipeline.publish.words import NOTICE
-from pipeline.review.data import Entry, MapEntry, page_data
+from pipeline.review.data import Entry, MapEntry, Told, page_data
 from pipeline.review.page import page_files
 
 _PLACE = "review"
@@ -38,6 +39,23 @@ class Scope:
     corridors: Sequence[Corridor]
     shown: Mapping[str, Shown]  # by corridor id, of those with imagery
     flights: Sequence[FlightViews] = ()  # that were looked at
+    said: Mapping[str, Sequence[Told]] = field(default_factory=dict[str, Sequence[Told]])
+
+
+def verdicts_said(ledger: LedgerStore, shelves: Shelves) -> dict[str, list[Told]]:
+    """Give every verdict that the ledger was told of the listed cases, oldest first, by case id.
+
+    The case itself does not do: the same verdict of a later day is noted and changes nothing.
+    """
+    listed = (*shelves.cases, *shelves.watch, *shelves.suppressed)
+    judged = [c.case_id for c in listed if c.people is not None and c.people.verdict]
+    said: dict[str, list[Told]] = {}
+    for event in ledger.events(judged) if judged else ():
+        word, on = event.detail.get("verdict"), event.detail.get("on")
+        one = (word, on, event.revision) if word and on else None
+        if one is not None and one not in said.setdefault(event.case_id, []):
+            said[event.case_id].append(one)
+    return said
 
 
 def add_evidence(
@@ -120,8 +138,12 @@ def add_review(
         ("watch", shelves.watch),
         ("suppressed", shelves.suppressed),
     )
-    entries = [_entry(name, c, context, documents) for name, cases in listed for c in cases]
-    record = scope.record
+    record, said = scope.record, scope.said
+    entries = [
+        _entry(name, c, context, documents, said.get(c.case_id, ()))
+        for name, cases in listed
+        for c in cases
+    ]
     head = {
         "run": record.run_id,
         "workflow": record.workflow,
@@ -154,19 +176,26 @@ def _maps(scope: Scope, desk: Desk) -> list[tuple[MapEntry, Path]]:
     return found
 
 
-def _entry(listed: str, case: Case, context: PublishContext, documents: Documents) -> Entry:
+def _entry(
+    listed: str,
+    case: Case,
+    context: PublishContext,
+    documents: Documents,
+    said: Sequence[Told],
+) -> Entry:
     document = documents.of.get(case.case_id)
     folder = f"../{place_of(case)}" if document else None
     may, told = _may(case.status), _told(case)
+    told = tuple(dict.fromkeys((*told, *said)))
     return Entry(listed, feature_of(case, context), document, folder, may, told)
 
 
-def _told(case: Case) -> tuple[str, ...]:
-    """Give the last verdict that the ledger holds and its day: what was written has arrived."""
+def _told(case: Case) -> tuple[Told, ...]:
+    """Give the last verdict that the case holds: what was written has arrived."""
     said = case.people
     if said is None or said.verdict is None:
         return ()
-    return said.verdict, (said.decided_on or said.on).isoformat()
+    return ((said.verdict, (said.decided_on or said.on).isoformat(), case.revision),)
 
 
 def _may(status: Status) -> tuple[str, ...]:

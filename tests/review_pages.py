@@ -33,7 +33,7 @@ from pipeline.model import (
 )
 from pipeline.passes.showing import Desk
 from pipeline.publish import PublishContext, Shelves, feature_of, publish_run
-from pipeline.shown import Documents, Scope, add_evidence, add_review
+from pipeline.shown import Documents, Scope, add_evidence, add_review, verdicts_said
 
 CRS = "EPSG:32649"
 X, Y = 700_000.0, 3_080_000.0
@@ -118,8 +118,8 @@ def publish(
     root: Path, cases: Sequence[Case], *, pictures: bool = True, run_id: str = "abcdefabcdef"
 ) -> Path:
     """Fill a ledger, once, and publish the page of it; give ``index.html``."""
-    if not (root / "state").exists():
-        (root / "state").mkdir(parents=True)
+    if not (root / "state" / "ledger.sqlite").exists():
+        (root / "state").mkdir(parents=True, exist_ok=True)
         with (
             open_ledger(root / "state" / "ledger.sqlite") as ledger,
             ledger.transaction(lambda: None) as transaction,
@@ -145,5 +145,7 @@ def publish(
                 for c in cases
             }
         )
-    context = add_review(context, shelves, documents, Scope(record, [place], {}), desk)
+    with open_ledger(root / "state" / "ledger.sqlite", writing=False) as ledger:
+        scope = Scope(record, [place], {}, said=verdicts_said(ledger, shelves))
+    context = add_review(context, shelves, documents, scope, desk)
     return publish_run(root / "out", shelves, (), record, context).folder / "review" / "index.html"

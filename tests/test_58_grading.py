@@ -20,7 +20,7 @@ from pipeline.adjudicate.grading import (
     subtype_of,
 )
 from pipeline.adjudicate.grading_tables import SEVERITY_COLUMNS, SUBTYPE_COLUMNS, grading_of
-from pipeline.cases.subtypes import carried, with_subtype
+from pipeline.cases.subtypes import brought_back, carried, with_subtype
 from pipeline.errors import ConfigurationError
 from pipeline.io.rows import read_rows
 from pipeline.ledger import Edit
@@ -32,6 +32,7 @@ from pipeline.model import (
     Case,
     Evidence,
     EvidenceState,
+    Grade,
     Kind,
     PeopleRecord,
     Ruling,
@@ -114,6 +115,19 @@ def test_a_suggested_text_is_read_back_and_may_be_confirmed(tmp_path: Path) -> N
     edit = Edit(case_id="c", by="王工", on=date(2026, 3, 1))
     for word in ("侵占水域、滩地", "非法侵占水域、滩地", "ZA3"):
         assert with_subtype(edit, word, options, "--sub-type").subtype == "ZA3"
+
+
+def test_the_official_text_of_an_older_list_confirms_nothing() -> None:
+    options = AdjudicateOptions(grading=supplied())
+    one = replace(case(), grade=grade(case(), supplied()))
+    edit = Edit(case_id="c", by="王工", on=date(2026, 3, 1))
+    for word in ("非法侵占水域、滩地", "疑似非法侵占水域、滩地", "疑似侵占水域、滩地", "ZA3"):
+        assert brought_back(edit, word, (one,), lambda: options) is edit
+    assert brought_back(edit, "围垦湖泊", (one,), lambda: options).subtype == "ZA1"
+    # Of a case whose suggestion is another one it is a correction.
+    other = replace(one, grade=Grade(subtype="ZA2", subtype_zh="围垦河道"))
+    said = brought_back(edit, "疑似非法侵占水域、滩地", (other,), lambda: options)
+    assert said.subtype == "ZA3"
 
 
 def test_the_lower_bound_decides() -> None:

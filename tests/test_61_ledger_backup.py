@@ -277,6 +277,20 @@ def test_a_backup_is_not_kept_where_the_next_one_would_take_it_in(tmp_path: Path
     assert not (state / "new").exists()
 
 
+def test_a_damaged_row_and_an_empty_ledger_are_named_and_nothing_kept(tmp_path: Path) -> None:
+    state, archive = tmp_path / "state", tmp_path / "a.zip"
+    fill_state(state)
+    with closing(sqlite3.connect(state / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("UPDATE cases SET body = substr(body, 1, length(body) - 9)")
+    with pytest.raises(ConfigurationError, match=r"state/ledger\.sqlite is damaged \(Error -5"):
+        backup(state, archive)
+    (state / "ledger.sqlite").write_bytes(b"")
+    with pytest.raises(ConfigurationError, match=r"state/ledger\.sqlite cannot be used") as told:
+        backup(state, archive)
+    assert ".work" not in str(told.value)
+    assert not list(tmp_path.glob("*.zip*"))
+
+
 @pytest.mark.parametrize("name", ["ledger.sqlite", "outbox/outbox.sqlite"])
 @pytest.mark.parametrize("left", [0.3, 0.6, 0.9])
 def test_a_damaged_database_is_named_and_nothing_kept(

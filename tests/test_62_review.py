@@ -125,7 +125,7 @@ def test_the_page_knows_which_verdict_the_ledger_holds_and_nobodys_name(tmp_path
     said = PeopleRecord("王工", date(2025, 7, 2), verdict="问题", decided_on=date(2025, 6, 1))
     cases = [replace(pages.case(1), people=said), pages.case(4)]
     folder = pages.publish(tmp_path, cases, pictures=False).parent
-    assert [c["told"] for c in data_of(folder)["cases"]] == [["问题", "2025-06-01"], []]
+    assert [c["told"] for c in data_of(folder)["cases"]] == [[["问题", "2025-06-01", 2]], []]
     assert "王工" not in (folder / "data.js").read_text(encoding="utf-8")
 
 

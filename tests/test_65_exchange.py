@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from test_64_cases import X, Y, candidate, events, issue, make, read, siluan
 
 from pipeline.cases.tables import read_table, write_csv
 from pipeline.grid import reproject
+from pipeline.ledger import Command, Edit, change, open_ledger
 from pipeline.model import Kind, Status
 
 
@@ -82,22 +84,31 @@ def test_an_export_that_was_not_touched_changes_nothing(state: Path, ids: list[s
 
 
 @pytest.mark.parametrize(
-    ("value", "cell"),
+    ("value", "cell", "numeric"),
     [
-        ("-15.16", "-15.16"), ("-3", "-3"), ("-1.2e-05", "-1.2e-05"),
-        ("-", "'-"), ("-1+1", "'-1+1"), ("-1.5.2", "'-1.5.2"), ("-现场", "'-现场"),
-        ("=-1", "'=-1"), ("+8613", "'+8613"), ("@a", "'@a"), ("'-15.16", "''-15.16"),
+        ("-15.16", "-15.16", True), ("-3", "-3", True), ("-1.2e-05", "-1.2e-05", True),
+        ("-", "'-", True), ("-1+1", "'-1+1", True), ("-1.5.2", "'-1.5.2", True),
+        ("-2e5", "'-2e5", False), ("-3", "'-3", False), ("-现场", "'-现场", False),
+        ("=-1", "'=-1", False), ("+8613", "'+8613", False), ("@a", "'@a", False),
+        ("'-15.16", "''-15.16", False),
     ],
 )  # fmt: skip
 def test_a_number_below_zero_stays_one_and_no_text_is_a_formula(
-    tmp_path: Path, value: str, cell: str
+    tmp_path: Path, value: str, cell: str, numeric: bool
 ) -> None:
-    # A guarded volume of a pit is left out of a spreadsheet's sum.
-    file = tmp_path / "a.csv"
-    file.write_bytes(write_csv(("case_id", "note"), [{"case_id": "a", "note": value}]))
+    # A guarded volume of a pit is left out of a spreadsheet's sum; an id is no number.
+    file, column = tmp_path / "a.csv", "volume_m3" if numeric else "external_id"
+    file.write_bytes(write_csv(("case_id", column), [{"case_id": "a", column: value}]))
     assert file.read_text(encoding="utf-8-sig").splitlines()[1] == f"a,{cell}"
     (row,) = read_table(file).rows
-    assert row["note"] == value
+    assert row[column] == value
+
+
+@pytest.mark.parametrize("value", ["\r=1+1", "\n=1", "\t=1", "'\r=1"])
+def test_a_formula_behind_the_end_of_a_line_is_guarded(value: str) -> None:
+    text = write_csv(("case_id", "note"), [{"case_id": "a", "note": value}]).decode("utf-8-sig")
+    (_, (_, cell)) = list(csv.reader(io.StringIO(text, newline="")))
+    assert cell == f"'{value}"
 
 
 def test_edits_come_back_once(state: Path, ids: list[str]) -> None:
@@ -267,3 +278,27 @@ def test_a_wrong_external_id_can_be_emptied(state: Path, ids: list[str]) -> None
     assert "applied 1" in bring(state)
     assert read(state)[ids[0]].external_id is None
     assert "applied 0" in bring(state)
+
+
+def test_what_nobody_may_write_any_more_is_no_edit_where_it_stood_before(
+    state: Path, ids: list[str]
+) -> None:
+    # A ledger of an earlier version: its id is longer than one may be now.
+    on, said = date(2026, 3, 1), datetime(2026, 3, 1, tzinfo=UTC)
+    old = [
+        Edit(ids[0], "王工", on, external_id="X" * 150),
+        Edit(ids[1], "王工", on, external_id="A\x01B", record={"note": "电话 13800000000"}),
+    ]
+    with open_ledger(state / "ledger.sqlite") as ledger:
+        assert not change(ledger, old, Command("siluan cases import", "i1", said, "0")).refused
+    forms = ("--as", "csv,xlsx,geojson")
+    for _ in range(2):
+        siluan("export", "--state", state, "--out", state.parent / "out", *forms)
+    for name in ("cases.csv", "cases.xlsx", "cases.geojson"):
+        assert "applied 0, known already 0, not applied 0" in bring(state, name)
+    edit_csv(state, ids[0], note="现场核实")
+    assert "applied 1, known already 0, not applied 0" in bring(state)
+    case = read(state)[ids[0]]
+    assert (case.external_id, case.people and case.people.note) == ("X" * 150, "现场核实")
+    edit_csv(state, ids[0], external_id="Y" * 150)
+    assert "external_id has 150 characters" in bring(state, code=2)

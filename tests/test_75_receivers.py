@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Generator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from handover import Office, Receiver, as_receiver, receiving
 from receiver import SECRET
 
-from pipeline.deliver import line, upkeep
+from pipeline.deliver import line, service, upkeep
+from pipeline.deliver.sending import Sender
 from pipeline.deliver.signing import sign, verify
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io import failpoints
@@ -349,6 +351,57 @@ def test_a_receiver_that_asks_for_rest_gets_it(
     assert city.state()["held"] == dict.fromkeys(ids, 2)
 
 
+def test_a_short_rest_is_waited_for_and_does_not_end_the_hand_over(
+    office: Office, city: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(service, "Sender", partial(Sender, sleep=waited.append))
+    ids = office.run(*[3] * 8)
+    office.issue(*ids)
+    busy = {"raw": "", "status": 429, "take": False, "headers": {"Retry-After": "20"}}
+    # At the second one it outlasts all tries: the next case is tried after what it asked for too.
+    city.tell(faults={"next": [None, busy, busy, None, None, busy, None]})
+    assert "city: 7 delivered, 1 waiting, 0 dead letters" in office.deliver().lines
+    assert [s for s in waited if s] == [20, 20, 20]
+
+
+def test_short_rests_have_an_end_of_their_own(
+    office: Office, city: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(service, "Sender", partial(Sender, sleep=waited.append))
+    office.issue(*office.run(*[3] * 8))
+    busy = {"raw": "", "status": 429, "take": False, "headers": {"Retry-After": "60"}}
+    city.tell(faults={"next": [busy, None] * 8})
+    report = office.deliver()
+    assert "city: 5 delivered, 3 waiting, 0 dead letters" in report.lines
+    assert "city: nothing more was tried after it asked to be left alone for 60 s" in report.lines
+    assert sum(waited) == 300
+    office.now += timedelta(seconds=59)
+    office.deliver()
+    assert city.state()["seen"] == 11
+    office.now += timedelta(seconds=1)
+    assert "city: 3 delivered, 0 waiting, 0 dead letters" in office.deliver().lines
+
+
+def test_what_is_new_waits_too_where_a_receiver_rests(
+    office: Office, city: Receiver, ids: list[str]
+) -> None:
+    office.issue(*ids[:2])
+    asked = {"raw": "", "status": 503, "take": False, "headers": {"Retry-After": "7200"}}
+    city.tell(faults={"next": [asked]})
+    office.deliver()
+    office.issue(ids[2])
+    later(office, 1.9)
+    report = office.deliver()
+    assert city.state()["seen"] == 1
+    assert "city: the next try is due 2026-03-01T06:00:0" in str(report.lines)
+    assert "city: 3 delivered, 0 waiting, 0 dead letters" in office.deliver(now=True).lines
+    # What was asked is over with it.
+    office.say(Status.VERIFIED, ids[0])
+    assert "city: 1 delivered, 0 waiting, 0 dead letters" in office.deliver().lines
+
+
 def test_a_wish_to_rest_is_seconds_or_a_date_and_has_an_end() -> None:
     now = 1_767_225_600.0  # 2026-01-01T00:00:00Z
     for text, seconds in {
@@ -356,6 +409,24 @@ def test_a_wish_to_rest_is_seconds_or_a_date_and_has_an_end() -> None:
         "9" * 400: 86_400, "soon": 0, "": 0, "-5": 0, "Thu, 01 Jan 9999 00:00:00 GMT": 86_400,
     }.items():  # fmt: skip
         assert line._seconds(text, now) == seconds, text
+
+
+def test_an_office_may_know_that_a_page_says_ok(
+    office: Office, city: Receiver, ids: list[str]
+) -> None:
+    office.issue(*ids)
+    pages = [
+        {"raw": "<result>ok</result>", "type": "text/html"},
+        {"raw": "<html><body>OK</body></html>", "type": "text/html"},
+    ]
+    city.tell(faults={"next": pages[:1]})
+    assert "where city says ok by one, write pages: taken" in str(office.deliver().lines)
+    later(office)
+    office.settle(as_receiver(city.url, pages="taken"))
+    city.tell(faults={"next": pages})
+    report = office.deliver()
+    assert report.code is ExitCode.DONE
+    assert city.state()["held"] == dict.fromkeys(ids, 2)
 
 
 @pytest.mark.parametrize(

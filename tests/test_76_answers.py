@@ -19,7 +19,8 @@ from receiver import SECRET
 
 from pipeline.adjudicate.calibration import BetaMap, Calibration, Counts, Provenance
 from pipeline.cases.where import Report
-from pipeline.deliver import applying, hearing
+from pipeline.cases.words import LONGEST_ID
+from pipeline.deliver import applying, contract, hearing, reading
 from pipeline.deliver.automatic import Rules, choose, issue
 from pipeline.deliver.changes import AUTOMATIC
 from pipeline.deliver.line import Line, Outcome, Reply
@@ -27,7 +28,7 @@ from pipeline.deliver.place import open_outbox
 from pipeline.deliver.service import DeliverRequest, deliver
 from pipeline.errors import ExitCode
 from pipeline.io import failpoints
-from pipeline.ledger import Event, open_ledger
+from pipeline.ledger import Command, Edit, Event, change, open_ledger
 from pipeline.ledger.codec import dump_case, load_case
 from pipeline.ledger.lock import hold
 from pipeline.ledger.status import Reason
@@ -376,11 +377,32 @@ def test_no_file_of_an_inbox_stops_the_others(tmp_path: Path) -> None:
     said = "\n".join(report.lines)
     assert report.code is ExitCode.SET_ASIDE
     assert "applied 1" in said
-    for sentence in ("a.json is a folder", "c.json is no JSON", "d.xlsx: only .csv and .json"):
+    for sentence in ("a.json is a folder", "c.json is no JSON", "left there: d.xlsx"):
         assert sentence in said
     assert "Thumbs" not in said
     left = {p.name for p in inbox.iterdir()}
     assert left == {"read", "d.xlsx", "Thumbs.db"}
+
+
+def test_marks_of_open_files_and_broken_links_block_no_inbox(tmp_path: Path) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    for name in (".#a.csv", "~$a.xlsx", "~$b.csv"):
+        (inbox / name).symlink_to("nowhere")
+    for name in ("README", "map.pdf"):
+        (inbox / name).write_text("x")
+    (inbox / "a.csv").write_text(f"case_id,revision,status\n{ids[0]},2,已处理\n", encoding="utf-8")
+    report = office.deliver()
+    assert report.code is ExitCode.DONE
+    assert "city: answers applied 1, known already 0, not applied 0" in report.lines
+    left = "city: only .csv and .json are read of its inbox; left there: README, map.pdf"
+    assert left in report.lines
+    assert "a.xlsx" not in str(report.lines)
+    (inbox / "b.csv").symlink_to("nowhere")
+    (inbox / "c.csv").write_text(f"case_id,revision,status\n{ids[1]},2,已处理\n", encoding="utf-8")
+    report = office.deliver()
+    assert report.code is ExitCode.UNREACHABLE
+    assert "b.csv cannot be looked at" in str(report.lines)
+    assert "city: answers applied 1, known already 0, not applied 0" in report.lines
 
 
 def test_an_earlier_file_that_was_read_keeps_its_name_and_its_report(tmp_path: Path) -> None:
@@ -436,6 +458,48 @@ def test_an_external_id_at_several_cases_is_named(tmp_path: Path) -> None:
     assert f"city: the external id E1 stands at 2 cases, see whether that is meant: {both}" in (
         said(ids[1], "E1")
     )
+
+
+def test_external_ids_of_two_receivers_may_be_alike(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    for name in ("city", "county"):
+        (tmp_path / name).mkdir()
+    office.settle(
+        *(
+            as_receiver(None, answers={"inbox": name, "settle_s": 0}) | {"name": name}
+            for name in ("city", "county")
+        )
+    )
+    ids = office.run(3, 3, 3)
+    office.issue(*ids)
+    office.deliver()
+
+    def said(name: str, case: str) -> str:
+        text = f"case_id,revision,external_id\n{case},2,7\n"
+        (tmp_path / name / "a.csv").write_text(text, encoding="utf-8")
+        return "\n".join(office.deliver().lines)
+
+    assert "stands at" not in said("city", ids[0]) + said("county", ids[1])
+    both = ", ".join(sorted(ids[1:]))
+    assert f"county: the external id 7 stands at 2 cases, see whether that is meant: {both}" in (
+        said("county", ids[2])
+    )
+
+
+def test_an_issue_that_was_typed_in_late_refuses_no_answer_of_the_days_between(
+    tmp_path: Path,
+) -> None:
+    office, ids, inbox = by_files(tmp_path, words=CLOSES | {"立案": {"status": "verified"}})
+    paper = Edit(ids[2], "王工", date(2026, 2, 20), status=Status.ISSUED)  # today is 1 March
+    with open_ledger(office.state / "ledger.sqlite") as ledger:
+        command = Command("siluan cases update", "u1", office.now, "0")
+        assert not change(ledger, [paper], command).refused
+    office.deliver()
+    for day, said in (("2026-02-19", "(2026-02-20)"), ("2026-02-25", "answers applied 1")):
+        text = f"case_id,revision,status,on\n{ids[2]},2,立案,{day}\n"
+        (inbox / "a.csv").write_text(text, encoding="utf-8")
+        assert said in str(office.deliver().lines)
+    assert office.cases()[ids[2]].status is Status.VERIFIED
 
 
 def test_no_status_begins_before_the_one_it_follows_or_before_the_case_was_issued(
@@ -512,7 +576,46 @@ def test_more_answers_than_a_case_or_a_page_can_have_are_refused(
     assert "city: answers applied 4, known already 0, not applied 6" in lines
     assert sum("more than 2 answers of one case at once" in line for line in lines) == 2
     assert sum("it names no case" in line for line in lines) == 3
-    assert any("b.json: 5001 answers at once" in line for line in lines)
+    assert any("b.json: 5001 new answers at once" in line for line in lines)
+
+
+def test_answers_that_are_known_count_for_no_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office, ids, inbox = by_files(tmp_path)
+    monkeypatch.setattr(applying, "_OF_ONE_CASE", 2)
+    monkeypatch.setattr(applying, "_MOST", 3)
+    said = [
+        {"case_id": ids[0], "revision": 2, "unit": f"局{n}", "on": f"2026-02-{n:02}"}
+        for n in range(1, 9)
+    ]
+    told: list[str] = []
+    for upto in (2, 4, 6, 10):  # each file holds all that was ever said
+        more = [{"case_id": ids[1], "revision": 2, "unit": f"{n}"} for n in range(upto - 8)]
+        (inbox / "a.json").write_text(json.dumps([*said[:upto], *more]), encoding="utf-8")
+        told += [line for line in office.deliver().lines if "answers applied" in line]
+    assert told == [
+        f"city: answers applied 2, known already {known}, not applied {refused}"
+        for known, refused in ((0, 0), (2, 0), (4, 0))
+    ] + ["city: answers applied 0, known already 0, not applied 1"]
+    assert "4 new answers at once" in "".join(
+        p.read_text("utf-8") for p in (inbox / "read").glob("*.report.txt")
+    )
+
+
+def test_many_refusals_of_one_kind_are_not_printed_each(tmp_path: Path) -> None:
+    office, _, inbox = by_files(tmp_path)
+    (inbox / "a.json").write_text(json.dumps([{}] * 25), encoding="utf-8")
+    lines = office.deliver().lines
+    assert sum("it names no case" in line for line in lines) == 20
+    assert "city: not applied: and 5 more; of files each stands in its report" in lines
+    assert (inbox / "read" / "a.json.report.txt").read_text("utf-8").count("names no case") == 25
+
+
+def test_the_description_tells_the_limits_of_answers() -> None:
+    told = contract.text(contract.OPENAPI)
+    for most in (applying._MOST, applying._OF_ONE_CASE, reading._LONGEST, LONGEST_ID):
+        assert f"{most:,}" in told, most
 
 
 def test_an_inbox_that_cannot_be_used_stops_nobody_else(tmp_path: Path) -> None:

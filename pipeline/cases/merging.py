@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.cases.outlines import corrected_outline, same_outline
-from pipeline.cases.subtypes import carried, with_subtype
+from pipeline.cases.subtypes import brought_back, carried
 from pipeline.cases.tables import Row
 from pipeline.cases.words import (
     free_text,
@@ -31,7 +31,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.ledger import Edit
 from pipeline.model import Case
 from pipeline.publish.geometry import to_wgs84
-from pipeline.publish.rows import values_of
+from pipeline.publish.rows import texts_of, values_of
 
 READERS: Mapping[str, Callable[[str | None], Any]] = {
     "status": read_status,
@@ -63,6 +63,9 @@ class Author:
 def pending(row: Row, then: Case, now: Case) -> dict[str, Any]:
     """Give what a row changes and the ledger does not know yet, by column.
 
+    What stands there as it was exported is not read: a ledger may hold what nobody may write any
+    more (an id that is too long), and nobody wrote it here.
+
     Parameters
     ----------
     then, now : Case
@@ -74,9 +77,10 @@ def pending(row: Row, then: Case, now: Case) -> dict[str, Any]:
         A value cannot be read.
     """
     was, stands = values_of(then), values_of(now)
+    exported = texts_of(then), texts_of(now)
     found: dict[str, Any] = {}
     for name, read in READERS.items():
-        if name in row.values:
+        if name in row.values and not any(_same(row[name], texts[name]) for texts in exported):
             wrote = read(row[name])
             if not _is(name, wrote, then, was) and not _is(name, wrote, now, stands):
                 found[name] = wrote
@@ -84,6 +88,10 @@ def pending(row: Row, then: Case, now: Case) -> dict[str, Any]:
     if drawn is not None and not same_outline(drawn, to_wgs84(now.polygon, now.crs)):
         found[_OUTLINE] = drawn
     return found
+
+
+def _same(wrote: str | None, exported: str | None) -> bool:
+    return (wrote or "").split() == (exported or "").split()
 
 
 def _is(name: str, wrote: Any, case: Case, values: Mapping[str, Any]) -> bool:
@@ -136,7 +144,7 @@ def merge_row(row: Row, then: Case, now: Case, author: Author) -> Edit | None:
     )
     if "subtype" not in wrote:
         return edit
-    return with_subtype(edit, wrote["subtype"], author.graded(), "the sub-type")
+    return brought_back(edit, wrote["subtype"], (then, now), author.graded)
 
 
 def _drawn(row: Row, then: Case) -> BaseGeometry | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -27,13 +28,40 @@ def carried(word: str | None, case: Case) -> bool:
     return plain(word) in known - {None}
 
 
+def brought_back(
+    edit: Edit,
+    word: str,
+    cases: tuple[Case, ...],
+    graded: Callable[[], AdjudicateOptions | None],
+) -> Edit:
+    """Give an edit with the sub-type that a list says; as it was where it is merely carried along.
+
+    Lists of before a table had ``suggested_as`` say the official text of what was suggested: only
+    the table tells that it is the same.
+
+    Parameters
+    ----------
+    cases : tuple of Case
+        The case as it stood when the list was written and as it stands; empty if it is unknown.
+
+    Raises
+    ------
+    ConfigurationError
+        See ``with_subtype``.
+    """
+    if any(carried(word, case) for case in cases):
+        return edit
+    said = with_subtype(edit, word, graded(), "the sub-type")
+    return edit if any(carried(said.subtype, case) for case in cases) else said
+
+
 def with_subtype(edit: Edit, word: str, graded: AdjudicateOptions | None, what: str) -> Edit:
     """Give an edit with the sub-type that it says, and what the table makes of it.
 
     Parameters
     ----------
     word : str
-        Code or text of the table, or the text under which it suggests it.
+        Code or text of the table, or the text under which it suggests it; 疑似 may stand before.
     graded : AdjudicateOptions or None
         Of the workflow whose table is meant; None where none was given.
     what : str
@@ -49,11 +77,12 @@ def with_subtype(edit: Edit, word: str, graded: AdjudicateOptions | None, what: 
         raise ConfigurationError(
             "a sub-type is one of a workflow's table", "Give --workflow FILE that has such a table"
         )
-    asked = plain(word)
+    asked = plain(word) or ""
+    words = {asked, asked.removeprefix("疑似")}
     codes = [
         s.code
         for s in tables.subtypes
-        if asked in (plain(s.code), plain(s.text), plain(s.suggested_as))
+        if words & {plain(s.code), plain(s.text), plain(s.suggested_as)}
     ]
     if not codes:
         known = ", ".join(f"{s.code} {s.text}" for s in tables.subtypes)

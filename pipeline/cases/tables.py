@@ -58,8 +58,12 @@ LAYER = "cases"
 """Of a GeoPackage, the one that is written and read."""
 
 _BOM = "\ufeff"
-_DANGEROUS = ("=", "+", "-", "@", "\t")
-# As Python writes numbers: no formula, and a guarded one is left out of sums.
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
+NUMBERS = frozenset(
+    {"area_m2", "volume_m3", "height_m", "chainage_m", "lon", "lat", "lon_gcj02", "lat_gcj02"}
+)
+"""Columns whose text is a number: guarded, one below zero would be left out of sums."""
+# As Python writes numbers.
 _BELOW_ZERO = re.compile(r"-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 _LONLAT = ("CRS84", "EPSG::4326", "EPSG:4326", "EPSG::4490", "EPSG:4490")
 
@@ -140,19 +144,19 @@ def read_table(path: Path, sheet: str = LEDGER) -> Table:
 def write_csv(columns: tuple[str, ...], rows: list[Mapping[str, Any]]) -> bytes:
     """Write CSV as a spreadsheet opens it: UTF-8 with a byte order mark.
 
-    No text is a formula (an apostrophe guards it, and is taken off again on reading); a plain
-    number is no text, and stays one where it is below zero.
+    No text is a formula (an apostrophe guards it, and is taken off again on reading); in a column
+    of numbers one below zero stays a number. Anywhere else it may be an id, which is text.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([_safe(row.get(c)) for c in columns])
+        writer.writerow([_safe(c, row.get(c)) for c in columns])
     return out.getvalue().encode("utf-8-sig")
 
 
-def _safe(value: Any) -> Any:
-    if not isinstance(value, str) or _BELOW_ZERO.fullmatch(value):
+def _safe(column: str, value: Any) -> Any:
+    if not isinstance(value, str) or (column in NUMBERS and _BELOW_ZERO.fullmatch(value)):
         return value
     return f"'{value}" if value.lstrip("'").startswith(_DANGEROUS) else value
 

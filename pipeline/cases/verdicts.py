@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.adjudicate.candidates import AdjudicateOptions
 from pipeline.cases.outlines import corrected_outline
 from pipeline.cases.sheet import VERDICTS
-from pipeline.cases.subtypes import carried, with_subtype
+from pipeline.cases.subtypes import brought_back
 from pipeline.cases.tables import Row, Table, read_table
 from pipeline.cases.where import ZONE, Report, command, outcome, refuse, today
 from pipeline.cases.words import (
@@ -88,8 +88,8 @@ def read_verdicts(
         try:
             edit, word = _edit(row, known, now), plain(row["subtype"])
             case = known.get(edit.case_id)
-            if word is not None and not (case and carried(word, case)):
-                edit = with_subtype(edit, word, graded(), "the sub-type")
+            if word is not None:
+                edit = brought_back(edit, word, (case,) if case else (), graded)
             edits.append(edit)
         except ConfigurationError as error:
             bad.append(Refusal(row.where, row["case_id"] or "", str(error).rstrip(".")))

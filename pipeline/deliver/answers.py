@@ -92,7 +92,7 @@ class Desk:
         home = home_of(case, self.known)
         if home is not case:
             return self._passed_on(answer, case, home, answered)
-        after, key = meaning.status or case.status, _key(self.receiver.name, answer)
+        after, key = meaning.status or case.status, key_of(self.receiver.name, answer)
         if meaning.status is not None and not self._told(case, key):
             self._require_in_time(case, meaning.status, on)
         record: dict[str, object] = {}
@@ -122,7 +122,7 @@ class Desk:
         It is noted there, with its word; it moves no status and gives no day, because nobody
         answered of the whole.
         """
-        key, before = _key(self.receiver.name, answer), home.answer
+        key, before = key_of(self.receiver.name, answer), home.answer
         external = None if home.external_id else read_id(answer.values.get("external_id"))
         news = _news(home, said)
         if self._told(named, key) or (before is not None and said.on < before.on):
@@ -189,7 +189,7 @@ class Desk:
         News of an earlier day may come late; a wrong year would end the watch after 销号 at once.
         """
         told = (
-            e.as_of.astimezone(ZONE).date()
+            _day_of(e)
             for e in self.history.get(case.case_id, ())
             if e.what == "status" and e.new not in (Status.WATCH, Status.SUSPECTED)
         )
@@ -222,6 +222,12 @@ def renamed(values: Mapping[str, T], columns: Mapping[str, str]) -> dict[str, T]
     return {k: ours[k] for k in COLUMNS if k in ours}
 
 
+def _day_of(event: Event) -> date:
+    """Give the day of a status: that of its paper, which may have been typed in later."""
+    said, on = event.as_of.astimezone(ZONE).date(), event.detail.get("on")
+    return min(said, date.fromisoformat(on)) if on else said
+
+
 def _revision(text: str | None) -> int:
     word = plain(text) or ""
     if not word.isascii() or not word.isdigit() or not 0 < int(word) < 10**9:
@@ -251,7 +257,7 @@ def _news(case: Case, said: ReceiverAnswer) -> ReceiverAnswer | None:
     return None if replace(whole, on=before.on) == before else whole
 
 
-def _key(name: str, answer: Answer) -> str:
+def key_of(name: str, answer: Answer) -> str:
     """Name an answer by what it says; one without a day may say the same again, later."""
     said = [name, *(answer.values.get(k) for k in COLUMNS)]
     if not answer.values.get("on"):

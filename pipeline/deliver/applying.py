@@ -9,16 +9,19 @@ from datetime import UTC, datetime
 
 from pipeline import __version__
 from pipeline.cases.where import today
-from pipeline.deliver.answers import Answer, Desk, home_of
+from pipeline.deliver.answers import Answer, Desk, home_of, key_of
 from pipeline.deliver.options import ReceiverOptions
 from pipeline.deliver.outbox import Outbox
 from pipeline.deliver.reading import Found
+from pipeline.errors import ConfigurationError
 from pipeline.ledger import Changes, Command, Event, LedgerStore, Refusal, change
 from pipeline.model import Case
 
 _OF_ONE_CASE = 100
-"""Answers of one case that are taken of one file or page: each is a transaction of its own, for
+"""New answers of one case that are taken of one file or page: each is a transaction of its own, for
 which others wait, and a case has a handful."""
+_MOST = 5000
+"""New answers of one file or page: the ledger is held for as long as they are written."""
 
 
 @dataclass
@@ -28,6 +31,7 @@ class Heard:
     applied: int = 0
     known: int = 0
     refused: list[str] = field(default_factory=list[str])
+    unread: list[str] = field(default_factory=list[str])  # files of an inbox that are no answers
     externals: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])  # (id, case)
     trouble: list[str] = field(default_factory=list[str])  # why some could not be taken
     more: bool = False  # there are further pages, and enough were asked for
@@ -44,10 +48,25 @@ class Clerk:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def each(self, found: Found, came: str, heard: Heard) -> None:
-        """Apply answers; several of one case one after another, in their order."""
-        left = [replace(a, came=came) for a in found.answers]
+        """Apply answers; several of one case one after another, in their order.
+
+        What the ledger has already counts for no limit: some systems give all that they ever said.
+
+        Raises
+        ------
+        ConfigurationError
+            There are more new ones than are taken at once; none of them was.
+        """
+        said = [replace(a, came=came) for a in found.answers]
+        known = self._known(said)
+        told = {e.detail.get("key") for e in self.store.events(known.keys())} if known else set()
+        left = [a for a in said if key_of(self.receiver.name, a) not in told]
+        if len(left) > _MOST:
+            raise ConfigurationError(
+                f"{len(left)} new answers at once", f"Send at most {_MOST} of them"
+            )
+        heard.known += len(said) - len(left)
         heard.refused += [str(r) for r in found.bad]
-        known = self._known(left)
         rounds: list[list[Answer]] = []
         so_far: Counter[str] = Counter()
         for answer in left:

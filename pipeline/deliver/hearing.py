@@ -28,6 +28,7 @@ IN_REPLY = "in reply to its delivery"
 _PAGES_MOST = 1000
 _ASKED_S = 300.0
 """For which one command asks one receiver for pages [s]; a ``next`` may have no end."""
+_HIDDEN = (".", "~$")  # marks of who has a file open, among others
 _NO_ANSWERS = frozenset({"Thumbs.db", "desktop.ini"})  # Windows puts them into shared folders
 
 
@@ -65,21 +66,24 @@ class Listener:
         if folder is None or not folder.is_dir():
             return
         try:
-            found = [(p, p.stat().st_mtime) for p in sorted(folder.iterdir())]
+            found = sorted(folder.iterdir())
         except OSError as error:  # of a share that went away: others do not wait for it
             heard.trouble.append(f"its inbox {folder} cannot be looked into ({error.strerror})")
             return
-        for path, changed in found:
-            if path.name.startswith(".") or path.name in _NO_ANSWERS:
+        for path in found:
+            if path.name.startswith(_HIDDEN) or path.name in _NO_ANSWERS:
+                continue
+            try:
+                changed = path.stat().st_mtime
+            except OSError as error:  # a link to nowhere, or somebody took it away
+                heard.trouble.append(f"{path.name} cannot be looked at ({error.strerror})")
                 continue
             if time.time() - changed < self.receiver.answers.settle_s:
                 continue  # it may still be written
             if path.suffix.lower() in (".csv", ".json"):
                 self._file(path, heard)
             elif path.is_file():
-                heard.refused.append(
-                    f"{path.name}: only .csv and .json are read, and it is neither"
-                )
+                heard.unread.append(path.name)
 
     def fetched(self, line: Line, heard: Heard) -> None:
         """Ask for answers, page by page; a page counts once the ledger has it."""
@@ -94,10 +98,10 @@ class Listener:
                 return
             try:
                 found = read_page(reply.json())
+                self._take(found, f"after {after}", heard)
             except ConfigurationError as error:
                 heard.trouble.append(str(error))
                 return
-            self._take(found, f"after {after}", heard)
             failpoint("deliver.answered")
             if found.following is None or found.following == after:
                 return
@@ -111,14 +115,12 @@ class Listener:
         try:
             # As read again after a kill; the same file that somebody put there anew is another.
             came = f"{path.name} {path.stat().st_mtime_ns}"
-            found = read_file(path, self.receiver)
+            self._take(read_file(path, self.receiver), came, mine)
         except ConfigurationError as error:
-            came, found = "", Found()
             mine.refused.append(str(error))
         except OSError as error:  # it stays where it is
             heard.trouble.append(f"{path.name} cannot be opened ({error.strerror})")
             return
-        self._take(found, came, mine)
         heard.applied += mine.applied
         heard.known += mine.known
         heard.externals |= mine.externals

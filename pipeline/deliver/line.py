@@ -122,7 +122,7 @@ class Line:
                         return Reply(Outcome.LATER, f"the answer to {method} {path} has no end")
             finally:
                 await answer.aclose()
-        return _reply(method, path, answer, bytes(found))
+        return _reply(method, path, answer, bytes(found), self._options)
 
 
 @contextmanager
@@ -169,11 +169,18 @@ def secret_of(options: ReceiverOptions) -> str:
     return key
 
 
-def _reply(method: str, path: str, answer: httpx.Response, body: bytes) -> Reply:
+def _reply(
+    method: str, path: str, answer: httpx.Response, body: bytes, options: ReceiverOptions
+) -> Reply:
     status = answer.status_code
-    if 200 <= status < 300 and _is_web_page(answer.headers.get("Content-Type", ""), body):
-        # A portal that lets nobody through shows its log-in page with 200.
-        said = f"{method} {path} was answered {status} with a web page, as of a log-in"
+    page = 200 <= status < 300 and _is_web_page(answer.headers.get("Content-Type", ""), body)
+    if page and options.pages == "doubted":
+        # A portal that lets nobody through shows its log-in page with 200. No rule tells it from
+        # a system that says ok by a page: the office does.
+        said = (
+            f"{method} {path} was answered {status} with a web page, as of a log-in; where "
+            f"{options.name} says ok by one, write pages: taken"
+        )
         return Reply(Outcome.DOUBTFUL, said, status, body)
     if 200 <= status < 300:
         return Reply(Outcome.TAKEN, "", status, body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -110,6 +110,11 @@ class ReceiverOptions(BaseModel):
     wait_most_s: float = Field(default=3600, ge=0, le=86400, description="the most of that")
     give_up: int = Field(
         default=5, ge=1, le=100, description="deliveries without an answer, one after another"
+    )
+    pages: Literal["doubted", "taken"] = Field(
+        default="doubted",
+        description="what a web page with 2xx means: taken, where the receiver says ok by one; "
+        "else it may be the log-in of a portal",
     )
     ca_file: Path | None = Field(default=None, description="the office's own authority; relative")
     answers: AnswerOptions = AnswerOptions()

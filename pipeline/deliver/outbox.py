@@ -25,6 +25,7 @@ from pipeline.deliver.feed import Page
 from pipeline.deliver.outbox_tables import (
     EPOCH,
     FEED,
+    REST,
     ROUND,
     SCHEMA_VERSION,
     Cursor,
@@ -187,10 +188,16 @@ class Outbox:
             left = int(connection.execute(count).scalar_one())
             connection.execute(sa.delete(queue).where(mine))
             connection.execute(sa.delete(receivers).where(receivers.c.name == name))
+            connection.execute(sa.delete(cursors).where(cursors.c.name == REST + name))
         return left
 
     def due(self, name: str, now: datetime) -> list[tuple[int, str]]:
-        """Give what may be tried now, as (id, case): of each case the oldest that waits."""
+        """Give what may be tried now, as (id, case): of each case the oldest that waits.
+
+        Nothing may where the receiver asked to be left alone for longer, not even what is new.
+        """
+        if self.cursor(REST + name).mark > str(instant(now)):
+            return []
         query = sa.select(queue.c.id, queue.c.case_id)
         query = query.where(queue.c.id.in_(oldest(name)), queue.c.due <= instant(now))
         with self._connect() as connection:
@@ -239,19 +246,18 @@ class Outbox:
         mine = sa.update(queue).where(queue.c.receiver == name, queue.c.state == "waiting")
         with self._connect() as connection:
             connection.execute(mine.values(due=""))
+            move(connection, REST + name, Cursor())
 
     def rest(self, name: str, until: datetime) -> None:
-        """Let nothing that waits be tried before an instant."""
-        mine = sa.update(queue).where(queue.c.receiver == name, queue.c.state == "waiting")
-        with self._connect() as connection:
-            early = mine.where(queue.c.due < instant(until))
-            connection.execute(early.values(due=instant(until)))
+        """Let nothing be tried before an instant, neither what waits nor what is new by then."""
+        self.move(REST + name, Cursor(mark=str(instant(until))))
 
     def next_due(self, name: str) -> str:
         """Give when the next try may be, UTC; empty where nothing waits."""
         query = sa.select(sa.func.min(queue.c.due)).where(queue.c.id.in_(oldest(name)))
         with self._connect() as connection:
-            return str(connection.execute(query).scalar() or "")
+            due = connection.execute(query).scalar()
+        return "" if due is None else max(str(due), self.cursor(REST + name).mark)
 
     def read_by_feed(self, name: str) -> None:
         """Mark all that waits as delivered: this receiver reads the feed itself."""

@@ -16,6 +16,8 @@ SCHEMA_VERSION = 1
 FEED = "feed"
 """The cursor of the feed over the ledger's events."""
 EPOCH, ROUND = "epoch", "round: "
+REST = "rest: "
+"""The cursor that marks until when a receiver asked to be left alone."""
 
 Query: TypeAlias = "sa.Select[*tuple[Any, ...]]"
 

@@ -16,7 +16,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.ledger import Refusal
 
 _LONGEST = 500  # characters of a value; names of units have some 20, columns of ids their own limit
-_MOST = 5000  # answers of one file or page: the ledger is held for as long as they are written
+_MOST = 100_000  # answers of one file or page; how many of them may be new, applying.py says
 _LONGEST_NEXT = 1000  # characters; it travels in an address
 _WHOLE = 2**53  # from here on a number in JSON may have lost its last digits
 

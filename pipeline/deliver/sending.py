@@ -18,6 +18,12 @@ from pipeline.deliver.reading import texts_of
 from pipeline.errors import ConfigurationError
 from pipeline.io.failpoints import failpoint
 
+_WAIT_MOST_S = 60.0
+"""For which a receiver is waited for within a command [s]: what it asks for under load is some
+seconds; for longer, a later command is better than one that stands."""
+_WAITS_MOST_S = 300.0
+"""All such waits of one command together [s]; as long as one asks for answers."""
+
 
 @dataclass
 class Sent:
@@ -43,9 +49,22 @@ class Sender:
     sleep: Callable[[float], None] = time.sleep
     _chips: set[str] = field(default_factory=set[str])  # that it is known to have
     _silent: int = 0
+    _asked_s: float = 0  # for which it asked, in its last reply, not to be asked again
+    _waits_s: float = _WAITS_MOST_S  # that are left
 
     def send(self) -> Sent:
-        """Try everything that is due, each case's deliveries in their order."""
+        """Try everything that is due, each case's deliveries in their order.
+
+        What a receiver asks for (``Retry-After``) is waited for where it is short, and outlasts
+        the command in the outbox.
+        """
+        sent = self._send()
+        if self._asked_s:
+            until = self.now() + timedelta(seconds=self._asked_s)
+            self.outbox.rest(self.options.name, until)
+        return sent
+
+    def _send(self) -> Sent:
         sent = Sent()
         while parcels := self._due(sent):
             for number in parcels:
@@ -85,7 +104,6 @@ class Sender:
             self.outbox.postpone(parcel, self._until(parcel), reply.said)
             sent.later[parcel.case_id] = reply.said
             if self._asks_for_rest(reply):
-                self.outbox.rest(parcel.receiver, self.now() + timedelta(seconds=reply.after_s))
                 sent.gave_up = f"it asked to be left alone for {reply.after_s:.0f} s"
 
     def _judge_doubtful(self, sent: Sent) -> None:
@@ -102,16 +120,24 @@ class Sender:
     def _with_patience(self, parcel: Parcel) -> Reply:
         # A receiver that is down altogether gets one try per case and not all of them.
         tries = 1 if self._silent else self.options.tries
-        reply = self._deliver(parcel)
+        reply = self._after(0, parcel)
         for again in range(tries - 1):
             if reply.outcome is not Outcome.LATER or self._asks_for_rest(reply):
                 break
-            self.sleep(self.options.pause_s * 2**again)
-            reply = self._deliver(parcel)
+            reply = self._after(self.options.pause_s * 2**again, parcel)
+        return reply
+
+    def _after(self, pause_s: float, parcel: Parcel) -> Reply:
+        """Deliver after a pause, or after what the last reply asked for where that is longer."""
+        if (wait := max(pause_s, self._asked_s)) > 0:
+            self.sleep(wait)
+        self._waits_s -= self._asked_s
+        reply = self._deliver(parcel)
+        self._asked_s = reply.after_s
         return reply
 
     def _asks_for_rest(self, reply: Reply) -> bool:
-        return reply.after_s > self.options.pause_s
+        return reply.after_s > min(_WAIT_MOST_S, self._waits_s)
 
     def _deliver(self, parcel: Parcel) -> Reply:
         for file in parcel.body["delivery"]["evidence"]["files"]:

@@ -27,7 +27,7 @@ from pipeline.ledger.rows import TABLES, dump_marks, dump_rows, schema_of
 from pipeline.ledger.sql import SqlLedger
 from pipeline.ledger.sqlite import SqliteLedger
 from pipeline.ledger.tables import READABLE
-from pipeline.office.copying import copy_whole, unharmed
+from pipeline.office.copying import copy_whole, named_as, unharmed
 
 FORMAT = "siluan-backup/1"
 MANIFEST = "manifest.json"
@@ -231,12 +231,14 @@ def _pack_ledger(
     archive: zipfile.ZipFile, manifest: Manifest, place: LedgerPlace, work: Path
 ) -> None:
     ledger: SqlLedger
+    copy = work / "ledger.sqlite"
     if place.url is None:
-        copy_whole(place.file, work / "ledger.sqlite")
-        ledger = SqliteLedger(work / "ledger.sqlite", writing=False)
+        copy_whole(place.file, copy)
+        ledger = SqliteLedger(copy, writing=False)
     else:
         ledger = PostgisLedger(place.url)
-    ledger.set_up(writing=False)
+    with named_as(copy, place.file):
+        ledger.set_up(writing=False)
     failpoint("backup.copied")
     with ledger.connect() as connection:
         manifest.schema = schema_of(connection)

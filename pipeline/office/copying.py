@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -29,7 +30,9 @@ def copy_whole(path: Path, target: Path) -> None:
 
 @contextmanager
 def unharmed(path: Path) -> Generator[None]:
-    """Say of a database that SQLite cannot read through that it is damaged.
+    """Say of a database that cannot be read through that it is damaged.
+
+    A page may be whole for SQLite where the packed text of a row in it is not.
 
     Raises
     ------
@@ -38,11 +41,27 @@ def unharmed(path: Path) -> Generator[None]:
     """
     try:
         yield
-    except (sqlite3.DatabaseError, DatabaseError) as error:
+    except (sqlite3.DatabaseError, DatabaseError, zlib.error) as error:
         said = error.orig if isinstance(error, DatabaseError) else error
-        if not isinstance(said, sqlite3.DatabaseError) or isinstance(said, _BUSY):
+        if not isinstance(said, sqlite3.DatabaseError | zlib.error) or isinstance(said, _BUSY):
             raise
         raise ConfigurationError(
             f"{path} is damaged ({' '.join(str(said).split())}), and nothing was kept",
             "Restore it from an earlier backup; see siluan restore",
         ) from error
+
+
+@contextmanager
+def named_as(copy: Path, path: Path) -> Generator[None]:
+    """Let what is wrong with a copy be said of the file that it was made of.
+
+    Raises
+    ------
+    ConfigurationError
+        Something is.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        what = error.what.replace(str(copy), str(path))
+        raise ConfigurationError(what, error.remedy) from error

@@ -90,6 +90,11 @@ def values_of(case: Case) -> dict[str, Any]:
     }
 
 
+def texts_of(case: Case) -> dict[str, str | None]:
+    """Give ``values_of`` as it is exported: text, yes and no are 是 and 否."""
+    return {name: _plain(_written(value)) for name, value in values_of(case).items()}
+
+
 def row_of(case: Case) -> dict[str, str | None]:
     """Give a case as a row of text, keys as in ``COLUMNS``; yes and no are 是 and 否.
 
@@ -107,7 +112,7 @@ def row_of(case: Case) -> dict[str, str | None]:
     row = {
         "case_id": case.case_id,
         "revision": str(case.revision),
-        **{k: _written(v) for k, v in values_of(case).items()},
+        **texts_of(case),
         "status_zh": STATUS_ZH[case.status],
         "kind_zh": case.kind.zh,
         **_graded(case),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from pipeline.model import Corridor
@@ -15,6 +15,8 @@ _PICTURES = ("before_true", "after_true", "before_false", "after_false", "rise")
 _DAY0 = date(1970, 1, 1)
 
 Ring = list[list[float]]
+Told: TypeAlias = "tuple[str, str, int]"
+"""A verdict that the ledger was told: word, day (ISO), revision of the case after it."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Entry:
     document: Mapping[str, Any] | None  # case.json of its evidence
     folder: str | None  # of its evidence, from the page
     may: tuple[str, ...]  # "yes", "no": which verdicts its status takes
-    told: tuple[str, ...] = ()  # the verdict that the ledger holds, and its day; nobody's name
+    told: tuple[Told, ...] = ()  # verdicts that the ledger was told; nobody's name
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _case(entry: Entry, zone: ZoneInfo) -> dict[str, Any]:
         "o": _rings(entry.feature["geometry"], 6),
         "reasons": p["reasons"],
         "may": list(entry.may),
-        "told": list(entry.told),
+        "told": [list(t) for t in entry.told],
         "looks": [_look(k, zone) for k in document.get("looks", ())],
         "folder": entry.folder or "",
         "pics": [n for n in _PICTURES if _has(p["chips"], n)],

@@ -19,6 +19,7 @@ from pipeline.passes.corridor import Judged
 from pipeline.passes.showing import Desk, from_store
 from pipeline.passes.unseen import unseen_of_failed
 from pipeline.publish import PublishContext, Shelves, publish_run, split_cases
+from pipeline.review.data import Told
 from pipeline.running.recording import confidence_of
 from pipeline.shown import Scope, add_evidence, add_review
 
@@ -44,15 +45,17 @@ def publish(
     record: RunRecord,
     until: Mapping[str, datetime],
     lines: list[str],
+    said: Mapping[str, Sequence[Told]],
 ) -> Path:
     """Lay out what a run lists, with its pictures; give the folder.
 
-    ``until`` is the newest pass of each corridor, also of one that failed.
+    ``until`` is the newest pass of each corridor, also of one that failed; ``said`` is
+    ``verdicts_said``.
     """
     corridors, layers = places
     shelves, proposed = lists
     shown = {j.corridor_id: j.shown for j in judged if j.shown is not None}
-    scope = Scope(record, corridors, shown)
+    scope = Scope(record, corridors, shown, said=said)
     hidden = [c.case_id for c in shelves.suppressed]
     everything = (*shelves.cases, *shelves.watch, *shelves.suppressed)
     finished = {j.corridor_id for j in judged}

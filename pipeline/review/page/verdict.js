@@ -37,8 +37,10 @@ const Verdicts = (() => {
     return [...last.values()].filter((f) => !f.v.saved && !here(f) && !(f.v.written && arrived(byId.get(f.id), f.v)));
   }
   // A browser does not say what became of a download: only the ledger does, of the cases on this page. A verdict
-  // that was read takes its case to a newer revision, or off the lists.
-  const arrived = (c, v) => !c || (c.rev > v.revision && c.told.length > 0 && (c.told[0] === v.verdict ? c.told[1] >= v.on : c.told[1] > v.on));
+  // that was read takes its case to a newer revision, or off the lists, or it was the same verdict of another day,
+  // which the ledger notes and no more.
+  const arrived = (c, v) => !c || c.told.some(([word, on, rev]) => (word === v.verdict && on === v.on && rev >= v.revision)
+    || (rev > v.revision && (word === v.verdict ? on >= v.on : on > v.on)));
   // They are not offered again: they were taken over, or the reviewer let them go.
   function settle(found) {
     try {
@@ -107,10 +109,10 @@ const Verdicts = (() => {
     const pts = [...ring, ring[0]].map((p) => p[0].toFixed(7) + " " + p[1].toFixed(7));
     return "POLYGON ((" + pts.join(", ") + "))";
   }
-  // No text is a formula, and a plain number is no text, as siluan's own files have it.
+  // No text is a formula, as in siluan's own files; no column of these is below zero.
   function cell(text) {
     let t = String(text === null || text === undefined ? "" : text);
-    if (/^'*[=+\-@\t]/.test(t) && !/^-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$/.test(t)) t = "'" + t;
+    if (/^'*[=+\-@\t\r\n]/.test(t)) t = "'" + t;
     return /[",\r\n]/.test(t) || t !== t.trim() ? '"' + t.split('"').join('""') + '"' : t;
   }
   function csv(cases, by, today) {
