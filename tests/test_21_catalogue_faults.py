@@ -320,6 +320,18 @@ def test_links_that_are_none_are_named_and_the_others_are_followed(
         search_stac(source(path, local_api=True), TABLE, WANTED)
 
 
+def test_a_collection_without_links_is_lawful(tmp_path: Path) -> None:
+    path = catalogue(tmp_path, [item("a", WHEN)])
+    document = json.loads(path.read_text(encoding="utf-8"))
+    (tmp_path / "bare.json").write_text('{"type": "Collection", "id": "bare"}')
+    document["links"].append({"rel": "child", "href": "./bare.json"})
+    path.write_text(json.dumps(document), encoding="utf-8")
+    found = search_stac(source(path), TABLE, WANTED)
+    assert ([s.id for s in found.scenes], found.set_aside) == (["a"], ())
+    served = search_stac(source(path, local_api=True), TABLE, WANTED)
+    assert [s.id for s in served.scenes] == ["a"]
+
+
 def test_json_that_is_no_catalogue_is_refused_and_named_below(tmp_path: Path) -> None:
     """It gave no items, and no word of it."""
     other = tmp_path / "other.json"

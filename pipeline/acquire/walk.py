@@ -76,7 +76,7 @@ class _Walk:
         if kind not in ("Catalog", "Collection") and "links" not in document:
             raise SceneUnusableError(f"{named(href)} is no STAC catalogue, item or item collection")
         links = links_of(document)
-        stated = document.get("links")
+        stated = document.get("links", [])  # a catalogue of nothing may do without
         if not isinstance(stated, list):
             self.refuse(href, "its links are no list")
         elif len(cast("list[Any]", stated)) > len(links):
