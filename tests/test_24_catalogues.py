@@ -307,6 +307,33 @@ def test_a_collection_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert found.left_out == ("no item is of the collection(s) C2",)
 
 
+@pytest.mark.parametrize("status", [400, 504])
+def test_a_server_that_wants_collections_says_no_sentence_and_stops_nothing(
+    tmp_path: Path, status: int
+) -> None:
+    """It is asked once, without the patience that an answer of weight is worth."""
+    asked: list[str] = []
+
+    def answer(request: Request) -> Response | None:
+        if request.url.path == "/":
+            to = {"rel": "search", "href": f"{request.url}search"} | {
+                "type": "application/geo+json"
+            }
+            root = {"type": "Catalog", "id": "x", "stac_version": "1.0.0", "description": "x"}
+            has = [f"https://api.stacspec.org/v1.0.0/{n}" for n in ("core", "item-search")]
+            return JSONResponse({**root, "conformsTo": has, "links": [to]})
+        if request.url.path != "/search":
+            return None
+        if request.query_params.get("collections"):
+            return JSONResponse({"type": "FeatureCollection", "features": [], "links": []})
+        asked.append(str(request.url))
+        return Response("collections is required", status_code=status)
+
+    with serve(five(tmp_path), answer) as url:
+        found = search_stac(source(url, collections=["C2"]), TABLE, WANTED)
+    assert (found.scenes, found.left_out, len(asked)) == ((), (), 1)
+
+
 def test_an_item_whose_property_has_another_type_is_set_aside(tmp_path: Path) -> None:
     path = five_of(tmp_path, cloud_cover=[3, "12", 5, 90, None])
     found = search_stac(source(path, filter="eo:cloud_cover < 80"), TABLE, WANTED)
@@ -546,7 +573,9 @@ def test_a_server_that_only_answers_get_is_asked_by_get(tmp_path: Path) -> None:
 
     def get_only(request: Request) -> Response | None:
         if request.url.path == "/":
-            links = [{"rel": "search", "href": f"{request.url}search", "method": "GET"}]
+            links = [
+                {"rel": "search", "href": f"{request.url}search"} | {"type": "application/geo+json"}
+            ]
             links[0]["type"] = "application/geo+json"
             root = {"type": "Catalog", "id": "g", "stac_version": "1.0.0", "description": "g"}
             kinds = ["https://api.stacspec.org/v1.0.0/item-search"]
