@@ -408,6 +408,21 @@ def test_a_name_in_gbk_is_told_as_such(tmp_path: Path) -> None:
     assert flight.hand_in(tmp_path, inner).taken  # what is not opened may be called as it likes
 
 
+def test_photos_in_gbk_beside_a_flight_do_not_refuse_it(tmp_path: Path) -> None:
+    drop = flight.odm(tmp_path / "drop")
+    folder = drop / os.fsdecode("原始照片".encode("gbk"))
+    folder.mkdir()
+    (folder / os.fsdecode("照片1.JPG".encode("gbk"))).write_bytes(b"\xff\xd8\xff\xd9")
+    (folder / os.fsdecode("略图.tif".encode("gbk"))).touch()
+    answer = flight.hand_in(tmp_path, drop)
+    assert answer.taken, answer.faults
+    alone = tmp_path / "photos"
+    shutil.copytree(folder, alone)
+    next(alone.glob("*.tif")).unlink()
+    flight.write_form(alone)
+    assert flight.codes(flight.hand_in(tmp_path, alone)) == ["name"]  # here they are read
+
+
 def test_a_mosaic_in_floats_is_not_told_to_state_its_bands(tmp_path: Path) -> None:
     drop = tmp_path / "drop"
     mosaic({"bands": ["red", "green", "blue"]}, data=flight.picture().astype("float32"))(drop)

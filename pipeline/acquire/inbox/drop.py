@@ -22,7 +22,6 @@ _MOST_FILES = 20_000
 _DEEPEST = 12
 _UNPACKED_BYTES = 200 * 2**30  # of a zip
 _NAMED = 5  # names that a receipt tells
-_OPENED = (".tif", ".tiff", ".jpg", ".jpeg", ".yaml", ".yml")
 _COPIES = 2  # what was unpacked, and the copies made of it
 _SPARE_BYTES = 64 * 2**20
 # Of a disk or a share that went away in the middle, or of a bad sector.
@@ -140,7 +139,6 @@ def list_drop(folder: Path) -> Drop:
             raise refuse("too_many", most=_MOST_FILES)
     refuse_all([Fault.of("leaves", file=n) for n in links[:5]])
     check_names([str(folder.absolute())])
-    check_names(n for n in files if n.lower().endswith(_OPENED))
     return Drop(folder, files)
 
 
