@@ -37,6 +37,7 @@ class Examined:
     photos: tuple[Photo, ...]  # of a drop without a mosaic
     sources: tuple[Source, ...]
     answered_by: str = ""  # who of the office answers for what it supersedes
+    withdraws_surface: bool = False  # what it supersedes has one, and it has none
 
     @property
     def assets(self) -> frozenset[str]:

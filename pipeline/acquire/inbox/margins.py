@@ -3,8 +3,8 @@
 Some tools fill the frame around a picture with white or black and declare neither alpha, mask nor
 nodata, or an alpha that hides nothing. White inside a picture is roofs and sand, so white alone is
 no margin: it is one where whole squares of pure white hang together with the frame's edge, and a
-corner of the frame is white: two of them where the file declares what is no picture, since a roof may
-fill one. A file that hides anything at the frame's edge is believed.
+corner of the frame is white: two of them where the file declares what is no picture, since a roof
+may fill one. A file that hides anything at the frame's edge is believed.
 """
 
 from __future__ import annotations
