@@ -347,9 +347,21 @@ def twins(path: Path) -> None:
         archive.writestr("a\\o.tif", b"y")
 
 
+def file_and_folder(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"x")
+        archive.writestr("a\\o.tif", b"y")
+
+
 @pytest.mark.parametrize(
     ("make", "code"),
-    [(bomb, "unsafe"), (climbing, "unsafe"), (twins, "unsafe"), (half, "archive")],
+    [
+        (file_and_folder, "unsafe"),
+        (bomb, "unsafe"),
+        (climbing, "unsafe"),
+        (twins, "unsafe"),
+        (half, "archive"),
+    ],
 )
 def test_a_dangerous_zip_is_not_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Make, code: str

@@ -214,6 +214,11 @@ def _places(members: Iterable[str]) -> dict[str, PurePosixPath]:
     places = {m: PurePosixPath(n) for m, n in named.items() if not n.endswith("/")}
     if len(set(places.values())) < len(places):
         raise refuse("unsafe", what="two members have one name 有重名文件")
+    within = {parent for place in places.values() for parent in place.parents}
+    both = sorted(str(p) for p in within & set(places.values()))
+    if both:
+        what = f"{', '.join(both[:_NAMED])}: a file and a folder of one name 文件与文件夹重名"
+        raise refuse("unsafe", what=what)
     return places
 
 
