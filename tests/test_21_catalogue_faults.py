@@ -320,6 +320,70 @@ def test_links_that_are_none_are_named_and_the_others_are_followed(
         search_stac(source(path, local_api=True), TABLE, WANTED)
 
 
+@pytest.mark.parametrize(
+    "href", ["http://[bad", "http://h.org:99999/x.json", "a\0b.json", "\ud800.json"]
+)
+@pytest.mark.parametrize("rel", ["item", "child"])
+def test_a_link_that_is_no_address_is_named_and_the_others_are_followed(
+    tmp_path: Path, href: str, rel: str
+) -> None:
+    """They left with the code of a defect of our own."""
+    path = catalogue(tmp_path, [item("a", WHEN)])
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["links"].append({"rel": rel, "href": href})
+    path.write_text(json.dumps(document), encoding="utf-8")
+    found = search_stac(source(path), TABLE, WANTED)
+    assert [s.id for s in found.scenes] == ["a"]
+    (aside,) = found.set_aside
+    assert aside.what == str(path)
+    assert "is no address" in aside.reason
+    aside.reason.encode()
+    with pytest.raises(ConfigurationError):
+        search_stac(source(path, local_api=True), TABLE, WANTED)
+
+
+def test_what_is_nested_too_deeply_is_named(tmp_path: Path) -> None:
+    path = catalogue(tmp_path, [item("a", WHEN)])
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["links"].append({"rel": "child", "href": "./deep.json"})
+    path.write_text(json.dumps(document), encoding="utf-8")
+    deep = tmp_path / "deep.json"
+    deep.write_text('{"a":' * 50_000)
+    found = search_stac(source(path), TABLE, WANTED)
+    assert [s.id for s in found.scenes] == ["a"]
+    (aside,) = found.set_aside
+    assert aside.what == str(deep)
+    assert aside.reason.endswith("is JSON nested too deeply")
+    with pytest.raises(ConfigurationError, match="nested too deeply"):
+        search_stac(source(deep), TABLE, WANTED)
+
+
+def test_a_self_link_that_is_no_address_refuses_what_needs_it(tmp_path: Path) -> None:
+    links = [{"rel": "self", "href": "http://[x"}]
+    needs, other = (item(n, WHEN) | {"links": links} for n in "ab")
+    other["assets"] = {k: {"href": f"https://h.org/{k}.tif"} for k in other["assets"]}
+    third = item("c\ud800", WHEN)
+    saved = tmp_path / "saved.json"
+    saved.write_text(json.dumps(_collection_of([needs, other, third])))
+    found = search_stac(source(saved), TABLE, WANTED)
+    assert [s.id for s in found.scenes] == ["b", "c_"]
+    (aside,) = found.set_aside
+    assert aside.what == "a"
+    assert "lies at no address" in aside.reason
+
+
+def test_a_collection_without_links_is_lawful(tmp_path: Path) -> None:
+    path = catalogue(tmp_path, [item("a", WHEN)])
+    document = json.loads(path.read_text(encoding="utf-8"))
+    (tmp_path / "bare.json").write_text('{"type": "Collection", "id": "bare"}')
+    document["links"].append({"rel": "child", "href": "./bare.json"})
+    path.write_text(json.dumps(document), encoding="utf-8")
+    found = search_stac(source(path), TABLE, WANTED)
+    assert ([s.id for s in found.scenes], found.set_aside) == (["a"], ())
+    served = search_stac(source(path, local_api=True), TABLE, WANTED)
+    assert [s.id for s in served.scenes] == ["a"]
+
+
 def test_json_that_is_no_catalogue_is_refused_and_named_below(tmp_path: Path) -> None:
     """It gave no items, and no word of it."""
     other = tmp_path / "other.json"

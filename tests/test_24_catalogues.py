@@ -307,6 +307,33 @@ def test_a_collection_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert found.left_out == ("no item is of the collection(s) C2",)
 
 
+@pytest.mark.parametrize("status", [400, 504])
+def test_a_server_that_wants_collections_says_no_sentence_and_stops_nothing(
+    tmp_path: Path, status: int
+) -> None:
+    """It is asked once, without the patience that an answer of weight is worth."""
+    asked: list[str] = []
+
+    def answer(request: Request) -> Response | None:
+        if request.url.path == "/":
+            to = {"rel": "search", "href": f"{request.url}search"} | {
+                "type": "application/geo+json"
+            }
+            root = {"type": "Catalog", "id": "x", "stac_version": "1.0.0", "description": "x"}
+            has = [f"https://api.stacspec.org/v1.0.0/{n}" for n in ("core", "item-search")]
+            return JSONResponse({**root, "conformsTo": has, "links": [to]})
+        if request.url.path != "/search":
+            return None
+        if request.query_params.get("collections"):
+            return JSONResponse({"type": "FeatureCollection", "features": [], "links": []})
+        asked.append(str(request.url))
+        return Response("collections is required", status_code=status)
+
+    with serve(five(tmp_path), answer) as url:
+        found = search_stac(source(url, collections=["C2"]), TABLE, WANTED)
+    assert (found.scenes, found.left_out, len(asked)) == ((), (), 1)
+
+
 def test_an_item_whose_property_has_another_type_is_set_aside(tmp_path: Path) -> None:
     path = five_of(tmp_path, cloud_cover=[3, "12", 5, 90, None])
     found = search_stac(source(path, filter="eo:cloud_cover < 80"), TABLE, WANTED)
@@ -389,7 +416,7 @@ def pages(
         ([["a"], ["b"]], 2, "n=1", ["a", "b"], False),  # a circle after the last
         ([["a"], ["b"]], 9, "n=1", ["a", "b"], True),  # and before it
         ([["a"], ["b"]], None, "n=0", ["a", "b"], True),  # nobody knows
-        ([["a", "c"]], 47, None, ["a", "c"], True),  # no next page, and there are more
+        ([["a", "c"]], 47, None, ["a", "c"], False),  # an estimate, or counted before a filter
         ([["a"], ["b"], ["c"]], 3, None, ["a", "b", "c"], False),
         ([["a", "b"], ["b", "c"]], 4, None, ["a", "b", "c"], False),  # counted as they came
         ([["a"], ["b"]], None, "on", ["a", "b"], True),  # the same page under new addresses
@@ -413,8 +440,12 @@ def test_paging_ends_and_nothing_is_lost(
         assert found.notes == (f"{url} gave 1 item(s) twice: each counts once",)
 
 
-def test_a_count_that_came_short_is_said_with_its_numbers(tmp_path: Path) -> None:
-    """By OGC API's field, and by the older one of the context extension."""
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_count_that_came_short_is_said_with_its_numbers(tmp_path: Path, size: int) -> None:
+    """By OGC API's field, as text, and by the older one of the context extension.
+
+    A server that stopped at a limit gave a full page; another's number is an estimate.
+    """
     plain = pages([["a", "b"]], 47)
 
     def older(request: Request) -> Response | None:
@@ -424,11 +455,33 @@ def test_a_count_that_came_short_is_said_with_its_numbers(tmp_path: Path) -> Non
         page = json.loads(bytes(answer.body))
         return JSONResponse(page | {"context": {"matched": page.pop("numberMatched")}})
 
-    for handler in (plain, older):
+    def text(request: Request) -> Response | None:
+        answer = plain(request)
+        if answer is None:
+            return None
+        return JSONResponse(json.loads(bytes(answer.body)) | {"numberMatched": "47"})
+
+    for handler in (plain, older, text):
         with serve(five(tmp_path), handler) as url:
-            found = search_stac(source(url), TABLE, WANTED)
-        said = f"{url} says that 47 items match, gives 2 and no next page: others are missing"
-        assert found.incomplete == said
+            found = search_stac(source(url, page_size=size), TABLE, WANTED)
+        said = f"{url} says that 47 items match, gives 2 and no next page"
+        full = f"{said} after a full one: others are missing"
+        assert found.incomplete == (full if size == 2 else "")
+        assert (f"{said}: its number may be an estimate" in found.notes) == (size == 3)
+
+
+def test_a_server_that_stops_at_a_limit_of_its_own_is_incomplete(tmp_path: Path) -> None:
+    plain = pages([["a", "b"]])
+
+    def limited(request: Request) -> Response | None:
+        answer = plain(request)
+        if answer is None:
+            return None
+        page = json.loads(bytes(answer.body))
+        return JSONResponse(page | {"context": {"matched": 9, "limit": 2}})
+
+    with serve(five(tmp_path), limited) as url:
+        assert "others are missing" in search_stac(source(url), TABLE, WANTED).incomplete
 
 
 def test_a_next_link_may_be_relative_to_its_page(tmp_path: Path) -> None:
@@ -520,7 +573,9 @@ def test_a_server_that_only_answers_get_is_asked_by_get(tmp_path: Path) -> None:
 
     def get_only(request: Request) -> Response | None:
         if request.url.path == "/":
-            links = [{"rel": "search", "href": f"{request.url}search", "method": "GET"}]
+            links = [
+                {"rel": "search", "href": f"{request.url}search"} | {"type": "application/geo+json"}
+            ]
             links[0]["type"] = "application/geo+json"
             root = {"type": "Catalog", "id": "g", "stac_version": "1.0.0", "description": "g"}
             kinds = ["https://api.stacspec.org/v1.0.0/item-search"]

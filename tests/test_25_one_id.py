@@ -220,3 +220,13 @@ def test_two_sources_of_one_folder_keep_their_files_for_every_corridor(tmp_path:
     (tmp_path / "corridors.geojson").write_text(json.dumps(both), encoding="utf-8")
     found = searched(load_workflow(path))
     assert {k: len(p) for k, p in found.passes.items()} == {"tiny": 4, "second": 4}
+
+
+def test_equal_ids_of_two_sensors_stay_as_they_are() -> None:
+    """They lie in stores of their own, and never clashed."""
+    one = scene_from_item(item("20240305", "2024-03-05T03:00:00Z"), "/x/i.json", TABLE)
+    other = replace(one, sensor="other")
+    apart = replace(one, acquired=one.acquired + timedelta(days=1))
+    assert told_apart([one, other]) == [one, other]
+    marked = told_apart([one, other, apart])
+    assert [s.id == "20240305" for s in marked] == [False, True, False]

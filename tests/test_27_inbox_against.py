@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
 import flight
+from test_27_inbox_photos import photo
 
 from pipeline.acquire.inbox import against
 from pipeline.cli import app
@@ -35,13 +36,20 @@ def surfaceless(drop: Path) -> Path:
     return drop
 
 
+def with_photos_alone(drop: Path) -> Path:
+    for path in drop.rglob("*.tif"):
+        path.unlink()
+    photo(drop / "a.jpg")
+    return drop
+
+
 @pytest.mark.parametrize(
     ("east_m", "form", "lacks", "said"),
     [
         (0.0, {"team": "另一队"}, False, "飞行队伍是渌口区无人机队，不是另一队"),
         (-400.0, {}, False, "只覆盖它的 0%"),
         (-3.0, {}, False, "只覆盖它的"),  # of 4.8 m
-        (0.0, {}, True, "有本次没有的内容（地表模型）"),
+        (0.0, {}, True, "有本次没有的内容（正射影像、地表模型）"),
     ],
     ids=["team", "place", "part", "content"],
 )
@@ -50,7 +58,7 @@ def test_what_is_no_correction_is_refused_but_for_a_name(
 ) -> None:
     first = flight.hand_in(tmp_path, flight.odm(tmp_path / "a"))
     drop = moved(flight.odm(tmp_path / "b", supersedes=first.id, **LATER, **form), east_m)
-    drop = surfaceless(drop) if lacks else drop
+    drop = with_photos_alone(drop) if lacks else drop
     answer = flight.hand_in(tmp_path, drop)
     assert flight.codes(answer) == ["corrects"]
     assert said in (tmp_path / "b_回执.html").read_text("utf-8")
@@ -64,14 +72,39 @@ def test_what_is_no_correction_is_refused_but_for_a_name(
 def test_all_that_is_wrong_with_a_correction_is_said(tmp_path: Path) -> None:
     first = flight.hand_in(tmp_path, flight.odm(tmp_path / "a"))
     drop = flight.odm(tmp_path / "b", supersedes=first.id, team="另一队", **LATER)
-    answer = flight.hand_in(tmp_path, surfaceless(moved(drop, -400)))
+    answer = flight.hand_in(tmp_path, with_photos_alone(drop))
     (line, _) = answer.lines
-    assert line.count(" and ") == 2
+    assert "another team" in line
+    assert "(mosaic, surface)" in line
+    assert "submit the whole flight again" in line
+
+
+def test_a_surface_may_be_withdrawn_and_the_receipt_says_so(tmp_path: Path) -> None:
+    """The same mosaic again, without the surface that proved wrong."""
+    first = flight.hand_in(tmp_path, flight.odm(tmp_path / "a"))
+    drop = surfaceless(flight.odm(tmp_path / "b", supersedes=first.id))
+    answer = flight.hand_in(tmp_path, drop)
+    assert answer.taken, answer.lines
+    said = f"{first.id} 有地表模型，本次没有"
+    assert said in (tmp_path / "b_回执.html").read_text("utf-8")
+    again = flight.odm(tmp_path / "c", supersedes=answer.id, gcp=5)
+    answer = flight.hand_in(tmp_path, again)
+    assert answer.taken, answer.lines
+    assert "那一次的地表模型随之停用" not in (tmp_path / "c_回执.html").read_text("utf-8")
+
+
+def test_a_surface_alone_is_told_to_be_no_flight(tmp_path: Path) -> None:
+    first = flight.hand_in(tmp_path, flight.odm(tmp_path / "a"))
+    drop = flight.odm(tmp_path / "b", supersedes=first.id)
+    (drop / "odm_orthophoto" / "odm_orthophoto.tif").unlink()
+    answer = flight.hand_in(tmp_path, drop)
+    assert flight.codes(answer) == ["nothing"]
+    assert "a correction is the whole flight again" in answer.lines[0]
 
 
 def test_a_team_written_otherwise_is_the_same_and_more_may_be_brought(tmp_path: Path) -> None:
     first = flight.hand_in(tmp_path, surfaceless(flight.odm(tmp_path / "a", team="队 A")))
-    drop = flight.odm(tmp_path / "b", supersedes=first.id, team="队ａ", **LATER)
+    drop = flight.odm(tmp_path / "b", supersedes=first.id, team="队－ａ", **LATER)
     assert flight.hand_in(tmp_path, moved(drop, -1.0)).taken
 
 

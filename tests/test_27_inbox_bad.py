@@ -347,9 +347,21 @@ def twins(path: Path) -> None:
         archive.writestr("a\\o.tif", b"y")
 
 
+def file_and_folder(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"x")
+        archive.writestr("a\\o.tif", b"y")
+
+
 @pytest.mark.parametrize(
     ("make", "code"),
-    [(bomb, "unsafe"), (climbing, "unsafe"), (twins, "unsafe"), (half, "archive")],
+    [
+        (file_and_folder, "unsafe"),
+        (bomb, "unsafe"),
+        (climbing, "unsafe"),
+        (twins, "unsafe"),
+        (half, "archive"),
+    ],
 )
 def test_a_dangerous_zip_is_not_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Make, code: str
@@ -406,6 +418,21 @@ def test_a_name_in_gbk_is_told_as_such(tmp_path: Path) -> None:
     assert flight.codes(flight.hand_in(tmp_path, alone)) == ["name"]
     alone.rename(inner / "o.tif")
     assert flight.hand_in(tmp_path, inner).taken  # what is not opened may be called as it likes
+
+
+def test_photos_in_gbk_beside_a_flight_do_not_refuse_it(tmp_path: Path) -> None:
+    drop = flight.odm(tmp_path / "drop")
+    folder = drop / os.fsdecode("原始照片".encode("gbk"))
+    folder.mkdir()
+    (folder / os.fsdecode("照片1.JPG".encode("gbk"))).write_bytes(b"\xff\xd8\xff\xd9")
+    (folder / os.fsdecode("略图.tif".encode("gbk"))).touch()
+    answer = flight.hand_in(tmp_path, drop)
+    assert answer.taken, answer.faults
+    alone = tmp_path / "photos"
+    shutil.copytree(folder, alone)
+    next(alone.glob("*.tif")).unlink()
+    flight.write_form(alone)
+    assert flight.codes(flight.hand_in(tmp_path, alone)) == ["name"]  # here they are read
 
 
 def test_a_mosaic_in_floats_is_not_told_to_state_its_bands(tmp_path: Path) -> None:

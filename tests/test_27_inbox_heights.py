@@ -16,7 +16,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import flight
 
 from pipeline.acquire.inbox import datum, tiff
+from pipeline.acquire.inbox.checks import Sheet
 from pipeline.acquire.inbox.form import FlightForm
+from pipeline.acquire.inbox.surfaces import write_surface
+from pipeline.model import Grid
 from pipeline.office.flights import Answer
 
 SIZE = 48
@@ -182,3 +185,20 @@ def test_a_crs_of_three_axes_says_ellipsoid(
     form = FlightForm.model_validate({**flight.FORM, "vertical": said})
     faults = datum.contradicted([replace(header, crs=crs)], form)
     assert [f.code for f in faults] == found
+
+
+@pytest.mark.parametrize("bank_m", [0.1, 3.0])
+@pytest.mark.parametrize("how", [{}, {"tiled": True, "blockxsize": 256, "blockysize": 256}])
+def test_a_level_of_zero_is_water_or_a_hole_however_it_is_stored(
+    tmp_path: Path, bank_m: float, how: dict[str, Any]
+) -> None:
+    """Windows in the middle of it hold nothing but zeros, and some end with it."""
+    rows, cols = 2100, 80
+    heights = np.full((1, rows, cols), bank_m, "float32")
+    heights[0, 512:2060] = 0
+    path = flight.write_tif(tmp_path / "dsm.tif", heights, gsd=0.1, nodata=-9999, **how)
+    header = tiff.read_header(path, "dsm.tif")
+    grid = Grid(flight.CRS, header.transform, (rows, cols))
+    seen = write_surface(Sheet((header,), grid, 0.1), tmp_path / "kept.tif")
+    assert seen.zeros == (0 if bank_m < 0.5 else (heights == 0).sum())
+    assert seen.valid + seen.zeros == heights.size

@@ -83,6 +83,22 @@ def test_what_hides_nothing_at_the_edge_does_not_explain_a_margin(
     assert name in next(tmp_path.glob("*_回执.html")).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("fill", [255, 0])
+@pytest.mark.parametrize("alpha", [True, False])
+def test_a_corner_alone_is_a_roof_where_an_alpha_shows_it(
+    tmp_path: Path, fill: int, alpha: bool
+) -> None:
+    data = mosaic(0)
+    corner = np.s_[:, SIZE - 200 :, :300]
+    data[corner] = fill
+    drop = tmp_path / "角"
+    more = dict(ALPHA) if alpha else {}
+    flight.write_tif(drop / "result.tif", with_alpha(data) if alpha else data, **more)
+    flight.write_form(drop)
+    assert flight.hand_in(tmp_path, drop).taken
+    assert shown(tmp_path)[corner[1:]].all() == alpha
+
+
 def test_a_file_that_hides_its_edge_is_believed(tmp_path: Path) -> None:
     data = with_alpha(mosaic(RIM), np.s_[200:, :3])
     drop = tmp_path / "白地"

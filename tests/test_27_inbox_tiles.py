@@ -55,6 +55,49 @@ def test_tiles_that_show_the_same_ground_are_refused(tmp_path: Path, named: bool
     assert "t_1_1.tif, t_1_2.tif: the same ground" in answer.lines[0]
 
 
+SHARED = 128
+
+
+def _halves(folder: Path, data: np.ndarray, name: str, diagonal: bool, **how: object) -> None:
+    """Write an image as two tiles whose frames share 128 columns, or two sides of a diagonal."""
+    size = data.shape[-1]
+    rows, cols = np.mgrid[:size, :size]
+    for n, start in enumerate((0, (size - SHARED) // 2)):
+        part = np.s_[:, start : start + (size + SHARED) // 2]
+        tile = data[:, *part].copy()
+        if diagonal:
+            mine = (cols < 0.4 * size + 0.2 * rows) == (n == 0)
+            tile[:, ~mine[part]] = how["nodata"]
+        corner = (flight.CORNER[0] + start * flight.GSD, flight.CORNER[1])
+        flight.write_tif(folder / f"{name}_1_{n}.tif", tile, corner=corner, **how)
+
+
+@pytest.mark.parametrize("diagonal", [True, False])
+def test_frames_that_share_ground_of_one_image_are_its_tiles(
+    tmp_path: Path, diagonal: bool
+) -> None:
+    drop = tmp_path / "drop"
+    picture = flight.picture(size=384)
+    heights = flight.heights(384)
+    _halves(drop, picture, "t", diagonal, nodata=0)
+    _halves(drop, heights, "dsm", diagonal, nodata=-9999)
+    flight.write_form(drop)
+    answer = flight.hand_in(tmp_path, drop)
+    assert answer.taken, answer.faults
+    folder = tmp_path / "state/flights" / answer.id
+    for name, want in (("ortho.tif", picture), ("dsm.tif", heights)):
+        with rasterio.open(folder / name) as source:
+            np.testing.assert_array_equal(source.read(), want)
+
+
+def test_copies_that_jpeg_made_are_one_picture(tmp_path: Path) -> None:
+    ramp = np.linspace(20, 230, 384).astype("uint8")
+    data = np.broadcast_to(ramp, (3, 384, 384)).copy()
+    _halves(tmp_path / "drop", data, "t", False, compress="jpeg", tiled=True, photometric="ycbcr")
+    flight.write_form(tmp_path / "drop")
+    assert flight.hand_in(tmp_path, tmp_path / "drop").taken
+
+
 def test_of_a_seam_picture_and_surface_keep_the_same_file(tmp_path: Path) -> None:
     """The first file, whose pixels and heights are of one moment."""
     drop = tmp_path / "drop"

@@ -20,7 +20,8 @@ from pipeline.io.remote import named
 from pipeline.model import Asset, Scene
 
 _FLAG_PREFIXES = ("earthsearch", "sentinel")
-_CONTROL = ("Cc", "Zl", "Zp")  # control characters, and what ends a line or a paragraph
+# Control characters, what ends a line or a paragraph, and halves of a character.
+_CONTROL = ("Cc", "Zl", "Zp", "Cs")
 # Written by our own cataloguing of a disk; they reach Scene.properties without the prefix.
 _OWN = tuple(f"siluan:{k}" for k in ("level", "calibration", "uncalibrated", "date_range"))
 
@@ -37,6 +38,22 @@ class Reach:
 def plain(text: str) -> str:
     """Give a catalogue's text with ``_`` for what would move a terminal's cursor or end a line."""
     return "".join("_" if unicodedata.category(c) in _CONTROL else c for c in text)
+
+
+def joined(base: str, href: str) -> str:
+    """Give an address or path resolved against another.
+
+    Raises
+    ------
+    ValueError
+        Nothing can lie there: brackets or a port that are none, a NUL, half a character.
+    """
+    found = urljoin(base, href)
+    _ = urlparse(found).port
+    found.encode()
+    if "\0" in found:
+        raise ValueError("it holds a NUL")
+    return found
 
 
 def item_name(item: Mapping[str, Any], base: str) -> str:
@@ -148,8 +165,12 @@ def _assets(
         if key is None:
             missing.append(band)
             continue
-        href = _href(_preferred(raw[key], reach.alternate), base)
-        scheme = urlparse(href).scheme
+        try:
+            href = _href(_preferred(raw[key], reach.alternate), base)
+            scheme = urlparse(href).scheme
+        except ValueError as error:
+            faults.append(f"its asset '{key}' lies at no address ({error})")
+            continue
         if scheme not in ("http", "https", "s3", ""):
             faults.append(f"its asset '{key}' lies at {scheme}://, which is not read")
             continue
@@ -233,10 +254,10 @@ def _mapping(value: object) -> dict[str, Any]:
 
 def _href(href: str, base: str) -> str:
     if urlparse(href).scheme in ("http", "https", "s3", "gs"):
-        return href
+        return joined("", href)
     if href.startswith("file://"):
-        return unquote(urlparse(href).path)
-    return urljoin(base, href)
+        return joined("", unquote(urlparse(href).path))
+    return joined(base, href)
 
 
 def _tile(properties: Mapping[str, Any]) -> str:

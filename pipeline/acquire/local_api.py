@@ -26,6 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from pipeline.acquire.items import joined
 from pipeline.acquire.narrow import Narrow
 from pipeline.acquire.walk import links_of
 from pipeline.errors import ConfigurationError
@@ -141,10 +142,11 @@ def _document(path: Path) -> dict[str, Any]:
     """Read a catalogue or collection whose links lead somewhere."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        odd = len(links_of(found)) < len(found["links"]) or any(
-            not isinstance(k.get("href"), str) for k in links_of(found)
+        lawful = found.get("type") in ("Catalog", "Collection")  # may do without links
+        odd = len(links_of(found)) < len(found.get("links", [] if lawful else None)) or any(
+            not isinstance(k.get("href"), str) or not joined("", k["href"]) for k in links_of(found)
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         odd, found = True, {}
     if odd:
         raise ConfigurationError(
@@ -158,7 +160,7 @@ def _readable(path: Path, parent: dict[str, Any]) -> dict[str, Any]:
     """Read an item; one that cannot be read is served bare, for the client to refuse by name."""
     try:
         item = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         item = None
     if isinstance(item, dict) and isinstance(item.get("properties"), dict):
         return cast("dict[str, Any]", item)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urljoin
 
 from pystac import Link
@@ -19,6 +19,7 @@ from pipeline.acquire.source import StacSource
 from pipeline.errors import ConfigurationError, SourceUnreachableError
 
 _BARREN = 50  # pages in a row without a new item after which a server is not believed
+_DIGITS = 12  # of a count: no catalogue has more items
 
 
 class Pages:
@@ -95,14 +96,20 @@ class Pages:
         return fresh
 
     def _ended(self, page: dict[str, Any]) -> None:
-        """Hold what came against the number that the server says: some stop at their limit."""
+        """Hold what came against the number that the server says: some stop at their limit.
+
+        Others estimate that number, or count before they filter: only a page that is full shows
+        that a server stopped.
+        """
         matched = _matched(page)
         # With what came twice: some count it twice.
-        if matched is not None and self._came < matched:
-            self.incomplete = (
-                f"{self._source.url} says that {matched} items match, gives {self._came} "
-                "and no next page: others are missing"
-            )
+        if matched is None or self._came >= matched:
+            return
+        said = f"{self._source.url} says that {matched} items match, gives {self._came} and no next"
+        if len(page["features"]) >= _limit(page, self._source.page_size):
+            self.incomplete = f"{said} page after a full one: others are missing"
+        else:
+            self.notes.append(f"{said} page: its number may be an estimate")
 
     def _circle(self, page: dict[str, Any]) -> None:
         """Say what a circle costs: after the last item nothing, otherwise items may be missing."""
@@ -119,7 +126,22 @@ class Pages:
 
 def _matched(page: dict[str, Any]) -> int | None:
     """Give how many items a server says there are, by OGC API or the older context extension."""
-    context = page.get("context")
-    older = context.get("matched") if isinstance(context, dict) else None
-    said = page.get("numberMatched", older)
-    return said if isinstance(said, int) else None
+    return _number(page.get("numberMatched", _context(page).get("matched")))
+
+
+def _limit(page: dict[str, Any], asked: int) -> int:
+    """Give the items of a full page: as many as were asked for, or the server's own, fewer."""
+    own = _number(_context(page).get("limit"))
+    return min(asked, own) if own else asked
+
+
+def _context(page: dict[str, Any]) -> dict[str, Any]:
+    found: Any = page.get("context")
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _number(said: object) -> int | None:
+    """Give a count; some servers write it as text."""
+    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) <= _DIGITS:
+        return int(said)
+    return said if isinstance(said, int) and not isinstance(said, bool) else None

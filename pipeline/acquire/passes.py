@@ -77,13 +77,14 @@ def _files(scene: Scene) -> list[tuple[str, str, int]]:
 
 
 def told_apart(scenes: Sequence[Scene]) -> list[Scene]:
-    """Give scenes that share an id a mark each, of what they are read from; others keep theirs.
+    """Give scenes of one sensor that share an id a mark each, of what they are read from.
 
+    Others keep theirs: scenes of two sensors lie in different stores and passes.
     The marks hold in every run and for every order of the sources. All that share an id are marked:
     what a ledger calls by the bare id is then never mistaken for another scene.
     """
-    times = Counter(s.id for s in scenes)
-    return [_marked(s) if times[s.id] > 1 else s for s in scenes]
+    times = Counter((s.sensor, s.id) for s in scenes)
+    return [_marked(s) if times[s.sensor, s.id] > 1 else s for s in scenes]
 
 
 def _marked(scene: Scene) -> Scene:

@@ -21,7 +21,7 @@ from pipeline.acquire.left_out import LeftOut
 from pipeline.acquire.source import Found, Raw, StacSource, Wanted
 from pipeline.acquire.unmet import check_asset_keys, unmet
 from pipeline.acquire.walk import fetch, links_of, no_catalogue, static_items
-from pipeline.errors import ConfigurationError, SceneUnusableError
+from pipeline.errors import ConfigurationError, SceneUnusableError, SiluanError
 from pipeline.model import Scene, SetAside
 
 __all__ = ["Found", "StacSource", "Wanted", "search_stac"]
@@ -86,11 +86,22 @@ def _api_found(source: StacSource, url: str, table: SensorTable, wanted: Wanted)
     everywhere = Wanted(box(-180, -90, 180, 90), *_ALWAYS)
     if _any(source, url, everywhere):
         return replace(found, elsewhere=True)
-    every = source.model_copy(update={"collections": ()})
-    if source.collections and _any(every, url, everywhere):
+    if source.collections and _without_collections(source, url, everywhere):
         said = f"no item is of the collection(s) {', '.join(source.collections)}"
         return replace(found, left_out=(said,))
     return found
+
+
+def _without_collections(source: StacSource, url: str, wanted: Wanted) -> bool:
+    """Tell whether other collections have items: asked once, for a sentence.
+
+    Servers may want ``collections``, or search all of them for too long: nothing is said then.
+    """
+    every = source.model_copy(update={"collections": (), "retries": 0})
+    try:
+        return _any(every, url, wanted)
+    except SiluanError:
+        return False
 
 
 def _any(source: StacSource, url: str, wanted: Wanted) -> bool:

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urljoin, urlparse
+from urllib.parse import urlparse
 
-from pipeline.acquire.items import plain
+from pipeline.acquire.items import joined, plain
 from pipeline.acquire.source import Raw, StacSource
 from pipeline.errors import ConfigurationError, SceneUnusableError
 from pipeline.io.remote import named
 from pipeline.model import SetAside
 
 _NOT_THERE = (400, 401, 403, 404, 410)
+_SHOWN = 100  # characters of an address that is none
 _REMEDY = "Ask the catalogue's keeper to correct it"
 
 
@@ -76,7 +77,7 @@ class _Walk:
         if kind not in ("Catalog", "Collection") and "links" not in document:
             raise SceneUnusableError(f"{named(href)} is no STAC catalogue, item or item collection")
         links = links_of(document)
-        stated = document.get("links")
+        stated = document.get("links", [])  # a catalogue of nothing may do without
         if not isinstance(stated, list):
             self.refuse(href, "its links are no list")
         elif len(cast("list[Any]", stated)) > len(links):
@@ -86,7 +87,13 @@ class _Walk:
         without = [k for k in followed if not isinstance(k.get("href"), str)]
         if without:
             self.refuse(href, f"{len(without)} of its links lead nowhere (no href)")
-        own = [urljoin(href, k["href"]) for k in followed if k not in without]
+        own: list[str] = []
+        for stated_href in (k["href"] for k in followed if k not in without):
+            try:
+                own.append(joined(href, stated_href))
+            except ValueError as error:
+                said = ascii(stated_href)[:_SHOWN]
+                self.refuse(href, f"its link {said} is no address ({error})")
         return [*own, *_unlinked(document, href)]
 
     def _collection(self, document: dict[str, Any], href: str) -> None:
@@ -114,10 +121,16 @@ def links_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def self_link(item: Mapping[str, Any], url: str) -> str:
-    """Give the address against which an item's hrefs are resolved; ``url`` where it says none."""
+    """Give the address against which an item's hrefs are resolved; ``url`` where it says none.
+
+    What it says and is no address is given as it stands: hrefs that need it are refused with it.
+    """
     for link in links_of(item):
         if link.get("rel") == "self" and isinstance(link.get("href"), str):
-            return urljoin(url, link["href"])
+            try:
+                return joined(url, link["href"])
+            except ValueError:
+                return str(link["href"])
     return url
 
 
@@ -143,7 +156,7 @@ def fetch(source: StacSource, href: str) -> dict[str, Any]:
     if urlparse(href).scheme not in ("http", "https"):
         try:
             return _document(href, Path(href).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise SceneUnusableError(f"{named(href)} cannot be read ({error})") from error
     return _fetched(source, href)
 
@@ -173,6 +186,8 @@ def _document(href: str, text: str) -> dict[str, Any]:
         found = json.loads(text)
     except ValueError as error:
         raise SceneUnusableError(f"{named(href)} is not JSON ({error})") from error
+    except RecursionError as error:
+        raise SceneUnusableError(f"{named(href)} is JSON nested too deeply") from error
     if not isinstance(found, dict):
         raise SceneUnusableError(f"{named(href)} holds no JSON object")
     return cast("dict[str, Any]", found)

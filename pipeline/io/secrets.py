@@ -20,11 +20,13 @@ def clean(text: str) -> str:
     for secret in tuple(_HIDDEN):  # another thread may add one meanwhile
         text = text.replace(secret, HIDDEN)
     # Catalogues that sign by themselves put the signature there.
-    return _QUERY.sub(rf"\1?{HIDDEN}", _USER.sub(rf"\1{HIDDEN}@", text))
+    return _QUERY.sub(rf"\1?{HIDDEN}", _USER.sub(f"{HIDDEN}@", text))
 
 
 _HIDDEN: set[str] = set()
-_USER = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#\"'<>]+@")  # of any scheme
+# Of any scheme, by its last character: a scheme sought from every letter on takes the square of
+# the text's length.
+_USER = re.compile(r"(?<=[A-Za-z0-9+.-]://)[^\s/?#\"'<>]+@")
 _QUERY = re.compile(r"((?:https?:/|/vsi|(?<![^\s:\"'(=])/)[^\s?\"'<>]*)\?[^\s\"'<>)]+")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from pipeline.acquire.inbox.against import check_against
+from pipeline.acquire.inbox.against import check_against, withdraws_surface
 from pipeline.acquire.inbox.build import Built, build_flight
 from pipeline.acquire.inbox.drop import (
     Drop,
@@ -203,6 +203,7 @@ def _take(drop: Drop, request: SubmitRequest, at: Desk, *, again: bool) -> Answe
         write_receipt(path, page)
         return Answer(path.name, True, before.id, (f"{before.id} was taken in before",))
     check_against(examined, extent(examined), flights)
+    examined = replace(examined, withdraws_surface=withdraws_surface(examined, flights))
     _check_space(examined, at.root)
     built: list[Built] = []
 

@@ -53,7 +53,6 @@ from pipeline.passes.flight_windows import (
 from pipeline.prepare.flight_cells import cells_of, cover
 from pipeline.prepare.flight_moved import PixelMap, moved
 from pipeline.prepare.surface import coregister
-from pipeline.prepare.surface_place import check_place
 
 _FIT_CELLS = 600  # most cells along a side in the fit
 
@@ -97,10 +96,8 @@ def compare_surfaces(
     Raises
     ------
     SceneUnusableError
-        The surfaces cannot be brought together (see :func:`pipeline.prepare.surface.coregister`),
-        or one of them lies off its own mosaic (:mod:`pipeline.prepare.surface_place`).
+        The surfaces cannot be brought together (see :func:`pipeline.prepare.surface.coregister`).
     """
-    _check_place(before, after, grid, options)
     fit = fit_surfaces(before, after, grid, options)
     work = _windows(before, after, grid, options, fit)
     stable = work.each(lambda w: _stable(work, w), noise_windows(work))
@@ -113,19 +110,6 @@ def compare_surfaces(
     found = gather(parts, work.cell_m, options.change)
     objects = _objects(work, found, noise)
     return SurfaceChange(work.cells, tuple(o for o in objects if o is not None), fit, noise)
-
-
-def _check_place(
-    before: FlightReader, after: FlightReader, grid: Grid, options: FlightOptions
-) -> None:
-    work = Windows.over(before, after, grid, options)
-
-    def heights(window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        old, new = (source(window).height for source in work.sources)
-        return None if old is None or new is None else (old, new)
-
-    read = work.each(heights, noise_windows(work))
-    check_place((pair for pair in read if pair is not None), work.cell_m)
 
 
 def _windows(

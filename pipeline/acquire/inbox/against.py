@@ -2,7 +2,8 @@
 
 A correction takes another flight out of use, and with it all that was measured from it. So it has
 to come from the same team, lie on the same ground and bring all that the other brought, or
-somebody of the office answers for it by name.
+somebody of the office answers for it by name. A mosaic without the surface it had withdraws that
+surface: the receipt says so, and nobody is asked.
 """
 
 from __future__ import annotations
@@ -64,9 +65,24 @@ def check_against(examined: Examined, footprint: BaseGeometry, flights: Sequence
         raise refuse("older", id=max(newer, key=lambda f: f.flown).id)
 
 
+def withdraws_surface(examined: Examined, flights: Sequence[Flight]) -> bool:
+    """Tell whether a drop takes the surface of the flight that it supersedes out of use."""
+    before = _superseded(examined, flights)
+    return before is not None and _lost(examined, before) == ["dsm"]
+
+
+def _superseded(examined: Examined, flights: Sequence[Flight]) -> Flight | None:
+    return next((f for f in flights if f.id == examined.form.supersedes), None)
+
+
+def _lost(examined: Examined, before: Flight) -> list[str]:
+    """Name what a flight holds and its correction lacks."""
+    return [a for a in _CALLED if a in before.assets - examined.assets]
+
+
 def _check_corrects(examined: Examined, footprint: BaseGeometry, flights: Sequence[Flight]) -> None:
     name = examined.form.supersedes
-    before = next((f for f in flights if f.id == name), None)
+    before = _superseded(examined, flights)
     if before is None:
         raise refuse("supersedes", id=name)
     apart = [] if examined.answered_by else _apart(examined, footprint, before)
@@ -87,16 +103,17 @@ def _apart(examined: Examined, footprint: BaseGeometry, before: Flight) -> list[
     if share < _SAME_GROUND:
         what = f"shows other ground (this covers {share:.0%} of it)"
         found.append((what, f"位置不同（本次只覆盖它的 {share:.0%}）"))
-    lost = [_CALLED[a] for a in _CALLED if a in before.assets - examined.assets]
-    if lost:
+    lost = [_CALLED[a] for a in _lost(examined, before)]
+    if lost and lost != [_CALLED["dsm"]]:
         what = f"has what this lacks ({', '.join(s for s, _ in lost)})"
         found.append((what, f"有本次没有的内容（{'、'.join(z for _, z in lost)}）"))
     return found
 
 
 def _folded(team: str) -> str:
-    """Leave out of a name what people write now so and now so: width, case, blanks."""
-    return "".join(unicodedata.normalize("NFKC", team).casefold().split())
+    """Leave out of a name what people write now so and now so: width, case, blanks, hyphens."""
+    plain = unicodedata.normalize("NFKC", team).casefold()
+    return "".join(c for c in plain if not c.isspace() and unicodedata.category(c) != "Pd")
 
 
 def _common(new: BaseGeometry, old: BaseGeometry) -> float:

@@ -209,6 +209,8 @@ def _notes(examined: Examined) -> tuple[str, ...]:
     if form.supersedes is not None:
         by = f"，由 {examined.answered_by} 确认" if examined.answered_by else ""
         notes.append(f"本次替代 {form.supersedes}{by}。")
+    if examined.withdraws_surface:
+        notes.append(f"{form.supersedes} 有地表模型，本次没有：那一次的地表模型随之停用。")
     if form.history:
         notes.append("按历史资料接收。")
     if examined.parts.left:

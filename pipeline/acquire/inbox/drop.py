@@ -22,7 +22,6 @@ _MOST_FILES = 20_000
 _DEEPEST = 12
 _UNPACKED_BYTES = 200 * 2**30  # of a zip
 _NAMED = 5  # names that a receipt tells
-_OPENED = (".tif", ".tiff", ".jpg", ".jpeg", ".yaml", ".yml")
 _COPIES = 2  # what was unpacked, and the copies made of it
 _SPARE_BYTES = 64 * 2**20
 # Of a disk or a share that went away in the middle, or of a bad sector.
@@ -140,7 +139,6 @@ def list_drop(folder: Path) -> Drop:
             raise refuse("too_many", most=_MOST_FILES)
     refuse_all([Fault.of("leaves", file=n) for n in links[:5]])
     check_names([str(folder.absolute())])
-    check_names(n for n in files if n.lower().endswith(_OPENED))
     return Drop(folder, files)
 
 
@@ -216,6 +214,11 @@ def _places(members: Iterable[str]) -> dict[str, PurePosixPath]:
     places = {m: PurePosixPath(n) for m, n in named.items() if not n.endswith("/")}
     if len(set(places.values())) < len(places):
         raise refuse("unsafe", what="two members have one name 有重名文件")
+    within = {parent for place in places.values() for parent in place.parents}
+    both = sorted(str(p) for p in within & set(places.values()))
+    if both:
+        what = f"{', '.join(both[:_NAMED])}: a file and a folder of one name 文件与文件夹重名"
+        raise refuse("unsafe", what=what)
     return places
 
 

@@ -13,7 +13,7 @@ from shapely.geometry import MultiPoint
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.acquire.inbox.checks import Sheets, check_parts, extent_wgs84
-from pipeline.acquire.inbox.drop import Drop
+from pipeline.acquire.inbox.drop import Drop, check_names
 from pipeline.acquire.inbox.form import FlightForm, read_form
 from pipeline.acquire.inbox.photos import Photo, read_photos
 from pipeline.acquire.inbox.pixels import BandPlan, plan_bands
@@ -37,6 +37,7 @@ class Examined:
     photos: tuple[Photo, ...]  # of a drop without a mosaic
     sources: tuple[Source, ...]
     answered_by: str = ""  # who of the office answers for what it supersedes
+    withdraws_surface: bool = False  # what it supersedes has one, and it has none
 
     @property
     def assets(self) -> frozenset[str]:
@@ -92,6 +93,7 @@ def examine(drop: Drop, now: datetime) -> Examined:
 
 def _form(drop: Drop, now: datetime) -> tuple[str, FlightForm]:
     name = form_name(drop)
+    check_names([name])
     return name, read_form(drop.path(name), now)
 
 

@@ -3,7 +3,8 @@
 Some tools fill the frame around a picture with white or black and declare neither alpha, mask nor
 nodata, or an alpha that hides nothing. White inside a picture is roofs and sand, so white alone is
 no margin: it is one where whole squares of pure white hang together with the frame's edge, and a
-corner of the frame is white. A file that hides anything at the frame's edge is believed.
+corner of the frame is white: two of them where the file declares what is no picture, since a roof
+may fill one. A file that hides anything at the frame's edge is believed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from pipeline.model import Window
 
 SQUARE = 64
 """Side of what is looked at as a whole [px]."""
+
+# A corner alone says less than a file that shows it as picture; a border along a side has two.
+_SAID_CORNERS = 2
 
 Mask = NDArray[np.bool_]
 Read = Callable[[Window], tuple[NDArray[Any], Mask]]
@@ -62,9 +66,11 @@ def find_margin(
         Reads a window.
     said : bool
         The file declares what is no picture. It is believed where it hides anything at the edge
-        of the frame.
+        of the frame, and where one corner alone is white or black.
     """
-    fill = next((f for f in map(_fill_of, map(read, _corners(shape))) if f is not None), None)
+    fills = [f for f in map(_fill_of, map(read, _corners(shape))) if f is not None]
+    least = _SAID_CORNERS if said else 1
+    fill = next((f for f in fills if fills.count(f) >= least), None)
     if fill is None:
         return None
     whole = np.zeros(tuple(-(-n // SQUARE) for n in shape), bool)

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from PIL import Image
 
-from pipeline.acquire.inbox.drop import Drop
+from pipeline.acquire.inbox.drop import Drop, check_names
 from pipeline.acquire.inbox.reasons import refuse
 
 _EXIF, _GPS = 0x8769, 0x8825
@@ -72,6 +72,7 @@ def read_photos(
     SubmissionRefusedError
         Photos that cannot be used, with the reason of each.
     """
+    check_names(names)
     found: list[Photo] = []
     wrong: list[tuple[str, str]] = []
     for name in names:

@@ -33,9 +33,11 @@ REASONS: dict[str, Reason] = {
     ),
     "nothing": Reason(
         "it holds neither a mosaic nor photos",
-        "Hand in the orthomosaic as GeoTIFF (odm_orthophoto.tif, result.tif, Pix4D tiles)",
+        "Hand in the orthomosaic as GeoTIFF (odm_orthophoto.tif, result.tif, Pix4D tiles); a "
+        "correction is the whole flight again",
         "里面没有正射影像（GeoTIFF），也没有照片",
-        "请提交正射影像，例如 odm_orthophoto.tif、result.tif 或 Pix4D 分块",
+        "请提交正射影像，例如 odm_orthophoto.tif、result.tif 或 Pix4D 分块；"
+        "更正时也请整次飞行重新提交",
     ),
     "foreign": Reason(
         "it holds no GeoTIFF and no photos (JPEG), only {files}",
@@ -261,10 +263,12 @@ REASONS: dict[str, Reason] = {
     ),
     "corrects": Reason(
         "it supersedes {id}, which {what}",
-        "Correct 'supersedes' or leave it out; if it is meant so, the office hands the folder in "
+        "Correct 'supersedes' or leave it out, or submit the whole flight again with what this "
+        "lacks; if it is meant so, the office hands the folder in "
         "with `siluan submit FOLDER --accept-supersedes NAME`",
         "flight.yaml 的 supersedes 写的是 {id}，但那一次{zh}，不能由本次替代",
-        "请改正编号，或删去 supersedes 这一行；确实要替代的，请联系管理员，由管理员具名确认后提交",
+        "请改正编号，或删去 supersedes 这一行；缺少内容的，请把整次飞行重新提交；"
+        "确实要替代的，请联系管理员，由管理员具名确认后提交",
     ),
     "photos": Reason(
         "{count} photo(s) cannot be used: {what}",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pipeline.acquire.inbox.drop import Drop, inside
+from pipeline.acquire.inbox.drop import Drop, check_names, inside
 from pipeline.acquire.inbox.form import NAME, FileNames
 from pipeline.acquire.inbox.reasons import Fault, SubmissionRefusedError, refuse, refuse_all
 from pipeline.acquire.inbox.tiff import Header, read_header
@@ -70,7 +70,8 @@ def recognise(drop: Drop, names: FileNames | None) -> Parts:
     Raises
     ------
     SubmissionRefusedError
-        Nothing there, several of one kind, a name that leads out, a file that is no GeoTIFF.
+        Nothing there, several of one kind, a name that leads out, a file that is no GeoTIFF, one
+        to be read whose name is no UTF-8.
     """
     rasters = [n for n in drop.files if n.lower().endswith((".tif", ".tiff"))]
     photos = tuple(n for n in drop.files if n.lower().endswith((".jpg", ".jpeg")))
@@ -161,6 +162,7 @@ def _one(names: Sequence[str], role: str, role_zh: str) -> str:
 
 def _headers(drop: Drop, names: Sequence[str]) -> tuple[Header, ...]:
     """Read headers; every file that is wrong is named."""
+    check_names(names)
     found: list[Header] = []
     faults: list[Fault] = []
     for name in names:

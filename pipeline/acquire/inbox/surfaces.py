@@ -9,17 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pipeline.acquire.inbox.blocks import parts, read, read_mask, windows
 from pipeline.acquire.inbox.checks import Sheet
 from pipeline.acquire.inbox.reasons import refuse
 from pipeline.acquire.inbox.tiff import Header
+from pipeline.acquire.inbox.zeros import Holes, Seen, survey
 from pipeline.io.cog import CogSpec, Filled, write_cog
 from pipeline.model import Window
 
@@ -78,11 +78,11 @@ def write_surface(sheet: Sheet, target: Path) -> Heights:
     DiskFullError
         Nothing half-written remains.
     """
-    seen = Heights()
+    seen, zeros = Heights(), _Zeros(sheet)
 
     def filled() -> Iterator[Filled]:
         for window in windows(sheet, sheet.grid.shape):
-            data = _metres(sheet, window, seen)
+            data = _metres(sheet, window, zeros, seen)
             valid = data != NO_HEIGHT
             seen.pixels += valid.size
             seen.valid += int(valid.sum())
@@ -107,58 +107,77 @@ def _check_relief(sheet: Sheet, seen: Heights) -> None:
         raise refuse("relief", file=sheet.name, low=low, high=high, across=across)
 
 
-def _metres(sheet: Sheet, window: Window, seen: Heights) -> NDArray[np.float32]:
-    """Heights (H, W) of a window [m], the first file first as in a mosaic's."""
-    data = np.full(window.shape, NO_HEIGHT, np.float32)
+@dataclass(frozen=True)
+class _Stored:
+    """What the files of a surface hold in a window (H, W)."""
+
+    metres: NDArray[np.float32]
+    some: NDArray[np.bool_]  # there is a height, as far as the files say
+    zero: NDArray[np.bool_]  # which is stored as 0
+    far: NDArray[np.bool_]  # more than a step off what 0 stands for
+
+
+class _Zeros:
+    """Holes that are stored as 0; a surface without zeros is read once."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+
+    @cached_property
+    def _holes(self) -> Holes:
+        sheet = self._sheet
+        return survey(windows(sheet, sheet.grid.shape), sheet.grid.shape, self._seen)
+
+    def _seen(self, window: Window) -> Seen:
+        found = _stored(self._sheet, window)
+        return Seen(found.zero, found.some & ~found.zero, found.far)
+
+    def of(self, window: Window, zero: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Say where 0 stands for no height (H, W)."""
+        return self._holes.of(window, zero) if zero.any() else zero
+
+
+def _metres(sheet: Sheet, window: Window, zeros: _Zeros, seen: Heights) -> NDArray[np.float32]:
+    """Heights (H, W) of a window [m]; what no ground has is counted and left out."""
+    found = _stored(sheet, window)
+    holes = zeros.of(window, found.zero)
+    seen.zeros += int(holes.sum())
+    some = found.some & ~holes
+    good = some & (found.metres > LOWEST_M) & (found.metres < HIGHEST_M)
+    seen.impossible += int((some & ~good).sum())
+    if some.any():
+        seen.low = min(seen.low, float(found.metres[some].min()))
+        seen.high = max(seen.high, float(found.metres[some].max()))
+    return np.where(good, found.metres, np.float32(NO_HEIGHT))
+
+
+def _stored(sheet: Sheet, window: Window) -> _Stored:
+    """Read a window, the first file first as in a mosaic's; any height comes before a 0."""
+    metres = np.zeros(window.shape, np.float32)
+    some, zero, far = np.zeros((3, *window.shape), bool)
     for header, inner, place in parts(sheet, window):
-        height, there = _heights(header, inner, seen)
-        new = there & (data[place] == NO_HEIGHT)
-        data[place] = np.where(new, height, data[place])
-    return data
+        raw = read(header, inner, (1,))[0].astype(np.float64)
+        there = _declared(header, inner, raw)
+        none = there & (raw == 0)
+        new = there & (~some[place] | (zero[place] & ~none))
+        height = raw * header.scale + header.offset
+        off = np.abs(height - header.offset) > _step_m(header)
+        for kept, own in ((metres, height), (zero, none), (far, off)):
+            kept[place] = np.where(new, own, kept[place])
+        some[place] |= there
+    return _Stored(metres, some, zero, far)
 
 
-def _heights(
-    header: Header, window: Window, seen: Heights
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Heights, and where there are any; what no ground has is counted and left out."""
-    raw = read(header, window, (1,))[0].astype(np.float64)
+def _declared(header: Header, window: Window, raw: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Say where a file holds a height (H, W), by what it declares and by marks that are known."""
     some = np.isfinite(raw) & (np.abs(raw) < 1e30) & ~np.isin(raw, _UNDECLARED)
     if header.nodata is not None:
         some &= raw != header.nodata
     if header.masked:
         some &= read_mask(header, window)
-    metres = raw * header.scale + header.offset
-    holes = _holes(raw, metres, some, header)
-    seen.zeros += int(holes.sum())
-    some &= ~holes
-    good = some & (metres > LOWEST_M) & (metres < HIGHEST_M)
-    seen.impossible += int((some & ~good).sum())
-    if some.any():
-        seen.low = min(seen.low, float(metres[some].min()))
-        seen.high = max(seen.high, float(metres[some].max()))
-    return np.where(good, metres, NO_HEIGHT).astype(np.float32), good
+    return some
 
 
-def _holes(
-    raw: NDArray[np.float64], metres: NDArray[np.float64], some: NDArray[np.bool_], header: Header
-) -> NDArray[np.bool_]:
-    """Say where 0 stands for no height.
-
-    Ground near the sea holds zeros too: there the heights beside them are nearly the same. A hole
-    falls off at its rim, or has none.
-    """
-    zero = some & (raw == 0)
-    if not zero.any():
-        return zero
+def _step_m(header: Header) -> float:
     whole_numbers = not header.dtype.startswith("float")
-    step = max(_STEP_M, _STEPS * header.scale if whole_numbers else 0.0)
-    labels = np.zeros(zero.shape, np.int32)
-    count: Any = ndimage.label(zero, np.ones((3, 3)), output=labels)
-    rim = np.where(some & ~zero, ndimage.maximum_filter(labels, 3), 0)
-    falls = np.ones(count + 1, bool)
-    falls[0] = False
-    rimmed = np.unique(rim[rim > 0])
-    if rimmed.size:
-        off = np.abs(metres - header.offset)
-        falls[rimmed] = np.asarray(ndimage.median(off, rim, rimmed)) > step
-    return np.asarray(falls[labels], bool)
+    return max(_STEP_M, _STEPS * header.scale if whole_numbers else 0.0)
