@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.acquire.inbox.checks import Sheet
-from pipeline.acquire.inbox.pixels import plan_bands, write_mosaic, write_surface
+from pipeline.acquire.inbox.pixels import plan_bands, write_mosaic
+from pipeline.acquire.inbox.surfaces import write_surface
 from pipeline.acquire.inbox.tiff import read_header
 from pipeline.io.flights import open_flights
 from pipeline.model import Corridor, Grid

@@ -16,7 +16,7 @@ import numpy as np
 from affine import Affine
 
 from benchmarks.drone.readers import ArrayReader, MirroredReader
-from pipeline.acquire.inbox.pixels import NO_HEIGHT
+from pipeline.acquire.inbox.surfaces import NO_HEIGHT
 from pipeline.grid import tiles_over
 from pipeline.io.cog import CogSpec, Filled, write_cog
 from pipeline.io.flights import open_flights
