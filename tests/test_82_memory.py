@@ -16,7 +16,7 @@ from affine import Affine
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
-from pipeline.errors import ExitCode
+from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.ledger import open_ledger
 from pipeline.model import Case
 from pipeline.run import RunRequest, run_workflow
@@ -167,6 +167,10 @@ def test_a_run_without_history_loses_no_case(tmp_path: Path) -> None:
     images = tiny.write_scenes(tmp_path / "images")
     assert run(tmp_path, images) == ExitCode.DONE
     short = {"from": "2025-01-20", "patrol_from": "2025-01-20", "to": "2025-03-31", "zone": "UTC"}
+    with pytest.raises(ConfigurationError, match="the last run judged with more: tiny"):
+        run(tmp_path, images, period=short)
+    # A state of before knows nothing of the last run.
+    (tmp_path / "state/judged_by.json").unlink()
     assert run(tmp_path, images, period=short) == ExitCode.DONE
     assert len(tiny.features(tmp_path, "cases.geojson")) == 1
 
