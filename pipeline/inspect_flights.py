@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from pipeline import __version__
 from pipeline.adjudicate.areas import AreaIndex
@@ -34,7 +33,7 @@ from pipeline.ledger import (
     without_withdrawn,
 )
 from pipeline.ledger.status import Reason
-from pipeline.model import DRONE, Corridor, Kind, Proposed, RunRecord
+from pipeline.model import DRONE, OFFICE_ZONE, Corridor, Kind, Proposed, RunRecord
 from pipeline.passes.failing import Failures
 from pipeline.passes.flight_joining import joined
 from pipeline.passes.flight_pairs import Pairing
@@ -67,7 +66,6 @@ from pipeline.shown import Scope, add_evidence, add_review, verdicts_said
 log = logging.getLogger("siluan")
 
 _STRUCTURES = "existing"  # kind of the office's layer of what stands there
-ZONE = ZoneInfo("Asia/Shanghai")  # of the days that pictures carry: flights say their own
 
 
 @dataclass(frozen=True)
@@ -352,7 +350,7 @@ def _publish(
         extras=extras,
     )
     options = task.workflow.options.evidence
-    desk = Desk(task.workflow.state / "evidence", options, ZONE)
+    desk = Desk(task.workflow.state / "evidence", options, OFFICE_ZONE)
     source = partial(from_flights, scope.flights, options)
     context, documents = add_evidence(context, shelves, source, desk)
     context = add_review(context, shelves, documents, scope, desk)

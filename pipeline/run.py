@@ -70,11 +70,11 @@ def run_workflow(request: RunRequest) -> ExitCode:
         make_writable(workflow.state)
         # A search writes catalogues and makes products ready: two runs of one state take turns.
         ledger = stack.enter_context(open_ledger(workflow.ledger_place))
+        known = known_with_history(ledger, workflow, corridors)
         with clock.stage("search"):
             searched = search(workflow, corridors, stack, None, progress)
         failpoint("acquire.searched")
         make_writable(workflow.out)
-        known = known_with_history(ledger, workflow, corridors)
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, workflow.state))
         judged, failures = judge_corridors(

@@ -81,11 +81,11 @@ def run_shadow(request: RunRequest, into: Path | None = None) -> ExitCode:
         stack.enter_context(log_lines())
         progress = stack.enter_context(reporter())
         ledger = stack.enter_context(open_ledger(workflow.ledger_place, writing=False))
+        known = known_with_history(ledger, workflow, corridors)
         stack.enter_context(_alone(place))
         aside = stack.enter_context(_second_state(workflow, place))
         searched = search(workflow, corridors, stack, aside.state, progress)
         searched, left = _only_known(aside, corridors, searched)
-        known = known_with_history(ledger, workflow, corridors)
         threads = workflow.options.store.workers
         workers = stack.enter_context(open_workers(workflow.cluster, threads, aside.state))
         means = (Clock(), progress, workers)

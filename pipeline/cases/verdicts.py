@@ -17,7 +17,7 @@ from pipeline.cases.outlines import corrected_outline
 from pipeline.cases.sheet import VERDICTS
 from pipeline.cases.subtypes import brought_back
 from pipeline.cases.tables import Row, Table, read_table
-from pipeline.cases.where import ZONE, Report, command, outcome, refuse, today
+from pipeline.cases.where import Report, command, outcome, refuse, today
 from pipeline.cases.words import (
     free_text,
     plain,
@@ -31,7 +31,7 @@ from pipeline.cases.words import (
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import AnyPlace, Edit, LedgerStore, Refusal, change, open_ledger
 from pipeline.ledger.status import outcome as outcome_of
-from pipeline.model import Case
+from pipeline.model import Case, office_day
 
 COLUMNS = ("case_id", "revision", "verdict", "reason", "by", "on")
 OPTIONAL = ("photos", "kind", "subtype", "outline", "note")
@@ -123,9 +123,9 @@ def _edit(row: Row, known: Mapping[str, Case], now: date) -> Edit:
     case = known.get(case_id)
     day = _day(row["on"], now)
     first = case.evidence.first_seen if case else None
-    if first is not None and day < first.astimezone(ZONE).date():
+    if first is not None and day < office_day(first):
         raise ConfigurationError(
-            f"its day {day} lies before the first sighting ({first.astimezone(ZONE).date()})",
+            f"its day {day} lies before the first sighting ({office_day(first)})",
             "Check the column on",
         )
     drawn = _outline(row)

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from pipeline import __version__
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.atomic import disk_full_named, is_there
 from pipeline.ledger import Changes, Command, Edit, LedgerPlace, Refusal
-
-ZONE = ZoneInfo("Asia/Shanghai")
-"""Days that people write are days there."""
+from pipeline.model import office_day
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ def command(name: str, edits: Sequence[Edit], now: datetime | None = None) -> Co
 
 def today(now: datetime | None = None) -> date:
     """Give the day it is in the office."""
-    return (now or datetime.now(UTC)).astimezone(ZONE).date()
+    return office_day(now or datetime.now(UTC))
 
 
 def refuse(refused: Sequence[Refusal], of: int, what: str, *, partial: bool) -> None:

@@ -12,10 +12,9 @@ from enum import StrEnum
 from typing import TypeVar
 from unicodedata import category
 
-from pipeline.cases.where import ZONE
 from pipeline.errors import ConfigurationError
 from pipeline.ledger.status import Reason, Verdict, codes, verdict_of
-from pipeline.model import Kind, Status
+from pipeline.model import Kind, Status, office_day
 from pipeline.publish.words import STATUS_ZH
 
 E = TypeVar("E", bound=StrEnum)
@@ -61,7 +60,7 @@ def read_day(text: str | None) -> date | None:
         return None
     if re.search(r"\d{1,2}:\d{2}.*(Z|[+-]\d{2}:?\d{2})$", word):
         try:
-            return datetime.fromisoformat(word).astimezone(ZONE).date()
+            return office_day(datetime.fromisoformat(word))
         except ValueError as error:
             raise _no_day(word) from error
     clock = _CLOCK.search(word)

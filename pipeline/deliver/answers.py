@@ -16,13 +16,12 @@ from typing import TypeVar
 
 import shapely
 
-from pipeline.cases.where import ZONE
 from pipeline.cases.words import free_text, plain, read_day, read_id
 from pipeline.deliver.options import COLUMNS, Meaning, ReceiverOptions
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import Edit, Event, LedgerStore, Refusal
 from pipeline.ledger.status import IN_HAND
-from pipeline.model import Case, ReceiverAnswer, Status
+from pipeline.model import Case, ReceiverAnswer, Status, office_day
 
 T = TypeVar("T")
 
@@ -224,7 +223,7 @@ def renamed(values: Mapping[str, T], columns: Mapping[str, str]) -> dict[str, T]
 
 def _day_of(event: Event) -> date:
     """Give the day of a status: that of its paper, which may have been typed in later."""
-    said, on = event.as_of.astimezone(ZONE).date(), event.detail.get("on")
+    said, on = office_day(event.as_of), event.detail.get("on")
     return min(said, date.fromisoformat(on)) if on else said
 
 

@@ -1,12 +1,11 @@
-"""Days as the office counts them: an instant belongs to the day that it has in Asia/Shanghai."""
+"""Instants that are written as text: each is of the day that it has in the office's zone."""
 
 from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
 
-OFFICE_ZONE = ZoneInfo("Asia/Shanghai")
+from pipeline.model import office_day
 
 # The zone's name may follow its offset: 2025-06-01T00:00:00+08:00[Asia/Shanghai].
 _NAMED = r"(?:\[[a-z/_]+\]|\([^()\d]*\))"
@@ -20,7 +19,7 @@ _INSTANTS = tuple(
 )
 
 
-def office_day(text: str) -> date | None:
+def stated_day(text: str) -> date | None:
     """Give the office's day of an instant with its offset from UTC; None of any other text.
 
     2024-12-31T16:00:00Z is 2025-01-01: so servers export midnight in China. An end without end
@@ -37,7 +36,7 @@ def office_day(text: str) -> date | None:
     try:
         zone = timezone(-offset if sign == "-" else offset)
         instant = datetime(*(int(part or 0) for part in clock), tzinfo=zone)
-        return instant.astimezone(OFFICE_ZONE).date()
+        return office_day(instant)
     except OverflowError:
         return date.max if int(clock[0]) == date.max.year else None
     except ValueError:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import ConfigurationError
-from pipeline.io.days import office_day
+from pipeline.io.days import stated_day
 from pipeline.io.encodings import decode_columns
 
 FORMATS = {
@@ -197,7 +197,7 @@ def _text(value: Any) -> str | None:
 def _day(value: Any) -> str | None:
     """Give the office's day of a time, in ISO form."""
     text = _text(value)
-    day = office_day(text) if text else None
+    day = stated_day(text) if text else None
     return day.isoformat() if day else text and text[:10]
 
 

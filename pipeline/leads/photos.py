@@ -11,10 +11,10 @@ from shapely.geometry import Point
 from pipeline.acquire.inbox.drop import Drop
 from pipeline.acquire.inbox.photos import read_photos
 from pipeline.acquire.inbox.reasons import SubmissionRefusedError
-from pipeline.cases.where import ZONE
 from pipeline.errors import ConfigurationError
 from pipeline.io.datum import Datum
 from pipeline.leads.rows import Found, Listed
+from pipeline.model import office_day
 
 ENDINGS = (".jpg", ".jpeg")
 _OTHERS = (".heic", ".heif", ".png", ".webp", ".tif", ".tiff", ".dng", ".bmp", ".gif")
@@ -71,6 +71,6 @@ def _photo(drop: Drop, name: str, now: datetime) -> Found:
         key = next((key for key in _WHY if f"({key})" in error.what), "")
         lacking = Found(name, {}, None, _WHY.get(key, error.what))
         return replace(lacking, remedy=_REMEDIES.get(key, lacking.remedy))
-    day = photo.taken.astimezone(ZONE).date()
+    day = office_day(photo.taken)
     values = {"ref": Path(name).stem, "on": day.isoformat()}
     return Found(name, values, Point(photo.lon, photo.lat))

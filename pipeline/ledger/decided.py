@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from pipeline.ledger.context import LedgerContext
 from pipeline.ledger.joining import merge_looks
-from pipeline.ledger.match import MatchOptions, Pair, pairs_of, ranked
+from pipeline.ledger.match import MatchOptions, overlaps, pairs_of, ranked
 from pipeline.model import (
     DECIDED_BY_PEOPLE,
     RESTORED,
@@ -67,7 +67,7 @@ def ask_desk(
     for pair in ranked(pairs, candidates, live):
         case, candidate = live[pair.case], candidates[pair.candidate]
         if not case.decided:
-            overlapped |= {pair.candidate} if _overlaps(pair, options) else set()
+            overlapped |= {pair.candidate} if overlaps(pair, options) else set()
         elif pair.containment <= 0:
             continue  # a neighbour within the tolerance: nobody decided on that
         elif explains(case, candidate, context):
@@ -121,10 +121,6 @@ def _without(ruling: Ruling | None) -> Ruling | None:
     rule = next((s.code for s in spoken if s.says == "against"), None)
     bare = replace(ruling, outcome="suppressed" if rule else "kept", rule=rule, spoken=spoken)
     return None if bare == Ruling() else bare
-
-
-def _overlaps(pair: Pair, options: MatchOptions) -> bool:
-    return pair.iou >= options.min_iou or pair.containment >= options.min_containment
 
 
 def _came_anew(case: Case, candidate: Candidate, context: LedgerContext) -> bool:

@@ -19,7 +19,15 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.grid import reproject
 from pipeline.ledger.context import LedgerContext
 from pipeline.ledger.interface import LedgerReader
-from pipeline.ledger.match import MatchOptions, candidate_key, pairs_of, ranked
+from pipeline.ledger.match import (
+    MatchOptions,
+    Outline,
+    candidate_key,
+    overlaps,
+    pair_of,
+    pairs_of,
+    ranked,
+)
 from pipeline.ledger.reach import touched
 from pipeline.model import Candidate, Case
 
@@ -129,7 +137,7 @@ class _Ground:
         # A matching is within one corridor; here all ground is one.
         asked = [replace(c, corridor_id="") for c in candidates]
         live = [c for c in cases if c.merged_into is None]
-        known = [replace(c, corridor_id="") for c in live]
+        known = [Outline(c.case_id, c.kind, "", c.crs, c.seen_polygon, c.detector) for c in live]
         at: dict[int, list[Case]] = {}
         for pair in ranked(pairs_of(asked, known, options), asked, known):
             at.setdefault(pair.candidate, []).append(live[pair.case])
@@ -193,15 +201,9 @@ def _overlapping(candidates: Sequence[Candidate], options: MatchOptions) -> dict
         one, other = candidates[a], candidates[b]
         if one.corridor_id == other.corridor_id or one.of_pictures != other.of_pictures:
             continue
-        if _overlap(shapes[a], shapes[b], options):
+        if overlaps(pair_of(a, b, shapes[a], shapes[b]), options):
             beside.setdefault(a, []).append(b)
     return beside
-
-
-def _overlap(one: BaseGeometry, other: BaseGeometry, options: MatchOptions) -> bool:
-    common = one.intersection(other).area
-    union, smaller = one.area + other.area - common, min(one.area, other.area)
-    return common >= options.min_iou * union or common >= options.min_containment * smaller
 
 
 def _read_near(

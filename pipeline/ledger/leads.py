@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
-from zoneinfo import ZoneInfo
 
 from shapely.geometry.base import BaseGeometry
 
@@ -19,9 +18,8 @@ from pipeline.ledger.lifecycle import base_id, mint_id, place
 from pipeline.ledger.match import MatchOptions, pairs_of, ranked
 from pipeline.ledger.people import Command, Refusal
 from pipeline.ledger.revision import heard, status_for
-from pipeline.model import Candidate, Case, Evidence, EvidenceState, Lead, Status
+from pipeline.model import OFFICE_ZONE, Candidate, Case, Evidence, EvidenceState, Lead, Status
 
-ZONE = ZoneInfo("Asia/Shanghai")
 NEVER_SEEN = Evidence(EvidenceState.PROVISIONAL, 0, 0, 0, None, None, None, False)
 
 
@@ -279,7 +277,7 @@ def said_of(lead: Lead) -> str:
 
 
 def _named(at: LeadAt) -> Evidence:
-    day = datetime.combine(at.lead.on, time(12), ZONE).astimezone(UTC)
+    day = datetime.combine(at.lead.on, time(12), OFFICE_ZONE).astimezone(UTC)
     return replace(NEVER_SEEN, first_seen=day)
 
 

@@ -188,8 +188,7 @@ def place(
     placed = last(placed) if last is not None else placed
     if before is None or before.revision != case.revision:
         return placed  # this run has counted the revision up already
-    same = before.corridor_id == case.corridor_id
-    return settle(case if same else before, placed, context)
+    return settle(case, placed, context)
 
 
 def seen_within(case: Case, context: LedgerContext) -> bool:

@@ -208,7 +208,7 @@ def pairs_of(
         # Centroids lie inside the hulls, so hulls further apart than the tolerance cannot match.
         hits = tree.query(polygons, predicate="dwithin", distance=max(options.tolerance_m, 1e-9))
         for a, b in hits.T:
-            pair = _pair(mine[int(a)], known[int(b)], polygons[int(a)], shapes[int(b)])
+            pair = pair_of(mine[int(a)], known[int(b)], polygons[int(a)], shapes[int(b)])
             both = (candidates[pair.candidate], cases[pair.case])
             # The outline of a point has no size that could differ.
             point = any(c.detector == LEAD_POINT for c in both)
@@ -218,7 +218,13 @@ def pairs_of(
     return pairs
 
 
-def _pair(candidate: int, case: int, one: BaseGeometry, other: BaseGeometry) -> Pair:
+def overlaps(pair: Pair, options: MatchOptions) -> bool:
+    """Tell whether the two share enough of the ground to be one, whatever else is known."""
+    return pair.iou >= options.min_iou or pair.containment >= options.min_containment
+
+
+def pair_of(candidate: int, case: int, one: BaseGeometry, other: BaseGeometry) -> Pair:
+    """Measure two outlines in one CRS [m] against each other."""
     common = float(one.intersection(other).area)
     union = one.area + other.area - common
     smaller = min(one.area, other.area)
@@ -238,7 +244,7 @@ def _admissible(
     small, large = sorted((one.area, other.area))
     if drone and small < options.drone_size_ratio * large:
         return False
-    if pair.iou >= options.min_iou or pair.containment >= options.min_containment:
+    if overlaps(pair, options):
         return True
     tolerance = options.drone_tolerance_m if drone else options.tolerance_m
     if pair.distance_m > tolerance:

@@ -19,10 +19,10 @@ from pipeline.errors import ConfigurationError, on_one_line
 from pipeline.grid import geodesic_area_m2, reproject
 from pipeline.ledger.context import Event
 from pipeline.ledger.decided import with_decision
-from pipeline.ledger.proposing import OFFICE_ZONE, ProposeOptions, propose
+from pipeline.ledger.proposing import ProposeOptions, propose
 from pipeline.ledger.revision import content, status_for
 from pipeline.ledger.status import IN_HAND, Mover, Reason, move
-from pipeline.model import Case, Grade, Kind, PeopleRecord, ReceiverAnswer, Status
+from pipeline.model import Case, Grade, Kind, PeopleRecord, ReceiverAnswer, Status, office_day
 
 FLAGS = ("due", "overdue", "on_account")
 """Fields of the record that only mean something while a case is in hand."""
@@ -152,9 +152,9 @@ def apply_edit(
     if edit.reason is Reason.OTHER and not edit.record.get("note"):
         raise ConfigurationError("the reason 'other' says nothing", "Add a note")
     due, first = edit.record.get("due"), case.evidence.first_seen
-    if due is not None and first is not None and due < first.astimezone(OFFICE_ZONE).date():
+    if due is not None and first is not None and due < office_day(first):
         raise ConfigurationError(
-            f"due {due} lies before the first sighting ({first.astimezone(OFFICE_ZONE).date()})",
+            f"due {due} lies before the first sighting ({office_day(first)})",
             "Check the year",
         )
     given = [name for name in FLAGS if edit.record.get(name)]

@@ -93,7 +93,7 @@ def plan(
             stays = name in silent and case.decided and case.suppressed
             said = partial(with_decision, explained=name in found.explained or stays)
             after[name] = place(before.get(name), case, context, said)
-    after |= _settled(before, after, [c for c in live if c is not ground[c.case_id]], context)
+    after |= _settled(before, after, [c for c in live if c is not before[c.case_id]], context)
     changed = tuple(c for i, c in sorted(after.items()) if before.get(i) != c)
     events = [e for c in changed for e in events_between(before.get(c.case_id), c, context)]
     return Plan(
@@ -107,11 +107,11 @@ def plan(
 def _settled(
     before: Mapping[str, Case],
     after: Mapping[str, Case],
-    bare: Iterable[Case],
+    changed: Iterable[Case],
     context: LedgerContext,
 ) -> dict[str, Case]:
-    """Count the revision up of cases that lost looks, unless the run has done so already."""
-    pairs = [(before[c.case_id], after[c.case_id]) for c in bare]
+    """Count the revision up of cases that lost looks or have another corridor, if it is not yet."""
+    pairs = [(before[c.case_id], after[c.case_id]) for c in changed]
     return {
         old.case_id: settle(old, now, context) for old, now in pairs if now.revision == old.revision
     }

@@ -14,14 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.model import RELAPSE, RESTORED, UNRESTORED, Case, Look, Seen, Status
-
-OFFICE_ZONE = ZoneInfo("Asia/Shanghai")
-"""Of the days that people name."""
+from pipeline.model import RELAPSE, RESTORED, UNRESTORED, Case, Look, Seen, Status, office_day
 
 
 class ProposeOptions(BaseModel):
@@ -71,11 +67,6 @@ class Standing:
         return sum(last is None or k.on > last for k in self.missed)
 
 
-def office_day(look: Look) -> date:
-    """Give the day of a look in the office's zone."""
-    return look.on.astimezone(OFFICE_ZONE).date()
-
-
 def counted_from(case: Case) -> date | None:
     """Give the office's day after which looks of a case count; None: all of them."""
     if case.status not in (Status.RECTIFYING, Status.CLOSED) or case.people is None:
@@ -106,7 +97,7 @@ def standing(
     told = _Told(options or ProposeOptions())
     seen, missed, unclear = list[Look](), list[Look](), list[Look]()
     for look in sorted(looks, key=lambda k: (k.on, k.pass_id)):
-        counts = after is None or office_day(look) > after
+        counts = after is None or office_day(look.on) > after
         if counts:
             {Seen.HIT: seen, Seen.MISS: missed, Seen.UNKNOWN: unclear}[look.seen].append(look)
         if look.seen is Seen.HIT:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import shapely
 
 from pipeline.ledger.context import CONFIRMED, Event, LedgerContext
-from pipeline.ledger.proposing import OFFICE_ZONE, propose
+from pipeline.ledger.proposing import propose
 from pipeline.model import (
     Case,
     Evidence,
@@ -21,6 +21,7 @@ from pipeline.model import (
     Look,
     Seen,
     Status,
+    office_day,
 )
 
 
@@ -45,7 +46,7 @@ def heard(evidence: Evidence, leads: Collection[Lead]) -> Evidence:
     """
     early = evidence.state in (EvidenceState.FIRST, EvidenceState.EXPIRED)
     last = evidence.last_seen
-    newer = any(last is None or k.on > last.astimezone(OFFICE_ZONE).date() for k in leads)
+    newer = any(last is None or k.on > office_day(last) for k in leads)
     if early and leads and (newer or evidence.state is EvidenceState.FIRST):
         return replace(evidence, state=EvidenceState.PROVISIONAL)
     return evidence

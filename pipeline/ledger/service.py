@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.io.failpoints import failpoint
 from pipeline.ledger.context import Event, LedgerContext
-from pipeline.ledger.elsewhere import Placed, homes_of, inherit, place_candidates
+from pipeline.ledger.elsewhere import homes_of, inherit, place_candidates
 from pipeline.ledger.interface import LedgerReader, LedgerStore
 from pipeline.ledger.leads import LeadAt, LeadChanges, apply_leads, as_candidate
 from pipeline.ledger.match import MatchOptions
@@ -145,24 +145,22 @@ def _planned(
     relooks: Mapping[str, Sequence[Look]] | None,
     options: MatchOptions | None,
 ) -> Plan:
-    if context.spots:  # an inspection has no numbers of its own
-        context = replace(context, proposing=reader.proposing())
     if context.spots:
         homes = homes_of(reader, candidates, context.siblings or context.corridors, options)
         candidates = [replace(c, corridor_id=h) for c, h in zip(candidates, homes, strict=True)]
-        # It says nothing of other places of these corridors.
+        # It has no numbers of its own, and says nothing of other places of these corridors.
         every = dict.fromkeys((*context.corridors, *homes))
-        context = replace(context, corridors=tuple(every))
-    known = read_reach(reader, candidates, context, relooks, options)
-    placed = Placed(tuple(candidates))
+        context = replace(context, corridors=tuple(every), proposing=reader.proposing())
+    known, doubles = read_reach(reader, candidates, context, relooks, options), 0
     if not context.spots:
-        live = inherit(known, context.heirs)
-        placed = place_candidates(reader, candidates, live, context, options)
-    candidates = placed.candidates
+        placed = place_candidates(
+            reader, candidates, inherit(known, context.heirs), context, options
+        )
+        candidates, doubles = placed.candidates, placed.doubles
     fresh = reader.names(possible_names(candidates, context))
     unread = Unread(reader.count() - len(known), fresh - {c.case_id for c in known})
     done = plan(known, candidates, context, relooks, options, unread)
-    more = {"doubles": placed.doubles, "inherited": len(context.heirs)}
+    more = {"doubles": doubles, "inherited": len(context.heirs)}
     return replace(done, counts={**done.counts, **{k: n for k, n in more.items() if n}})
 
 

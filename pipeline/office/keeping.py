@@ -73,6 +73,7 @@ def leaving(
     if not part:
         return None
     names = [_name(f, spec) for f in features]
+    known = set(names)
     ground = shapely.STRtree([f.geometry for f in features])
     gone: list[str] = []
     moved: list[str] = []
@@ -84,7 +85,7 @@ def leaving(
         # What has no name is known by its ground; 1 and 2 are names in every county.
         if name is None and not len(here):
             gone.append(_place(old))
-        elif name is not None and name not in names:
+        elif name is not None and name not in known:
             gone.append(name)
         elif name is not None and name not in {names[i] for i in here}:
             moved.append(name)

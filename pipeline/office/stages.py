@@ -6,15 +6,15 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pipeline.errors import ConfigurationError, ExitCode
-from pipeline.io.days import OFFICE_ZONE
 from pipeline.io.encodings import read_text
 from pipeline.io.layers import load_layer
 from pipeline.io.rows import rows_of
 from pipeline.io.stages import FILE, STAGE_RANGE_M, Readings, Stages, load_stages
+from pipeline.model import office_day
 from pipeline.office.importing import ImportReport, check_office
 from pipeline.office.kinds import LayerKind
 from pipeline.office.values import read_date
@@ -131,7 +131,7 @@ def _readings(
     """Read each row, or say what is wrong with it."""
     found: list[_Reading] = []
     bad: _Bad = []
-    today = datetime.now(OFFICE_ZONE).date()
+    today = office_day(datetime.now(UTC))
     for line, row in rows:
         station, time, stage = (row[columns[role]].strip() for role in _NAMES)
         on, metres = read_date(time), _metres(stage)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
-from pipeline.io.days import OFFICE_ZONE, office_day
+from pipeline.io.days import stated_day
 from pipeline.ledger.status import Verdict, verdict_of
+from pipeline.model import office_day
 from pipeline.office.afterwards import what_becomes
 from pipeline.office.kinds import Parse
 
@@ -47,7 +48,7 @@ def read_date(text: str) -> str | None:
     A clock after it says nothing but the day, unless it states its offset from UTC.
     """
     word = unicodedata.normalize("NFKC", text).strip()
-    instant = office_day(word)
+    instant = stated_day(word)
     if instant is not None:
         return instant.isoformat()
     found = _READ_DAY.fullmatch(word) or _DIGITS.fullmatch(word)
@@ -67,7 +68,7 @@ def _paper_day(text: str) -> str | None:
 
 def _past_day(text: str) -> str | None:
     day = _paper_day(text)
-    return day if day and day <= datetime.now(OFFICE_ZONE).date().isoformat() else None
+    return day if day and day <= office_day(datetime.now(UTC)).isoformat() else None
 
 
 def read_month_day(text: str) -> str | None:

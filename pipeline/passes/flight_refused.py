@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pipeline.model import SetAside
+from pipeline.passes.flight_first import Done
 from pipeline.passes.flight_pairs import FlightPair
 from pipeline.passes.inspect import Inspected
-
-Done = Mapping[str, tuple[FlightPair, Inspected]]
-"""Pairs that were compared, by name."""
 
 # Different flights that each fit others and not this one. One may differ by season and another by
 # light; where a third does as well, each further comparison costs as much and promises less.

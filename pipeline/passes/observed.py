@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from pipeline.config import ReportOptions, Workflow
 from pipeline.grid import reproject
 from pipeline.io.corridors import reaches_of, utm_crs
 from pipeline.io.flights import FlightFolder
 from pipeline.io.observed import LookedAt, note_looks
-from pipeline.model import DRONE, Corridor, Pass
+from pipeline.model import DRONE, Corridor, Pass, office_day
 from pipeline.passes.ground import Site
 from pipeline.passes.reduce import Reduced
-
-ZONE = ZoneInfo("Asia/Shanghai")
-"""Days of reports are days there, whatever the zone of a workflow."""
 
 
 def note_passes(
@@ -32,7 +28,7 @@ def note_passes(
         clear = tuple(
             r.id for r in site.reaches if r.index < len(shares) and shares[r.index] >= least
         )
-        looks[p.id] = LookedAt(on=p.acquired.astimezone(ZONE).date(), clear=clear)
+        looks[p.id] = LookedAt(on=office_day(p.acquired), clear=clear)
     note_looks(workflow.state, site.corridor, looks)
 
 
@@ -54,6 +50,6 @@ def note_flights(
                 for r in reaches
                 if r.polygon.intersection(ground).area >= least * r.polygon.area
             )
-            on = flight.flown.astimezone(ZONE).date()
+            on = office_day(flight.flown)
             looks[f"{DRONE}_{flight.id}"] = LookedAt(on=on, clear=clear)
         note_looks(state, corridor, looks)

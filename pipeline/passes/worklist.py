@@ -16,7 +16,6 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.adjudicate.evidence import FoldOptions, fold
 from pipeline.grid import reproject
 from pipeline.io.flights import FlightFolder
-from pipeline.ledger.proposing import OFFICE_ZONE
 from pipeline.model import (
     DRONE_SINGLE,
     DRONE_SURFACES,
@@ -25,6 +24,7 @@ from pipeline.model import (
     Look,
     Seen,
     Status,
+    office_day,
 )
 from pipeline.passes.flight_joining import misses
 from pipeline.passes.flight_looks import look_name, surface_miss
@@ -140,7 +140,7 @@ def _under(
     when it was not there, so that no flight contradicts it.
     """
     flown = _last(one).flown
-    day = flown.astimezone(OFFICE_ZONE).date()
+    day = office_day(flown)
     found: list[tuple[Case, BaseGeometry, datetime | None]] = []
     for case in cases:
         if case.corridor_id not in corridors or case.status in _ENDED:

@@ -12,7 +12,7 @@ from pipeline.config import ReportOptions, Workflow, choose_corridors
 from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.io.atomic import write_bytes
 from pipeline.ledger import LedgerPlace, LedgerStore, open_ledger
-from pipeline.model import Case
+from pipeline.model import Case, office_day
 from pipeline.passes.any_workflow import load_any
 from pipeline.report.book import Standing, count_at, facts_of, standing_cases
 from pipeline.report.document import Basis, Document, write_document
@@ -21,7 +21,6 @@ from pipeline.report.frozen import Frozen, Mark, check_frozen, marks_of, read_fr
 from pipeline.report.observed import Seen, tally
 from pipeline.report.options import ReportSettings, county_names, load_settings
 from pipeline.report.period import ReportPeriod, read_period
-from pipeline.report.replay import ZONE
 from pipeline.report.runs import IMAGE, OVERVIEW, looks_of, picture_of, run_folders, stretches_of
 from pipeline.report.tables import Names
 from pipeline.report.words import NO_COUNTY
@@ -66,7 +65,7 @@ def make_report(request: ReportRequest) -> Made:
     ConfigurationError
         The period, a county, the template or the settings are wrong; nothing was written.
     """
-    today = (request.now or datetime.now(UTC)).astimezone(ZONE).date()
+    today = office_day(request.now or datetime.now(UTC))
     period = read_period(request.period)
     if period.first > today:
         raise ConfigurationError(f"{period.zh} has not begun yet", "Choose an earlier period")

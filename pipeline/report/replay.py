@@ -12,13 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
-from zoneinfo import ZoneInfo
 
 from pipeline.ledger import Event
 from pipeline.ledger.context import CONFIRMED
-from pipeline.model import EvidenceState, Status
+from pipeline.model import EvidenceState, Status, office_day
 
-ZONE = ZoneInfo("Asia/Shanghai")
 _OPENING = frozenset({Status.WATCH, Status.SUSPECTED})
 _DECIDED = frozenset({Status.REJECTED, Status.PERMITTED, Status.WITHDRAWN})
 
@@ -133,4 +131,4 @@ def _of_person(event: Event) -> bool:
 
 def _own_day(event: Event) -> date:
     said = event.detail.get("on") if _of_person(event) else None
-    return date.fromisoformat(said) if said else event.as_of.astimezone(ZONE).date()
+    return date.fromisoformat(said) if said else office_day(event.as_of)

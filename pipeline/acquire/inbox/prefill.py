@@ -7,13 +7,12 @@ import re
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pipeline.acquire.inbox.drop import Drop
 from pipeline.acquire.inbox.photos import Shot, shot_of
 from pipeline.acquire.inbox.reasons import printable
+from pipeline.model import OFFICE_ZONE
 
-_OFFICE = ZoneInfo("Asia/Shanghai")
 _MOST = 60  # photos whose headers are read, evenly over all
 _HEAD_BYTES = 256 * 2**10  # of a photo, in which its XMP lies
 _REPORT_BYTES = 16 * 2**20
@@ -48,7 +47,7 @@ def _when(shots: list[Shot]) -> dict[str, str]:
     times = sorted(s.taken for s in shots if s.taken is not None)
     if not times or len(times) != len(shots) or times[-1] - times[0] > _ONE_FLIGHT:
         return {}
-    middle = (times[0] + (times[-1] - times[0]) / 2).astimezone(_OFFICE)
+    middle = (times[0] + (times[-1] - times[0]) / 2).astimezone(OFFICE_ZONE)
     return {"flown": f"{middle:%Y-%m-%dT%H:%M:%S}", "zone": "+08:00"}
 
 
